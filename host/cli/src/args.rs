@@ -1,0 +1,181 @@
+//! What the command takes.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, builder::styling};
+use serde_json::Value;
+
+const STYLES: styling::Styles = styling::Styles::styled()
+    .header(styling::AnsiColor::Green.on_default().bold())
+    .usage(styling::AnsiColor::Green.on_default().bold())
+    .literal(styling::AnsiColor::Cyan.on_default().bold())
+    .placeholder(styling::AnsiColor::Cyan.on_default());
+
+/// Ask a language model by name, through a chain of sandboxed modules that survives rate limits and outages.
+#[derive(Debug, Parser)]
+#[command(name = "arcllm", version, styles = STYLES, arg_required_else_help = true, after_help = "\
+Examples:
+  arcllm demo                                        see retry and fallback at work, without a key
+  arcllm invoke 'What is a monad?'                   ask the default provider
+  arcllm invoke --provider openai --module retry=on 'Hello'
+  arcllm check                                       what config.toml comes to
+
+The configuration is --config FILE, else ARCLLM_CONFIG, else ./config.toml, else arcllm/config.toml in your
+configuration directory, else built-in defaults.")]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Ask a model, and print its answer.
+    Invoke(Box<Invoke>),
+    /// Check the configuration and every module, and say what one call can cost at most.
+    Check(Check),
+    /// List the modules: where they come from, what they ask for, what they are granted.
+    Modules(Configured),
+    /// Show retry and fallback at work against simulated providers. Needs no key and no network.
+    Demo,
+    /// Run a simulated provider that answers, and fails, as a script says.
+    Simulate(Simulate),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  arcllm completions bash > ~/.local/share/bash-completion/completions/arcllm")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+impl Command {
+    /// Whether the answer, or the error, is to be JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Command::Invoke(arguments) => arguments.json,
+            Command::Check(arguments) => arguments.configured.json,
+            Command::Modules(arguments) => arguments.json,
+            Command::Demo | Command::Simulate(_) | Command::Completions { .. } => false,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  arcllm invoke 'What is a monad?'
+  git diff | arcllm invoke --system 'Review this change.' -
+  arcllm invoke --provider anthropic --module retry='{\"max_retries\": 5}' --module fallback=off --trace 'Hello'
+  arcllm invoke --json --request conversation.json
+
+A request is JSON: {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"tools\": [], \"options\": {}}. The `message` of
+an answer printed with --json can be appended to its `messages` as it is.
+
+Exit codes: 0 an answer; 1 no answer; 2 a mistake in the configuration or the arguments, and nothing was sent.")]
+pub(crate) struct Invoke {
+    /// What to say to the model; `-` reads it from standard input.
+    pub(crate) prompt: Option<String>,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The provider to ask, instead of the configuration's `defaults.provider`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// The model to ask for, instead of the provider's `default_model`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Instructions for the model.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) system: Option<String>,
+    /// A conversation with tools and options, as JSON; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) request: Option<PathBuf>,
+    /// A module for this call: on, off, or on with settings over those of the configuration. Can be repeated.
+    #[arg(long = "module", value_name = "NAME=on|off|{json}", value_parser = module)]
+    pub(crate) modules: Vec<(String, Value)>,
+    /// The most tokens of the answer.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_tokens: Option<u32>,
+    /// Randomness of the answer.
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    pub(crate) temperature: Option<f64>,
+    /// The most time that the whole call may take, retries and fallbacks included.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) deadline: Option<Duration>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show on standard error every attempt, every wait and who decided it.
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Configured {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) configured: Configured,
+    /// The provider whose calls to work out, instead of the configuration's `defaults.provider`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  cat > outage.toml <<'END'
+  [[reply]]
+  status = 429
+  headers = { \"retry-after\" = \"1\" }
+
+  [[reply]]
+  fault = \"reset\"
+
+  [[reply]]
+  text = \"Back again.\"
+  END
+  arcllm simulate --script outage.toml --port 8088
+
+It speaks both wire formats: set base_url = \"http://127.0.0.1:8088\" for a provider of either adapter.")]
+pub(crate) struct Simulate {
+    /// The replies, in order. Without a script every request has a plain answer.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) port: u16,
+}
+
+fn module(text: &str) -> Result<(String, Value), String> {
+    let expected = "NAME=on, NAME=off or NAME={\"key\": value}";
+    let (name, switch) = text.split_once('=').ok_or_else(|| format!("expected {expected}"))?;
+    let value = match switch {
+        "on" | "true" => Value::Bool(true),
+        "off" | "false" => Value::Bool(false),
+        json => match serde_json::from_str(json) {
+            Ok(value @ Value::Object(_)) => value,
+            Ok(_) => return Err(format!("expected {expected}")),
+            Err(error) => return Err(format!("expected {expected}; as JSON: {error}")),
+        },
+    };
+    Ok((name.to_owned(), value))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|duration| !duration.is_zero()).ok_or_else(|| "expected a number of seconds above zero".to_owned())
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "expected a number, zero or more".to_owned())
+}

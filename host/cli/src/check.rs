@@ -1,0 +1,47 @@
+//! `arcllm check`.
+
+use std::process::ExitCode;
+
+use anstream::println;
+use anstyle::{AnsiColor, Style};
+use arcllm::CheckReport;
+
+use crate::{args::Check, failure::Failure, invoke::host};
+
+const STRONG: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+pub(crate) async fn run(arguments: Check) -> Result<ExitCode, Failure> {
+    let report = host(arguments.configured.config.as_deref())?.check(arguments.provider.as_deref()).await;
+    if arguments.configured.json {
+        println!("{}", serde_json::to_string(&report).map_err(|error| Failure::usage(error.to_string()))?);
+    } else {
+        print(&report);
+    }
+    match report.problems.is_empty() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(Failure::Told),
+    }
+}
+
+fn print(report: &CheckReport) {
+    println!("{STRONG}config{STRONG:#}      {}", report.file.as_deref().unwrap_or("built-in"));
+    let provider = report.provider.as_deref().unwrap_or("none by default");
+    let model = report.model.as_deref().map(|model| format!(" ({model})")).unwrap_or_default();
+    println!("{STRONG}provider{STRONG:#}    {provider}{model}");
+    let chain: Vec<&str> = report.chain.iter().map(String::as_str).collect();
+    println!("{STRONG}chain{STRONG:#}       {}", [&["agent"], &chain[..], &["adapter"]].concat().join(" -> "));
+    println!(
+        "{STRONG}worst case{STRONG:#}  {} attempts, {} s of waiting",
+        report.worst_case_attempts,
+        report.worst_case_waiting.as_secs_f64()
+    );
+    println!("{STRONG}deadline{STRONG:#}    {} s", report.deadline.as_secs_f64());
+    for problem in &report.problems {
+        println!("{BAD}problem{BAD:#}     {problem}");
+    }
+    if report.problems.is_empty() {
+        println!("{GOOD}all is well{GOOD:#}");
+    }
+}

@@ -1,0 +1,99 @@
+//! How the command fails: what it prints and its exit code.
+
+use std::process::ExitCode;
+
+use anstream::{eprintln, println};
+use anstyle::{AnsiColor, Style};
+use arcllm::{ConfigError, Error, ErrorKind};
+use serde_json::json;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Why there is no answer.
+pub(crate) enum Failure {
+    /// The arguments, or what they point to, will not do.
+    Usage(String),
+    /// The invoke failed, or the configuration will not do.
+    Error(Box<Error>),
+    /// It has been told; nothing is left but to fail.
+    Told,
+}
+
+impl Failure {
+    /// The arguments, or what they point to, will not do.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Failure::Usage(message.into())
+    }
+
+    /// Prints the failure and gives its exit code: 1 where something was tried, 2 where nothing was sent.
+    pub(crate) fn report(self, json: bool) -> ExitCode {
+        match self {
+            Failure::Usage(message) => usage(&message, json),
+            Failure::Told => ExitCode::from(2),
+            Failure::Error(error) if json => {
+                println!("{}", json!({ "error": &*error }));
+                code(&error)
+            }
+            Failure::Error(error) => {
+                eprintln!("{ERROR}error:{ERROR:#} {error}");
+                code(&error)
+            }
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Error(Box::new(error))
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure::from(Error::from(error))
+    }
+}
+
+/// Arguments that `clap` refused, or a help text that was asked for.
+pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
+    // What the arguments were is not known, but whether a program reads the answer can be seen.
+    let json = std::env::args().any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        let message = error.to_string();
+        return usage(message.trim_start_matches("error: ").trim_end(), true);
+    }
+    // There is nowhere to report to if printing fails.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+fn usage(message: &str, json: bool) -> ExitCode {
+    if json {
+        let error = json!({
+            "kind": "usage",
+            "status": null,
+            "message": message,
+            "provider": null,
+            "retry_after_seconds": null,
+            "trail": [],
+        });
+        println!("{}", json!({ "error": error }));
+    } else {
+        eprintln!("{ERROR}error:{ERROR:#} {message}");
+    }
+    ExitCode::from(2)
+}
+
+fn code(error: &Error) -> ExitCode {
+    match error.kind {
+        ErrorKind::Config(_) => ExitCode::from(2),
+        ErrorKind::Api(_)
+        | ErrorKind::Connection(_)
+        | ErrorKind::Timeout(_)
+        | ErrorKind::Parse(_)
+        | ErrorKind::Module(_)
+        | ErrorKind::Cancelled
+        | ErrorKind::DeadlineExceeded
+        | ErrorKind::Other(_) => ExitCode::from(1),
+    }
+}

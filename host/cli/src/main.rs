@@ -1,0 +1,52 @@
+//! The command `arcllm`.
+
+mod args;
+mod check;
+mod demo;
+mod failure;
+mod invoke;
+mod modules;
+mod progress;
+mod simulate;
+mod timeline;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use args::{Args, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return failure::of_arguments(&error),
+    };
+    progress::listen();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::usage(format!("the runtime does not start: {error}")).report(false),
+    };
+    let json = args.command.json();
+    let code = match runtime.block_on(run(args.command)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(json),
+    };
+    // Whatever still runs, a compilation for one, is of no use to anybody.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Invoke(arguments) => invoke::run(arguments).await,
+        Command::Check(arguments) => check::run(arguments).await,
+        Command::Modules(arguments) => modules::run(arguments).await,
+        Command::Demo => demo::run().await,
+        Command::Simulate(arguments) => simulate::run(arguments).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "arcllm", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

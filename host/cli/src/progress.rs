@@ -1,0 +1,114 @@
+//! What is going on, while it goes on: a spinner on a terminal, log lines on standard error.
+
+use std::{
+    fmt,
+    io::IsTerminal as _,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use indicatif::ProgressBar;
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt as _},
+    util::SubscriberInitExt as _,
+};
+
+/// The spinner that events speak through, if one turns.
+static TURNING: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Has warnings, and what modules log, written to standard error, and attempts and waits to the spinner. `ARCLLM_LOG`
+/// sets the level: error, warn (the default), info, debug or trace.
+pub(crate) fn listen() {
+    let level = std::env::var("ARCLLM_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::WARN);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
+        .with_filter(level);
+    tracing_subscriber::registry().with(lines).with(Steps.with_filter(LevelFilter::DEBUG)).init();
+}
+
+/// A spinner that says what is being done.
+pub(crate) struct Spinner(Option<ProgressBar>);
+
+impl Spinner {
+    /// Turns if it is wanted and standard error is a terminal.
+    pub(crate) fn start(wanted: bool) -> Self {
+        if !(wanted && std::io::stderr().is_terminal()) {
+            return Self(None);
+        }
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(100));
+        *turning() = Some(bar.clone());
+        Self(Some(bar))
+    }
+
+    pub(crate) fn say(&self, what: String) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(what);
+        }
+    }
+
+    /// Leaves no trace of it.
+    pub(crate) fn stop(self) {
+        if let Some(bar) = self.0 {
+            *turning() = None;
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn turning() -> std::sync::MutexGuard<'static, Option<ProgressBar>> {
+    TURNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Turns the library's events of attempts and waits into what the spinner says.
+struct Steps;
+
+impl<S: Subscriber> Layer<S> for Steps {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() != Level::DEBUG {
+            return;
+        }
+        let mut step = Step::default();
+        event.record(&mut step);
+        let message = match event.metadata().target() {
+            "arcllm::attempt" => format!("attempt {}: asking {}", step.number, step.name),
+            "arcllm::wait" => format!("{} waits {:.1} s", step.name, step.seconds),
+            _ => return,
+        };
+        if let Some(bar) = &*turning() {
+            bar.set_message(message);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Step {
+    name: String,
+    number: u64,
+    seconds: f64,
+}
+
+impl Visit for Step {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if ["provider", "module"].contains(&field.name()) {
+            value.clone_into(&mut self.name);
+        }
+    }
+
+    fn record_u64(&mut self, _: &Field, value: u64) {
+        self.number = value;
+    }
+
+    fn record_f64(&mut self, _: &Field, value: f64) {
+        self.seconds = value;
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}

@@ -1,0 +1,123 @@
+//! A trail, drawn for a person: every attempt, every wait, and who decided it.
+
+use std::{fmt, time::Duration};
+
+use anstyle::{AnsiColor, Style};
+use arcllm::{Attempt, Error, Outcome};
+
+const WIDTH: usize = 40;
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const WAIT: Style = AnsiColor::Yellow.on_default();
+const FAINT: Style = Style::new().dimmed();
+
+/// A trail and how it ended.
+pub(crate) struct Timeline<'a> {
+    pub(crate) trail: &'a [Attempt],
+    pub(crate) outcome: &'a str,
+}
+
+/// How an invoke without an answer ended.
+pub(crate) fn outcome_of(error: &Error) -> String {
+    format!("no answer: {}", error.kind.as_str().replace('_', " "))
+}
+
+impl fmt::Display for Timeline<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = self.trail.last().map_or(Duration::ZERO, |last| last.started_after + last.took);
+        let names = self.trail.iter().map(|attempt| attempt.provider.chars().count());
+        let scale = Scale { total, name: names.max().unwrap_or_default() };
+        let mut before: Option<&Attempt> = None;
+        for attempt in self.trail {
+            scale.wait(formatter, attempt, before)?;
+            scale.attempt(formatter, attempt)?;
+            before = Some(attempt);
+        }
+        let attempts = self.trail.len();
+        let plural = if attempts == 1 { "" } else { "s" };
+        writeln!(formatter, "{:>8}  {}; {attempts} attempt{plural}", clock(total), self.outcome)
+    }
+}
+
+/// How the time of an invoke maps to columns.
+struct Scale {
+    total: Duration,
+    name: usize,
+}
+
+impl Scale {
+    fn attempt(&self, formatter: &mut fmt::Formatter<'_>, attempt: &Attempt) -> fmt::Result {
+        let (style, mark) = match attempt.outcome {
+            Outcome::Ok => (GOOD, "█"),
+            Outcome::Api
+            | Outcome::Connection
+            | Outcome::Timeout
+            | Outcome::Parse
+            | Outcome::Cancelled
+            | Outcome::DeadlineExceeded => (BAD, "█"),
+        };
+        let bar = self.bar(attempt.started_after, attempt.took, mark);
+        let time = clock(attempt.started_after);
+        let (name, width) = (&attempt.provider, self.name);
+        writeln!(formatter, "{time:>8}  {name:<width$}  {style}{bar}{style:#}  {style}{}{style:#}", what(attempt))
+    }
+
+    /// The line between two attempts: a wait and who decided it, or a change of provider and who decided that.
+    fn wait(&self, formatter: &mut fmt::Formatter<'_>, attempt: &Attempt, before: Option<&Attempt>) -> fmt::Result {
+        if !attempt.waited.is_zero() {
+            let who = attempt.waited_by.as_deref().unwrap_or("a module");
+            let why = match before.and_then(|before| before.retry_after) {
+                Some(hint) => format!("the server asked for {}", length(hint)),
+                None => "its own backoff".to_owned(),
+            };
+            let start = attempt.started_after.saturating_sub(attempt.waited);
+            let (bar, width) = (self.bar(start, attempt.waited, "·"), self.name);
+            let waited = length(attempt.waited);
+            writeln!(formatter, "{:>8}  {:<width$}  {WAIT}{bar}  {who} waits {waited}: {why}{WAIT:#}", "", "")?;
+        }
+        match before {
+            Some(before) if before.provider != attempt.provider => {
+                let (width, provider) = (self.name, &attempt.provider);
+                let who = attempt.asked_by.as_deref().unwrap_or("the caller");
+                // What stands inside of a fallback asks the next provider on its behalf.
+                writeln!(
+                    formatter,
+                    "{FAINT}{:>8}  {:<width$}  {:<WIDTH$}  on to {provider} (through {who}){FAINT:#}",
+                    "", "", ""
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn bar(&self, start: Duration, took: Duration, mark: &str) -> String {
+        let column = |time: Duration| {
+            let share = if self.total.is_zero() { 0.0 } else { time.as_secs_f64() / self.total.as_secs_f64() };
+            // Truncation towards the column that the moment falls into.
+            ((share * WIDTH as f64) as usize).min(WIDTH)
+        };
+        let from = column(start).min(WIDTH - 1);
+        let marks = column(start + took).saturating_sub(from).max(1).min(WIDTH - from);
+        format!("{}{}{}", " ".repeat(from), mark.repeat(marks), " ".repeat(WIDTH - from - marks))
+    }
+}
+
+fn what(attempt: &Attempt) -> String {
+    let hint = attempt.retry_after.map(|hint| format!(", retry after {}", length(hint))).unwrap_or_default();
+    let outcome = match (attempt.outcome, attempt.status) {
+        (Outcome::Api, Some(status)) => format!("status {status}"),
+        (outcome, _) => outcome.as_str().replace('_', " "),
+    };
+    format!("{outcome}{hint} ({})", length(attempt.took))
+}
+
+fn clock(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+fn length(duration: Duration) -> String {
+    match duration {
+        short if short < Duration::from_secs(1) => format!("{} ms", short.as_millis()),
+        long => format!("{:.1} s", long.as_secs_f64()),
+    }
+}

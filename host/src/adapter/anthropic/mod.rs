@@ -1,0 +1,50 @@
+//! The format of Anthropic Messages: <https://docs.claude.com/en/api/messages>.
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    ApiKey, endpoint,
+    format::{Decoded, Format, Unreadable},
+};
+use crate::{config::ProviderConfig, request::Request};
+
+mod decode;
+mod encode;
+
+const VENDOR: &str = "anthropic";
+
+/// Anthropic Messages.
+pub(super) struct Anthropic;
+
+impl Format for Anthropic {
+    fn vendor(&self) -> &'static str {
+        VENDOR
+    }
+
+    fn endpoint(&self, base_url: &Url) -> Url {
+        endpoint::join(base_url, |base| match base {
+            path if path.ends_with("/v1/messages") => path.to_owned(),
+            path if path.ends_with("/v1") => format!("{path}/messages"),
+            path => format!("{path}/v1/messages"),
+        })
+    }
+
+    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        if let Some(key) = key {
+            headers.insert("x-api-key", key.header("")?);
+        }
+        Ok(headers)
+    }
+
+    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str) -> Result<Value, String> {
+        encode::body(request, provider, model)
+    }
+
+    fn decode(&self, body: &Value) -> Result<Decoded, Unreadable> {
+        decode::response(body)
+    }
+}

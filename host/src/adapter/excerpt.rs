@@ -1,0 +1,102 @@
+//! Text of strangers, made fit for an error message.
+
+use super::ApiKey;
+
+/// The most characters of a stranger's text in a message.
+const LONGEST: usize = 500;
+
+/// The text on one line, harmless to a terminal, without the key and cut to 500 characters.
+pub(super) fn clean(text: &str, key: Option<&ApiKey>) -> String {
+    let text = text.trim();
+    let text = key.map_or_else(|| text.to_owned(), |key| key.redact(text));
+    cut(text.chars().map(escape))
+}
+
+/// The start of a body, likewise.
+pub(super) fn excerpt(body: &[u8], key: Option<&ApiKey>) -> String {
+    // More than enough for 500 characters and a key that begins among them.
+    const READ: usize = 16 * 1024;
+    let body = body.trim_ascii();
+    clean(&String::from_utf8_lossy(body.get(..READ).unwrap_or(body)), key)
+}
+
+fn cut(pieces: impl Iterator<Item = String>) -> String {
+    let (mut text, mut length, mut keep) = (String::new(), 0, 0);
+    for piece in pieces {
+        length += piece.chars().count();
+        if length > LONGEST {
+            text.truncate(keep);
+            text.push('…');
+            break;
+        }
+        text.push_str(&piece);
+        if length < LONGEST {
+            keep = text.len();
+        }
+    }
+    text
+}
+
+fn escape(character: char) -> String {
+    match character {
+        '\n' => "\\n".into(),
+        '\r' => "\\r".into(),
+        '\t' => "\\t".into(),
+        character if character.is_control() || is_deceptive(character) => character.escape_unicode().to_string(),
+        character => character.into(),
+    }
+}
+
+/// Characters that break lines, reorder what stands around them, or cannot be seen at all.
+fn is_deceptive(character: char) -> bool {
+    matches!(character,
+        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(clean("a\nb\r\tc\0\u{1b}[31m\u{7f}\u{9b}", None), r"a\nb\r\tc\u{0}\u{1b}[31m\u{7f}\u{9b}");
+        assert_eq!(clean("\u{202e}gnp.exe\u{2066}\u{200f}\u{feff}\u{2028}.", None).matches("\\u{").count(), 5);
+        assert_eq!(clean("  größer 🙂 → \\ \"x\"  ", None), "größer 🙂 → \\ \"x\"");
+    }
+
+    #[test]
+    fn five_hundred_characters_at_most() {
+        let exactly = "ü".repeat(500);
+        assert_eq!(clean(&exactly, None), exactly);
+        assert_eq!(clean(&"ü".repeat(501), None), "ü".repeat(499) + "…");
+        // An escape is cut out whole.
+        assert_eq!(clean(&("x".repeat(498) + "\u{1b}y"), None), "x".repeat(498) + "…");
+    }
+
+    #[test]
+    fn a_body_need_not_be_text() {
+        assert_eq!(excerpt(b"\xff\x00ok\n", None), "\u{fffd}\\u{0}ok");
+        assert_eq!(excerpt(b"", None), "");
+        assert_eq!(excerpt(&b"\xc3\xbc".repeat(20_000), None), "ü".repeat(499) + "…");
+    }
+
+    #[test]
+    fn the_key_is_taken_out_also_where_the_cut_falls_into_it() {
+        let key = ApiKey::read("K", Some("sk-0123456789".into())).unwrap();
+        assert_eq!(clean("key sk-0123456789!", Some(&key)), "key [redacted]!");
+        assert!(!excerpt(("x".repeat(490) + "sk-0123456789").as_bytes(), Some(&key)).contains("sk-"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_short_and_harmless(body: Vec<u8>, text: String) {
+            for text in [excerpt(&body, None), clean(&text.repeat(50), None)] {
+                prop_assert!(text.chars().count() <= 500);
+                prop_assert!(!text.chars().any(char::is_control));
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a wire format is to the rest: pure conversion, without the network.
+
+use reqwest::header::HeaderMap;
+use serde_json::{Map, Number, Value};
+use url::Url;
+
+use super::{ApiKey, anthropic::Anthropic, json::Malformed, openai::OpenAi};
+use crate::{
+    config::{ProviderConfig, WireFormat},
+    message::{ContentBlock, Extensions},
+    request::Request,
+    response::{StopReason, Usage},
+};
+
+/// A wire format.
+pub(super) trait Format: Send + Sync {
+    /// What the keys of its extensions begin with.
+    fn vendor(&self) -> &'static str;
+
+    /// Where requests go.
+    fn endpoint(&self, base_url: &Url) -> Url;
+
+    /// The headers that are its own, that of the key included.
+    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, String>;
+
+    /// The body of a request. Fails where the format has no way to write it.
+    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str) -> Result<Value, String>;
+
+    /// What a body with a 2xx status says.
+    fn decode(&self, body: &Value) -> Result<Decoded, Unreadable>;
+}
+
+/// The format of this name.
+pub(super) fn format(wire_format: WireFormat) -> &'static dyn Format {
+    match wire_format {
+        WireFormat::Anthropic => &Anthropic,
+        WireFormat::OpenAi => &OpenAi,
+    }
+}
+
+/// A response, as far as the body knows it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Decoded {
+    pub content: Vec<ContentBlock>,
+    pub usage: Usage,
+    pub stop_reason: StopReason,
+    /// The model that answered, if the body says.
+    pub model: Option<String>,
+    pub extensions: Extensions,
+}
+
+/// Why a body with a 2xx status is no response.
+#[derive(Debug, PartialEq)]
+pub(super) enum Unreadable {
+    /// It is an error in spite of its status.
+    Error {
+        /// The status that it should have had.
+        status: u16,
+        /// The body of the error.
+        body: Value,
+    },
+    /// It is not what the format says.
+    Malformed(Malformed),
+}
+
+impl From<Malformed> for Unreadable {
+    fn from(malformed: Malformed) -> Self {
+        Unreadable::Malformed(malformed)
+    }
+}
+
+/// Puts a number of the options into the body, if it is given. JSON has none for NaN and infinities.
+pub(super) fn insert_number(body: &mut Map<String, Value>, name: &str, number: Option<f64>) -> Result<(), String> {
+    if let Some(number) = number {
+        let number = Number::from_f64(number).ok_or_else(|| format!("the option `{name}` is not a finite number"))?;
+        body.insert(name.to_owned(), number.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Reading JSON of strangers: liberal in what is there, clear about what is not.
+
+use serde_json::{Map, Value};
+
+use super::extensions::others;
+use crate::message::Extensions;
+
+/// What was expected where.
+#[derive(Debug, PartialEq)]
+pub(super) struct Malformed(pub(super) String);
+
+/// A value of an answer, and where it stands in it.
+#[derive(Debug, Clone)]
+pub(super) struct Node<'a> {
+    pub(super) value: &'a Value,
+    path: String,
+}
+
+impl<'a> Node<'a> {
+    /// The whole body.
+    pub(super) fn root(value: &'a Value) -> Self {
+        Self { value, path: String::new() }
+    }
+
+    /// The field, unless it is missing or null.
+    pub(super) fn get(&self, name: &str) -> Option<Self> {
+        let value = self.value.get(name).filter(|value| !value.is_null())?;
+        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        Some(Self { value, path })
+    }
+
+    /// The field, which must be there.
+    pub(super) fn need(&self, name: &str) -> Result<Self, Malformed> {
+        self.get(name).ok_or_else(|| self.malformed(&format!("has no `{name}`")))
+    }
+
+    pub(super) fn str(&self) -> Result<&'a str, Malformed> {
+        self.value.as_str().ok_or_else(|| self.malformed("is not a string"))
+    }
+
+    pub(super) fn object(&self) -> Result<&'a Map<String, Value>, Malformed> {
+        self.value.as_object().ok_or_else(|| self.malformed("is not an object"))
+    }
+
+    pub(super) fn list(&self) -> Result<impl Iterator<Item = Node<'a>> + use<'a>, Malformed> {
+        let path = self.path.clone();
+        let list = self.value.as_array().ok_or_else(|| self.malformed("is not a list"))?;
+        Ok(list.iter().enumerate().map(move |(at, value)| Node { value, path: format!("{path}[{at}]") }))
+    }
+
+    /// The field, if it is a string that is not empty.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        self.value.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// The field, if it is a number of things.
+    pub(super) fn count(&self, name: &str) -> Option<u64> {
+        count(self.value.get(name)?)
+    }
+
+    /// The fields that are numbers, but for the known ones, as extensions.
+    pub(super) fn numbers(&self, known: &[&str], vendor: &str) -> Extensions {
+        let Some(fields) = self.value.as_object() else { return Extensions::new() };
+        let mut numbers = others(fields, known, vendor);
+        numbers.retain(|_, value| value.is_number());
+        numbers
+    }
+
+    /// An error about this value.
+    pub(super) fn malformed(&self, what: &str) -> Malformed {
+        let subject = if self.path.is_empty() { "the body" } else { &self.path };
+        Malformed(format!("{subject} {what}"))
+    }
+}
+
+/// Some servers count in floats.
+fn count(value: &Value) -> Option<u64> {
+    let float = || value.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64);
+    value.as_u64().or_else(float)
+}
+
+/// The arguments of a tool call: an object, or text that is one. None at all are no arguments.
+pub(super) fn arguments(node: Option<&Node<'_>>) -> Result<Map<String, Value>, Malformed> {
+    let Some(node) = node else { return Ok(Map::new()) };
+    match node.value {
+        Value::Object(arguments) => Ok(arguments.clone()),
+        Value::String(text) if text.trim().is_empty() => Ok(Map::new()),
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(Value::Object(arguments)) => Ok(arguments),
+            Ok(Value::Null) => Ok(Map::new()),
+            Ok(_) | Err(_) => Err(node.malformed(&format!("is not a JSON object: {text}"))),
+        },
+        other => Err(node.malformed(&format!("is not a JSON object: {other}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn errors_name_the_place() {
+        let body = json!({"a": [{"b": 1}], "n": null});
+        let root = Node::root(&body);
+        let first = root.need("a").unwrap().list().unwrap().next().unwrap();
+        assert_eq!(first.need("b").unwrap().str().unwrap_err().0, "a[0].b is not a string");
+        assert_eq!(first.need("c").unwrap_err().0, "a[0] has no `c`");
+        assert_eq!(root.need("n").unwrap_err().0, "the body has no `n`");
+        assert_eq!(root.list().err().unwrap().0, "the body is not a list");
+        assert_eq!(first.need("b").unwrap().object().unwrap_err().0, "a[0].b is not an object");
+    }
+
+    #[test]
+    fn counts() {
+        for (value, expected) in [
+            (json!(7), Some(7)),
+            (json!(7.0), Some(7)),
+            (json!(1e300), Some(u64::MAX)),
+            (json!(-1), None),
+            (json!("7"), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(count(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn arguments_in_all_forms() {
+        let read = |value: Value| arguments(Some(&Node::root(&value))).map(Value::from);
+        for none in [json!(""), json!(" \n"), json!("{}"), json!("null"), json!({})] {
+            assert_eq!(read(none), Ok(json!({})));
+        }
+        assert_eq!(arguments(None), Ok(Map::new()));
+        assert_eq!(read(json!("{\"a\": 1}")), Ok(json!({"a": 1})));
+        assert_eq!(read(json!({"a": 1})), Ok(json!({"a": 1})));
+        for wrong in [json!("{\"a\": "), json!("[1]"), json!("7"), json!([1]), json!(7)] {
+            let raw = wrong.as_str().map_or_else(|| wrong.to_string(), str::to_owned);
+            let error = read(wrong).unwrap_err().0;
+            assert!(error.ends_with(&format!("is not a JSON object: {raw}")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The secret that a provider asks for: read from the environment, given to that provider, shown to nobody.
+
+use std::{ffi::OsString, fmt};
+
+use reqwest::header::HeaderValue;
+
+/// An API key. It has no `Display` and no JSON, and its `Debug` says nothing.
+#[derive(Clone)]
+pub(crate) struct ApiKey(String);
+
+impl ApiKey {
+    /// The key in the environment variable of this name, without the white space around it.
+    ///
+    /// # Errors
+    ///
+    /// A message that names the variable, never its value: it is missing, empty or no possible key.
+    pub(crate) fn from_env(name: &str) -> Result<Self, String> {
+        Self::read(name, std::env::var_os(name))
+    }
+
+    pub(super) fn read(name: &str, value: Option<OsString>) -> Result<Self, String> {
+        let value = value.ok_or_else(|| format!("the environment variable {name} is not set"))?;
+        let value = value.into_string().map_err(|_| format!("the environment variable {name} is not valid Unicode"))?;
+        match value.trim() {
+            "" => Err(format!("the environment variable {name} is empty")),
+            // Only these can stand in a header; anything else is a slip of copy and paste.
+            key if key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Ok(Self(key.to_owned())),
+            _ => Err(format!("the environment variable {name} holds characters that no key has")),
+        }
+    }
+
+    /// The value of the header that carries the key, marked so that nothing logs it.
+    pub(super) fn header(&self, scheme: &str) -> Result<HeaderValue, String> {
+        let mut value = HeaderValue::try_from(format!("{scheme}{}", self.0)).map_err(|error| error.to_string())?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    /// The text without the key. Providers echo keys, also with JSON's optional escape of `/`.
+    pub(super) fn redact(&self, text: &str) -> String {
+        text.replace(&self.0, "[redacted]").replace(&self.0.replace('/', "\\/"), "[redacted]")
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> Result<ApiKey, String> {
+        ApiKey::read("SOME_KEY", Some(value.into()))
+    }
+
+    #[test]
+    fn is_trimmed() {
+        let key = read(" sk-1 \n").unwrap();
+        assert_eq!(key.header("Bearer ").unwrap().to_str().unwrap(), "Bearer sk-1");
+    }
+
+    #[test]
+    fn is_never_shown() {
+        let key = read("sk-secret").unwrap();
+        assert_eq!(format!("{key:?}"), "[redacted]");
+        assert_eq!(format!("{:?}", key.header("").unwrap()), "Sensitive");
+        assert_eq!(key.redact("bad key sk-secret, sk-secret"), "bad key [redacted], [redacted]");
+        assert_eq!(read("a/b").unwrap().redact(r#"{"key": "a\/b"}"#), r#"{"key": "[redacted]"}"#);
+    }
+
+    #[test]
+    fn what_is_no_key_names_the_variable_and_not_the_value() {
+        for (value, says) in
+            [("", "is empty"), (" \t\n", "is empty"), ("s\nk", "characters"), ("schlüssel", "characters")]
+        {
+            let error = read(value).unwrap_err();
+            assert!(error.contains("SOME_KEY") && error.contains(says), "{error}");
+            assert!(value.trim().is_empty() || !error.contains(value), "{error}");
+        }
+        assert!(ApiKey::read("SOME_KEY", None).unwrap_err().contains("SOME_KEY is not set"));
+        assert!(ApiKey::from_env("ARCLLM_TEST_NO_SUCH_VARIABLE").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_unicode_is_no_key() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let error = ApiKey::read("SOME_KEY", Some(OsString::from_vec(vec![b'a', 0xff]))).unwrap_err();
+        assert!(error.contains("SOME_KEY is not valid Unicode"), "{error}");
+    }
+}

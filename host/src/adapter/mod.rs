@@ -1,0 +1,43 @@
+//! Adapters: what turns a request into one HTTP exchange with a provider, and its answer into a response.
+//!
+//! An adapter makes one attempt and nothing else. Retrying, deadlines, cancellation and the trail stand outside of it.
+//!
+//! Conversion (`anthropic`, `openai`, `answer`) knows nothing of the network, and the network (`http`, `client`)
+//! nothing of the formats.
+
+use futures::future::BoxFuture;
+
+use crate::{error::ErrorKind, request::Request, response::Response};
+
+mod answer;
+mod anthropic;
+mod api_error;
+mod client;
+mod endpoint;
+mod excerpt;
+mod extensions;
+mod failure;
+mod family;
+#[cfg(test)]
+mod fixture;
+mod format;
+mod hint;
+mod http;
+mod json;
+mod key;
+mod openai;
+
+pub(crate) use http::HttpAdapter;
+pub(crate) use key::ApiKey;
+
+/// Makes one attempt.
+///
+/// Dropping the future ends the attempt and closes its connection.
+pub trait Adapter: Send + Sync + 'static {
+    /// Sends the request once.
+    ///
+    /// # Errors
+    ///
+    /// `Api`, `Connection`, `Timeout` or `Parse`; `Config` where the request cannot be written in this format.
+    fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, ErrorKind>>;
+}

@@ -1,0 +1,160 @@
+//! An answer of OpenAI Chat Completions.
+
+use serde_json::Value;
+
+use super::{VENDOR, refusal};
+use crate::{
+    adapter::{
+        extensions::others,
+        format::{Decoded, Unreadable},
+        json::{Malformed, Node, arguments},
+    },
+    message::{ContentBlock, Extensions, Thinking, ToolCall},
+    response::{StopReason, Usage},
+};
+
+/// What the body says: its first choice.
+pub(super) fn response(body: &Value) -> Result<Decoded, Unreadable> {
+    let root = Node::root(body);
+    root.object()?;
+    refusal::refuse_errors(&root)?;
+    let choices = root.need("choices")?;
+    let choice = choices.list()?.next().ok_or_else(|| choices.malformed("is empty"))?;
+    refusal::refuse_error_of_choice(&choice)?;
+    let message = choice.need("message")?;
+    message.object()?;
+    let said = said(&message)?;
+    Ok(Decoded {
+        stop_reason: stop_reason(&choice, &said),
+        content: said.content,
+        usage: usage(&root),
+        model: root.text("model").map(str::to_owned),
+        extensions: extensions(&root),
+    })
+}
+
+/// The message in blocks.
+#[derive(Default)]
+struct Said {
+    content: Vec<ContentBlock>,
+    refused: bool,
+    calls: bool,
+}
+
+fn said(message: &Node<'_>) -> Result<Said, Malformed> {
+    let mut said = Said::default();
+    if let Some(text) = message.text("reasoning_content").or_else(|| message.text("reasoning")) {
+        said.content.push(thinking(text));
+    }
+    if let Some(content) = message.get("content") {
+        said.read_content(&content)?;
+    }
+    if let Some(text) = message.text("refusal") {
+        said.refuse(text);
+    }
+    let calls = message.get("tool_calls");
+    if let Some(calls) = &calls {
+        for (at, call) in calls.list()?.enumerate() {
+            said.content.push(ContentBlock::ToolUse(tool_call(at, &call)?));
+            said.calls = true;
+        }
+    }
+    // Null content is an answer of nothing; no content at all is no answer.
+    if said.content.is_empty() && calls.is_none() && message.value.get("content").is_none() {
+        return Err(message.malformed("has no `content`"));
+    }
+    Ok(said)
+}
+
+impl Said {
+    fn read_content(&mut self, content: &Node<'_>) -> Result<(), Malformed> {
+        match content.value {
+            Value::String(text) => self.say(text),
+            Value::Array(_) => {
+                for part in content.list()? {
+                    self.read_part(&part)?;
+                }
+            }
+            _ => return Err(content.malformed("is neither a string nor a list")),
+        }
+        Ok(())
+    }
+
+    fn read_part(&mut self, part: &Node<'_>) -> Result<(), Malformed> {
+        match part.need("type")?.str()? {
+            "text" => self.say(part.need("text")?.str()?),
+            "refusal" => self.refuse(part.need("refusal")?.str()?),
+            _ => self.content.push(ContentBlock::Other(part.value.clone())),
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.content.push(ContentBlock::text(text));
+        }
+    }
+
+    fn refuse(&mut self, text: &str) {
+        self.say(text);
+        self.refused = true;
+    }
+}
+
+fn thinking(text: &str) -> ContentBlock {
+    ContentBlock::Thinking(Thinking {
+        text: text.to_owned(),
+        signature: None,
+        redacted: None,
+        extensions: Extensions::new(),
+    })
+}
+
+fn tool_call(at: usize, call: &Node<'_>) -> Result<ToolCall, Malformed> {
+    let function = call.need("function")?;
+    Ok(ToolCall {
+        id: call.text("id").map_or_else(|| format!("call_{at}"), str::to_owned),
+        name: function.need("name")?.str()?.to_owned(),
+        arguments: arguments(function.get("arguments").as_ref())?,
+        extensions: others(call.object()?, &["id", "type", "function", "index"], VENDOR),
+    })
+}
+
+/// Some servers say `stop`, or nothing, when they mean what the message shows.
+fn stop_reason(choice: &Node<'_>, said: &Said) -> StopReason {
+    match choice.text("finish_reason") {
+        Some("length") => StopReason::MaxTokens,
+        Some("content_filter") => StopReason::ContentFilter,
+        _ if said.refused => StopReason::Refusal,
+        Some("tool_calls" | "function_call") => StopReason::ToolUse,
+        Some("stop") | None if said.calls => StopReason::ToolUse,
+        Some("stop") | None => StopReason::EndTurn,
+        Some(word) => StopReason::Other(word.to_owned()),
+    }
+}
+
+fn usage(root: &Node<'_>) -> Usage {
+    const KNOWN: [&str; 4] = ["prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens"];
+    let Some(node) = root.get("usage") else { return Usage::default() };
+    let count = |name| node.count(name).unwrap_or_default();
+    let detail = |of: &str, name| node.get(of).and_then(|details| details.count(name));
+    let (input_tokens, output_tokens) = (count("prompt_tokens"), count("completion_tokens"));
+    let cached = detail("prompt_tokens_details", "cached_tokens");
+    Usage {
+        input_tokens,
+        output_tokens,
+        total_tokens: node.count("total_tokens").unwrap_or_else(|| input_tokens.saturating_add(output_tokens)),
+        // DeepSeek has a name of its own.
+        cache_read_tokens: cached.or_else(|| node.count("prompt_cache_hit_tokens")),
+        cache_write_tokens: None,
+        reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens"),
+        extensions: node.numbers(&KNOWN, VENDOR),
+    }
+}
+
+fn extensions(root: &Node<'_>) -> Extensions {
+    root.text("id").map(|id| ("openai.id".to_owned(), id.into())).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests;

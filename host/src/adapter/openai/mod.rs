@@ -1,0 +1,52 @@
+//! The format of OpenAI Chat Completions, which many other servers speak too:
+//! <https://platform.openai.com/docs/api-reference/chat>.
+
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    ApiKey, endpoint,
+    format::{Decoded, Format, Unreadable},
+};
+use crate::{config::ProviderConfig, request::Request};
+
+mod conversation;
+mod decode;
+mod encode;
+mod refusal;
+
+const VENDOR: &str = "openai";
+
+/// OpenAI Chat Completions.
+pub(super) struct OpenAi;
+
+impl Format for OpenAi {
+    fn vendor(&self) -> &'static str {
+        VENDOR
+    }
+
+    fn endpoint(&self, base_url: &Url) -> Url {
+        endpoint::join(base_url, |base| match base {
+            "" => "/v1/chat/completions".to_owned(),
+            path if path.ends_with("/chat/completions") => path.to_owned(),
+            path => format!("{path}/chat/completions"),
+        })
+    }
+
+    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            headers.insert(AUTHORIZATION, key.header("Bearer ")?);
+        }
+        Ok(headers)
+    }
+
+    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str) -> Result<Value, String> {
+        encode::body(request, provider, model)
+    }
+
+    fn decode(&self, body: &Value) -> Result<Decoded, Unreadable> {
+        decode::response(body)
+    }
+}

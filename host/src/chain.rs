@@ -1,0 +1,83 @@
+//! A chain: modules, outermost first, around an adapter.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    config::{ConfigError, Overrides, Switch, suggest},
+    host::Shared,
+    provider::Provider,
+    runtime::{Loader, Module, Place, Pool},
+};
+
+/// A module that is ready to be called, and its name in the config.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) module: Arc<str>,
+    pub(crate) pool: Arc<Pool>,
+}
+
+/// Puts modules around the end of a chain. With none, the end is the chain.
+pub(crate) fn wrap(shared: &Arc<Shared>, links: &[Link], end: Arc<dyn Provider>) -> Arc<dyn Provider> {
+    let Some((outermost, inside)) = links.split_first() else { return end };
+    let inner = wrap(shared, inside, end);
+    let loader = Arc::new(Inside { shared: shared.clone(), links: inside.to_vec() });
+    let place = Arc::new(Place { module: outermost.module.clone(), inner, loader });
+    Arc::new(Module { pool: outermost.pool.clone(), place })
+}
+
+/// Loads models for a module: other adapters in the modules that stand inside of it. Itself is not among them, so
+/// loading cannot recur.
+struct Inside {
+    shared: Arc<Shared>,
+    links: Vec<Link>,
+}
+
+impl Loader for Inside {
+    fn load(&self, provider: &str) -> Result<Arc<dyn Provider>, ConfigError> {
+        let upstream = self.shared.upstream(provider, None)?;
+        Ok(wrap(&self.shared, &self.links, Arc::new(upstream)))
+    }
+}
+
+impl Shared {
+    /// The modules that are on, in their order, with their settings.
+    pub(crate) fn switched_on(&self, overrides: &Overrides) -> Result<Vec<(String, Map<String, Value>)>, ConfigError> {
+        let config = &self.config;
+        let names: BTreeSet<&String> = config.modules.keys().chain(overrides.modules.keys()).chain(&config.order).collect();
+        let mut on = Vec::new();
+        for name in names {
+            self.check_exists(name, overrides)?;
+            if let Switch::On(settings) = Switch::of(name, config.modules.get(name), overrides.modules.get(name))? {
+                let position = config.order.iter().position(|ordered| ordered == name);
+                let position = position.ok_or_else(|| self.out_of_order(name))?;
+                on.push((position, name.clone(), settings));
+            }
+        }
+        on.sort_by_key(|(position, ..)| *position);
+        Ok(on.into_iter().map(|(_, name, settings)| (name, settings)).collect())
+    }
+
+    fn check_exists(&self, name: &str, overrides: &Overrides) -> Result<(), ConfigError> {
+        if self.has_module(name) {
+            return Ok(());
+        }
+        let config = &self.config;
+        let problem = format!("there is no module named `{name}`: {}", self.looked_for(name));
+        let error = match (config.modules.contains_key(name), overrides.modules.contains_key(name)) {
+            (true, _) => config.document.error(Some(&format!("modules.{name}")), problem),
+            (false, true) => ConfigError::new(problem).key(format!("modules.{name}")),
+            (false, false) => config.document.error(Some("host.order"), problem),
+        };
+        Err(error.help(suggest(name, self.module_names().iter().map(String::as_str))))
+    }
+
+    fn out_of_order(&self, name: &str) -> ConfigError {
+        let mut order = self.config.order.clone();
+        order.push(name.to_owned());
+        let problem = format!("does not say where the module `{name}` stands, which is on");
+        let error = self.config.document.error(Some("host.order"), problem);
+        error.help(format!("outermost first, such as order = {order:?}"))
+    }
+}

@@ -1,0 +1,109 @@
+//! A TOML text as JSON values, with the line of every key, so that an error can name it.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
+
+use super::error::ConfigError;
+
+/// A parsed file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Document {
+    file: Option<PathBuf>,
+    lines: HashMap<String, usize>,
+}
+
+impl Document {
+    /// Parses a TOML text. Dates, NaN and infinities have no JSON and are refused with their key.
+    pub(crate) fn parse(text: &str, file: Option<&Path>) -> Result<(Self, Map<String, Value>), ConfigError> {
+        let mut document = Self { file: file.map(Path::to_owned), lines: HashMap::new() };
+        let syntax = |error: toml::de::Error| {
+            let line = error.span().map(|span| line_of(text, span.start));
+            let problem = format!("is not TOML: {}", error.message());
+            ConfigError { line, ..document.error(None, problem) }
+        };
+        let table: toml::Table = text.parse().map_err(syntax)?;
+        let spans = DeTable::parse(text).map_err(syntax)?;
+        document.note_lines(text, "", spans.get_ref());
+        let mut values = Map::new();
+        for (key, value) in table {
+            let value = document.json(&key, value)?;
+            values.insert(key, value);
+        }
+        Ok((document, values))
+    }
+
+    /// An error about the setting `key`, with the file and the line where it stands.
+    pub(crate) fn error(&self, key: Option<&str>, problem: impl Into<String>) -> ConfigError {
+        let line = key.and_then(|key| self.line(key));
+        ConfigError { file: self.file.clone(), line, key: key.map(str::to_owned), ..ConfigError::new(problem) }
+    }
+
+    /// Where the key stands, or else the nearest table around it.
+    fn line(&self, key: &str) -> Option<usize> {
+        let mut key = key;
+        loop {
+            if let Some(line) = self.lines.get(key) {
+                return Some(*line);
+            }
+            key = key.get(..key.rfind(['.', '['])?)?;
+        }
+    }
+
+    fn note_lines(&mut self, text: &str, path: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let path = join(path, key.get_ref());
+            self.lines.insert(path.clone(), line_of(text, key.span().start));
+            match value.get_ref() {
+                DeValue::Table(table) => self.note_lines(text, &path, table),
+                DeValue::Array(array) => {
+                    for (at, item) in array.iter().enumerate() {
+                        self.lines.insert(format!("{path}[{at}]"), line_of(text, item.span().start));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn json(&self, path: &str, value: toml::Value) -> Result<Value, ConfigError> {
+        Ok(match value {
+            toml::Value::String(text) => Value::String(text),
+            toml::Value::Integer(number) => Value::from(number),
+            toml::Value::Boolean(flag) => Value::Bool(flag),
+            toml::Value::Float(number) => {
+                let finite = serde_json::Number::from_f64(number).map(Value::Number);
+                finite.ok_or_else(|| self.error(Some(path), format!("is {number}")).help("a finite number"))?
+            }
+            toml::Value::Datetime(date) => {
+                let error = self.error(Some(path), format!("is the date {date}"));
+                return Err(error.help("a string in quotes, or a number"));
+            }
+            toml::Value::Array(items) => {
+                let items = items.into_iter().enumerate();
+                let items = items.map(|(at, item)| self.json(&format!("{path}[{at}]"), item));
+                Value::Array(items.collect::<Result<_, _>>()?)
+            }
+            toml::Value::Table(table) => {
+                let items = table.into_iter();
+                let items = items.map(|(key, item)| Ok((key.clone(), self.json(&join(path, &key), item)?)));
+                Value::Object(items.collect::<Result<_, ConfigError>>()?)
+            }
+        })
+    }
+}
+
+/// The dotted path of a key inside a table.
+pub(crate) fn join(path: &str, key: &str) -> String {
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let key = if bare { key.to_owned() } else { format!("{key:?}") };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}

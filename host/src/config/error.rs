@@ -1,0 +1,91 @@
+//! What is wrong with a configuration, where, and what would be right.
+
+use std::{fmt, path::PathBuf};
+
+use crate::error::{ErrorKind, Failure};
+
+/// Something in the configuration, or in what it points to, that will not do. Nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file; absent if the setting came with the call.
+    pub file: Option<PathBuf>,
+    /// The line of `file`, counted from one.
+    pub line: Option<usize>,
+    /// The dotted path of the setting, such as `providers.anthropic.timeout_seconds`.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+impl ConfigError {
+    /// An error with no place yet.
+    pub(crate) fn new(problem: impl Into<String>) -> Self {
+        Self { file: None, line: None, key: None, problem: problem.into(), help: None }
+    }
+
+    /// The same, with what would be right.
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into()).filter(|help: &String| !help.is_empty());
+        self
+    }
+
+    /// The same, about this setting.
+    #[must_use]
+    pub(crate) fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// The same, about this file.
+    #[must_use]
+    pub(crate) fn file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(formatter, "{}:{line}: ", file.display())?,
+            (Some(file), None) => write!(formatter, "{}: ", file.display())?,
+            (None, _) => {}
+        }
+        if let Some(key) = &self.key {
+            write!(formatter, "`{key}` ")?;
+        }
+        write!(formatter, "{}", self.problem)?;
+        match &self.help {
+            Some(help) => write!(formatter, "\n  help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<ConfigError> for ErrorKind {
+    fn from(error: ConfigError) -> Self {
+        ErrorKind::Config(Failure::new("", error.to_string()))
+    }
+}
+
+impl From<ConfigError> for crate::Error {
+    fn from(error: ConfigError) -> Self {
+        ErrorKind::from(error).into()
+    }
+}
+
+/// The name among `known` that was probably meant, as a help text; else all of them.
+pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known)).min();
+    match nearest {
+        Some((distance, known)) if distance <= 2.max(name.len() / 3) => format!("did you mean `{known}`?"),
+        Some(_) => format!("known are {}", known.join(", ")),
+        None => "there is none to choose from".to_owned(),
+    }
+}

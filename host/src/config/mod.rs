@@ -1,0 +1,192 @@
+//! The configuration: providers, modules, defaults, and where they are read from.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::{Map, Value};
+
+mod document;
+mod error;
+mod module;
+mod overrides;
+mod provider;
+mod section;
+
+pub(crate) use document::Document;
+pub(crate) use error::suggest;
+pub(crate) use provider::is_loopback;
+
+pub use error::ConfigError;
+pub use module::{ModuleConfig, Sandbox};
+pub(crate) use overrides::Switch;
+pub use overrides::Overrides;
+pub use provider::{ModelFacts, ProviderConfig, WireFormat};
+
+use section::Section;
+
+/// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
+const DEFAULT_ORDER: [&str; 2] = ["retry", "fallback"];
+
+/// A checked configuration. What only a load can tell, such as a missing key variable, is checked there.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it was read; absent if it is built in.
+    pub file: Option<PathBuf>,
+    /// `[defaults]`.
+    pub defaults: Defaults,
+    /// `host.modules_dir`, resolved against the file; absent with the built-in configuration.
+    pub modules_dir: Option<PathBuf>,
+    /// `host.order`, outermost first.
+    pub order: Vec<String>,
+    /// `host.deadline_seconds`: one budget for a whole invoke.
+    pub deadline: Duration,
+    /// `[providers.*]`, presets included.
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// `[modules.*]`.
+    pub modules: BTreeMap<String, ModuleConfig>,
+    pub(crate) document: Document,
+}
+
+/// `[defaults]`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Defaults {
+    /// The provider that is asked unless a call names one.
+    pub provider: Option<String>,
+    /// The most tokens of an answer, for providers that say nothing else.
+    pub max_tokens: Option<u32>,
+    /// The temperature, for providers that say nothing else.
+    pub temperature: Option<f64>,
+}
+
+impl Config {
+    /// Reads the file that the environment points to: `ARCLLM_CONFIG`, then `./config.toml`, then `arcllm/config.toml`
+    /// in the user's configuration directory, then the built-in configuration.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the first of these that exists; `ARCLLM_CONFIG` has to exist if it is set.
+    pub fn find() -> Result<Self, ConfigError> {
+        if let Some(file) = env::var_os("ARCLLM_CONFIG").filter(|file| !file.is_empty()) {
+            return Self::load(Path::new(&file)).map_err(|error| match error.key {
+                None => error.clone().help(error.help.unwrap_or_else(|| "this file was named by ARCLLM_CONFIG".to_owned())),
+                Some(_) => error,
+            });
+        }
+        let user = dirs::config_dir().map(|directory| directory.join("arcllm").join("config.toml"));
+        let file = [Some(PathBuf::from("config.toml")), user].into_iter().flatten().find(|file| file.is_file());
+        match file {
+            Some(file) => Self::load(&file),
+            None => Self::parse("", None),
+        }
+    }
+
+    /// Reads this file.
+    ///
+    /// # Errors
+    ///
+    /// Names the file, the line, the key and what would be right.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            ConfigError::new(format!("cannot be read: {error}")).file(file).help("name an existing file with --config")
+        })?;
+        Self::parse(&text, Some(file))
+    }
+
+    /// Reads this text, as if it stood in `file`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn parse(text: &str, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let (document, values) = Document::parse(text, file)?;
+        let mut root = Section::new(&document, "", values);
+        let defaults = Defaults::read(root.section("defaults")?)?;
+        let mut host = root.section("host")?;
+        let modules_dir = host.text("modules_dir")?;
+        let order = host.texts("order")?;
+        let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
+        host.finish()?;
+        let providers = read_providers(root.sections("providers")?, &document, &defaults)?;
+        let modules = root.sections("modules")?.into_iter();
+        let modules = modules.map(|(name, section)| Ok((name, ModuleConfig::read(section)?)));
+        let modules = modules.collect::<Result<_, ConfigError>>()?;
+        root.finish()?;
+
+        if let Some(name) = &defaults.provider
+            && !providers.contains_key(name)
+        {
+            return Err(unknown_provider(&document, "defaults.provider", name, &providers));
+        }
+        let modules_dir = file.map(|file| {
+            let directory = file.parent().unwrap_or(Path::new(""));
+            directory.join(modules_dir.as_deref().unwrap_or("modules"))
+        });
+        let order = order.unwrap_or_else(|| DEFAULT_ORDER.map(str::to_owned).to_vec());
+        check_order(&document, &order)?;
+        Ok(Self { file: file.map(Path::to_owned), defaults, modules_dir, order, deadline, providers, modules, document })
+    }
+}
+
+/// An error about a setting that names a provider there is not.
+pub(crate) fn unknown_provider(
+    document: &Document,
+    key: &str,
+    name: &str,
+    providers: &BTreeMap<String, ProviderConfig>,
+) -> ConfigError {
+    let error = document.error(Some(key), format!("names the provider `{name}`, which there is not"));
+    error.help(suggest(name, providers.keys().map(String::as_str)))
+}
+
+fn check_order(document: &Document, order: &[String]) -> Result<(), ConfigError> {
+    for (at, name) in order.iter().enumerate() {
+        if order.iter().take(at).any(|before| before == name) {
+            let error = document.error(Some("host.order"), format!("names the module `{name}` twice"));
+            return Err(error.help("each module once, outermost first"));
+        }
+    }
+    Ok(())
+}
+
+impl Defaults {
+    fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
+        let defaults = Self {
+            provider: section.text("provider")?,
+            max_tokens: section.count_u32("max_tokens")?,
+            temperature: section.amount("temperature")?,
+        };
+        section.finish()?;
+        Ok(defaults)
+    }
+}
+
+/// The presets, each overridden by the file's table of the same name, and the file's own.
+fn read_providers(
+    sections: Vec<(String, Section<'_>)>,
+    document: &Document,
+    defaults: &Defaults,
+) -> Result<BTreeMap<String, ProviderConfig>, ConfigError> {
+    let (_, presets) = Document::parse(include_str!("presets.toml"), None)?;
+    let mut tables: BTreeMap<String, Map<String, Value>> = presets
+        .into_iter()
+        .filter_map(|(name, preset)| match preset {
+            Value::Object(table) => Some((name, table)),
+            _ => None,
+        })
+        .collect();
+    for (name, section) in sections {
+        tables.entry(name).or_default().extend(section.rest());
+    }
+    let tables = tables.into_iter().map(|(name, table)| {
+        let section = Section::new(document, document::join("providers", &name), table);
+        Ok((name.clone(), ProviderConfig::read(name, section, defaults)?))
+    });
+    tables.collect()
+}
+
+#[cfg(test)]
+mod tests;

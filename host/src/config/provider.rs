@@ -1,0 +1,166 @@
+//! A provider as the config has it: preset, overridden and completed by `[providers.NAME]`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use url::Url;
+
+use super::{Defaults, error::ConfigError, section::Section};
+
+/// The wire format that a provider speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WireFormat {
+    /// Anthropic Messages.
+    Anthropic,
+    /// OpenAI Chat Completions.
+    OpenAi,
+}
+
+impl WireFormat {
+    /// The value of `providers.NAME.adapter`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WireFormat::Anthropic => "anthropic",
+            WireFormat::OpenAi => "openai",
+        }
+    }
+}
+
+/// A named upstream: `[providers.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProviderConfig {
+    /// Its name in the config.
+    pub name: String,
+    /// The wire format that it speaks: `adapter`.
+    pub adapter: WireFormat,
+    /// Where it is. `http` only for loopback hosts, unless `allow_insecure_http`.
+    pub base_url: Url,
+    /// The environment variable that holds its key; absent for a provider that needs none.
+    pub api_key_env: Option<String>,
+    /// The model that is asked for unless the caller names one.
+    pub default_model: Option<String>,
+    /// The most time of one attempt: `timeout_seconds`.
+    pub timeout: Duration,
+    /// The most time until an attempt is connected: `connect_timeout_seconds`.
+    pub connect_timeout: Duration,
+    /// The most bytes of an answer's body, decompressed: `max_response_mb`, in binary megabytes.
+    pub max_response_bytes: usize,
+    /// The most tokens of an answer unless the caller says, `defaults.max_tokens` included.
+    pub max_tokens: Option<u32>,
+    /// The temperature unless the caller says, `defaults.temperature` included.
+    pub temperature: Option<f64>,
+    /// What is known of its models: `[providers.NAME.models."MODEL"]`.
+    pub models: BTreeMap<String, ModelFacts>,
+}
+
+/// What is known of one model, for limits and prices. Absent is unknown.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelFacts {
+    /// Tokens of input and output together.
+    pub context_window: Option<u64>,
+    /// Tokens of output.
+    pub max_output_tokens: Option<u64>,
+    /// Whether it takes tools.
+    pub supports_tools: Option<bool>,
+    /// Whether it takes images.
+    pub supports_vision: Option<bool>,
+    /// Whether it can reason before it answers.
+    pub supports_thinking: Option<bool>,
+    /// What it takes in: `text`, `image` and so on.
+    pub input_modalities: Vec<String>,
+    /// Price of a million tokens that go in.
+    pub cost_input_per_1m: Option<f64>,
+    /// Price of a million tokens that come out.
+    pub cost_output_per_1m: Option<f64>,
+    /// Price of a million input tokens read from the provider's cache.
+    pub cost_cache_read_per_1m: Option<f64>,
+    /// Price of a million input tokens written to the provider's cache.
+    pub cost_cache_write_per_1m: Option<f64>,
+}
+
+impl ProviderConfig {
+    pub(super) fn read(name: String, mut section: Section<'_>, defaults: &Defaults) -> Result<Self, ConfigError> {
+        let adapter = match section.text("adapter")?.as_deref() {
+            Some("anthropic") => WireFormat::Anthropic,
+            Some("openai") => WireFormat::OpenAi,
+            Some(other) => {
+                let error = section.error("adapter", format!("is the text {other:?}"));
+                return Err(error.help("\"anthropic\" or \"openai\": the wire format that the provider speaks"));
+            }
+            None => return Err(missing(&section, "adapter", "\"anthropic\" or \"openai\"")),
+        };
+        let base_url = section.text("base_url")?;
+        let base_url = base_url.ok_or_else(|| missing(&section, "base_url", "such as \"https://api.example.com/v1\""))?;
+        let insecure = section.flag("allow_insecure_http")?.unwrap_or(false);
+        let base_url = check_url(&base_url, insecure)
+            .map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
+        let megabytes = section.count("max_response_mb")?.unwrap_or(64);
+        let models = section.sections("models")?.into_iter();
+        let models = models.map(|(model, section)| Ok((model, ModelFacts::read(section)?)));
+        let provider = Self {
+            name,
+            adapter,
+            base_url,
+            // An empty text takes a preset's key away: a local server in a provider's place.
+            api_key_env: section.text_or_empty("api_key_env")?.filter(|name| !name.is_empty()),
+            default_model: section.text("default_model")?,
+            timeout: section.seconds("timeout_seconds")?.unwrap_or(Duration::from_secs(300)),
+            connect_timeout: section.seconds("connect_timeout_seconds")?.unwrap_or(Duration::from_secs(10)),
+            max_response_bytes: usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(usize::MAX),
+            max_tokens: section.count_u32("max_tokens")?.or(defaults.max_tokens),
+            temperature: section.amount("temperature")?.or(defaults.temperature),
+            models: models.collect::<Result<_, ConfigError>>()?,
+        };
+        section.finish()?;
+        Ok(provider)
+    }
+}
+
+fn missing(section: &Section<'_>, key: &str, help: &str) -> ConfigError {
+    section.error(key, "is missing").help(help)
+}
+
+/// The URL, or what is wrong with it and what would be right.
+fn check_url(text: &str, allow_insecure: bool) -> Result<Url, (String, &'static str)> {
+    let url = Url::parse(text).map_err(|error| (format!("is not a URL: {error}"), "such as \"https://api.example.com\""))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(("holds a user name or a password".to_owned(), "keys come from the variable that api_key_env names"));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if allow_insecure || is_loopback(&url) => Ok(url),
+        "http" => Err((
+            format!("would send keys and conversations to {} in the clear", url.host_str().unwrap_or("that host")),
+            "https, or allow_insecure_http = true if that network is yours",
+        )),
+        other => Err((format!("has the scheme {other:?}"), "https (or http for this machine)")),
+    }
+}
+
+/// Whether the host is this machine, going by the parsed address and not by its text.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+impl ModelFacts {
+    fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
+        let facts = Self {
+            context_window: section.count("context_window")?,
+            max_output_tokens: section.count("max_output_tokens")?,
+            supports_tools: section.flag("supports_tools")?,
+            supports_vision: section.flag("supports_vision")?,
+            supports_thinking: section.flag("supports_thinking")?,
+            input_modalities: section.texts("input_modalities")?.unwrap_or_default(),
+            cost_input_per_1m: section.amount("cost_input_per_1m")?,
+            cost_output_per_1m: section.amount("cost_output_per_1m")?,
+            cost_cache_read_per_1m: section.amount("cost_cache_read_per_1m")?,
+            cost_cache_write_per_1m: section.amount("cost_cache_write_per_1m")?,
+        };
+        section.finish()?;
+        Ok(facts)
+    }
+}

@@ -1,0 +1,141 @@
+//! Reads a table key by key, so that whatever is left over is a mistake.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{
+    document::{Document, join},
+    error::{ConfigError, suggest},
+};
+use crate::seconds;
+
+/// One table of the configuration, being read.
+pub(crate) struct Section<'a> {
+    document: &'a Document,
+    path: String,
+    values: Map<String, Value>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The table at this path.
+    pub(crate) fn new(document: &'a Document, path: impl Into<String>, values: Map<String, Value>) -> Self {
+        Self { document, path: path.into(), values, known: Vec::new() }
+    }
+
+    /// An error about one of this table's settings.
+    pub(crate) fn error(&self, key: &str, problem: impl Into<String>) -> ConfigError {
+        self.document.error(Some(&join(&self.path, key)), problem)
+    }
+
+    /// A text that is not empty.
+    pub(crate) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
+        self.read(key, "a text in quotes", |value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned))
+    }
+
+    /// A text that may be empty.
+    pub(crate) fn text_or_empty(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
+        self.read(key, "a text in quotes", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, ConfigError> {
+        self.read(key, "true or false", Value::as_bool)
+    }
+
+    /// A number of seconds above zero.
+    pub(crate) fn seconds(&mut self, key: &'static str) -> Result<Option<Duration>, ConfigError> {
+        self.read(key, "a number of seconds above zero", |value| {
+            value.as_f64().and_then(seconds::from_f64).filter(|duration| !duration.is_zero())
+        })
+    }
+
+    /// A whole number above zero.
+    pub(crate) fn count(&mut self, key: &'static str) -> Result<Option<u64>, ConfigError> {
+        self.read(key, "a whole number above zero", |value| value.as_u64().filter(|number| *number > 0))
+    }
+
+    /// A whole number above zero that fits 32 bits.
+    pub(crate) fn count_u32(&mut self, key: &'static str) -> Result<Option<u32>, ConfigError> {
+        self.read(key, "a whole number from 1 to 4294967295", |value| {
+            value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0)
+        })
+    }
+
+    /// A number that is zero or more.
+    pub(crate) fn amount(&mut self, key: &'static str) -> Result<Option<f64>, ConfigError> {
+        self.read(key, "a number, zero or more", |value| value.as_f64().filter(|number| *number >= 0.0))
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts(&mut self, key: &'static str) -> Result<Option<Vec<String>>, ConfigError> {
+        self.read(key, "a list of texts, such as [\"one\", \"two\"]", |value| {
+            value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+        })
+    }
+
+    /// A table, empty if it is not there.
+    pub(crate) fn section(&mut self, key: &'static str) -> Result<Section<'a>, ConfigError> {
+        let path = join(&self.path, key);
+        let values = self.read(key, "a table", |value| value.as_object().cloned())?;
+        Ok(Section::new(self.document, path, values.unwrap_or_default()))
+    }
+
+    /// A table of tables, by name.
+    pub(crate) fn sections(&mut self, key: &'static str) -> Result<Vec<(String, Section<'a>)>, ConfigError> {
+        let Section { document, path, values, .. } = self.section(key)?;
+        let tables = values.into_iter().map(|(name, value)| {
+            let path = join(&path, &name);
+            match value {
+                Value::Object(values) => Ok((name, Section::new(document, path, values))),
+                other => {
+                    let error = document.error(Some(&path), format!("is {}", kind(&other)));
+                    Err(error.help(format!("a table, such as [{path}]")))
+                }
+            }
+        });
+        tables.collect()
+    }
+
+    /// Whatever has not been read, for somebody else to read.
+    pub(crate) fn rest(self) -> Map<String, Value> {
+        self.values
+    }
+
+    /// Refuses whatever has not been read.
+    pub(crate) fn finish(self) -> Result<(), ConfigError> {
+        match self.values.keys().next() {
+            None => Ok(()),
+            Some(key) => Err(self.error(key, "is not a setting").help(suggest(key, self.known.iter().copied()))),
+        }
+    }
+
+    fn read<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        convert: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, ConfigError> {
+        self.known.push(key);
+        let Some(value) = self.values.remove(key) else { return Ok(None) };
+        match convert(&value) {
+            Some(converted) => Ok(Some(converted)),
+            None => Err(self.error(key, format!("is {}", kind(&value))).help(expected)),
+        }
+    }
+}
+
+/// A value, for an error message.
+pub(crate) fn kind(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(flag) => format!("{flag}"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) if text.is_empty() => "an empty text".to_owned(),
+        Value::String(text) if text.chars().count() > 60 => "a long text".to_owned(),
+        Value::String(text) => format!("the text {text:?}"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a table".to_owned(),
+    }
+}

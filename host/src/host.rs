@@ -1,0 +1,204 @@
+//! The host: one configuration, its modules, and the models that are loaded from it.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    adapter::{Adapter, ApiKey, HttpAdapter},
+    chain::{Link, wrap},
+    config::{Config, ConfigError, Overrides, suggest},
+    model::Model,
+    prepare::PoolKey,
+    provider::Upstream,
+    runtime::{Compiled, Pool},
+};
+
+/// Loads models from one configuration. Cheap to clone; all clones share the modules that run.
+#[derive(Clone)]
+pub struct Host {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What a host and the models loaded from it share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
+    pub(crate) seed: u64,
+    calls: AtomicU64,
+    /// By digest.
+    compiled: Mutex<HashMap<String, Arc<Compiled>>>,
+    pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
+}
+
+/// Builds a [`Host`].
+#[derive(Default)]
+pub struct HostBuilder {
+    config: Option<Config>,
+    adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
+    seed: Option<u64>,
+}
+
+impl HostBuilder {
+    /// Takes this configuration instead of the built-in one.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Adds a provider of this name with an adapter of the caller's own, which is asked for this model.
+    #[must_use]
+    pub fn adapter(mut self, provider: impl Into<String>, model: impl Into<String>, adapter: Arc<dyn Adapter>) -> Self {
+        self.adapters.insert(provider.into(), (model.into(), adapter));
+        self
+    }
+
+    /// Draws the modules' random numbers from this seed. The first invoke of two hosts with the same seed draws the
+    /// same numbers, and so does the second, however they interleave.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The host.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no random numbers and no seed was given.
+    pub fn build(self) -> Result<Host, ConfigError> {
+        let config = match self.config {
+            Some(config) => config,
+            None => Config::parse("", None)?,
+        };
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().map_err(|error| ConfigError::new(format!("no random seed can be had: {error}")))?,
+        };
+        let shared = Shared {
+            config,
+            adapters: self.adapters,
+            seed,
+            calls: AtomicU64::new(0),
+            compiled: Mutex::default(),
+            pools: Mutex::default(),
+        };
+        Ok(Host { shared: Arc::new(shared) })
+    }
+}
+
+impl Host {
+    /// A builder.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// A host of this config file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn from_file(file: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::builder().config(Config::load(file.as_ref())?).build()
+    }
+
+    /// A host of the configuration that the environment points to; see [`Config::find`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::find`].
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::builder().config(Config::find()?).build()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Loads the model of the provider of this name: its adapter, in the modules that the configuration and the
+    /// overrides put around it. Compiles whatever has not been compiled yet; calling the model compiles nothing.
+    ///
+    /// # Errors
+    ///
+    /// Names the file, the key and what would be right. Nothing is sent.
+    pub async fn load_model(&self, provider: &str, overrides: Overrides) -> Result<Model, ConfigError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(ConfigError::new("a model is loaded and invoked inside of a Tokio runtime"));
+        }
+        let upstream = self.shared.upstream(provider, overrides.model.as_deref())?;
+        let links = self.shared.links(&overrides).await?;
+        let modules = links.iter().map(|link| link.module.clone()).collect();
+        Ok(Model { chain: wrap(&self.shared, &links, Arc::new(upstream)), modules, shared: self.shared.clone() })
+    }
+}
+
+impl Shared {
+    pub(crate) fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The end of a chain: this provider's adapter. Only here is its key looked for.
+    pub(crate) fn upstream(&self, name: &str, model: Option<&str>) -> Result<Upstream, ConfigError> {
+        if let Some((default, adapter)) = self.adapters.get(name) {
+            let model = model.unwrap_or(default).to_owned();
+            return Ok(Upstream { provider: name.to_owned(), model, adapter: adapter.clone() });
+        }
+        let provider = self.provider(name)?;
+        let refuse = |key: &str, problem: String| {
+            let key = format!("providers.{name}.{key}");
+            self.config.document.error(Some(&key), problem)
+        };
+        let model = model.or(provider.default_model.as_deref()).ok_or_else(|| {
+            let error = refuse("default_model", "is missing, and no model was asked for".to_owned());
+            error.help("set it, or name a model with the call (--model)")
+        })?;
+        let key = match &provider.api_key_env {
+            Some(variable) => Some(ApiKey::from_env(variable).map_err(|problem| {
+                let error = refuse("api_key_env", problem);
+                error.help(format!("put the key of {name} into the environment variable {variable}"))
+            })?),
+            None => None,
+        };
+        let adapter = HttpAdapter::new(provider, model.to_owned(), key);
+        let adapter = adapter.map_err(|problem| refuse("base_url", problem.to_string()))?;
+        Ok(Upstream { provider: name.to_owned(), model: model.to_owned(), adapter: Arc::new(adapter) })
+    }
+
+    fn provider(&self, name: &str) -> Result<&crate::config::ProviderConfig, ConfigError> {
+        self.config.providers.get(name).ok_or_else(|| {
+            let mut error = ConfigError::new(format!("there is no provider named `{name}`"));
+            error.file.clone_from(&self.config.file);
+            error.help(suggest(name, self.provider_names()))
+        })
+    }
+
+    /// The names of all providers.
+    pub(crate) fn provider_names(&self) -> impl Iterator<Item = &str> {
+        self.config.providers.keys().chain(self.adapters.keys()).map(String::as_str)
+    }
+
+    pub(crate) fn compiled(&self) -> MutexGuard<'_, HashMap<String, Arc<Compiled>>> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn pools(&self) -> MutexGuard<'_, HashMap<PoolKey, Arc<Pool>>> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The modules that this load puts into the chain, outermost first, each ready to be called.
+    async fn links(self: &Arc<Self>, overrides: &Overrides) -> Result<Vec<Link>, ConfigError> {
+        let mut links = Vec::new();
+        for (name, settings) in self.switched_on(overrides)? {
+            let asked = overrides.modules.get(&name);
+            links.push(Link { module: name.as_str().into(), pool: self.ready(&name, settings, asked).await? });
+        }
+        Ok(links)
+    }
+}

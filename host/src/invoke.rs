@@ -1,0 +1,149 @@
+//! What all attempts of one invoke share: its clock, its deadline, its trail and its random numbers.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rand_core::Rng;
+use rand_pcg::Pcg64Mcg;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::ErrorKind,
+    request::Request,
+    response::Response,
+    trail::{Attempt, Outcome},
+};
+
+/// One invoke. Times are tokio's, so that they are virtual where tokio's clock is paused.
+pub(crate) struct Invoke {
+    started: Instant,
+    deadline: Option<Instant>,
+    state: Mutex<State>,
+}
+
+struct State {
+    trail: Vec<Attempt>,
+    waited: Duration,
+    waited_by: Option<Arc<str>>,
+    random: Pcg64Mcg,
+}
+
+impl Invoke {
+    /// An invoke that starts now. Its random numbers depend on `seed` and `number` alone.
+    pub(crate) fn start(budget: Duration, seed: u64, number: u64) -> Arc<Self> {
+        let started = Instant::now();
+        let random = Pcg64Mcg::new((u128::from(seed) << 64) | u128::from(number));
+        let state = State { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random };
+        // A budget past the end of the clock is none.
+        let deadline = started.checked_add(budget);
+        Arc::new(Self { started, deadline, state: Mutex::new(state) })
+    }
+
+    /// When the invoke has to be over.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// How long until the deadline, zero if it has passed.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The next 64 random bits of this invoke.
+    pub(crate) fn random(&self) -> u64 {
+        self.state().random.next_u64()
+    }
+
+    /// Remembers that a module slept on purpose; the next attempt takes note of it.
+    pub(crate) fn waited(&self, by: &Arc<str>, slept: Duration) {
+        let mut state = self.state();
+        state.waited += slept;
+        state.waited_by = Some(by.clone());
+    }
+
+    /// How many attempts have ended.
+    pub(crate) fn attempt_count(&self) -> usize {
+        self.state().trail.len()
+    }
+
+    /// The attempts that have ended, from this one on.
+    pub(crate) fn attempts(&self, since: usize) -> Vec<Attempt> {
+        self.state().trail.get(since..).unwrap_or_default().to_vec()
+    }
+
+    /// Begins an attempt. Whatever becomes of the returned value, the trail has an entry for it.
+    pub(crate) fn begin(self: &Arc<Self>, provider: &str, model: &str, asked_by: Option<&str>) -> Begun {
+        let mut state = self.state();
+        let attempt = Attempt {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            outcome: Outcome::Cancelled,
+            status: None,
+            waited: std::mem::take(&mut state.waited),
+            took: Duration::ZERO,
+            started_after: self.started.elapsed(),
+            asked_by: asked_by.map(str::to_owned),
+            waited_by: state.waited_by.take().map(|by| by.to_string()),
+            retry_after: None,
+            should_retry: None,
+        };
+        let number = state.trail.len() + 1;
+        drop(state);
+        tracing::debug!(target: "arcllm::attempt", provider, model, number, "attempt");
+        Begun { invoke: self.clone(), started: Instant::now(), attempt: Some(attempt) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock; if it did, the trail would still be whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An attempt under way. Dropped before its end, it was cancelled.
+pub(crate) struct Begun {
+    invoke: Arc<Invoke>,
+    started: Instant,
+    attempt: Option<Attempt>,
+}
+
+impl Begun {
+    /// Writes down how the attempt ended.
+    pub(crate) fn end(mut self, result: &Result<Response, ErrorKind>) {
+        let Some(attempt) = &mut self.attempt else { return };
+        match result {
+            Ok(_) => attempt.outcome = Outcome::Ok,
+            Err(error) => {
+                attempt.outcome = error.outcome();
+                if let ErrorKind::Api(api) = error {
+                    attempt.status = Some(api.status);
+                    attempt.retry_after = api.retry_after;
+                    attempt.should_retry = api.should_retry;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let Some(mut attempt) = self.attempt.take() else { return };
+        attempt.took = self.started.elapsed();
+        self.invoke.state().trail.push(attempt);
+    }
+}
+
+/// One request on its way down the chain.
+#[derive(Clone)]
+pub(crate) struct Call {
+    /// The content; a module forwards it without touching it.
+    pub(crate) request: Arc<Request>,
+    /// The invoke that it belongs to.
+    pub(crate) invoke: Arc<Invoke>,
+    /// The module that asks; absent if it is the caller.
+    pub(crate) asked_by: Option<Arc<str>>,
+    /// Fires when whoever asks no longer wants the answer.
+    pub(crate) cancel: CancellationToken,
+}

@@ -1,0 +1,86 @@
+//! Load a language model by name and invoke it, through a chain of sandboxed WebAssembly modules.
+//!
+//! ```no_run
+//! use arcllm::{Message, Overrides};
+//! use serde_json::json;
+//!
+//! # async fn agent() -> Result<(), arcllm::Error> {
+//! let model = arcllm::load_model("anthropic", Overrides::new().module("retry", json!({"max_retries": 5}))).await?;
+//! let answer = model.invoke(&[Message::user("What is a monad?")], &[]).await?;
+//! println!("{}", answer.text().unwrap_or_default());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Retry, fallback and whatever else stands between an agent and a provider are modules, chosen and ordered by
+//! `config.toml`; the agent's code has no line about them. A module never sees a key, the network, a file or the
+//! environment. Keys live in the adapters, which are the host's.
+//!
+//! [`load_model`] takes the configuration that the environment points to. A [`Host`] is for several configurations, for
+//! a configuration of the program's own, and for adapters of its own:
+//!
+//! ```
+//! use arcllm::{Config, Host};
+//!
+//! let config = Config::parse(r#"
+//!     [providers.local]
+//!     adapter = "openai"
+//!     base_url = "http://localhost:8080"
+//!     default_model = "tiny"
+//!
+//!     [modules.retry]
+//!     enabled = true
+//! "#, None)?;
+//! let host = Host::builder().config(config).build()?;
+//! # Ok::<_, arcllm::ConfigError>(())
+//! ```
+
+mod adapter;
+mod chain;
+mod config;
+mod error;
+mod host;
+mod invoke;
+mod message;
+mod model;
+mod prepare;
+mod provider;
+mod report;
+mod request;
+mod response;
+mod runtime;
+mod seconds;
+mod trail;
+
+pub use adapter::Adapter;
+pub use config::{Config, ConfigError, Defaults, ModelFacts, ModuleConfig, Overrides, ProviderConfig, Sandbox, WireFormat};
+pub use error::{ApiError, Error, ErrorKind, Failure};
+pub use host::{Host, HostBuilder};
+pub use message::{
+    ContentBlock, Extensions, Image, ImageSource, Message, Role, Text, Thinking, ToolCall, ToolResult,
+};
+pub use model::Model;
+pub use report::{CheckReport, ModuleReport};
+pub use request::{Options, Request, Tool, ToolChoice};
+pub use response::{Response, StopReason, Usage};
+pub use runtime::Origin;
+pub use trail::{Attempt, Outcome};
+
+/// Loads a model from the configuration that the environment points to; see [`Config::find`]. The first call reads it,
+/// later ones share it and its modules.
+///
+/// # Errors
+///
+/// As [`Config::find`] and [`Host::load_model`].
+pub async fn load_model(provider: &str, overrides: Overrides) -> Result<Model, ConfigError> {
+    static HOST: std::sync::OnceLock<Host> = std::sync::OnceLock::new();
+    let host = match HOST.get() {
+        Some(host) => host,
+        None => {
+            // A failure is not kept: the file may be mended.
+            let host = Host::from_env()?;
+            HOST.get_or_init(|| host)
+        }
+    };
+    host.load_model(provider, overrides).await
+}

@@ -1,0 +1,99 @@
+//! A loaded model: what an agent invokes.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::{Error, ErrorKind},
+    host::Shared,
+    invoke::{Call, Invoke},
+    message::Message,
+    provider::Provider,
+    request::{Request, Tool},
+    response::Response,
+};
+
+/// How long after the deadline a chain may take to say what it was doing.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// A loaded model. Cheap to clone, and meant to be shared.
+#[derive(Clone)]
+pub struct Model {
+    pub(crate) chain: Arc<dyn Provider>,
+    pub(crate) modules: Arc<[Arc<str>]>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Model")
+            .field("name", &self.name())
+            .field("model", &self.model())
+            .field("modules", &self.modules)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// The name of the provider at the end of the chain.
+    pub fn name(&self) -> &str {
+        self.chain.name()
+    }
+
+    /// The model that the provider is asked for.
+    pub fn model(&self) -> &str {
+        self.chain.model()
+    }
+
+    /// The modules of the chain, outermost first.
+    pub fn modules(&self) -> impl Iterator<Item = &str> {
+        self.modules.iter().map(AsRef::as_ref)
+    }
+
+    /// Whether a call can be made at all, a key included.
+    ///
+    /// # Errors
+    ///
+    /// What stands in the way.
+    pub fn validate_config(&self) -> Result<(), String> {
+        self.chain.validate_config()
+    }
+
+    /// Asks the model, with every option at its default.
+    ///
+    /// Dropping the future cancels the call: nothing further is sent.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer, with the attempts that were made.
+    pub async fn invoke(&self, messages: &[Message], tools: &[Tool]) -> Result<Response, Error> {
+        self.invoke_with(Request::new(messages).with_tools(tools)).await
+    }
+
+    /// Asks the model, with options. Takes a [`Request`], or an `Arc` of one that is asked more than once.
+    ///
+    /// # Errors
+    ///
+    /// As [`invoke`](Model::invoke).
+    pub async fn invoke_with(&self, request: impl Into<Arc<Request>>) -> Result<Response, Error> {
+        let request = request.into();
+        let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
+        let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call());
+        let cancel = CancellationToken::new();
+        let _dropped = cancel.clone().drop_guard();
+        let call = Call { request, invoke: invoke.clone(), asked_by: None, cancel };
+        let asking = self.chain.clone().invoke(call);
+        let result = match invoke.deadline().and_then(|deadline| deadline.checked_add(GRACE)) {
+            Some(last) => {
+                tokio::time::timeout_at(last, asking).await.unwrap_or_else(|_| Err(ErrorKind::DeadlineExceeded))
+            }
+            None => asking.await,
+        };
+        match result {
+            Ok(response) => Ok(Response { trail: invoke.attempts(0), ..response }),
+            Err(kind) => Err(Error { kind, trail: invoke.attempts(0) }),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Makes a module ready to be called: finds its bytes, checks them against the config, compiles, configures.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    config::{ConfigError, Sandbox, suggest},
+    host::Shared,
+    runtime::{Caps, Compiled, Description, Instance, Origin, Pool, Refusal, Runtime, Share, digest},
+};
+
+/// What two models must have in common to share a module's instances.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PoolKey {
+    digest: String,
+    module: String,
+    settings: String,
+    sandbox: Sandbox,
+}
+
+/// A module, compiled and allowed to run.
+pub(crate) struct Prepared {
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) origin: Origin,
+    pub(crate) sandbox: Sandbox,
+}
+
+impl Shared {
+    /// A pool of instances with these settings. `asked` is what the overrides of the load had to say.
+    pub(crate) async fn ready(
+        &self,
+        name: &str,
+        settings: Map<String, Value>,
+        asked: Option<&Value>,
+    ) -> Result<Arc<Pool>, ConfigError> {
+        let prepared = self.prepare(name).await?;
+        let key = PoolKey {
+            digest: prepared.compiled.digest.clone(),
+            module: name.to_owned(),
+            settings: Value::Object(settings.clone()).to_string(),
+            sandbox: prepared.sandbox.clone(),
+        };
+        if let Some(pool) = self.pools().get(&key) {
+            return Ok(pool.clone());
+        }
+        let instance = self.configured(name, &prepared, &settings, asked).await?;
+        let share = prepared.share();
+        let pool = Pool::new(name.into(), prepared.compiled, key.settings.clone(), share, instance);
+        // Two loads at once may both have come here; one pool is kept.
+        Ok(self.pools().entry(key).or_insert(pool).clone())
+    }
+
+    /// The module's component, compiled unless that was done before, and allowed to run.
+    pub(crate) async fn prepare(&self, name: &str) -> Result<Prepared, ConfigError> {
+        let sandbox = self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default();
+        let (origin, bytes) = self.bytes(name, &sandbox)?;
+        let digest = digest(&bytes);
+        if let Some(pinned) = &sandbox.sha256
+            && !pinned.eq_ignore_ascii_case(&digest)
+        {
+            let key = format!("modules.{name}.sandbox.sha256");
+            let error = self.config.document.error(Some(&key), format!("does not match: {origin} has {digest}"));
+            return Err(error.help("set this digest if the new file is the one you want"));
+        }
+        let known = self.compiled().get(&digest).cloned();
+        let compiled = match known {
+            Some(compiled) => compiled,
+            None => self.compile(name, &origin, bytes).await?,
+        };
+        self.check_grants(name, &origin, &sandbox, &compiled)?;
+        Ok(Prepared { compiled, origin, sandbox })
+    }
+
+    /// An instance of the module, and what it says of itself.
+    pub(crate) async fn started(&self, name: &str, prepared: &Prepared) -> Result<(Instance, Description), ConfigError> {
+        let caps = prepared.share().caps;
+        let starting = Instance::start(name.into(), &prepared.compiled, caps).await;
+        let mut instance = starting.map_err(|reason| prepared.failed(name, "start", &reason))?;
+        let described = instance.describe().await;
+        let description = described.map_err(|reason| prepared.failed(name, "describe itself", &reason))?;
+        Ok((instance, description))
+    }
+
+    /// An instance of the module that has taken these settings. `asked` is what the overrides of the load had to say.
+    pub(crate) async fn configured(
+        &self,
+        name: &str,
+        prepared: &Prepared,
+        settings: &Map<String, Value>,
+        asked: Option<&Value>,
+    ) -> Result<Instance, ConfigError> {
+        let (mut instance, description) = self.started(name, prepared).await?;
+        let place = |key: &str, problem: String| self.setting_error(name, key, problem, asked);
+        // A module is free to describe its settings in a way that says nothing here.
+        let schema = serde_json::from_str(&description.config_schema).unwrap_or_default();
+        let settings = Value::Object(settings.clone());
+        check_keys(&schema, &settings, &place)?;
+        self.check_providers(&schema, &settings, String::new(), &place)?;
+        let configured = instance.configure(settings.to_string()).await;
+        match configured.map_err(|reason| prepared.failed(name, "read its settings", &reason))? {
+            Ok(()) => Ok(instance),
+            Err(refusals) => Err(match refusals.into_iter().next() {
+                Some(Refusal { key, message, expected }) => place(&key, message).help(expected),
+                None => place("", "is refused by the module, which does not say why".to_owned()),
+            }),
+        }
+    }
+
+    /// An error about a setting of a module, which stands in the file or came with the load.
+    fn setting_error(&self, name: &str, key: &str, problem: String, asked: Option<&Value>) -> ConfigError {
+        let path = if key.is_empty() { format!("modules.{name}") } else { format!("modules.{name}.{key}") };
+        let first = key.split(['.', '[']).next().unwrap_or_default();
+        match asked.and_then(|asked| asked.get(first)) {
+            Some(_) => ConfigError::new(format!("{problem} (in the overrides of this load)")).key(path),
+            None => self.config.document.error(Some(&path), problem),
+        }
+    }
+
+    async fn compile(&self, name: &str, origin: &Origin, bytes: Vec<u8>) -> Result<Arc<Compiled>, ConfigError> {
+        let runtime = Runtime::get()?;
+        let compiling = tokio::task::spawn_blocking(move || Compiled::new(runtime, &bytes));
+        let compiled = compiling.await.map_err(|error| ConfigError::new(format!("compiling `{name}` failed: {error}")))?;
+        let compiled = compiled.map_err(|(problem, help)| {
+            let error = ConfigError::new(format!("{problem} (the module `{name}`)")).help(help);
+            match origin {
+                Origin::File(path) => error.file(path),
+                Origin::BuiltIn => error,
+            }
+        })?;
+        self.compiled().insert(compiled.digest.clone(), compiled.clone());
+        Ok(compiled)
+    }
+
+    fn check_grants(&self, name: &str, origin: &Origin, sandbox: &Sandbox, compiled: &Compiled) -> Result<(), ConfigError> {
+        let granted = |grant: &str| *origin == Origin::BuiltIn || sandbox.allow.iter().any(|allowed| allowed == grant);
+        match compiled.asks_for().find(|grant| !granted(grant)) {
+            None => Ok(()),
+            Some(grant) => {
+                let key = format!("modules.{name}.sandbox.allow");
+                let problem = format!("does not grant `{grant}`, which {origin} imports (it would ask other models)");
+                let error = self.config.document.error(Some(&key), problem);
+                Err(error.help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
+            }
+        }
+    }
+
+    fn bytes(&self, name: &str, sandbox: &Sandbox) -> Result<(Origin, Vec<u8>), ConfigError> {
+        let Some(path) = self.file(name, sandbox) else {
+            let built_in = arcllm_builtin::find(name);
+            let wasm = built_in.map(|built_in| built_in.wasm.to_vec());
+            let missing = || ConfigError::new(format!("there is no module named `{name}`: {}", self.looked_for(name)));
+            return Ok((Origin::BuiltIn, wasm.ok_or_else(missing)?));
+        };
+        let bytes = std::fs::read(&path).map_err(|error| {
+            let key = format!("modules.{name}.sandbox.wasm");
+            let key = if sandbox.wasm.is_some() { key } else { format!("modules.{name}") };
+            let problem = format!("names {}, which cannot be read: {error}", path.display());
+            self.config.document.error(Some(&key), problem).help("a component's file, relative to host.modules_dir")
+        })?;
+        Ok((Origin::File(path), bytes))
+    }
+
+    /// The file that the config names, or else NAME.wasm in the modules directory if it is there.
+    fn file(&self, name: &str, sandbox: &Sandbox) -> Option<PathBuf> {
+        let directory = self.config.modules_dir.as_ref()?;
+        match &sandbox.wasm {
+            Some(wasm) => Some(directory.join(wasm)),
+            None => Some(directory.join(format!("{name}.wasm"))).filter(|path| path.is_file()),
+        }
+    }
+
+    pub(crate) fn has_module(&self, name: &str) -> bool {
+        let sandbox = self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default();
+        is_name(name) && (arcllm_builtin::find(name).is_some() || self.file(name, &sandbox).is_some())
+    }
+
+    /// Where a module was looked for in vain.
+    pub(crate) fn looked_for(&self, name: &str) -> String {
+        match &self.config.modules_dir {
+            _ if !is_name(name) => "a name has letters, digits, `-` and `_`".to_owned(),
+            Some(directory) => format!("{} is not there, and none is built in", directory.join(format!("{name}.wasm")).display()),
+            None => "none is built in".to_owned(),
+        }
+    }
+
+    /// Every module there is: built in, in the modules directory, or in the config.
+    pub(crate) fn module_names(&self) -> BTreeSet<String> {
+        let built_in = arcllm_builtin::MODULES.iter().map(|module| module.name.to_owned());
+        let files = self.config.modules_dir.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten();
+        let files = files.filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            name.strip_suffix(".wasm").map(str::to_owned)
+        });
+        let configured = self.config.modules.keys().filter(|name| self.has_module(name)).cloned();
+        built_in.chain(files).chain(configured).filter(|name| is_name(name)).collect()
+    }
+
+    /// Settings whose schema says that they name a provider must name one that there is.
+    fn check_providers(
+        &self,
+        schema: &Value,
+        value: &Value,
+        key: String,
+        place: &impl Fn(&str, String) -> ConfigError,
+    ) -> Result<(), ConfigError> {
+        match value {
+            Value::String(name) if schema.get("format").and_then(Value::as_str) == Some("arcllm-provider") => {
+                if self.provider_names().any(|known| known == name) {
+                    return Ok(());
+                }
+                let error = place(&key, format!("names the provider `{name}`, which there is not"));
+                Err(error.help(suggest(name, self.provider_names())))
+            }
+            Value::Array(items) => items.iter().enumerate().try_for_each(|(at, item)| {
+                let schema = schema.get("items").unwrap_or(&Value::Null);
+                self.check_providers(schema, item, format!("{key}[{at}]"), place)
+            }),
+            Value::Object(items) => items.iter().try_for_each(|(name, item)| {
+                let schema = schema.get("properties").and_then(|all| all.get(name)).unwrap_or(&Value::Null);
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                self.check_providers(schema, item, key, place)
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
+    }
+}
+
+impl Prepared {
+    fn failed(&self, name: &str, doing: &str, reason: &str) -> ConfigError {
+        let error = ConfigError::new(format!("names a module that failed to {doing} ({}): {reason}", self.origin));
+        error.key(format!("modules.{name}"))
+    }
+
+    /// How calls share the module's instances.
+    pub(crate) fn share(&self) -> Share {
+        let default = if self.origin == Origin::BuiltIn { 1000 } else { 1 };
+        // WASI 0.2 sleeps hold up the whole instance.
+        let alone = self.sandbox.fresh || self.compiled.blocks();
+        let most = if alone { 1 } else { self.sandbox.max_concurrent.unwrap_or(default) };
+        let calls = usize::try_from(most).unwrap_or(usize::MAX);
+        let call_memory = usize::try_from(self.sandbox.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+        // A call holds a few handles; one with hundreds leaks them.
+        let caps = Caps { memory: call_memory.saturating_mul(calls), handles: calls.saturating_mul(256).saturating_add(1024) };
+        Share { caps, most, fresh: self.sandbox.fresh }
+    }
+}
+
+/// A setting that the schema rules out is most likely mistyped; the host knows what there is to choose from.
+fn check_keys(
+    schema: &Value,
+    settings: &Value,
+    place: &impl Fn(&str, String) -> ConfigError,
+) -> Result<(), ConfigError> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let (Some(properties), Some(settings)) = (properties, settings.as_object()) else { return Ok(()) };
+    if schema.get("additionalProperties") != Some(&Value::Bool(false)) {
+        return Ok(());
+    }
+    match settings.keys().find(|key| !properties.contains_key(*key)) {
+        None => Ok(()),
+        Some(key) => {
+            let own = ["enabled", "sandbox"];
+            let known = properties.keys().map(String::as_str).chain(own);
+            Err(place(key, "is not a setting".to_owned()).help(suggest(key, known)))
+        }
+    }
+}
+
+/// Whether a module may be called so: its name becomes a file's.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}

@@ -1,0 +1,89 @@
+//! What can be asked: a module around its inner, or the end of the chain. Nothing asks which of them it is.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    adapter::Adapter,
+    error::{ErrorKind, Failure},
+    invoke::Call,
+    response::Response,
+};
+
+/// One stop of a chain.
+pub(crate) trait Provider: Send + Sync {
+    /// The name of the provider at the end of the chain.
+    fn name(&self) -> &str;
+
+    /// The model that the provider at the end of the chain is asked for.
+    fn model(&self) -> &str;
+
+    /// Whether a call can be made at all, a key included.
+    fn validate_config(&self) -> Result<(), String>;
+
+    /// Asks, and resolves when the answer is committed. Dropping the future cancels the call.
+    ///
+    /// It is polled inside of the asking module's instance, which serves other calls too: it must not compute there.
+    fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>>;
+}
+
+/// The end of the chain: makes one attempt through an adapter, within the deadline, and notes it in the trail.
+pub(crate) struct Upstream {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) adapter: Arc<dyn Adapter>,
+}
+
+impl Provider for Upstream {
+    fn name(&self) -> &str {
+        &self.provider
+    }
+
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn validate_config(&self) -> Result<(), String> {
+        // Loading has refused whatever would stand in the way.
+        Ok(())
+    }
+
+    fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>> {
+        Box::pin(async move {
+            if call.cancel.is_cancelled() {
+                return Err(ErrorKind::Cancelled);
+            }
+            if call.invoke.remaining().is_some_and(|remaining| remaining.is_zero()) {
+                return Err(ErrorKind::DeadlineExceeded);
+            }
+            let attempt = call.invoke.begin(&self.provider, &self.model, call.asked_by.as_deref());
+            let result = self.attempt(&call).await;
+            attempt.end(&result);
+            result
+        })
+    }
+}
+
+impl Upstream {
+    async fn attempt(&self, call: &Call) -> Result<Response, ErrorKind> {
+        // A task of its own: writing and reading a long conversation would hold up whoever polls this.
+        let (adapter, request) = (self.adapter.clone(), call.request.clone());
+        let sending = AbortOnDropHandle::new(tokio::spawn(async move { adapter.send(&request).await }));
+        let deadline = async {
+            match call.invoke.deadline() {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = call.cancel.cancelled() => Err(ErrorKind::Cancelled),
+            sent = sending => sent.unwrap_or_else(|error| {
+                Err(ErrorKind::Other(Failure::new(&self.provider, format!("the adapter failed: {error}"))))
+            }),
+            () = deadline => Err(ErrorKind::DeadlineExceeded),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What `bindgen!` makes of the WIT, untouched.
+
+#![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: "wit",
+    world: "module-with-models",
+    imports: { default: store | trappable },
+    exports: { default: async | store },
+    with: {
+        "arcllm:llm/types.request": crate::runtime::handles::RequestHandle,
+        "arcllm:llm/types.response": crate::response::Response,
+        "arcllm:llm/models.model": crate::runtime::handles::ModelHandle,
+    },
+});

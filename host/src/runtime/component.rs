@@ -1,0 +1,104 @@
+//! A module's file: found, identified, compiled, and checked for what it asks for.
+
+use std::{fmt::Write as _, path::PathBuf, sync::Arc};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::{bindings::ModuleWithModelsPre, engine::Runtime, state::State};
+
+/// Where a module's bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It is part of this library.
+    BuiltIn,
+    /// A file, in the modules directory or named by `sandbox.wasm`.
+    File(PathBuf),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::BuiltIn => formatter.write_str("built-in"),
+            Origin::File(path) => write!(formatter, "{}", path.display()),
+        }
+    }
+}
+
+/// A compiled component, linked and ready to be instantiated.
+pub(crate) struct Compiled {
+    pub(crate) digest: String,
+    /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
+    pub(crate) imports: Vec<String>,
+    pub(crate) pre: ModuleWithModelsPre<State>,
+}
+
+/// The SHA-256 of a module's bytes, in hexadecimal.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Why bytes are no module.
+pub(crate) type Unfit = (String, &'static str);
+
+impl Compiled {
+    /// Compiles and links. Takes milliseconds where the compiled code is cached, up to seconds where it is not.
+    pub(crate) fn new(runtime: &Runtime, bytes: &[u8]) -> Result<Arc<Self>, Unfit> {
+        check_header(bytes)?;
+        let component = Component::from_binary(&runtime.engine, bytes).map_err(|error| {
+            (format!("is no valid component: {error:#}"), "build it anew; this host speaks arcllm:llm@0.1.0")
+        })?;
+        let kind = component.component_type();
+        let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
+        let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
+        check_exports(&exports)?;
+        let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
+            (format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
+        })?;
+        let pre = ModuleWithModelsPre::new(pre)
+            .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
+        Ok(Arc::new(Self { digest: digest(bytes), imports, pre }))
+    }
+
+    /// What it imports beyond what every module may: what config has to grant.
+    pub(crate) fn asks_for(&self) -> impl Iterator<Item = &'static str> {
+        let models = self.imports.iter().any(|import| import.starts_with("arcllm:llm/models@"));
+        models.then_some("models").into_iter()
+    }
+
+    /// Whether it imports WASI 0.2, whose sleeps hold up the whole instance.
+    pub(crate) fn blocks(&self) -> bool {
+        self.imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."))
+    }
+}
+
+/// The first eight bytes tell a component from a core module, and both from anything else.
+/// <https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>
+fn check_header(bytes: &[u8]) -> Result<(), Unfit> {
+    match bytes.get(..8) {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => {
+            Err(("is a core WebAssembly module, not a component".to_owned(), "make a component of it, as with `wasm-tools component new`"))
+        }
+        _ => Err(("is not WebAssembly".to_owned(), "a component built for arcllm:llm@0.1.0")),
+    }
+}
+
+fn check_exports(exports: &[&str]) -> Result<(), Unfit> {
+    if exports.iter().any(|name| name.starts_with("arcllm:llm/llm-provider-blocking@")) {
+        let problem = "is built for the world `module-blocking`, which this version does not run".to_owned();
+        return Err((problem, "build it for the world `module-world` or `module-with-models`"));
+    }
+    for wanted in ["arcllm:llm/module@0.1.0", "arcllm:llm/llm-provider@0.1.0"] {
+        if !exports.contains(&wanted) {
+            let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+            let problem = format!("is a component of another world: it exports {found}, and not {wanted}");
+            return Err((problem, "build it for the world `module-world` or `module-with-models` of arcllm:llm@0.1.0"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! The engine that compiles and runs modules. One for the process.
+
+use std::{
+    sync::OnceLock,
+    thread,
+    time::Duration,
+};
+
+use wasmtime::{Cache, CacheConfig, Config, Engine, component::Linker};
+
+use super::{
+    bindings::ModuleWithModels,
+    state::{Imports, State},
+};
+use crate::config::ConfigError;
+
+/// How often a guest that computes yields to the other tasks of its thread.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The engine, and everything that a module can import.
+pub(crate) struct Runtime {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<State>,
+}
+
+impl Runtime {
+    /// The process's runtime, made at first use.
+    pub(crate) fn get() -> Result<&'static Self, ConfigError> {
+        static RUNTIME: OnceLock<Result<Runtime, ConfigError>> = OnceLock::new();
+        let made = RUNTIME.get_or_init(|| {
+            Self::new().map_err(|error| ConfigError::new(format!("the WebAssembly engine does not start: {error:#}")))
+        });
+        made.as_ref().map_err(Clone::clone)
+    }
+
+    fn new() -> wasmtime::Result<Self> {
+        let mut config = Config::new();
+        config.wasm_component_model_async(true).epoch_interruption(true).cache(cache());
+        let engine = Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        ModuleWithModels::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        tick(&engine)?;
+        Ok(Self { engine, linker })
+    }
+}
+
+/// Compiled code is kept in the user's cache directory, written by nobody else. Without one it is compiled anew.
+fn cache() -> Option<Cache> {
+    let directory = dirs::cache_dir()?.join("arcllm").join("modules");
+    let mut config = CacheConfig::new();
+    config.with_directory(directory);
+    match Cache::new(config) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            tracing::warn!("modules are compiled at every start, since their cache cannot be used: {error:#}");
+            None
+        }
+    }
+}
+
+fn tick(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.clone();
+    let ticking = thread::Builder::new().name("arcllm-epoch".to_owned()).spawn(move || {
+        loop {
+            thread::sleep(TICK);
+            engine.increment_epoch();
+        }
+    });
+    ticking.map(drop)
+}

@@ -1,0 +1,56 @@
+//! `arcllm:llm/llm-provider` as an import: the module's inner.
+
+use wasmtime::{
+    AsContextMut, Result,
+    component::{Access, Accessor, Resource},
+};
+
+use crate::{
+    response::Response,
+    runtime::{
+        bindings::arcllm::llm::{
+            llm_provider::{Host, HostWithStore},
+            types::Error,
+        },
+        convert::error_out,
+        handles::RequestHandle,
+        state::{Imports, State, current_hop},
+    },
+};
+
+impl Host for State {}
+
+impl HostWithStore<State> for Imports {
+    fn name(mut store: Access<'_, State, Self>) -> Result<String> {
+        let hop = current_hop(store.as_context_mut())?;
+        Ok(hop.map(|hop| hop.place.inner.name().to_owned()).unwrap_or_default())
+    }
+
+    fn validate_config(mut store: Access<'_, State, Self>) -> Result<std::result::Result<(), String>> {
+        Ok(match current_hop(store.as_context_mut())? {
+            Some(hop) => hop.place.inner.validate_config(),
+            None => Err("there is no inner outside of a call".to_owned()),
+        })
+    }
+
+    async fn invoke(
+        store: &Accessor<State, Self>,
+        handle: Resource<RequestHandle>,
+    ) -> Result<std::result::Result<Resource<Response>, Error>> {
+        // The handle is read before the first await: its slot is reused as soon as the guest goes on.
+        let RequestHandle { request, hop } = store.with(|mut store| store.get().table.delete(handle))?;
+        let answer = hop.ask(hop.place.inner.clone(), request).await;
+        give(store, answer)
+    }
+}
+
+/// Hands an answer to the guest.
+pub(super) fn give(
+    store: &Accessor<State, Imports>,
+    answer: std::result::Result<Response, crate::ErrorKind>,
+) -> Result<std::result::Result<Resource<Response>, Error>> {
+    Ok(match answer {
+        Ok(response) => Ok(store.with(|mut store| store.get().table.push(response))?),
+        Err(error) => Err(error_out(error)),
+    })
+}

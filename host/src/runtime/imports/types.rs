@@ -1,0 +1,125 @@
+//! `arcllm:llm/types`: requests and responses as handles.
+
+use std::sync::Arc;
+
+use wasmtime::{
+    Result,
+    component::{Access, Resource},
+};
+
+use crate::{
+    response::Response,
+    runtime::{
+        bindings::arcllm::llm::types::{
+            Attempt, Host, HostRequest, HostRequestWithStore, HostResponse, HostResponseWithStore, RequestParts,
+            ResponseParts, Usage,
+        },
+        convert,
+        handles::RequestHandle,
+        state::{Imports, State},
+    },
+};
+
+impl Host for State {}
+impl HostRequest for State {}
+impl HostResponse for State {}
+
+impl HostRequestWithStore<State> for Imports {
+    fn parts(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<RequestParts> {
+        Ok(convert::request_out(&store.get().table.get(&handle)?.request))
+    }
+
+    fn clone(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<Resource<RequestHandle>> {
+        let table = &mut store.get().table;
+        let RequestHandle { request, hop } = table.get(&handle)?;
+        let copy = RequestHandle { request: request.clone(), hop: hop.clone() };
+        Ok(table.push(copy)?)
+    }
+
+    fn derive(
+        mut store: Access<'_, State, Self>,
+        handle: Resource<RequestHandle>,
+        parts: RequestParts,
+    ) -> Result<Resource<RequestHandle>> {
+        let table = &mut store.get().table;
+        let hop = table.get(&handle)?.hop.clone();
+        Ok(table.push(RequestHandle { request: Arc::new(convert::request_in(parts)), hop })?)
+    }
+
+    fn provider(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.hop.place.inner.name().to_owned())
+    }
+
+    fn model(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.hop.place.inner.model().to_owned())
+    }
+
+    fn remaining(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<Option<u64>> {
+        let remaining = store.get().table.get(&handle)?.hop.invoke.remaining();
+        Ok(remaining.map(convert::nanoseconds))
+    }
+
+    fn attempts(
+        mut store: Access<'_, State, Self>,
+        handle: Resource<RequestHandle>,
+        since: u32,
+    ) -> Result<Vec<Attempt>> {
+        let since = usize::try_from(since).unwrap_or(usize::MAX);
+        let attempts = store.get().table.get(&handle)?.hop.invoke.attempts(since);
+        Ok(attempts.iter().map(convert::attempt_out).collect())
+    }
+
+    fn attempt_count(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<u32> {
+        let count = store.get().table.get(&handle)?.hop.invoke.attempt_count();
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    fn drop(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<()> {
+        store.get().table.delete(handle)?;
+        Ok(())
+    }
+}
+
+impl HostResponseWithStore<State> for Imports {
+    fn new(
+        mut store: Access<'_, State, Self>,
+        request: Resource<RequestHandle>,
+        parts: ResponseParts,
+    ) -> Result<Resource<Response>> {
+        let table = &mut store.get().table;
+        // A handle that is not one is a fault of the guest's, even though nothing of the request is needed yet.
+        table.get(&request)?;
+        Ok(table.push(convert::response_in(parts, None))?)
+    }
+
+    fn parts(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<ResponseParts> {
+        Ok(convert::response_out(store.get().table.get(&handle)?))
+    }
+
+    fn derive(
+        mut store: Access<'_, State, Self>,
+        handle: Resource<Response>,
+        parts: ResponseParts,
+    ) -> Result<Resource<Response>> {
+        let table = &mut store.get().table;
+        let request_id = table.get(&handle)?.request_id.clone();
+        Ok(table.push(convert::response_in(parts, request_id))?)
+    }
+
+    fn usage(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<Usage> {
+        Ok(convert::usage_out(&store.get().table.get(&handle)?.usage))
+    }
+
+    fn model(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.model.clone())
+    }
+
+    fn provider(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.provider.clone())
+    }
+
+    fn drop(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<()> {
+        store.get().table.delete(handle)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! One running copy of a module: its own store, limits and settings.
+
+use std::{sync::Arc, time::Duration};
+
+use wasmtime::{Store, component::Accessor};
+
+use super::{
+    bindings::{
+        ModuleWithModels,
+        exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
+    },
+    component::Compiled,
+    state::{Caps, State},
+};
+
+/// The most time that an instance may take to start and to read its settings.
+const START: Duration = Duration::from_secs(30);
+
+/// An instance that has not been configured yet, or that has.
+pub(crate) struct Instance {
+    pub(crate) store: Store<State>,
+    pub(crate) exports: Arc<ModuleWithModels>,
+}
+
+impl Instance {
+    /// Instantiates a module.
+    pub(crate) async fn start(module: Arc<str>, compiled: &Compiled, caps: Caps) -> Result<Self, String> {
+        let mut store = Store::new(compiled.pre.engine(), State::new(module, caps));
+        store.limiter(|state| &mut state.limits);
+        // A guest that computes yields at every tick, and so leaves its thread to others.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        let starting = compiled.pre.instantiate_async(&mut store);
+        let exports = within(starting).await?;
+        Ok(Self { store, exports: Arc::new(exports) })
+    }
+
+    /// `module.describe`.
+    pub(crate) async fn describe(&mut self) -> Result<Description, String> {
+        let exports = self.exports.clone();
+        let run = async |store: &Accessor<State>| exports.arcllm_llm_module().call_describe(store).await;
+        within(async { self.store.run_concurrent(run).await? }).await
+    }
+
+    /// `module.configure`. The inner result is what the module has to say about its settings.
+    pub(crate) async fn configure(&mut self, settings: String) -> Result<Result<(), Vec<Refusal>>, String> {
+        let exports = self.exports.clone();
+        let run = async |store: &Accessor<State>| exports.arcllm_llm_module().call_configure(store, settings).await;
+        within(async { self.store.run_concurrent(run).await? }).await
+    }
+
+    /// `module.worst-case`.
+    pub(crate) async fn worst_case(&mut self, inner: Target, others: Vec<Target>) -> Result<Cost, String> {
+        let exports = self.exports.clone();
+        let run = async |store: &Accessor<State>| exports.arcllm_llm_module().call_worst_case(store, inner, others).await;
+        within(async { self.store.run_concurrent(run).await? }).await
+    }
+}
+
+async fn within<T>(doing: impl Future<Output = wasmtime::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(START, doing).await {
+        Ok(done) => done.map_err(|error| format!("{error:#}")),
+        Err(_) => Err(format!("no answer within {} s", START.as_secs())),
+    }
+}

@@ -1,0 +1,27 @@
+//! Runs modules: each instance is a worker with a store of its own, and calls are handed from worker to worker.
+//!
+//! A call never enters a store from within another store's event loop, which wasmtime does not allow; it travels over a
+//! channel, and its answer comes back over another.
+
+mod bindings;
+mod component;
+mod convert;
+mod engine;
+mod handles;
+mod imports;
+mod instance;
+mod module;
+mod pool;
+mod state;
+mod worker;
+
+pub use component::Origin;
+
+pub(crate) use bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target};
+pub(crate) use component::{Compiled, digest};
+pub(crate) use engine::Runtime;
+pub(crate) use handles::{Loader, Place};
+pub(crate) use instance::Instance;
+pub(crate) use module::Module;
+pub(crate) use pool::{Pool, Share};
+pub(crate) use state::Caps;

@@ -1,0 +1,88 @@
+//! What one instance has: its handles, its limits, and the calls it is serving.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use wasmtime::{
+    AsContextMut, StoreContextMut, StoreLimits, StoreLimitsBuilder,
+    component::{GuestTaskId, HasData, ResourceTable},
+};
+use wasmtime_wasi::{HostMonotonicClock, WasiCtx, WasiCtxView, WasiView};
+
+use super::handles::Hop;
+
+/// The data of an instance's store.
+pub(crate) struct State {
+    /// The module's name, for its log messages.
+    pub(crate) module: Arc<str>,
+    pub(crate) table: ResourceTable,
+    pub(crate) limits: StoreLimits,
+    /// The calls being served, by the guest task that serves them: how an import that carries no handle finds its call.
+    pub(crate) calls: HashMap<GuestTaskId, Arc<Hop>>,
+    wasi: WasiCtx,
+}
+
+/// What an instance may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Caps {
+    /// Bytes of one linear memory.
+    pub(crate) memory: usize,
+    /// Handles.
+    pub(crate) handles: usize,
+}
+
+impl State {
+    pub(crate) fn new(module: Arc<str>, caps: Caps) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(caps.handles);
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(caps.memory)
+            // JavaScript and Python guests have tables of some thousand entries.
+            .table_elements(100_000)
+            .trap_on_grow_failure(true)
+            .build();
+        // Nothing is inherited, nothing is open: what WASI 0.2 has of files, sockets and environment is empty.
+        let wasi = WasiCtx::builder().monotonic_clock(Clock(Instant::now())).build();
+        Self { module, table, limits, calls: HashMap::new(), wasi }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Tokio's clock for WASI 0.2, so that it is virtual where tokio's is paused.
+struct Clock(Instant);
+
+impl HostMonotonicClock for Clock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        super::convert::nanoseconds(self.0.elapsed())
+    }
+}
+
+/// How the imports reach the state.
+pub(crate) struct Imports;
+
+impl HasData for Imports {
+    type Data<'a> = &'a mut State;
+}
+
+/// The call on whose behalf the guest is calling the host just now; none outside of calls.
+pub(crate) fn current_hop(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<Option<Arc<Hop>>> {
+    // Youngest first; the entry made by the worker is the oldest.
+    let tasks: Vec<GuestTaskId> = store.as_context_mut().async_call_stack()?.collect();
+    let state = store.data();
+    Ok(tasks.iter().rev().find_map(|task| state.calls.get(task).cloned()))
+}
+
+/// A zero for the monotonic clock that modules see.
+pub(crate) fn since_origin() -> Duration {
+    static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    ORIGIN.get_or_init(Instant::now).elapsed()
+}

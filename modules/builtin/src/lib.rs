@@ -1,0 +1,30 @@
+//! The modules that come with ArcLLM, as WebAssembly components.
+//!
+//! They are built from `modules/` by `cargo xtask modules` and committed, so that using, testing and installing the
+//! host needs no WebAssembly toolchain. This crate holds them because a package can embed only its own files.
+//!
+//! ```
+//! let retry = arcllm_builtin::find("retry").ok_or("no such module")?;
+//! assert!(retry.wasm.starts_with(b"\0asm"));
+//! # Ok::<(), &str>(())
+//! ```
+
+/// A module that comes with ArcLLM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Builtin {
+    /// What `[modules.NAME]` and `order` call it.
+    pub name: &'static str,
+    /// The component.
+    pub wasm: &'static [u8],
+}
+
+/// Every module that comes with ArcLLM, sorted by name.
+pub const MODULES: &[Builtin] = &[
+    Builtin { name: "fallback", wasm: include_bytes!("../prebuilt/fallback.wasm") },
+    Builtin { name: "retry", wasm: include_bytes!("../prebuilt/retry.wasm") },
+];
+
+/// The module of that name, if one comes with ArcLLM.
+pub fn find(name: &str) -> Option<&'static Builtin> {
+    MODULES.iter().find(|module| module.name == name)
+}

@@ -1,0 +1,58 @@
+//! Asks other providers, in the order of a chain, when one fails.
+//!
+//! Which errors are worth another provider, and which provider is next, is in [`Policy`]; this file only connects it to
+//! the host.
+
+mod config;
+mod policy;
+
+use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, inner, models};
+
+pub use config::Settings;
+pub use policy::Policy;
+
+/// The module.
+pub struct Fallback {
+    policy: Policy,
+}
+
+impl Module for Fallback {
+    type Config = Settings;
+
+    fn describe() -> Description {
+        Description::new("fallback", env!("CARGO_PKG_VERSION"), "fallback")
+    }
+
+    fn new(settings: Settings) -> Self {
+        Self { policy: Policy::new(settings) }
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        let mut error = match inner::invoke(request.clone()).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        for provider in self.policy.others(&request.provider()) {
+            if !self.policy.worth_another(&error) {
+                break;
+            }
+            match ask(provider, &request).await {
+                Ok(response) => return Ok(response),
+                Err(next) => error = next,
+            }
+        }
+        Err(error)
+    }
+
+    fn worst_case(&self, inner: &Target, others: &[Target]) -> Cost {
+        self.policy.worst_case(inner, others)
+    }
+}
+
+/// A target that cannot be loaded is a failed hop like any other.
+async fn ask(provider: &str, request: &Request) -> Result<Response, Error> {
+    let model = models::load(request, provider.to_owned()).await?;
+    model.invoke(request.clone()).await
+}
+
+arcllm_module::export!(Fallback);

@@ -1,0 +1,53 @@
+//! Asks again after failures that may pass: rate limits, overload, broken connections, silence.
+//!
+//! What is tried again, and when, is in [`Policy`]; this file only connects it to the host.
+
+mod config;
+mod policy;
+
+use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, clock, inner, random};
+
+pub use config::Settings;
+pub use policy::{Failed, Policy};
+
+/// The module.
+pub struct Retry {
+    policy: Policy,
+}
+
+impl Module for Retry {
+    type Config = Settings;
+
+    fn describe() -> Description {
+        Description::new("retry", env!("CARGO_PKG_VERSION"), "retry")
+    }
+
+    fn new(settings: Settings) -> Self {
+        Self { policy: Policy::new(&settings) }
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        let mut retries = 0;
+        loop {
+            let before = request.attempt_count();
+            let error = match inner::invoke(request.clone()).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            let round: Vec<_> = request.attempts(before).iter().map(Failed::of_attempt).collect();
+            let wait = self
+                .policy
+                .again(&Failed::of_error(&error), &round, retries)
+                .and_then(|range| range.draw(random::get_insecure_random_u64(), request.remaining()));
+            let Some(wait) = wait else { return Err(error) };
+            clock::wait_for(wait).await;
+            retries += 1;
+        }
+    }
+
+    fn worst_case(&self, inner: &Target, _: &[Target]) -> Cost {
+        self.policy.worst_case(inner.most)
+    }
+}
+
+arcllm_module::export!(Retry);

@@ -1,0 +1,157 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn policy(settings: Settings) -> Policy {
+    Policy::new(&settings)
+}
+
+fn api(status: u16, hint: Option<u64>) -> Failed {
+    Failed::Api { status, should_retry: None, hint }
+}
+
+/// The range of waits after one attempt that ended so.
+fn after(failed: Failed) -> Option<Range> {
+    policy(Settings::default()).again(&failed, &[failed], 0)
+}
+
+#[test]
+fn the_range_doubles_and_is_capped_with_jitter_at_the_cap() {
+    let policy = policy(Settings::default());
+    let seconds = |n| (policy.backoff(n).from / SECOND, policy.backoff(n).to / SECOND);
+    assert_eq!(
+        (0..8).map(seconds).collect::<Vec<_>>(),
+        [(1, 2), (2, 4), (4, 8), (8, 16), (16, 32), (30, 60), (30, 60), (30, 60)]
+    );
+}
+
+#[test]
+fn statuses_transport_and_nothing_else_is_retried() {
+    for status in 100..=599 {
+        let retried = [429, 500, 502, 503, 529].contains(&status);
+        assert_eq!(after(api(status, None)).is_some(), retried, "{status}");
+    }
+    assert!(after(Failed::Transport).is_some());
+    assert!(after(Failed::Finally).is_none());
+    assert!(after(Failed::Over).is_none());
+}
+
+#[test]
+fn the_server_overrides_the_status() {
+    let said = |status, should_retry| after(Failed::Api { status, should_retry, hint: None }).is_some();
+    assert!(said(400, Some(true)));
+    assert!(!said(503, Some(false)));
+}
+
+#[test]
+fn a_hint_is_the_least_wait_and_one_above_the_cap_ends_it() {
+    assert_eq!(after(api(429, Some(5 * SECOND))), Some(Range { from: 5 * SECOND, to: 6 * SECOND }));
+    assert_eq!(after(api(429, Some(60 * SECOND))), Some(Range { from: 60 * SECOND, to: 60 * SECOND }));
+    assert_eq!(after(api(429, Some(60 * SECOND + 1))), None);
+}
+
+#[test]
+fn a_wait_that_would_pass_the_deadline_is_none() {
+    let range = Range { from: SECOND, to: SECOND };
+    assert_eq!(range.draw(7, Some(SECOND + 1)), Some(SECOND));
+    assert_eq!(range.draw(7, Some(SECOND)), None);
+    assert_eq!(range.draw(7, Some(0)), None);
+    assert_eq!(range.draw(7, None), Some(SECOND));
+}
+
+#[test]
+fn an_exhausted_chain_is_retried_if_any_of_its_attempts_would_be() {
+    let policy = policy(Settings::default());
+    let overloaded = api(529, None);
+    let unauthorized = api(401, None);
+    assert!(policy.again(&unauthorized, &[overloaded, unauthorized], 0).is_some());
+    assert!(policy.again(&unauthorized, &[unauthorized, unauthorized], 0).is_none());
+    // The last target could not even be loaded.
+    assert!(policy.again(&Failed::Finally, &[overloaded], 0).is_some());
+    // The inner had its answer and refused it all the same: that is no exhausted chain.
+    assert!(policy.again(&Failed::Finally, &[overloaded, Failed::Not], 0).is_none());
+    assert!(policy.again(&Failed::Over, &[overloaded], 0).is_none());
+}
+
+#[test]
+fn the_hint_of_a_chain_is_the_smallest_unless_one_has_none() {
+    let policy = policy(Settings::default());
+    let (late, soon, none) = (api(429, Some(9 * SECOND)), api(503, Some(4 * SECOND)), api(500, None));
+    let from = |round: &[Failed]| policy.again(round.last().expect("a round"), round, 0).map(|range| range.from);
+    assert_eq!(from(&[late, soon]), Some(4 * SECOND));
+    assert_eq!(from(&[late, soon, api(401, Some(1))]), Some(4 * SECOND));
+    assert_eq!(from(&[late, none]), Some(SECOND));
+}
+
+#[test]
+fn the_worst_case_counts_every_retry_at_the_longest_wait() {
+    let cost = policy(Settings::default()).worst_case(Cost { attempts: 2, waiting: SECOND });
+    assert_eq!((cost.attempts, cost.waiting), (8, 184 * SECOND));
+    let endless = policy(Settings { max_retries: u32::MAX, max_wait_seconds: 1e300, ..Settings::default() });
+    assert_eq!(endless.worst_case(Cost { attempts: u64::MAX, waiting: 0 }).attempts, u64::MAX);
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let seconds = || prop_oneof![1e-9..1e3_f64, 1e-300..1e300_f64];
+    (any::<u32>(), seconds(), seconds(), prop::collection::vec(100_u16..600, 0..6)).prop_map(
+        |(max_retries, backoff_base_seconds, max_wait_seconds, retryable_status_codes)| Settings {
+            max_retries,
+            backoff_base_seconds,
+            max_wait_seconds,
+            retryable_status_codes,
+        },
+    )
+}
+
+fn failed() -> impl Strategy<Value = Failed> {
+    prop_oneof![
+        (100_u16..600, any::<Option<bool>>(), any::<Option<u64>>())
+            .prop_map(|(status, should_retry, hint)| { Failed::Api { status, should_retry, hint } }),
+        Just(Failed::Transport),
+        Just(Failed::Finally),
+        Just(Failed::Over),
+        Just(Failed::Not),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_wait_is_never_above_the_cap_nor_before_the_hint(
+        settings in settings(), failed in failed(), retries: u32, random: u64, remaining: Option<u64>,
+    ) {
+        let policy = policy(settings);
+        let Some(range) = policy.again(&failed, &[failed], retries) else { return Ok(()) };
+        prop_assert!(retries < policy.max_retries);
+        prop_assert!(range.from <= range.to);
+        if let Some(wait) = range.draw(random, remaining) {
+            prop_assert!(wait <= policy.max);
+            prop_assert!(wait >= failed.hint().unwrap_or(0));
+            prop_assert!(remaining.is_none_or(|remaining| wait < remaining));
+        }
+    }
+
+    #[test]
+    fn backoff_always_has_jitter(settings in settings(), retries: u32) {
+        let range = policy(settings).backoff(retries);
+        prop_assert!(range.from < range.to);
+    }
+
+    #[test]
+    fn a_draw_reaches_both_ends(from in 0..u64::MAX / 2, span in 0..u64::MAX / 2) {
+        let range = Range { from, to: from + span };
+        prop_assert_eq!(range.draw(0, None), Some(range.from));
+        prop_assert_eq!(range.draw(u64::MAX, None), Some(range.to));
+    }
+
+    #[test]
+    fn retrying_depends_on_nothing_but_the_error_and_its_round(
+        settings in settings(), failed in failed(), round in prop::collection::vec(failed(), 0..5),
+    ) {
+        let policy = policy(Settings { max_retries: 1, max_wait_seconds: 1e300, ..settings });
+        let gave_up = !round.contains(&Failed::Not);
+        let any = policy.retryable(&failed) || (gave_up && round.iter().any(|failed| policy.retryable(failed)));
+        prop_assert_eq!(policy.again(&failed, &round, 0).is_some(), any && failed != Failed::Over);
+    }
+}

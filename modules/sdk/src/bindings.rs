@@ -1,0 +1,21 @@
+//! What `wit-bindgen` makes of the WIT, untouched. A component imports only those interfaces that it calls.
+
+#![allow(
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unreachable,
+    reason = "generated"
+)]
+#![allow(unsafe_code, missing_docs, reason = "generated")]
+
+wit_bindgen::generate!({
+    path: "wit",
+    world: "module-with-models",
+    pub_export_macro: true,
+    export_macro_name: "export_component",
+    default_bindings_module: "arcllm_module::bindings",
+    generate_all,
+});

@@ -1,0 +1,58 @@
+//! One connection, from its first request to its end.
+
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use crate::delivery::{After, deliver};
+use crate::link::{Gone, Link};
+use crate::render::{Asked, render};
+use crate::reply::Reply;
+use crate::request::{self, Request, Unreadable};
+use crate::state::State;
+
+/// Serves a connection's requests, one after the other. Ends with the connection.
+pub(crate) async fn serve(stream: TcpStream, state: Arc<State>) {
+    let connection = state.connected();
+    let mut link = Link::new(stream);
+    loop {
+        let after = match request::read(&mut link).await {
+            Ok(request) => exchange(&mut link, connection, request, &state).await,
+            Err(Unreadable::Refused { status, message }) => refuse(&mut link, status, message).await,
+            Err(Unreadable::Gone) => Err(Gone),
+        };
+        match after {
+            Ok(After::KeepOpen) => {}
+            Ok(After::Close) => return link.close().await,
+            Ok(After::Reset { after_bytes }) => return link.reset(after_bytes).await,
+            Err(Gone) => return,
+        }
+    }
+}
+
+/// Answers one request.
+async fn exchange(link: &mut Link, connection: u64, request: Request, state: &State) -> Result<After, Gone> {
+    let (is_last, is_head_only) = (request.is_last, request.method == "HEAD");
+    let assignment = state.assign(connection, request);
+    let asked = Asked { number: assignment.number, format: assignment.format, model: assignment.model.as_deref() };
+    let mut rendered = render(&assignment.reply, &asked);
+    if is_last {
+        rendered.announce_close();
+    }
+    if is_head_only {
+        rendered.body.clear();
+    }
+    let after = deliver(link, &assignment.reply, &rendered).await;
+    if after == Err(Gone) {
+        state.closed(assignment.number, assignment.at.elapsed());
+    }
+    after
+}
+
+/// Answers what is not a request. Where the next one would begin is anybody's guess, so the connection ends.
+async fn refuse(link: &mut Link, status: u16, message: String) -> Result<After, Gone> {
+    let reply = Reply::error(status, message);
+    let mut rendered = render(&reply, &Asked { number: 0, format: None, model: None });
+    rendered.announce_close();
+    deliver(link, &reply, &rendered).await
+}

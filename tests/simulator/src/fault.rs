@@ -1,0 +1,55 @@
+//! The ways in which a reply can fail to be one.
+
+use serde::Deserialize;
+
+/// What goes wrong with a reply, in a script's words: `reset`, `reset-in-head` and so on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Fault {
+    /// The connection is reset (RST) before any byte of the reply.
+    Reset,
+    /// The first half of the head, then a reset.
+    ResetInHead,
+    /// The head and half of the body, then a reset.
+    ResetInBody,
+    /// A head that announces the whole body, half of the body, then an orderly close.
+    Truncate,
+    /// An orderly close without a byte.
+    Close,
+    /// No byte ever. The connection stays open until the client goes away.
+    Silence,
+    /// The head and half of the body, then no byte ever.
+    SilenceInBody,
+    /// A whole reply whose JSON is cut off, and whose length is right for what is left.
+    Malformed,
+    /// Bytes that are not HTTP, then an orderly close.
+    Garbage,
+}
+
+impl Fault {
+    /// Whether nothing of the reply's content reaches the client, so that its format does not matter.
+    pub(crate) fn sends_no_content(self) -> bool {
+        match self {
+            Fault::Reset | Fault::Close | Fault::Silence | Fault::Garbage => true,
+            Fault::ResetInHead | Fault::ResetInBody | Fault::Truncate | Fault::SilenceInBody | Fault::Malformed => {
+                false
+            }
+        }
+    }
+
+    /// The fault in a script's words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Fault::Reset => "reset",
+            Fault::ResetInHead => "reset-in-head",
+            Fault::ResetInBody => "reset-in-body",
+            Fault::Truncate => "truncate",
+            Fault::Close => "close",
+            Fault::Silence => "silence",
+            Fault::SilenceInBody => "silence-in-body",
+            Fault::Malformed => "malformed",
+            Fault::Garbage => "garbage",
+        }
+    }
+}

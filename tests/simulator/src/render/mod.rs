@@ -1,0 +1,191 @@
+//! Replies as HTTP: what is sent, without how it is sent.
+
+mod anthropic;
+mod openai;
+
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::fault::Fault;
+use crate::format::Format;
+use crate::reply::{Content, Reply};
+
+/// What a reply is an answer to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// Counts the simulator's requests; ids are made of it.
+    pub(crate) number: u64,
+    pub(crate) format: Option<Format>,
+    pub(crate) model: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// Errors go to those, too, who ask in no known format. They get OpenAI's, which is the most widespread.
+    fn format(&self) -> Format {
+        self.format.unwrap_or(Format::OpenAi)
+    }
+
+    fn request_id(&self) -> String {
+        format!("req_sim{:06}", self.number)
+    }
+
+    /// The model to name in an answer.
+    fn model<'a>(&'a self, answer: &'a Answer) -> &'a str {
+        answer.model.as_deref().or(self.model).unwrap_or("simulated")
+    }
+}
+
+/// A reply that is ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Rendered {
+    fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the connection cannot be used again after this reply.
+    pub(crate) fn closes(&self, reply: &Reply) -> bool {
+        let says_close = |(name, value): &(String, String)| {
+            name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case("close")
+        };
+        reply.has_own_framing() || self.headers.iter().any(says_close)
+    }
+
+    /// Tells the client that the connection ends after this reply.
+    pub(crate) fn announce_close(&mut self) {
+        if !self.has("connection") {
+            self.headers.push(("connection".to_owned(), "close".to_owned()));
+        }
+    }
+
+    /// Status line and headers, as they go over the wire.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
+    }
+}
+
+/// Renders a reply.
+pub(crate) fn render(reply: &Reply, asked: &Asked<'_>) -> Rendered {
+    let status = reply.status_code();
+    let (content_type, mut body) = content(reply, asked);
+    if reply.fault == Some(Fault::Malformed) {
+        body = malformed(body);
+    }
+    let mut headers = vec![
+        ("date".to_owned(), httpdate::fmt_http_date(SystemTime::now())),
+        (request_id_header(asked.format()).to_owned(), asked.request_id()),
+    ];
+    if status == 204 || status == 304 {
+        // These have no body, nor a length.
+        body.clear();
+    } else {
+        headers.push(("content-type".to_owned(), content_type));
+        headers.push(("content-length".to_owned(), body.len().to_string()));
+    }
+    override_headers(&mut headers, reply);
+    Rendered { status, headers, body }
+}
+
+fn content(reply: &Reply, asked: &Asked<'_>) -> (String, Vec<u8>) {
+    let status = reply.status_code();
+    let value = match &reply.content {
+        Content::Body { content_type, bytes } => return (content_type.clone(), bytes.clone()),
+        Content::Answer(answer) => answer_body(answer, asked),
+        Content::Error(message) => error_body(status, message, asked),
+        Content::Usual if status >= 400 => error_body(status, usual_message(status), asked),
+        Content::Usual => answer_body(&Answer::default(), asked),
+    };
+    ("application/json".to_owned(), value.to_string().into_bytes())
+}
+
+fn answer_body(answer: &Answer, asked: &Asked<'_>) -> Value {
+    match asked.format() {
+        Format::Anthropic => anthropic::answer(answer, asked),
+        Format::OpenAi => openai::answer(answer, asked),
+    }
+}
+
+fn error_body(status: u16, message: &str, asked: &Asked<'_>) -> Value {
+    match asked.format() {
+        Format::Anthropic => anthropic::error(status, message, asked),
+        Format::OpenAi => openai::error(status, message),
+    }
+}
+
+fn request_id_header(format: Format) -> &'static str {
+    match format {
+        Format::Anthropic => "request-id",
+        Format::OpenAi => "x-request-id",
+    }
+}
+
+/// Puts the script's headers in the place of those of the same name.
+fn override_headers(headers: &mut Vec<(String, String)>, reply: &Reply) {
+    // A script that sets either kind of framing sets all of it: both at once would contradict each other.
+    if reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding")) {
+        headers.retain(|(name, _)| name != "content-length");
+    }
+    for (name, values) in &reply.headers {
+        headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        headers.extend(values.iter().map(|value| (name.clone(), value.clone())));
+    }
+}
+
+/// The first half of a JSON text, or something else that is no JSON where the half is (the half of `12`, say).
+fn malformed(mut body: Vec<u8>) -> Vec<u8> {
+    body.truncate(body.len() / 2);
+    if serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok() {
+        body = b"{".to_vec();
+    }
+    body
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        // The standard lets it be empty.
+        _ => "",
+    }
+}
+
+fn usual_message(status: u16) -> &'static str {
+    match status {
+        400 => "the request is invalid (simulated)",
+        401 => "the API key is invalid (simulated)",
+        403 => "the API key may not do this (simulated)",
+        404 => "there is no such model (simulated)",
+        413 => "the request is too large (simulated)",
+        429 => "too many requests (simulated)",
+        500 => "internal error (simulated)",
+        502 | 503 => "the service is unavailable (simulated)",
+        504 => "the request took too long (simulated)",
+        529 => "the service is overloaded (simulated)",
+        _ => "the request failed (simulated)",
+    }
+}

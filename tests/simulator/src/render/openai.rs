@@ -1,0 +1,96 @@
+//! Bodies as OpenAI's Chat Completions API sends them.
+
+use serde_json::{Value, json};
+
+use super::Asked;
+use crate::answer::{Answer, Usage};
+
+/// Seconds since 1970. Answers are the same in every run, so they do not carry the time of day.
+const CREATED: u64 = 1_750_000_000;
+
+pub(super) fn answer(answer: &Answer, asked: &Asked<'_>) -> Value {
+    json!({
+        "id": format!("chatcmpl-sim{:06}", asked.number),
+        "object": "chat.completion",
+        "created": CREATED.saturating_add(asked.number),
+        "model": asked.model(answer),
+        "choices": [{
+            "index": 0,
+            "message": message(answer),
+            "logprobs": null,
+            "finish_reason": finish_reason(answer.stop_reason()),
+        }],
+        "usage": usage(answer.usage()),
+        "service_tier": "default",
+        "system_fingerprint": "fp_simulator",
+    })
+}
+
+fn message(answer: &Answer) -> Value {
+    let mut message = json!({
+        "role": "assistant",
+        "content": answer.text(),
+        "refusal": null,
+        "annotations": [],
+    });
+    if let Some(fields) = message.as_object_mut() {
+        if let Some(thinking) = &answer.thinking {
+            fields.insert("reasoning_content".to_owned(), json!(thinking));
+        }
+        if !answer.tool_calls.is_empty() {
+            fields.insert("tool_calls".to_owned(), tool_calls(answer));
+        }
+    }
+    message
+}
+
+fn tool_calls(answer: &Answer) -> Value {
+    let calls = answer.tool_calls().map(|(id, call)| {
+        // On the wire, arguments are a text that ought to hold JSON; a string is that text itself.
+        let arguments = match &call.arguments {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
+    });
+    calls.collect()
+}
+
+fn finish_reason(stop_reason: &str) -> &str {
+    match stop_reason {
+        "end_turn" | "stop_sequence" => "stop",
+        "max_tokens" => "length",
+        "tool_use" => "tool_calls",
+        "refusal" => "content_filter",
+        other => other,
+    }
+}
+
+fn usage(usage: Usage) -> Value {
+    json!({
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens.saturating_add(usage.output_tokens),
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    })
+}
+
+pub(super) fn error(status: u16, message: &str) -> Value {
+    json!({
+        "error": {"message": message, "type": error_type(status), "param": null, "code": null},
+    })
+}
+
+fn error_type(status: u16) -> &'static str {
+    match status {
+        429 => "requests",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
+    }
+}

@@ -1,0 +1,103 @@
+//! What a simulator does, from its first request to its last.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::script_file;
+
+/// What happens when a script's replies are used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Then {
+    /// Good answers.
+    #[default]
+    Answer,
+    /// The last reply again, for ever; good answers if there was none.
+    Repeat,
+    /// HTTP 500 with a message that the script has ended.
+    RefuseRequest,
+}
+
+/// The replies of a simulator, in order. The empty script gives good answers for ever.
+///
+/// As a file it is TOML:
+///
+/// ```
+/// # fn main() -> Result<(), arcllm_simulator::Error> {
+/// use arcllm_simulator::{Reply, Script, Then};
+///
+/// let script: Script = r#"
+///     then = "repeat"
+///     [[reply]]
+///     status = 429
+///     headers = { "retry-after" = "1" }
+///     [[reply]]
+///     text = "Hello"
+/// "#.parse()?;
+///
+/// let same = Script::new([Reply::status(429).header("retry-after", "1"), Reply::text("Hello")]).then(Then::Repeat);
+/// assert_eq!(script, same);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The keys of a reply are `status`, `headers`, one of (`text`, `thinking`, `signature`, `tool_calls`,
+/// `stop_reason`, `usage`, `model`), `error`, `body` with `content_type`, or `body_json`; and `delay_seconds`,
+/// `body_delay_seconds`, `times`, `fault`. A header's value may be a list: of several values, or of none to leave a
+/// default header out. Beside `then` stands `refuse`, see [`Script::refuse`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Script {
+    pub(crate) replies: Vec<Reply>,
+    pub(crate) then: Then,
+    pub(crate) refuse: bool,
+}
+
+impl Script {
+    /// A script of these replies, and good answers when they are used up.
+    pub fn new(replies: impl IntoIterator<Item = Reply>) -> Script {
+        Script { replies: replies.into_iter().collect(), ..Script::default() }
+    }
+
+    /// A server that is down: the port stays the simulator's, but connections to it are refused.
+    pub fn refuse() -> Script {
+        Script { refuse: true, ..Script::default() }
+    }
+
+    /// Says what happens when the replies are used up.
+    #[must_use]
+    pub fn then(mut self, then: Then) -> Script {
+        self.then = then;
+        self
+    }
+
+    /// Reads a script from a TOML file.
+    ///
+    /// # Errors
+    /// Names the file, the line or reply, the key, and what would be right.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Script, Error> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        script_file::parse(&text, &path.display().to_string())
+    }
+
+    /// What is wrong with this script, if anything.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        for (reply, count) in self.replies.iter().zip(1_u32..) {
+            reply.check().map_err(|message| Error::Invalid { place: format!("reply {count}"), message })?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Script {
+    type Err = Error;
+
+    /// Parses a script that is not in a file; errors call it `script`.
+    fn from_str(text: &str) -> Result<Script, Error> {
+        script_file::parse(text, "script")
+    }
+}

@@ -1,0 +1,181 @@
+//! Scripts as TOML: the file's shape, and what its keys mean.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::answer::{Answer, ToolCall, Usage};
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::reply::{Content, Reply};
+use crate::script::{Script, Then};
+use crate::toml_json::to_json;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScriptTable {
+    #[serde(default)]
+    then: Then,
+    #[serde(default)]
+    refuse: bool,
+    #[serde(default, rename = "reply")]
+    replies: Vec<Spanned<ReplyTable>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplyTable {
+    status: Option<u16>,
+    #[serde(default)]
+    headers: BTreeMap<String, HeaderValues>,
+    error: Option<String>,
+    text: Option<String>,
+    thinking: Option<String>,
+    signature: Option<String>,
+    #[serde(default)]
+    tool_calls: Vec<ToolCallTable>,
+    stop_reason: Option<String>,
+    usage: Option<Usage>,
+    model: Option<String>,
+    body: Option<String>,
+    content_type: Option<String>,
+    body_json: Option<toml::Value>,
+    delay_seconds: Option<f64>,
+    body_delay_seconds: Option<f64>,
+    times: Option<u32>,
+    fault: Option<Fault>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolCallTable {
+    id: Option<String>,
+    name: String,
+    arguments: Option<toml::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a header's value must be a string or a list of strings")]
+enum HeaderValues {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Parses a script. Errors call it `file`.
+pub(crate) fn parse(text: &str, file: &str) -> Result<Script, Error> {
+    let table: ScriptTable = toml::from_str(text)
+        .map_err(|error| Error::Syntax { file: file.to_owned(), message: error.to_string().trim_end().to_owned() })?;
+    if table.refuse && !table.replies.is_empty() {
+        let message = "`refuse = true` lets no request in, so no `[[reply]]` is ever used: keep one of the two";
+        return Err(Error::Invalid { place: file.to_owned(), message: message.to_owned() });
+    }
+    let replies = table.replies.into_iter().zip(1_u32..).map(|(reply, count)| {
+        let line = line_of(text, reply.span().start);
+        reply
+            .into_inner()
+            .into_reply()
+            .map_err(|message| Error::Invalid { place: format!("{file}, reply {count} at line {line}"), message })
+    });
+    Ok(Script { replies: replies.collect::<Result<_, _>>()?, then: table.then, refuse: table.refuse })
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+}
+
+impl ReplyTable {
+    fn into_reply(mut self) -> Result<Reply, String> {
+        let mut headers = Vec::new();
+        for (name, values) in std::mem::take(&mut self.headers) {
+            headers.push(match values {
+                HeaderValues::One(value) => (name, vec![value]),
+                HeaderValues::Several(values) => (name, values),
+            });
+        }
+        let reply = Reply {
+            status: self.status,
+            headers,
+            delay: duration("delay_seconds", self.delay_seconds)?,
+            body_delay: duration("body_delay_seconds", self.body_delay_seconds)?,
+            times: self.times.unwrap_or(1),
+            fault: self.fault,
+            content: self.into_content()?,
+        };
+        reply.check()?;
+        Ok(reply)
+    }
+
+    /// The one kind of content that the keys ask for.
+    fn into_content(self) -> Result<Content, String> {
+        let kinds = [
+            ("error", self.error.is_some()),
+            ("body", self.body.is_some()),
+            ("body_json", self.body_json.is_some()),
+            (self.answer_key().unwrap_or("text"), self.answer_key().is_some()),
+        ];
+        let mut asked = kinds.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key);
+        if let (Some(first), Some(second)) = (asked.next(), asked.next()) {
+            return Err(format!("`{first}` and `{second}` both say what the body is: keep one of them"));
+        }
+        if self.content_type.is_some() && self.body.is_none() {
+            return Err(
+                "`content_type` goes with `body`, which is missing: add it, or set the type in `headers`".to_owned()
+            );
+        }
+        if let Some(message) = self.error {
+            Ok(Content::Error(message))
+        } else if let Some(body) = self.body {
+            let content_type = self.content_type.unwrap_or_else(|| "text/plain; charset=utf-8".to_owned());
+            Ok(Content::Body { content_type, bytes: body.into_bytes() })
+        } else if let Some(body) = self.body_json {
+            let bytes = to_json("body_json", body)?.to_string().into_bytes();
+            Ok(Content::Body { content_type: "application/json".to_owned(), bytes })
+        } else if self.answer_key().is_some() {
+            self.into_answer().map(Content::Answer)
+        } else {
+            Ok(Content::Usual)
+        }
+    }
+
+    /// The first key that only a good answer has.
+    fn answer_key(&self) -> Option<&'static str> {
+        let keys = [
+            ("text", self.text.is_some()),
+            ("thinking", self.thinking.is_some()),
+            ("signature", self.signature.is_some()),
+            ("tool_calls", !self.tool_calls.is_empty()),
+            ("stop_reason", self.stop_reason.is_some()),
+            ("usage", self.usage.is_some()),
+            ("model", self.model.is_some()),
+        ];
+        keys.into_iter().find(|(_, given)| *given).map(|(key, _)| key)
+    }
+
+    fn into_answer(self) -> Result<Answer, String> {
+        if self.signature.is_some() && self.thinking.is_none() {
+            return Err("`signature` signs `thinking`, which is missing: add it".to_owned());
+        }
+        let tool_calls = self.tool_calls.into_iter().map(|call| {
+            let arguments = call.arguments.unwrap_or_else(|| toml::Value::Table(toml::Table::new()));
+            let arguments = to_json("tool_calls.arguments", arguments)?;
+            Ok(ToolCall { id: call.id, name: call.name, arguments })
+        });
+        Ok(Answer {
+            tool_calls: tool_calls.collect::<Result<_, String>>()?,
+            text: self.text,
+            thinking: self.thinking,
+            signature: self.signature,
+            stop_reason: self.stop_reason,
+            usage: self.usage,
+            model: self.model,
+        })
+    }
+}
+
+fn duration(key: &str, seconds: Option<f64>) -> Result<Duration, String> {
+    let seconds = seconds.unwrap_or(0.0);
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| format!("`{key}` is {seconds}: give a number of seconds, 0 or more"))
+}

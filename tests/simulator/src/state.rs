@@ -1,0 +1,153 @@
+//! What a simulator's connections share: the replies to give and the requests seen.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::format::Format;
+use crate::queue::Queue;
+use crate::record::Recorded;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::script::Script;
+
+/// Tells those who wait that something happened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    pub(crate) connections: u64,
+    pub(crate) stopped: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    ledger: Mutex<Ledger>,
+    progress: watch::Sender<Progress>,
+    started: Instant,
+}
+
+/// Under one lock, so that the order of the records is the order in which replies were handed out.
+#[derive(Debug)]
+struct Ledger {
+    queue: Queue,
+    /// By ascending number.
+    records: Vec<Recorded>,
+    /// The number of the latest record, kept or not.
+    latest: u64,
+}
+
+/// A request that was recorded, and what to do with it.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(crate) number: u64,
+    pub(crate) at: Instant,
+    pub(crate) format: Option<Format>,
+    pub(crate) model: Option<String>,
+    pub(crate) reply: Reply,
+}
+
+impl State {
+    pub(crate) fn new(script: Script) -> Arc<State> {
+        let ledger = Ledger { queue: Queue::new(script), records: Vec::new(), latest: 0 };
+        Arc::new(State {
+            ledger: Mutex::new(ledger),
+            progress: watch::Sender::new(Progress::default()),
+            started: Instant::now(),
+        })
+    }
+
+    /// Nothing that can panic runs under the lock, so a poisoned one is as good as any.
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, reply: Reply) {
+        self.ledger().queue.push(reply);
+    }
+
+    /// Records a request and takes the reply for it.
+    pub(crate) fn assign(&self, connection: u64, request: Request) -> Assignment {
+        let mut recorded = Recorded::of(request, connection, self.started);
+        let model = recorded.body.get("model").and_then(Value::as_str).map(str::to_owned);
+        let obstacle = obstacle(&recorded);
+
+        let mut ledger = self.ledger();
+        let reply = match obstacle {
+            Some(obstacle) if !ledger.queue.peek().needs_no_format() => obstacle,
+            Some(_) | None => ledger.queue.take(),
+        };
+        ledger.latest += 1;
+        recorded.number = ledger.latest;
+        recorded.reply = reply.to_string();
+        let (number, at, format) = (recorded.number, recorded.at, recorded.format);
+        ledger.records.push(recorded);
+        drop(ledger);
+        self.progress.send_modify(|_| ());
+        Assignment { number, at, format, model, reply }
+    }
+
+    /// Notes that the client went away before its reply was whole.
+    pub(crate) fn closed(&self, number: u64, after: Duration) {
+        let mut ledger = self.ledger();
+        if let Some(recorded) = ledger.records.iter_mut().rev().find(|recorded| recorded.number == number) {
+            recorded.closed_after = Some(after);
+        }
+        drop(ledger);
+        self.progress.send_modify(|_| ());
+    }
+
+    /// Counts a connection, and numbers it.
+    pub(crate) fn connected(&self) -> u64 {
+        let mut number = 0;
+        self.progress.send_modify(|progress| {
+            progress.connections += 1;
+            number = progress.connections;
+        });
+        number
+    }
+
+    pub(crate) fn connections(&self) -> u64 {
+        self.progress.borrow().connections
+    }
+
+    pub(crate) fn stop(&self) {
+        self.progress.send_modify(|progress| progress.stopped = true);
+    }
+
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Shows the kept records to `read`.
+    pub(crate) fn records<T>(&self, read: impl FnOnce(&[Recorded]) -> T) -> T {
+        read(&self.ledger().records)
+    }
+
+    pub(crate) fn forget(&self) {
+        self.ledger().records.clear();
+    }
+
+    /// The first kept record after this number.
+    pub(crate) fn after(&self, number: u64) -> Option<Recorded> {
+        self.records(|records| {
+            let start = records.partition_point(|recorded| recorded.number <= number);
+            records.get(start).cloned()
+        })
+    }
+}
+
+/// What stands in the way of an ordinary answer to this request.
+fn obstacle(request: &Recorded) -> Option<Reply> {
+    if request.format.is_none() {
+        let message = format!(
+            "the simulator has nothing at {} {}: POST to a path that ends in /v1/messages or /chat/completions",
+            request.method, request.path
+        );
+        Some(Reply::error(404, message))
+    } else if request.body.get("stream") == Some(&Value::Bool(true)) {
+        Some(Reply::error(400, "streaming is not simulated yet: leave `stream` out"))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,159 @@
+//! Scripts as files: what the keys mean, and what is said of wrong ones.
+
+use std::time::Duration;
+
+use arcllm_simulator::{Fault, Reply, Script, Then, Usage};
+use serde_json::json;
+
+#[test]
+fn every_key_has_its_builder() {
+    let script: Script = r#"
+        then = "refuse-request"
+
+        [[reply]]
+        status = 429
+        headers = { retry-after = "1", x-note = ["a", "b"], date = [] }
+        error = "slow down"
+        times = 3
+
+        [[reply]]
+        text = "Hello"
+        thinking = "Hm"
+        signature = "s"
+        tool_calls = [{ id = "call_1", name = "weather", arguments = { city = "Oslo", days = [1, 2.5, true] } }]
+        stop_reason = "max_tokens"
+        usage = { input_tokens = 1, reasoning_tokens = 2 }
+        model = "m"
+        delay_seconds = 0.25
+        body_delay_seconds = 1
+
+        [[reply]]
+        body = "<p>"
+        content_type = "text/html"
+
+        [[reply]]
+        body_json = { any = ["thing"] }
+        fault = "reset-in-body"
+    "#
+    .parse()
+    .unwrap();
+
+    let limited = Reply::error(429, "slow down")
+        .without_header("date")
+        .header("retry-after", "1")
+        .header("x-note", "a")
+        .header("x-note", "b")
+        .times(3);
+    let answer = Reply::text("Hello")
+        .thinking("Hm", "s")
+        .tool_call("call_1", "weather", json!({"city": "Oslo", "days": [1, 2.5, true]}))
+        .stop_reason("max_tokens")
+        .usage(Usage { input_tokens: 1, reasoning_tokens: 2, ..Usage::default() })
+        .model("m")
+        .delay(Duration::from_millis(250))
+        .body_delay(Duration::from_secs(1));
+    let page = Reply::body("text/html", "<p>");
+    let cut = Reply::json(&json!({"any": ["thing"]})).with_fault(Fault::ResetInBody);
+    assert_eq!(script, Script::new([limited, answer, page, cut]).then(Then::RefuseRequest));
+}
+
+#[test]
+fn empty_scripts_and_refusing_ones() {
+    assert_eq!("".parse::<Script>().unwrap(), Script::default());
+    assert_eq!("refuse = true".parse::<Script>().unwrap(), Script::refuse());
+    assert_eq!("then = \"repeat\"".parse::<Script>().unwrap(), Script::default().then(Then::Repeat));
+}
+
+#[test]
+fn every_fault_has_a_name() {
+    for (name, fault) in [
+        ("reset", Fault::Reset),
+        ("reset-in-head", Fault::ResetInHead),
+        ("reset-in-body", Fault::ResetInBody),
+        ("truncate", Fault::Truncate),
+        ("close", Fault::Close),
+        ("silence", Fault::Silence),
+        ("silence-in-body", Fault::SilenceInBody),
+        ("malformed", Fault::Malformed),
+        ("garbage", Fault::Garbage),
+    ] {
+        let script: Script = format!("[[reply]]\nfault = \"{name}\"").parse().unwrap();
+        assert_eq!(script, Script::new([Reply::fault(fault)]));
+        assert!(Reply::fault(fault).to_string().ends_with(name));
+    }
+}
+
+#[test]
+fn what_is_not_a_script_is_shown_with_its_line() {
+    for (text, says) in [
+        ("[[reply]]\ntxt = 'x'", ["line 2", "unknown field `txt`", "`text`"]),
+        ("replies = []", ["line 1", "unknown field `replies`", "`reply`"]),
+        ("then = 'stop'", ["line 1", "unknown variant `stop`", "`refuse-request`"]),
+        ("[[reply]]\nfault = 'rst'", ["line 2", "unknown variant `rst`", "`reset`"]),
+        ("[[reply]]\nstatus = '429'", ["line 2", "invalid type: string", "u16"]),
+        ("[[reply]]\nheaders = { a = 1 }", ["line 2", "a = 1", "a string or a list of strings"]),
+        ("[[reply]]\nusage = { tokens = 1 }", ["line 2", "unknown field `tokens`", "`input_tokens`"]),
+        ("[[reply]]\ntool_calls = [{ id = 'a' }]", ["line 2", "missing field", "`name`"]),
+        ("[[reply]]\ntext = ", ["line 2", "text = ", "string"]),
+    ] {
+        let error = text.parse::<Script>().unwrap_err().to_string();
+        assert!(error.starts_with("script: "), "{error}");
+        for part in says {
+            assert!(error.contains(part), "no {part:?} in {error}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_named() {
+    for (reply, says) in [
+        ("status = 99", "`status` is 99: give one from 200 to 599"),
+        ("times = 0", "`times` is 0: give 1 or more, or leave the reply out"),
+        ("delay_seconds = -1", "`delay_seconds` is -1: give a number of seconds, 0 or more"),
+        ("delay_seconds = nan", "`delay_seconds` is NaN: give a number of seconds, 0 or more"),
+        ("body_delay_seconds = inf", "`body_delay_seconds` is inf: give a number of seconds, 0 or more"),
+        ("error = 'x'\ntext = 'y'", "`error` and `text` both say what the body is: keep one of them"),
+        ("body = 'x'\nusage = {}", "`body` and `usage` both say what the body is: keep one of them"),
+        ("body = 'x'\nbody_json = 1", "`body` and `body_json` both say what the body is: keep one of them"),
+        (
+            "content_type = 'text/html'",
+            "`content_type` goes with `body`, which is missing: add it, or set the type in `headers`",
+        ),
+        ("signature = 's'", "`signature` signs `thinking`, which is missing: add it"),
+        ("body_json = { a = [1, inf] }", "`body_json.a[1]` is inf, which JSON does not have: give a finite number"),
+        (
+            "tool_calls = [{ name = 'n', arguments = { day = 2026-01-02 } }]",
+            "`tool_calls.arguments.day` is a date, which JSON does not have: put 2026-01-02 in quotes",
+        ),
+        ("headers = { 'a b' = 'c' }", "`headers`: \"a b\" is no header name: give letters, digits and `-`"),
+    ] {
+        let text = format!("[[reply]]\ntext = 'fine'\n\n[[reply]]\n{reply}\n");
+        let error = text.parse::<Script>().unwrap_err().to_string();
+        assert_eq!(error, format!("script, reply 2 at line 4: {says}"));
+    }
+}
+
+#[test]
+fn a_script_that_refuses_has_no_replies() {
+    let error = "refuse = true\n[[reply]]\ntext = 'x'".parse::<Script>().unwrap_err();
+    assert!(error.to_string().contains("`refuse = true` lets no request in"), "{error}");
+}
+
+#[test]
+fn files_are_read_and_named() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // Two runs at once must not write to one file.
+    let file = folder.join(format!("script-{}.toml", std::process::id()));
+    std::fs::write(&file, "[[reply]]\nstatus = 503\n").unwrap();
+    assert_eq!(Script::from_file(&file).unwrap(), Script::new([Reply::status(503)]));
+
+    std::fs::write(&file, "[[reply]]\nstatus = 1\n").unwrap();
+    let error = Script::from_file(&file).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{}, reply 1 at line 1: `status`", file.display())), "{error}");
+
+    std::fs::remove_file(&file).unwrap();
+
+    let missing = folder.join("missing.toml");
+    let error = Script::from_file(&missing).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{}: cannot read the script: ", missing.display())), "{error}");
+}

@@ -1,0 +1,35 @@
+use std::fs;
+
+use super::imports;
+use crate::workspace::Workspace;
+
+fn imports_of(name: &str) -> Vec<String> {
+    let prebuilt = Workspace::read().unwrap().prebuilt().join(format!("{name}.wasm"));
+    imports(&fs::read(prebuilt).unwrap()).unwrap()
+}
+
+fn imports_models(name: &str) -> bool {
+    imports_of(name).iter().any(|import| import.starts_with("arcllm:llm/models"))
+}
+
+/// What is imported must be granted, so nothing may be imported that is not used.
+#[test]
+fn only_a_module_that_asks_other_models_imports_them() {
+    assert!(!imports_models("retry"), "{:?}", imports_of("retry"));
+    assert!(imports_models("fallback"), "{:?}", imports_of("fallback"));
+}
+
+#[test]
+fn nothing_of_the_system_is_imported() {
+    for import in ["retry", "fallback"].into_iter().flat_map(imports_of) {
+        let free = ["arcllm:llm/", "wasi:clocks/", "wasi:random/", "wasi:logging/"];
+        assert!(free.iter().any(|package| import.starts_with(package)), "{import}");
+    }
+}
+
+#[test]
+fn what_is_no_component_has_no_imports() {
+    for bytes in [&b""[..], b"not wasm"] {
+        assert!(imports(bytes).is_err(), "{bytes:?}");
+    }
+}

@@ -1,0 +1,67 @@
+//! The digest of a module's sources. A component carries it, so that one that is older than its sources can be told.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
+
+use crate::workspace::Module;
+
+/// SHA-256, in hex, of all in this workspace that a module is made of, tests excepted.
+pub(crate) fn sources(root: &Path, module: &Module) -> Result<String> {
+    let home = format!("modules/{}", module.name);
+    let mut files = Vec::new();
+    for path in
+        ["wit", "modules/sdk/Cargo.toml", "modules/sdk/src", &format!("{home}/Cargo.toml"), &format!("{home}/src")]
+    {
+        collect(&root.join(path), &mut files)?;
+    }
+    let mut entries = files.iter().map(|file| Ok((relative(root, file)?, read(file)?))).collect::<Result<Vec<_>>>()?;
+    entries.sort();
+    // The manifests inherit it, and a module tells it to the host.
+    entries.push(("version".to_owned(), module.version.clone().into_bytes()));
+    Ok(digest(&entries))
+}
+
+/// Each name and each content is preceded by its length: nothing can move from one into the next unnoticed.
+fn digest(entries: &[(String, Vec<u8>)]) -> String {
+    let mut hash = Sha256::new();
+    for field in entries.iter().flat_map(|(name, content)| [name.as_bytes(), content]) {
+        hash.update((field.len() as u64).to_le_bytes());
+        hash.update(field);
+    }
+    format!("{:x}", hash.finalize())
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).with_context(|| path.display().to_string())? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // Hidden files are an editor's.
+        if name != "tests.rs" && !name.starts_with('.') {
+            collect(&entry.path(), files)?;
+        }
+    }
+    Ok(())
+}
+
+/// With slashes on every system.
+fn relative(root: &Path, file: &Path) -> Result<String> {
+    let parts: Vec<_> = file.strip_prefix(root)?.iter().map(|part| part.to_string_lossy()).collect();
+    Ok(parts.join("/"))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).with_context(|| file.display().to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Automation of the workspace, run as `cargo xtask`.
+
+mod compile;
+mod component;
+mod digest;
+mod modules;
+mod toolchain;
+mod workspace;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Automation of the ArcLLM workspace
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build every module into a WebAssembly component
+    Modules {
+        /// Build nothing; fail if a component is older than its sources
+        #[arg(long)]
+        check: bool,
+        /// Where the components are [default: modules/builtin/prebuilt]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Modules { check: true, out } => modules::check(out),
+        Command::Modules { check: false, out } => modules::build(out),
+    }
+}

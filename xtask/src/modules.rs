@@ -1,0 +1,69 @@
+//! `cargo xtask modules`: builds the modules, or tells which of them should be built.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    compile, component, digest,
+    toolchain::Toolchain,
+    workspace::{Module, Workspace},
+};
+
+/// Builds every module into a component.
+pub(crate) fn build(out: Option<PathBuf>) -> Result<()> {
+    let workspace = Workspace::read()?;
+    let out = out.unwrap_or_else(|| workspace.prebuilt());
+    // Before the compiler reads them: an edit made meanwhile leaves a component that is stale, not one that is wrong.
+    let digests: Vec<_> =
+        workspace.modules.iter().map(|module| digest::sources(&workspace.root, module)).collect::<Result<_>>()?;
+    let artifacts = compile::modules(&workspace, &Toolchain::find()?)?;
+    fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
+    for (module, sources) in workspace.modules.iter().zip(digests) {
+        build_one(module, &sources, &artifacts, &out).with_context(|| module.name.clone())?;
+    }
+    Ok(())
+}
+
+fn build_one(module: &Module, sources: &str, artifacts: &Path, out: &Path) -> Result<()> {
+    let core = fs::read(artifacts.join(&module.artifact)).with_context(|| module.artifact.clone())?;
+    let component = component::encode(&core, module, sources)?;
+    let path = file(out, module);
+    fs::write(&path, &component).with_context(|| path.display().to_string())?;
+    let imports = component::imports(&component)?.join(", ");
+    eprintln!("{}: {} KiB, imports {imports}", path.display(), component.len().div_ceil(1024));
+    Ok(())
+}
+
+/// Fails if a component is missing or older than its sources.
+pub(crate) fn check(out: Option<PathBuf>) -> Result<()> {
+    let workspace = Workspace::read()?;
+    let out = out.unwrap_or_else(|| workspace.prebuilt());
+    let mut stale = Vec::new();
+    for module in &workspace.modules {
+        let path = file(&out, module);
+        if made_of(&path)?.as_deref() != Some(&digest::sources(&workspace.root, module)?) {
+            stale.push(path.display().to_string());
+        }
+    }
+    ensure!(stale.is_empty(), "missing or older than its sources: {}; run `cargo xtask modules`", stale.join(", "));
+    Ok(())
+}
+
+fn made_of(path: &Path) -> Result<Option<String>> {
+    match fs::read(path) {
+        Ok(bytes) => component::sources(&bytes).with_context(|| path.display().to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+fn file(folder: &Path, module: &Module) -> PathBuf {
+    folder.join(format!("{}.wasm", module.name))
+}
+
+#[cfg(test)]
+mod tests;
