@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     config::{ConfigError, Overrides, Switch, suggest},
     host::Shared,
-    provider::Provider,
+    provider::{Provider, Upstream},
     runtime::{Loader, Module, Place, Pool},
 };
 
@@ -22,8 +22,8 @@ pub(crate) struct Link {
 pub(crate) fn wrap(shared: &Arc<Shared>, links: &[Link], end: Arc<dyn Provider>) -> Arc<dyn Provider> {
     let Some((outermost, inside)) = links.split_first() else { return end };
     let inner = wrap(shared, inside, end);
-    let loader = Arc::new(Inside { shared: shared.clone(), links: inside.to_vec() });
-    let place = Arc::new(Place { module: outermost.module.clone(), inner, loader });
+    let loader = Inside { shared: shared.clone(), module: outermost.module.clone(), links: inside.to_vec() };
+    let place = Arc::new(Place { module: outermost.module.clone(), inner, loader: Arc::new(loader) });
     Arc::new(Module { pool: outermost.pool.clone(), place })
 }
 
@@ -31,12 +31,13 @@ pub(crate) fn wrap(shared: &Arc<Shared>, links: &[Link], end: Arc<dyn Provider>)
 /// loading cannot recur.
 struct Inside {
     shared: Arc<Shared>,
+    module: Arc<str>,
     links: Vec<Link>,
 }
 
 impl Loader for Inside {
     fn load(&self, provider: &str) -> Result<Arc<dyn Provider>, ConfigError> {
-        let upstream = self.shared.upstream(provider, None)?;
+        let upstream = Upstream { loaded_by: Some(self.module.clone()), ..self.shared.upstream(provider, None)? };
         Ok(wrap(&self.shared, &self.links, Arc::new(upstream)))
     }
 }

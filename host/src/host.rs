@@ -148,7 +148,7 @@ impl Shared {
     pub(crate) fn upstream(&self, name: &str, model: Option<&str>) -> Result<Upstream, ConfigError> {
         if let Some((default, adapter)) = self.adapters.get(name) {
             let model = model.unwrap_or(default).to_owned();
-            return Ok(Upstream { provider: name.to_owned(), model, adapter: adapter.clone() });
+            return Ok(Upstream { provider: name.to_owned(), model, adapter: adapter.clone(), loaded_by: None });
         }
         let provider = self.provider(name)?;
         let refuse = |key: &str, problem: String| {
@@ -168,7 +168,7 @@ impl Shared {
         };
         let adapter = HttpAdapter::new(provider, model.to_owned(), key);
         let adapter = adapter.map_err(|problem| refuse("base_url", problem.to_string()))?;
-        Ok(Upstream { provider: name.to_owned(), model: model.to_owned(), adapter: Arc::new(adapter) })
+        Ok(Upstream { provider: name.to_owned(), model: model.to_owned(), adapter: Arc::new(adapter), loaded_by: None })
     }
 
     fn provider(&self, name: &str) -> Result<&crate::config::ProviderConfig, ConfigError> {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::ErrorKind,
+    provider::Upstream,
     request::Request,
     response::Response,
     trail::{Attempt, Outcome},
@@ -75,24 +76,25 @@ impl Invoke {
     }
 
     /// Begins an attempt. Whatever becomes of the returned value, the trail has an entry for it.
-    pub(crate) fn begin(self: &Arc<Self>, provider: &str, model: &str, asked_by: Option<&str>) -> Begun {
+    pub(crate) fn begin(self: &Arc<Self>, upstream: &Upstream, asked_by: Option<&str>) -> Begun {
         let mut state = self.state();
         let attempt = Attempt {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
+            provider: upstream.provider.clone(),
+            model: upstream.model.clone(),
             outcome: Outcome::Cancelled,
             status: None,
             waited: std::mem::take(&mut state.waited),
             took: Duration::ZERO,
             started_after: self.started.elapsed(),
             asked_by: asked_by.map(str::to_owned),
+            loaded_by: upstream.loaded_by.as_deref().map(str::to_owned),
             waited_by: state.waited_by.take().map(|by| by.to_string()),
             retry_after: None,
             should_retry: None,
         };
         let number = state.trail.len() + 1;
         drop(state);
-        tracing::debug!(target: "arcllm::attempt", provider, model, number, "attempt");
+        tracing::debug!(target: "arcllm::attempt", provider = upstream.provider, model = upstream.model, number, "attempt");
         Begun { invoke: self.clone(), started: Instant::now(), attempt: Some(attempt) }
     }
 

@@ -38,6 +38,7 @@
 mod adapter;
 mod chain;
 mod config;
+mod content;
 mod error;
 mod host;
 mod invoke;
@@ -54,11 +55,10 @@ mod trail;
 
 pub use adapter::Adapter;
 pub use config::{Config, ConfigError, Defaults, ModelFacts, ModuleConfig, Overrides, ProviderConfig, Sandbox, WireFormat};
+pub use content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
 pub use error::{ApiError, Error, ErrorKind, Failure};
 pub use host::{Host, HostBuilder};
-pub use message::{
-    ContentBlock, Extensions, Image, ImageSource, Message, Role, Text, Thinking, ToolCall, ToolResult,
-};
+pub use message::{Extensions, Message, Role};
 pub use model::Model;
 pub use report::{CheckReport, ModuleReport};
 pub use request::{Options, Request, Tool, ToolChoice};

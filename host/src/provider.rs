@@ -34,6 +34,8 @@ pub(crate) struct Upstream {
     pub(crate) provider: String,
     pub(crate) model: String,
     pub(crate) adapter: Arc<dyn Adapter>,
+    /// The module that loaded it; absent if it was the caller.
+    pub(crate) loaded_by: Option<Arc<str>>,
 }
 
 impl Provider for Upstream {
@@ -58,7 +60,7 @@ impl Provider for Upstream {
             if call.invoke.remaining().is_some_and(|remaining| remaining.is_zero()) {
                 return Err(ErrorKind::DeadlineExceeded);
             }
-            let attempt = call.invoke.begin(&self.provider, &self.model, call.asked_by.as_deref());
+            let attempt = call.invoke.begin(&self, call.asked_by.as_deref());
             let result = self.attempt(&call).await;
             attempt.end(&result);
             result

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    message::{ContentBlock, Extensions, Message, Role, ToolCall},
+    content::{ContentBlock, ToolCall}, message::{Extensions, Message, Role},
     trail::Attempt,
 };
 

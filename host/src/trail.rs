@@ -28,6 +28,9 @@ pub struct Attempt {
     pub started_after: Duration,
     /// The module that asked; absent if it was the caller.
     pub asked_by: Option<String>,
+    /// The module that loaded this provider's model; absent if it was the caller.
+    #[serde(default)]
+    pub loaded_by: Option<String>,
     /// The module that slept before it; absent if none did.
     pub waited_by: Option<String>,
     /// The server's hint how long to wait before the next.

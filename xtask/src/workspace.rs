@@ -59,7 +59,8 @@ struct Target {
 impl Workspace {
     /// Asks cargo.
     pub(crate) fn read() -> Result<Self> {
-        let output = Command::new(cargo()).args(["metadata", "--no-deps", "--format-version=1"]).output()?;
+        let output = Command::new(cargo()).args(["metadata", "--no-deps", "--format-version=1"]).output();
+        let output = output.context("cargo metadata")?;
         ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
         let metadata: Metadata = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
         let folder = metadata.workspace_root.join("modules");

@@ -78,11 +78,11 @@ impl Scale {
         match before {
             Some(before) if before.provider != attempt.provider => {
                 let (width, provider) = (self.name, &attempt.provider);
-                let who = attempt.asked_by.as_deref().unwrap_or("the caller");
-                // What stands inside of a fallback asks the next provider on its behalf.
+                // Nobody, where a retry outside of it has the chain begin anew.
+                let who = attempt.loaded_by.as_deref().unwrap_or("the chain");
                 writeln!(
                     formatter,
-                    "{FAINT}{:>8}  {:<width$}  {:<WIDTH$}  on to {provider} (through {who}){FAINT:#}",
+                    "{FAINT}{:>8}  {:<width$}  {:<WIDTH$}  {who} turns to {provider}{FAINT:#}",
                     "", "", ""
                 )
             }

@@ -7,7 +7,7 @@ use url::Url;
 use super::{ApiKey, anthropic::Anthropic, json::Malformed, openai::OpenAi};
 use crate::{
     config::{ProviderConfig, WireFormat},
-    message::{ContentBlock, Extensions},
+    content::ContentBlock, message::Extensions,
     request::Request,
     response::{StopReason, Usage},
 };

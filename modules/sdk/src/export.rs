@@ -57,9 +57,9 @@ macro_rules! export {
                 async fn invoke(request: $crate::Request) -> ::std::result::Result<$crate::Response, $crate::Error> {
                     $crate::export::invoke(configured(), request).await
                 }
-    }
+            }
 
-            $crate::bindings::export_component!(Component with_types_in $crate::bindings);
+    $crate::bindings::export_component!(Component with_types_in $crate::bindings);
         };
     };
 }

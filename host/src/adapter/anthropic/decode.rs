@@ -9,7 +9,7 @@ use crate::{
         format::{Decoded, Unreadable},
         json::{Malformed, Node, arguments},
     },
-    message::{ContentBlock, Extensions, Text, Thinking, ToolCall},
+    content::{ContentBlock, Text, Thinking, ToolCall}, message::Extensions,
     response::{StopReason, Usage},
 };
 

@@ -9,7 +9,7 @@ use crate::{
         family, format,
     },
     config::ProviderConfig,
-    message::{ContentBlock, Image, ImageSource, Message, Role, Text, Thinking, ToolCall, ToolResult, encode_base64},
+    content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult, encode_base64}, message::{Message, Role},
     request::{Options, Request, Tool, ToolChoice},
 };
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::VENDOR;
 use crate::{
     adapter::extensions::{apply, extended},
-    message::{ContentBlock, Extensions, Image, ImageSource, Message, Role, ToolCall, ToolResult, encode_base64},
+    content::{ContentBlock, Image, ImageSource, ToolCall, ToolResult, encode_base64}, message::{Extensions, Message, Role},
 };
 
 /// The messages, a system message wherever it stands, and a message of its own for each result of a tool.

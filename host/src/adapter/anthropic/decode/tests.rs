@@ -7,7 +7,7 @@ use crate::{
         format::{Decoded, Format as _, Unreadable},
     },
     config::WireFormat,
-    message::{ContentBlock, Message, Role, Thinking, ToolCall},
+    content::{ContentBlock, Thinking, ToolCall}, message::{Message, Role},
     request::Request,
     response::{StopReason, Usage},
 };

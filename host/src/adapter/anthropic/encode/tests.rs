@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use crate::{
     adapter::{anthropic::Anthropic, fixture, format::Format as _},
     config::{ProviderConfig, WireFormat},
-    message::{ContentBlock, Image, ImageSource, Message, Role},
+    content::{ContentBlock, Image, ImageSource}, message::{Message, Role},
     request::Request,
 };
 

@@ -7,7 +7,7 @@ use crate::{
         openai::OpenAi,
     },
     config::WireFormat,
-    message::{ContentBlock, Message, Role},
+    content::ContentBlock, message::{Message, Role},
     request::Request,
     response::{StopReason, Usage},
 };

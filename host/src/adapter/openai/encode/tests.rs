@@ -4,7 +4,7 @@ use super::max_tokens_name;
 use crate::{
     adapter::{fixture, format::Format as _, openai::OpenAi},
     config::{ProviderConfig, WireFormat},
-    message::{ContentBlock, Message, Role},
+    content::ContentBlock, message::{Message, Role},
     request::Request,
 };
 

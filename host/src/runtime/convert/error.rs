@@ -1,0 +1,65 @@
+//! Errors.
+
+use std::time::Duration;
+
+use super::{extensions_in, extensions_out, nanoseconds, wit};
+use crate::error::{ApiError, ErrorKind, Failure};
+
+fn failure_out(failure: Failure) -> wit::Failure {
+    let extensions = extensions_out(&failure.extensions);
+    wit::Failure { message: failure.message, provider: failure.provider, extensions }
+}
+
+fn failure_in(failure: wit::Failure) -> Failure {
+    Failure {
+        message: failure.message,
+        provider: failure.provider,
+        extensions: extensions_in(failure.extensions),
+    }
+}
+
+pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
+    match error {
+        ErrorKind::Api(api) => wit::Error::Api(wit::ApiError {
+            status: api.status,
+            message: api.message,
+            provider: api.provider,
+            model: api.model,
+            request_id: api.request_id,
+            retry_after: api.retry_after.map(nanoseconds),
+            should_retry: api.should_retry,
+            extensions: extensions_out(&api.extensions),
+        }),
+        ErrorKind::Connection(failure) => wit::Error::Connection(failure_out(failure)),
+        ErrorKind::Timeout(failure) => wit::Error::Timeout(failure_out(failure)),
+        ErrorKind::Parse(failure) => wit::Error::Parse(failure_out(failure)),
+        ErrorKind::Config(failure) => wit::Error::Config(failure_out(failure)),
+        ErrorKind::Module(failure) => wit::Error::Module(failure_out(failure)),
+        ErrorKind::Cancelled => wit::Error::Cancelled,
+        ErrorKind::DeadlineExceeded => wit::Error::DeadlineExceeded,
+        ErrorKind::Other(failure) => wit::Error::Other(failure_out(failure)),
+    }
+}
+
+pub(crate) fn error_in(error: wit::Error) -> ErrorKind {
+    match error {
+        wit::Error::Api(api) => ErrorKind::Api(ApiError {
+            status: api.status,
+            message: api.message,
+            provider: api.provider,
+            model: api.model,
+            request_id: api.request_id,
+            retry_after: api.retry_after.map(Duration::from_nanos),
+            should_retry: api.should_retry,
+            extensions: extensions_in(api.extensions),
+        }),
+        wit::Error::Connection(failure) => ErrorKind::Connection(failure_in(failure)),
+        wit::Error::Timeout(failure) => ErrorKind::Timeout(failure_in(failure)),
+        wit::Error::Parse(failure) => ErrorKind::Parse(failure_in(failure)),
+        wit::Error::Config(failure) => ErrorKind::Config(failure_in(failure)),
+        wit::Error::Module(failure) => ErrorKind::Module(failure_in(failure)),
+        wit::Error::Cancelled => ErrorKind::Cancelled,
+        wit::Error::DeadlineExceeded => ErrorKind::DeadlineExceeded,
+        wit::Error::Other(failure) => ErrorKind::Other(failure_in(failure)),
+    }
+}
