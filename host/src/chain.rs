@@ -46,7 +46,8 @@ impl Shared {
     /// The modules that are on, in their order, with their settings.
     pub(crate) fn switched_on(&self, overrides: &Overrides) -> Result<Vec<(String, Map<String, Value>)>, ConfigError> {
         let config = &self.config;
-        let names: BTreeSet<&String> = config.modules.keys().chain(overrides.modules.keys()).chain(&config.order).collect();
+        let names: BTreeSet<&String> =
+            config.modules.keys().chain(overrides.modules.keys()).chain(&config.order).collect();
         let mut on = Vec::new();
         for name in names {
             self.check_exists(name, overrides)?;

@@ -79,7 +79,9 @@ impl HostBuilder {
         };
         let seed = match self.seed {
             Some(seed) => seed,
-            None => getrandom::u64().map_err(|error| ConfigError::new(format!("no random seed can be had: {error}")))?,
+            None => {
+                getrandom::u64().map_err(|error| ConfigError::new(format!("no random seed can be had: {error}")))?
+            }
         };
         let shared = Shared {
             config,

@@ -54,7 +54,9 @@ mod seconds;
 mod trail;
 
 pub use adapter::Adapter;
-pub use config::{Config, ConfigError, Defaults, ModelFacts, ModuleConfig, Overrides, ProviderConfig, Sandbox, WireFormat};
+pub use config::{
+    Config, ConfigError, Defaults, ModelFacts, ModuleConfig, Overrides, ProviderConfig, Sandbox, WireFormat,
+};
 pub use content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
 pub use error::{ApiError, Error, ErrorKind, Failure};
 pub use host::{Host, HostBuilder};

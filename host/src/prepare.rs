@@ -1,10 +1,6 @@
 //! Makes a module ready to be called: finds its bytes, checks them against the config, compiles, configures.
 
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -77,7 +73,11 @@ impl Shared {
     }
 
     /// An instance of the module, and what it says of itself.
-    pub(crate) async fn started(&self, name: &str, prepared: &Prepared) -> Result<(Instance, Description), ConfigError> {
+    pub(crate) async fn started(
+        &self,
+        name: &str,
+        prepared: &Prepared,
+    ) -> Result<(Instance, Description), ConfigError> {
         let caps = prepared.share().caps;
         let starting = Instance::start(name.into(), &prepared.compiled, caps).await;
         let mut instance = starting.map_err(|reason| prepared.failed(name, "start", &reason))?;
@@ -124,7 +124,8 @@ impl Shared {
     async fn compile(&self, name: &str, origin: &Origin, bytes: Vec<u8>) -> Result<Arc<Compiled>, ConfigError> {
         let runtime = Runtime::get()?;
         let compiling = tokio::task::spawn_blocking(move || Compiled::new(runtime, &bytes));
-        let compiled = compiling.await.map_err(|error| ConfigError::new(format!("compiling `{name}` failed: {error}")))?;
+        let compiled =
+            compiling.await.map_err(|error| ConfigError::new(format!("compiling `{name}` failed: {error}")))?;
         let compiled = compiled.map_err(|(problem, help)| {
             let error = ConfigError::new(format!("{problem} (the module `{name}`)")).help(help);
             match origin {
@@ -136,7 +137,13 @@ impl Shared {
         Ok(compiled)
     }
 
-    fn check_grants(&self, name: &str, origin: &Origin, sandbox: &Sandbox, compiled: &Compiled) -> Result<(), ConfigError> {
+    fn check_grants(
+        &self,
+        name: &str,
+        origin: &Origin,
+        sandbox: &Sandbox,
+        compiled: &Compiled,
+    ) -> Result<(), ConfigError> {
         let granted = |grant: &str| *origin == Origin::BuiltIn || sandbox.allow.iter().any(|allowed| allowed == grant);
         match compiled.asks_for().find(|grant| !granted(grant)) {
             None => Ok(()),
@@ -144,7 +151,8 @@ impl Shared {
                 let key = format!("modules.{name}.sandbox.allow");
                 let problem = format!("does not grant `{grant}`, which {origin} imports (it would ask other models)");
                 let error = self.config.document.error(Some(&key), problem);
-                Err(error.help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
+                Err(error
+                    .help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
             }
         }
     }
@@ -183,7 +191,9 @@ impl Shared {
     pub(crate) fn looked_for(&self, name: &str) -> String {
         match &self.config.modules_dir {
             _ if !is_name(name) => "a name has letters, digits, `-` and `_`".to_owned(),
-            Some(directory) => format!("{} is not there, and none is built in", directory.join(format!("{name}.wasm")).display()),
+            Some(directory) => {
+                format!("{} is not there, and none is built in", directory.join(format!("{name}.wasm")).display())
+            }
             None => "none is built in".to_owned(),
         }
     }
@@ -245,7 +255,8 @@ impl Prepared {
         let calls = usize::try_from(most).unwrap_or(usize::MAX);
         let call_memory = usize::try_from(self.sandbox.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
         // A call holds a few handles; one with hundreds leaks them.
-        let caps = Caps { memory: call_memory.saturating_mul(calls), handles: calls.saturating_mul(256).saturating_add(1024) };
+        let caps =
+            Caps { memory: call_memory.saturating_mul(calls), handles: calls.saturating_mul(256).saturating_add(1024) };
         Share { caps, most, fresh: self.sandbox.fresh }
     }
 }

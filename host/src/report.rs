@@ -99,7 +99,8 @@ impl Host {
             Err(error) => report.problems.push(error.to_string()),
         }
         report.problems.extend(report.modules.iter().filter_map(|module| module.problem.clone()));
-        report.chain = report.modules.iter().filter(|module| module.position.is_some()).map(|m| m.name.clone()).collect();
+        report.chain =
+            report.modules.iter().filter(|module| module.position.is_some()).map(|m| m.name.clone()).collect();
         if let Some(provider) = provider {
             match self.shared.upstream(provider, None) {
                 Ok(upstream) => report.model = Some(upstream.model),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    content::{ContentBlock, ToolCall}, message::{Extensions, Message, Role},
+    content::{ContentBlock, ToolCall},
+    message::{Extensions, Message, Role},
     trail::Attempt,
 };
 

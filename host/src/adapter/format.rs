@@ -7,7 +7,8 @@ use url::Url;
 use super::{ApiKey, anthropic::Anthropic, json::Malformed, openai::OpenAi};
 use crate::{
     config::{ProviderConfig, WireFormat},
-    content::ContentBlock, message::Extensions,
+    content::ContentBlock,
+    message::Extensions,
     request::Request,
     response::{StopReason, Usage},
 };

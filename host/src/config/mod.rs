@@ -22,8 +22,8 @@ pub(crate) use provider::is_loopback;
 
 pub use error::ConfigError;
 pub use module::{ModuleConfig, Sandbox};
-pub(crate) use overrides::Switch;
 pub use overrides::Overrides;
+pub(crate) use overrides::Switch;
 pub use provider::{ModelFacts, ProviderConfig, WireFormat};
 
 use section::Section;
@@ -72,7 +72,9 @@ impl Config {
     pub fn find() -> Result<Self, ConfigError> {
         if let Some(file) = env::var_os("ARCLLM_CONFIG").filter(|file| !file.is_empty()) {
             return Self::load(Path::new(&file)).map_err(|error| match error.key {
-                None => error.clone().help(error.help.unwrap_or_else(|| "this file was named by ARCLLM_CONFIG".to_owned())),
+                None => {
+                    error.clone().help(error.help.unwrap_or_else(|| "this file was named by ARCLLM_CONFIG".to_owned()))
+                }
                 Some(_) => error,
             });
         }
@@ -127,7 +129,16 @@ impl Config {
         });
         let order = order.unwrap_or_else(|| DEFAULT_ORDER.map(str::to_owned).to_vec());
         check_order(&document, &order)?;
-        Ok(Self { file: file.map(Path::to_owned), defaults, modules_dir, order, deadline, providers, modules, document })
+        Ok(Self {
+            file: file.map(Path::to_owned),
+            defaults,
+            modules_dir,
+            order,
+            deadline,
+            providers,
+            modules,
+            document,
+        })
     }
 }
 

@@ -61,7 +61,9 @@ impl Sandbox {
         if let Some(digest) = &sandbox.sha256
             && !(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
         {
-            return Err(section.error("sha256", "is no SHA-256").help("64 hexadecimal digits, as `arcllm modules` prints them"));
+            return Err(section
+                .error("sha256", "is no SHA-256")
+                .help("64 hexadecimal digits, as `arcllm modules` prints them"));
         }
         if let Some(at) = sandbox.allow.iter().position(|grant| grant != "models") {
             let error = section.error(&format!("allow[{at}]"), "is no grant");

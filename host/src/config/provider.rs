@@ -89,10 +89,11 @@ impl ProviderConfig {
             None => return Err(missing(&section, "adapter", "\"anthropic\" or \"openai\"")),
         };
         let base_url = section.text("base_url")?;
-        let base_url = base_url.ok_or_else(|| missing(&section, "base_url", "such as \"https://api.example.com/v1\""))?;
+        let base_url =
+            base_url.ok_or_else(|| missing(&section, "base_url", "such as \"https://api.example.com/v1\""))?;
         let insecure = section.flag("allow_insecure_http")?.unwrap_or(false);
-        let base_url = check_url(&base_url, insecure)
-            .map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
+        let base_url =
+            check_url(&base_url, insecure).map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
         let megabytes = section.count("max_response_mb")?.unwrap_or(64);
         let models = section.sections("models")?.into_iter();
         let models = models.map(|(model, section)| Ok((model, ModelFacts::read(section)?)));
@@ -121,9 +122,13 @@ fn missing(section: &Section<'_>, key: &str, help: &str) -> ConfigError {
 
 /// The URL, or what is wrong with it and what would be right.
 fn check_url(text: &str, allow_insecure: bool) -> Result<Url, (String, &'static str)> {
-    let url = Url::parse(text).map_err(|error| (format!("is not a URL: {error}"), "such as \"https://api.example.com\""))?;
+    let url =
+        Url::parse(text).map_err(|error| (format!("is not a URL: {error}"), "such as \"https://api.example.com\""))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(("holds a user name or a password".to_owned(), "keys come from the variable that api_key_env names"));
+        return Err((
+            "holds a user name or a password".to_owned(),
+            "keys come from the variable that api_key_env names",
+        ));
     }
     match url.scheme() {
         "https" => Ok(url),

@@ -81,9 +81,10 @@ impl Compiled {
 fn check_header(bytes: &[u8]) -> Result<(), Unfit> {
     match bytes.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
-        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => {
-            Err(("is a core WebAssembly module, not a component".to_owned(), "make a component of it, as with `wasm-tools component new`"))
-        }
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Err((
+            "is a core WebAssembly module, not a component".to_owned(),
+            "make a component of it, as with `wasm-tools component new`",
+        )),
         _ => Err(("is not WebAssembly".to_owned(), "a component built for arcllm:llm@0.1.0")),
     }
 }

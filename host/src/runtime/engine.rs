@@ -1,10 +1,6 @@
 //! The engine that compiles and runs modules. One for the process.
 
-use std::{
-    sync::OnceLock,
-    thread,
-    time::Duration,
-};
+use std::{sync::OnceLock, thread, time::Duration};
 
 use wasmtime::{Cache, CacheConfig, Config, Engine, component::Linker};
 

@@ -52,7 +52,8 @@ impl Instance {
     /// `module.worst-case`.
     pub(crate) async fn worst_case(&mut self, inner: Target, others: Vec<Target>) -> Result<Cost, String> {
         let exports = self.exports.clone();
-        let run = async |store: &Accessor<State>| exports.arcllm_llm_module().call_worst_case(store, inner, others).await;
+        let run =
+            async |store: &Accessor<State>| exports.arcllm_llm_module().call_worst_case(store, inner, others).await;
         within(async { self.store.run_concurrent(run).await? }).await
     }
 }

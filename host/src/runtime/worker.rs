@@ -18,11 +18,7 @@ use super::{
     instance::Instance,
     state::State,
 };
-use crate::{
-    error::ErrorKind,
-    request::Request,
-    response::Response,
-};
+use crate::{error::ErrorKind, request::Request, response::Response};
 
 /// One call for a worker.
 pub(crate) struct Job {
@@ -52,7 +48,9 @@ impl Drop for Seat {
 
 impl Worker {
     /// Runs an instance that is being made by `starting`, with the first of its seats. Calls can be handed over at once.
-    pub(crate) fn spawn(starting: impl Future<Output = Result<Instance, String>> + Send + 'static) -> (Arc<Self>, Seat) {
+    pub(crate) fn spawn(
+        starting: impl Future<Output = Result<Instance, String>> + Send + 'static,
+    ) -> (Arc<Self>, Seat) {
         let (jobs, queue) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(None);
         tokio::spawn(async move {

@@ -9,7 +9,8 @@ use crate::{
         format::{Decoded, Unreadable},
         json::{Malformed, Node, arguments},
     },
-    content::{ContentBlock, Text, Thinking, ToolCall}, message::Extensions,
+    content::{ContentBlock, Text, Thinking, ToolCall},
+    message::Extensions,
     response::{StopReason, Usage},
 };
 

@@ -9,7 +9,8 @@ use crate::{
         family, format,
     },
     config::ProviderConfig,
-    content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult, encode_base64}, message::{Message, Role},
+    content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult, encode_base64},
+    message::{Message, Role},
     request::{Options, Request, Tool, ToolChoice},
 };
 

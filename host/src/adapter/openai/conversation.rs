@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::VENDOR;
 use crate::{
     adapter::extensions::{apply, extended},
-    content::{ContentBlock, Image, ImageSource, ToolCall, ToolResult, encode_base64}, message::{Extensions, Message, Role},
+    content::{ContentBlock, Image, ImageSource, ToolCall, ToolResult, encode_base64},
+    message::{Extensions, Message, Role},
 };
 
 /// The messages, a system message wherever it stands, and a message of its own for each result of a tool.

@@ -11,11 +11,7 @@ fn failure_out(failure: Failure) -> wit::Failure {
 }
 
 fn failure_in(failure: wit::Failure) -> Failure {
-    Failure {
-        message: failure.message,
-        provider: failure.provider,
-        extensions: extensions_in(failure.extensions),
-    }
+    Failure { message: failure.message, provider: failure.provider, extensions: extensions_in(failure.extensions) }
 }
 
 pub(crate) fn error_out(error: ErrorKind) -> wit::Error {

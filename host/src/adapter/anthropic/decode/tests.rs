@@ -7,7 +7,8 @@ use crate::{
         format::{Decoded, Format as _, Unreadable},
     },
     config::WireFormat,
-    content::{ContentBlock, Thinking, ToolCall}, message::{Message, Role},
+    content::{ContentBlock, Thinking, ToolCall},
+    message::{Message, Role},
     request::Request,
     response::{StopReason, Usage},
 };

@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 use crate::{
     adapter::{anthropic::Anthropic, fixture, format::Format as _},
     config::{ProviderConfig, WireFormat},
-    content::{ContentBlock, Image, ImageSource}, message::{Message, Role},
+    content::{ContentBlock, Image, ImageSource},
+    message::{Message, Role},
     request::Request,
 };
 

@@ -7,7 +7,8 @@ use crate::{
         openai::OpenAi,
     },
     config::WireFormat,
-    content::ContentBlock, message::{Message, Role},
+    content::ContentBlock,
+    message::{Message, Role},
     request::Request,
     response::{StopReason, Usage},
 };

@@ -4,7 +4,8 @@ use super::max_tokens_name;
 use crate::{
     adapter::{fixture, format::Format as _, openai::OpenAi},
     config::{ProviderConfig, WireFormat},
-    content::ContentBlock, message::{Message, Role},
+    content::ContentBlock,
+    message::{Message, Role},
     request::Request,
 };
 
