@@ -18,13 +18,23 @@ pub(crate) struct Link {
     pub(crate) pool: Arc<Pool>,
 }
 
+/// A module that a load puts into the chain.
+pub(crate) struct SwitchedOn {
+    pub(crate) name: String,
+    pub(crate) settings: Map<String, Value>,
+}
+
 /// Puts modules around the end of a chain. With none, the end is the chain.
 pub(crate) fn wrap(shared: &Arc<Shared>, links: &[Link], end: Arc<dyn Provider>) -> Arc<dyn Provider> {
     let Some((outermost, inside)) = links.split_first() else { return end };
     let inner = wrap(shared, inside, end);
-    let loader = Inside { shared: shared.clone(), module: outermost.module.clone(), links: inside.to_vec() };
-    let place = Arc::new(Place { module: outermost.module.clone(), inner, loader: Arc::new(loader) });
-    Arc::new(Module { pool: outermost.pool.clone(), place })
+    Arc::new(Module { pool: outermost.pool.clone(), place: place(shared, outermost.module.clone(), inner, inside) })
+}
+
+/// The place of a module around its inner. What it loads gets the modules that stand inside of it.
+pub(crate) fn place(shared: &Arc<Shared>, module: Arc<str>, inner: Arc<dyn Provider>, inside: &[Link]) -> Arc<Place> {
+    let loader = Inside { shared: shared.clone(), module: module.clone(), links: inside.to_vec() };
+    Arc::new(Place { module, inner, loader: Arc::new(loader) })
 }
 
 /// Loads models for a module: other adapters in the modules that stand inside of it. Itself is not among them, so
@@ -44,7 +54,7 @@ impl Loader for Inside {
 
 impl Shared {
     /// The modules that are on, in their order, with their settings.
-    pub(crate) fn switched_on(&self, overrides: &Overrides) -> Result<Vec<(String, Map<String, Value>)>, ConfigError> {
+    pub(crate) fn switched_on(&self, overrides: &Overrides) -> Result<Vec<SwitchedOn>, ConfigError> {
         let config = &self.config;
         let names: BTreeSet<&String> =
             config.modules.keys().chain(overrides.modules.keys()).chain(&config.order).collect();
@@ -54,11 +64,11 @@ impl Shared {
             if let Switch::On(settings) = Switch::of(name, config.modules.get(name), overrides.modules.get(name))? {
                 let position = config.order.iter().position(|ordered| ordered == name);
                 let position = position.ok_or_else(|| self.out_of_order(name))?;
-                on.push((position, name.clone(), settings));
+                on.push((position, SwitchedOn { name: name.clone(), settings }));
             }
         }
-        on.sort_by_key(|(position, ..)| *position);
-        Ok(on.into_iter().map(|(_, name, settings)| (name, settings)).collect())
+        on.sort_by_key(|(position, _)| *position);
+        Ok(on.into_iter().map(|(_, module)| module).collect())
     }
 
     fn check_exists(&self, name: &str, overrides: &Overrides) -> Result<(), ConfigError> {

@@ -9,14 +9,16 @@ use std::{
     },
 };
 
+use tokio::sync::OnceCell;
+
 use crate::{
     adapter::{Adapter, ApiKey, HttpAdapter},
-    chain::{Link, wrap},
+    chain::{Link, SwitchedOn, wrap},
     config::{Config, ConfigError, Overrides, suggest},
     model::Model,
     prepare::PoolKey,
     provider::Upstream,
-    runtime::{Compiled, Pool},
+    runtime::Pool,
 };
 
 /// Loads models from one configuration. Cheap to clone; all clones share the modules that run.
@@ -25,15 +27,20 @@ pub struct Host {
     pub(crate) shared: Arc<Shared>,
 }
 
+impl std::fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Host").field("config", &self.shared.config.file).finish_non_exhaustive()
+    }
+}
+
 /// What a host and the models loaded from it share.
 pub(crate) struct Shared {
     pub(crate) config: Config,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) seed: u64,
     calls: AtomicU64,
-    /// By digest.
-    compiled: Mutex<HashMap<String, Arc<Compiled>>>,
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
+    modules_off: OnceCell<()>,
 }
 
 /// Builds a [`Host`].
@@ -88,8 +95,8 @@ impl HostBuilder {
             adapters: self.adapters,
             seed,
             calls: AtomicU64::new(0),
-            compiled: Mutex::default(),
             pools: Mutex::default(),
+            modules_off: OnceCell::new(),
         };
         Ok(Host { shared: Arc::new(shared) })
     }
@@ -136,6 +143,7 @@ impl Host {
         }
         let upstream = self.shared.upstream(provider, overrides.model.as_deref())?;
         let links = self.shared.links(&overrides).await?;
+        self.shared.modules_off.get_or_try_init(|| self.shared.check_modules_off()).await?;
         let modules = links.iter().map(|link| link.module.clone()).collect();
         Ok(Model { chain: wrap(&self.shared, &links, Arc::new(upstream)), modules, shared: self.shared.clone() })
     }
@@ -148,8 +156,8 @@ impl Shared {
 
     /// The end of a chain: this provider's adapter. Only here is its key looked for.
     pub(crate) fn upstream(&self, name: &str, model: Option<&str>) -> Result<Upstream, ConfigError> {
-        if let Some((default, adapter)) = self.adapters.get(name) {
-            let model = model.unwrap_or(default).to_owned();
+        let model = self.model_of(name, model)?;
+        if let Some((_, adapter)) = self.adapters.get(name) {
             return Ok(Upstream { provider: name.to_owned(), model, adapter: adapter.clone(), loaded_by: None });
         }
         let provider = self.provider(name)?;
@@ -157,10 +165,6 @@ impl Shared {
             let key = format!("providers.{name}.{key}");
             self.config.document.error(Some(&key), problem)
         };
-        let model = model.or(provider.default_model.as_deref()).ok_or_else(|| {
-            let error = refuse("default_model", "is missing, and no model was asked for".to_owned());
-            error.help("set it, or name a model with the call (--model)")
-        })?;
         let key = match &provider.api_key_env {
             Some(variable) => Some(ApiKey::from_env(variable).map_err(|problem| {
                 let error = refuse("api_key_env", problem);
@@ -168,9 +172,22 @@ impl Shared {
             })?),
             None => None,
         };
-        let adapter = HttpAdapter::new(provider, model.to_owned(), key);
+        let adapter = HttpAdapter::new(provider, model.clone(), key);
         let adapter = adapter.map_err(|problem| refuse("base_url", problem.to_string()))?;
-        Ok(Upstream { provider: name.to_owned(), model: model.to_owned(), adapter: Arc::new(adapter), loaded_by: None })
+        Ok(Upstream { provider: name.to_owned(), model, adapter: Arc::new(adapter), loaded_by: None })
+    }
+
+    /// The model that this provider is asked for, unless `model` says another.
+    pub(crate) fn model_of(&self, name: &str, model: Option<&str>) -> Result<String, ConfigError> {
+        let default = match self.adapters.get(name) {
+            Some((default, _)) => Some(default),
+            None => self.provider(name)?.default_model.as_ref(),
+        };
+        model.or(default.map(String::as_str)).map(str::to_owned).ok_or_else(|| {
+            let key = format!("providers.{name}.default_model");
+            let error = self.config.document.error(Some(&key), "is missing, and no model was asked for");
+            error.help("set it, or name a model with the call (--model)")
+        })
     }
 
     fn provider(&self, name: &str) -> Result<&crate::config::ProviderConfig, ConfigError> {
@@ -186,10 +203,6 @@ impl Shared {
         self.config.providers.keys().chain(self.adapters.keys()).map(String::as_str)
     }
 
-    pub(crate) fn compiled(&self) -> MutexGuard<'_, HashMap<String, Arc<Compiled>>> {
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn pools(&self) -> MutexGuard<'_, HashMap<PoolKey, Arc<Pool>>> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -197,7 +210,7 @@ impl Shared {
     /// The modules that this load puts into the chain, outermost first, each ready to be called.
     async fn links(self: &Arc<Self>, overrides: &Overrides) -> Result<Vec<Link>, ConfigError> {
         let mut links = Vec::new();
-        for (name, settings) in self.switched_on(overrides)? {
+        for SwitchedOn { name, settings } in self.switched_on(overrides)? {
             let asked = overrides.modules.get(&name);
             links.push(Link { module: name.as_str().into(), pool: self.ready(&name, settings, asked).await? });
         }

@@ -37,6 +37,7 @@
 
 mod adapter;
 mod chain;
+mod check;
 mod config;
 mod content;
 mod error;
@@ -52,8 +53,10 @@ mod response;
 mod runtime;
 mod seconds;
 mod trail;
+mod warnings;
 
 pub use adapter::Adapter;
+pub use check::CheckReport;
 pub use config::{
     Config, ConfigError, Defaults, ModelFacts, ModuleConfig, Overrides, ProviderConfig, Sandbox, WireFormat,
 };
@@ -62,10 +65,10 @@ pub use error::{ApiError, Error, ErrorKind, Failure};
 pub use host::{Host, HostBuilder};
 pub use message::{Extensions, Message, Role};
 pub use model::Model;
-pub use report::{CheckReport, ModuleReport};
+pub use report::ModuleReport;
 pub use request::{Options, Request, Tool, ToolChoice};
 pub use response::{Response, StopReason, Usage};
-pub use runtime::Origin;
+pub use runtime::{Origin, Probe};
 pub use trail::{Attempt, Outcome};
 
 /// Loads a model from the configuration that the environment points to; see [`Config::find`]. The first call reads it,

@@ -55,19 +55,15 @@ impl Shared {
     pub(crate) async fn prepare(&self, name: &str) -> Result<Prepared, ConfigError> {
         let sandbox = self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default();
         let (origin, bytes) = self.bytes(name, &sandbox)?;
-        let digest = digest(&bytes);
         if let Some(pinned) = &sandbox.sha256
+            && let digest = digest(&bytes)
             && !pinned.eq_ignore_ascii_case(&digest)
         {
             let key = format!("modules.{name}.sandbox.sha256");
             let error = self.config.document.error(Some(&key), format!("does not match: {origin} has {digest}"));
             return Err(error.help("set this digest if the new file is the one you want"));
         }
-        let known = self.compiled().get(&digest).cloned();
-        let compiled = match known {
-            Some(compiled) => compiled,
-            None => self.compile(name, &origin, bytes).await?,
-        };
+        let compiled = self.compile(name, &origin, bytes).await?;
         self.check_grants(name, &origin, &sandbox, &compiled)?;
         Ok(Prepared { compiled, origin, sandbox })
     }
@@ -94,6 +90,48 @@ impl Shared {
         settings: &Map<String, Value>,
         asked: Option<&Value>,
     ) -> Result<Instance, ConfigError> {
+        let (instance, refusals) = self.offered(name, prepared, settings, asked).await?;
+        match refusals {
+            None => Ok(instance),
+            Some(refusals) => Err(match refusals.into_iter().next() {
+                Some(refusal) => self.refused(name, refusal, asked),
+                None => {
+                    let problem = "is refused by the module, which does not say why".to_owned();
+                    self.setting_error(name, "", problem, asked)
+                }
+            }),
+        }
+    }
+
+    /// Checks the settings of the modules that are off, once, so that a mistyped switch does not leave one off unnoticed.
+    pub(crate) async fn check_modules_off(&self) -> Result<(), ConfigError> {
+        for (name, module) in &self.config.modules {
+            if !module.enabled && !module.settings.is_empty() {
+                self.check_module_off(name, &module.settings).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a module that is off does not have is no mistake: neither its file, nor a setting that it would need.
+    pub(crate) async fn check_module_off(&self, name: &str, settings: &Map<String, Value>) -> Result<(), ConfigError> {
+        let Ok(prepared) = self.prepare(name).await else { return Ok(()) };
+        let (_, refusals) = self.offered(name, &prepared, settings, None).await?;
+        let is_set = |refusal: &Refusal| settings.contains_key(first_key(&refusal.key));
+        match refusals.into_iter().flatten().find(is_set) {
+            None => Ok(()),
+            Some(refusal) => Err(self.refused(name, refusal, None)),
+        }
+    }
+
+    /// An instance that was offered these settings, and what it has against them.
+    async fn offered(
+        &self,
+        name: &str,
+        prepared: &Prepared,
+        settings: &Map<String, Value>,
+        asked: Option<&Value>,
+    ) -> Result<(Instance, Option<Vec<Refusal>>), ConfigError> {
         let (mut instance, description) = self.started(name, prepared).await?;
         let place = |key: &str, problem: String| self.setting_error(name, key, problem, asked);
         // A module is free to describe its settings in a way that says nothing here.
@@ -102,20 +140,19 @@ impl Shared {
         check_keys(&schema, &settings, &place)?;
         self.check_providers(&schema, &settings, String::new(), &place)?;
         let configured = instance.configure(settings.to_string()).await;
-        match configured.map_err(|reason| prepared.failed(name, "read its settings", &reason))? {
-            Ok(()) => Ok(instance),
-            Err(refusals) => Err(match refusals.into_iter().next() {
-                Some(Refusal { key, message, expected }) => place(&key, message).help(expected),
-                None => place("", "is refused by the module, which does not say why".to_owned()),
-            }),
-        }
+        let configured = configured.map_err(|reason| prepared.failed(name, "read its settings", &reason))?;
+        Ok((instance, configured.err()))
+    }
+
+    fn refused(&self, name: &str, refusal: Refusal, asked: Option<&Value>) -> ConfigError {
+        let Refusal { key, message, expected } = refusal;
+        self.setting_error(name, &key, message, asked).help(expected)
     }
 
     /// An error about a setting of a module, which stands in the file or came with the load.
     fn setting_error(&self, name: &str, key: &str, problem: String, asked: Option<&Value>) -> ConfigError {
         let path = if key.is_empty() { format!("modules.{name}") } else { format!("modules.{name}.{key}") };
-        let first = key.split(['.', '[']).next().unwrap_or_default();
-        match asked.and_then(|asked| asked.get(first)) {
+        match asked.and_then(|asked| asked.get(first_key(key))) {
             Some(_) => ConfigError::new(format!("{problem} (in the overrides of this load)")).key(path),
             None => self.config.document.error(Some(&path), problem),
         }
@@ -123,18 +160,16 @@ impl Shared {
 
     async fn compile(&self, name: &str, origin: &Origin, bytes: Vec<u8>) -> Result<Arc<Compiled>, ConfigError> {
         let runtime = Runtime::get()?;
-        let compiling = tokio::task::spawn_blocking(move || Compiled::new(runtime, &bytes));
+        let compiling = tokio::task::spawn_blocking(move || runtime.compile(&bytes));
         let compiled =
             compiling.await.map_err(|error| ConfigError::new(format!("compiling `{name}` failed: {error}")))?;
-        let compiled = compiled.map_err(|(problem, help)| {
+        compiled.map_err(|(problem, help)| {
             let error = ConfigError::new(format!("{problem} (the module `{name}`)")).help(help);
             match origin {
                 Origin::File(path) => error.file(path),
                 Origin::BuiltIn => error,
             }
-        })?;
-        self.compiled().insert(compiled.digest.clone(), compiled.clone());
-        Ok(compiled)
+        })
     }
 
     fn check_grants(
@@ -241,7 +276,7 @@ impl Shared {
 }
 
 impl Prepared {
-    fn failed(&self, name: &str, doing: &str, reason: &str) -> ConfigError {
+    pub(crate) fn failed(&self, name: &str, doing: &str, reason: &str) -> ConfigError {
         let error = ConfigError::new(format!("names a module that failed to {doing} ({}): {reason}", self.origin));
         error.key(format!("modules.{name}"))
     }
@@ -280,6 +315,11 @@ fn check_keys(
             Err(place(key, "is not a setting".to_owned()).help(suggest(key, known)))
         }
     }
+}
+
+/// The key of a module's table that a dotted path begins with.
+fn first_key(path: &str) -> &str {
+    path.split(['.', '[']).next().unwrap_or_default()
 }
 
 /// Whether a module may be called so: its name becomes a file's.

@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Check(Check),
     /// List the modules: where they come from, what they ask for, what they are granted.
     Modules(Configured),
+    /// Work with a module's file.
+    #[command(subcommand)]
+    Module(Module),
     /// Show retry and fallback at work against simulated providers. Needs no key and no network.
     Demo,
     /// Run a simulated provider that answers, and fails, as a script says.
@@ -55,6 +58,7 @@ impl Command {
             Command::Invoke(arguments) => arguments.json,
             Command::Check(arguments) => arguments.configured.json,
             Command::Modules(arguments) => arguments.json,
+            Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Demo | Command::Simulate(_) | Command::Completions { .. } => false,
         }
     }
@@ -71,7 +75,7 @@ Examples:
 A request is JSON: {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"tools\": [], \"options\": {}}. The `message` of
 an answer printed with --json can be appended to its `messages` as it is.
 
-Exit codes: 0 an answer; 1 no answer; 2 a mistake in the configuration or the arguments, and nothing was sent.")]
+Exit codes: 0 an answer; 1 no answer; 2 a mistake in the configuration or the arguments.")]
 pub(crate) struct Invoke {
     /// What to say to the model; `-` reads it from standard input.
     pub(crate) prompt: Option<String>,
@@ -108,6 +112,27 @@ pub(crate) struct Invoke {
     /// Show on standard error every attempt, every wait and who decided it.
     #[arg(long)]
     pub(crate) trace: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Module {
+    /// Hold a component to the contract of a module, and to the scenarios of its kind.
+    Test(ModuleTest),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  arcllm module test modules/mine.wasm
+
+Every check runs on virtual time against providers in this process: nothing is sent, and minutes of waiting pass at once.
+Exit codes: 0 all passed; 1 some did not; 2 the file is no module.")]
+pub(crate) struct ModuleTest {
+    /// The component.
+    pub(crate) file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,22 +2,22 @@
 
 use std::process::ExitCode;
 
-use anstream::println;
 use anstyle::{AnsiColor, Style};
 use arcllm::CheckReport;
 
-use crate::{args::Check, failure::Failure, invoke::host};
+use crate::{args::Check, failure::Failure, invoke::host, output::line};
 
 const STRONG: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 pub(crate) async fn run(arguments: Check) -> Result<ExitCode, Failure> {
     let report = host(arguments.configured.config.as_deref())?.check(arguments.provider.as_deref()).await;
     if arguments.configured.json {
-        println!("{}", serde_json::to_string(&report).map_err(|error| Failure::usage(error.to_string()))?);
+        line!("{}", serde_json::to_string(&report).map_err(|error| Failure::usage(error.to_string()))?)?;
     } else {
-        print(&report);
+        print(&report)?;
     }
     match report.problems.is_empty() {
         true => Ok(ExitCode::SUCCESS),
@@ -25,23 +25,32 @@ pub(crate) async fn run(arguments: Check) -> Result<ExitCode, Failure> {
     }
 }
 
-fn print(report: &CheckReport) {
-    println!("{STRONG}config{STRONG:#}      {}", report.file.as_deref().unwrap_or("built-in"));
+fn print(report: &CheckReport) -> Result<(), Failure> {
+    line!("{STRONG}config{STRONG:#}      {}", report.file.as_deref().unwrap_or("built-in"))?;
     let provider = report.provider.as_deref().unwrap_or("none by default");
     let model = report.model.as_deref().map(|model| format!(" ({model})")).unwrap_or_default();
-    println!("{STRONG}provider{STRONG:#}    {provider}{model}");
+    line!("{STRONG}provider{STRONG:#}    {provider}{model}")?;
     let chain: Vec<&str> = report.chain.iter().map(String::as_str).collect();
-    println!("{STRONG}chain{STRONG:#}       {}", [&["agent"], &chain[..], &["adapter"]].concat().join(" -> "));
-    println!(
+    line!("{STRONG}chain{STRONG:#}       {}", [&["agent"], &chain[..], &["adapter"]].concat().join(" -> "))?;
+    line!(
         "{STRONG}worst case{STRONG:#}  {} attempts, {} s of waiting",
         report.worst_case_attempts,
         report.worst_case_waiting.as_secs_f64()
-    );
-    println!("{STRONG}deadline{STRONG:#}    {} s", report.deadline.as_secs_f64());
+    )?;
+    line!("{STRONG}deadline{STRONG:#}    {} s", report.deadline.as_secs_f64())?;
     for problem in &report.problems {
-        println!("{BAD}problem{BAD:#}     {problem}");
+        line!("{BAD}problem{BAD:#}     {}", indent(problem))?;
     }
-    if report.problems.is_empty() {
-        println!("{GOOD}all is well{GOOD:#}");
+    for warning in &report.warnings {
+        line!("{WARNING}warning{WARNING:#}     {}", indent(warning))?;
     }
+    if report.problems.is_empty() && report.warnings.is_empty() {
+        line!("{GOOD}all is well{GOOD:#}")?;
+    }
+    Ok(())
+}
+
+/// Later lines stand under the first.
+fn indent(message: &str) -> String {
+    message.replace('\n', "\n          ")
 }

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use anstream::println;
 use anstyle::Style;
 use arcllm::{Config, Host, Message, Overrides};
 use arcllm_simulator::{Reply, Script, Simulator};
 
-use crate::{failure::Failure, timeline::Timeline};
+use crate::{failure::Failure, output::line, timeline::Timeline};
 
 const STRONG: Style = Style::new().bold();
 
@@ -22,21 +21,21 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let text = config(&busy.url(), &dead.url(), &spare.url());
     let host = Host::builder().config(Config::parse(&text, None)?).build()?;
 
-    println!(
+    line!(
         "{STRONG}Three simulated providers{STRONG:#}: `busy` is overloaded, `dead` refuses connections, `spare` works."
-    );
-    println!("{STRONG}The chain{STRONG:#}: agent -> fallback -> retry -> adapter, as config.toml has it:\n");
-    println!("    [host]\n    order = [\"fallback\", \"retry\"]\n");
-    println!("    [modules.retry]\n    enabled = true\n    max_retries = 2\n    backoff_base_seconds = 0.1\n");
-    println!("    [modules.fallback]\n    enabled = true\n    chain = [\"busy\", \"dead\", \"spare\"]\n");
-    println!(
+    )?;
+    line!("{STRONG}The chain{STRONG:#}: agent -> fallback -> retry -> adapter, as config.toml has it:\n")?;
+    line!("    [host]\n    order = [\"fallback\", \"retry\"]\n")?;
+    line!("    [modules.retry]\n    enabled = true\n    max_retries = 2\n    backoff_base_seconds = 0.1\n")?;
+    line!("    [modules.fallback]\n    enabled = true\n    chain = [\"busy\", \"dead\", \"spare\"]\n")?;
+    line!(
         "{STRONG}The agent's code{STRONG:#}: host.load_model(\"busy\", Overrides::new()).await?.invoke(&messages, &[]).await?\n"
-    );
+    )?;
     let model = host.load_model("busy", Overrides::new()).await?;
     let answer = model.invoke(&[Message::user("Is anybody there?")], &[]).await?;
     let outcome = format!("answered by {}", answer.provider);
-    println!("{}", Timeline { trail: &answer.trail, outcome: &outcome });
-    println!("{STRONG}The answer{STRONG:#}: {}", answer.text().unwrap_or_default());
+    line!("{}", Timeline { trail: &answer.trail, outcome: &outcome })?;
+    line!("{STRONG}The answer{STRONG:#}: {}", answer.text().unwrap_or_default())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use arcllm::{ConfigError, Error, ErrorKind};
 use serde_json::json;
+
+use crate::output::{line, tell};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
@@ -15,6 +16,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// The invoke failed, or the configuration will not do.
     Error(Box<Error>),
+    /// The answer could not be written.
+    Output(std::io::Error),
     /// It has been told; nothing is left but to fail.
     Told,
 }
@@ -30,12 +33,19 @@ impl Failure {
         match self {
             Failure::Usage(message) => usage(&message, json),
             Failure::Told => ExitCode::from(2),
-            Failure::Error(error) if json => {
-                println!("{}", json!({ "error": &*error }));
-                code(&error)
+            Failure::Output(error) => {
+                // Whoever closed the pipe has read enough.
+                if error.kind() != std::io::ErrorKind::BrokenPipe {
+                    tell(format_args!("{ERROR}error:{ERROR:#} standard output: {error}\n"));
+                }
+                ExitCode::from(1)
             }
+            Failure::Error(error) if json => match line!("{}", json!({ "error": &*error })) {
+                Ok(()) => code(&error),
+                Err(failure) => failure.report(false),
+            },
             Failure::Error(error) => {
-                eprintln!("{ERROR}error:{ERROR:#} {error}");
+                tell(format_args!("{ERROR}error:{ERROR:#} {error}\n"));
                 code(&error)
             }
         }
@@ -77,9 +87,11 @@ fn usage(message: &str, json: bool) -> ExitCode {
             "retry_after_seconds": null,
             "trail": [],
         });
-        println!("{}", json!({ "error": error }));
+        if let Err(failure) = line!("{}", json!({ "error": error })) {
+            return failure.report(false);
+        }
     } else {
-        eprintln!("{ERROR}error:{ERROR:#} {message}");
+        tell(format_args!("{ERROR}error:{ERROR:#} {message}\n"));
     }
     ExitCode::from(2)
 }

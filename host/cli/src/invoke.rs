@@ -6,12 +6,12 @@ use std::{
     process::ExitCode,
 };
 
-use anstream::{eprint, println};
-use arcllm::{Config, Error, ErrorKind, Host, Message, Model, Overrides, Request, Response};
+use arcllm::{Config, Error, ErrorKind, Host, Message, Overrides, Request, Response};
 
 use crate::{
     args::Invoke,
     failure::Failure,
+    output::{line, tell},
     progress::Spinner,
     timeline::{Timeline, outcome_of},
 };
@@ -28,11 +28,11 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     let overrides = Overrides { model: arguments.model, modules: arguments.modules.into_iter().collect() };
 
     let spinner = Spinner::start(!arguments.json);
-    let result = async {
+    let result = interruptible(async {
         spinner.say(format!("loading {provider}"));
         let model = host.load_model(provider, overrides).await?;
-        interruptible(&model, request).await
-    }
+        model.invoke_with(request).await
+    })
     .await;
     spinner.stop();
 
@@ -41,12 +41,12 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
             Ok(response) => (&response.trail, format!("answered by {} ({})", response.provider, response.model)),
             Err(error) => (&error.trail, outcome_of(error)),
         };
-        eprint!("{}", Timeline { trail, outcome: &outcome });
+        tell(Timeline { trail, outcome: &outcome });
     }
     let response = result?;
     match arguments.json {
-        true => println!("{}", serde_json::to_string(&response).map_err(|error| Failure::usage(error.to_string()))?),
-        false => print(&response),
+        true => line!("{}", serde_json::to_string(&response).map_err(|error| Failure::usage(error.to_string()))?)?,
+        false => print(&response)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -61,10 +61,12 @@ pub(crate) fn host(config: Option<&Path>) -> Result<Host, Failure> {
 }
 
 /// Ctrl-C drops the call, which ends it: nothing further is sent.
-async fn interruptible(model: &Model, request: Request) -> Result<Response, Error> {
+async fn interruptible(call: impl Future<Output = Result<Response, Error>>) -> Result<Response, Error> {
     tokio::select! {
-        result = model.invoke_with(request) => result,
+        // First, so that it is listened for before anything is sent.
+        biased;
         Ok(()) = tokio::signal::ctrl_c() => Err(ErrorKind::Cancelled.into()),
+        result = call => result,
     }
 }
 
@@ -97,7 +99,7 @@ fn request(arguments: &Invoke) -> Result<Request, Failure> {
 /// The prompt, which is also read from standard input where something is piped in and nothing else is asked.
 fn prompt(arguments: &Invoke) -> Result<Option<String>, Failure> {
     match (&arguments.prompt, &arguments.request) {
-        (Some(prompt), _) if prompt != "-" => Ok(Some(prompt.clone())),
+        (Some(prompt), _) if prompt != "-" => Ok(Some(prompt.clone()).filter(|text| !text.trim().is_empty())),
         (None, Some(_)) => Ok(None),
         (None, None) if std::io::stdin().is_terminal() => Ok(None),
         (Some(_), _) | (None, None) => {
@@ -113,7 +115,9 @@ fn read_request(file: &Path) -> Result<Request, Failure> {
         false => (file.display().to_string(), std::fs::read_to_string(file)),
     };
     let text = text.map_err(|error| Failure::usage(format!("{name}: cannot be read: {error}")))?;
-    serde_json::from_str(&text).map_err(|error| {
+    // Read as an object first: `serde` would take a list for a struct too.
+    let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text);
+    object.and_then(|_| serde_json::from_str(&text)).map_err(|error| {
         let help = "{\"messages\": [{\"role\": \"user\", \"content\": \"…\"}], \"tools\": […], \"options\": {…}}";
         Failure::usage(format!("{name}: is no request: {error}\n  help: {help}"))
     })
@@ -126,11 +130,12 @@ fn read_standard_input() -> std::io::Result<String> {
 }
 
 /// For a person: the text, then what the model asks for.
-fn print(response: &Response) {
+fn print(response: &Response) -> Result<(), Failure> {
     if let Some(text) = response.text() {
-        println!("{text}");
+        line!("{text}")?;
     }
     for call in response.tool_calls() {
-        println!("{} {}", call.name, serde_json::Value::Object(call.arguments.clone()));
+        line!("{} {}", call.name, serde_json::Value::Object(call.arguments.clone()))?;
     }
+    Ok(())
 }

@@ -5,7 +5,9 @@ mod check;
 mod demo;
 mod failure;
 mod invoke;
+mod module_test;
 mod modules;
+mod output;
 mod progress;
 mod simulate;
 mod timeline;
@@ -42,10 +44,13 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Invoke(arguments) => invoke::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Modules(arguments) => modules::run(arguments).await,
+        Command::Module(args::Module::Test(arguments)) => module_test::run(arguments).await,
         Command::Demo => demo::run().await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "arcllm", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "arcllm", &mut script);
+            output::line!("{}", String::from_utf8_lossy(&script).trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
     }

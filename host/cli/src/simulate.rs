@@ -2,10 +2,9 @@
 
 use std::{net::Ipv4Addr, process::ExitCode};
 
-use anstream::println;
 use arcllm_simulator::{Script, Simulator};
 
-use crate::{args::Simulate, failure::Failure};
+use crate::{args::Simulate, failure::Failure, output::line};
 
 pub(crate) async fn run(arguments: Simulate) -> Result<ExitCode, Failure> {
     let script = match &arguments.script {
@@ -15,15 +14,15 @@ pub(crate) async fn run(arguments: Simulate) -> Result<ExitCode, Failure> {
     let simulator = Simulator::start_on((Ipv4Addr::LOCALHOST, arguments.port), script).await;
     let simulator = simulator.map_err(|error| Failure::usage(error.to_string()))?;
     let url = simulator.url();
-    println!("listening on {url}: set base_url = {url:?}; Ctrl-C ends it");
+    line!("listening on {url}: set base_url = {url:?}; Ctrl-C ends it")?;
     let mut log = simulator.log();
     loop {
         tokio::select! {
             request = log.next() => match request {
-                Some(request) => println!(
+                Some(request) => line!(
                     "{:>8.3} s  {} {} -> {}",
                     request.since_start.as_secs_f64(), request.method, request.path, request.reply,
-                ),
+                )?,
                 None => break,
             },
             _ = tokio::signal::ctrl_c() => break,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::{
-    Client, Version,
+    Client, StatusCode, Version,
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING},
 };
 use tokio::time::{Instant, timeout};
@@ -122,9 +122,11 @@ impl Adapter for HttpAdapter {
 }
 
 /// Whether the answer says where its body ends. Before HTTP/2 it need not, and a broken connection looks like the end.
+/// An answer of no content has none, and no header to say so.
 fn is_framed(head: &reqwest::Response) -> bool {
-    let headers = head.headers();
-    head.version() >= Version::HTTP_2 || headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
+    let (headers, is_empty) = (head.headers(), head.status() == StatusCode::NO_CONTENT);
+    let is_told = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    head.version() >= Version::HTTP_2 || is_told || is_empty
 }
 
 #[cfg(test)]

@@ -19,13 +19,15 @@ impl ApiKey {
     }
 
     pub(super) fn read(name: &str, value: Option<OsString>) -> Result<Self, String> {
-        let value = value.ok_or_else(|| format!("the environment variable {name} is not set"))?;
-        let value = value.into_string().map_err(|_| format!("the environment variable {name} is not valid Unicode"))?;
+        let value = value.ok_or_else(|| format!("names the environment variable {name}, which is not set"))?;
+        let value = value
+            .into_string()
+            .map_err(|_| format!("names the environment variable {name}, which is not valid Unicode"))?;
         match value.trim() {
-            "" => Err(format!("the environment variable {name} is empty")),
+            "" => Err(format!("names the environment variable {name}, which is empty")),
             // Only these can stand in a header; anything else is a slip of copy and paste.
             key if key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Ok(Self(key.to_owned())),
-            _ => Err(format!("the environment variable {name} holds characters that no key has")),
+            _ => Err(format!("names the environment variable {name}, which holds characters that no key has")),
         }
     }
 
@@ -80,7 +82,7 @@ mod tests {
             assert!(error.contains("SOME_KEY") && error.contains(says), "{error}");
             assert!(value.trim().is_empty() || !error.contains(value), "{error}");
         }
-        assert!(ApiKey::read("SOME_KEY", None).unwrap_err().contains("SOME_KEY is not set"));
+        assert!(ApiKey::read("SOME_KEY", None).unwrap_err().contains("SOME_KEY, which is not set"));
         assert!(ApiKey::from_env("ARCLLM_TEST_NO_SUCH_VARIABLE").is_err());
     }
 
@@ -89,6 +91,6 @@ mod tests {
     fn what_is_not_unicode_is_no_key() {
         use std::os::unix::ffi::OsStringExt as _;
         let error = ApiKey::read("SOME_KEY", Some(OsString::from_vec(vec![b'a', 0xff]))).unwrap_err();
-        assert!(error.contains("SOME_KEY is not valid Unicode"), "{error}");
+        assert!(error.contains("SOME_KEY, which is not valid Unicode"), "{error}");
     }
 }

@@ -71,12 +71,7 @@ impl Config {
     /// Whatever is wrong with the first of these that exists; `ARCLLM_CONFIG` has to exist if it is set.
     pub fn find() -> Result<Self, ConfigError> {
         if let Some(file) = env::var_os("ARCLLM_CONFIG").filter(|file| !file.is_empty()) {
-            return Self::load(Path::new(&file)).map_err(|error| match error.key {
-                None => {
-                    error.clone().help(error.help.unwrap_or_else(|| "this file was named by ARCLLM_CONFIG".to_owned()))
-                }
-                Some(_) => error,
-            });
+            return Self::read(Path::new(&file), "ARCLLM_CONFIG names this file");
         }
         let user = dirs::config_dir().map(|directory| directory.join("arcllm").join("config.toml"));
         let file = [Some(PathBuf::from("config.toml")), user].into_iter().flatten().find(|file| file.is_file());
@@ -92,9 +87,12 @@ impl Config {
     ///
     /// Names the file, the line, the key and what would be right.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            ConfigError::new(format!("cannot be read: {error}")).file(file).help("name an existing file with --config")
-        })?;
+        Self::read(file, "a TOML file that can be read")
+    }
+
+    fn read(file: &Path, help: &str) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).file(file).help(help))?;
         Self::parse(&text, Some(file))
     }
 
@@ -190,7 +188,8 @@ fn read_providers(
         })
         .collect();
     for (name, section) in sections {
-        tables.entry(name).or_default().extend(section.rest());
+        let preset = tables.remove(&name).unwrap_or_default();
+        tables.insert(name, overrides::merge(preset, section.rest()));
     }
     let tables = tables.into_iter().map(|(name, table)| {
         let section = Section::new(document, document::join("providers", &name), table);

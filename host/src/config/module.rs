@@ -65,10 +65,9 @@ impl Sandbox {
                 .error("sha256", "is no SHA-256")
                 .help("64 hexadecimal digits, as `arcllm modules` prints them"));
         }
-        if let Some(at) = sandbox.allow.iter().position(|grant| grant != "models") {
-            let error = section.error(&format!("allow[{at}]"), "is no grant");
-            // `join` quotes the brackets; the list itself is the place to look.
-            return Err(error.key("allow").help("\"models\" is what can be granted"));
+        if let Some(unknown) = sandbox.allow.iter().find(|grant| *grant != "models") {
+            let error = section.error("allow", format!("holds {unknown:?}, which is no grant"));
+            return Err(error.help("\"models\" is what can be granted"));
         }
         section.finish()?;
         Ok(sandbox)

@@ -94,7 +94,7 @@ fn dotted(name: &str, key: &str) -> String {
 }
 
 /// Tables are merged key by key, all else is replaced.
-fn merge(mut under: Map<String, Value>, over: Map<String, Value>) -> Map<String, Value> {
+pub(super) fn merge(mut under: Map<String, Value>, over: Map<String, Value>) -> Map<String, Value> {
     for (key, value) in over {
         let merged = match (under.remove(&key), value) {
             (Some(Value::Object(under)), Value::Object(over)) => Value::Object(merge(under, over)),

@@ -101,8 +101,7 @@ impl ProviderConfig {
             name,
             adapter,
             base_url,
-            // An empty text takes a preset's key away: a local server in a provider's place.
-            api_key_env: section.text_or_empty("api_key_env")?.filter(|name| !name.is_empty()),
+            api_key_env: read_key_variable(&mut section)?,
             default_model: section.text("default_model")?,
             timeout: section.seconds("timeout_seconds")?.unwrap_or(Duration::from_secs(300)),
             connect_timeout: section.seconds("connect_timeout_seconds")?.unwrap_or(Duration::from_secs(10)),
@@ -113,6 +112,24 @@ impl ProviderConfig {
         };
         section.finish()?;
         Ok(provider)
+    }
+}
+
+/// The name of a variable. Whatever is no name may well be a key, and is not repeated.
+fn read_key_variable(section: &mut Section<'_>) -> Result<Option<String>, ConfigError> {
+    // An empty text takes a preset's key away: a local server in a provider's place.
+    let name = section.text_or_empty("api_key_env")?.filter(|name| !name.is_empty());
+    let is_name = |name: &String| {
+        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    match name.as_ref().is_none_or(is_name) {
+        true => Ok(name),
+        false => {
+            let error = section.error("api_key_env", "is not the name of an environment variable");
+            Err(error
+                .help("the name of the variable that holds the key, such as \"OPENAI_API_KEY\"; never the key itself"))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A module's file: found, identified, compiled, and checked for what it asks for.
 
-use std::{fmt::Write as _, path::PathBuf, sync::Arc};
+use std::{fmt::Write as _, path::PathBuf};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
@@ -47,7 +47,7 @@ pub(crate) type Unfit = (String, &'static str);
 
 impl Compiled {
     /// Compiles and links. Takes milliseconds where the compiled code is cached, up to seconds where it is not.
-    pub(crate) fn new(runtime: &Runtime, bytes: &[u8]) -> Result<Arc<Self>, Unfit> {
+    pub(crate) fn new(runtime: &Runtime, bytes: &[u8], digest: String) -> Result<Self, Unfit> {
         check_header(bytes)?;
         let component = Component::from_binary(&runtime.engine, bytes).map_err(|error| {
             (format!("is no valid component: {error:#}"), "build it anew; this host speaks arcllm:llm@0.1.0")
@@ -61,7 +61,7 @@ impl Compiled {
         })?;
         let pre = ModuleWithModelsPre::new(pre)
             .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
-        Ok(Arc::new(Self { digest: digest(bytes), imports, pre }))
+        Ok(Self { digest, imports, pre })
     }
 
     /// What it imports beyond what every module may: what config has to grant.

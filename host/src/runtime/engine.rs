@@ -1,11 +1,17 @@
 //! The engine that compiles and runs modules. One for the process.
 
-use std::{sync::OnceLock, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use wasmtime::{Cache, CacheConfig, Config, Engine, component::Linker};
 
 use super::{
     bindings::ModuleWithModels,
+    component::{Compiled, Unfit, digest},
     state::{Imports, State},
 };
 use crate::config::ConfigError;
@@ -17,6 +23,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
+    compiled: Mutex<HashMap<String, Arc<Compiled>>>,
 }
 
 impl Runtime {
@@ -37,7 +44,19 @@ impl Runtime {
         ModuleWithModels::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         tick(&engine)?;
-        Ok(Self { engine, linker })
+        Ok(Self { engine, linker, compiled: Mutex::default() })
+    }
+
+    /// The component that these bytes are, compiled unless the process has done that before.
+    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Arc<Compiled>, Unfit> {
+        let digest = digest(bytes);
+        let known = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(compiled) = known().get(&digest) {
+            return Ok(compiled.clone());
+        }
+        let compiled = Arc::new(Compiled::new(self, bytes, digest.clone())?);
+        // Two loads at once may both have come here; one is kept.
+        Ok(known().entry(digest).or_insert(compiled).clone())
     }
 }
 

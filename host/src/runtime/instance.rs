@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wasmtime::{Store, component::Accessor};
+use wasmtime::{
+    AsContextMut, Store,
+    component::{Access, Accessor, ComponentNamedList, Lift, TypedFunc, TypedFuncCallConcurrent},
+};
 
 use super::{
     bindings::{
@@ -10,6 +13,7 @@ use super::{
         exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
     },
     component::Compiled,
+    handles::Hop,
     state::{Caps, State},
 };
 
@@ -56,6 +60,43 @@ impl Instance {
             async |store: &Accessor<State>| exports.arcllm_llm_module().call_worst_case(store, inner, others).await;
         within(async { self.store.run_concurrent(run).await? }).await
     }
+}
+
+/// What a module answers when it is asked itself, and not through the chain that it stands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Its `llm-provider.name`.
+    pub name: String,
+    /// Its `llm-provider.validate-config`.
+    pub validate_config: Result<(), String>,
+}
+
+impl Instance {
+    /// Asks the module's own `name` and `validate-config`, as if on behalf of this call.
+    pub(crate) async fn probe(&mut self, hop: Arc<Hop>) -> Result<Probe, String> {
+        let exports = self.exports.clone();
+        let run = async |store: &Accessor<State>| {
+            let provider = exports.arcllm_llm_llm_provider();
+            let (name, validate_config) = (provider.func_name(), provider.func_validate_config());
+            let call = store.with(|store| begin(store, name, &hop))?;
+            let (name,) = name.finish_call_concurrent(store, call).await?;
+            let call = store.with(|store| begin(store, validate_config, &hop))?;
+            let (validate_config,) = validate_config.finish_call_concurrent(store, call).await?;
+            Ok::<_, wasmtime::Error>(Probe { name, validate_config })
+        };
+        within(async { self.store.run_concurrent(run).await? }).await
+    }
+}
+
+/// Starts a call that takes nothing, and notes on whose behalf.
+fn begin<R: ComponentNamedList + Lift + Send + Sync + 'static>(
+    mut store: Access<'_, State>,
+    function: TypedFunc<(), R>,
+    hop: &Arc<Hop>,
+) -> wasmtime::Result<TypedFuncCallConcurrent<State, (), R>> {
+    let call = function.start_call_concurrent(store.as_context_mut(), ())?;
+    store.data_mut().calls.insert(call.task(), hop.clone());
+    Ok(call)
 }
 
 async fn within<T>(doing: impl Future<Output = wasmtime::Result<T>>) -> Result<T, String> {

@@ -16,11 +16,12 @@ mod state;
 mod worker;
 
 pub use component::Origin;
+pub use instance::Probe;
 
 pub(crate) use bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target};
 pub(crate) use component::{Compiled, digest};
 pub(crate) use engine::Runtime;
-pub(crate) use handles::{Loader, Place};
+pub(crate) use handles::{Hop, Loader, Place};
 pub(crate) use instance::Instance;
 pub(crate) use module::Module;
 pub(crate) use pool::{Pool, Share};

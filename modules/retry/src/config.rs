@@ -13,6 +13,7 @@ pub struct Settings {
     /// The wait before the first retry, in seconds, doubled for each one after: a number above zero.
     pub backoff_base_seconds: f64,
     /// The longest wait, in seconds; a server that asks for more ends the retrying: a number above zero.
+    #[schemars(extend("format" = "arcllm-wait-seconds"))]
     pub max_wait_seconds: f64,
     /// The HTTP statuses that are tried again: a list of numbers from 100 to 599.
     pub retryable_status_codes: Vec<u16>,

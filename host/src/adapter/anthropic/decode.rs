@@ -121,7 +121,7 @@ fn usage(root: &Node<'_>) -> Usage {
         total_tokens: input_tokens.saturating_add(output_tokens),
         cache_read_tokens: node.count("cache_read_input_tokens"),
         cache_write_tokens: node.count("cache_creation_input_tokens"),
-        reasoning_tokens: None,
+        reasoning_tokens: node.get("output_tokens_details").and_then(|details| details.count("thinking_tokens")),
         extensions: node.numbers(&KNOWN, VENDOR),
     }
 }

@@ -37,3 +37,6 @@ fn extensions_out(extensions: &Extensions) -> wit::Extensions {
 fn extensions_in(extensions: wit::Extensions) -> Extensions {
     extensions.into_iter().map(|(key, value)| (key, json(&value))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,7 @@ fn message_out(message: &Message) -> wit::Message {
     wit::Message { role, content: blocks_out(&message.content), extensions: extensions_out(&message.extensions) }
 }
 
-fn message_in(message: wit::Message) -> Message {
+pub(super) fn message_in(message: wit::Message) -> Message {
     let role = match message.role {
         wit::Role::System => Role::System,
         wit::Role::User => Role::User,

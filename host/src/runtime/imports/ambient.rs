@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::time::Instant;
 use wasmtime::{
     AsContextMut, Result,
     component::{Access, Accessor},
@@ -54,12 +53,11 @@ async fn sleep(store: &Accessor<State, Imports>, duration: Duration) -> Result<(
         tokio::task::yield_now().await;
         return Ok(());
     };
-    let started = Instant::now();
     tracing::debug!(target: "arcllm::wait", module = &*hop.place.module, seconds = duration.as_secs_f64(), "wait");
     tokio::select! {
         biased;
         () = hop.cancel.cancelled() => tokio::task::yield_now().await,
-        () = tokio::time::sleep(duration) => hop.invoke.waited(&hop.place.module, started.elapsed()),
+        () = tokio::time::sleep(duration) => hop.invoke.waited(&hop.place.module, duration),
     }
     Ok(())
 }

@@ -1,0 +1,120 @@
+//! What a configuration comes to: its chain, and the most that one call can cost.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    chain::SwitchedOn,
+    config::{Config, ConfigError, Overrides},
+    host::{Host, Shared},
+    report::ModuleReport,
+    runtime::{Cost, Instance, Target},
+    seconds,
+};
+
+/// What `arcllm check` says of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckReport {
+    /// The file; absent if it is the built-in configuration.
+    pub file: Option<String>,
+    /// The provider that is asked unless a call names one.
+    pub provider: Option<String>,
+    /// Its model.
+    pub model: Option<String>,
+    /// The modules of the chain, outermost first.
+    pub chain: Vec<String>,
+    /// The most requests that one call can send.
+    pub worst_case_attempts: u64,
+    /// The most time that one call can spend waiting on purpose.
+    #[serde(rename = "worst_case_waiting_seconds", with = "seconds")]
+    pub worst_case_waiting: Duration,
+    /// The budget of one call.
+    #[serde(rename = "deadline_seconds", with = "seconds")]
+    pub deadline: Duration,
+    /// Every module there is.
+    pub modules: Vec<ModuleReport>,
+    /// What is wrong. Nothing, if the chain can be loaded.
+    pub problems: Vec<String>,
+    /// What is allowed, and costs people dearly.
+    pub warnings: Vec<String>,
+}
+
+impl Host {
+    /// Checks the configuration and every module, and works out what one call of `provider`, or of the default
+    /// provider, can cost at most. A key that is not there is a warning: it may be where the calls are made.
+    pub async fn check(&self, provider: Option<&str>) -> CheckReport {
+        let config = self.config();
+        let provider = provider.or(config.defaults.provider.as_deref());
+        let mut report = CheckReport::new(config, provider);
+        match self.modules().await {
+            Ok(modules) => report.modules = modules,
+            Err(error) => report.problems.push(error.to_string()),
+        }
+        report.problems.extend(report.modules.iter().filter_map(|module| module.problem.clone()));
+        let on = report.modules.iter().filter(|module| module.position.is_some());
+        report.chain = on.map(|module| module.name.clone()).collect();
+        match provider.map(|provider| self.shared.model_of(provider, None)) {
+            Some(Ok(model)) => report.model = Some(model),
+            Some(Err(error)) => report.problems.push(error.to_string()),
+            None => {}
+        }
+        if report.problems.is_empty() {
+            match self.shared.worst_case(provider.unwrap_or_default()).await {
+                Ok(cost) => {
+                    report.worst_case_attempts = cost.attempts;
+                    report.worst_case_waiting = Duration::from_nanos(cost.waiting);
+                }
+                Err(error) => report.problems.push(error.to_string()),
+            }
+        }
+        report.warnings = self.shared.warnings(&report);
+        report
+    }
+}
+
+impl CheckReport {
+    fn new(config: &Config, provider: Option<&str>) -> Self {
+        Self {
+            file: config.file.as_ref().map(|file| file.display().to_string()),
+            provider: provider.map(str::to_owned),
+            model: None,
+            chain: Vec::new(),
+            worst_case_attempts: 1,
+            worst_case_waiting: Duration::ZERO,
+            deadline: config.deadline,
+            modules: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Shared {
+    /// The most that one call of `provider` can cost: worked out from the adapter outwards, each module told what it
+    /// costs to ask its inner and every model that it could load.
+    async fn worst_case(&self, provider: &str) -> Result<Cost, ConfigError> {
+        let one = Cost { attempts: 1, waiting: 0 };
+        let names = self.provider_names().filter(|name| *name != provider);
+        let targets = std::iter::once(provider).chain(names);
+        let mut targets: Vec<Target> = targets.map(|name| Target { provider: name.to_owned(), most: one }).collect();
+        for SwitchedOn { name, settings } in self.switched_on(&Overrides::new())?.into_iter().rev() {
+            let prepared = self.prepare(&name).await?;
+            let mut instance = self.configured(&name, &prepared, &settings, None).await?;
+            targets = outwards(&name, &mut instance, &targets).await?;
+        }
+        Ok(targets.first().map_or(one, |target| target.most))
+    }
+}
+
+async fn outwards(name: &str, instance: &mut Instance, targets: &[Target]) -> Result<Vec<Target>, ConfigError> {
+    let mut around = Vec::new();
+    for target in targets {
+        let others = targets.iter().filter(|other| other.provider != target.provider).cloned().collect();
+        let most = instance.worst_case(target.clone(), others).await.map_err(|reason| {
+            ConfigError::new(format!("the module `{name}` failed to name its worst case: {reason}"))
+        })?;
+        around.push(Target { provider: target.provider.clone(), most });
+    }
+    Ok(around)
+}

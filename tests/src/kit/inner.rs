@@ -1,0 +1,151 @@
+//! Providers in the kit's own process: they reply as a scenario says, in virtual time, and note what they were asked.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arcllm::{Adapter, ApiError, ContentBlock, ErrorKind, Extensions, Failure, Request, Response, StopReason, Usage};
+use futures::future::BoxFuture;
+use serde::Deserialize;
+
+/// How a provider replies once.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reply {
+    /// The text of an answer. Without it, and without an error, the answer repeats the last message.
+    pub text: Option<String>,
+    /// The status of an error of the API.
+    pub status: Option<u16>,
+    /// The server's hint, in seconds.
+    pub retry_after_seconds: Option<f64>,
+    /// The server's `x-should-retry`.
+    pub should_retry: Option<bool>,
+    /// An error without a status: `connection`, `timeout`, `parse`, `config`, `module`, `cancelled`,
+    /// `deadline_exceeded` or `other`.
+    pub error: Option<String>,
+    /// How long the reply takes.
+    pub takes_seconds: f64,
+    /// It never comes.
+    pub never: bool,
+    /// How many requests it serves; absent is one.
+    pub times: Option<usize>,
+}
+
+impl Reply {
+    pub(super) fn result(&self, provider: &str, request: &Request) -> Result<Response, ErrorKind> {
+        if let Some(status) = self.status {
+            return Err(ErrorKind::Api(ApiError {
+                status,
+                message: format!("scripted status {status}"),
+                provider: provider.to_owned(),
+                model: "scripted".to_owned(),
+                request_id: Some(format!("request-{provider}")),
+                retry_after: self.retry_after_seconds.map(Duration::from_secs_f64),
+                should_retry: self.should_retry,
+                extensions: Extensions::from([("kit.note".to_owned(), "kept".into())]),
+            }));
+        }
+        match &self.error {
+            Some(kind) => Err(error(kind, provider)),
+            None => Ok(answer(self.text.clone().unwrap_or_else(|| last_text(request)), provider)),
+        }
+    }
+}
+
+fn error(kind: &str, provider: &str) -> ErrorKind {
+    let failure = Failure::new(provider, format!("scripted {kind}"));
+    match kind {
+        "connection" => ErrorKind::Connection(failure),
+        "timeout" => ErrorKind::Timeout(failure),
+        "parse" => ErrorKind::Parse(failure),
+        "config" => ErrorKind::Config(failure),
+        "module" => ErrorKind::Module(failure),
+        "cancelled" => ErrorKind::Cancelled,
+        "deadline_exceeded" => ErrorKind::DeadlineExceeded,
+        _ => ErrorKind::Other(failure),
+    }
+}
+
+fn answer(text: String, provider: &str) -> Response {
+    Response {
+        content: vec![ContentBlock::text(text)],
+        usage: Usage { input_tokens: 1, output_tokens: 1, total_tokens: 2, ..Usage::default() },
+        stop_reason: StopReason::EndTurn,
+        model: "scripted".to_owned(),
+        provider: provider.to_owned(),
+        request_id: None,
+        trail: Vec::new(),
+        extensions: Extensions::new(),
+    }
+}
+
+fn last_text(request: &Request) -> String {
+    let blocks = request.messages.last().map(|message| message.content.as_slice()).unwrap_or_default();
+    match blocks.last() {
+        Some(ContentBlock::Text(text)) => text.text.clone(),
+        _ => String::new(),
+    }
+}
+
+/// What the providers of one scenario were asked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Vec<Asked>>>);
+
+/// One request that reached a provider.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// The provider.
+    pub(super) provider: String,
+    /// The request.
+    pub(super) request: Request,
+}
+
+impl Log {
+    /// What has been asked so far, in order.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        self.entries().clone()
+    }
+
+    /// How often any provider was asked.
+    pub(super) fn count(&self) -> usize {
+        self.entries().len()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Vec<Asked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A provider that replies as it was told.
+pub(super) struct Scripted {
+    name: String,
+    replies: Mutex<VecDeque<Reply>>,
+    /// After the script.
+    then: Reply,
+    log: Log,
+}
+
+impl Scripted {
+    /// A provider with these replies in order, and `then` for ever after.
+    pub(super) fn new(name: &str, replies: &[Reply], then: Reply, log: &Log) -> Arc<Self> {
+        let replies = replies.iter().flat_map(|reply| std::iter::repeat_n(reply.clone(), reply.times.unwrap_or(1)));
+        Arc::new(Self { name: name.to_owned(), replies: Mutex::new(replies.collect()), then, log: log.clone() })
+    }
+}
+
+impl Adapter for Scripted {
+    fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, ErrorKind>> {
+        Box::pin(async move {
+            self.log.entries().push(Asked { provider: self.name.clone(), request: request.clone() });
+            let next = self.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let reply = next.unwrap_or_else(|| self.then.clone());
+            if reply.never {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_secs_f64(reply.takes_seconds)).await;
+            reply.result(&self.name, request)
+        })
+    }
+}

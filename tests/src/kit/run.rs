@@ -1,0 +1,166 @@
+//! Plays a scenario: a host of its own, providers in this process, virtual time, a seed.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use arcllm::{Config, Error, Host, Message, Model, ModuleReport, Overrides, Request, Response};
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::{
+    inner::{Log, Reply, Scripted},
+    scenario::{Expect, Scenario},
+};
+
+/// The providers of every scenario.
+const PROVIDERS: [&str; 4] = ["primary", "second", "third", "fourth"];
+
+/// A module under test, in a chain of its own.
+pub(super) struct Bench {
+    /// The component.
+    pub(super) wasm: PathBuf,
+    /// What the module's random numbers hang on.
+    pub(super) seed: u64,
+}
+
+impl Bench {
+    /// A model whose chain has the module under test, and what its providers are asked.
+    ///
+    /// # Errors
+    ///
+    /// Where the module does not load.
+    pub(super) async fn load(&self, scenario: &Scenario, then: Reply) -> Result<(Host, Model, Log), String> {
+        let log = Log::default();
+        let mut builder = Host::builder().config(self.config(scenario)?).seed(self.seed);
+        for name in PROVIDERS {
+            let replies = scenario.providers.get(name).map(Vec::as_slice).unwrap_or_default();
+            builder = builder.adapter(name, "scripted", Scripted::new(name, replies, then.clone(), &log));
+        }
+        let host = builder.build().map_err(|error| error.to_string())?;
+        let model = host.load_model("primary", Overrides::new()).await.map_err(|error| error.to_string())?;
+        Ok((host, model, log))
+    }
+
+    /// What the module says of itself.
+    ///
+    /// # Errors
+    ///
+    /// Where the module does not load.
+    pub(super) async fn describe(&self) -> Result<ModuleReport, String> {
+        let wasm = json!({ "modules": { "subject": { "sandbox": { "wasm": self.wasm, "allow": ["models"] } } } });
+        let host = Host::builder().config(self.parse(&wasm)?).build().map_err(|error| error.to_string())?;
+        let modules = host.modules().await.map_err(|error| error.to_string())?;
+        let subject = modules.into_iter().find(|module| module.name == "subject");
+        let subject = subject.ok_or("the module is not there")?;
+        match subject.problem {
+            Some(problem) => Err(problem),
+            None => Ok(subject),
+        }
+    }
+
+    fn config(&self, scenario: &Scenario) -> Result<Config, String> {
+        let mut modules = Map::new();
+        for name in &scenario.chain {
+            let mut table = match name.as_str() {
+                "subject" => scenario.settings.clone(),
+                other => scenario.modules.get(other).cloned().unwrap_or_default(),
+            };
+            table.insert("enabled".to_owned(), true.into());
+            if name == "subject" {
+                table.insert("sandbox".to_owned(), json!({ "wasm": self.wasm, "allow": ["models"] }));
+            }
+            modules.insert(name.clone(), table.into());
+        }
+        let config = json!({
+            "host": { "order": scenario.chain, "deadline_seconds": scenario.deadline_seconds },
+            "modules": modules,
+        });
+        self.parse(&config)
+    }
+
+    fn parse(&self, config: &Value) -> Result<Config, String> {
+        let text = toml::to_string(config).map_err(|error| error.to_string())?;
+        // A folder of the module's own, so that no other file in it is taken for one of the chain's modules.
+        let file = self.wasm.with_extension("conformance").join("config.toml");
+        Config::parse(&text, Some(&file)).map_err(|error| error.to_string())
+    }
+
+    /// Plays a scenario, and says what differs from what it expects.
+    pub(super) async fn play(&self, scenario: &Scenario) -> Vec<String> {
+        let (_host, model, log) = match self.load(scenario, Reply::default()).await {
+            Ok(loaded) => loaded,
+            Err(error) => return vec![format!("does not load: {error}")],
+        };
+        let started = Instant::now();
+        let result = model.invoke(&[Message::user("Hello")], &[]).await;
+        let took = started.elapsed();
+        let asked: Vec<String> = log.asked().into_iter().map(|asked| asked.provider).collect();
+        differences(&scenario.expect, &asked, &result, took)
+    }
+}
+
+/// A path that stays the same wherever the config is thought to be.
+///
+/// # Errors
+///
+/// Where there is no such file.
+pub(super) fn absolute(wasm: &Path) -> Result<PathBuf, String> {
+    wasm.canonicalize().map_err(|error| format!("{}: {error}", wasm.display()))
+}
+
+/// A request of one message.
+pub(super) fn request(text: impl Into<String>) -> Request {
+    Request::new([Message::user(text)])
+}
+
+fn differences(expect: &Expect, asked: &[String], result: &Result<Response, Error>, took: Duration) -> Vec<String> {
+    let mut found = Vec::new();
+    if asked != expect.asked {
+        found.push(format!("asked {asked:?}, expected {:?}", expect.asked));
+    }
+    let trail = match result {
+        Ok(response) => &response.trail,
+        Err(error) => &error.trail,
+    };
+    let tried: Vec<&str> = trail.iter().map(|attempt| attempt.provider.as_str()).collect();
+    if tried != asked {
+        found.push(format!("the trail has {tried:?}, but asked were {asked:?}"));
+    }
+    if let Some(bounds) = &expect.waited {
+        let waited: Vec<f64> = trail.iter().map(|attempt| attempt.waited.as_secs_f64()).collect();
+        let held =
+            bounds.len() == waited.len() && bounds.iter().zip(&waited).all(|(bounds, waited)| bounds.hold(*waited));
+        if !held {
+            found.push(format!("waited {waited:?}, expected {bounds:?}"));
+        }
+    }
+    if let Some(bounds) = expect.took
+        && !bounds.hold(took.as_secs_f64())
+    {
+        found.push(format!("took {} s, expected {bounds:?}", took.as_secs_f64()));
+    }
+    let (answered_by, error, status) = match result {
+        Ok(response) => (Some(response.provider.clone()), None, None),
+        Err(error) => (None, Some(error.kind.as_str().to_owned()), status(error)),
+    };
+    if (&answered_by, &error, status) != (&expect.answered_by, &expect.error, expect.status) {
+        found.push(format!("ended with {}", ending(result)));
+    }
+    found
+}
+
+fn status(error: &Error) -> Option<u16> {
+    match &error.kind {
+        arcllm::ErrorKind::Api(api) => Some(api.status),
+        _ => None,
+    }
+}
+
+fn ending(result: &Result<Response, Error>) -> String {
+    match result {
+        Ok(response) => format!("an answer of {}", response.provider),
+        Err(error) => Value::String(error.to_string()).to_string(),
+    }
+}

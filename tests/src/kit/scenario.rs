@@ -1,0 +1,110 @@
+//! Scenarios: what a chain with the module under test must do when its providers behave in a given way. Data, in TOML.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::inner::Reply;
+
+/// A file of scenarios.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenarios {
+    /// The scenarios, in order.
+    #[serde(rename = "scenario")]
+    pub scenarios: Vec<Scenario>,
+}
+
+/// One scenario: the chain, how its providers behave, and what must be observed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it shows.
+    pub name: String,
+    /// The kind of module that it fits; absent for every module.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// The chain, outermost first: `subject` is the module under test, any other name a built-in module.
+    #[serde(default = "subject_alone")]
+    pub chain: Vec<String>,
+    /// The settings of the module under test.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
+    /// The settings of the built-in modules of the chain, by name.
+    #[serde(default)]
+    pub modules: BTreeMap<String, Map<String, Value>>,
+    /// The deadline of the invoke.
+    #[serde(default = "ten_minutes")]
+    pub deadline_seconds: f64,
+    /// How each provider replies, in order; afterwards it answers well. `primary` is the one that is asked.
+    #[serde(default)]
+    pub providers: BTreeMap<String, Vec<Reply>>,
+    /// What must be observed.
+    pub expect: Expect,
+}
+
+/// What must be observed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Expect {
+    /// The providers that are asked, in order.
+    pub asked: Vec<String>,
+    /// The wait before each of these, in seconds; absent where no wait matters.
+    pub waited: Option<Vec<Bounds>>,
+    /// The provider whose answer the caller gets.
+    pub answered_by: Option<String>,
+    /// The kind of error that the caller gets.
+    pub error: Option<String>,
+    /// The status of that error.
+    pub status: Option<u16>,
+    /// How long the whole invoke takes, in seconds.
+    pub took: Option<Bounds>,
+}
+
+/// A number of seconds, or the least and the most.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+pub enum Bounds {
+    /// This much.
+    Exactly(f64),
+    /// From the first to the second, both included.
+    Between(f64, f64),
+}
+
+impl Bounds {
+    /// Whether so many seconds are within the bounds, to the millisecond that tokio's timers round to.
+    pub fn hold(self, seconds: f64) -> bool {
+        let (least, most) = match self {
+            Bounds::Exactly(seconds) => (seconds, seconds),
+            Bounds::Between(least, most) => (least, most),
+        };
+        seconds >= least && seconds <= most + 0.002
+    }
+}
+
+fn subject_alone() -> Vec<String> {
+    vec!["subject".to_owned()]
+}
+
+fn ten_minutes() -> f64 {
+    600.0
+}
+
+/// The scenarios that come with the kit.
+///
+/// # Errors
+///
+/// Where a file of the kit is malformed, with its name.
+pub fn bundled() -> Result<Vec<Scenario>, String> {
+    let files = [
+        ("retry.toml", include_str!("../../scenarios/retry.toml")),
+        ("fallback.toml", include_str!("../../scenarios/fallback.toml")),
+    ];
+    let mut all = Vec::new();
+    for (file, text) in files {
+        let parsed: Scenarios = toml::from_str(text).map_err(|error| format!("{file}: {error}"))?;
+        all.extend(parsed.scenarios);
+    }
+    Ok(all)
+}

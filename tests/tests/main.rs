@@ -1,0 +1,12 @@
+//! ArcLLM from the outside: the library and the command, against providers that answer and fail over real sockets.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails here has failed")]
+
+mod bad_input;
+mod both;
+mod command;
+mod fallback;
+mod replace_module;
+mod retry;
+mod scene;
+mod support;
+mod wire_formats;

@@ -1,0 +1,73 @@
+//! A component in the modules directory takes the place of a built-in one: no rebuild, only another file.
+
+use crate::support::{Chain, Folder, Output};
+use arcllm_simulator::{Format, Reply, Simulator};
+use sha2::{Digest as _, Sha256};
+
+use crate::scene::{count, dead, replies, soon};
+
+/// `fallback`, as a stranger's component.
+fn stranger() -> &'static [u8] {
+    arcllm_builtin::find("fallback").unwrap().wasm
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A folder in which `retry` is on, with these settings and the stranger's in its place.
+fn folder(a: &Simulator, b: &Simulator, settings: &str) -> Folder {
+    let chain = Chain::new().provider("a", Format::Anthropic, &a.url()).provider("b", Format::OpenAi, &b.url());
+    let chain = chain.host("modules_dir = \"mine\"\norder = [\"retry\"]").module("retry", settings);
+    Folder::new(&chain.to_string()).unwrap()
+}
+
+async fn invoke(folder: &Folder) -> Output {
+    soon(folder.arcllm(["invoke", "--json", "Hi"]).unwrap().run()).await.unwrap()
+}
+
+#[tokio::test]
+async fn another_component_under_the_same_name_changes_the_behaviour() {
+    let (a, b) = (replies([Reply::status(500).times(9)]).await, replies([Reply::text("Hello from b")]).await);
+    let before = folder(&a, &b, "max_retries = 1\nbackoff_base_seconds = 0.001");
+    let output = invoke(&before).await;
+    assert_eq!((output.code, count(&a), count(&b)), (1, 2, 0), "{output:?}");
+
+    let settings = "chain = [\"b\"]\nsandbox.allow = [\"models\"]";
+    let after = folder(&a, &b, settings);
+    after.write("mine/retry.wasm", stranger()).unwrap();
+    let output = invoke(&after).await;
+    let answer = output.json().unwrap();
+    assert_eq!((output.code, count(&a), count(&b)), (0, 3, 1), "{output:?}");
+    assert_eq!((&answer["content"], &answer["trail"][1]["asked_by"]), (&"Hello from b".into(), &"retry".into()));
+}
+
+#[tokio::test]
+async fn it_can_be_called_anything_and_pinned() {
+    let (a, b) = (dead().await, replies([]).await);
+    let digest = sha256(stranger());
+    for digest in [digest.clone(), digest.to_uppercase()] {
+        let sandbox = format!("wasm = \"others/theirs.wasm\"\nallow = [\"models\"]\nsha256 = \"{digest}\"");
+        let settings = format!("chain = [\"b\"]\n[modules.retry.sandbox]\n{sandbox}");
+        let folder = folder(&a, &b, &settings);
+        folder.write("mine/others/theirs.wasm", stranger()).unwrap();
+        let output = invoke(&folder).await;
+        assert_eq!(output.code, 0, "{output:?}");
+        assert_eq!(output.json().unwrap()["provider"], "b");
+    }
+}
+
+#[tokio::test]
+async fn the_command_shows_whose_it_is() {
+    let (a, b) = (dead().await, dead().await);
+    let folder = folder(&a, &b, "chain = [\"b\"]\nsandbox.allow = [\"models\"]");
+    folder.write("mine/retry.wasm", stranger()).unwrap();
+    let output = soon(folder.arcllm(["modules", "--json"]).unwrap().run()).await.unwrap();
+    let modules = output.json().unwrap();
+    let module = &modules["modules"][0];
+    assert_eq!((&module["name"], &module["kind"]), (&"retry".into(), &"fallback".into()));
+    assert!(module["origin"].as_str().unwrap().ends_with("mine/retry.wasm"), "{module}");
+    assert_eq!(module["sha256"], sha256(stranger()));
+    assert_eq!(module["granted"], serde_json::json!(["models"]));
+    assert_eq!(module["position"], 1);
+}

@@ -1,0 +1,181 @@
+//! The command `arcllm`, as a process with an environment of its own.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::binary;
+
+/// What runs for longer hangs.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// How often a process is looked after.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A run of the command, about to begin. Its environment holds no key and no setting but those given here; compiled
+/// modules are kept under `target`, so that not every run compiles them.
+#[derive(Debug)]
+pub(crate) struct Arcllm {
+    command: Command,
+    input: Vec<u8>,
+    to_full_disk: bool,
+}
+
+impl Arcllm {
+    /// The command, to be run in this folder.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not build.
+    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
+        let binary = binary::arcllm()?;
+        let mut command = Command::new(binary);
+        let cache = binary.parent().and_then(Path::parent).unwrap_or(folder).join("test-cache");
+        command.current_dir(folder).env_clear().env("HOME", folder).env("XDG_CACHE_HOME", cache);
+        if let Some(path) = env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        Ok(Self { command, input: Vec::new(), to_full_disk: false })
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub(crate) fn arguments(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// What it reads from standard input; nothing, unless this is called.
+    #[must_use]
+    pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// Has its standard output written to where nothing can be written.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub(crate) fn with_full_disk(mut self) -> Self {
+        self.to_full_disk = true;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not start.
+    pub(crate) fn start(mut self) -> io::Result<Running> {
+        // Files, so that no pipe can be full and nobody need empty it.
+        let files = tempfile::tempdir()?;
+        let file = |name| files.path().join(name);
+        File::create(file("stdin"))?.write_all(&self.input)?;
+        self.command.stdin(Stdio::from(File::open(file("stdin"))?));
+        let stdout = File::create(file("stdout"))?;
+        let stdout = if self.to_full_disk { File::options().write(true).open("/dev/full")? } else { stdout };
+        self.command.stdout(Stdio::from(stdout));
+        self.command.stderr(Stdio::from(File::create(file("stderr"))?));
+        Ok(Running { process: self.command.spawn()?, files })
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arcllm::start`] and [`Running::end`].
+    pub(crate) async fn run(self) -> io::Result<Output> {
+        self.start()?.end().await
+    }
+}
+
+/// A run of the command under way. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Running {
+    process: Child,
+    files: TempDir,
+}
+
+impl Running {
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it has written to standard output so far.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not text.
+    pub(crate) fn stdout(&self) -> io::Result<String> {
+        fs::read_to_string(self.files.path().join("stdout"))
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// Where it ends by a signal, hangs, or writes what is not text.
+    pub(crate) async fn end(mut self) -> io::Result<Output> {
+        let started = Instant::now();
+        let status = loop {
+            match self.process.try_wait()? {
+                Some(status) => break status,
+                None if started.elapsed() > LONGEST => return Err(io::Error::other("`arcllm` does not end")),
+                None => tokio::time::sleep(LOOK).await,
+            }
+        };
+        let code = status.code().ok_or_else(|| io::Error::other(format!("`arcllm` was ended: {status}")))?;
+        let stderr = fs::read_to_string(self.files.path().join("stderr"))?;
+        Ok(Output { code, stdout: self.stdout()?, stderr })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How a run of the command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Output {
+    /// Its exit code.
+    pub(crate) code: i32,
+    /// What it wrote to standard output.
+    pub(crate) stdout: String,
+    /// What it wrote to standard error.
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// The one JSON object on standard output.
+    ///
+    /// # Errors
+    ///
+    /// Where there is anything else.
+    pub(crate) fn json(&self) -> io::Result<Value> {
+        let json: Value = serde_json::from_str(&self.stdout)?;
+        match json.is_object() {
+            true => Ok(json),
+            false => Err(io::Error::other(format!("no object: {json}"))),
+        }
+    }
+}

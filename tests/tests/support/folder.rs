@@ -1,0 +1,68 @@
+//! A folder with a configuration in it, gone when it is dropped.
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use arcllm::{ConfigError, Host};
+use tempfile::TempDir;
+
+use super::command::Arcllm;
+
+/// A folder with a `config.toml`.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    folder: TempDir,
+}
+
+impl Folder {
+    /// A folder with this `config.toml`, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Where no folder can be made.
+    pub(crate) fn new(config: &str) -> io::Result<Self> {
+        let folder = Self { folder: tempfile::tempdir()? };
+        folder.write("config.toml", config)?;
+        Ok(folder)
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Puts a file into it, at this path inside of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub(crate) fn write(&self, file: impl AsRef<Path>, content: impl AsRef<[u8]>) -> io::Result<PathBuf> {
+        let file = self.path().join(file);
+        if let Some(parent) = file.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&file, content)?;
+        Ok(file)
+    }
+
+    /// A host of its configuration.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::from_file`].
+    pub(crate) fn host(&self) -> Result<Host, ConfigError> {
+        Host::from_file(self.path().join("config.toml"))
+    }
+
+    /// The command with these arguments, to be run in this folder, where it finds the configuration by itself.
+    ///
+    /// # Errors
+    ///
+    /// Where the command does not build.
+    pub(crate) fn arcllm(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io::Result<Arcllm> {
+        Ok(Arcllm::new(self.path())?.arguments(arguments))
+    }
+}
