@@ -1,7 +1,7 @@
 //! What a module costs a call: the same adapter in this process, bare, in one module and in two, side by side.
 //!
 //! `cargo bench -p arcllm-conformance --bench hop`
-#![expect(missing_docs, clippy::unwrap_used, reason = "a benchmark ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a benchmark ends where it cannot go on")]
 
 use std::{hint::black_box, sync::Arc};
 

@@ -1,0 +1,85 @@
+//! The conformance kit: modules that conform pass it, and whatever does not is found.
+
+use std::path::PathBuf;
+
+use arcllm_conformance::kit::{self, Report, Scenario, Scenarios};
+
+use super::support::Chain;
+
+/// The component that the tests run under this name.
+fn component(name: &str) -> PathBuf {
+    match std::env::var_os("ARCLLM_TEST_MODULES") {
+        Some(folder) => PathBuf::from(folder).join(format!("{name}.wasm")),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../modules/builtin/prebuilt/{name}.wasm")),
+    }
+}
+
+fn scenarios(toml: &str) -> Vec<Scenario> {
+    toml::from_str::<Scenarios>(toml).unwrap().scenarios
+}
+
+fn failed(report: &Report) -> Vec<&str> {
+    let failed = report.checks.iter().filter(|check| !check.differences.is_empty());
+    failed.map(|check| check.name.as_str()).collect()
+}
+
+#[test]
+fn the_built_in_modules_conform() {
+    for (name, scenarios) in [("retry", 23), ("fallback", 9)] {
+        let report = kit::test(&component(name), &kit::bundled().unwrap()).unwrap();
+        assert_eq!(failed(&report), [""; 0], "{report:#?}");
+        assert_eq!(report.kind, name);
+        assert_eq!(report.checks.iter().filter(|check| check.group == "scenario").count(), scenarios);
+    }
+}
+
+/// A fallback is held to what a retry must do: all that a retry does and a fallback does not is found.
+#[test]
+fn what_a_module_does_not_do_is_found() {
+    let mut scenarios = kit::bundled().unwrap();
+    scenarios
+        .retain(|scenario| scenario.name.starts_with("a broken connection") || scenario.name.starts_with("a good"));
+    for scenario in &mut scenarios {
+        scenario.kind = None;
+        scenario.settings = [("chain".to_owned(), serde_json::json!(["primary"]))].into_iter().collect();
+    }
+    let report = kit::test(&component("fallback"), &scenarios).unwrap();
+    assert_eq!(failed(&report), ["a broken connection is tried again"]);
+}
+
+#[test]
+fn every_expectation_can_fail() {
+    let scenario = |expect: &str| {
+        format!(
+            "[[scenario]]\nname = \"{}\"\nsettings = {{ max_retries = 1 }}\nproviders.primary = [{{ status = 503 }}]\n\
+             [scenario.expect]\nasked = [\"primary\", \"primary\"]\nanswered_by = \"primary\"\n{expect}\n",
+            expect.replace('"', "'")
+        )
+    };
+    let right = ["", "waited = [0, [1, 2]]", "took = [1, 2]"];
+    let wrong = ["waited = [0, 0]", "waited = [0]", "took = 0", "error = \"api\"", "status = 503"];
+    let all: String = right.iter().chain(&wrong).map(|expect| scenario(expect)).collect();
+    let report = kit::test(&component("retry"), &scenarios(&all)).unwrap();
+    assert_eq!(failed(&report), wrong.map(|expect| expect.replace('"', "'")));
+}
+
+#[tokio::test]
+async fn the_command_reports_for_people_and_for_programs() {
+    let folder = Chain::new().folder().unwrap();
+    let file = component("retry").display().to_string();
+    let people = folder.arcllm(["module", "test", &file]).unwrap().run().await.unwrap();
+    assert_eq!(people.code, 0);
+    assert!(people.stdout.trim_end().ends_with("31 passed, 0 failed"), "{}", people.stdout);
+    let programs = folder.arcllm(["module", "test", "--json", &file]).unwrap().run().await.unwrap();
+    let report: serde_json::Value = serde_json::from_str(&programs.stdout).unwrap();
+    assert_eq!((report["kind"].as_str(), report["checks"].as_array().map(Vec::len)), (Some("retry"), Some(31)));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_module_is_told_so() {
+    let folder = Chain::new().folder().unwrap();
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("README.md").display().to_string();
+    let output = folder.arcllm(["module", "test", &file]).unwrap().run().await.unwrap();
+    assert_eq!(output.code, 2);
+    assert!(output.stderr.contains("is not WebAssembly"), "{}", output.stderr);
+}
