@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use rand_core::Rng;
+use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,8 @@ impl Invoke {
     /// An invoke that starts now. Its random numbers depend on `seed` and `number` alone.
     pub(crate) fn start(budget: Duration, seed: u64, number: u64) -> Arc<Self> {
         let started = Instant::now();
-        let random = Pcg64Mcg::new((u128::from(seed) << 64) | u128::from(number));
+        // An odd factor keeps the numbers apart; seeding spreads them, which neighbouring states would not be.
+        let random = Pcg64Mcg::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let state = State { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random };
         // A budget past the end of the clock is none.
         let deadline = started.checked_add(budget);

@@ -6,6 +6,7 @@ mod agent_loop;
 
 use arcllm::Overrides;
 use arcllm_simulator::{Fault, Format, Recorded, Reply, Simulator};
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use self::agent_loop::{QUESTION, answer, turns};
@@ -91,21 +92,19 @@ async fn run(chain: &Chain) -> String {
 
 #[tokio::test]
 async fn retry_gets_it_through_a_fault_at_each_turn() {
-    for format in FORMATS {
-        for fault in faults() {
-            let script = turns().into_iter().flat_map(|turn| [fault.clone(), turn]);
-            let a = replies(script).await;
-            let chain = Chain::new().provider_with("a", format, &a.url(), "timeout_seconds = 0.8");
-            let chain = chain.module("retry", FAST);
-            assert_eq!(run(&chain).await, "It is 23.9 °F in Oslo.", "{fault}");
-            // Each turn is sent until it is answered, and each time the same.
-            let sent: Vec<_> = (0..3).flat_map(|turn| [expected(turn), expected(turn)]).collect();
-            assert_eq!(conversations(&a), sent, "{fault}");
-            let requests = a.requests();
-            assert!(requests.chunks(2).all(|turn| turn[0].body == turn[1].body), "{fault}");
-            assert!(requests.iter().all(|request| request.body["tools"].as_array().unwrap().len() == 2));
-        }
-    }
+    let cases = FORMATS.into_iter().flat_map(|format| faults().into_iter().map(move |fault| (format, fault)));
+    let running = cases.map(async |(format, fault)| {
+        let a = replies(turns().into_iter().flat_map(|turn| [fault.clone(), turn])).await;
+        let chain = Chain::new().provider_with("a", format, &a.url(), "timeout_seconds = 1.0");
+        assert_eq!(run(&chain.module("retry", FAST)).await, "It is 23.9 °F in Oslo.", "{fault}");
+        // Each turn is sent until it is answered, and each time the same.
+        let sent: Vec<_> = (0..3).flat_map(|turn| [expected(turn), expected(turn)]).collect();
+        assert_eq!(conversations(&a), sent, "{fault}");
+        let requests = a.requests();
+        assert!(requests.chunks(2).all(|turn| turn[0].body == turn[1].body), "{fault}");
+        assert!(requests.iter().all(|request| request.body["tools"].as_array().unwrap().len() == 2));
+    });
+    join_all(running).await;
 }
 
 #[tokio::test]
@@ -135,7 +134,10 @@ async fn both_get_it_through_the_worst() {
         let [one, two, three] = turns();
         let retry_outside = order.starts_with("[\"r");
         let (of_a_replies, of_b_replies) = if retry_outside {
-            (vec![busy(), one, busy(), two, busy(), three], vec![Reply::status(400), Reply::fault(Fault::Garbage), busy()])
+            (
+                vec![busy(), one, busy(), two, busy(), three],
+                vec![Reply::status(400), Reply::fault(Fault::Garbage), busy()],
+            )
         } else {
             let reset = || Reply::fault(Fault::Reset);
             (vec![busy(), one, reset(), busy(), busy(), reset()], vec![reset(), two, three])

@@ -12,6 +12,7 @@ use arcllm::{
 };
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
 use futures::future::{BoxFuture, join_all};
+use serde_json::json;
 
 use crate::scene::{around_both, count, load, soon, steps};
 
@@ -94,7 +95,8 @@ fn answer(provider: &str, text: &str) -> Response {
 
 /// A host whose retry stands around a fallback from `a` to `b`, both in this process.
 fn host(seed: u64, retry: &str) -> Host {
-    let config = format!("[modules.retry]\nenabled = true\n{retry}\n[modules.fallback]\nenabled = true\nchain = [\"b\"]");
+    let config =
+        format!("[modules.retry]\nenabled = true\n{retry}\n[modules.fallback]\nenabled = true\nchain = [\"b\"]");
     let builder = Host::builder().config(Config::parse(&config, None).unwrap()).seed(seed);
     let builder = builder.adapter("a", "a-model", Obedient::new("a")).adapter("b", "b-model", Obedient::new("b"));
     builder.build().unwrap()
@@ -105,10 +107,9 @@ fn call(number: usize) -> (String, Vec<&'static str>) {
     let (told, trail): (&str, &[&str]) = match number % 8 {
         0 => ("a: ok", &["fallback asks a: ok"]),
         1 => ("a: 400; b: ok", &["fallback asks a: 400", "fallback asks b: ok"]),
-        2 => (
-            "a: 529 ok; b: 503",
-            &["fallback asks a: 529", "fallback asks b: 503", "retry waits, fallback asks a: ok"],
-        ),
+        2 => {
+            ("a: 529 ok; b: 503", &["fallback asks a: 529", "fallback asks b: 503", "retry waits, fallback asks a: ok"])
+        }
         3 => (
             "a: connection timeout; b: 401 ok",
             &[
@@ -122,7 +123,12 @@ fn call(number: usize) -> (String, Vec<&'static str>) {
         5 => ("a: parse; b: parse", &["fallback asks a: parse", "fallback asks b: parse"]),
         6 => (
             "a: 529 400; b: 400 400",
-            &["fallback asks a: 529", "fallback asks b: 400", "retry waits, fallback asks a: 400", "fallback asks b: 400"],
+            &[
+                "fallback asks a: 529",
+                "fallback asks b: 400",
+                "retry waits, fallback asks a: 400",
+                "fallback asks b: 400",
+            ],
         ),
         _ => (
             "a: 529 502 timeout; b: 503 connection 429",
@@ -153,8 +159,8 @@ fn check(question: &str, result: &Result<Response, Error>) {
         Ok(answer) => assert_eq!((answer.text().as_deref(), &answer.provider), (Some(question), &last.provider)),
         Err(error) => {
             let json = serde_json::to_value(error).unwrap();
-            assert_eq!((&json["message"], &json["provider"]), (&question.into(), &*last.provider.clone().into()));
-            assert_eq!((&json["kind"], &json["status"]), (&last.outcome.as_str().into(), &last.status.into()));
+            assert_eq!([&json["message"], &json["provider"]], [question, &last.provider]);
+            assert_eq!((&json["kind"], &json["status"]), (&json!(last.outcome), &json!(last.status)));
         }
     }
 }
@@ -213,7 +219,9 @@ async fn two_hundred_calls_at_once_over_sockets_do_not_mix() {
         let trail = trail(&result);
         assert_eq!(trail.iter().map(|attempt| &*attempt.model).collect::<Vec<_>>(), sent, "{question}: {result:?}");
         let rounds = trail.chunk_by(|_, next| next.waited.is_zero());
-        assert!(rounds.clone().count() <= 3 && rounds.clone().all(|round| round[0].provider == "a" && round.len() <= 2));
+        assert!(
+            rounds.clone().count() <= 3 && rounds.clone().all(|round| round[0].provider == "a" && round.len() <= 2)
+        );
         let last = trail.last().unwrap();
         assert_eq!(result.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok"), last.outcome.as_str());
         *ends.entry(last.outcome.as_str()).or_insert(0) += 1;
@@ -229,7 +237,7 @@ async fn two_hundred_calls_at_once_over_sockets_do_not_mix() {
 async fn waits(seed: u64, calls: usize, retry: &str, staggered: bool) -> Vec<Vec<Duration>> {
     let host = host(seed, retry);
     let model = host.load_model("a", Overrides::new()).await.unwrap();
-    let failing = vec!["529"; 9].join(" ");
+    let failing = ["529"; 9].join(" ");
     let mut tasks = Vec::new();
     for number in 0..calls {
         // Questions of all lengths take their time, each its own.

@@ -1,10 +1,15 @@
 //! ArcLLM from the outside: the library and the command, against providers that answer and fail over real sockets.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails here has failed")]
 
+mod agents;
 mod bad_input;
 mod both;
 mod command;
+mod concurrency;
+mod deadline;
 mod fallback;
+mod faults;
+mod hints;
 mod kit;
 mod replace_module;
 mod retry;

@@ -1,0 +1,96 @@
+//! Answers that came through, with a status of success, and are none.
+
+use arcllm_simulator::{Format, Reply};
+use serde_json::{Value, json};
+
+use super::{
+    Broken, Fault,
+    stage::{BOTH_FORMATS, OTHER_WAY_ROUND, Setup, play_all},
+};
+
+#[tokio::test]
+async fn bodies_that_are_not_what_the_format_says() {
+    let body = |body: &str| Reply::body("application/json", body);
+    let faults = [
+        Fault::parse(Reply::fault(Broken::Malformed), "not JSON"),
+        Fault::parse(body(""), "empty body"),
+        Fault::parse(body("{\"content\": "), "not JSON"),
+        Fault::parse(body("Hello!"), "not JSON: "),
+        Fault::parse(body("\u{0}\u{1}\u{7f}"), "not JSON"),
+        Fault::parse(body("null"), "not an object"),
+        Fault::parse(body("[]"), "not an object"),
+        Fault::parse(body("{}"), "unreadable answer"),
+        Fault::parse(body("{\"content\": 7, \"choices\": 7}"), "not a list"),
+        Fault::parse(Reply::body("text/html", "<html>It works!</html>"), "<html>It works!</html>"),
+        Fault::parse(Reply::body("text/html", "<html>It works!</html>").with_status(201), "status 201"),
+        Fault::parse(Reply::status(204), "empty body"),
+    ];
+    play_all(BOTH_FORMATS, &faults).await;
+    play_all(OTHER_WAY_ROUND, &faults).await;
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_limit() {
+    let long = "x".repeat(1 << 20);
+    let chunked = format!("{:x}\r\n{long}x\r\n0\r\n\r\n", long.len() + 1);
+    let faults = [
+        Fault::parse(Reply::text(&long), "max_response_mb"),
+        Fault::parse(Reply::body("text/plain", format!("{long}x")), "max_response_mb"),
+        Fault::parse(Reply::body("text/plain", long), "not JSON"),
+        Fault::parse(
+            Reply::body("text/plain", chunked).without_header("content-length").header("transfer-encoding", "chunked"),
+            "max_response_mb",
+        ),
+    ];
+    play_all(BOTH_FORMATS, &faults).await;
+    play_all(OTHER_WAY_ROUND, &faults).await;
+}
+
+/// An error is one whatever the status says, with the status that it should have had.
+#[tokio::test]
+async fn errors_that_say_ok() {
+    let kinds = [("invalid_request_error", 400), ("authentication_error", 401), ("rate_limit_error", 429)];
+    let kinds = kinds.into_iter().chain([("api_error", 500), ("timeout_error", 504)]);
+    let error = |(kind, status)| {
+        let error = json!({"type": "error", "error": {"type": kind, "message": "Come back later."}});
+        Fault::status(status, Reply::json(&error)).saying("Come back later.")
+    };
+    let faults: Vec<_> = kinds.map(error).collect();
+    play_all(BOTH_FORMATS, &faults).await;
+    play_all(OTHER_WAY_ROUND, &faults).await;
+}
+
+async fn speaking(format: Format, errors: Vec<(Value, &str)>) {
+    let fault = |(error, outcome): (Value, &str)| match outcome.parse() {
+        Ok(status) => Fault::status(status, Reply::json(&error)),
+        Err(_) => Fault::parse(Reply::json(&error), "unreadable answer"),
+    };
+    let faults: Vec<_> = errors.into_iter().map(fault).collect();
+    play_all(Setup { formats: [format, format], ..BOTH_FORMATS }, &faults).await;
+}
+
+#[tokio::test]
+async fn errors_that_say_ok_in_anthropics_words() {
+    let error = |error: Value| json!({"type": "error", "error": error});
+    let errors = vec![
+        (error(json!({"type": "overloaded_error", "message": "Overloaded"})), "529"),
+        (error(json!({"type": "billing_error", "message": "Pay first."})), "402"),
+        (error(json!({"type": "no_such_error", "message": "Eh?"})), "parse"),
+        (json!({"type": "error"}), "parse"),
+    ];
+    speaking(Format::Anthropic, errors).await;
+}
+
+#[tokio::test]
+async fn errors_that_say_ok_in_openais_words() {
+    let errors = vec![
+        (json!({"error": {"message": "Slow down.", "type": "requests", "code": "rate_limit_exceeded"}}), "429"),
+        (json!({"error": {"message": "Provider returned error", "code": 502}}), "502"),
+        (json!({"error": {"message": "Loading", "type": "unavailable_error", "code": 503}}), "503"),
+        (json!({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}), "400"),
+        (json!({"id": "1", "choices": [{"error": {"code": 529, "message": "Overloaded"}}]}), "529"),
+        (json!({"error": "Something went wrong."}), "parse"),
+        (json!({"id": "1", "choices": []}), "parse"),
+    ];
+    speaking(Format::OpenAi, errors).await;
+}

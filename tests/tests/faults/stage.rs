@@ -1,0 +1,152 @@
+//! Where plays are played: two simulated providers, and a model whose chain stands over them.
+
+use arcllm::{Attempt, Error, ErrorKind, Message, Model, Overrides, Response};
+use arcllm_simulator::{Format, Recorded, Simulator};
+use futures::future::join_all;
+
+use super::{
+    Fault,
+    play::{Part, Play, RETRY, backoff},
+};
+use crate::{
+    scene::{load, replies, soon, steps},
+    support::{Chain, Folder},
+};
+
+/// How the providers of a stage are set up.
+#[derive(Clone, Copy)]
+pub(super) struct Setup {
+    /// What `a` and `b` speak.
+    pub(super) formats: [Format; 2],
+    /// The address of a provider that fails, made of the one where it would be found.
+    pub(super) address: fn(String) -> String,
+    /// More settings of a provider, by what it does: lines of TOML.
+    pub(super) settings: fn(Part) -> &'static str,
+}
+
+pub(super) const BOTH_FORMATS: Setup = Setup {
+    formats: [Format::Anthropic, Format::OpenAi],
+    address: |address| address,
+    settings: |_| "max_response_mb = 1",
+};
+
+pub(super) const OTHER_WAY_ROUND: Setup = Setup { formats: [Format::OpenAi, Format::Anthropic], ..BOTH_FORMATS };
+
+/// Plays each fault through each chain.
+pub(super) async fn play_all(setup: Setup, faults: &[Fault]) {
+    for retryable in [true, false] {
+        let faults: Vec<_> = faults.iter().filter(|fault| fault.retryable == retryable).collect();
+        let plays = Play::all(retryable).into_iter();
+        // A provider that no request comes through to does not recover either.
+        let plays = plays.filter(|play| faults.iter().all(|fault| fault.reply.is_some()) || !play.has_recovery());
+        let playing = plays.map(async |play| {
+            let stage = Stage::new(play, setup).await;
+            for fault in &faults {
+                stage.play(fault).await;
+            }
+        });
+        join_all(playing).await;
+    }
+}
+
+/// The same, everything at once: for faults that take time.
+pub(super) async fn play_at_once(setup: Setup, faults: &[Fault]) {
+    join_all(faults.iter().map(|fault| play_all(setup, std::slice::from_ref(fault)))).await;
+}
+
+struct Stage {
+    play: Play,
+    setup: Setup,
+    a: Simulator,
+    b: Simulator,
+    model: Model,
+    _folder: Folder,
+}
+
+impl Stage {
+    async fn new(play: Play, setup: Setup) -> Self {
+        let (a, b) = (replies([]).await, replies([]).await);
+        let mut chain = Chain::new().host(&format!("order = {:?}", play.modules));
+        for (name, simulator, format) in [("a", &a, setup.formats[0]), ("b", &b, setup.formats[1])] {
+            let part = play.part(name);
+            let address = if part == Part::Sound { simulator.url() } else { (setup.address)(simulator.url()) };
+            chain = chain.provider_with(name, format, &address, (setup.settings)(part));
+        }
+        for module in play.modules {
+            chain = chain.module(module, if *module == "retry" { RETRY } else { "chain = [\"a\", \"b\"]" });
+        }
+        let folder = chain.folder().unwrap();
+        Self { play, setup, a, b, model: load(&folder, Overrides::new()).await, _folder: folder }
+    }
+
+    /// Plays one fault, and checks all there is to be seen of it.
+    async fn play(&self, fault: &Fault) {
+        let question = format!("{fault} in {:?}", self.play);
+        for (name, provider) in [("a", &self.a), ("b", &self.b)] {
+            if let (Some(reply), 1..) = (&fault.reply, self.play.failures(name)) {
+                provider.push(reply.clone().times(self.play.failures(name))).unwrap();
+            }
+        }
+        let result = soon(self.model.invoke(&[Message::user(&question)], &[])).await;
+        let trail = match &result {
+            Ok(answer) => &answer.trail,
+            Err(error) => &error.trail,
+        };
+        assert_eq!(steps(trail), self.play.steps(&fault.outcome), "{question}: {result:?}");
+        self.check_waits(trail, &question);
+        self.check_requests(fault, &question);
+        self.check_end(fault, &result, &question);
+    }
+
+    fn check_waits(&self, trail: &[Attempt], question: &str) {
+        for (attempt, ask) in trail.iter().zip(self.play.asks()) {
+            let Some(retry) = ask.retry else { continue };
+            let (from, to) = backoff(retry);
+            assert!((from..=to).contains(&attempt.waited), "not from {from:?} to {to:?}: {question}: {trail:?}");
+        }
+    }
+
+    /// That the requests that came are those of the play, in its order, each the same question.
+    fn check_requests(&self, fault: &Fault, question: &str) {
+        let tagged = |name, provider: &Simulator| provider.requests().into_iter().map(move |request| (name, request));
+        let mut came: Vec<(&str, Recorded)> = tagged("a", &self.a).chain(tagged("b", &self.b)).collect();
+        came.sort_by_key(|(_, request)| request.at);
+        let expected = self.play.asks().into_iter().filter(|ask| !ask.fails || fault.reply.is_some());
+        let expected: Vec<_> = expected.map(|ask| ask.provider).collect();
+        assert_eq!(came.iter().map(|(name, _)| *name).collect::<Vec<_>>(), expected, "{question}");
+        for (name, request) in &came {
+            let format = self.setup.formats[usize::from(*name == "b")];
+            let path = match format {
+                Format::Anthropic => "/v1/messages",
+                _ => "/v1/chat/completions",
+            };
+            assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", path), "{question}");
+            assert_eq!(request.body["model"], format!("{name}-model"));
+            assert_eq!(request.body["messages"][0]["content"], question);
+        }
+        self.a.forget_requests();
+        self.b.forget_requests();
+    }
+
+    /// That the agent got the last answer, or the last error as it was.
+    fn check_end(&self, fault: &Fault, result: &Result<Response, Error>, question: &str) {
+        let asks = self.play.asks();
+        let last = asks[asks.len() - 1];
+        let error = match result {
+            Ok(answer) => {
+                assert!(!last.fails);
+                assert_eq!(answer.text().as_deref(), Some("Hello from the simulator."), "{question}");
+                assert_eq!((&*answer.provider, &answer.model), (last.provider, &format!("{}-model", last.provider)));
+                return;
+            }
+            Err(error) => error,
+        };
+        assert!(last.fails, "{question}: {error}");
+        let outcome = match &error.kind {
+            ErrorKind::Api(api) => api.status.to_string(),
+            kind => kind.as_str().to_owned(),
+        };
+        assert_eq!((&outcome, error.kind.provider()), (&fault.outcome, Some(last.provider)), "{question}: {error}");
+        assert!(error.to_string().contains(fault.says), "{question}: {error}");
+    }
+}
