@@ -188,6 +188,24 @@ async fn a_thousand_calls_at_once_do_not_mix() {
     assert!(waits.iter().collect::<BTreeSet<_>>().len() > waits.len() - 3);
 }
 
+/// A call that begins as another ends may get its place in the instance, but not what goes with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_begin_while_others_end_keep_their_waits() {
+    let host = host(1, "max_retries = 1\nbackoff_base_seconds = 0.000001\nmax_wait_seconds = 0.00001");
+    let model = soon(host.load_model("a", Overrides::new())).await.unwrap();
+    let callers = (0..100).map(|caller| {
+        let model = model.clone();
+        tokio::spawn(async move {
+            for turn in 0..40 {
+                let question = format!("a: 529 ok; b: 503; turn {turn} of {caller}");
+                let answer = model.invoke(&[Message::user(&question)], &[]).await.unwrap();
+                assert_eq!(steps(&answer.trail)[2], "retry waits, fallback asks a: ok", "{question}");
+            }
+        })
+    });
+    soon(join_all(callers)).await.into_iter().for_each(Result::unwrap);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_calls_at_once_over_sockets_do_not_mix() {
     const CALLS: usize = 200;

@@ -96,7 +96,12 @@ async fn no_request_goes_out_after_it_however_many_may() {
         let error = ask(&chain(order, &a, &b, retry).host("deadline_seconds = 0.4")).await.unwrap_err();
         let deadline = Duration::from_millis(400);
         assert!(error.trail.iter().all(|attempt| attempt.started_after < deadline), "{order:?}: {error:?}");
-        assert_eq!(error.kind.as_str(), error.trail.last().unwrap().outcome.as_str(), "{order:?}: {error:?}");
+        // It cut the last attempt; or a wait came too close to it, or would have passed it.
+        match (&error.kind, error.trail.last().unwrap().outcome) {
+            (ErrorKind::DeadlineExceeded, Outcome::DeadlineExceeded | Outcome::Api) => {}
+            (ErrorKind::Api(api), Outcome::Api) => assert_eq!(api.status, 529),
+            other => panic!("{order:?}: {other:?}"),
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(count(&a) + count(&b), error.trail.len(), "{order:?}");
     }

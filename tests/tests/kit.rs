@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use arcllm_conformance::kit::{self, Report, Scenario, Scenarios};
+use serde_json::{Map, json};
 
 use super::support::Chain;
 
@@ -26,7 +27,7 @@ fn failed(report: &Report) -> Vec<&str> {
 #[test]
 fn the_built_in_modules_conform() {
     for (name, scenarios) in [("retry", 23), ("fallback", 9)] {
-        let report = kit::test(&component(name), &kit::bundled().unwrap()).unwrap();
+        let report = kit::test(&component(name), &Map::new(), &kit::bundled().unwrap()).unwrap();
         assert_eq!(failed(&report), [""; 0], "{report:#?}");
         assert_eq!(report.kind, name);
         assert_eq!(report.checks.iter().filter(|check| check.group == "scenario").count(), scenarios);
@@ -41,10 +42,40 @@ fn what_a_module_does_not_do_is_found() {
         .retain(|scenario| scenario.name.starts_with("a broken connection") || scenario.name.starts_with("a good"));
     for scenario in &mut scenarios {
         scenario.kind = None;
-        scenario.settings = [("chain".to_owned(), serde_json::json!(["primary"]))].into_iter().collect();
+        scenario.settings = [("chain".to_owned(), json!(["primary"]))].into_iter().collect();
     }
-    let report = kit::test(&component("fallback"), &scenarios).unwrap();
+    let report = kit::test(&component("fallback"), &Map::new(), &scenarios).unwrap();
     assert_eq!(failed(&report), ["a broken connection is tried again"]);
+}
+
+/// The checks that fail on a retry with this fault, and what they say of it.
+fn found(fault: &str) -> Vec<(String, String)> {
+    let faulty = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("prebuilt/faulty.wasm");
+    let settings = [("fault".to_owned(), json!(fault))].into_iter().filter(|_| !fault.is_empty()).collect();
+    let report = kit::test(&faulty, &settings, &kit::bundled().unwrap()).unwrap();
+    let failed = report.checks.into_iter().filter(|check| !check.differences.is_empty());
+    failed.map(|check| (check.name, check.differences.join("; "))).collect()
+}
+
+#[test]
+fn a_seeded_fault_is_found_by_name_with_what_was_expected() {
+    assert_eq!(found(""), []);
+    for (fault, name, says) in [
+        ("swallows-errors", "every error comes back unchanged", "became an answer"),
+        ("swallows-errors", "exhausted, the last error comes back unchanged", "ended with an answer of primary"),
+        ("retries400", "a request that is wrong passes through at once", "expected [\"primary\"]"),
+        (
+            "ignores-hints",
+            "a hint is the least wait, and jitter comes on top",
+            "expected [Exactly(0.0), Between(7.5, 8.5)]",
+        ),
+        ("asks-twice", "a good answer is asked for once and returned as it is", "2 requests were sent, expected 1"),
+        ("asks-twice", "a good answer is returned and nothing is asked twice", "expected [\"primary\"]"),
+    ] {
+        let found = found(fault);
+        let check = found.iter().find(|(check, _)| check == name);
+        assert!(check.is_some_and(|(_, differences)| differences.contains(says)), "{fault}: {name}: {found:#?}");
+    }
 }
 
 #[test]
@@ -59,7 +90,7 @@ fn every_expectation_can_fail() {
     let right = ["", "waited = [0, [1, 2]]", "took = [1, 2]"];
     let wrong = ["waited = [0, 0]", "waited = [0]", "took = 0", "error = \"api\"", "status = 503"];
     let all: String = right.iter().chain(&wrong).map(|expect| scenario(expect)).collect();
-    let report = kit::test(&component("retry"), &scenarios(&all)).unwrap();
+    let report = kit::test(&component("retry"), &Map::new(), &scenarios(&all)).unwrap();
     assert_eq!(failed(&report), wrong.map(|expect| expect.replace('"', "'")));
 }
 

@@ -16,4 +16,5 @@ mod retry;
 mod scene;
 mod support;
 mod traceability;
+mod warnings;
 mod wire_formats;

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     toolchain::{StandardLibrary, TARGET, Toolchain},
-    workspace::{Workspace, cargo},
+    workspace::{Module, Workspace, cargo},
 };
 
 /// Apart from `release`: small modules start faster and weigh less in the host.
@@ -22,18 +22,21 @@ const PROFILE: &str = "module";
 pub(crate) fn modules(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
     // Its own folder: other flags than those of the ordinary build would rebuild that one each time.
     let target = workspace.target.join("modules-build");
-    let status = command(workspace, toolchain, &target)?.status().context("cargo build")?;
-    ensure!(status.success(), "the modules do not build");
+    // One by one: together, a module and one that builds on it would share its features, and both be exported.
+    for module in &workspace.modules {
+        let status = command(workspace, module, toolchain, &target)?.status().context("cargo build")?;
+        ensure!(status.success(), "the module {} does not build", module.name);
+    }
     Ok(target.join(TARGET).join(PROFILE))
 }
 
-fn command(workspace: &Workspace, toolchain: &Toolchain, target: &Path) -> Result<Command> {
+fn command(workspace: &Workspace, module: &Module, toolchain: &Toolchain, target: &Path) -> Result<Command> {
     let mut command = Command::new(cargo());
     command
         .current_dir(&workspace.root)
         .args(["build", "--lib", "--profile", PROFILE, "--target", TARGET, "--target-dir"])
         .arg(target)
-        .args(workspace.modules.iter().flat_map(|module| ["--package", &module.package]))
+        .args(["--package", &module.package])
         .env("RUSTC", &toolchain.compiler)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(&remaps(&workspace.root, &toolchain.sysroot)?))
         .env_remove("RUSTFLAGS")

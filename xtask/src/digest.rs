@@ -12,12 +12,11 @@ use crate::workspace::Module;
 
 /// SHA-256, in hex, of all in this workspace that a module is made of, tests excepted.
 pub(crate) fn sources(root: &Path, module: &Module) -> Result<String> {
-    let home = format!("modules/{}", module.name);
     let mut files = Vec::new();
-    for path in
-        ["wit", "modules/sdk/Cargo.toml", "modules/sdk/src", &format!("{home}/Cargo.toml"), &format!("{home}/src")]
-    {
-        collect(&root.join(path), &mut files)?;
+    collect(&root.join("wit"), &mut files)?;
+    for home in module.homes.iter().map(String::as_str).chain(["modules/sdk"]) {
+        collect(&root.join(home).join("Cargo.toml"), &mut files)?;
+        collect(&root.join(home).join("src"), &mut files)?;
     }
     let mut entries = files.iter().map(|file| Ok((relative(root, file)?, read(file)?))).collect::<Result<Vec<_>>>()?;
     entries.sort();

@@ -26,7 +26,7 @@ enum Command {
         /// Build nothing; fail if a component is older than its sources
         #[arg(long)]
         check: bool,
-        /// Where the components are [default: modules/builtin/prebuilt]
+        /// Where the components are [default: modules/builtin/prebuilt, and tests/prebuilt for those of the tests]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },

@@ -16,14 +16,14 @@ use crate::{
 /// Builds every module into a component.
 pub(crate) fn build(out: Option<PathBuf>) -> Result<()> {
     let workspace = Workspace::read()?;
-    let out = out.unwrap_or_else(|| workspace.prebuilt());
     // Before the compiler reads them: an edit made meanwhile leaves a component that is stale, not one that is wrong.
     let digests: Vec<_> =
         workspace.modules.iter().map(|module| digest::sources(&workspace.root, module)).collect::<Result<_>>()?;
     let artifacts = compile::modules(&workspace, &Toolchain::find()?)?;
-    fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
     for (module, sources) in workspace.modules.iter().zip(digests) {
-        build_one(module, &sources, &artifacts, &out).with_context(|| module.name.clone())?;
+        let out = out.as_deref().unwrap_or(&module.prebuilt);
+        fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+        build_one(module, &sources, &artifacts, out).with_context(|| module.name.clone())?;
     }
     Ok(())
 }
@@ -41,10 +41,9 @@ fn build_one(module: &Module, sources: &str, artifacts: &Path, out: &Path) -> Re
 /// Fails if a component is missing or older than its sources.
 pub(crate) fn check(out: Option<PathBuf>) -> Result<()> {
     let workspace = Workspace::read()?;
-    let out = out.unwrap_or_else(|| workspace.prebuilt());
     let mut stale = Vec::new();
     for module in &workspace.modules {
-        let path = file(&out, module);
+        let path = file(out.as_deref().unwrap_or(&module.prebuilt), module);
         if made_of(&path)?.as_deref() != Some(&digest::sources(&workspace.root, module)?) {
             stale.push(path.display().to_string());
         }

@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-/// Folders under `modules/` that are no modules.
+/// Where modules are, and where their components are kept: those that `arcllm-builtin` embeds, and the tests' own.
+const HOMES: [(&str, &str); 2] = [("modules", "modules/builtin/prebuilt"), ("tests/modules", "tests/prebuilt")];
+
+/// Folders under these that are no modules.
 const NO_MODULES: [&str; 2] = ["builtin", "sdk"];
 
 /// This workspace.
@@ -31,6 +34,10 @@ pub(crate) struct Module {
     pub(crate) license: String,
     /// File name of what the compiler makes of it.
     pub(crate) artifact: String,
+    /// The folder of its component.
+    pub(crate) prebuilt: PathBuf,
+    /// The folders of its sources, from the root: its own, and those of the modules that it builds on.
+    pub(crate) homes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +55,12 @@ struct Package {
     license: Option<String>,
     manifest_path: PathBuf,
     targets: Vec<Target>,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    path: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -63,15 +76,10 @@ impl Workspace {
         let output = output.context("cargo metadata")?;
         ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
         let metadata: Metadata = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
-        let folder = metadata.workspace_root.join("modules");
-        let mut modules: Vec<_> = metadata.packages.iter().filter_map(|package| module(package, &folder)).collect();
+        let root = &metadata.workspace_root;
+        let mut modules: Vec<_> = metadata.packages.iter().filter_map(|package| module(package, root)).collect();
         modules.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, modules })
-    }
-
-    /// The components that `arcllm-builtin` embeds.
-    pub(crate) fn prebuilt(&self) -> PathBuf {
-        self.root.join("modules/builtin/prebuilt")
     }
 }
 
@@ -80,10 +88,15 @@ pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-fn module(package: &Package, folder: &Path) -> Option<Module> {
+fn module(package: &Package, root: &Path) -> Option<Module> {
     let home = package.manifest_path.parent()?;
-    let name = home.strip_prefix(folder).ok()?.to_str()?;
+    let (name, prebuilt) = HOMES.iter().find_map(|(folder, prebuilt)| {
+        let name = home.strip_prefix(root.join(folder)).ok()?.to_str()?;
+        (!name.contains('/')).then_some((name, root.join(prebuilt)))
+    })?;
     let library = package.targets.iter().find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"))?;
+    let built_on = package.dependencies.iter().filter_map(|dependency| dependency.path.as_deref());
+    let homes = std::iter::once(home).chain(built_on).filter_map(|path| from_root(path, root));
     (!NO_MODULES.contains(&name)).then(|| Module {
         name: name.to_owned(),
         package: package.name.clone(),
@@ -91,5 +104,15 @@ fn module(package: &Package, folder: &Path) -> Option<Module> {
         description: package.description.clone().unwrap_or_default(),
         license: package.license.clone().unwrap_or_default(),
         artifact: format!("{}.wasm", library.name.replace('-', "_")),
+        prebuilt,
+        // The SDK is part of every module.
+        homes: homes.filter(|home| home != "modules/sdk").collect(),
     })
+}
+
+/// With slashes on every system.
+fn from_root(path: &Path, root: &Path) -> Option<String> {
+    let path = path.strip_prefix(root).ok()?;
+    let parts: Option<Vec<_>> = path.iter().map(|part| part.to_str()).collect();
+    Some(parts?.join("/"))
 }

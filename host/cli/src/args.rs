@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, builder::styling};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 const STYLES: styling::Styles = styling::Styles::styled()
     .header(styling::AnsiColor::Green.on_default().bold())
@@ -130,6 +130,9 @@ Exit codes: 0 all passed; 1 some did not; 2 the file is no module.")]
 pub(crate) struct ModuleTest {
     /// The component.
     pub(crate) file: PathBuf,
+    /// Settings that the module needs besides those that a scenario gives, as a JSON object.
+    #[arg(long, value_name = "JSON", value_parser = settings)]
+    pub(crate) settings: Option<Map<String, Value>>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -193,6 +196,10 @@ fn module(text: &str) -> Result<(String, Value), String> {
         },
     };
     Ok((name.to_owned(), value))
+}
+
+fn settings(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("expected {{\"key\": value}}: {error}"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -33,8 +33,9 @@ fn print(report: &CheckReport) -> Result<(), Failure> {
     let chain: Vec<&str> = report.chain.iter().map(String::as_str).collect();
     line!("{STRONG}chain{STRONG:#}       {}", [&["agent"], &chain[..], &["adapter"]].concat().join(" -> "))?;
     line!(
-        "{STRONG}worst case{STRONG:#}  {} attempts, {} s of waiting",
+        "{STRONG}worst case{STRONG:#}  {} attempt{}, {} s of waiting",
         report.worst_case_attempts,
+        if report.worst_case_attempts == 1 { "" } else { "s" },
         report.worst_case_waiting.as_secs_f64()
     )?;
     line!("{STRONG}deadline{STRONG:#}    {} s", report.deadline.as_secs_f64())?;

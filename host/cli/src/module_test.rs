@@ -12,8 +12,9 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 
 pub(crate) async fn run(arguments: ModuleTest) -> Result<ExitCode, Failure> {
     let scenarios = kit::bundled().map_err(Failure::usage)?;
+    let settings = arguments.settings.unwrap_or_default();
     // The kit runs an event loop of its own.
-    let testing = tokio::task::spawn_blocking(move || kit::test(&arguments.file, &scenarios)).await;
+    let testing = tokio::task::spawn_blocking(move || kit::test(&arguments.file, &settings, &scenarios)).await;
     let report = testing.map_err(|error| Failure::usage(error.to_string()))?.map_err(Failure::usage)?;
     match arguments.json {
         true => line!("{}", serde_json::to_string(&report).map_err(|error| Failure::usage(error.to_string()))?)?,

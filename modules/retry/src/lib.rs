@@ -50,4 +50,5 @@ impl Module for Retry {
     }
 }
 
+#[cfg(feature = "component")]
 arcllm_module::export!(Retry);

@@ -11,6 +11,7 @@ mod scenario;
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 pub use inner::Reply;
 pub use scenario::{Bounds, Expect, Scenario, Scenarios, bundled};
@@ -52,14 +53,15 @@ impl Report {
     }
 }
 
-/// Holds the component in this file to the contract and to those of these scenarios that fit its kind. Blocks: it runs
-/// an event loop of its own, on virtual time.
+/// Holds the component in this file to the contract and to those of these scenarios that fit its kind. `settings` are
+/// those that the module needs besides the ones that a scenario gives. Blocks: it runs an event loop of its own, on
+/// virtual time.
 ///
 /// # Errors
 ///
 /// Where the file is no module that loads.
-pub fn test(wasm: &Path, scenarios: &[Scenario]) -> Result<Report, String> {
-    let bench = Bench { wasm: absolute(wasm)?, seed: SEED };
+pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) -> Result<Report, String> {
+    let bench = Bench { wasm: absolute(wasm)?, settings: settings.clone(), seed: SEED };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
         let subject = bench.describe().await?;

@@ -21,6 +21,8 @@ const PROVIDERS: [&str; 4] = ["primary", "second", "third", "fourth"];
 pub(super) struct Bench {
     /// The component.
     pub(super) wasm: PathBuf,
+    /// What the module needs besides the settings of a scenario.
+    pub(super) settings: Map<String, Value>,
     /// What the module's random numbers hang on.
     pub(super) seed: u64,
 }
@@ -64,7 +66,7 @@ impl Bench {
         let mut modules = Map::new();
         for name in &scenario.chain {
             let mut table = match name.as_str() {
-                "subject" => scenario.settings.clone(),
+                "subject" => self.settings.clone().into_iter().chain(scenario.settings.clone()).collect(),
                 other => scenario.modules.get(other).cloned().unwrap_or_default(),
             };
             table.insert("enabled".to_owned(), true.into());

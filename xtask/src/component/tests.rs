@@ -4,7 +4,7 @@ use super::imports;
 use crate::workspace::Workspace;
 
 fn imports_of(name: &str) -> Vec<String> {
-    let prebuilt = Workspace::read().unwrap().prebuilt().join(format!("{name}.wasm"));
+    let prebuilt = Workspace::read().unwrap().root.join(format!("modules/builtin/prebuilt/{name}.wasm"));
     imports(&fs::read(prebuilt).unwrap()).unwrap()
 }
 

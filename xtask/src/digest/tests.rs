@@ -35,6 +35,8 @@ impl Sources {
             description: String::new(),
             license: String::new(),
             artifact: "arcllm_echo.wasm".to_owned(),
+            prebuilt: "modules/builtin/prebuilt".into(),
+            homes: vec!["modules/echo".to_owned()],
         };
         sources(&self.0, &module).unwrap()
     }
@@ -93,6 +95,8 @@ fn a_missing_source_is_named() {
         description: String::new(),
         license: String::new(),
         artifact: String::new(),
+        prebuilt: "modules/builtin/prebuilt".into(),
+        homes: vec!["modules/echo".to_owned()],
     };
     let error = super::sources(&sources.0, &module).unwrap_err();
     assert!(format!("{error:#}").contains("modules/sdk/Cargo.toml"), "{error:#}");

@@ -155,3 +155,35 @@ proptest! {
         prop_assert_eq!(policy.again(&failed, &round, 0).is_some(), any && failed != Failed::Over);
     }
 }
+
+/// What one call makes of a sequence of outcomes: the waits between its attempts, on a clock of its own.
+fn waits(policy: &Policy, outcomes: &[Failed], randoms: &[u64], deadline: Option<u64>) -> Vec<u64> {
+    let (mut waits, mut now) = (Vec::new(), 0_u64);
+    for (retries, (failed, random)) in (0..).zip(outcomes.iter().zip(randoms)) {
+        let remaining = deadline.map(|deadline| deadline.saturating_sub(now));
+        let range = policy.again(failed, &[*failed], retries);
+        let Some(wait) = range.and_then(|range| range.draw(*random, remaining)) else { break };
+        now = now.saturating_add(wait);
+        waits.push(wait);
+    }
+    waits
+}
+
+proptest! {
+    #[test]
+    fn any_sequence_of_outcomes_stays_within_the_settings(
+        settings in settings(),
+        max_retries in 0_u32..6,
+        outcomes in prop::collection::vec(failed(), 12),
+        randoms in prop::collection::vec(any::<u64>(), 12),
+        deadline: Option<u64>,
+    ) {
+        let policy = policy(Settings { max_retries, ..settings });
+        let waits = waits(&policy, &outcomes, &randoms, deadline);
+        prop_assert!(waits.len() <= max_retries as usize, "more attempts than the first and its retries");
+        prop_assert!(outcomes.iter().take(waits.len()).all(|failed| policy.retryable(failed)));
+        prop_assert!(waits.iter().all(|wait| *wait <= policy.max));
+        let whole: u128 = waits.iter().map(|wait| u128::from(*wait)).sum();
+        prop_assert!(waits.is_empty() || deadline.is_none_or(|deadline| whole < u128::from(deadline)));
+    }
+}

@@ -1,0 +1,117 @@
+//! What `arcllm check` says of a configuration that is allowed and costs people dearly.
+
+use insta::assert_snapshot;
+
+use super::support::Chain;
+
+/// What `check` prints of this configuration, which may end in an error.
+async fn check(config: &str) -> (i32, String) {
+    let folder = Chain::new().folder().unwrap();
+    std::fs::write(folder.path().join("config.toml"), config).unwrap();
+    let output = folder.arcllm(["check"]).unwrap().run().await.unwrap();
+    (output.code, output.stdout)
+}
+
+const PROVIDER: &str = r#"
+[defaults]
+provider = "local"
+
+[providers.local]
+adapter = "openai"
+base_url = "http://127.0.0.1:9"
+default_model = "m"
+models.m = { context_window = 1, max_output_tokens = 1, cost_input_per_1m = 0, cost_output_per_1m = 0 }
+"#;
+
+#[tokio::test]
+async fn nothing_where_all_is_well() {
+    assert_snapshot!(check(PROVIDER).await.1, @"
+    config      config.toml
+    provider    local (m)
+    chain       agent -> adapter
+    worst case  1 attempt, 0 s of waiting
+    deadline    600 s
+    all is well
+    ");
+}
+
+#[tokio::test]
+async fn waits_beyond_the_deadline_and_a_chain_of_one() {
+    let config = format!(
+        "{PROVIDER}
+[host]
+deadline_seconds = 30
+[modules.retry]
+enabled = true
+[modules.fallback]
+enabled = true
+chain = [\"local\"]
+"
+    );
+    let (code, stdout) = check(&config).await;
+    assert_eq!(code, 0, "a warning is no error");
+    assert_snapshot!(stdout, @r#"
+    config      config.toml
+    provider    local (m)
+    chain       agent -> retry -> fallback -> adapter
+    worst case  4 attempts, 180 s of waiting
+    deadline    30 s
+    warning     config.toml:12: `host.deadline_seconds` is 30 s, and one call can wait longer than that on purpose: up to 180 s
+                help: raise it, or have the modules wait less; it ends every call that is not done by then
+    warning     config.toml:13: `modules.retry.max_wait_seconds` is 60 s, longer than the deadline of a whole call
+                help: at most host.deadline_seconds, which is 30
+    warning     config.toml:17: `modules.fallback.chain` names only the provider that is asked anyway, so nobody is left to turn to
+                help: add another provider
+    "#);
+}
+
+#[tokio::test]
+async fn what_is_missing_of_every_provider_that_can_be_asked() {
+    let config = "
+[defaults]
+provider = \"openai\"
+[modules.fallback]
+enabled = true
+chain = [\"openai\", \"groq\", \"vllm\"]
+";
+    assert_snapshot!(check(config).await.1, @r#"
+    config      config.toml
+    provider    openai (gpt-4.1)
+    chain       agent -> fallback -> adapter
+    worst case  3 attempts, 0 s of waiting
+    deadline    600 s
+    warning     config.toml: `providers.groq.api_key_env` names the environment variable GROQ_API_KEY, which is not set
+                help: put the key of groq into the variable GROQ_API_KEY
+    warning     config.toml: `providers.groq.models."llama-3.3-70b-versatile"` does not say what is known of llama-3.3-70b-versatile: context_window, max_output_tokens, cost_input_per_1m, cost_output_per_1m
+                help: limits and prices cannot be worked out without
+    warning     config.toml: `providers.openai.api_key_env` names the environment variable OPENAI_API_KEY, which is not set
+                help: put the key of openai into the variable OPENAI_API_KEY
+    warning     config.toml: `providers.vllm.default_model` is missing, and no model was asked for
+                help: set it, or name a model with the call (--model)
+    "#);
+}
+
+#[tokio::test]
+async fn the_worst_case_multiplies_over_the_chain() {
+    let second =
+        PROVIDER.replace("[defaults]\nprovider = \"local\"", "").replace("providers.local", "providers.second");
+    let config = format!(
+        "{PROVIDER}{second}
+[modules.retry]
+enabled = true
+max_retries = 3
+max_wait_seconds = 10
+[modules.fallback]
+enabled = true
+chain = [\"local\", \"second\"]
+"
+    );
+    assert_snapshot!(check(&config).await.1, @r#"
+    config      config.toml
+    provider    local (m)
+    chain       agent -> retry -> fallback -> adapter
+    worst case  8 attempts, 30 s of waiting
+    deadline    600 s
+    all is well
+    "#);
+}
