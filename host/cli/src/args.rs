@@ -20,8 +20,8 @@ Examples:
   arcllm invoke --provider openai --module retry=on 'Hello'
   arcllm check                                       what config.toml comes to
 
-The configuration is --config FILE, else ARCLLM_CONFIG, else ./config.toml, else arcllm/config.toml in your
-configuration directory, else built-in defaults.")]
+The configuration is --config FILE, else the one that ARCLLM_CONFIG names, else ./config.toml, else
+arcllm/config.toml in your configuration directory, else built-in defaults.")]
 pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -72,8 +72,8 @@ Examples:
   arcllm invoke --provider anthropic --module retry='{\"max_retries\": 5}' --module fallback=off --trace 'Hello'
   arcllm invoke --json --request conversation.json
 
-A request is JSON: {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"tools\": [], \"options\": {}}. The `message` of
-an answer printed with --json can be appended to its `messages` as it is.
+A request is JSON: {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"tools\": [], \"options\": {}}.
+The `message` of an answer printed with --json can be appended to its `messages` as it is.
 
 Exit codes: 0 an answer; 1 no answer; 2 a mistake in the configuration or the arguments.")]
 pub(crate) struct Invoke {
