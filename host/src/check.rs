@@ -51,7 +51,11 @@ impl Host {
             Ok(modules) => report.modules = modules,
             Err(error) => report.problems.push(error.to_string()),
         }
-        report.problems.extend(report.modules.iter().filter_map(|module| module.problem.clone()));
+        // A file that nobody has switched on or configured is in nobody's way.
+        let (used, stray): (Vec<_>, Vec<_>) = (report.modules.iter())
+            .partition(|module| module.position.is_some() || config.modules.contains_key(&module.name));
+        report.problems.extend(used.into_iter().filter_map(|module| module.problem.clone()));
+        report.warnings.extend(stray.into_iter().filter_map(|module| module.problem.clone()));
         let on = report.modules.iter().filter(|module| module.position.is_some());
         report.chain = on.map(|module| module.name.clone()).collect();
         match provider.map(|provider| self.shared.model_of(provider, None)) {
@@ -68,7 +72,7 @@ impl Host {
                 Err(error) => report.problems.push(error.to_string()),
             }
         }
-        report.warnings = self.shared.warnings(&report);
+        report.warnings.extend(self.shared.warnings(&report));
         report
     }
 }

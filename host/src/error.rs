@@ -108,8 +108,9 @@ impl ErrorKind {
             ErrorKind::Api(_) => Outcome::Api,
             ErrorKind::Connection(_) => Outcome::Connection,
             ErrorKind::Timeout(_) => Outcome::Timeout,
-            // The adapter, which makes attempts, makes none of the last three.
-            ErrorKind::Parse(_) | ErrorKind::Config(_) | ErrorKind::Module(_) | ErrorKind::Other(_) => Outcome::Parse,
+            ErrorKind::Parse(_) => Outcome::Parse,
+            ErrorKind::Config(_) => Outcome::Config,
+            ErrorKind::Module(_) | ErrorKind::Other(_) => Outcome::Module,
             ErrorKind::Cancelled => Outcome::Cancelled,
             ErrorKind::DeadlineExceeded => Outcome::DeadlineExceeded,
         }

@@ -183,7 +183,8 @@ impl Shared {
             Some((default, _)) => Some(default),
             None => self.provider(name)?.default_model.as_ref(),
         };
-        model.or(default.map(String::as_str)).map(str::to_owned).ok_or_else(|| {
+        let model = model.or(default.map(String::as_str)).filter(|model| !model.is_empty());
+        model.map(str::to_owned).ok_or_else(|| {
             let key = format!("providers.{name}.default_model");
             let error = self.config.document.error(Some(&key), "is missing, and no model was asked for");
             error.help("set it, or name a model with the call (--model)")
@@ -213,6 +214,13 @@ impl Shared {
         for SwitchedOn { name, settings } in self.switched_on(overrides)? {
             let asked = overrides.modules.get(&name);
             links.push(Link { module: name.as_str().into(), pool: self.ready(&name, settings, asked).await? });
+        }
+        for (name, asked) in &overrides.modules {
+            // Off, and settings all the same: they are checked like those of a file.
+            let mut settings = asked.as_object().cloned().unwrap_or_default();
+            if settings.remove("enabled") == Some(false.into()) && !settings.is_empty() {
+                self.check_module_off(name, &settings, Some(asked)).await?;
+            }
         }
         Ok(links)
     }

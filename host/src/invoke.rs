@@ -26,10 +26,17 @@ pub(crate) struct Invoke {
 }
 
 struct State {
-    trail: Vec<Attempt>,
+    trail: Vec<Entry>,
     waited: Duration,
     waited_by: Option<Arc<str>>,
     random: Pcg64Mcg,
+}
+
+/// An attempt, written down when it begins: whatever becomes of it, and whoever asks when, it is in the trail.
+struct Entry {
+    attempt: Attempt,
+    /// Since when it is under way; absent once it has ended.
+    since: Option<Instant>,
 }
 
 impl Invoke {
@@ -66,17 +73,31 @@ impl Invoke {
         state.waited_by = Some(by.clone());
     }
 
-    /// How many attempts have ended.
+    /// How many attempts have begun.
     pub(crate) fn attempt_count(&self) -> usize {
         self.state().trail.len()
     }
 
-    /// The attempts that have ended, from this one on.
+    /// The attempts from this one on, in the order in which they began. One that is under way ends here for whoever asks.
     pub(crate) fn attempts(&self, since: usize) -> Vec<Attempt> {
-        self.state().trail.get(since..).unwrap_or_default().to_vec()
+        let state = self.state();
+        let entries = state.trail.get(since..).unwrap_or_default();
+        let seen = |entry: &Entry| match entry.since {
+            None => entry.attempt.clone(),
+            Some(begun) => Attempt { took: begun.elapsed(), outcome: self.cut_short(), ..entry.attempt.clone() },
+        };
+        entries.iter().map(seen).collect()
     }
 
-    /// Begins an attempt. Whatever becomes of the returned value, the trail has an entry for it.
+    /// How an attempt ended that nobody waited for.
+    fn cut_short(&self) -> Outcome {
+        match self.remaining() {
+            Some(Duration::ZERO) => Outcome::DeadlineExceeded,
+            _ => Outcome::Cancelled,
+        }
+    }
+
+    /// Begins an attempt, which ends with the returned value.
     pub(crate) fn begin(self: &Arc<Self>, upstream: &Upstream, asked_by: Option<&str>) -> Begun {
         let mut state = self.state();
         let attempt = Attempt {
@@ -93,10 +114,12 @@ impl Invoke {
             retry_after: None,
             should_retry: None,
         };
-        let number = state.trail.len() + 1;
+        let index = state.trail.len();
+        state.trail.push(Entry { attempt, since: Some(Instant::now()) });
         drop(state);
+        let number = index + 1;
         tracing::debug!(target: "arcllm::attempt", provider = upstream.provider, model = upstream.model, number, "attempt");
-        Begun { invoke: self.clone(), started: Instant::now(), attempt: Some(attempt) }
+        Begun { invoke: self.clone(), index }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -105,18 +128,16 @@ impl Invoke {
     }
 }
 
-/// An attempt under way. Dropped before its end, it was cancelled.
+/// An attempt under way. Dropped before its end, it was cut short.
 pub(crate) struct Begun {
     invoke: Arc<Invoke>,
-    started: Instant,
-    attempt: Option<Attempt>,
+    index: usize,
 }
 
 impl Begun {
     /// Writes down how the attempt ended.
-    pub(crate) fn end(mut self, result: &Result<Response, ErrorKind>) {
-        let Some(attempt) = &mut self.attempt else { return };
-        match result {
+    pub(crate) fn end(self, result: &Result<Response, ErrorKind>) {
+        self.finish(|attempt| match result {
             Ok(_) => attempt.outcome = Outcome::Ok,
             Err(error) => {
                 attempt.outcome = error.outcome();
@@ -126,15 +147,24 @@ impl Begun {
                     attempt.should_retry = api.should_retry;
                 }
             }
+        });
+    }
+
+    /// Completes the entry, unless that has been done.
+    fn finish(&self, complete: impl FnOnce(&mut Attempt)) {
+        let mut state = self.invoke.state();
+        let Some(entry) = state.trail.get_mut(self.index) else { return };
+        if let Some(begun) = entry.since.take() {
+            entry.attempt.took = begun.elapsed();
+            complete(&mut entry.attempt);
         }
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        let Some(mut attempt) = self.attempt.take() else { return };
-        attempt.took = self.started.elapsed();
-        self.invoke.state().trail.push(attempt);
+        let outcome = self.invoke.cut_short();
+        self.finish(|attempt| attempt.outcome = outcome);
     }
 }
 

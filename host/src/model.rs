@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Failure},
     host::Shared,
     invoke::{Call, Invoke},
     message::Message,
@@ -78,22 +78,48 @@ impl Model {
     ///
     /// As [`invoke`](Model::invoke).
     pub async fn invoke_with(&self, request: impl Into<Arc<Request>>) -> Result<Response, Error> {
+        self.invoke_until(request, std::future::pending()).await
+    }
+
+    /// Asks the model, and gives up as soon as `stop` is ready. Unlike dropping the future, that still tells what was
+    /// tried: the error is [`Cancelled`](ErrorKind::Cancelled), with the trail.
+    ///
+    /// # Errors
+    ///
+    /// As [`invoke`](Model::invoke).
+    pub async fn invoke_until(
+        &self,
+        request: impl Into<Arc<Request>>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Response, Error> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            let problem = "a model is loaded and invoked inside of a Tokio runtime";
+            return Err(ErrorKind::Config(Failure::new("", problem)).into());
+        }
         let request = request.into();
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
         let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call());
         let cancel = CancellationToken::new();
         let _dropped = cancel.clone().drop_guard();
         let call = Call { request, invoke: invoke.clone(), asked_by: None, cancel };
-        let asking = self.chain.clone().invoke(call);
-        let result = match invoke.deadline().and_then(|deadline| deadline.checked_add(GRACE)) {
-            Some(last) => {
-                tokio::time::timeout_at(last, asking).await.unwrap_or_else(|_| Err(ErrorKind::DeadlineExceeded))
-            }
-            None => asking.await,
+        let result = tokio::select! {
+            // First, so that what stops the call is looked out for before anything is sent.
+            biased;
+            () = stop => Err(ErrorKind::Cancelled),
+            result = self.chain.clone().invoke(call) => result,
+            () = late(&invoke) => Err(ErrorKind::DeadlineExceeded),
         };
         match result {
             Ok(response) => Ok(Response { trail: invoke.attempts(0), ..response }),
             Err(kind) => Err(Error { kind, trail: invoke.attempts(0) }),
         }
+    }
+}
+
+/// Waits until a chain has had its deadline, and the time to say what it was doing.
+async fn late(invoke: &Invoke) {
+    match invoke.deadline().and_then(|deadline| deadline.checked_add(GRACE)) {
+        Some(last) => tokio::time::sleep_until(last).await,
+        None => std::future::pending().await,
     }
 }

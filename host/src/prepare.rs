@@ -19,7 +19,15 @@ pub(crate) struct PoolKey {
     sandbox: Sandbox,
 }
 
-/// A module, compiled and allowed to run.
+/// A module's bytes, and where they come from.
+pub(crate) struct Found {
+    pub(crate) origin: Origin,
+    pub(crate) digest: String,
+    bytes: Vec<u8>,
+    sandbox: Sandbox,
+}
+
+/// A module, compiled.
 pub(crate) struct Prepared {
     pub(crate) compiled: Arc<Compiled>,
     pub(crate) origin: Origin,
@@ -51,21 +59,47 @@ impl Shared {
         Ok(self.pools().entry(key).or_insert(pool).clone())
     }
 
-    /// The module's component, compiled unless that was done before, and allowed to run.
+    /// The module's component, compiled and allowed to run.
     pub(crate) async fn prepare(&self, name: &str) -> Result<Prepared, ConfigError> {
+        let found = self.find(name)?;
+        self.check_pin(name, &found)?;
+        let prepared = self.compile(name, found).await?;
+        self.check_grants(name, &prepared)?;
+        Ok(prepared)
+    }
+
+    /// The module's bytes.
+    pub(crate) fn find(&self, name: &str) -> Result<Found, ConfigError> {
         let sandbox = self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default();
         let (origin, bytes) = self.bytes(name, &sandbox)?;
-        if let Some(pinned) = &sandbox.sha256
-            && let digest = digest(&bytes)
-            && !pinned.eq_ignore_ascii_case(&digest)
-        {
-            let key = format!("modules.{name}.sandbox.sha256");
-            let error = self.config.document.error(Some(&key), format!("does not match: {origin} has {digest}"));
-            return Err(error.help("set this digest if the new file is the one you want"));
+        Ok(Found { digest: digest(&bytes), origin, bytes, sandbox })
+    }
+
+    /// Refuses bytes that are not those that config pins.
+    pub(crate) fn check_pin(&self, name: &str, found: &Found) -> Result<(), ConfigError> {
+        let Found { origin, digest, sandbox, .. } = found;
+        if sandbox.sha256.as_ref().is_none_or(|pinned| pinned.eq_ignore_ascii_case(digest)) {
+            return Ok(());
         }
-        let compiled = self.compile(name, &origin, bytes).await?;
-        self.check_grants(name, &origin, &sandbox, &compiled)?;
-        Ok(Prepared { compiled, origin, sandbox })
+        let key = format!("modules.{name}.sandbox.sha256");
+        let error = self.config.document.error(Some(&key), format!("does not match: {origin} has {digest}"));
+        Err(error.help("set this digest if the new file is the one you want"))
+    }
+
+    /// Refuses a component that asks for what it is not granted.
+    pub(crate) fn check_grants(&self, name: &str, prepared: &Prepared) -> Result<(), ConfigError> {
+        let granted = prepared.granted();
+        match prepared.compiled.asks_for().find(|grant| !granted.contains(grant)) {
+            None => Ok(()),
+            Some(grant) => {
+                let key = format!("modules.{name}.sandbox.allow");
+                let origin = &prepared.origin;
+                let problem = format!("does not grant `{grant}`, which {origin} imports (it would ask other models)");
+                let error = self.config.document.error(Some(&key), problem);
+                Err(error
+                    .help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
+            }
+        }
     }
 
     /// An instance of the module, and what it says of itself.
@@ -107,20 +141,25 @@ impl Shared {
     pub(crate) async fn check_modules_off(&self) -> Result<(), ConfigError> {
         for (name, module) in &self.config.modules {
             if !module.enabled && !module.settings.is_empty() {
-                self.check_module_off(name, &module.settings).await?;
+                self.check_module_off(name, &module.settings, None).await?;
             }
         }
         Ok(())
     }
 
     /// What a module that is off does not have is no mistake: neither its file, nor a setting that it would need.
-    pub(crate) async fn check_module_off(&self, name: &str, settings: &Map<String, Value>) -> Result<(), ConfigError> {
+    pub(crate) async fn check_module_off(
+        &self,
+        name: &str,
+        settings: &Map<String, Value>,
+        asked: Option<&Value>,
+    ) -> Result<(), ConfigError> {
         let Ok(prepared) = self.prepare(name).await else { return Ok(()) };
-        let (_, refusals) = self.offered(name, &prepared, settings, None).await?;
+        let (_, refusals) = self.offered(name, &prepared, settings, asked).await?;
         let is_set = |refusal: &Refusal| settings.contains_key(first_key(&refusal.key));
         match refusals.into_iter().flatten().find(is_set) {
             None => Ok(()),
-            Some(refusal) => Err(self.refused(name, refusal, None)),
+            Some(refusal) => Err(self.refused(name, refusal, asked)),
         }
     }
 
@@ -158,36 +197,21 @@ impl Shared {
         }
     }
 
-    async fn compile(&self, name: &str, origin: &Origin, bytes: Vec<u8>) -> Result<Arc<Compiled>, ConfigError> {
+    /// Compiles what was found, unless the process has done that before.
+    pub(crate) async fn compile(&self, name: &str, found: Found) -> Result<Prepared, ConfigError> {
+        let Found { origin, bytes, sandbox, .. } = found;
         let runtime = Runtime::get()?;
         let compiling = tokio::task::spawn_blocking(move || runtime.compile(&bytes));
         let compiled =
             compiling.await.map_err(|error| ConfigError::new(format!("compiling `{name}` failed: {error}")))?;
-        compiled.map_err(|(problem, help)| {
-            let error = ConfigError::new(format!("{problem} (the module `{name}`)")).help(help);
-            match origin {
-                Origin::File(path) => error.file(path),
-                Origin::BuiltIn => error,
-            }
-        })
-    }
-
-    fn check_grants(
-        &self,
-        name: &str,
-        origin: &Origin,
-        sandbox: &Sandbox,
-        compiled: &Compiled,
-    ) -> Result<(), ConfigError> {
-        let granted = |grant: &str| *origin == Origin::BuiltIn || sandbox.allow.iter().any(|allowed| allowed == grant);
-        match compiled.asks_for().find(|grant| !granted(grant)) {
-            None => Ok(()),
-            Some(grant) => {
-                let key = format!("modules.{name}.sandbox.allow");
-                let problem = format!("does not grant `{grant}`, which {origin} imports (it would ask other models)");
-                let error = self.config.document.error(Some(&key), problem);
-                Err(error
-                    .help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
+        match compiled {
+            Ok(compiled) => Ok(Prepared { compiled, origin, sandbox }),
+            Err((problem, help)) => {
+                let error = ConfigError::new(format!("{problem} (the module `{name}`)")).help(help);
+                Err(match origin {
+                    Origin::File(path) => error.file(path),
+                    Origin::BuiltIn => error,
+                })
             }
         }
     }
@@ -276,6 +300,13 @@ impl Shared {
 }
 
 impl Prepared {
+    /// What it is granted of what it asks for. A built-in module has it all.
+    pub(crate) fn granted(&self) -> Vec<&'static str> {
+        let allowed =
+            |grant: &&str| self.origin == Origin::BuiltIn || self.sandbox.allow.iter().any(|one| one == grant);
+        self.compiled.asks_for().filter(allowed).collect()
+    }
+
     pub(crate) fn failed(&self, name: &str, doing: &str, reason: &str) -> ConfigError {
         let error = ConfigError::new(format!("names a module that failed to {doing} ({}): {reason}", self.origin));
         error.key(format!("modules.{name}"))

@@ -12,7 +12,7 @@ use crate::{
     config::{ConfigError, Overrides},
     host::{Host, Shared},
     invoke::Invoke,
-    runtime::{Hop, Origin, Probe},
+    runtime::{Hop, Probe},
 };
 
 /// What `arcllm modules` says of a module.
@@ -101,16 +101,17 @@ impl Shared {
     }
 
     async fn describe(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
-        let prepared = self.prepare(&report.name).await?;
-        report.origin = Some(prepared.origin.to_string());
-        report.sha256 = Some(prepared.compiled.digest.clone());
+        // All that is known stands in the report before this says what is wrong.
+        let found = self.find(&report.name)?;
+        report.origin = Some(found.origin.to_string());
+        report.sha256 = Some(found.digest.clone());
+        let pinned = self.check_pin(&report.name, &found);
+        let prepared = self.compile(&report.name, found).await?;
         report.imports.clone_from(&prepared.compiled.imports);
         report.asks_for = prepared.compiled.asks_for().map(str::to_owned).collect();
-        // Whatever lacks a grant has been refused above, so all is granted that is asked for.
-        report.granted.clone_from(&report.asks_for);
-        if prepared.origin != Origin::BuiltIn {
-            report.granted.retain(|grant| prepared.sandbox.allow.contains(grant));
-        }
+        report.granted = prepared.granted().into_iter().map(str::to_owned).collect();
+        pinned?;
+        self.check_grants(&report.name, &prepared)?;
         let (_, description) = self.started(&report.name, &prepared).await?;
         report.version = Some(description.version);
         report.kind = Some(description.kind);
@@ -118,7 +119,7 @@ impl Shared {
         let settings = self.config.modules.get(&report.name).map(|module| module.settings.clone()).unwrap_or_default();
         match report.position {
             Some(_) => self.configured(&report.name, &prepared, &settings, None).await.map(drop),
-            None => self.check_module_off(&report.name, &settings).await,
+            None => self.check_module_off(&report.name, &settings, None).await,
         }
     }
 }

@@ -54,6 +54,10 @@ pub enum Outcome {
     Timeout,
     /// An answer that is not what the format says.
     Parse,
+    /// The request could not be written in the provider's format.
+    Config,
+    /// The adapter itself failed.
+    Module,
     /// The caller went away.
     Cancelled,
     /// The deadline of the invoke cut it short.
@@ -69,6 +73,8 @@ impl Outcome {
             Outcome::Connection => "connection",
             Outcome::Timeout => "timeout",
             Outcome::Parse => "parse",
+            Outcome::Config => "config",
+            Outcome::Module => "module",
             Outcome::Cancelled => "cancelled",
             Outcome::DeadlineExceeded => "deadline_exceeded",
         }

@@ -28,7 +28,7 @@ impl Failure {
         Failure::Usage(message.into())
     }
 
-    /// Prints the failure and gives its exit code: 1 where something was tried, 2 where nothing was sent.
+    /// Prints the failure and gives its exit code: 2 for a mistake in the configuration or the arguments, 1 for all else.
     pub(crate) fn report(self, json: bool) -> ExitCode {
         match self {
             Failure::Usage(message) => usage(&message, json),

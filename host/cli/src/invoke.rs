@@ -1,12 +1,16 @@
 //! `arcllm invoke`.
 
 use std::{
+    collections::BTreeMap,
     io::{IsTerminal as _, Read as _},
     path::Path,
     process::ExitCode,
+    time::Duration,
 };
 
-use arcllm::{Config, Error, ErrorKind, Host, Message, Overrides, Request, Response};
+use arcllm::{Config, ErrorKind, Host, Message, Options, Overrides, Request, Response};
+
+use serde_json::Value;
 
 use crate::{
     args::Invoke,
@@ -25,14 +29,25 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
             "no provider was named\n  help: name one with --provider, or set `defaults.provider` in the configuration",
         )
     })?;
-    let overrides = Overrides { model: arguments.model, modules: arguments.modules.into_iter().collect() };
+    let overrides = Overrides { model: arguments.model, modules: modules(arguments.modules)? };
 
     let spinner = Spinner::start(!arguments.json);
-    let result = interruptible(async {
+    // Listened for before anything is sent.
+    let mut interrupt = std::pin::pin!(async {
+        // Where it cannot be listened for, nothing interrupts.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    });
+    let result = async {
         spinner.say(format!("loading {provider}"));
-        let model = host.load_model(provider, overrides).await?;
-        model.invoke_with(request).await
-    })
+        let model = tokio::select! {
+            biased;
+            () = &mut interrupt => return Err(ErrorKind::Cancelled.into()),
+            model = host.load_model(provider, overrides) => model?,
+        };
+        model.invoke_until(request, interrupt).await
+    }
     .await;
     spinner.stop();
 
@@ -60,14 +75,16 @@ pub(crate) fn host(config: Option<&Path>) -> Result<Host, Failure> {
     Ok(Host::builder().config(config).build()?)
 }
 
-/// Ctrl-C drops the call, which ends it: nothing further is sent.
-async fn interruptible(call: impl Future<Output = Result<Response, Error>>) -> Result<Response, Error> {
-    tokio::select! {
-        // First, so that it is listened for before anything is sent.
-        biased;
-        Ok(()) = tokio::signal::ctrl_c() => Err(ErrorKind::Cancelled.into()),
-        result = call => result,
+/// Each module once: of two that differ, one would be lost.
+fn modules(given: Vec<(String, Value)>) -> Result<BTreeMap<String, Value>, Failure> {
+    let mut modules = BTreeMap::new();
+    for (name, switch) in given {
+        if modules.insert(name.clone(), switch).is_some() {
+            let help = "give all of its settings in one: --module NAME='{\"key\": value, \"other\": value}'";
+            return Err(Failure::usage(format!("--module names `{name}` twice\n  help: {help}")));
+        }
     }
+    Ok(modules)
 }
 
 /// The conversation: the request's, if there is one, with instructions before and the prompt after.
@@ -80,14 +97,14 @@ fn request(arguments: &Invoke) -> Result<Request, Failure> {
         Some(file) => read_request(file)?,
         None => Request::default(),
     };
-    if let Some(system) = &arguments.system {
-        request.messages.insert(0, Message::system(system));
-    }
     if let Some(prompt) = prompt(arguments)? {
         request.messages.push(Message::user(prompt));
     }
     if request.messages.is_empty() {
         return Err(Failure::usage("there is nothing to ask\n  help: give a PROMPT, or --request FILE"));
+    }
+    if let Some(system) = &arguments.system {
+        request.messages.insert(0, Message::system(system));
     }
     let options = &mut request.options;
     options.max_tokens = arguments.max_tokens.or(options.max_tokens);
@@ -116,11 +133,26 @@ fn read_request(file: &Path) -> Result<Request, Failure> {
     };
     let text = text.map_err(|error| Failure::usage(format!("{name}: cannot be read: {error}")))?;
     // Read as an object first: `serde` would take a list for a struct too.
-    let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text);
-    object.and_then(|_| serde_json::from_str(&text)).map_err(|error| {
+    let object = serde_json::from_str::<serde_json::Map<String, Value>>(&text);
+    let request = object.and_then(|_| serde_json::from_str::<Request>(&text)).map_err(|error| {
         let help = "{\"messages\": [{\"role\": \"user\", \"content\": \"…\"}], \"tools\": […], \"options\": {…}}";
         Failure::usage(format!("{name}: is no request: {error}\n  help: {help}"))
-    })
+    });
+    let request = request?;
+    check_options(&request.options).map_err(|problem| Failure::usage(format!("{name}: {problem}")))?;
+    Ok(request)
+}
+
+/// What the arguments of the same names are refused for.
+fn check_options(options: &Options) -> Result<(), &'static str> {
+    match options {
+        Options { max_tokens: Some(0), .. } => Err("`options.max_tokens` is a whole number above zero"),
+        Options { temperature: Some(temperature), .. } if *temperature < 0.0 => {
+            Err("`options.temperature` is a number, zero or more")
+        }
+        Options { deadline: Some(Duration::ZERO), .. } => Err("`options.deadline_seconds` is a number above zero"),
+        _ => Ok(()),
+    }
 }
 
 fn read_standard_input() -> std::io::Result<String> {
@@ -135,7 +167,7 @@ fn print(response: &Response) -> Result<(), Failure> {
         line!("{text}")?;
     }
     for call in response.tool_calls() {
-        line!("{} {}", call.name, serde_json::Value::Object(call.arguments.clone()))?;
+        line!("{} {}", call.name, Value::Object(call.arguments.clone()))?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(arguments: Configured) -> Result<ExitCode, Failure> {
     } else {
         modules.iter().try_for_each(print)?;
     }
-    match modules.iter().any(|module| module.problem.is_some()) {
+    match modules.iter().any(|module| module.position.is_some() && module.problem.is_some()) {
         true => Err(Failure::Told),
         false => Ok(ExitCode::SUCCESS),
     }

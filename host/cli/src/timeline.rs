@@ -53,6 +53,8 @@ impl Scale {
             | Outcome::Connection
             | Outcome::Timeout
             | Outcome::Parse
+            | Outcome::Config
+            | Outcome::Module
             | Outcome::Cancelled
             | Outcome::DeadlineExceeded => (BAD, "█"),
         };
@@ -66,7 +68,9 @@ impl Scale {
     fn wait(&self, formatter: &mut fmt::Formatter<'_>, attempt: &Attempt, before: Option<&Attempt>) -> fmt::Result {
         if !attempt.waited.is_zero() {
             let who = attempt.waited_by.as_deref().unwrap_or("a module");
-            let why = match before.and_then(|before| before.retry_after) {
+            // A wait that is shorter than a hint was not made for it.
+            let hint = before.and_then(|before| before.retry_after).filter(|hint| *hint <= attempt.waited);
+            let why = match hint {
                 Some(hint) => format!("the server asked for {}", length(hint)),
                 None => "its own backoff".to_owned(),
             };

@@ -43,7 +43,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 }
 
 /// Why bytes are no module.
-pub(crate) type Unfit = (String, &'static str);
+pub(super) type Unfit = (String, &'static str);
 
 impl Compiled {
     /// Compiles and links. Takes milliseconds where the compiled code is cached, up to seconds where it is not.

@@ -132,14 +132,17 @@ impl AccessorTask<State> for Serve {
         let call = store.with(|mut store| {
             let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone() })?;
             let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
-            store.data_mut().calls.insert(call.task(), hop);
+            store.data_mut().calls.insert(call.task(), hop.clone());
             Ok::<_, wasmtime::Error>(call)
         })?;
         let task = call.task();
         let (answer,) = invoke.finish_call_concurrent(store, call).await?;
         let answer = store.with(|mut store| {
             let state = store.data_mut();
-            state.calls.remove(&task);
+            // The number of a task that has ended is given to the next, whose call may have begun meanwhile.
+            if state.calls.get(&task).is_some_and(|known| Arc::ptr_eq(known, &hop)) {
+                state.calls.remove(&task);
+            }
             take(state, answer)
         })?;
         drop(seat);

@@ -26,13 +26,13 @@ pub(super) fn settings(schema: &Value) -> Map<String, Value> {
 }
 
 /// Holds a module to the contract.
-pub(super) async fn check(bench: &Bench, settings: &Map<String, Value>) -> Vec<Clause> {
+pub(super) async fn check(bench: &Bench, kind: &str, settings: &Map<String, Value>) -> Vec<Clause> {
     let scenario = plain(settings);
     vec![
         ("it says what it is", describes(bench, &scenario).await),
         ("`name` and `validate-config` are its inner's", transparent(bench, &scenario).await),
         ("a good answer is asked for once and returned as it is", answers(bench, &scenario).await),
-        ("every error comes back unchanged", errors(bench, settings).await),
+        ("every error comes back unchanged", errors(bench, settings, !["retry", "fallback"].contains(&kind)).await),
         ("a call that is given up asks nobody further", cancels(bench, settings).await),
         ("100 calls at once are kept apart", apart(bench, &scenario).await),
         ("a conversation of 10 MB is forwarded", large(bench, &scenario).await),
@@ -107,7 +107,8 @@ async fn answers(bench: &Bench, scenario: &Scenario) -> Vec<String> {
     found
 }
 
-async fn errors(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
+/// `once` where the module is of no kind that asks again.
+async fn errors(bench: &Bench, settings: &Map<String, Value>, once: bool) -> Vec<String> {
     let statuses = [400, 401, 404, 429, 500, 503, 529].map(|status| Reply { status: Some(status), ..Reply::default() });
     let kinds = ["connection", "timeout", "parse", "config", "module", "cancelled", "deadline_exceeded", "other"];
     let kinds = kinds.map(|kind| Reply { error: Some(kind.to_owned()), ..Reply::default() });
@@ -129,6 +130,9 @@ async fn errors(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
         let sent = reply.result(&last.provider, &last.request).err();
         if sent.as_ref() != Some(&error.kind) {
             found.push(format!("{sent:?} became {:?}", error.kind));
+        }
+        if once && asked.len() != 1 {
+            found.push(format!("{} requests were sent for {reply:?}, expected 1", asked.len()));
         }
         if error.trail.len() != asked.len() {
             found.push(format!("{} requests were sent, and {} are in the trail", asked.len(), error.trail.len()));

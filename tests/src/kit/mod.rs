@@ -67,7 +67,7 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
         let subject = bench.describe().await?;
         let kind = subject.kind.unwrap_or_default();
         let settings = contract::settings(&subject.config_schema.unwrap_or_default());
-        let clauses = contract::check(&bench, &settings).await.into_iter();
+        let clauses = contract::check(&bench, &kind, &settings).await.into_iter();
         let mut checks: Vec<Check> = clauses
             .map(|(name, differences)| Check { group: "contract", name: name.to_owned(), differences })
             .collect();

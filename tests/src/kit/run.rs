@@ -107,9 +107,14 @@ impl Bench {
 ///
 /// # Errors
 ///
-/// Where there is no such file.
+/// Where there is no such file, or its path is not Unicode.
 pub(super) fn absolute(wasm: &Path) -> Result<PathBuf, String> {
-    wasm.canonicalize().map_err(|error| format!("{}: {error}", wasm.display()))
+    let path = wasm.canonicalize().map_err(|error| format!("{}: {error}", wasm.display()))?;
+    match path.to_str() {
+        Some(_) => Ok(path),
+        // It goes into a configuration, which is text.
+        None => Err(format!("{}: the path is not valid Unicode", path.display())),
+    }
 }
 
 /// A request of one message.

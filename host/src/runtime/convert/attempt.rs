@@ -10,6 +10,8 @@ pub(crate) fn attempt_out(attempt: &Attempt) -> wit::Attempt {
         Outcome::Connection => wit::Outcome::Connection,
         Outcome::Timeout => wit::Outcome::Timeout,
         Outcome::Parse => wit::Outcome::Parse,
+        Outcome::Config => wit::Outcome::Other("config".to_owned()),
+        Outcome::Module => wit::Outcome::Module,
         Outcome::Cancelled => wit::Outcome::Cancelled,
         Outcome::DeadlineExceeded => wit::Outcome::DeadlineExceeded,
     };

@@ -7,7 +7,7 @@ use wasmtime::{
 
 use super::inner::give;
 use crate::{
-    error::ErrorKind,
+    error::{ErrorKind, Failure},
     response::Response,
     runtime::{
         bindings::arcllm::llm::{
@@ -35,7 +35,7 @@ impl HostWithStore<State> for Imports {
         }
         Ok(match hop.place.loader.load(&provider) {
             Ok(model) => Ok(store.with(|mut store| store.get().table.push(ModelHandle { model }))?),
-            Err(error) => Err(error_out(ErrorKind::from(error))),
+            Err(error) => Err(error_out(ErrorKind::Config(Failure::new(provider, error.to_string())))),
         })
     }
 }
