@@ -644,3 +644,21 @@ async fn nothing_to_ask() {
       help: give a PROMPT, or --request FILE
     ");
 }
+
+#[tokio::test]
+async fn settings_of_a_module_that_the_call_has_off() {
+    assert_snapshot!(given(&["--module", "retry={\"enabled\": false, \"max_retris\": 1}", "Hi"]).await, @"
+    error: `modules.retry.max_retris` is not a setting (in the overrides of this load)
+      help: did you mean `max_retries`?
+    ");
+}
+
+#[tokio::test]
+async fn options_of_a_request_that_no_provider_takes() {
+    for options in [r#"{"max_tokens": 0}"#, r#"{"temperature": -3}"#, r#"{"deadline_seconds": 0}"#] {
+        let request = format!(r#"{{"messages": [{{"role": "user", "content": "Hi"}}], "options": {options}}}"#);
+        let scene = Scene::of(GOOD).await.file("request.json", request.as_bytes());
+        let output = soon(scene.folder.arcllm(["invoke", "--request", "request.json"]).unwrap().run()).await.unwrap();
+        assert_eq!((output.code, scene.provider.connections()), (2, 0), "{options}: {output:?}");
+    }
+}

@@ -106,6 +106,7 @@ async fn an_interrupt() {
     let error = &output.json().unwrap()["error"];
     is_an_error(error);
     assert_eq!((output.code, &error["kind"]), (1, &json!("cancelled")), "{output:?}");
+    assert_eq!(error["trail"][0]["outcome"], "cancelled", "what was tried is told all the same");
     soon(a.wait_until(|requests| requests[0].dropped())).await;
     assert_eq!(count(&a), 1);
 }
@@ -125,6 +126,8 @@ async fn mistakes_in_the_arguments() {
     for arguments in [
         &["--temperature", "hot", "Hi"][..],
         &["--temperature", "-1", "Hi"],
+        &["--module", "retry=on", "--module", "retry={}", "Hi"],
+        &["--system", "Be brief."],
         &["--temperature", "NaN", "Hi"],
         &["--max-tokens", "0", "Hi"],
         &["--max-tokens", "many", "Hi"],

@@ -57,6 +57,21 @@ async fn it_can_be_called_anything_and_pinned() {
     }
 }
 
+/// An operator has to see what a file asks for before deciding whether to grant it.
+#[tokio::test]
+async fn what_is_refused_is_shown_in_full() {
+    let (a, b) = (dead().await, dead().await);
+    let folder = folder(&a, &b, "chain = [\"b\"]");
+    folder.write("mine/retry.wasm", stranger()).unwrap();
+    let output = soon(folder.arcllm(["modules", "--json"]).unwrap().run()).await.unwrap();
+    let modules = output.json().unwrap();
+    let module = &modules["modules"][0];
+    assert_eq!(module["sha256"], sha256(stranger()));
+    assert_eq!((&module["asks_for"], &module["granted"]), (&serde_json::json!(["models"]), &serde_json::json!([])));
+    assert!(module["problem"].as_str().unwrap().contains("sandbox.allow"), "{module}");
+    assert_eq!(output.code, 2);
+}
+
 #[tokio::test]
 async fn the_command_shows_whose_it_is() {
     let (a, b) = (dead().await, dead().await);
