@@ -50,7 +50,10 @@ fn what_a_module_does_not_do_is_found() {
 
 /// The checks that fail on a retry with this fault, and what they say of it.
 fn found(fault: &str) -> Vec<(String, String)> {
-    let faulty = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("prebuilt/faulty.wasm");
+    let faulty = match std::env::var_os("ARCLLM_TEST_MODULES") {
+        Some(folder) => PathBuf::from(folder).join("tests/faulty.wasm"),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("prebuilt/faulty.wasm"),
+    };
     let settings = [("fault".to_owned(), json!(fault))].into_iter().filter(|_| !fault.is_empty()).collect();
     let report = kit::test(&faulty, &settings, &kit::bundled().unwrap()).unwrap();
     let failed = report.checks.into_iter().filter(|check| !check.differences.is_empty());

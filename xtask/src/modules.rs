@@ -21,9 +21,9 @@ pub(crate) fn build(out: Option<PathBuf>) -> Result<()> {
         workspace.modules.iter().map(|module| digest::sources(&workspace.root, module)).collect::<Result<_>>()?;
     let artifacts = compile::modules(&workspace, &Toolchain::find()?)?;
     for (module, sources) in workspace.modules.iter().zip(digests) {
-        let out = out.as_deref().unwrap_or(&module.prebuilt);
-        fs::create_dir_all(out).with_context(|| out.display().to_string())?;
-        build_one(module, &sources, &artifacts, out).with_context(|| module.name.clone())?;
+        let out = folder(module, out.as_deref());
+        fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
+        build_one(module, &sources, &artifacts, &out).with_context(|| module.name.clone())?;
     }
     Ok(())
 }
@@ -43,7 +43,7 @@ pub(crate) fn check(out: Option<PathBuf>) -> Result<()> {
     let workspace = Workspace::read()?;
     let mut stale = Vec::new();
     for module in &workspace.modules {
-        let path = file(out.as_deref().unwrap_or(&module.prebuilt), module);
+        let path = file(&folder(module, out.as_deref()), module);
         if made_of(&path)?.as_deref() != Some(&digest::sources(&workspace.root, module)?) {
             stale.push(path.display().to_string());
         }
@@ -58,6 +58,10 @@ fn made_of(path: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| path.display().to_string()),
     }
+}
+
+fn folder(module: &Module, out: Option<&Path>) -> PathBuf {
+    out.map_or_else(|| module.prebuilt.clone(), |out| out.join(module.inside))
 }
 
 fn file(folder: &Path, module: &Module) -> PathBuf {

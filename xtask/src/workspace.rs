@@ -10,8 +10,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-/// Where modules are, and where their components are kept: those that `arcllm-builtin` embeds, and the tests' own.
-const HOMES: [(&str, &str); 2] = [("modules", "modules/builtin/prebuilt"), ("tests/modules", "tests/prebuilt")];
+/// Where modules are, where their components are kept, and where in a folder of the caller's: those that `arcllm-builtin`
+/// embeds, and the tests' own, which are no modules to choose from.
+const HOMES: [(&str, &str, &str); 2] =
+    [("modules", "modules/builtin/prebuilt", ""), ("tests/modules", "tests/prebuilt", "tests")];
 
 /// Folders under these that are no modules.
 const NO_MODULES: [&str; 2] = ["builtin", "sdk"];
@@ -36,6 +38,8 @@ pub(crate) struct Module {
     pub(crate) artifact: String,
     /// The folder of its component.
     pub(crate) prebuilt: PathBuf,
+    /// The same inside of a folder that the caller names.
+    pub(crate) inside: &'static str,
     /// The folders of its sources, from the root: its own, and those of the modules that it builds on.
     pub(crate) homes: Vec<String>,
 }
@@ -90,9 +94,9 @@ pub(crate) fn cargo() -> OsString {
 
 fn module(package: &Package, root: &Path) -> Option<Module> {
     let home = package.manifest_path.parent()?;
-    let (name, prebuilt) = HOMES.iter().find_map(|(folder, prebuilt)| {
+    let (name, prebuilt, inside) = HOMES.iter().find_map(|(folder, prebuilt, inside)| {
         let name = home.strip_prefix(root.join(folder)).ok()?.to_str()?;
-        (!name.contains('/')).then_some((name, root.join(prebuilt)))
+        (!name.contains('/')).then_some((name, root.join(prebuilt), *inside))
     })?;
     let library = package.targets.iter().find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"))?;
     let built_on = package.dependencies.iter().filter_map(|dependency| dependency.path.as_deref());
@@ -105,6 +109,7 @@ fn module(package: &Package, root: &Path) -> Option<Module> {
         license: package.license.clone().unwrap_or_default(),
         artifact: format!("{}.wasm", library.name.replace('-', "_")),
         prebuilt,
+        inside,
         // The SDK is part of every module.
         homes: homes.filter(|home| home != "modules/sdk").collect(),
     })

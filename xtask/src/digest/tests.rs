@@ -36,6 +36,7 @@ impl Sources {
             license: String::new(),
             artifact: "arcllm_echo.wasm".to_owned(),
             prebuilt: "modules/builtin/prebuilt".into(),
+            inside: "",
             homes: vec!["modules/echo".to_owned()],
         };
         sources(&self.0, &module).unwrap()
@@ -96,6 +97,7 @@ fn a_missing_source_is_named() {
         license: String::new(),
         artifact: String::new(),
         prebuilt: "modules/builtin/prebuilt".into(),
+        inside: "",
         homes: vec!["modules/echo".to_owned()],
     };
     let error = super::sources(&sources.0, &module).unwrap_err();
