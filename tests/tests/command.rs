@@ -340,10 +340,10 @@ async fn the_demo_needs_nothing_and_shows_everything() {
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output:?}");
     for part in [
         "status 529",
-        "status 429, retry after 1.0 s",
+        "status 429, retry after 800 ms",
         "connection",
         "retry waits",
-        "the server asked for 1.0 s",
+        "the server asked for 800 ms",
         "its own backoff",
         "fallback",
         "answered by spare",

@@ -11,7 +11,7 @@ use crate::{failure::Failure, output::line, timeline::Timeline};
 const STRONG: Style = Style::new().bold();
 
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
-    let busy = Script::new([Reply::status(529), Reply::status(429).header("retry-after", "1"), Reply::status(529)]);
+    let busy = Script::new([Reply::status(529), Reply::status(429).header("retry-after", "0.8"), Reply::status(529)]);
     let (busy, dead, spare) = tokio::try_join!(
         Simulator::start(busy),
         Simulator::start(Script::refuse()),
