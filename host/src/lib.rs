@@ -58,7 +58,8 @@ mod warnings;
 pub use adapter::Adapter;
 pub use check::CheckReport;
 pub use config::{
-    Config, ConfigError, Defaults, ModelFacts, ModuleConfig, Overrides, ProviderConfig, Sandbox, WireFormat,
+    Config, ConfigError, Defaults, Limits, ModelFacts, ModuleConfig, OnTrap, Overrides, ProviderConfig, Sandbox,
+    WireFormat,
 };
 pub use content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
 pub use error::{ApiError, Error, ErrorKind, Failure};

@@ -319,7 +319,7 @@ impl Prepared {
         let alone = self.sandbox.fresh || self.compiled.blocks();
         let most = if alone { 1 } else { self.sandbox.max_concurrent.unwrap_or(default) };
         let calls = usize::try_from(most).unwrap_or(usize::MAX);
-        let call_memory = usize::try_from(self.sandbox.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+        let call_memory = usize::try_from(self.sandbox.limits.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
         // A call holds a few handles; one with hundreds leaks them.
         let caps =
             Caps { memory: call_memory.saturating_mul(calls), handles: calls.saturating_mul(256).saturating_add(1024) };

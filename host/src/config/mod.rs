@@ -14,6 +14,7 @@ mod error;
 mod module;
 mod overrides;
 mod provider;
+mod sandbox;
 mod section;
 
 pub(crate) use document::Document;
@@ -21,10 +22,11 @@ pub(crate) use error::suggest;
 pub(crate) use provider::is_loopback;
 
 pub use error::ConfigError;
-pub use module::{ModuleConfig, Sandbox};
+pub use module::ModuleConfig;
 pub use overrides::Overrides;
 pub(crate) use overrides::Switch;
 pub use provider::{ModelFacts, ProviderConfig, WireFormat};
+pub use sandbox::{Limits, OnTrap, Sandbox};
 
 use section::Section;
 

@@ -93,7 +93,7 @@ fn a_module_gets_all_keys_but_the_hosts() {
     let module = &config.modules["retry"];
     assert!(module.enabled);
     assert_eq!(Value::Object(module.settings.clone()), json!({"max_retries": 5}));
-    assert_eq!(module.sandbox.memory_mb, 8);
+    assert_eq!(module.sandbox.limits.memory_mb, 8);
 }
 
 #[test]

@@ -1,0 +1,170 @@
+//! `[modules.NAME.sandbox]`: what the host lets a module do, and how much of everything it may use.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use super::{error::ConfigError, section::Section};
+
+/// Below this no component starts; above it a stack is most of what a call would cost.
+const STACK_KB: RangeInclusive<u64> = 64..=16_384;
+
+/// `[modules.NAME.sandbox]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sandbox {
+    /// The component's file, relative to `host.modules_dir`; else NAME.wasm there, else the built-in NAME.
+    pub wasm: Option<String>,
+    /// The SHA-256 that the component must have, in hexadecimal.
+    pub sha256: Option<String>,
+    /// What it may do beyond waiting, drawing random numbers and logging: `models`.
+    pub allow: Vec<String>,
+    /// How many calls may share an instance; absent is 1000 for a built-in and 1 for any other.
+    pub max_concurrent: Option<u32>,
+    /// A new instance for every call.
+    pub fresh: bool,
+    /// How many instances may run at once.
+    pub max_instances: u32,
+    /// How many calls may wait for an instance; one more is refused as overload.
+    pub max_queued: u32,
+    /// After this many calls an instance makes room for a new one.
+    pub retire_after_calls: u64,
+    /// After this long without a call an instance is given up.
+    pub retire_after_idle: Duration,
+    /// What becomes of a call that the module cannot serve.
+    pub on_trap: OnTrap,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// What becomes of a call whose module fails before it has asked its inner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnTrap {
+    /// The call fails with a `module` error.
+    #[default]
+    Fail,
+    /// The call goes on as if the module were not there.
+    Bypass,
+}
+
+/// What a module may use. Memory, table elements and handles are counted for each call that an instance may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Linear memory, in binary megabytes.
+    pub memory_mb: u64,
+    /// Elements of a table.
+    pub table_elements: u64,
+    /// The stack of the code that runs, in binary kilobytes.
+    pub stack_kb: u64,
+    /// Handles of requests, responses and models.
+    pub handles: u64,
+    /// For how long a call may compute.
+    pub cpu: Duration,
+    /// For how long a call may neither compute, nor wait for anything of the host's, nor answer.
+    pub stall: Duration,
+    /// What one call between module and host may move, in binary megabytes.
+    pub hostcall_mb: u64,
+    /// Log messages of an instance in a second.
+    pub log_lines_per_second: u64,
+    /// Log text of an instance in a second, in binary kilobytes.
+    pub log_kb_per_second: u64,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self {
+            wasm: None,
+            sha256: None,
+            allow: Vec::new(),
+            max_concurrent: None,
+            fresh: false,
+            max_instances: 256,
+            max_queued: 10_000,
+            retire_after_calls: 100_000,
+            retire_after_idle: Duration::from_secs(60),
+            on_trap: OnTrap::Fail,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_mb: 64,
+            // JavaScript and Python guests have tables of some 8,000 elements.
+            table_elements: 20_000,
+            stack_kb: 512,
+            handles: 256,
+            cpu: Duration::from_secs(5),
+            // Above the longest wait that retry makes by default: a module that blocks waits where the host cannot see it.
+            stall: Duration::from_secs(120),
+            hostcall_mb: 64,
+            log_lines_per_second: 1000,
+            log_kb_per_second: 1024,
+        }
+    }
+}
+
+impl Sandbox {
+    pub(super) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        let sandbox = Self {
+            wasm: section.text("wasm")?,
+            sha256: section.text("sha256")?,
+            allow: section.texts("allow")?.unwrap_or_default(),
+            max_concurrent: section.count_u32("max_concurrent")?,
+            fresh: section.flag("fresh")?.unwrap_or(default.fresh),
+            max_instances: section.count_u32("max_instances")?.unwrap_or(default.max_instances),
+            max_queued: section.count_u32("max_queued")?.unwrap_or(default.max_queued),
+            retire_after_calls: section.count("retire_after_calls")?.unwrap_or(default.retire_after_calls),
+            retire_after_idle: section.seconds("retire_after_idle_seconds")?.unwrap_or(default.retire_after_idle),
+            on_trap: OnTrap::read(&mut section)?,
+            limits: Limits::read(&mut section)?,
+        };
+        if let Some(digest) = &sandbox.sha256
+            && !(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        {
+            return Err(section
+                .error("sha256", "is no SHA-256")
+                .help("64 hexadecimal digits, as `arcllm modules` prints them"));
+        }
+        if let Some(unknown) = sandbox.allow.iter().find(|grant| *grant != "models") {
+            let error = section.error("allow", format!("holds {unknown:?}, which is no grant"));
+            return Err(error.help("\"models\" is what can be granted"));
+        }
+        section.finish()?;
+        Ok(sandbox)
+    }
+}
+
+impl OnTrap {
+    fn read(section: &mut Section<'_>) -> Result<Self, ConfigError> {
+        match section.text("on_trap")?.as_deref() {
+            None | Some("fail") => Ok(OnTrap::Fail),
+            Some("bypass") => Ok(OnTrap::Bypass),
+            Some(other) => {
+                Err(section.error("on_trap", format!("is the text {other:?}")).help("\"fail\" or \"bypass\""))
+            }
+        }
+    }
+}
+
+impl Limits {
+    fn read(section: &mut Section<'_>) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        let limits = Self {
+            memory_mb: section.count("memory_mb")?.unwrap_or(default.memory_mb),
+            table_elements: section.count("table_elements")?.unwrap_or(default.table_elements),
+            stack_kb: section.count("stack_kb")?.unwrap_or(default.stack_kb),
+            handles: section.count("handles")?.unwrap_or(default.handles),
+            cpu: section.seconds("cpu_seconds")?.unwrap_or(default.cpu),
+            stall: section.seconds("stall_seconds")?.unwrap_or(default.stall),
+            hostcall_mb: section.count("hostcall_mb")?.unwrap_or(default.hostcall_mb),
+            log_lines_per_second: section.count("log_lines_per_second")?.unwrap_or(default.log_lines_per_second),
+            log_kb_per_second: section.count("log_kb_per_second")?.unwrap_or(default.log_kb_per_second),
+        };
+        if !STACK_KB.contains(&limits.stack_kb) {
+            let error = section.error("stack_kb", format!("is the number {}", limits.stack_kb));
+            return Err(error.help(format!("a whole number from {} to {}", STACK_KB.start(), STACK_KB.end())));
+        }
+        Ok(limits)
+    }
+}
