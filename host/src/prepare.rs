@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     config::{ConfigError, Sandbox, suggest},
     host::Shared,
-    runtime::{Caps, Compiled, Description, Instance, Origin, Pool, Refusal, Runtime, Share, digest},
+    runtime::{Compiled, Description, Instance, Origin, Pool, Refusal, Runtime, Share, digest},
 };
 
 /// What two models must have in common to share a module's instances.
@@ -200,7 +200,7 @@ impl Shared {
     /// Compiles what was found, unless the process has done that before.
     pub(crate) async fn compile(&self, name: &str, found: Found) -> Result<Prepared, ConfigError> {
         let Found { origin, bytes, sandbox, .. } = found;
-        let runtime = Runtime::get()?;
+        let runtime = Runtime::get(sandbox.limits.stack_kb)?;
         let compiling = tokio::task::spawn_blocking(move || runtime.compile(&bytes));
         let compiled =
             compiling.await.map_err(|error| ConfigError::new(format!("compiling `{name}` failed: {error}")))?;
@@ -318,12 +318,7 @@ impl Prepared {
         // WASI 0.2 sleeps hold up the whole instance.
         let alone = self.sandbox.fresh || self.compiled.blocks();
         let most = if alone { 1 } else { self.sandbox.max_concurrent.unwrap_or(default) };
-        let calls = usize::try_from(most).unwrap_or(usize::MAX);
-        let call_memory = usize::try_from(self.sandbox.limits.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
-        // A call holds a few handles; one with hundreds leaks them.
-        let caps =
-            Caps { memory: call_memory.saturating_mul(calls), handles: calls.saturating_mul(256).saturating_add(1024) };
-        Share { caps, most, fresh: self.sandbox.fresh }
+        Share::new(&self.sandbox, most)
     }
 }
 

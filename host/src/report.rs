@@ -70,11 +70,11 @@ impl Host {
         let prepared = self.shared.prepare(module).await?;
         let mut instance = self.shared.configured(module, &prepared, &settings, None).await?;
         let inner = Arc::new(self.shared.upstream(provider, None)?);
-        let hop = Hop {
-            place: place(&self.shared, module.into(), inner, &[]),
-            invoke: Invoke::start(self.shared.config.deadline, self.shared.seed, 0),
-            cancel: CancellationToken::new(),
-        };
+        let hop = Hop::new(
+            place(&self.shared, module.into(), inner, &[]),
+            Invoke::start(self.shared.config.deadline, self.shared.seed, 0),
+            CancellationToken::new(),
+        );
         instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))
     }
 }

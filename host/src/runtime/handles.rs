@@ -4,7 +4,10 @@
 
 #![expect(unreachable_pub, reason = "bindgen! re-exports them from a private module")]
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -39,9 +42,47 @@ pub(crate) struct Hop {
     pub(crate) invoke: Arc<Invoke>,
     /// Fires when the caller is gone and when the module has answered: from then on nothing is done for this call.
     pub(crate) cancel: CancellationToken,
+    /// Whether the module has asked anybody.
+    asked: AtomicBool,
+    /// What the module waits for of the host's.
+    pending: AtomicU32,
+    /// Changes whenever the call gets on.
+    progress: AtomicU32,
+    /// For how many ticks the guest has computed.
+    ticks: AtomicU64,
 }
 
 impl Hop {
+    /// A call that begins.
+    pub(crate) fn new(place: Arc<Place>, invoke: Arc<Invoke>, cancel: CancellationToken) -> Self {
+        let (asked, pending, progress, ticks) = Default::default();
+        Self { place, invoke, cancel, asked, pending, progress, ticks }
+    }
+
+    /// Counts time of computing, and tells how much it is in all.
+    pub(crate) fn computed(&self, ticks: u64) -> u64 {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+        self.ticks.fetch_add(ticks, Ordering::Relaxed).saturating_add(ticks)
+    }
+
+    /// For as long as the returned value lives, the module waits for something of the host's.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// A number that changes as the call gets on; none while the module waits for the host.
+    pub(crate) fn progress(&self) -> Option<u32> {
+        let waits = self.pending.load(Ordering::Relaxed) > 0;
+        (!waits).then(|| self.progress.load(Ordering::Relaxed))
+    }
+
+    /// Sees to it that the module asks nobody from now on. Tells whether it has asked before.
+    pub(crate) fn close(&self) -> bool {
+        self.cancel.cancel();
+        self.asked.load(Ordering::SeqCst)
+    }
+
     /// Asks the inner, or another model, on behalf of this call.
     pub(crate) async fn ask(&self, whom: Arc<dyn Provider>, request: Arc<Request>) -> Result<Response, ErrorKind> {
         let call = Call {
@@ -50,11 +91,24 @@ impl Hop {
             asked_by: Some(self.place.module.clone()),
             cancel: self.cancel.clone(),
         };
+        // In this order, so that whoever closes the call either sees it or has stopped it.
+        self.asked.store(true, Ordering::SeqCst);
+        let _waiting = self.wait();
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(ErrorKind::Cancelled),
             answer = whom.invoke(call) => answer,
         }
+    }
+}
+
+/// A module waits for something of the host's.
+pub(crate) struct Waiting<'a>(&'a Hop);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.progress.fetch_add(1, Ordering::Relaxed);
+        self.0.pending.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

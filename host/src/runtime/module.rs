@@ -1,16 +1,16 @@
-//! A module at its place in a chain: a provider that hands each call to an instance.
+//! A module at its place in a chain: a provider that has an instance serve each call.
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use tokio::sync::oneshot;
 
 use super::{
+    failed::Failed,
     handles::{Hop, Place},
     pool::Pool,
-    worker::Job,
 };
 use crate::{
+    config::OnTrap,
     error::{ErrorKind, Failure},
     invoke::Call,
     provider::Provider,
@@ -41,24 +41,32 @@ impl Provider for Module {
             let cancel = call.cancel.child_token();
             // Dropping this future ends whatever the module does for it.
             let _dropped = cancel.clone().drop_guard();
-            let (reply, answer) = oneshot::channel();
-            let hop = Arc::new(Hop { place: self.place.clone(), invoke: call.invoke, cancel });
-            let (mut worker, seat) = self.pool.worker();
-            let mut job = Job { request: call.request, hop, reply, seat };
-            while let Err(refused) = worker.hand(job) {
-                let (next, seat) = self.pool.worker();
-                worker = next;
-                job = Job { seat, ..refused };
-            }
-            match answer.await {
+            let hop = Arc::new(Hop::new(self.place.clone(), call.invoke.clone(), cancel));
+            match self.pool.serve(call.request.clone(), hop.clone()).await {
                 Ok(answer) => answer,
                 Err(_) if call.cancel.is_cancelled() => Err(ErrorKind::Cancelled),
-                Err(_) => {
-                    let (module, reason) = (&self.place.module, worker.reason().await);
-                    let message = format!("the module `{module}` failed: {reason}");
-                    Err(ErrorKind::Module(Failure::new(self.name(), message)))
+                Err(failed) => {
+                    let has_asked = hop.close();
+                    let error = self.error(&failed);
+                    if has_asked || self.pool.on_trap() == OnTrap::Fail {
+                        return Err(error);
+                    }
+                    tracing::warn!(target: "arcllm::module", "{error}; the call goes on without it (on_trap)");
+                    self.place.inner.clone().invoke(call).await
                 }
             }
         })
+    }
+}
+
+impl Module {
+    fn error(&self, failed: &Failed) -> ErrorKind {
+        let module = &self.place.module;
+        let mut failure = Failure::new(self.name(), format!("the module `{module}` failed: {}", failed.reason));
+        failure.extensions.insert("module".to_owned(), module.as_ref().into());
+        if let Some(limit) = failed.limit {
+            failure.extensions.insert("limit".to_owned(), limit.setting().into());
+        }
+        ErrorKind::Module(failure)
     }
 }
