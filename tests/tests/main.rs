@@ -7,6 +7,7 @@ mod both;
 mod chaos;
 mod command;
 mod concurrency;
+mod containment;
 mod deadline;
 mod fallback;
 mod faults;
