@@ -9,12 +9,14 @@ use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     error::ErrorKind,
     provider::Upstream,
     request::Request,
     response::Response,
+    telemetry::count_attempt,
     trail::{Attempt, Outcome},
 };
 
@@ -157,6 +159,7 @@ impl Begun {
         if let Some(begun) = entry.since.take() {
             entry.attempt.took = begun.elapsed();
             complete(&mut entry.attempt);
+            count_attempt(&entry.attempt);
         }
     }
 }
@@ -179,4 +182,6 @@ pub(crate) struct Call {
     pub(crate) asked_by: Option<Arc<str>>,
     /// Fires when whoever asks no longer wants the answer.
     pub(crate) cancel: CancellationToken,
+    /// What whoever asks is seen doing.
+    pub(crate) span: Span,
 }

@@ -52,6 +52,7 @@ mod request;
 mod response;
 mod runtime;
 mod seconds;
+mod telemetry;
 mod trail;
 mod warnings;
 

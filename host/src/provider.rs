@@ -3,12 +3,14 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::future::{BoxFuture, FutureExt as _};
+use tracing::Instrument as _;
 
 use crate::{
     adapter::Adapter,
     error::{ErrorKind, Failure},
     invoke::Call,
     response::Response,
+    telemetry::{attempt_ended, attempt_span},
 };
 
 /// One stop of a chain.
@@ -60,7 +62,9 @@ impl Provider for Upstream {
                 return Err(ErrorKind::DeadlineExceeded);
             }
             let attempt = call.invoke.begin(&self, call.asked_by.as_deref());
-            let result = self.attempt(&call).await;
+            let span = attempt_span(&call.span, &self, call.asked_by.as_deref());
+            let result = self.attempt(&call).instrument(span.clone()).await;
+            attempt_ended(&span, &result);
             attempt.end(&result);
             result
         })

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     chain::place,
@@ -74,6 +75,7 @@ impl Host {
             place(&self.shared, module.into(), inner, &[]),
             Invoke::start(self.shared.config.deadline, self.shared.seed, 0),
             CancellationToken::new(),
+            Span::none(),
         );
         instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))
     }

@@ -13,6 +13,7 @@ mod fallback;
 mod faults;
 mod hints;
 mod kit;
+mod observed;
 mod replace_module;
 mod retry;
 mod scene;

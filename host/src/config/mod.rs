@@ -46,6 +46,8 @@ pub struct Config {
     pub order: Vec<String>,
     /// `host.deadline_seconds`: one budget for a whole invoke.
     pub deadline: Duration,
+    /// `host.trace_content`: whether spans hold the messages.
+    pub trace_content: bool,
     /// `[providers.*]`, presets included.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// `[modules.*]`.
@@ -111,6 +113,7 @@ impl Config {
         let modules_dir = host.text("modules_dir")?;
         let order = host.texts("order")?;
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
+        let trace_content = host.flag("trace_content")?.unwrap_or(false);
         host.finish()?;
         let providers = read_providers(root.sections("providers")?, &document, &defaults)?;
         let modules = root.sections("modules")?.into_iter();
@@ -135,6 +138,7 @@ impl Config {
             modules_dir,
             order,
             deadline,
+            trace_content,
             providers,
             modules,
             document,

@@ -8,8 +8,10 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     config::ConfigError,
@@ -18,6 +20,8 @@ use crate::{
     provider::Provider,
     request::Request,
     response::Response,
+    runtime::convert::nanoseconds,
+    telemetry::{count_fallback, count_retry},
 };
 
 /// Loads what a module asks for by a provider's name: the modules that stand inside of it around another adapter.
@@ -50,13 +54,41 @@ pub(crate) struct Hop {
     progress: AtomicU32,
     /// For how many ticks the guest has computed.
     ticks: AtomicU64,
+    /// What the module is seen doing.
+    pub(crate) span: Span,
+    started: Instant,
+    /// Nanoseconds after the start: since when the module waits for the host.
+    waits_since: AtomicU64,
+    /// Nanoseconds that it has waited for the host before.
+    waited: AtomicU64,
 }
 
 impl Hop {
     /// A call that begins.
-    pub(crate) fn new(place: Arc<Place>, invoke: Arc<Invoke>, cancel: CancellationToken) -> Self {
-        let (asked, pending, progress, ticks) = Default::default();
-        Self { place, invoke, cancel, asked, pending, progress, ticks }
+    pub(crate) fn new(place: Arc<Place>, invoke: Arc<Invoke>, cancel: CancellationToken, span: Span) -> Self {
+        let (asked, pending, progress, ticks, waits_since, waited) = Default::default();
+        Self {
+            place,
+            invoke,
+            cancel,
+            asked,
+            pending,
+            progress,
+            ticks,
+            span,
+            started: Instant::now(),
+            waits_since,
+            waited,
+        }
+    }
+
+    /// How long the module has taken so far, waiting for the host left out.
+    pub(crate) fn own_time(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_nanos(self.waited.load(Ordering::Relaxed)))
+    }
+
+    fn now(&self) -> u64 {
+        nanoseconds(self.started.elapsed())
     }
 
     /// Counts time of computing, and tells how much it is in all.
@@ -67,7 +99,9 @@ impl Hop {
 
     /// For as long as the returned value lives, the module waits for something of the host's.
     pub(crate) fn wait(&self) -> Waiting<'_> {
-        self.pending.fetch_add(1, Ordering::Relaxed);
+        if self.pending.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.waits_since.store(self.now(), Ordering::Relaxed);
+        }
         Waiting(self)
     }
 
@@ -90,9 +124,13 @@ impl Hop {
             invoke: self.invoke.clone(),
             asked_by: Some(self.place.module.clone()),
             cancel: self.cancel.clone(),
+            span: self.span.clone(),
         };
         // In this order, so that whoever closes the call either sees it or has stopped it.
-        self.asked.store(true, Ordering::SeqCst);
+        if self.asked.swap(true, Ordering::SeqCst) {
+            let is_inner = Arc::ptr_eq(&whom, &self.place.inner);
+            (if is_inner { count_retry } else { count_fallback })(&self.place.module);
+        }
         let _waiting = self.wait();
         tokio::select! {
             biased;
@@ -108,7 +146,10 @@ pub(crate) struct Waiting<'a>(&'a Hop);
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.progress.fetch_add(1, Ordering::Relaxed);
-        self.0.pending.fetch_sub(1, Ordering::Relaxed);
+        if self.0.pending.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let waited = self.0.now().saturating_sub(self.0.waits_since.load(Ordering::Relaxed));
+            self.0.waited.fetch_add(waited, Ordering::Relaxed);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use super::{
     failed::Failed,
     handles::{Hop, Place},
+    limits::Limit,
     pool::Pool,
 };
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     invoke::Call,
     provider::Provider,
     response::Response,
+    telemetry::{count_failure, count_hop, hop_ended, hop_span},
 };
 
 /// A module around its inner.
@@ -41,25 +43,33 @@ impl Provider for Module {
             let cancel = call.cancel.child_token();
             // Dropping this future ends whatever the module does for it.
             let _dropped = cancel.clone().drop_guard();
-            let hop = Arc::new(Hop::new(self.place.clone(), call.invoke.clone(), cancel));
-            match self.pool.serve(call.request.clone(), hop.clone()).await {
+            let span = hop_span(&call.span, &self.place.module);
+            let hop = Arc::new(Hop::new(self.place.clone(), call.invoke.clone(), cancel, span));
+            let result = match self.pool.serve(call.request.clone(), hop.clone()).await {
                 Ok(answer) => answer,
                 Err(_) if call.cancel.is_cancelled() => Err(ErrorKind::Cancelled),
-                Err(failed) => {
-                    let has_asked = hop.close();
-                    let error = self.error(&failed);
-                    if has_asked || self.pool.on_trap() == OnTrap::Fail {
-                        return Err(error);
-                    }
-                    tracing::warn!(target: "arcllm::module", "{error}; the call goes on without it (on_trap)");
-                    self.place.inner.clone().invoke(call).await
-                }
-            }
+                Err(failed) => self.make_do(failed, &hop, call).await,
+            };
+            hop_ended(&hop.span, &result);
+            count_hop(&self.place.module, hop.own_time());
+            result
         })
     }
 }
 
 impl Module {
+    /// What becomes of a call that no instance served to its end.
+    async fn make_do(&self, failed: Failed, hop: &Hop, call: Call) -> Result<Response, ErrorKind> {
+        count_failure(&self.place.module, failed.limit.map(Limit::setting));
+        let has_asked = hop.close();
+        let error = self.error(&failed);
+        if has_asked || self.pool.on_trap() == OnTrap::Fail {
+            return Err(error);
+        }
+        tracing::warn!(target: "arcllm::module", "{error}; the call goes on without it (on_trap)");
+        self.place.inner.clone().invoke(call).await
+    }
+
     fn error(&self, failed: &Failed) -> ErrorKind {
         let module = &self.place.module;
         let mut failure = Failure::new(self.name(), format!("the module `{module}` failed: {}", failed.reason));

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
+use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
 use crate::{
     config::{OnTrap, Sandbox},
     request::Request,
+    telemetry,
 };
 
 /// Instances, made on demand, reused, and given up.
@@ -75,7 +77,7 @@ impl Pool {
         let seats = u64::from(share.max_instances).saturating_mul(share.terms.most.into());
         let seats = usize::try_from(seats).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let open = Arc::new(Open::default());
-        open.add(Worker::spawn(std::future::ready(Ok(first)), share.terms));
+        open.add(Worker::spawn(std::future::ready(Ok(first)), share.terms, telemetry::instances(&module)));
         let (seats, queued) = (Arc::new(Semaphore::new(seats)), AtomicU32::new(0));
         Arc::new(Self { module, compiled, settings, share, seats, queued, open })
     }
@@ -107,7 +109,7 @@ impl Pool {
         if let Ok(permit) = self.seats.clone().try_acquire_owned() {
             return Ok(permit);
         }
-        let _queued = Queued::new(&self.queued, self.share.max_queued)?;
+        let _queued = Queued::new(&self.queued, self.share.max_queued, &self.module)?;
         self.seats.clone().acquire_owned().await.map_err(|_| Failed::lost())
     }
 
@@ -122,7 +124,7 @@ impl Pool {
                 Err(_) => Err(Failed::new("it refused the settings that it took before")),
             }
         };
-        Worker::spawn(starting, self.share.terms)
+        Worker::spawn(starting, self.share.terms, telemetry::instances(&self.module))
     }
 }
 
@@ -133,21 +135,27 @@ impl Drop for Pool {
 }
 
 /// A call that waits for a seat.
-struct Queued<'a>(&'a AtomicU32);
+struct Queued<'a> {
+    queued: &'a AtomicU32,
+    gauge: Gauge,
+}
 
 impl<'a> Queued<'a> {
-    fn new(queued: &'a AtomicU32, most: u32) -> Result<Self, Failed> {
+    fn new(queued: &'a AtomicU32, most: u32, module: &Arc<str>) -> Result<Self, Failed> {
         if queued.fetch_add(1, Ordering::Relaxed) >= most {
             queued.fetch_sub(1, Ordering::Relaxed);
             return Err(Failed::overloaded());
         }
-        Ok(Self(queued))
+        let gauge = telemetry::queued(module);
+        gauge.increment(1);
+        Ok(Self { queued, gauge })
     }
 }
 
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.decrement(1);
     }
 }
 

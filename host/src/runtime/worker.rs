@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use metrics::Gauge;
 use slab::Slab;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot},
@@ -103,18 +104,20 @@ impl Worker {
     pub(super) fn spawn(
         starting: impl Future<Output = Result<Instance, Failed>> + Send + 'static,
         terms: Terms,
+        running: Gauge,
     ) -> Arc<Self> {
         let (jobs, queue) = mpsc::unbounded_channel();
         let calls = Calls { entries: Slab::new(), left: terms.calls, closed: false, idle_since: Instant::now() };
         let worker = Arc::new(Self { jobs, calls: Mutex::new(calls), stop: Notify::new(), terms });
         // The task holds what it needs of the worker, but not the worker's end of the channel: nobody else does.
-        let ending = Ending(worker.clone());
+        running.increment(1);
+        let ending = Ending { worker: worker.clone(), running };
         tokio::spawn(async move {
             let why = match starting.await {
-                Ok(instance) => ending.0.run(instance, queue).await,
+                Ok(instance) => ending.worker.run(instance, queue).await,
                 Err(why) => why,
             };
-            ending.0.end(&why);
+            ending.worker.end(&why);
         });
         worker
     }
@@ -230,11 +233,15 @@ impl Worker {
 }
 
 /// Ends a worker even where its task panics.
-struct Ending(Arc<Worker>);
+struct Ending {
+    worker: Arc<Worker>,
+    running: Gauge,
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.end(&Failed::lost());
+        self.worker.end(&Failed::lost());
+        self.running.decrement(1);
     }
 }
 
