@@ -117,6 +117,10 @@ impl Invoke {
             should_retry: None,
         };
         let index = state.trail.len();
+        if index == 0 {
+            // Most invokes have one attempt, and many may be under way.
+            state.trail.reserve_exact(1);
+        }
         state.trail.push(Entry { attempt, since: Some(Instant::now()) });
         drop(state);
         let number = index + 1;

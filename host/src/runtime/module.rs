@@ -48,7 +48,8 @@ impl Provider for Module {
             let result = match self.pool.serve(call.request.clone(), hop.clone()).await {
                 Ok(answer) => answer,
                 Err(_) if call.cancel.is_cancelled() => Err(ErrorKind::Cancelled),
-                Err(failed) => self.make_do(failed, &hop, call).await,
+                // On the heap, since it is rare and every call would have room for it.
+                Err(failed) => Box::pin(self.make_do(failed, &hop, call)).await,
             };
             hop_ended(&hop.span, &result);
             count_hop(&self.place.module, hop.own_time());

@@ -89,7 +89,11 @@ impl Pool {
 
     /// Has an instance serve this call, as soon as there is one with a seat.
     pub(super) async fn serve(&self, request: Arc<Request>, hop: Arc<Hop>) -> Outcome {
-        let permit = self.permit().await?;
+        let permit = match self.seats.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            // On the heap, since it is rare and every call would have room for it.
+            Err(_) => Box::pin(self.queue()).await?,
+        };
         let (mut reply, outcome) = oneshot::channel();
         let (worker, key) = loop {
             match self.open.take(&hop, reply) {
@@ -105,10 +109,7 @@ impl Pool {
     }
 
     /// Waits until one more call may be served.
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Failed> {
-        if let Ok(permit) = self.seats.clone().try_acquire_owned() {
-            return Ok(permit);
-        }
+    async fn queue(&self) -> Result<OwnedSemaphorePermit, Failed> {
         let _queued = Queued::new(&self.queued, self.share.max_queued, &self.module)?;
         self.seats.clone().acquire_owned().await.map_err(|_| Failed::lost())
     }
