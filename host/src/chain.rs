@@ -7,16 +7,10 @@ use serde_json::{Map, Value};
 use crate::{
     config::{ConfigError, Overrides, Switch, suggest},
     host::Shared,
+    link::Link,
     provider::{Provider, Upstream},
-    runtime::{Loader, Module, Place, Pool},
+    runtime::{Loader, Module, Place},
 };
-
-/// A module that is ready to be called, and its name in the config.
-#[derive(Clone)]
-pub(crate) struct Link {
-    pub(crate) module: Arc<str>,
-    pub(crate) pool: Arc<Pool>,
-}
 
 /// A module that a load puts into the chain.
 pub(crate) struct SwitchedOn {
@@ -25,14 +19,19 @@ pub(crate) struct SwitchedOn {
 }
 
 /// Puts modules around the end of a chain. With none, the end is the chain.
-pub(crate) fn wrap(shared: &Arc<Shared>, links: &[Link], end: Arc<dyn Provider>) -> Arc<dyn Provider> {
+pub(crate) fn wrap(shared: &Arc<Shared>, links: &[Arc<Link>], end: Arc<dyn Provider>) -> Arc<dyn Provider> {
     let Some((outermost, inside)) = links.split_first() else { return end };
     let inner = wrap(shared, inside, end);
-    Arc::new(Module { pool: outermost.pool.clone(), place: place(shared, outermost.module.clone(), inner, inside) })
+    Arc::new(Module { link: outermost.clone(), place: place(shared, outermost.module.clone(), inner, inside) })
 }
 
 /// The place of a module around its inner. What it loads gets the modules that stand inside of it.
-pub(crate) fn place(shared: &Arc<Shared>, module: Arc<str>, inner: Arc<dyn Provider>, inside: &[Link]) -> Arc<Place> {
+pub(crate) fn place(
+    shared: &Arc<Shared>,
+    module: Arc<str>,
+    inner: Arc<dyn Provider>,
+    inside: &[Arc<Link>],
+) -> Arc<Place> {
     let loader = Inside { shared: shared.clone(), module: module.clone(), links: inside.to_vec() };
     Arc::new(Place { module, inner, loader: Arc::new(loader) })
 }
@@ -42,7 +41,7 @@ pub(crate) fn place(shared: &Arc<Shared>, module: Arc<str>, inner: Arc<dyn Provi
 struct Inside {
     shared: Arc<Shared>,
     module: Arc<str>,
-    links: Vec<Link>,
+    links: Vec<Arc<Link>>,
 }
 
 impl Loader for Inside {

@@ -13,12 +13,15 @@ use tokio::sync::OnceCell;
 
 use crate::{
     adapter::{Adapter, ApiKey, HttpAdapter},
-    chain::{Link, SwitchedOn, wrap},
+    chain::{SwitchedOn, wrap},
     config::{Config, ConfigError, Overrides, suggest},
+    link::Link,
     model::Model,
-    prepare::PoolKey,
+    pools::Pools,
+    prepare::Prepared,
     provider::Upstream,
-    runtime::Pool,
+    reload::{Reloads, Told},
+    watch::Watching,
 };
 
 /// Loads models from one configuration. Cheap to clone; all clones share the modules that run.
@@ -39,7 +42,13 @@ pub(crate) struct Shared {
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) seed: u64,
     calls: AtomicU64,
-    pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
+    pub(crate) pools: Pools,
+    /// What this host last took for each module, by name.
+    accepted: Mutex<HashMap<String, Arc<Prepared>>>,
+    pub(crate) reloads: Reloads,
+    pub(crate) told: Told,
+    pub(crate) watches: bool,
+    pub(crate) watching: Mutex<Watching>,
     modules_off: OnceCell<()>,
 }
 
@@ -49,6 +58,7 @@ pub struct HostBuilder {
     config: Option<Config>,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     seed: Option<u64>,
+    watch: Option<bool>,
 }
 
 impl HostBuilder {
@@ -74,6 +84,15 @@ impl HostBuilder {
         self
     }
 
+    /// Whether a module that is dropped into the modules directory, replaced or removed takes effect for the models that
+    /// are loaded, as if by [`Host::reload`]; otherwise what `host.watch` says, which is yes by default. Watching begins
+    /// when a model with a module is loaded, and ends with the host and its models.
+    #[must_use]
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
     /// The host.
     ///
     /// # Errors
@@ -91,11 +110,16 @@ impl HostBuilder {
             }
         };
         let shared = Shared {
+            watches: self.watch.unwrap_or(config.watch),
             config,
             adapters: self.adapters,
             seed,
             calls: AtomicU64::new(0),
-            pools: Mutex::default(),
+            pools: Pools::default(),
+            accepted: Mutex::default(),
+            reloads: Reloads::default(),
+            told: Told::default(),
+            watching: Mutex::default(),
             modules_off: OnceCell::new(),
         };
         Ok(Host { shared: Arc::new(shared) })
@@ -142,7 +166,13 @@ impl Host {
             return Err(ConfigError::new("a model is loaded and invoked inside of a Tokio runtime"));
         }
         let upstream = self.shared.upstream(provider, overrides.model.as_deref())?;
-        let links = self.shared.links(&overrides).await?;
+        let links = loop {
+            let before = self.shared.reloads.begun();
+            let links = self.shared.links(&overrides).await?;
+            if self.shared.reloads.begun() == before {
+                break links;
+            }
+        };
         self.shared.modules_off.get_or_try_init(|| self.shared.check_modules_off()).await?;
         let modules = links.iter().map(|link| link.module.clone()).collect();
         Ok(Model { chain: wrap(&self.shared, &links, Arc::new(upstream)), modules, shared: self.shared.clone() })
@@ -204,16 +234,20 @@ impl Shared {
         self.config.providers.keys().chain(self.adapters.keys()).map(String::as_str)
     }
 
-    pub(crate) fn pools(&self) -> MutexGuard<'_, HashMap<PoolKey, Arc<Pool>>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn accepted(&self) -> MutexGuard<'_, HashMap<String, Arc<Prepared>>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The modules that this load puts into the chain, outermost first, each ready to be called.
-    async fn links(self: &Arc<Self>, overrides: &Overrides) -> Result<Vec<Link>, ConfigError> {
+    async fn links(self: &Arc<Self>, overrides: &Overrides) -> Result<Vec<Arc<Link>>, ConfigError> {
         let mut links = Vec::new();
         for SwitchedOn { name, settings } in self.switched_on(overrides)? {
+            self.watch();
             let asked = overrides.modules.get(&name);
-            links.push(Link { module: name.as_str().into(), pool: self.ready(&name, settings, asked).await? });
+            let current = self.ready(&name, &settings, asked).await?;
+            let link = Arc::new(Link::new(&name, settings, asked.cloned(), current));
+            self.reloads.add(&link);
+            links.push(link);
         }
         for (name, asked) in &overrides.modules {
             // Off, and settings all the same: they are checked like those of a file.

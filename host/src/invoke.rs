@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::ErrorKind,
+    held::Held,
     provider::Upstream,
     request::Request,
     response::Response,
@@ -177,6 +178,8 @@ pub(crate) struct Call {
     pub(crate) invoke: Arc<Invoke>,
     /// The module that asks; absent if it is the caller.
     pub(crate) asked_by: Option<Arc<str>>,
+    /// What the modules on its way run on.
+    pub(crate) held: Held,
     /// Fires when whoever asks no longer wants the answer.
     pub(crate) cancel: CancellationToken,
 }

@@ -101,7 +101,7 @@ impl Model {
         let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call());
         let cancel = CancellationToken::new();
         let _dropped = cancel.clone().drop_guard();
-        let call = Call { request, invoke: invoke.clone(), asked_by: None, cancel };
+        let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel };
         let result = tokio::select! {
             // First, so that what stops the call is looked out for before anything is sent.
             biased;

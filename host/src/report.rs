@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     chain::place,
     config::{ConfigError, Overrides},
+    held::Held,
     host::{Host, Shared},
     invoke::Invoke,
     runtime::{Hop, Probe},
@@ -73,6 +74,7 @@ impl Host {
         let hop = Hop {
             place: place(&self.shared, module.into(), inner, &[]),
             invoke: Invoke::start(self.shared.config.deadline, self.shared.seed, 0),
+            held: Held::default(),
             cancel: CancellationToken::new(),
         };
         instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))
@@ -102,7 +104,7 @@ impl Shared {
 
     async fn describe(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
         // All that is known stands in the report before this says what is wrong.
-        let found = self.find(&report.name)?;
+        let found = self.find(&report.name).await?;
         report.origin = Some(found.origin.to_string());
         report.sha256 = Some(found.digest.clone());
         let pinned = self.check_pin(&report.name, &found);

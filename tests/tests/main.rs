@@ -11,6 +11,7 @@ mod fallback;
 mod faults;
 mod hints;
 mod kit;
+mod reload;
 mod replace_module;
 mod retry;
 mod scene;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     thread,
     time::Duration,
 };
@@ -11,7 +11,7 @@ use wasmtime::{Cache, CacheConfig, Config, Engine, component::Linker};
 
 use super::{
     bindings::ModuleWithModels,
-    component::{Compiled, Unfit, digest},
+    component::{Compiled, Unfit},
     state::{Imports, State},
 };
 use crate::config::ConfigError;
@@ -23,7 +23,10 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
-    compiled: Mutex<HashMap<String, Arc<Compiled>>>,
+    /// By digest. What no host has any more is given up.
+    compiled: Mutex<HashMap<String, Weak<Compiled>>>,
+    /// Kept, since they never change: a host is also made for a single call.
+    built_in: Mutex<HashMap<String, Arc<Compiled>>>,
 }
 
 impl Runtime {
@@ -44,19 +47,31 @@ impl Runtime {
         ModuleWithModels::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         tick(&engine)?;
-        Ok(Self { engine, linker, compiled: Mutex::default() })
+        Ok(Self { engine, linker, compiled: Mutex::default(), built_in: Mutex::default() })
     }
 
-    /// The component that these bytes are, compiled unless the process has done that before.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Arc<Compiled>, Unfit> {
-        let digest = digest(bytes);
-        let known = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(compiled) = known().get(&digest) {
-            return Ok(compiled.clone());
+    /// The component that these bytes are, compiled unless the process has it.
+    pub(crate) fn compile(&self, bytes: &[u8], digest: String, is_built_in: bool) -> Result<Arc<Compiled>, Unfit> {
+        let lock = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().get(&digest).and_then(Weak::upgrade);
+        let compiled = match known {
+            Some(compiled) => compiled,
+            None => {
+                let compiled = Arc::new(Compiled::new(self, bytes, digest.clone())?);
+                let mut all = lock();
+                all.retain(|_, compiled| compiled.strong_count() > 0);
+                // Two loads at once may both have come here; one is kept.
+                let before = all.get(&digest).and_then(Weak::upgrade);
+                let compiled = before.unwrap_or(compiled);
+                all.insert(digest.clone(), Arc::downgrade(&compiled));
+                compiled
+            }
+        };
+        if is_built_in {
+            let mut built_in = self.built_in.lock().unwrap_or_else(PoisonError::into_inner);
+            built_in.entry(digest).or_insert_with(|| compiled.clone());
         }
-        let compiled = Arc::new(Compiled::new(self, bytes, digest.clone())?);
-        // Two loads at once may both have come here; one is kept.
-        Ok(known().entry(digest).or_insert(compiled).clone())
+        Ok(compiled)
     }
 }
 

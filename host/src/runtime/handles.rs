@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::ConfigError,
     error::ErrorKind,
+    held::Held,
     invoke::{Call, Invoke},
     provider::Provider,
     request::Request,
@@ -37,6 +38,8 @@ pub(crate) struct Place {
 pub(crate) struct Hop {
     pub(crate) place: Arc<Place>,
     pub(crate) invoke: Arc<Invoke>,
+    /// What the modules inside of this one run on.
+    pub(crate) held: Held,
     /// Fires when the caller is gone and when the module has answered: from then on nothing is done for this call.
     pub(crate) cancel: CancellationToken,
 }
@@ -48,6 +51,7 @@ impl Hop {
             request,
             invoke: self.invoke.clone(),
             asked_by: Some(self.place.module.clone()),
+            held: self.held.clone(),
             cancel: self.cancel.clone(),
         };
         tokio::select! {
