@@ -1,6 +1,9 @@
 //! A chain: modules, outermost first, around an adapter.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak},
+};
 
 use serde_json::{Map, Value};
 
@@ -32,22 +35,25 @@ pub(crate) fn place(
     inner: Arc<dyn Provider>,
     inside: &[Arc<Link>],
 ) -> Arc<Place> {
-    let loader = Inside { shared: shared.clone(), module: module.clone(), links: inside.to_vec() };
+    let loader = Inside { shared: Arc::downgrade(shared), module: module.clone(), links: inside.to_vec() };
     Arc::new(Place { module, inner, loader: Arc::new(loader) })
 }
 
 /// Loads models for a module: other adapters in the modules that stand inside of it. Itself is not among them, so
 /// loading cannot recur.
 struct Inside {
-    shared: Arc<Shared>,
+    /// Not kept: a module that never gives back a handle would keep the host by it, and the host the module.
+    shared: Weak<Shared>,
     module: Arc<str>,
     links: Vec<Arc<Link>>,
 }
 
 impl Loader for Inside {
     fn load(&self, provider: &str) -> Result<Arc<dyn Provider>, ConfigError> {
-        let upstream = Upstream { loaded_by: Some(self.module.clone()), ..self.shared.upstream(provider, None)? };
-        Ok(wrap(&self.shared, &self.links, Arc::new(upstream)))
+        let gone = || ConfigError::new("the model that is called is not there any more");
+        let shared = self.shared.upgrade().ok_or_else(gone)?;
+        let upstream = Upstream { loaded_by: Some(self.module.clone()), ..shared.upstream(provider, None)? };
+        Ok(wrap(&shared, &self.links, Arc::new(upstream)))
     }
 }
 

@@ -15,12 +15,13 @@ use crate::{
     adapter::{Adapter, ApiKey, HttpAdapter},
     chain::{SwitchedOn, wrap},
     config::{Config, ConfigError, Overrides, suggest},
-    link::Link,
+    link::{Current, Link},
     model::Model,
     pools::Pools,
     prepare::Prepared,
     provider::Upstream,
     reload::{Reloads, Told},
+    runtime::Pool,
     watch::Watching,
 };
 
@@ -43,13 +44,21 @@ pub(crate) struct Shared {
     pub(crate) seed: u64,
     calls: AtomicU64,
     pub(crate) pools: Pools,
-    /// What this host last took for each module, by name.
-    accepted: Mutex<HashMap<String, Arc<Prepared>>>,
+    /// By the name of the module.
+    accepted: Mutex<HashMap<String, Accepted>>,
     pub(crate) reloads: Reloads,
     pub(crate) told: Told,
     pub(crate) watches: bool,
     pub(crate) watching: Mutex<Watching>,
     modules_off: OnceCell<()>,
+}
+
+/// What a host last took for a module, and the instances that it last had a model run on: for who loads a model for each
+/// call, and as what it goes back to where something else does not load.
+#[derive(Clone)]
+pub(crate) struct Accepted {
+    pub(crate) prepared: Arc<Prepared>,
+    _pool: Option<Arc<Pool>>,
 }
 
 /// Builds a [`Host`].
@@ -234,7 +243,23 @@ impl Shared {
         self.config.providers.keys().chain(self.adapters.keys()).map(String::as_str)
     }
 
-    pub(crate) fn accepted(&self) -> MutexGuard<'_, HashMap<String, Arc<Prepared>>> {
+    pub(crate) fn accepted(&self, module: &str) -> Option<Accepted> {
+        self.all_accepted().get(module).cloned()
+    }
+
+    pub(crate) fn accept(&self, module: &str, prepared: Arc<Prepared>, current: &Current) {
+        let accepted = Accepted { prepared, _pool: current.pool().cloned() };
+        // Dropped when the lock is free again: the last of a pool ends its instances.
+        let before = self.all_accepted().insert(module.to_owned(), accepted);
+        drop(before);
+    }
+
+    pub(crate) fn forget(&self, module: &str) {
+        let before = self.all_accepted().remove(module);
+        drop(before);
+    }
+
+    fn all_accepted(&self) -> MutexGuard<'_, HashMap<String, Accepted>> {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -44,6 +44,14 @@ impl Link {
 }
 
 impl Current {
+    /// The instances, if there is anything to run.
+    pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
+        match self {
+            Current::Runs { pool, .. } => Some(pool),
+            Current::Removed(_) => None,
+        }
+    }
+
     /// Whether it is what was found there with this digest.
     pub(crate) fn is(&self, place: &Origin, bytes: &str) -> bool {
         matches!(self, Current::Runs { origin, digest, .. } if origin == place && digest == bytes)

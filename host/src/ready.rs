@@ -14,11 +14,13 @@ impl Shared {
         settings: &Map<String, Value>,
         asked: Option<&Value>,
     ) -> Result<Current, ConfigError> {
-        let accepted = self.accepted().get(name).cloned();
+        let accepted = self.accepted(name).map(|accepted| accepted.prepared);
         if let Some(accepted) = &accepted
             && self.is_unchanged(name, &accepted.origin, accepted.stamp)
         {
-            return self.running(name, accepted, settings, asked).await;
+            let current = self.running(name, accepted, settings, asked).await?;
+            self.accept(name, accepted.clone(), &current);
+            return Ok(current);
         }
         let (digest, error) = match self.find(name).await {
             Err(error) => (String::new(), error),
@@ -27,7 +29,7 @@ impl Shared {
                 let running = async {
                     let prepared = Arc::new(self.prepare_found(name, found).await?);
                     let current = self.running(name, &prepared, settings, asked).await?;
-                    self.accepted().insert(name.to_owned(), prepared);
+                    self.accept(name, prepared, &current);
                     Ok(current)
                 };
                 match running.await {

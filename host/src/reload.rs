@@ -154,9 +154,9 @@ impl Shared {
             ready.push(self.running(name, &prepared, &link.settings, link.asked.as_ref()).await?);
         }
         for (link, current) in links.iter().zip(ready) {
+            self.accept(name, prepared.clone(), &current);
             link.exchange(current);
         }
-        self.accepted().insert(name.to_owned(), prepared);
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl Shared {
     }
 
     fn remove(&self, name: String, links: &[Arc<Link>], report: &mut Reload) {
-        self.accepted().remove(&name);
+        self.forget(&name);
         let mut was_there = None;
         for link in links {
             if let Current::Runs { origin, .. } = &*link.now() {
