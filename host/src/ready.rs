@@ -30,6 +30,7 @@ impl Shared {
                     let prepared = Arc::new(self.prepare_found(name, found).await?);
                     let current = self.running(name, &prepared, settings, asked).await?;
                     self.accept(name, prepared, &current);
+                    self.told.forget(name);
                     Ok(current)
                 };
                 match running.await {

@@ -79,7 +79,8 @@ impl Told {
         self.said().insert(module.to_owned(), news.clone()) != Some(news)
     }
 
-    fn forget(&self, module: &str) {
+    /// The module loads: what is wrong with it from now on is news.
+    pub(crate) fn forget(&self, module: &str) {
         self.said().remove(module);
     }
 

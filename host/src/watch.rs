@@ -73,7 +73,14 @@ impl Shared {
             }
         })?;
         // Those above first: a folder that appears meanwhile is noticed, or there already.
-        for folder in above.iter().chain(&folders).filter(|folder| folder.is_dir()) {
+        for above in &above {
+            let watched = watcher.watch(above, RecursiveMode::NonRecursive);
+            // One that may not be read is needed only for what is not there yet.
+            if folders.iter().any(|folder| folder.starts_with(above) && !folder.is_dir()) {
+                watched?;
+            }
+        }
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
             watcher.watch(folder, RecursiveMode::NonRecursive)?;
         }
         Ok(watcher)
@@ -130,5 +137,32 @@ impl Places {
         let is_above = self.folders.iter().any(|folder| folder.starts_with(path));
         let parent = path.parent().unwrap_or(path);
         is_above || self.folders.contains(parent) || !self.above.contains(parent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::{
+        EventKind,
+        event::{AccessKind, CreateKind},
+    };
+
+    use super::*;
+
+    /// Whether this matters where modules are in `/etc/arcllm/modules`.
+    fn concerns(kind: EventKind, path: &str) -> bool {
+        let set = |path: &str| BTreeSet::from([PathBuf::from(path)]);
+        let places = Places { folders: set("/etc/arcllm/modules"), above: set("/etc/arcllm") };
+        places.concerns(&Ok(Event::new(kind).add_path(path.into())))
+    }
+
+    #[test]
+    fn what_happens_next_to_the_modules_is_nothing_to_them() {
+        let create = EventKind::Create(CreateKind::Any);
+        assert!(concerns(create, "/etc/arcllm/modules/retry.wasm"));
+        assert!(concerns(create, "/etc/arcllm/modules"), "the folder itself appears");
+        assert!(concerns(create, "/etc/arcllm"), "or one above");
+        assert!(!concerns(create, "/etc/arcllm/log"));
+        assert!(!concerns(EventKind::Access(AccessKind::Any), "/etc/arcllm/modules/retry.wasm"), "a reload reads");
     }
 }
