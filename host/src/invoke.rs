@@ -9,6 +9,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     error::ErrorKind,
@@ -16,6 +17,7 @@ use crate::{
     provider::Upstream,
     request::Request,
     response::Response,
+    telemetry::count_attempt,
     trail::{Attempt, Outcome},
 };
 
@@ -158,6 +160,7 @@ impl Begun {
         if let Some(begun) = entry.since.take() {
             entry.attempt.took = begun.elapsed();
             complete(&mut entry.attempt);
+            count_attempt(&entry.attempt);
         }
     }
 }
@@ -182,4 +185,6 @@ pub(crate) struct Call {
     pub(crate) held: Held,
     /// Fires when whoever asks no longer wants the answer.
     pub(crate) cancel: CancellationToken,
+    /// What whoever asks is seen doing.
+    pub(crate) span: Span,
 }

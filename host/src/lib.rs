@@ -58,6 +58,7 @@ mod request;
 mod response;
 mod runtime;
 mod seconds;
+mod telemetry;
 mod trail;
 mod warnings;
 mod watch;

@@ -12,6 +12,7 @@ use crate::{
     provider::Provider,
     request::{Request, Tool},
     response::Response,
+    telemetry::Observed,
 };
 
 /// How long after the deadline a chain may take to say what it was doing.
@@ -101,7 +102,9 @@ impl Model {
         let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call());
         let cancel = CancellationToken::new();
         let _dropped = cancel.clone().drop_guard();
-        let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel };
+        let observed = Observed::begin(self.chain.clone(), &request, self.shared.config.trace_content);
+        let span = observed.span.clone();
+        let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel, span };
         let result = tokio::select! {
             // First, so that what stops the call is looked out for before anything is sent.
             biased;
@@ -109,10 +112,12 @@ impl Model {
             result = self.chain.clone().invoke(call) => result,
             () = late(&invoke) => Err(ErrorKind::DeadlineExceeded),
         };
-        match result {
+        let result = match result {
             Ok(response) => Ok(Response { trail: invoke.attempts(0), ..response }),
             Err(kind) => Err(Error { kind, trail: invoke.attempts(0) }),
-        }
+        };
+        observed.end(&result);
+        result
     }
 }
 

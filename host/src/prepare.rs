@@ -8,7 +8,7 @@ use crate::{
     config::{ConfigError, Sandbox, suggest},
     find::{Found, Stamp},
     host::Shared,
-    runtime::{Caps, Compiled, Description, Instance, Origin, Refusal, Runtime, Share},
+    runtime::{Compiled, Description, Instance, Origin, Refusal, Runtime, Share},
 };
 
 /// A module, compiled.
@@ -160,7 +160,7 @@ impl Shared {
     /// Compiles what was found, unless the process has done that before.
     pub(crate) async fn compile(&self, name: &str, found: Found) -> Result<Prepared, ConfigError> {
         let Found { origin, digest, stamp, bytes, sandbox } = found;
-        let runtime = Runtime::get()?;
+        let runtime = Runtime::get(sandbox.limits.stack_kb)?;
         let is_built_in = origin == Origin::BuiltIn;
         let compiling = tokio::task::spawn_blocking(move || runtime.compile(&bytes, digest, is_built_in));
         let compiled =
@@ -226,12 +226,7 @@ impl Prepared {
         // WASI 0.2 sleeps hold up the whole instance.
         let alone = self.sandbox.fresh || self.compiled.blocks();
         let most = if alone { 1 } else { self.sandbox.max_concurrent.unwrap_or(default) };
-        let calls = usize::try_from(most).unwrap_or(usize::MAX);
-        let call_memory = usize::try_from(self.sandbox.limits.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
-        // A call holds a few handles; one with hundreds leaks them.
-        let caps =
-            Caps { memory: call_memory.saturating_mul(calls), handles: calls.saturating_mul(256).saturating_add(1024) };
-        Share { caps, most, fresh: self.sandbox.fresh }
+        Share::new(&self.sandbox, most)
     }
 }
 

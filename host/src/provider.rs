@@ -1,9 +1,9 @@
 //! What can be asked: a module around its inner, or the end of the chain. Nothing asks which of them it is.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use futures::future::BoxFuture;
-use tokio_util::task::AbortOnDropHandle;
+use futures::future::{BoxFuture, FutureExt as _};
+use tracing::Instrument as _;
 
 use crate::{
     adapter::Adapter,
@@ -11,6 +11,7 @@ use crate::{
     held::Held,
     invoke::Call,
     response::Response,
+    telemetry::{attempt_ended, attempt_span},
 };
 
 /// One stop of a chain.
@@ -69,7 +70,9 @@ impl Provider for Upstream {
                 return Err(ErrorKind::DeadlineExceeded);
             }
             let attempt = call.invoke.begin(&self, call.asked_by.as_deref());
-            let result = self.attempt(&call).await;
+            let span = attempt_span(&call.span, &self, call.asked_by.as_deref());
+            let result = self.attempt(&call).instrument(span.clone()).await;
+            attempt_ended(&span, &result);
             attempt.end(&result);
             result
         })
@@ -78,9 +81,8 @@ impl Provider for Upstream {
 
 impl Upstream {
     async fn attempt(&self, call: &Call) -> Result<Response, ErrorKind> {
-        // A task of its own: writing and reading a long conversation would hold up whoever polls this.
-        let (adapter, request) = (self.adapter.clone(), call.request.clone());
-        let sending = AbortOnDropHandle::new(tokio::spawn(async move { adapter.send(&request).await }));
+        // Whoever asks serves other calls too, and must survive an adapter that panics.
+        let sending = AssertUnwindSafe(self.adapter.clone().send(call.request.clone())).catch_unwind();
         let deadline = async {
             match call.invoke.deadline() {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -90,8 +92,8 @@ impl Upstream {
         tokio::select! {
             biased;
             () = call.cancel.cancelled() => Err(ErrorKind::Cancelled),
-            sent = sending => sent.unwrap_or_else(|error| {
-                Err(ErrorKind::Other(Failure::new(&self.provider, format!("the adapter failed: {error}"))))
+            sent = sending => sent.unwrap_or_else(|_| {
+                Err(ErrorKind::Other(Failure::new(&self.provider, "the adapter panicked")))
             }),
             () = deadline => Err(ErrorKind::DeadlineExceeded),
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     chain::place,
@@ -71,12 +72,13 @@ impl Host {
         let prepared = self.shared.prepare(module).await?;
         let mut instance = self.shared.configured(module, &prepared, &settings, None).await?;
         let inner = Arc::new(self.shared.upstream(provider, None)?);
-        let hop = Hop {
-            place: place(&self.shared, module.into(), inner, &[]),
-            invoke: Invoke::start(self.shared.config.deadline, self.shared.seed, 0),
-            held: Held::default(),
-            cancel: CancellationToken::new(),
-        };
+        let hop = Hop::new(
+            place(&self.shared, module.into(), inner, &[]),
+            Invoke::start(self.shared.config.deadline, self.shared.seed, 0),
+            Held::default(),
+            CancellationToken::new(),
+            Span::none(),
+        );
         instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))
     }
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 struct Instant;
 
 impl Adapter for Instant {
-    fn send<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, ErrorKind>> {
+    fn send(self: Arc<Self>, _: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
         Box::pin(std::future::ready(Ok(Response {
             content: vec![ContentBlock::text("Hello")],
             usage: Usage::default(),

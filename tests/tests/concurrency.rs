@@ -66,7 +66,7 @@ impl Obedient {
 }
 
 impl Adapter for Obedient {
-    fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, ErrorKind>> {
+    fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
         Box::pin(async move {
             let question = match request.messages[0].content.as_slice() {
                 [ContentBlock::Text(text)] => text.text.clone(),

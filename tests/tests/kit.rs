@@ -26,7 +26,7 @@ fn failed(report: &Report) -> Vec<&str> {
 
 #[test]
 fn the_built_in_modules_conform() {
-    for (name, scenarios) in [("retry", 23), ("fallback", 9)] {
+    for (name, scenarios) in [("retry", 23), ("fallback", 9), ("chaos", 0)] {
         let report = kit::test(&component(name), &Map::new(), &kit::bundled().unwrap()).unwrap();
         assert_eq!(failed(&report), [""; 0], "{report:#?}");
         assert_eq!(report.kind, name);

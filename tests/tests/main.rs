@@ -4,13 +4,16 @@
 mod agents;
 mod bad_input;
 mod both;
+mod chaos;
 mod command;
 mod concurrency;
+mod containment;
 mod deadline;
 mod fallback;
 mod faults;
 mod hints;
 mod kit;
+mod observed;
 mod reload;
 mod replace_module;
 mod retry;

@@ -70,8 +70,8 @@ impl Overloaded {
 }
 
 impl Adapter for Overloaded {
-    fn send<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, ErrorKind>> {
-        Box::pin(async {
+    fn send(self: Arc<Self>, _: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
+        Box::pin(async move {
             self.asked.add_permits(1);
             self.may_answer.acquire().await.unwrap().forget();
             Err(ErrorKind::Api(ApiError {

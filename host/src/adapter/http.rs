@@ -1,6 +1,6 @@
 //! The adapter of all providers that are reached over HTTP.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::{
@@ -8,6 +8,7 @@ use reqwest::{
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING},
 };
 use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::{
@@ -116,8 +117,16 @@ impl HttpAdapter {
 }
 
 impl Adapter for HttpAdapter {
-    fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, ErrorKind>> {
-        self.attempt(request).boxed()
+    fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
+        async move {
+            let adapter = self.clone();
+            // Writing and reading a long conversation would hold up whoever polls this.
+            let attempt = AbortOnDropHandle::new(tokio::spawn(async move { adapter.attempt(&request).await }));
+            attempt.await.unwrap_or_else(|error| {
+                Err(ErrorKind::Other(Failure::new(&self.provider.name, format!("the adapter failed: {error}"))))
+            })
+        }
+        .boxed()
     }
 }
 

@@ -5,6 +5,8 @@
 //! Conversion (`anthropic`, `openai`, `answer`) knows nothing of the network, and the network (`http`, `client`)
 //! nothing of the formats.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 
 use crate::{error::ErrorKind, request::Request, response::Response};
@@ -32,12 +34,13 @@ pub(crate) use key::ApiKey;
 
 /// Makes one attempt.
 ///
-/// Dropping the future ends the attempt and closes its connection.
+/// Dropping the future ends the attempt and closes its connection. It is polled beside other calls: what computes for
+/// long, such as writing a long conversation as JSON, belongs into a task of its own.
 pub trait Adapter: Send + Sync + 'static {
     /// Sends the request once.
     ///
     /// # Errors
     ///
     /// `Api`, `Connection`, `Timeout` or `Parse`; `Config` where the request cannot be written in this format.
-    fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, ErrorKind>>;
+    fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>>;
 }

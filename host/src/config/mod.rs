@@ -31,7 +31,7 @@ pub use sandbox::{Limits, OnTrap, Sandbox};
 use section::Section;
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-const DEFAULT_ORDER: [&str; 2] = ["retry", "fallback"];
+const DEFAULT_ORDER: [&str; 3] = ["retry", "fallback", "chaos"];
 
 /// A checked configuration. What only a load can tell, such as a missing key variable, is checked there.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub struct Config {
     pub order: Vec<String>,
     /// `host.deadline_seconds`: one budget for a whole invoke.
     pub deadline: Duration,
+    /// `host.trace_content`: whether spans hold the messages.
+    pub trace_content: bool,
     /// `[providers.*]`, presets included.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// `[modules.*]`.
@@ -114,6 +116,7 @@ impl Config {
         let watch = host.flag("watch")?.unwrap_or(true);
         let order = host.texts("order")?;
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
+        let trace_content = host.flag("trace_content")?.unwrap_or(false);
         host.finish()?;
         let providers = read_providers(root.sections("providers")?, &document, &defaults)?;
         let modules = root.sections("modules")?.into_iter();
@@ -139,6 +142,7 @@ impl Config {
             watch,
             order,
             deadline,
+            trace_content,
             providers,
             modules,
             document,

@@ -1,10 +1,8 @@
-//! The engine that compiles and runs modules. One for the process.
+//! The engine that compiles and runs modules. One for the process, as long as all modules have the same stack.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
-    thread,
-    time::Duration,
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use wasmtime::{Cache, CacheConfig, Config, Engine, component::Linker};
@@ -12,12 +10,16 @@ use wasmtime::{Cache, CacheConfig, Config, Engine, component::Linker};
 use super::{
     bindings::ModuleWithModels,
     component::{Compiled, Unfit},
+    cpu,
     state::{Imports, State},
 };
 use crate::config::ConfigError;
 
-/// How often a guest that computes yields to the other tasks of its thread.
-const TICK: Duration = Duration::from_millis(10);
+/// What the host needs of a stack beyond what is the guest's, in bytes.
+const HOST_STACK: usize = 1536 << 10;
+
+/// The runtimes of this process, by the kilobytes of stack that they give a guest: the engine has one size for all.
+static RUNTIMES: Mutex<BTreeMap<u64, &'static Runtime>> = Mutex::new(BTreeMap::new());
 
 /// The engine, and everything that a module can import.
 pub(crate) struct Runtime {
@@ -30,23 +32,32 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    /// The process's runtime, made at first use.
-    pub(crate) fn get() -> Result<&'static Self, ConfigError> {
-        static RUNTIME: OnceLock<Result<Runtime, ConfigError>> = OnceLock::new();
-        let made = RUNTIME.get_or_init(|| {
-            Self::new().map_err(|error| ConfigError::new(format!("the WebAssembly engine does not start: {error:#}")))
-        });
-        made.as_ref().map_err(Clone::clone)
+    /// The process's runtime for guests with this much stack, made at first use.
+    pub(crate) fn get(stack_kb: u64) -> Result<&'static Self, ConfigError> {
+        let mut runtimes = runtimes();
+        if let Some(runtime) = runtimes.get(&stack_kb) {
+            return Ok(*runtime);
+        }
+        let unable = |error| ConfigError::new(format!("the WebAssembly engine does not start: {error:#}"));
+        if runtimes.is_empty() {
+            cpu::start_clock(|tick| self::runtimes().values().for_each(|runtime| tick(&runtime.engine)))
+                .map_err(|error| unable(error.into()))?;
+        }
+        // For as long as the process lives: compiled code refers to it.
+        let runtime: &'static Self = Box::leak(Box::new(Self::new(stack_kb).map_err(unable)?));
+        runtimes.insert(stack_kb, runtime);
+        Ok(runtime)
     }
 
-    fn new() -> wasmtime::Result<Self> {
+    fn new(stack_kb: u64) -> wasmtime::Result<Self> {
+        let stack = usize::try_from(stack_kb)?.saturating_mul(1 << 10);
         let mut config = Config::new();
         config.wasm_component_model_async(true).epoch_interruption(true).cache(cache());
+        config.max_wasm_stack(stack).async_stack_size(stack.saturating_add(HOST_STACK));
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         ModuleWithModels::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        tick(&engine)?;
         Ok(Self { engine, linker, compiled: Mutex::default(), built_in: Mutex::default() })
     }
 
@@ -89,13 +100,6 @@ fn cache() -> Option<Cache> {
     }
 }
 
-fn tick(engine: &Engine) -> std::io::Result<()> {
-    let engine = engine.clone();
-    let ticking = thread::Builder::new().name("arcllm-epoch".to_owned()).spawn(move || {
-        loop {
-            thread::sleep(TICK);
-            engine.increment_epoch();
-        }
-    });
-    ticking.map(drop)
+fn runtimes() -> MutexGuard<'static, BTreeMap<u64, &'static Runtime>> {
+    RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,9 +4,14 @@
 
 #![expect(unreachable_pub, reason = "bindgen! re-exports them from a private module")]
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     config::ConfigError,
@@ -16,6 +21,8 @@ use crate::{
     provider::Provider,
     request::Request,
     response::Response,
+    runtime::convert::nanoseconds,
+    telemetry::{count_fallback, count_retry},
 };
 
 /// Loads what a module asks for by a provider's name: the modules that stand inside of it around another adapter.
@@ -42,9 +49,84 @@ pub(crate) struct Hop {
     pub(crate) held: Held,
     /// Fires when the caller is gone and when the module has answered: from then on nothing is done for this call.
     pub(crate) cancel: CancellationToken,
+    /// Whether the module has asked anybody.
+    asked: AtomicBool,
+    /// What the module waits for of the host's.
+    pending: AtomicU32,
+    /// Changes whenever the call gets on.
+    progress: AtomicU32,
+    /// For how many ticks the guest has computed.
+    ticks: AtomicU64,
+    /// What the module is seen doing.
+    pub(crate) span: Span,
+    started: Instant,
+    /// Nanoseconds after the start: since when the module waits for the host.
+    waits_since: AtomicU64,
+    /// Nanoseconds that it has waited for the host before.
+    waited: AtomicU64,
 }
 
 impl Hop {
+    /// A call that begins.
+    pub(crate) fn new(
+        place: Arc<Place>,
+        invoke: Arc<Invoke>,
+        held: Held,
+        cancel: CancellationToken,
+        span: Span,
+    ) -> Self {
+        let (asked, pending, progress, ticks, waits_since, waited) = Default::default();
+        Self {
+            place,
+            invoke,
+            held,
+            cancel,
+            asked,
+            pending,
+            progress,
+            ticks,
+            span,
+            started: Instant::now(),
+            waits_since,
+            waited,
+        }
+    }
+
+    /// How long the module has taken so far, waiting for the host left out.
+    pub(crate) fn own_time(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_nanos(self.waited.load(Ordering::Relaxed)))
+    }
+
+    fn now(&self) -> u64 {
+        nanoseconds(self.started.elapsed())
+    }
+
+    /// Counts time of computing, and tells how much it is in all.
+    pub(crate) fn computed(&self, ticks: u64) -> u64 {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+        self.ticks.fetch_add(ticks, Ordering::Relaxed).saturating_add(ticks)
+    }
+
+    /// For as long as the returned value lives, the module waits for something of the host's.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        if self.pending.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.waits_since.store(self.now(), Ordering::Relaxed);
+        }
+        Waiting(self)
+    }
+
+    /// A number that changes as the call gets on; none while the module waits for the host.
+    pub(crate) fn progress(&self) -> Option<u32> {
+        let waits = self.pending.load(Ordering::Relaxed) > 0;
+        (!waits).then(|| self.progress.load(Ordering::Relaxed))
+    }
+
+    /// Sees to it that the module asks nobody from now on. Tells whether it has asked before.
+    pub(crate) fn close(&self) -> bool {
+        self.cancel.cancel();
+        self.asked.load(Ordering::SeqCst)
+    }
+
     /// Asks the inner, or another model, on behalf of this call.
     pub(crate) async fn ask(&self, whom: Arc<dyn Provider>, request: Arc<Request>) -> Result<Response, ErrorKind> {
         let call = Call {
@@ -53,11 +135,31 @@ impl Hop {
             asked_by: Some(self.place.module.clone()),
             held: self.held.clone(),
             cancel: self.cancel.clone(),
+            span: self.span.clone(),
         };
+        // In this order, so that whoever closes the call either sees it or has stopped it.
+        if self.asked.swap(true, Ordering::SeqCst) {
+            let is_inner = Arc::ptr_eq(&whom, &self.place.inner);
+            (if is_inner { count_retry } else { count_fallback })(&self.place.module);
+        }
+        let _waiting = self.wait();
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(ErrorKind::Cancelled),
             answer = whom.invoke(call) => answer,
+        }
+    }
+}
+
+/// A module waits for something of the host's.
+pub(crate) struct Waiting<'a>(&'a Hop);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.progress.fetch_add(1, Ordering::Relaxed);
+        if self.0.pending.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let waited = self.0.now().saturating_sub(self.0.waits_since.load(Ordering::Relaxed));
+            self.0.waited.fetch_add(waited, Ordering::Relaxed);
         }
     }
 }

@@ -13,8 +13,11 @@ use super::{
         exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
     },
     component::Compiled,
+    cpu::{self, Meter},
+    failed::Failed,
     handles::Hop,
-    state::{Caps, State},
+    limits::Caps,
+    state::State,
 };
 
 /// The most time that an instance may take to start and to read its settings.
@@ -30,12 +33,11 @@ impl Instance {
     /// Instantiates a module.
     pub(crate) async fn start(module: Arc<str>, compiled: &Compiled, caps: Caps) -> Result<Self, String> {
         let mut store = Store::new(compiled.pre.engine(), State::new(module, caps));
-        store.limiter(|state| &mut state.limits);
-        // A guest that computes yields at every tick, and so leaves its thread to others.
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
-        let starting = compiled.pre.instantiate_async(&mut store);
-        let exports = within(starting).await?;
+        store.limiter(|state| &mut state.growth);
+        store.set_hostcall_fuel(caps.hostcall());
+        cpu::limit(&mut store);
+        let meter = store.data().meter.clone();
+        let exports = within(&meter, compiled.pre.instantiate_async(&mut store)).await?;
         Ok(Self { store, exports: Arc::new(exports) })
     }
 
@@ -43,14 +45,16 @@ impl Instance {
     pub(crate) async fn describe(&mut self) -> Result<Description, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<State>| exports.arcllm_llm_module().call_describe(store).await;
-        within(async { self.store.run_concurrent(run).await? }).await
+        let meter = self.store.data().meter.clone();
+        within(&meter, async { self.store.run_concurrent(run).await? }).await
     }
 
     /// `module.configure`. The inner result is what the module has to say about its settings.
     pub(crate) async fn configure(&mut self, settings: String) -> Result<Result<(), Vec<Refusal>>, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<State>| exports.arcllm_llm_module().call_configure(store, settings).await;
-        within(async { self.store.run_concurrent(run).await? }).await
+        let meter = self.store.data().meter.clone();
+        within(&meter, async { self.store.run_concurrent(run).await? }).await
     }
 
     /// `module.worst-case`.
@@ -58,7 +62,8 @@ impl Instance {
         let exports = self.exports.clone();
         let run =
             async |store: &Accessor<State>| exports.arcllm_llm_module().call_worst_case(store, inner, others).await;
-        within(async { self.store.run_concurrent(run).await? }).await
+        let meter = self.store.data().meter.clone();
+        within(&meter, async { self.store.run_concurrent(run).await? }).await
     }
 }
 
@@ -84,7 +89,8 @@ impl Instance {
             let (validate_config,) = validate_config.finish_call_concurrent(store, call).await?;
             Ok::<_, wasmtime::Error>(Probe { name, validate_config })
         };
-        within(async { self.store.run_concurrent(run).await? }).await
+        let meter = self.store.data().meter.clone();
+        within(&meter, async { self.store.run_concurrent(run).await? }).await
     }
 }
 
@@ -99,9 +105,9 @@ fn begin<R: ComponentNamedList + Lift + Send + Sync + 'static>(
     Ok(call)
 }
 
-async fn within<T>(doing: impl Future<Output = wasmtime::Result<T>>) -> Result<T, String> {
-    match tokio::time::timeout(START, doing).await {
-        Ok(done) => done.map_err(|error| format!("{error:#}")),
+async fn within<T>(meter: &Meter, doing: impl Future<Output = wasmtime::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(START, meter.watch(doing)).await {
+        Ok(done) => done.map_err(|error| Failed::trap(&error, None).reason),
         Err(_) => Err(format!("no answer within {} s", START.as_secs())),
     }
 }

@@ -6,10 +6,13 @@
 mod bindings;
 mod component;
 mod convert;
+mod cpu;
 mod engine;
+mod failed;
 mod handles;
 mod imports;
 mod instance;
+mod limits;
 mod module;
 mod pool;
 mod state;
@@ -25,4 +28,3 @@ pub(crate) use handles::{Hop, Loader, Place};
 pub(crate) use instance::Instance;
 pub(crate) use module::Module;
 pub(crate) use pool::{Pool, Share};
-pub(crate) use state::Caps;

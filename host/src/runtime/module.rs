@@ -1,21 +1,23 @@
-//! A module at its place in a chain: a provider that hands each call to an instance.
+//! A module at its place in a chain: a provider that has an instance serve each call.
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use tokio::sync::oneshot;
 
 use super::{
+    failed::Failed,
     handles::{Hop, Place},
-    worker::Job,
+    limits::Limit,
 };
 use crate::{
+    config::OnTrap,
     error::{ErrorKind, Failure},
     held::Held,
     invoke::Call,
     link::{Current, Link},
     provider::Provider,
     response::Response,
+    telemetry::{count_failure, count_hop, hop_ended, hop_span},
 };
 
 /// A module around its inner.
@@ -55,24 +57,41 @@ impl Provider for Module {
             let cancel = call.cancel.child_token();
             // Dropping this future ends whatever the module does for it.
             let _dropped = cancel.clone().drop_guard();
-            let (reply, answer) = oneshot::channel();
-            let hop = Arc::new(Hop { place: self.place.clone(), invoke: call.invoke, held, cancel });
-            let (mut worker, seat) = pool.worker();
-            let mut job = Job { request: call.request, hop, reply, seat };
-            while let Err(refused) = worker.hand(job) {
-                let (next, seat) = pool.worker();
-                worker = next;
-                job = Job { seat, ..refused };
-            }
-            match answer.await {
+            let span = hop_span(&call.span, &self.place.module);
+            let hop = Hop::new(self.place.clone(), call.invoke.clone(), held.clone(), cancel, span);
+            let (hop, call) = (Arc::new(hop), Call { held, ..call });
+            let result = match pool.serve(call.request.clone(), hop.clone()).await {
                 Ok(answer) => answer,
                 Err(_) if call.cancel.is_cancelled() => Err(ErrorKind::Cancelled),
-                Err(_) => {
-                    let (module, reason) = (&self.place.module, worker.reason().await);
-                    let message = format!("the module `{module}` failed: {reason}");
-                    Err(ErrorKind::Module(Failure::new(self.name(), message)))
-                }
-            }
+                Err(failed) => self.make_do(failed, pool.on_trap(), &hop, call).await,
+            };
+            hop_ended(&hop.span, &result);
+            count_hop(&self.place.module, hop.own_time());
+            result
         })
+    }
+}
+
+impl Module {
+    /// What becomes of a call that no instance served to its end.
+    async fn make_do(&self, failed: Failed, on_trap: OnTrap, hop: &Hop, call: Call) -> Result<Response, ErrorKind> {
+        count_failure(&self.place.module, failed.limit.map(Limit::setting));
+        let has_asked = hop.close();
+        let error = self.error(&failed);
+        if has_asked || on_trap == OnTrap::Fail {
+            return Err(error);
+        }
+        tracing::warn!(target: "arcllm::module", "{error}; the call goes on without it (on_trap)");
+        self.place.inner.clone().invoke(call).await
+    }
+
+    fn error(&self, failed: &Failed) -> ErrorKind {
+        let module = &self.place.module;
+        let mut failure = Failure::new(self.name(), format!("the module `{module}` failed: {}", failed.reason));
+        failure.extensions.insert("module".to_owned(), module.as_ref().into());
+        if let Some(limit) = failed.limit {
+            failure.extensions.insert("limit".to_owned(), limit.setting().into());
+        }
+        ErrorKind::Module(failure)
     }
 }

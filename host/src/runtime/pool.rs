@@ -1,26 +1,68 @@
 //! The instances of one module with one set of settings, shared by every model whose chain has it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
+
+use metrics::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     component::Compiled,
+    failed::{Failed, Outcome},
+    handles::Hop,
     instance::Instance,
-    state::Caps,
-    worker::{Seat, Worker},
+    limits::Caps,
+    worker::{Job, Seat, Taken, Terms, Worker},
+};
+use crate::{
+    config::{OnTrap, Sandbox},
+    request::Request,
+    telemetry,
 };
 
-/// Instances, made on demand and reused.
+/// Instances, made on demand, reused, and given up.
 pub(crate) struct Pool {
     module: Arc<str>,
     compiled: Arc<Compiled>,
     /// The module's settings, as JSON.
     settings: String,
-    caps: Caps,
-    /// How many calls share an instance.
-    most: u32,
-    /// Whether an instance serves one call and no other.
-    fresh: bool,
-    workers: Mutex<Vec<Arc<Worker>>>,
+    share: Share,
+    /// As many as calls may be served at once.
+    seats: Arc<Semaphore>,
+    /// How many calls wait for a seat.
+    queued: AtomicU32,
+    open: Arc<Open>,
+}
+
+/// How calls share instances, and what an instance may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    pub(crate) caps: Caps,
+    pub(crate) on_trap: OnTrap,
+    max_instances: u32,
+    max_queued: u32,
+    terms: Terms,
+}
+
+impl Share {
+    /// What a sandbox says, with so many calls to an instance.
+    pub(crate) fn new(sandbox: &Sandbox, most: u32) -> Self {
+        let terms = Terms {
+            most,
+            calls: if sandbox.fresh { 1 } else { sandbox.retire_after_calls },
+            idle: sandbox.retire_after_idle,
+            stall: sandbox.limits.stall,
+        };
+        Self {
+            caps: Caps { limits: sandbox.limits, calls: most },
+            on_trap: sandbox.on_trap,
+            max_instances: sandbox.max_instances,
+            max_queued: sandbox.max_queued,
+            terms,
+        }
+    }
 }
 
 impl Pool {
@@ -32,45 +74,145 @@ impl Pool {
         share: Share,
         first: Instance,
     ) -> Arc<Self> {
-        let workers = if share.fresh { Vec::new() } else { vec![Worker::spawn(std::future::ready(Ok(first))).0] };
-        let Share { caps, most, fresh } = share;
-        Arc::new(Self { module, compiled, settings, caps, most, fresh, workers: Mutex::new(workers) })
+        let seats = u64::from(share.max_instances).saturating_mul(share.terms.most.into());
+        let seats = usize::try_from(seats).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let open = Arc::new(Open::default());
+        open.add(Worker::spawn(std::future::ready(Ok(first)), share.terms, telemetry::instances(&module)));
+        let (seats, queued) = (Arc::new(Semaphore::new(seats)), AtomicU32::new(0));
+        Arc::new(Self { module, compiled, settings, share, seats, queued, open })
     }
 
-    /// An instance with a seat for one more call; a new one where all are taken.
-    pub(crate) fn worker(&self) -> (Arc<Worker>, Seat) {
-        if self.fresh {
-            return self.spawn();
-        }
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        for worker in workers.iter() {
-            if let Some(seat) = worker.seat(self.most) {
-                return (worker.clone(), seat);
+    /// What becomes of a call that the module cannot serve.
+    pub(super) fn on_trap(&self) -> OnTrap {
+        self.share.on_trap
+    }
+
+    /// Has an instance serve this call, as soon as there is one with a seat.
+    pub(super) async fn serve(&self, request: Arc<Request>, hop: Arc<Hop>) -> Outcome {
+        let permit = self.permit().await?;
+        let (mut reply, outcome) = oneshot::channel();
+        let (worker, key) = loop {
+            match self.open.take(&hop, reply) {
+                Ok(taken) => break taken,
+                Err(refused) => reply = refused,
             }
-        }
-        workers.retain(|worker| !worker.is_over());
-        let (worker, seat) = self.spawn();
-        workers.push(worker.clone());
-        (worker, seat)
+            self.open.add(self.spawn());
+        };
+        let seat = Seat { worker: worker.clone(), open: self.open.clone(), key, _permit: permit };
+        worker.hand(Job { request, hop, seat });
+        drop(worker);
+        outcome.await.unwrap_or_else(|_| Err(Failed::lost()))
     }
 
-    fn spawn(&self) -> (Arc<Worker>, Seat) {
+    /// Waits until one more call may be served.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Failed> {
+        if let Ok(permit) = self.seats.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _queued = Queued::new(&self.queued, self.share.max_queued, &self.module)?;
+        self.seats.clone().acquire_owned().await.map_err(|_| Failed::lost())
+    }
+
+    fn spawn(&self) -> Arc<Worker> {
         let (module, compiled) = (self.module.clone(), self.compiled.clone());
-        let (settings, caps) = (self.settings.clone(), self.caps);
-        Worker::spawn(async move {
-            let mut instance = Instance::start(module, &compiled, caps).await?;
-            match instance.configure(settings).await? {
+        let (settings, caps) = (self.settings.clone(), self.share.caps);
+        let starting = async move {
+            let failed = |reason: String| Failed::new(format!("it did not start: {reason}"));
+            let mut instance = Instance::start(module, &compiled, caps).await.map_err(failed)?;
+            match instance.configure(settings).await.map_err(failed)? {
                 Ok(()) => Ok(instance),
-                Err(_) => Err("it refused the settings that it took before".to_owned()),
+                Err(_) => Err(Failed::new("it refused the settings that it took before")),
             }
-        })
+        };
+        Worker::spawn(starting, self.share.terms, telemetry::instances(&self.module))
     }
 }
 
-/// How calls share instances.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Share {
-    pub(crate) caps: Caps,
-    pub(crate) most: u32,
-    pub(crate) fresh: bool,
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.open.close();
+    }
+}
+
+/// A call that waits for a seat.
+struct Queued<'a> {
+    queued: &'a AtomicU32,
+    gauge: Gauge,
+}
+
+impl<'a> Queued<'a> {
+    fn new(queued: &'a AtomicU32, most: u32, module: &Arc<str>) -> Result<Self, Failed> {
+        if queued.fetch_add(1, Ordering::Relaxed) >= most {
+            queued.fetch_sub(1, Ordering::Relaxed);
+            return Err(Failed::overloaded());
+        }
+        let gauge = telemetry::queued(module);
+        gauge.increment(1);
+        Ok(Self { queued, gauge })
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.decrement(1);
+    }
+}
+
+/// The instances that take calls. The one used last comes first, so that others fall idle.
+#[derive(Default)]
+pub(super) struct Open(Mutex<Stack>);
+
+#[derive(Default)]
+struct Stack {
+    workers: Vec<Arc<Worker>>,
+    /// Whether the pool is gone.
+    closed: bool,
+}
+
+impl Open {
+    /// Takes an instance in that has a seat. Of a pool that is gone, it is retired.
+    pub(super) fn add(&self, worker: Arc<Worker>) {
+        let mut stack = self.stack();
+        if stack.closed {
+            worker.retire();
+        } else {
+            stack.workers.push(worker);
+        }
+    }
+
+    /// A seat in an instance, unless none has any.
+    fn take(
+        &self,
+        hop: &Arc<Hop>,
+        mut reply: oneshot::Sender<Outcome>,
+    ) -> Result<(Arc<Worker>, usize), oneshot::Sender<Outcome>> {
+        let mut stack = self.stack();
+        loop {
+            let Some(worker) = stack.workers.last() else { return Err(reply) };
+            match worker.take(hop, reply) {
+                Taken::Seat { key, last } => {
+                    let worker = worker.clone();
+                    if last {
+                        stack.workers.pop();
+                    }
+                    return Ok((worker, key));
+                }
+                Taken::Refused(refused) => {
+                    stack.workers.pop();
+                    reply = refused;
+                }
+            }
+        }
+    }
+
+    fn close(&self) {
+        let mut stack = self.stack();
+        stack.closed = true;
+        stack.workers.drain(..).for_each(|worker| worker.retire());
+    }
+
+    fn stack(&self) -> std::sync::MutexGuard<'_, Stack> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

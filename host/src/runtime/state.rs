@@ -4,46 +4,50 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use wasmtime::{
-    AsContextMut, StoreContextMut, StoreLimits, StoreLimitsBuilder,
+    AsContextMut, StoreContextMut,
     component::{GuestTaskId, HasData, ResourceTable},
 };
 use wasmtime_wasi::{HostMonotonicClock, WasiCtx, WasiCtxView, WasiView};
 
-use super::handles::Hop;
+use super::{
+    cpu::Meter,
+    handles::Hop,
+    limits::{Caps, Growth, LogRate},
+};
 
 /// The data of an instance's store.
 pub(crate) struct State {
     /// The module's name, for its log messages.
     pub(crate) module: Arc<str>,
     pub(crate) table: ResourceTable,
-    pub(crate) limits: StoreLimits,
+    pub(crate) caps: Caps,
+    pub(crate) growth: Growth,
+    pub(crate) log_rate: LogRate,
+    pub(crate) meter: Arc<Meter>,
     /// The calls being served, by the guest task that serves them: how an import that carries no handle finds its call.
     pub(crate) calls: HashMap<GuestTaskId, Arc<Hop>>,
+    /// The call that went past a limit, where that is known.
+    pub(crate) culprit: Option<Arc<Hop>>,
     wasi: WasiCtx,
-}
-
-/// What an instance may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Caps {
-    /// Bytes of one linear memory.
-    pub(crate) memory: usize,
-    /// Handles.
-    pub(crate) handles: usize,
 }
 
 impl State {
     pub(crate) fn new(module: Arc<str>, caps: Caps) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(caps.handles);
-        let limits = StoreLimitsBuilder::new()
-            .memory_size(caps.memory)
-            // JavaScript and Python guests have tables of some thousand entries.
-            .table_elements(100_000)
-            .trap_on_grow_failure(true)
-            .build();
+        table.set_max_capacity(caps.handles());
         // Nothing is inherited, nothing is open: what WASI 0.2 has of files, sockets and environment is empty.
         let wasi = WasiCtx::builder().monotonic_clock(Clock(Instant::now())).build();
-        Self { module, table, limits, calls: HashMap::new(), wasi }
+        Self {
+            module,
+            table,
+            growth: Growth::new(&caps),
+            log_rate: LogRate::new(),
+            meter: Arc::default(),
+            caps,
+            calls: HashMap::new(),
+            culprit: None,
+            wasi,
+        }
     }
 }
 

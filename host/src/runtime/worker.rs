@@ -1,11 +1,16 @@
-//! The event loop of one instance: takes calls from a channel and serves them side by side.
+//! The event loop of one instance: takes calls from a channel and serves them side by side, until it is retired.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use metrics::Gauge;
+use slab::Slab;
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot},
+    time::Instant,
+};
 use wasmtime::{
     AsContextMut,
     component::{Accessor, AccessorTask, Resource},
@@ -14,104 +19,263 @@ use wasmtime::{
 use super::{
     bindings::ModuleWithModels,
     convert::error_in,
+    failed::{Failed, Outcome},
     handles::{Hop, RequestHandle},
     instance::Instance,
+    pool::Open,
     state::State,
 };
 use crate::{error::ErrorKind, request::Request, response::Response};
 
+/// How often an instance is looked after.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a guest may go on with a call that nobody waits for.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// One call for a worker.
-pub(crate) struct Job {
-    pub(crate) request: Arc<Request>,
-    pub(crate) hop: Arc<Hop>,
-    pub(crate) reply: oneshot::Sender<Result<Response, ErrorKind>>,
-    /// Held for as long as the guest serves the call, which may be longer than anybody waits for it.
-    pub(crate) seat: Seat,
+pub(super) struct Job {
+    pub(super) request: Arc<Request>,
+    pub(super) hop: Arc<Hop>,
+    pub(super) seat: Seat,
 }
 
 /// A running instance, seen from outside.
-pub(crate) struct Worker {
+pub(super) struct Worker {
     jobs: mpsc::UnboundedSender<Job>,
-    seats: Arc<AtomicU32>,
-    /// Why the instance has ended, once it has.
-    ended: watch::Receiver<Option<String>>,
+    calls: Mutex<Calls>,
+    /// Fires when the instance is to end.
+    stop: Notify,
+    terms: Terms,
 }
 
-/// A place among the calls that share an instance.
-pub(crate) struct Seat(Arc<AtomicU32>);
+/// When an instance is given up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// How many calls share it.
+    pub(super) most: u32,
+    /// How many calls it serves in all.
+    pub(super) calls: u64,
+    /// For how long it stays without a call.
+    pub(super) idle: Duration,
+    /// For how long a call may make no progress.
+    pub(super) stall: Duration,
+}
 
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+/// The calls of an instance.
+struct Calls {
+    entries: Slab<Entry>,
+    /// How many more it takes.
+    left: u64,
+    /// Whether it takes no more, though it serves those that it has.
+    closed: bool,
+    /// When the last one ended.
+    idle_since: Instant,
+}
+
+/// One call of an instance.
+struct Entry {
+    hop: Arc<Hop>,
+    /// Absent once it was answered in the guest's stead.
+    reply: Option<oneshot::Sender<Outcome>>,
+    /// What its progress was when it was last looked at, and since when.
+    seen: (Option<u32>, Instant),
+    /// Since when it has been seen that nobody waits for it.
+    unawaited: Option<Instant>,
+}
+
+impl Entry {
+    /// Whether somebody waits for the answer.
+    fn is_awaited(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
     }
+}
+
+/// What came of asking an instance to take a call.
+pub(super) enum Taken {
+    /// It did; `last` tells that it takes no other for now.
+    Seat { key: usize, last: bool },
+    /// It takes none; the reply is given back.
+    Refused(oneshot::Sender<Outcome>),
 }
 
 impl Worker {
-    /// Runs an instance that is being made by `starting`, with the first of its seats. Calls can be handed over at once.
-    pub(crate) fn spawn(
-        starting: impl Future<Output = Result<Instance, String>> + Send + 'static,
-    ) -> (Arc<Self>, Seat) {
+    /// Runs an instance that is being made by `starting`. Calls can be handed over at once.
+    pub(super) fn spawn(
+        starting: impl Future<Output = Result<Instance, Failed>> + Send + 'static,
+        terms: Terms,
+        running: Gauge,
+    ) -> Arc<Self> {
         let (jobs, queue) = mpsc::unbounded_channel();
-        let (end, ended) = watch::channel(None);
+        let calls = Calls { entries: Slab::new(), left: terms.calls, closed: false, idle_since: Instant::now() };
+        let worker = Arc::new(Self { jobs, calls: Mutex::new(calls), stop: Notify::new(), terms });
+        // The task holds what it needs of the worker, but not the worker's end of the channel: nobody else does.
+        running.increment(1);
+        let ending = Ending { worker: worker.clone(), running };
         tokio::spawn(async move {
-            let reason = match starting.await {
-                Ok(instance) => serve(instance, queue).await,
-                Err(reason) => {
-                    drop(queue);
-                    reason
-                }
+            let why = match starting.await {
+                Ok(instance) => ending.worker.run(instance, queue).await,
+                Err(why) => why,
             };
-            end.send_replace(Some(reason));
+            ending.worker.end(&why);
         });
-        let seats = Arc::new(AtomicU32::new(1));
-        (Arc::new(Self { jobs, seats: seats.clone(), ended }), Seat(seats))
+        worker
     }
 
-    /// A seat, unless `most` are taken or the instance has ended.
-    pub(crate) fn seat(&self, most: u32) -> Option<Seat> {
-        let free = |taken| (taken < most).then_some(taken + 1);
-        let seated = self.seats.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_ok();
-        let seat = seated.then(|| Seat(self.seats.clone()))?;
-        (!self.jobs.is_closed()).then_some(seat)
+    /// A seat for this call, unless all are taken or the instance takes no more.
+    pub(super) fn take(&self, hop: &Arc<Hop>, reply: oneshot::Sender<Outcome>) -> Taken {
+        let mut calls = self.calls();
+        if calls.closed || calls.entries.len() >= self.most() {
+            return Taken::Refused(reply);
+        }
+        calls.left = calls.left.saturating_sub(1);
+        calls.closed = calls.left == 0;
+        let seen = (hop.progress(), Instant::now());
+        let key = calls.entries.insert(Entry { hop: hop.clone(), reply: Some(reply), seen, unawaited: None });
+        Taken::Seat { key, last: calls.closed || calls.entries.len() >= self.most() }
     }
 
-    /// Whether the instance has ended.
-    pub(crate) fn is_over(&self) -> bool {
-        self.jobs.is_closed()
+    /// Hands over a call that has a seat.
+    pub(super) fn hand(&self, job: Job) {
+        // If the instance has ended meanwhile, that answers the call.
+        let _ = self.jobs.send(job);
     }
 
-    /// Hands over a call. Gives it back if the instance has ended meanwhile.
-    pub(crate) fn hand(&self, job: Job) -> Result<(), Job> {
-        self.jobs.send(job).map_err(|refused| refused.0)
+    /// Takes no more calls; ends as soon as nobody waits for one.
+    pub(super) fn retire(&self) {
+        let mut calls = self.calls();
+        calls.closed = true;
+        if !calls.entries.iter().any(|(_, entry)| entry.is_awaited()) {
+            self.stop.notify_one();
+        }
     }
 
-    /// Why the instance ended; waits until it has.
-    pub(crate) async fn reason(&self) -> String {
-        let mut ended = self.ended.clone();
-        match ended.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "its instance was lost".to_owned(),
+    fn most(&self) -> usize {
+        usize::try_from(self.terms.most).unwrap_or(usize::MAX)
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves calls until the instance is retired or traps. Tells why it ended.
+    async fn run(&self, mut instance: Instance, mut queue: mpsc::UnboundedReceiver<Job>) -> Failed {
+        let exports = instance.exports.clone();
+        let meter = instance.store.data().meter.clone();
+        let trapped = {
+            let serving = instance.store.run_concurrent(async |store| {
+                while let Some(job) = queue.recv().await {
+                    store.spawn(Serve { job, exports: exports.clone() })?;
+                }
+                Ok::<_, wasmtime::Error>(())
+            });
+            tokio::select! {
+                biased;
+                served = meter.watch(serving) => served.and_then(|served| served).err(),
+                () = self.stop.notified() => None,
+                () = self.look_after() => None,
+            }
+        };
+        let Some(error) = trapped else { return Failed::retired() };
+        Failed::trap(&error, instance.store.data_mut().culprit.take())
+    }
+
+    /// Looks after the calls of the instance, until there is no more to be done.
+    async fn look_after(&self) {
+        let Terms { idle, stall, .. } = self.terms;
+        let pause = LOOK.min(idle / 4).min(stall / 4).max(Duration::from_millis(1));
+        loop {
+            tokio::time::sleep(pause).await;
+            if self.is_over() {
+                return;
+            }
+        }
+    }
+
+    /// Gives up calls that make no progress, and the instance when it is idle or holds up what nobody waits for.
+    fn is_over(&self) -> bool {
+        let mut calls = self.calls();
+        let Calls { entries, closed, idle_since, .. } = &mut *calls;
+        for (_, entry) in entries.iter_mut() {
+            let now = (entry.hop.progress(), Instant::now());
+            if !entry.is_awaited() {
+                // All that it asks for is refused: it should have returned.
+                *closed |= entry.unawaited.get_or_insert(now.1).elapsed() >= LINGER;
+            } else if now.0.is_none() || now.0 != entry.seen.0 {
+                entry.seen = now;
+            } else if entry.seen.1.elapsed() >= self.terms.stall {
+                *closed = true;
+                if let Some(reply) = entry.reply.take() {
+                    // Nobody may be waiting any more.
+                    let _ = reply.send(Err(Failed::stalled()));
+                }
+            }
+        }
+        *closed |= entries.is_empty() && idle_since.elapsed() >= self.terms.idle;
+        *closed && !entries.iter().any(|(_, entry)| entry.is_awaited())
+    }
+
+    /// Answers whatever is left in the stead of an instance that has ended.
+    fn end(&self, why: &Failed) {
+        let left: Vec<Entry> = {
+            let mut calls = self.calls();
+            calls.closed = true;
+            calls.entries.drain().collect()
+        };
+        let shared = left.iter().filter(|entry| entry.is_awaited()).count();
+        for Entry { hop, reply, .. } in left {
+            if let Some(reply) = reply {
+                // Nobody may be waiting any more.
+                let _ = reply.send(Err(why.for_call(&hop, shared)));
+            }
         }
     }
 }
 
-/// Serves calls until nobody can hand over any more, or until a trap. Returns why it ended.
-async fn serve(mut instance: Instance, mut queue: mpsc::UnboundedReceiver<Job>) -> String {
-    let exports = instance.exports.clone();
-    let serving = instance.store.run_concurrent(async |store| {
-        while let Some(job) = queue.recv().await {
-            store.spawn(Serve { job, exports: exports.clone() })?;
+/// Ends a worker even where its task panics.
+struct Ending {
+    worker: Arc<Worker>,
+    running: Gauge,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.worker.end(&Failed::lost());
+        self.running.decrement(1);
+    }
+}
+
+/// A call's place in an instance. Kept for as long as the guest serves the call, which may be longer than anybody waits.
+pub(super) struct Seat {
+    pub(super) worker: Arc<Worker>,
+    pub(super) open: Arc<Open>,
+    pub(super) key: usize,
+    /// One of those that the pool has.
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    /// Gives the seat back, with what the guest answered.
+    fn leave(self, answer: Result<Response, ErrorKind>) {
+        let (entry, reopened, over) = {
+            let mut calls = self.worker.calls();
+            let was_full = calls.entries.len() >= self.worker.most();
+            let entry = calls.entries.try_remove(self.key);
+            calls.idle_since = Instant::now();
+            let over = calls.closed && !calls.entries.iter().any(|(_, entry)| entry.is_awaited());
+            (entry, was_full && !calls.closed, over)
+        };
+        if over {
+            self.worker.stop.notify_one();
         }
-        Ok::<_, wasmtime::Error>(())
-    });
-    let reason = match serving.await.and_then(|served| served) {
-        Ok(()) => "it was retired".to_owned(),
-        Err(error) => format!("{error:#}"),
-    };
-    // From here on no call is taken; those in the store end with it.
-    drop(queue);
-    drop(instance);
-    reason
+        if reopened {
+            self.open.add(self.worker.clone());
+        }
+        if let Some(reply) = entry.and_then(|entry| entry.reply) {
+            // Nobody may be waiting any more.
+            let _ = reply.send(Ok(answer));
+        }
+    }
 }
 
 /// One call, as a task of the instance's event loop.
@@ -122,10 +286,11 @@ struct Serve {
 
 impl AccessorTask<State> for Serve {
     async fn run(self, store: &Accessor<State>) -> wasmtime::Result<()> {
-        let Job { request, hop, reply, seat } = self.job;
+        let Job { request, hop, seat } = self.job;
         // Whatever the guest left behind is of no use once it has answered.
         let _over = hop.cancel.clone().drop_guard();
         if hop.cancel.is_cancelled() {
+            seat.leave(Err(ErrorKind::Cancelled));
             return Ok(());
         }
         let invoke = self.exports.arcllm_llm_llm_provider().func_invoke();
@@ -145,9 +310,7 @@ impl AccessorTask<State> for Serve {
             }
             take(state, answer)
         })?;
-        drop(seat);
-        // Nobody may be waiting any more.
-        let _ = reply.send(answer);
+        seat.leave(answer);
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ pub struct Builtin {
 
 /// Every module that comes with ArcLLM, sorted by name.
 pub const MODULES: &[Builtin] = &[
+    Builtin { name: "chaos", wasm: include_bytes!("../prebuilt/chaos.wasm") },
     Builtin { name: "fallback", wasm: include_bytes!("../prebuilt/fallback.wasm") },
     Builtin { name: "retry", wasm: include_bytes!("../prebuilt/retry.wasm") },
 ];

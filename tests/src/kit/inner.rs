@@ -136,16 +136,16 @@ impl Scripted {
 }
 
 impl Adapter for Scripted {
-    fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, ErrorKind>> {
+    fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
         Box::pin(async move {
-            self.log.entries().push(Asked { provider: self.name.clone(), request: request.clone() });
+            self.log.entries().push(Asked { provider: self.name.clone(), request: Request::clone(&request) });
             let next = self.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let reply = next.unwrap_or_else(|| self.then.clone());
             if reply.never {
                 std::future::pending::<()>().await;
             }
             tokio::time::sleep(Duration::from_secs_f64(reply.takes_seconds)).await;
-            reply.result(&self.name, request)
+            reply.result(&self.name, &request)
         })
     }
 }

@@ -25,15 +25,15 @@ fn adapter(url: &str, change: impl FnOnce(&mut ProviderConfig)) -> HttpAdapter {
     HttpAdapter::new(&provider, "m".into(), Some(fixture::key())).unwrap()
 }
 
-async fn send(adapter: &HttpAdapter) -> Result<Response, ErrorKind> {
+async fn send(adapter: HttpAdapter) -> Result<Response, ErrorKind> {
     let request: Request = serde_json::from_str(r#"{"messages": [{"role": "user", "content": "Hi"}]}"#).unwrap();
-    adapter.send(&request).await
+    Arc::new(adapter).send(Arc::new(request)).await
 }
 
 /// The error for this answer, which must have cost one request on one connection.
 async fn error(answer: impl Into<Vec<u8>>, then: Then) -> ErrorKind {
     let mut server = serve(answer, then).await;
-    let error = send(&adapter(&server.url, |_| ())).await.unwrap_err();
+    let error = send(adapter(&server.url, |_| ())).await.unwrap_err();
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
     assert!(server.requests.try_recv().is_ok() && server.requests.try_recv().is_err());
     assert!(!format!("{error:?}").contains("sk-secret"), "{error:?}");
@@ -49,7 +49,8 @@ fn is_connection(error: &ErrorKind, says: &str) {
 async fn a_request_on_the_wire() {
     let mut server = serve(http("200 OK\r\nx-request-id: req_1", SAYS_HI), Then::Hold).await;
     let adapter = adapter(&server.url, |_| ());
-    let response = send(&adapter).await.unwrap();
+    let shown = format!("{adapter:?}");
+    let response = send(adapter).await.unwrap();
     assert_eq!((response.text().as_deref(), response.request_id.as_deref()), (Some("Hi"), Some("req_1")));
     let request = server.requests.recv().await.unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
@@ -65,14 +66,14 @@ async fn a_request_on_the_wire() {
     }
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(body, serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}));
-    assert!(!format!("{adapter:?}").contains("sk-secret"));
+    assert!(!shown.contains("sk-secret"));
 }
 
 #[tokio::test]
 async fn adapters_share_connections() {
     let server = serve(http("200 OK", SAYS_HI), Then::Hold).await;
     for _ in 0..3 {
-        send(&adapter(&server.url, |_| ())).await.unwrap();
+        send(adapter(&server.url, |_| ())).await.unwrap();
     }
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
 }
@@ -81,13 +82,13 @@ async fn adapters_share_connections() {
 async fn the_headers_of_anthropic() {
     let mut server = serve(http("200 OK", r#"{"content":[]}"#), Then::Hold).await;
     let provider = fixture::provider(WireFormat::Anthropic, &server.url);
-    send(&HttpAdapter::new(&provider, "m".into(), Some(fixture::key())).unwrap()).await.unwrap();
+    send(HttpAdapter::new(&provider, "m".into(), Some(fixture::key())).unwrap()).await.unwrap();
     let request = server.requests.recv().await.unwrap();
     assert!(request.starts_with("POST /v1/messages HTTP/1.1\r\n"), "{request}");
     assert!(
         request.contains("\r\nx-api-key: sk-secret\r\n") && request.contains("\r\nanthropic-version: 2023-06-01\r\n")
     );
-    send(&HttpAdapter::new(&provider, "m".into(), None).unwrap()).await.unwrap();
+    send(HttpAdapter::new(&provider, "m".into(), None).unwrap()).await.unwrap();
     assert!(!server.requests.recv().await.unwrap().contains("x-api-key"));
 }
 
@@ -96,7 +97,7 @@ async fn refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = send(&adapter(&format!("http://{address}/v1?secret=1"), |_| ())).await.unwrap_err();
+    let error = send(adapter(&format!("http://{address}/v1?secret=1"), |_| ())).await.unwrap_err();
     is_connection(&error, &format!("cannot connect to {address}: "));
     is_connection(&error, "refused");
     assert!(!error.to_string().contains("secret"), "{error}");
@@ -113,7 +114,7 @@ async fn reset_with_the_request_unread() {
         drop(connection);
         tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err()
     });
-    is_connection(&send(&adapter(&url, |_| ())).await.unwrap_err(), "broke");
+    is_connection(&send(adapter(&url, |_| ())).await.unwrap_err(), "broke");
     assert!(server.await.unwrap(), "a second connection");
 }
 
@@ -137,7 +138,7 @@ async fn broken_answers_are_broken_connections() {
 #[tokio::test]
 async fn a_body_that_ends_with_the_connection_is_whole() {
     let server = serve(format!("HTTP/1.1 200 OK\r\n\r\n{SAYS_HI}"), Then::Close).await;
-    assert!(send(&adapter(&server.url, |_| ())).await.is_ok());
+    assert!(send(adapter(&server.url, |_| ())).await.is_ok());
 }
 
 #[tokio::test]
@@ -150,7 +151,7 @@ async fn silence_is_a_timeout() {
     ] {
         let server = serve(answer, Then::Hold).await;
         let timeout = Duration::from_secs_f64(seconds);
-        let error = send(&adapter(&server.url, |here| here.timeout = timeout)).await.unwrap_err();
+        let error = send(adapter(&server.url, |here| here.timeout = timeout)).await.unwrap_err();
         let ErrorKind::Timeout(failure) = &error else { panic!("{error:?}") };
         assert!(failure.message.contains(says), "{error}");
         let limit = format!("within {seconds} s (providers.here.timeout_seconds)");
@@ -169,7 +170,7 @@ async fn no_connection_is_a_timeout() {
     let address = listener.local_addr().unwrap();
     let _queued = TcpStream::connect(address).await.unwrap();
     let url = format!("http://{address}");
-    let error = send(&adapter(&url, |here| here.connect_timeout = Duration::from_millis(50))).await.unwrap_err();
+    let error = send(adapter(&url, |here| here.connect_timeout = Duration::from_millis(50))).await.unwrap_err();
     let expected = format!("here: no connection to {address} within 0.05 s (providers.here.connect_timeout_seconds)");
     assert!(matches!(error, ErrorKind::Timeout(_)), "{error:?}");
     assert_eq!(error.to_string(), expected);
@@ -200,7 +201,7 @@ async fn a_body_over_the_limit() {
     {
         let endless = [answer, "x".repeat(4096).into_bytes()].concat();
         let server = serve(endless, Then::Hold).await;
-        let error = send(&adapter(&server.url, |here| here.max_response_bytes = 1024)).await.unwrap_err();
+        let error = send(adapter(&server.url, |here| here.max_response_bytes = 1024)).await.unwrap_err();
         let ErrorKind::Parse(failure) = &error else { panic!("{error:?}") };
         assert!(failure.message.contains("longer than 0.0009765625 MiB (providers.here.max_response_mb)"), "{error}");
     }
@@ -212,7 +213,7 @@ async fn compressed_bodies() {
          aa564acecf2b49cd2b51b252aaca2c28484d51aaad8dad0500976d5d182e000000");
     let zipped = |body: &[u8]| http("200 OK\r\ncontent-encoding: gzip", body);
     let server = serve(zipped(&whole), Then::Hold).await;
-    assert_eq!(send(&adapter(&server.url, |_| ())).await.unwrap().text().as_deref(), Some("zipped"));
+    assert_eq!(send(adapter(&server.url, |_| ())).await.unwrap().text().as_deref(), Some("zipped"));
     is_connection(&error(zipped(&whole[..whole.len() - 12]), Then::Hold).await, "broke off");
     // The magic number, the data and the checksum.
     for at in [0, 15, whole.len() - 6] {
@@ -235,7 +236,7 @@ async fn a_request_that_cannot_be_written_is_not_sent() {
     let server = serve(http("200 OK", SAYS_HI), Then::Hold).await;
     let mut request = Request::default();
     request.options.temperature = Some(f64::NAN);
-    let error = adapter(&server.url, |_| ()).send(&request).await.unwrap_err();
+    let error = Arc::new(adapter(&server.url, |_| ())).send(Arc::new(request)).await.unwrap_err();
     assert!(matches!(error, ErrorKind::Config(_)), "{error:?}");
     assert_eq!(server.connections.load(Ordering::SeqCst), 0);
 }
@@ -244,7 +245,7 @@ async fn a_request_that_cannot_be_written_is_not_sent() {
 async fn dropping_the_future_closes_the_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let adapter = adapter(&format!("http://{}", listener.local_addr().unwrap()), |_| ());
-    let sending = tokio::spawn(async move { send(&adapter).await });
+    let sending = tokio::spawn(async move { send(adapter).await });
     let (mut connection, _) = listener.accept().await.unwrap();
     read_request(&mut connection).await.unwrap();
     sending.abort();
@@ -263,9 +264,9 @@ async fn tls_that_is_none_and_names_that_are_none() {
     let provider = fixture::provider(WireFormat::OpenAi, &format!("https://{address}"));
     // A machine without certificates refuses to make the adapter, in words.
     match HttpAdapter::new(&provider, "m".into(), None) {
-        Ok(adapter) => is_connection(&send(&adapter).await.unwrap_err(), &format!("cannot connect to {address}: ")),
+        Ok(adapter) => is_connection(&send(adapter).await.unwrap_err(), &format!("cannot connect to {address}: ")),
         Err(error) => assert!(matches!(&error, ErrorKind::Config(failure) if failure.message.contains("certificates"))),
     }
-    let nowhere = send(&adapter("http://nowhere.invalid.localhost:9", |_| ())).await.unwrap_err();
+    let nowhere = send(adapter("http://nowhere.invalid.localhost:9", |_| ())).await.unwrap_err();
     is_connection(&nowhere, "cannot connect to nowhere.invalid.localhost:9: ");
 }

@@ -54,6 +54,7 @@ async fn sleep(store: &Accessor<State, Imports>, duration: Duration) -> Result<(
         return Ok(());
     };
     tracing::debug!(target: "arcllm::wait", module = &*hop.place.module, seconds = duration.as_secs_f64(), "wait");
+    let _waiting = hop.wait();
     tokio::select! {
         biased;
         () = hop.cancel.cancelled() => tokio::task::yield_now().await,
@@ -114,7 +115,13 @@ impl random::HostWithStore<State> for Imports {
 
 impl logging::HostWithStore<State> for Imports {
     fn log(mut store: Access<'_, State, Self>, level: logging::Level, context: String, message: String) -> Result<()> {
-        let module: &str = &store.get().module;
+        let culprit = current_hop(store.as_context_mut())?;
+        let state = store.get();
+        if let Err(limit) = state.log_rate.count(context.len() + message.len(), &state.caps.limits) {
+            state.culprit = culprit;
+            return Err(limit.into());
+        }
+        let module: &str = &state.module;
         match level {
             logging::Level::Trace => tracing::trace!(target: "arcllm::module", module, context, "{message}"),
             logging::Level::Debug => tracing::debug!(target: "arcllm::module", module, context, "{message}"),

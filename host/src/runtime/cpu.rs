@@ -1,0 +1,88 @@
+//! How long a call computes: ticks of a clock that fall into the time that its guest runs.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use wasmtime::{AsContextMut, Engine, Result, Store, StoreContextMut, UpdateDeadline};
+
+use super::{
+    limits::Limit,
+    state::{State, current_hop},
+};
+
+/// How often a guest that computes yields to the other tasks of its thread, and the unit in which its time is counted.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// The most that an instance may compute outside of calls: to start and to read its settings.
+const START: Duration = Duration::from_secs(30);
+
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// Advances the clock, and that of every engine, for as long as the process lives.
+pub(super) fn start_clock(engines: impl Fn(&mut dyn FnMut(&Engine)) + Send + 'static) -> std::io::Result<()> {
+    let ticking = thread::Builder::new().name("arcllm-epoch".to_owned()).spawn(move || {
+        loop {
+            thread::sleep(TICK);
+            TICKS.fetch_add(1, Ordering::Relaxed);
+            engines(&mut Engine::increment_epoch);
+        }
+    });
+    ticking.map(drop)
+}
+
+/// When an instance's event loop began to run, so that ticks which passed while it slept are not counted.
+#[derive(Default)]
+pub(crate) struct Meter(AtomicU64);
+
+impl Meter {
+    /// Runs what an instance does, and notes when it runs.
+    pub(super) async fn watch<F: Future>(&self, doing: F) -> F::Output {
+        let mut doing = pin!(doing);
+        poll_fn(|context| {
+            self.0.store(TICKS.load(Ordering::Relaxed), Ordering::Relaxed);
+            doing.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// The ticks since it began, or since they were last asked for.
+    fn ticks(&self) -> u64 {
+        let now = TICKS.load(Ordering::Relaxed);
+        now.saturating_sub(self.0.swap(now, Ordering::Relaxed))
+    }
+}
+
+/// Has the guests of this store yield at every tick, and end when they have used up their time.
+pub(super) fn limit(store: &mut Store<State>) {
+    let budget = |time: Duration| u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX);
+    let of_call = budget(store.data().caps.limits.cpu);
+    let meter: Arc<Meter> = store.data().meter.clone();
+    let mut outside = budget(START);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |mut store: StoreContextMut<'_, State>| -> Result<UpdateDeadline> {
+        let ticks = meter.ticks();
+        if ticks == 0 {
+            // They all passed before the guest ran.
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        match current_hop(store.as_context_mut())? {
+            Some(hop) if hop.computed(ticks) > of_call => {
+                store.data_mut().culprit = Some(hop);
+                Err(Limit::Cpu.into())
+            }
+            Some(_) => Ok(UpdateDeadline::Yield(1)),
+            None => {
+                outside = outside.checked_sub(ticks).ok_or(Limit::Cpu)?;
+                Ok(UpdateDeadline::Yield(1))
+            }
+        }
+    });
+}

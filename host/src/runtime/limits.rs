@@ -1,0 +1,209 @@
+//! What an instance may use, and what is said of one that uses more.
+
+use std::fmt;
+
+use tokio::time::Instant;
+use wasmtime::{ResourceLimiter, Trap, component::ResourceTableError};
+
+use crate::config::Limits;
+
+/// Handles that an instance may hold beyond those of its calls.
+const SPARE_HANDLES: u64 = 1024;
+
+/// Tables, and memories, of one instance. A component of several modules has a few of each.
+const TABLES: usize = 64;
+
+/// The limits of an instance, some of which grow with the calls that it may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Caps {
+    pub(crate) limits: Limits,
+    /// How many calls share the instance.
+    pub(crate) calls: u32,
+}
+
+impl Caps {
+    fn for_all_calls(&self, each: u64) -> usize {
+        usize::try_from(each.saturating_mul(self.calls.into())).unwrap_or(usize::MAX)
+    }
+
+    fn memory(&self) -> usize {
+        self.for_all_calls(self.limits.memory_mb.saturating_mul(1 << 20))
+    }
+
+    fn table_elements(&self) -> usize {
+        self.for_all_calls(self.limits.table_elements)
+    }
+
+    /// How many handles the instance may hold.
+    pub(crate) fn handles(&self) -> usize {
+        self.for_all_calls(self.limits.handles).saturating_add(usize::try_from(SPARE_HANDLES).unwrap_or(usize::MAX))
+    }
+
+    /// Bytes that one call between guest and host may move.
+    pub(crate) fn hostcall(&self) -> usize {
+        usize::try_from(self.limits.hostcall_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
+    }
+}
+
+/// A limit, by the setting that says how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Memory,
+    Tables,
+    Stack,
+    Handles,
+    Cpu,
+    Stall,
+    Hostcall,
+    LogLines,
+    LogBytes,
+    Queued,
+}
+
+impl Limit {
+    /// The key in `[modules.NAME.sandbox]`.
+    pub(crate) fn setting(self) -> &'static str {
+        match self {
+            Limit::Memory => "memory_mb",
+            Limit::Tables => "table_elements",
+            Limit::Stack => "stack_kb",
+            Limit::Handles => "handles",
+            Limit::Cpu => "cpu_seconds",
+            Limit::Stall => "stall_seconds",
+            Limit::Hostcall => "hostcall_mb",
+            Limit::LogLines => "log_lines_per_second",
+            Limit::LogBytes => "log_kb_per_second",
+            Limit::Queued => "max_queued",
+        }
+    }
+
+    fn deed(self) -> &'static str {
+        match self {
+            Limit::Memory => "took more memory than",
+            Limit::Tables => "took more table elements than",
+            Limit::Stack => "recursed deeper than",
+            Limit::Handles => "held more handles than",
+            Limit::Cpu => "computed for longer than",
+            Limit::Stall => "neither computed, nor waited for the host, nor answered for longer than",
+            Limit::Hostcall => "moved more in one call than",
+            Limit::LogLines | Limit::LogBytes => "logged more than",
+            Limit::Queued => "is overloaded: more calls wait for an instance than",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "it {} its sandbox allows ({})", self.deed(), self.setting())
+    }
+}
+
+impl std::error::Error for Limit {}
+
+impl Limit {
+    /// The limit that an error of the engine is about, if it is about one.
+    pub(crate) fn of(error: &wasmtime::Error) -> Option<Self> {
+        if let Some(limit) = error.downcast_ref::<Self>() {
+            return Some(*limit);
+        }
+        if matches!(error.downcast_ref(), Some(Trap::StackOverflow)) {
+            return Some(Limit::Stack);
+        }
+        if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+            return Some(Limit::Handles);
+        }
+        // The engine's type for it is private.
+        let is_of_hostcall = |cause: &dyn fmt::Display| cause.to_string().contains("fuel allocated for hostcalls");
+        is_of_hostcall(&error.root_cause()).then_some(Limit::Hostcall)
+    }
+}
+
+/// Keeps an instance within its memory and tables.
+pub(crate) struct Growth {
+    memory: Room,
+    tables: Room,
+}
+
+/// How much of something is left.
+struct Room {
+    left: usize,
+    limit: Limit,
+}
+
+impl Room {
+    fn take(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
+        match self.left.checked_sub(desired.saturating_sub(current)) {
+            Some(left) => {
+                self.left = left;
+                Ok(true)
+            }
+            // A guest that is told "no" aborts without saying why.
+            None => Err(self.limit.into()),
+        }
+    }
+}
+
+impl Growth {
+    pub(crate) fn new(caps: &Caps) -> Self {
+        Self {
+            memory: Room { left: caps.memory(), limit: Limit::Memory },
+            tables: Room { left: caps.table_elements(), limit: Limit::Tables },
+        }
+    }
+}
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.memory.take(current, desired)
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        // Past what 32 bits can address, or what the system has.
+        Err(Limit::Memory.into())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.tables.take(current, desired)
+    }
+
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Limit::Tables.into())
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
+    }
+
+    fn memories(&self) -> usize {
+        TABLES
+    }
+}
+
+/// Keeps an instance's log within its rate: what was written in the second that began with its first message.
+pub(crate) struct LogRate {
+    since: Instant,
+    lines: u64,
+    bytes: u64,
+}
+
+impl LogRate {
+    pub(crate) fn new() -> Self {
+        Self { since: Instant::now(), lines: 0, bytes: 0 }
+    }
+
+    /// Counts one message.
+    pub(crate) fn count(&mut self, bytes: usize, limits: &Limits) -> Result<(), Limit> {
+        if self.since.elapsed().as_secs() >= 1 {
+            *self = Self::new();
+        }
+        self.lines += 1;
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if self.lines > limits.log_lines_per_second {
+            return Err(Limit::LogLines);
+        }
+        if self.bytes > limits.log_kb_per_second.saturating_mul(1 << 10) {
+            return Err(Limit::LogBytes);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! What an observer sees of calls: `tracing` spans and `metrics` counters, named as OpenTelemetry's conventions for
+//! generative AI name what they cover: <https://opentelemetry.io/docs/specs/semconv/gen-ai/>.
+//!
+//! No key is in any of them, and no content of messages unless it is asked for.
+
+mod meters;
+mod observed;
+mod spans;
+
+pub(crate) use meters::{count_attempt, count_failure, count_fallback, count_hop, count_retry, instances, queued};
+pub(crate) use observed::Observed;
+pub(crate) use spans::{attempt_ended, attempt_span, hop_ended, hop_span};

@@ -1,0 +1,52 @@
+//! An invoke as an observer sees it, from its beginning to its end, whichever way it ends.
+
+use std::{sync::Arc, time::Instant};
+
+use tracing::Span;
+
+use super::{
+    meters::count_invoke,
+    spans::{invoke_ended, invoke_span},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    provider::Provider,
+    request::Request,
+    response::Response,
+};
+
+/// An invoke under way. Dropped before its end, it was cancelled.
+pub(crate) struct Observed {
+    chain: Arc<dyn Provider>,
+    pub(crate) span: Span,
+    content: bool,
+    started: Instant,
+    has_ended: bool,
+}
+
+impl Observed {
+    /// An invoke of this chain begins. Its span holds the messages if `content` says so.
+    pub(crate) fn begin(chain: Arc<dyn Provider>, request: &Request, content: bool) -> Self {
+        let span = invoke_span(&*chain, request, content);
+        Self { chain, span, content, started: Instant::now(), has_ended: false }
+    }
+
+    /// It has ended.
+    pub(crate) fn end(mut self, result: &Result<Response, Error>) {
+        self.has_ended = true;
+        self.write_down(result);
+    }
+
+    fn write_down(&self, result: &Result<Response, Error>) {
+        invoke_ended(&self.span, result, self.content);
+        count_invoke(&*self.chain, self.started.elapsed(), result);
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.write_down(&Err(ErrorKind::Cancelled.into()));
+        }
+    }
+}

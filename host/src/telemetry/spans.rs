@@ -1,0 +1,135 @@
+//! One span for an invoke, one for each module that it passes, one for each attempt; each inside of the one that asked.
+
+use serde::Serialize;
+use tracing::{Span, field::Empty, info_span};
+
+use crate::{
+    error::{Error, ErrorKind},
+    provider::{Provider, Upstream},
+    request::Request,
+    response::Response,
+};
+
+/// The one operation that there is, as the conventions call it.
+const OPERATION: &str = "chat";
+
+/// The span of an invoke, inside of the caller's. It holds the messages if `content` says so.
+pub(crate) fn invoke_span(chain: &dyn Provider, request: &Request, content: bool) -> Span {
+    let span = info_span!(
+        target: "arcllm",
+        "invoke",
+        "otel.name" = format_args!("{OPERATION} {}", chain.model()),
+        "gen_ai.operation.name" = OPERATION,
+        "gen_ai.provider.name" = chain.name(),
+        "gen_ai.request.model" = chain.model(),
+        "gen_ai.request.max_tokens" = request.options.max_tokens,
+        "gen_ai.request.temperature" = request.options.temperature,
+        "gen_ai.request.top_p" = request.options.top_p,
+        "gen_ai.request.seed" = request.options.seed,
+        "gen_ai.response.id" = Empty,
+        "gen_ai.response.model" = Empty,
+        "gen_ai.response.finish_reasons" = Empty,
+        "gen_ai.usage.input_tokens" = Empty,
+        "gen_ai.usage.output_tokens" = Empty,
+        "gen_ai.input.messages" = Empty,
+        "gen_ai.output.messages" = Empty,
+        "arcllm.response.provider" = Empty,
+        "arcllm.attempts" = Empty,
+        "error.type" = Empty,
+    );
+    if content && !span.is_disabled() {
+        span.record("gen_ai.input.messages", json(&request.messages));
+    }
+    span
+}
+
+/// Writes down how an invoke ended.
+pub(crate) fn invoke_ended(span: &Span, result: &Result<Response, Error>, content: bool) {
+    if span.is_disabled() {
+        return;
+    }
+    match result {
+        Ok(response) => {
+            span.record("gen_ai.response.id", response.request_id.as_deref());
+            span.record("gen_ai.response.model", &response.model);
+            span.record("gen_ai.response.finish_reasons", response.stop_reason.as_str());
+            span.record("gen_ai.usage.input_tokens", response.usage.input_tokens);
+            span.record("gen_ai.usage.output_tokens", response.usage.output_tokens);
+            span.record("arcllm.response.provider", &response.provider);
+            span.record("arcllm.attempts", response.trail.len());
+            if content {
+                span.record("gen_ai.output.messages", json(&[response.message()]));
+            }
+        }
+        Err(error) => {
+            span.record("error.type", error.kind.as_str());
+            span.record("arcllm.attempts", error.trail.len());
+        }
+    }
+}
+
+/// The span of a module's part in a call.
+pub(crate) fn hop_span(parent: &Span, module: &str) -> Span {
+    info_span!(
+        target: "arcllm",
+        parent: parent,
+        "module",
+        "otel.name" = format_args!("module {module}"),
+        "arcllm.module" = module,
+        "error.type" = Empty,
+    )
+}
+
+/// Writes down how a module's part ended.
+pub(crate) fn hop_ended(span: &Span, result: &Result<Response, ErrorKind>) {
+    if let Err(error) = result {
+        span.record("error.type", error.as_str());
+    }
+}
+
+/// The span of one attempt.
+pub(crate) fn attempt_span(parent: &Span, upstream: &Upstream, asked_by: Option<&str>) -> Span {
+    info_span!(
+        target: "arcllm",
+        parent: parent,
+        "attempt",
+        "otel.name" = format_args!("{OPERATION} {}", upstream.model),
+        "otel.kind" = "client",
+        "gen_ai.operation.name" = OPERATION,
+        "gen_ai.provider.name" = upstream.provider,
+        "gen_ai.request.model" = upstream.model,
+        "gen_ai.response.id" = Empty,
+        "gen_ai.response.model" = Empty,
+        "gen_ai.usage.input_tokens" = Empty,
+        "gen_ai.usage.output_tokens" = Empty,
+        "http.response.status_code" = Empty,
+        "arcllm.asked_by" = asked_by,
+        "error.type" = Empty,
+    )
+}
+
+/// Writes down how an attempt ended.
+pub(crate) fn attempt_ended(span: &Span, result: &Result<Response, ErrorKind>) {
+    if span.is_disabled() {
+        return;
+    }
+    match result {
+        Ok(response) => {
+            span.record("gen_ai.response.id", response.request_id.as_deref());
+            span.record("gen_ai.response.model", &response.model);
+            span.record("gen_ai.usage.input_tokens", response.usage.input_tokens);
+            span.record("gen_ai.usage.output_tokens", response.usage.output_tokens);
+        }
+        Err(error) => {
+            span.record("error.type", error.as_str());
+            if let ErrorKind::Api(api) = error {
+                span.record("http.response.status_code", api.status);
+            }
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Messages are made of what JSON has; if they were not, there would be nothing to show.
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,55 @@
+//! Does one thing wrong to a share of the calls, for drills and tests. With no fault set it forwards every call.
+//!
+//! Which calls are hit is in [`Policy`], what becomes of them in `fault`; this file only connects them to the host.
+
+mod config;
+mod error;
+mod fault;
+mod policy;
+
+use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, inner, random};
+
+pub use config::{ErrorKind, Fault, Settings, When};
+pub use policy::Policy;
+
+/// The module.
+pub struct Chaos {
+    settings: Settings,
+    policy: Policy,
+}
+
+impl Module for Chaos {
+    type Config = Settings;
+
+    fn describe() -> Description {
+        Description::new("chaos", env!("CARGO_PKG_VERSION"), "chaos")
+    }
+
+    fn new(settings: Settings) -> Self {
+        Self { policy: Policy::new(&settings), settings }
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        let fault = self.policy.fault_of(&request.provider());
+        let Some(fault) = fault.filter(|_| self.policy.draws(random::get_insecure_random_u64())) else {
+            return inner::invoke(request).await;
+        };
+        match self.settings.when {
+            When::Before => {
+                fault::commit(fault, &self.settings, &request).await?;
+                inner::invoke(request).await
+            }
+            When::After => {
+                let answer = inner::invoke(request.clone()).await;
+                fault::commit(fault, &self.settings, &request).await?;
+                answer
+            }
+        }
+    }
+
+    fn worst_case(&self, inner: &Target, _: &[Target]) -> Cost {
+        self.policy.worst_case(inner)
+    }
+}
+
+arcllm_module::export!(Chaos);

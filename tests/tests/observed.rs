@@ -1,0 +1,222 @@
+//! What an observer sees: spans inside of each other as the call went, counters that add up, and nothing secret.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    sync::{Arc, Mutex},
+};
+
+use arcllm::{Error, Message, Overrides, Response};
+use arcllm_simulator::{Reply, Simulator};
+use insta::assert_snapshot;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use tokio::runtime::{Builder, Runtime};
+use tracing::{
+    Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt as _},
+    registry::LookupSpan,
+};
+
+use crate::{
+    scene::{FAST, around_both, load, replies, soon},
+    support::Chain,
+};
+
+/// A span that was seen.
+#[derive(Debug, Default)]
+struct Seen {
+    name: &'static str,
+    inside_of: Option<usize>,
+    fields: BTreeMap<&'static str, String>,
+}
+
+impl Visit for Seen {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.fields.insert(field.name(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields.insert(field.name(), value.to_owned());
+    }
+}
+
+/// Keeps every span of this library, in the order in which they began.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<Seen>>>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        if attributes.metadata().target() != "arcllm" {
+            return;
+        }
+        let inside_of = span.parent().and_then(|parent| parent.extensions().get::<usize>().copied());
+        let mut seen = Seen { name: attributes.metadata().name(), inside_of, ..Seen::default() };
+        attributes.record(&mut seen);
+        let mut spans = self.0.lock().unwrap();
+        span.extensions_mut().insert(spans.len());
+        spans.push(seen);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let index = context.span(id).unwrap().extensions().get::<usize>().copied();
+        if let Some(index) = index {
+            values.record(&mut self.0.lock().unwrap()[index]);
+        }
+    }
+}
+
+impl Spans {
+    /// As a tree, a line a span.
+    fn tree(&self) -> String {
+        let spans = self.0.lock().unwrap();
+        let mut tree = String::new();
+        for seen in &*spans {
+            let outer = std::iter::successors(seen.inside_of, |index| spans[*index].inside_of).count();
+            let fields: Vec<_> = seen.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            writeln!(tree, "{}{} {}", "  ".repeat(outer), seen.name, fields.join(" ")).unwrap();
+        }
+        tree
+    }
+}
+
+/// One thread, so that what is set for this one is seen by all that the runtime does.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// What is seen, and what is counted, while this is done.
+fn observe<T>(doing: impl Future<Output = T>) -> (T, String, String) {
+    let (spans, recorder) = (Spans::default(), DebuggingRecorder::new());
+    let snapshotter = recorder.snapshotter();
+    let _seen = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
+    let runtime = runtime();
+    let done = metrics::with_local_recorder(&recorder, || {
+        let done = runtime.block_on(doing);
+        // Instances end in tasks of their own.
+        drop(runtime);
+        done
+    });
+    let mut counted: Vec<_> = snapshotter
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .map(|(key, _, _, value)| {
+            let value = match value {
+                DebugValue::Counter(count) => count.to_string(),
+                DebugValue::Gauge(value) => value.to_string(),
+                DebugValue::Histogram(values) => format!("{} values", values.len()),
+            };
+            let labels: Vec<_> = key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+            format!("{} {} {value}\n", key.key().name(), labels.join(" "))
+        })
+        .collect();
+    counted.sort();
+    (done, spans.tree(), counted.concat())
+}
+
+async fn ask(chain: &Chain) -> Result<Response, Error> {
+    let model = load(&chain.folder().unwrap(), Overrides::new()).await;
+    soon(model.invoke(&[Message::user("What is the password?")], &[])).await
+}
+
+async fn overloaded() -> Simulator {
+    replies([Reply::status(529), Reply::status(529)]).await
+}
+
+fn chain(a: &Simulator, b: &Simulator) -> Chain {
+    around_both(a, b)
+        .module("retry", &format!("{FAST}\nmax_retries = 1"))
+        .module("fallback", "chain = [\"a\", \"b\"]")
+        .host("order = [\"fallback\", \"retry\"]")
+}
+
+#[test]
+fn spans_stand_inside_of_each_other_as_the_call_went() {
+    let (answer, tree, _) = observe(async {
+        let (a, b) = (overloaded().await, replies([Reply::text("Swordfish.")]).await);
+        ask(&chain(&a, &b)).await
+    });
+    answer.unwrap();
+    assert_snapshot!(tree, @r#"
+    invoke arcllm.attempts=3 arcllm.response.provider=b gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model gen_ai.response.finish_reasons=end_turn gen_ai.response.id=req_sim000001 gen_ai.response.model=b-model gen_ai.usage.input_tokens=10 gen_ai.usage.output_tokens=5 otel.name=chat a-model
+      module arcllm.module=fallback otel.name=module fallback
+        module arcllm.module=retry error.type=api otel.name=module retry
+          attempt arcllm.asked_by=retry error.type=api gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model http.response.status_code=529 otel.kind=client otel.name=chat a-model
+          attempt arcllm.asked_by=retry error.type=api gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model http.response.status_code=529 otel.kind=client otel.name=chat a-model
+        module arcllm.module=retry otel.name=module retry
+          attempt arcllm.asked_by=retry gen_ai.operation.name=chat gen_ai.provider.name=b gen_ai.request.model=b-model gen_ai.response.id=req_sim000001 gen_ai.response.model=b-model gen_ai.usage.input_tokens=10 gen_ai.usage.output_tokens=5 otel.kind=client otel.name=chat b-model
+    "#);
+}
+
+#[test]
+fn counters_add_up() {
+    let (_, _, counted) = observe(async {
+        let (a, b) = (overloaded().await, replies([Reply::text("Swordfish.")]).await);
+        let chain = chain(&a, &b);
+        ask(&chain).await.unwrap();
+        let (a, b) = (replies([Reply::error(400, "No.")]).await, replies([Reply::error(401, "No.")]).await);
+        ask(&self::chain(&a, &b)).await.unwrap_err();
+    });
+    assert_snapshot!(counted, @r#"
+    arcllm.attempts provider=a outcome=api 3
+    arcllm.attempts provider=b outcome=api 1
+    arcllm.attempts provider=b outcome=ok 1
+    arcllm.calls provider=a outcome=api 1
+    arcllm.calls provider=a outcome=ok 1
+    arcllm.fallbacks module=fallback 2
+    arcllm.module.instances module=fallback 0
+    arcllm.module.instances module=retry 0
+    arcllm.module.own_time module=fallback 2 values
+    arcllm.module.own_time module=retry 4 values
+    arcllm.retries module=retry 1
+    gen_ai.client.operation.duration gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model 1 values
+    gen_ai.client.operation.duration gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model error.type=api 1 values
+    gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model gen_ai.token.type=input 1 values
+    gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model gen_ai.token.type=output 1 values
+    "#);
+}
+
+#[test]
+fn an_invoke_that_is_dropped_is_cancelled() {
+    let (_, tree, counted) = observe(async {
+        let a = Simulator::start(arcllm_simulator::Script::new([Reply::fault(arcllm_simulator::Fault::Silence)]));
+        let a = a.await.unwrap();
+        let model = load(&crate::scene::around(&a).folder().unwrap(), Overrides::new()).await;
+        let messages = [Message::user("Hi")];
+        let asking = model.invoke(&messages, &[]);
+        tokio::select! {
+            _ = asking => {}
+            _ = a.wait_until(|requests| !requests.is_empty()) => {}
+        }
+    });
+    assert!(tree.starts_with("invoke ") && tree.contains("error.type=cancelled"), "{tree}");
+    assert!(counted.contains("arcllm.calls provider=a outcome=cancelled 1"), "{counted}");
+    assert!(counted.contains("arcllm.attempts provider=a outcome=cancelled 1"), "{counted}");
+}
+
+#[test]
+fn content_is_seen_only_if_it_is_asked_for_and_keys_never() {
+    for asked_for in [false, true] {
+        let (answer, tree, counted) = observe(async {
+            let a = replies([Reply::text("Swordfish.")]).await;
+            let chain = Chain::new()
+                .host(&format!("trace_content = {asked_for}"))
+                // Whatever the environment has serves as a key.
+                .provider_with("a", arcllm_simulator::Format::Anthropic, &a.url(), "api_key_env = \"PATH\"");
+            ask(&chain).await
+        });
+        answer.unwrap();
+        for content in ["What is the password?", "Swordfish."] {
+            assert_eq!(tree.contains(content), asked_for, "{tree}");
+            assert!(!counted.contains(content), "{counted}");
+        }
+        let key = std::env::var("PATH").unwrap();
+        assert!(!tree.contains(&key) && !counted.contains(&key));
+    }
+}
