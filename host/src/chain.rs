@@ -1,22 +1,19 @@
 //! A chain: modules, outermost first, around an adapter.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak},
+};
 
 use serde_json::{Map, Value};
 
 use crate::{
     config::{ConfigError, Overrides, Switch, suggest},
     host::Shared,
+    link::Link,
     provider::{Provider, Upstream},
-    runtime::{Loader, Module, Place, Pool},
+    runtime::{Loader, Module, Place},
 };
-
-/// A module that is ready to be called, and its name in the config.
-#[derive(Clone)]
-pub(crate) struct Link {
-    pub(crate) module: Arc<str>,
-    pub(crate) pool: Arc<Pool>,
-}
 
 /// A module that a load puts into the chain.
 pub(crate) struct SwitchedOn {
@@ -25,30 +22,38 @@ pub(crate) struct SwitchedOn {
 }
 
 /// Puts modules around the end of a chain. With none, the end is the chain.
-pub(crate) fn wrap(shared: &Arc<Shared>, links: &[Link], end: Arc<dyn Provider>) -> Arc<dyn Provider> {
+pub(crate) fn wrap(shared: &Arc<Shared>, links: &[Arc<Link>], end: Arc<dyn Provider>) -> Arc<dyn Provider> {
     let Some((outermost, inside)) = links.split_first() else { return end };
     let inner = wrap(shared, inside, end);
-    Arc::new(Module { pool: outermost.pool.clone(), place: place(shared, outermost.module.clone(), inner, inside) })
+    Arc::new(Module { link: outermost.clone(), place: place(shared, outermost.module.clone(), inner, inside) })
 }
 
 /// The place of a module around its inner. What it loads gets the modules that stand inside of it.
-pub(crate) fn place(shared: &Arc<Shared>, module: Arc<str>, inner: Arc<dyn Provider>, inside: &[Link]) -> Arc<Place> {
-    let loader = Inside { shared: shared.clone(), module: module.clone(), links: inside.to_vec() };
+pub(crate) fn place(
+    shared: &Arc<Shared>,
+    module: Arc<str>,
+    inner: Arc<dyn Provider>,
+    inside: &[Arc<Link>],
+) -> Arc<Place> {
+    let loader = Inside { shared: Arc::downgrade(shared), module: module.clone(), links: inside.to_vec() };
     Arc::new(Place { module, inner, loader: Arc::new(loader) })
 }
 
 /// Loads models for a module: other adapters in the modules that stand inside of it. Itself is not among them, so
 /// loading cannot recur.
 struct Inside {
-    shared: Arc<Shared>,
+    /// Not kept: a module that never gives back a handle would keep the host by it, and the host the module.
+    shared: Weak<Shared>,
     module: Arc<str>,
-    links: Vec<Link>,
+    links: Vec<Arc<Link>>,
 }
 
 impl Loader for Inside {
     fn load(&self, provider: &str) -> Result<Arc<dyn Provider>, ConfigError> {
-        let upstream = Upstream { loaded_by: Some(self.module.clone()), ..self.shared.upstream(provider, None)? };
-        Ok(wrap(&self.shared, &self.links, Arc::new(upstream)))
+        let gone = || ConfigError::new("the model that is called is not there any more");
+        let shared = self.shared.upgrade().ok_or_else(gone)?;
+        let upstream = Upstream { loaded_by: Some(self.module.clone()), ..shared.upstream(provider, None)? };
+        Ok(wrap(&shared, &self.links, Arc::new(upstream)))
     }
 }
 

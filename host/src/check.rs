@@ -72,7 +72,9 @@ impl Host {
                 Err(error) => report.problems.push(error.to_string()),
             }
         }
-        report.warnings.extend(self.shared.warnings(&report));
+        // Whatever stands in the way of the chain is said once, as the problem that it is.
+        let warnings = self.shared.warnings(&report);
+        report.warnings.extend(warnings.into_iter().filter(|warning| !report.problems.contains(warning)));
         report
     }
 }

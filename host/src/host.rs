@@ -13,12 +13,16 @@ use tokio::sync::OnceCell;
 
 use crate::{
     adapter::{Adapter, ApiKey, HttpAdapter},
-    chain::{Link, SwitchedOn, wrap},
+    chain::{SwitchedOn, wrap},
     config::{Config, ConfigError, Overrides, suggest},
+    link::{Current, Link},
     model::Model,
-    prepare::PoolKey,
+    pools::Pools,
+    prepare::Prepared,
     provider::Upstream,
+    reload::{Reloads, Told},
     runtime::Pool,
+    watch::Watching,
 };
 
 /// Loads models from one configuration. Cheap to clone; all clones share the modules that run.
@@ -39,8 +43,22 @@ pub(crate) struct Shared {
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) seed: u64,
     calls: AtomicU64,
-    pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
+    pub(crate) pools: Pools,
+    /// By the name of the module.
+    accepted: Mutex<HashMap<String, Accepted>>,
+    pub(crate) reloads: Reloads,
+    pub(crate) told: Told,
+    pub(crate) watches: bool,
+    pub(crate) watching: Mutex<Watching>,
     modules_off: OnceCell<()>,
+}
+
+/// What a host last took for a module, and the instances that it last had a model run on: for who loads a model for each
+/// call, and as what it goes back to where something else does not load.
+#[derive(Clone)]
+pub(crate) struct Accepted {
+    pub(crate) prepared: Arc<Prepared>,
+    _pool: Option<Arc<Pool>>,
 }
 
 /// Builds a [`Host`].
@@ -49,6 +67,7 @@ pub struct HostBuilder {
     config: Option<Config>,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     seed: Option<u64>,
+    watch: Option<bool>,
 }
 
 impl HostBuilder {
@@ -74,6 +93,15 @@ impl HostBuilder {
         self
     }
 
+    /// Whether a module that is dropped into the modules directory, replaced or removed takes effect for the models that
+    /// are loaded, as if by [`Host::reload`]; otherwise what `host.watch` says, which is yes by default. Watching begins
+    /// when a model with a module is loaded, and ends with the host and its models.
+    #[must_use]
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
     /// The host.
     ///
     /// # Errors
@@ -91,11 +119,16 @@ impl HostBuilder {
             }
         };
         let shared = Shared {
+            watches: self.watch.unwrap_or(config.watch),
             config,
             adapters: self.adapters,
             seed,
             calls: AtomicU64::new(0),
-            pools: Mutex::default(),
+            pools: Pools::default(),
+            accepted: Mutex::default(),
+            reloads: Reloads::default(),
+            told: Told::default(),
+            watching: Mutex::default(),
             modules_off: OnceCell::new(),
         };
         Ok(Host { shared: Arc::new(shared) })
@@ -142,7 +175,13 @@ impl Host {
             return Err(ConfigError::new("a model is loaded and invoked inside of a Tokio runtime"));
         }
         let upstream = self.shared.upstream(provider, overrides.model.as_deref())?;
-        let links = self.shared.links(&overrides).await?;
+        let links = loop {
+            let before = self.shared.reloads.begun();
+            let links = self.shared.links(&overrides).await?;
+            if self.shared.reloads.begun() == before {
+                break links;
+            }
+        };
         self.shared.modules_off.get_or_try_init(|| self.shared.check_modules_off()).await?;
         let modules = links.iter().map(|link| link.module.clone()).collect();
         Ok(Model { chain: wrap(&self.shared, &links, Arc::new(upstream)), modules, shared: self.shared.clone() })
@@ -204,16 +243,36 @@ impl Shared {
         self.config.providers.keys().chain(self.adapters.keys()).map(String::as_str)
     }
 
-    pub(crate) fn pools(&self) -> MutexGuard<'_, HashMap<PoolKey, Arc<Pool>>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn accepted(&self, module: &str) -> Option<Accepted> {
+        self.all_accepted().get(module).cloned()
+    }
+
+    pub(crate) fn accept(&self, module: &str, prepared: Arc<Prepared>, current: &Current) {
+        let accepted = Accepted { prepared, _pool: current.pool().cloned() };
+        // Dropped when the lock is free again: the last of a pool ends its instances.
+        let before = self.all_accepted().insert(module.to_owned(), accepted);
+        drop(before);
+    }
+
+    pub(crate) fn forget(&self, module: &str) {
+        let before = self.all_accepted().remove(module);
+        drop(before);
+    }
+
+    fn all_accepted(&self) -> MutexGuard<'_, HashMap<String, Accepted>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The modules that this load puts into the chain, outermost first, each ready to be called.
-    async fn links(self: &Arc<Self>, overrides: &Overrides) -> Result<Vec<Link>, ConfigError> {
+    async fn links(self: &Arc<Self>, overrides: &Overrides) -> Result<Vec<Arc<Link>>, ConfigError> {
         let mut links = Vec::new();
         for SwitchedOn { name, settings } in self.switched_on(overrides)? {
+            self.watch();
             let asked = overrides.modules.get(&name);
-            links.push(Link { module: name.as_str().into(), pool: self.ready(&name, settings, asked).await? });
+            let current = self.ready(&name, &settings, asked).await?;
+            let link = Arc::new(Link::new(&name, settings, asked.cloned(), current));
+            self.reloads.add(&link);
+            links.push(link);
         }
         for (name, asked) in &overrides.modules {
             // Off, and settings all the same: they are checked like those of a file.

@@ -13,6 +13,7 @@ use tracing::Span;
 
 use crate::{
     error::ErrorKind,
+    held::Held,
     provider::Upstream,
     request::Request,
     response::Response,
@@ -184,6 +185,8 @@ pub(crate) struct Call {
     pub(crate) invoke: Arc<Invoke>,
     /// The module that asks; absent if it is the caller.
     pub(crate) asked_by: Option<Arc<str>>,
+    /// What the modules on its way run on.
+    pub(crate) held: Held,
     /// Fires when whoever asks no longer wants the answer.
     pub(crate) cancel: CancellationToken,
     /// What whoever asks is seen doing.

@@ -104,7 +104,7 @@ impl Model {
         let _dropped = cancel.clone().drop_guard();
         let observed = Observed::begin(self.chain.clone(), &request, self.shared.config.trace_content);
         let span = observed.span.clone();
-        let call = Call { request, invoke: invoke.clone(), asked_by: None, cancel, span };
+        let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel, span };
         let result = tokio::select! {
             // First, so that what stops the call is looked out for before anything is sent.
             biased;

@@ -1,78 +1,38 @@
-//! Makes a module ready to be called: finds its bytes, checks them against the config, compiles, configures.
+//! Makes a module of bytes: checks them against the config, compiles, configures.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::{
     config::{ConfigError, Sandbox, suggest},
+    find::{Found, Stamp},
     host::Shared,
-    runtime::{Compiled, Description, Instance, Origin, Pool, Refusal, Runtime, Share, digest},
+    runtime::{Compiled, Description, Instance, Origin, Refusal, Runtime, Share},
 };
-
-/// What two models must have in common to share a module's instances.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PoolKey {
-    digest: String,
-    module: String,
-    settings: String,
-    sandbox: Sandbox,
-}
-
-/// A module's bytes, and where they come from.
-pub(crate) struct Found {
-    pub(crate) origin: Origin,
-    pub(crate) digest: String,
-    bytes: Vec<u8>,
-    sandbox: Sandbox,
-}
 
 /// A module, compiled.
 pub(crate) struct Prepared {
     pub(crate) compiled: Arc<Compiled>,
     pub(crate) origin: Origin,
+    /// By which to know the file again; absent if it cannot be.
+    pub(crate) stamp: Option<Stamp>,
     pub(crate) sandbox: Sandbox,
 }
 
 impl Shared {
-    /// A pool of instances with these settings. `asked` is what the overrides of the load had to say.
-    pub(crate) async fn ready(
-        &self,
-        name: &str,
-        settings: Map<String, Value>,
-        asked: Option<&Value>,
-    ) -> Result<Arc<Pool>, ConfigError> {
-        let prepared = self.prepare(name).await?;
-        let key = PoolKey {
-            digest: prepared.compiled.digest.clone(),
-            module: name.to_owned(),
-            settings: Value::Object(settings.clone()).to_string(),
-            sandbox: prepared.sandbox.clone(),
-        };
-        if let Some(pool) = self.pools().get(&key) {
-            return Ok(pool.clone());
-        }
-        let instance = self.configured(name, &prepared, &settings, asked).await?;
-        let share = prepared.share();
-        let pool = Pool::new(name.into(), prepared.compiled, key.settings.clone(), share, instance);
-        // Two loads at once may both have come here; one pool is kept.
-        Ok(self.pools().entry(key).or_insert(pool).clone())
+    /// The module's component as it is now, compiled and allowed to run.
+    pub(crate) async fn prepare(&self, name: &str) -> Result<Prepared, ConfigError> {
+        let found = self.find(name).await?;
+        self.prepare_found(name, found).await
     }
 
-    /// The module's component, compiled and allowed to run.
-    pub(crate) async fn prepare(&self, name: &str) -> Result<Prepared, ConfigError> {
-        let found = self.find(name)?;
+    /// The component that was found, compiled and allowed to run.
+    pub(crate) async fn prepare_found(&self, name: &str, found: Found) -> Result<Prepared, ConfigError> {
         self.check_pin(name, &found)?;
         let prepared = self.compile(name, found).await?;
         self.check_grants(name, &prepared)?;
         Ok(prepared)
-    }
-
-    /// The module's bytes.
-    pub(crate) fn find(&self, name: &str) -> Result<Found, ConfigError> {
-        let sandbox = self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default();
-        let (origin, bytes) = self.bytes(name, &sandbox)?;
-        Ok(Found { digest: digest(&bytes), origin, bytes, sandbox })
     }
 
     /// Refuses bytes that are not those that config pins.
@@ -199,13 +159,14 @@ impl Shared {
 
     /// Compiles what was found, unless the process has done that before.
     pub(crate) async fn compile(&self, name: &str, found: Found) -> Result<Prepared, ConfigError> {
-        let Found { origin, bytes, sandbox, .. } = found;
+        let Found { origin, digest, stamp, bytes, sandbox } = found;
         let runtime = Runtime::get(sandbox.limits.stack_kb)?;
-        let compiling = tokio::task::spawn_blocking(move || runtime.compile(&bytes));
+        let is_built_in = origin == Origin::BuiltIn;
+        let compiling = tokio::task::spawn_blocking(move || runtime.compile(&bytes, digest, is_built_in));
         let compiled =
             compiling.await.map_err(|error| ConfigError::new(format!("compiling `{name}` failed: {error}")))?;
         match compiled {
-            Ok(compiled) => Ok(Prepared { compiled, origin, sandbox }),
+            Ok(compiled) => Ok(Prepared { compiled, origin, stamp, sandbox }),
             Err((problem, help)) => {
                 let error = ConfigError::new(format!("{problem} (the module `{name}`)")).help(help);
                 Err(match origin {
@@ -214,59 +175,6 @@ impl Shared {
                 })
             }
         }
-    }
-
-    fn bytes(&self, name: &str, sandbox: &Sandbox) -> Result<(Origin, Vec<u8>), ConfigError> {
-        let Some(path) = self.file(name, sandbox) else {
-            let built_in = arcllm_builtin::find(name);
-            let wasm = built_in.map(|built_in| built_in.wasm.to_vec());
-            let missing = || ConfigError::new(format!("there is no module named `{name}`: {}", self.looked_for(name)));
-            return Ok((Origin::BuiltIn, wasm.ok_or_else(missing)?));
-        };
-        let bytes = std::fs::read(&path).map_err(|error| {
-            let key = format!("modules.{name}.sandbox.wasm");
-            let key = if sandbox.wasm.is_some() { key } else { format!("modules.{name}") };
-            let problem = format!("names {}, which cannot be read: {error}", path.display());
-            self.config.document.error(Some(&key), problem).help("a component's file, relative to host.modules_dir")
-        })?;
-        Ok((Origin::File(path), bytes))
-    }
-
-    /// The file that the config names, or else NAME.wasm in the modules directory if it is there.
-    fn file(&self, name: &str, sandbox: &Sandbox) -> Option<PathBuf> {
-        let directory = self.config.modules_dir.as_ref()?;
-        match &sandbox.wasm {
-            Some(wasm) => Some(directory.join(wasm)),
-            None => Some(directory.join(format!("{name}.wasm"))).filter(|path| path.is_file()),
-        }
-    }
-
-    pub(crate) fn has_module(&self, name: &str) -> bool {
-        let sandbox = self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default();
-        is_name(name) && (arcllm_builtin::find(name).is_some() || self.file(name, &sandbox).is_some())
-    }
-
-    /// Where a module was looked for in vain.
-    pub(crate) fn looked_for(&self, name: &str) -> String {
-        match &self.config.modules_dir {
-            _ if !is_name(name) => "a name has letters, digits, `-` and `_`".to_owned(),
-            Some(directory) => {
-                format!("{} is not there, and none is built in", directory.join(format!("{name}.wasm")).display())
-            }
-            None => "none is built in".to_owned(),
-        }
-    }
-
-    /// Every module there is: built in, in the modules directory, or in the config.
-    pub(crate) fn module_names(&self) -> BTreeSet<String> {
-        let built_in = arcllm_builtin::MODULES.iter().map(|module| module.name.to_owned());
-        let files = self.config.modules_dir.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten();
-        let files = files.filter_map(|entry| {
-            let name = entry.ok()?.file_name().into_string().ok()?;
-            name.strip_suffix(".wasm").map(str::to_owned)
-        });
-        let configured = self.config.modules.keys().filter(|name| self.has_module(name)).cloned();
-        built_in.chain(files).chain(configured).filter(|name| is_name(name)).collect()
     }
 
     /// Settings whose schema says that they name a provider must name one that there is.
@@ -346,9 +254,4 @@ fn check_keys(
 /// The key of a module's table that a dotted path begins with.
 fn first_key(path: &str) -> &str {
     path.split(['.', '[']).next().unwrap_or_default()
-}
-
-/// Whether a module may be called so: its name becomes a file's.
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

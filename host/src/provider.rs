@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 use crate::{
     adapter::Adapter,
     error::{ErrorKind, Failure},
+    held::Held,
     invoke::Call,
     response::Response,
     telemetry::{attempt_ended, attempt_span},
@@ -23,6 +24,9 @@ pub(crate) trait Provider: Send + Sync {
 
     /// Whether a call can be made at all, a key included.
     fn validate_config(&self) -> Result<(), String>;
+
+    /// What the modules from here on run on now, for a call to keep.
+    fn hold(&self) -> Held;
 
     /// Asks, and resolves when the answer is committed. Dropping the future cancels the call.
     ///
@@ -51,6 +55,10 @@ impl Provider for Upstream {
     fn validate_config(&self) -> Result<(), String> {
         // Loading has refused whatever would stand in the way.
         Ok(())
+    }
+
+    fn hold(&self) -> Held {
+        Held::default()
     }
 
     fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>> {

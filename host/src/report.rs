@@ -11,6 +11,7 @@ use tracing::Span;
 use crate::{
     chain::place,
     config::{ConfigError, Overrides},
+    held::Held,
     host::{Host, Shared},
     invoke::Invoke,
     runtime::{Hop, Probe},
@@ -74,6 +75,7 @@ impl Host {
         let hop = Hop::new(
             place(&self.shared, module.into(), inner, &[]),
             Invoke::start(self.shared.config.deadline, self.shared.seed, 0),
+            Held::default(),
             CancellationToken::new(),
             Span::none(),
         );
@@ -104,7 +106,7 @@ impl Shared {
 
     async fn describe(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
         // All that is known stands in the report before this says what is wrong.
-        let found = self.find(&report.name)?;
+        let found = self.find(&report.name).await?;
         report.origin = Some(found.origin.to_string());
         report.sha256 = Some(found.digest.clone());
         let pinned = self.check_pin(&report.name, &found);

@@ -46,9 +46,13 @@ impl Shared {
             .collect()
     }
 
+    /// The module's settings that name providers, one or several, and the names.
     fn provider_lists(&self, module: &ModuleReport) -> Vec<(String, Vec<String>)> {
         let settings = self.settings_of_format(module, "arcllm-provider").into_iter();
-        let names = |value: Value| serde_json::from_value(value).unwrap_or_default();
+        let names = |value| match value {
+            Value::String(name) => vec![name],
+            list => serde_json::from_value(list).unwrap_or_default(),
+        };
         settings.map(|(key, value)| (key, names(value))).collect()
     }
 

@@ -14,6 +14,7 @@ mod faults;
 mod hints;
 mod kit;
 mod observed;
+mod reload;
 mod replace_module;
 mod retry;
 mod scene;

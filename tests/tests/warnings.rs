@@ -115,3 +115,20 @@ chain = [\"local\", \"second\"]
     all is well
     "#);
 }
+
+/// What keeps the chain from being loaded is a problem, and no warning besides.
+#[tokio::test]
+async fn what_is_wrong_is_said_once() {
+    let config = PROVIDER.replace("default_model = \"m\"\n", "");
+    let (code, stdout) = check(&config).await;
+    assert_eq!(code, 2);
+    assert_snapshot!(stdout, @"
+    config      config.toml
+    provider    local
+    chain       agent -> adapter
+    worst case  1 attempt, 0 s of waiting
+    deadline    600 s
+    problem     config.toml:5: `providers.local.default_model` is missing, and no model was asked for
+                help: set it, or name a model with the call (--model)
+    ");
+}

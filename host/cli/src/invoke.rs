@@ -66,13 +66,13 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A host of this file, or of the one that the environment points to.
+/// A host of this file, or of the one that the environment points to. No run of the command lasts until a module changes.
 pub(crate) fn host(config: Option<&Path>) -> Result<Host, Failure> {
     let config = match config {
         Some(file) => Config::load(file)?,
         None => Config::find()?,
     };
-    Ok(Host::builder().config(config).build()?)
+    Ok(Host::builder().config(config).watch(false).build()?)
 }
 
 /// Each module once: of two that differ, one would be lost.

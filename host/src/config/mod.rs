@@ -42,6 +42,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// `host.modules_dir`, resolved against the file; absent with the built-in configuration.
     pub modules_dir: Option<PathBuf>,
+    /// `host.watch`: whether modules that change take effect without a reload by hand.
+    pub watch: bool,
     /// `host.order`, outermost first.
     pub order: Vec<String>,
     /// `host.deadline_seconds`: one budget for a whole invoke.
@@ -111,6 +113,7 @@ impl Config {
         let defaults = Defaults::read(root.section("defaults")?)?;
         let mut host = root.section("host")?;
         let modules_dir = host.text("modules_dir")?;
+        let watch = host.flag("watch")?.unwrap_or(true);
         let order = host.texts("order")?;
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
         let trace_content = host.flag("trace_content")?.unwrap_or(false);
@@ -136,6 +139,7 @@ impl Config {
             file: file.map(Path::to_owned),
             defaults,
             modules_dir,
+            watch,
             order,
             deadline,
             trace_content,

@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 use super::{bindings::ModuleWithModelsPre, engine::Runtime, state::State};
 
 /// Where a module's bytes come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// It is part of this library.
     BuiltIn,

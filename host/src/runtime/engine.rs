@@ -2,14 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use wasmtime::{Cache, CacheConfig, Config, Engine, component::Linker};
 
 use super::{
     bindings::ModuleWithModels,
-    component::{Compiled, Unfit, digest},
+    component::{Compiled, Unfit},
     cpu,
     state::{Imports, State},
 };
@@ -25,7 +25,10 @@ static RUNTIMES: Mutex<BTreeMap<u64, &'static Runtime>> = Mutex::new(BTreeMap::n
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
-    compiled: Mutex<HashMap<String, Arc<Compiled>>>,
+    /// By digest. What no host has any more is given up.
+    compiled: Mutex<HashMap<String, Weak<Compiled>>>,
+    /// Kept, since they never change: a host is also made for a single call.
+    built_in: Mutex<HashMap<String, Arc<Compiled>>>,
 }
 
 impl Runtime {
@@ -55,19 +58,31 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         ModuleWithModels::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        Ok(Self { engine, linker, compiled: Mutex::default() })
+        Ok(Self { engine, linker, compiled: Mutex::default(), built_in: Mutex::default() })
     }
 
-    /// The component that these bytes are, compiled unless the process has done that before.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Arc<Compiled>, Unfit> {
-        let digest = digest(bytes);
-        let known = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(compiled) = known().get(&digest) {
-            return Ok(compiled.clone());
+    /// The component that these bytes are, compiled unless the process has it.
+    pub(crate) fn compile(&self, bytes: &[u8], digest: String, is_built_in: bool) -> Result<Arc<Compiled>, Unfit> {
+        let lock = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().get(&digest).and_then(Weak::upgrade);
+        let compiled = match known {
+            Some(compiled) => compiled,
+            None => {
+                let compiled = Arc::new(Compiled::new(self, bytes, digest.clone())?);
+                let mut all = lock();
+                all.retain(|_, compiled| compiled.strong_count() > 0);
+                // Two loads at once may both have come here; one is kept.
+                let before = all.get(&digest).and_then(Weak::upgrade);
+                let compiled = before.unwrap_or(compiled);
+                all.insert(digest.clone(), Arc::downgrade(&compiled));
+                compiled
+            }
+        };
+        if is_built_in {
+            let mut built_in = self.built_in.lock().unwrap_or_else(PoisonError::into_inner);
+            built_in.entry(digest).or_insert_with(|| compiled.clone());
         }
-        let compiled = Arc::new(Compiled::new(self, bytes, digest.clone())?);
-        // Two loads at once may both have come here; one is kept.
-        Ok(known().entry(digest).or_insert(compiled).clone())
+        Ok(compiled)
     }
 }
 

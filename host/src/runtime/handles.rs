@@ -16,6 +16,7 @@ use tracing::Span;
 use crate::{
     config::ConfigError,
     error::ErrorKind,
+    held::Held,
     invoke::{Call, Invoke},
     provider::Provider,
     request::Request,
@@ -44,6 +45,8 @@ pub(crate) struct Place {
 pub(crate) struct Hop {
     pub(crate) place: Arc<Place>,
     pub(crate) invoke: Arc<Invoke>,
+    /// What the modules inside of this one run on.
+    pub(crate) held: Held,
     /// Fires when the caller is gone and when the module has answered: from then on nothing is done for this call.
     pub(crate) cancel: CancellationToken,
     /// Whether the module has asked anybody.
@@ -65,11 +68,18 @@ pub(crate) struct Hop {
 
 impl Hop {
     /// A call that begins.
-    pub(crate) fn new(place: Arc<Place>, invoke: Arc<Invoke>, cancel: CancellationToken, span: Span) -> Self {
+    pub(crate) fn new(
+        place: Arc<Place>,
+        invoke: Arc<Invoke>,
+        held: Held,
+        cancel: CancellationToken,
+        span: Span,
+    ) -> Self {
         let (asked, pending, progress, ticks, waits_since, waited) = Default::default();
         Self {
             place,
             invoke,
+            held,
             cancel,
             asked,
             pending,
@@ -123,6 +133,7 @@ impl Hop {
             request,
             invoke: self.invoke.clone(),
             asked_by: Some(self.place.module.clone()),
+            held: self.held.clone(),
             cancel: self.cancel.clone(),
             span: self.span.clone(),
         };

@@ -8,12 +8,13 @@ use super::{
     failed::Failed,
     handles::{Hop, Place},
     limits::Limit,
-    pool::Pool,
 };
 use crate::{
     config::OnTrap,
     error::{ErrorKind, Failure},
+    held::Held,
     invoke::Call,
+    link::{Current, Link},
     provider::Provider,
     response::Response,
     telemetry::{count_failure, count_hop, hop_ended, hop_span},
@@ -21,7 +22,7 @@ use crate::{
 
 /// A module around its inner.
 pub(crate) struct Module {
-    pub(crate) pool: Arc<Pool>,
+    pub(crate) link: Arc<Link>,
     pub(crate) place: Arc<Place>,
 }
 
@@ -38,18 +39,32 @@ impl Provider for Module {
         self.place.inner.validate_config()
     }
 
+    fn hold(&self) -> Held {
+        Held::around(self.link.clone(), self.place.inner.hold())
+    }
+
     fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>> {
         Box::pin(async move {
+            let held = call.held.of(&self.link);
+            let (current, held) = held.unwrap_or_else(|| (self.link.now(), self.place.inner.hold()));
+            let pool = match &*current {
+                Current::Runs { pool, .. } => pool,
+                Current::Removed(origin) => {
+                    let message = format!("the module `{}` was removed: {origin} is not there", self.place.module);
+                    return Err(ErrorKind::Module(Failure::new(self.name(), message)));
+                }
+            };
             let cancel = call.cancel.child_token();
             // Dropping this future ends whatever the module does for it.
             let _dropped = cancel.clone().drop_guard();
             let span = hop_span(&call.span, &self.place.module);
-            let hop = Arc::new(Hop::new(self.place.clone(), call.invoke.clone(), cancel, span));
-            let result = match self.pool.serve(call.request.clone(), hop.clone()).await {
+            let hop = Hop::new(self.place.clone(), call.invoke.clone(), held.clone(), cancel, span);
+            let (hop, call) = (Arc::new(hop), Call { held, ..call });
+            let result = match pool.serve(call.request.clone(), hop.clone()).await {
                 Ok(answer) => answer,
                 Err(_) if call.cancel.is_cancelled() => Err(ErrorKind::Cancelled),
                 // On the heap, since it is rare and every call would have room for it.
-                Err(failed) => Box::pin(self.make_do(failed, &hop, call)).await,
+                Err(failed) => Box::pin(self.make_do(failed, pool.on_trap(), &hop, call)).await,
             };
             hop_ended(&hop.span, &result);
             count_hop(&self.place.module, hop.own_time());
@@ -60,11 +75,11 @@ impl Provider for Module {
 
 impl Module {
     /// What becomes of a call that no instance served to its end.
-    async fn make_do(&self, failed: Failed, hop: &Hop, call: Call) -> Result<Response, ErrorKind> {
+    async fn make_do(&self, failed: Failed, on_trap: OnTrap, hop: &Hop, call: Call) -> Result<Response, ErrorKind> {
         count_failure(&self.place.module, failed.limit.map(Limit::setting));
         let has_asked = hop.close();
         let error = self.error(&failed);
-        if has_asked || self.pool.on_trap() == OnTrap::Fail {
+        if has_asked || on_trap == OnTrap::Fail {
             return Err(error);
         }
         tracing::warn!(target: "arcllm::module", "{error}; the call goes on without it (on_trap)");

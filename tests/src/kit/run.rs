@@ -35,7 +35,7 @@ impl Bench {
     /// Where the module does not load.
     pub(super) async fn load(&self, scenario: &Scenario, then: Reply) -> Result<(Host, Model, Log), String> {
         let log = Log::default();
-        let mut builder = Host::builder().config(self.config(scenario)?).seed(self.seed);
+        let mut builder = Host::builder().config(self.config(scenario)?).seed(self.seed).watch(false);
         for name in PROVIDERS {
             let replies = scenario.providers.get(name).map(Vec::as_slice).unwrap_or_default();
             builder = builder.adapter(name, "scripted", Scripted::new(name, replies, then.clone(), &log));

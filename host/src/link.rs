@@ -1,0 +1,59 @@
+//! A module as one load has it, and what its calls run on: the one thing that a reload exchanges.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde_json::{Map, Value};
+
+use crate::runtime::{Origin, Pool};
+
+/// A module as one load has it.
+pub(crate) struct Link {
+    /// Its name in the config.
+    pub(crate) module: Arc<str>,
+    pub(crate) settings: Map<String, Value>,
+    /// What the overrides of the load had to say, for errors that tell where a setting stands.
+    pub(crate) asked: Option<Value>,
+    now: ArcSwap<Current>,
+}
+
+/// What the calls of a link run on.
+#[derive(Clone)]
+pub(crate) enum Current {
+    /// These instances, of a component that was found there and has this digest.
+    Runs { origin: Origin, digest: String, pool: Arc<Pool> },
+    /// Nothing: the module was there, and is not there any more.
+    Removed(Origin),
+}
+
+impl Link {
+    /// A link whose calls run on this.
+    pub(crate) fn new(module: &str, settings: Map<String, Value>, asked: Option<Value>, current: Current) -> Self {
+        Self { module: module.into(), settings, asked, now: ArcSwap::from_pointee(current) }
+    }
+
+    /// What a call that begins now runs on. Neither locks nor waits.
+    pub(crate) fn now(&self) -> Arc<Current> {
+        self.now.load_full()
+    }
+
+    /// Has new calls run on this. Those under way keep what they have.
+    pub(crate) fn exchange(&self, current: Current) {
+        self.now.store(Arc::new(current));
+    }
+}
+
+impl Current {
+    /// The instances, if there is anything to run.
+    pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
+        match self {
+            Current::Runs { pool, .. } => Some(pool),
+            Current::Removed(_) => None,
+        }
+    }
+
+    /// Whether it is what was found there with this digest.
+    pub(crate) fn is(&self, place: &Origin, bytes: &str) -> bool {
+        matches!(self, Current::Runs { origin, digest, .. } if origin == place && digest == bytes)
+    }
+}

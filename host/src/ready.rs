@@ -1,0 +1,77 @@
+//! Has a module ready to be called, with as little work as that takes.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::{config::ConfigError, host::Shared, link::Current, pools::PoolKey, prepare::Prepared, runtime::Pool};
+
+impl Shared {
+    /// What the calls of a load run on. `asked` is what the overrides of the load had to say.
+    pub(crate) async fn ready(
+        &self,
+        name: &str,
+        settings: &Map<String, Value>,
+        asked: Option<&Value>,
+    ) -> Result<Current, ConfigError> {
+        let accepted = self.accepted(name).map(|accepted| accepted.prepared);
+        if let Some(accepted) = &accepted
+            && self.is_unchanged(name, &accepted.origin, accepted.stamp)
+        {
+            let current = self.running(name, accepted, settings, asked).await?;
+            self.accept(name, accepted.clone(), &current);
+            return Ok(current);
+        }
+        let (digest, error) = match self.find(name).await {
+            Err(error) => (String::new(), error),
+            Ok(found) => {
+                let digest = found.digest.clone();
+                let running = async {
+                    let prepared = Arc::new(self.prepare_found(name, found).await?);
+                    let current = self.running(name, &prepared, settings, asked).await?;
+                    self.accept(name, prepared, &current);
+                    self.told.forget(name);
+                    Ok(current)
+                };
+                match running.await {
+                    Ok(current) => return Ok(current),
+                    Err(error) => (digest, error),
+                }
+            }
+        };
+        // What does not load displaces nothing, for a new model as little as for one that is loaded.
+        let Some(accepted) = accepted.filter(|_| !self.is_gone(name)) else { return Err(error) };
+        match self.running(name, &accepted, settings, asked).await {
+            Ok(current) => {
+                self.warn_of(name, &digest, &error);
+                Ok(current)
+            }
+            Err(_) => Err(error),
+        }
+    }
+
+    /// Instances of this component with these settings: those that there are, or else new ones.
+    pub(crate) async fn running(
+        &self,
+        name: &str,
+        prepared: &Arc<Prepared>,
+        settings: &Map<String, Value>,
+        asked: Option<&Value>,
+    ) -> Result<Current, ConfigError> {
+        let (origin, digest) = (prepared.origin.clone(), prepared.compiled.digest.clone());
+        let key = PoolKey {
+            digest: digest.clone(),
+            origin: origin.clone(),
+            module: name.to_owned(),
+            settings: Value::Object(settings.clone()).to_string(),
+            sandbox: prepared.sandbox.clone(),
+        };
+        if let Some(pool) = self.pools.get(&key) {
+            return Ok(Current::Runs { origin, digest, pool });
+        }
+        let instance = self.configured(name, prepared, settings, asked).await?;
+        let (compiled, settings) = (prepared.compiled.clone(), key.settings.clone());
+        let pool = Pool::new(name.into(), compiled, settings, prepared.share(), instance);
+        Ok(Current::Runs { origin, digest, pool: self.pools.share(key, pool) })
+    }
+}
