@@ -3,12 +3,14 @@
 
 mod adapters;
 mod child;
+mod flaky;
 mod hosts;
 mod measure;
 mod table;
 
 pub(crate) use adapters::{Instant, Parked, answer};
 pub(crate) use child::{Child, child_arguments};
+pub(crate) use flaky::{Flaky, draw, turn};
 pub(crate) use hosts::{Modules, host, loopback, retry_and_fallback};
 pub(crate) use measure::{cpu_time, median, resident_kb};
 pub(crate) use table::{Table, micros, millis, time};
