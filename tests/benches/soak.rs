@@ -169,7 +169,7 @@ impl Soak {
         let luck = draw(self.seed, call, u64::MAX);
         let request = Flaky::request(call);
         let leaving = async {
-            if luck % GIVEN_UP != 0 {
+            if !luck.is_multiple_of(GIVEN_UP) {
                 return std::future::pending().await;
             }
             match (luck >> 32) % 16 {
@@ -177,7 +177,7 @@ impl Soak {
                 turns => turn(turns).await,
             }
         };
-        let ended = if (luck >> 16) % 2 == 0 {
+        let ended = if (luck >> 16).is_multiple_of(2) {
             let invoke = tokio::time::timeout(STUCK, self.model.invoke_with(request));
             // Dropped when the caller leaves; a caller that leaves at once does not even begin.
             tokio::select! { biased; ended = invoke => Some(ended), () = leaving => None }
