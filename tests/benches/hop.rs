@@ -1,57 +1,207 @@
-//! What a module costs a call: the same adapter in this process, bare, in one module and in two, side by side.
+//! What a module costs a call, beside the same call without one and beside a retry layer of tower's in native code.
 //!
-//! `cargo bench -p arcllm-conformance --bench hop`
+//! `cargo bench --workspace --bench hop`. The calls are made from within a task of the runtime, as agents make them:
+//! from outside, each would be handed to another thread and back. What is compared is measured in turn, round after
+//! round, so that whatever else runs on the machine slows all of it.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where it cannot go on")]
 
-use std::{hint::black_box, sync::Arc};
+mod support;
 
-use arcllm::{
-    Adapter, Config, ContentBlock, ErrorKind, Extensions, Host, Message, Model, Overrides, Request, Response,
-    StopReason, Usage,
+use std::{
+    future::{Ready, ready},
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant as Clock},
 };
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+
+use arcllm::{Adapter, ErrorKind, Host, Message, Model, Overrides, Request, Response};
 use futures::future::BoxFuture;
 use serde_json::json;
+use support::{Instant, Modules, Table, cpu_time, host, median, micros};
+use tokio::runtime::Runtime;
+use tower::{Service, ServiceExt};
 
-/// Answers at once.
-struct Instant;
+const ROUNDS: usize = 101;
+/// About how long one way of calling is measured in a round.
+const SAMPLE: Duration = Duration::from_millis(5);
+const SIZES: [(&str, usize); 3] = [("1 KB", 1 << 10), ("100 KB", 100 << 10), ("10 MB", 10 << 20)];
+/// Like a built-in module, of which these are copies.
+const SHARED: &str = "max_concurrent = 1000";
 
-impl Adapter for Instant {
-    fn send(self: Arc<Self>, _: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
-        Box::pin(std::future::ready(Ok(Response {
-            content: vec![ContentBlock::text("Hello")],
-            usage: Usage::default(),
-            stop_reason: StopReason::EndTurn,
-            model: "m".to_owned(),
-            provider: "a".to_owned(),
-            request_id: None,
-            trail: Vec::new(),
-            extensions: Extensions::new(),
-        })))
-    }
+/// Makes so many calls, one after the other.
+type Calls = Arc<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A way of calling, and what it took.
+struct Case {
+    name: String,
+    /// How many modules its figure is divided by; 0 for the baselines.
+    modules: u32,
+    calls: Calls,
+    /// How many calls a sample has.
+    count: u64,
+    wall: Vec<Duration>,
+    cpu: Vec<Duration>,
 }
 
-fn overrides(modules: usize) -> Overrides {
-    let both = [("retry", json!(true)), ("fallback", json!({ "chain": ["a", "b"] }))];
-    both.into_iter().take(modules).fold(Overrides::new(), |overrides, (name, switch)| overrides.module(name, switch))
-}
-
-fn hops(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let host = Host::builder().config(Config::parse("", None).unwrap());
-    let host = host.adapter("a", "m", Arc::new(Instant)).adapter("b", "m", Arc::new(Instant)).build().unwrap();
-    for (size, bytes) in [("1 KB", 1 << 10), ("10 MB", 10 << 20)] {
+fn main() {
+    let runtime = support::runtime();
+    let modules = Modules::new().retry("alone", "max_concurrent = 1").retry("fresh", "fresh = true");
+    let modules = (1..=8).fold(modules, |modules, number| modules.retry(&format!("retry{number}"), SHARED));
+    let host = host(modules.config(), Arc::new(Instant));
+    let mut cases = SIZES.map(|(size, bytes)| {
         let request = Arc::new(Request::new([Message::user("x".repeat(bytes))]));
-        let mut group = criterion.benchmark_group(format!("invoke with {size}"));
-        for modules in 0..=2 {
-            let model: Model = runtime.block_on(host.load_model("a", overrides(modules))).unwrap();
-            group.bench_function(BenchmarkId::new("modules", modules), |bencher| {
-                bencher.iter(|| runtime.block_on(model.invoke_with(black_box(request.clone()))).unwrap());
-            });
+        cases(&runtime, &host, &request, size == "1 KB")
+    });
+    cases.iter_mut().flatten().for_each(|case| case.settle(&runtime));
+    for _ in 0..ROUNDS {
+        cases.iter_mut().flatten().for_each(|case| case.sample(&runtime));
+    }
+    let each_module: Vec<_> = SIZES.iter().zip(cases).map(|((size, _), cases)| report(size, cases)).collect();
+    if let [short, .., long] = each_module.as_slice() {
+        let table = Table::new("10 MB against 1 KB, a module", &["times"]);
+        for (long, short) in long.iter().zip(short) {
+            table.row(&long.0, &[format!("{:.2}", long.1.as_secs_f64() / short.1.as_secs_f64())]);
         }
-        group.finish();
     }
 }
 
-criterion_group!(benches, hops);
-criterion_main!(benches);
+/// The baselines first, the model without a module last of them.
+fn cases(runtime: &Runtime, host: &Host, request: &Arc<Request>, all: bool) -> Vec<Case> {
+    let load = |names: &[String]| -> Model {
+        let overrides = names.iter().fold(Overrides::new(), |overrides, name| overrides.module(name, json!(true)));
+        runtime.block_on(host.load_model("a", overrides)).unwrap()
+    };
+    let mut cases = vec![
+        Case::new("the adapter", 0, adapter(request)),
+        Case::new("tower's retry around the adapter", 0, tower(request)),
+    ];
+    for hops in [0, 1, 2, 4, 8].into_iter().filter(|hops| all || *hops <= 2) {
+        let names: Vec<String> = (1..=hops).map(|number| format!("retry{number}")).collect();
+        cases.push(Case::new(&format!("a model with {hops} modules"), hops, asking(load(&names), request)));
+    }
+    if all {
+        for (name, what) in [("alone", "1 module, one call at a time"), ("fresh", "1 module, made anew for each call")]
+        {
+            cases.push(Case::new(what, 1, asking(load(&[name.to_owned()]), request)));
+        }
+    }
+    cases
+}
+
+fn adapter(request: &Arc<Request>) -> Calls {
+    let adapter: Arc<dyn Adapter> = Arc::new(Instant);
+    calls(request, move |request| {
+        let adapter = adapter.clone();
+        async move { adapter.send(request).await.is_ok() }
+    })
+}
+
+fn tower(request: &Arc<Request>) -> Calls {
+    let adapter: Arc<dyn Adapter> = Arc::new(Instant);
+    let service = tower::service_fn(move |request: Arc<Request>| {
+        let adapter = adapter.clone();
+        async move { adapter.send(request).await }
+    });
+    let service = tower::retry::Retry::new(Again { left: 3 }, service);
+    calls(request, move |request| {
+        let mut service = service.clone();
+        async move { service.ready().await.unwrap().call(request).await.is_ok() }
+    })
+}
+
+fn asking(model: Model, request: &Arc<Request>) -> Calls {
+    calls(request, move |request| {
+        let model = model.clone();
+        async move { model.invoke_with(request).await.is_ok() }
+    })
+}
+
+fn calls<C, F>(request: &Arc<Request>, call: C) -> Calls
+where
+    C: Fn(Arc<Request>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = bool> + Send,
+{
+    let request = request.clone();
+    Arc::new(move |count| {
+        let (request, call) = (request.clone(), call.clone());
+        Box::pin(async move {
+            for _ in 0..count {
+                assert!(black_box(call(request.clone()).await), "a call failed");
+            }
+        })
+    })
+}
+
+/// Tries again what failed, as long as it has tries left.
+#[derive(Clone)]
+struct Again {
+    left: u32,
+}
+
+impl tower::retry::Policy<Arc<Request>, Response, ErrorKind> for Again {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut Arc<Request>, result: &mut Result<Response, ErrorKind>) -> Option<Ready<()>> {
+        result.as_ref().err()?;
+        self.left = self.left.checked_sub(1)?;
+        Some(ready(()))
+    }
+
+    fn clone_request(&mut self, request: &Arc<Request>) -> Option<Arc<Request>> {
+        Some(request.clone())
+    }
+}
+
+impl Case {
+    fn new(name: &str, modules: u32, calls: Calls) -> Self {
+        Self { name: name.to_owned(), modules, calls, count: 1, wall: Vec::new(), cpu: Vec::new() }
+    }
+
+    /// Makes so many calls from within a task; how long they took, and how long processors worked for it.
+    fn run(&self, runtime: &Runtime) -> (Duration, Duration) {
+        let calls = (self.calls)(self.count);
+        let before = cpu_time();
+        let agent = runtime.spawn(async {
+            let started = Clock::now();
+            calls.await;
+            started.elapsed()
+        });
+        let wall = runtime.block_on(agent).unwrap();
+        (wall, cpu_time().saturating_sub(before))
+    }
+
+    /// Finds out how many calls a sample has.
+    fn settle(&mut self, runtime: &Runtime) {
+        while self.run(runtime).0 < SAMPLE {
+            self.count *= 2;
+        }
+    }
+
+    fn sample(&mut self, runtime: &Runtime) {
+        let (wall, cpu) = self.run(runtime);
+        self.wall.push(wall.div_f64(self.count as f64));
+        self.cpu.push(cpu.div_f64(self.count as f64));
+    }
+}
+
+/// Prints the figures, and gives the medians of what a module adds.
+fn report(size: &str, cases: Vec<Case>) -> Vec<(String, Duration)> {
+    let table = Table::new(size, &["least", "median", "processor", "a module", "its median"]);
+    let mut bare = [Duration::ZERO; 2];
+    let mut each_module = Vec::new();
+    for case in cases {
+        let least = case.wall.iter().min().copied().unwrap();
+        let (wall, cpu) = (median(case.wall), median(case.cpu));
+        let mut figures = [least, wall, cpu].map(micros).to_vec();
+        if case.modules == 0 {
+            bare = [least, wall];
+        } else {
+            let [least, wall] =
+                [least.saturating_sub(bare[0]), wall.saturating_sub(bare[1])].map(|added| added / case.modules);
+            figures.extend([least, wall].map(micros));
+            each_module.push((case.name.clone(), wall));
+        }
+        table.row(&case.name, &figures);
+    }
+    each_module
+}

@@ -1,52 +1,95 @@
-//! How long `arcllm invoke` takes from the start of its process until its request is on the wire, modules cached.
+//! How long it takes until a module can be called: loading a model, in a process that has compiled its modules, in one
+//! that finds them in the cache and in one that does not; and the start of the command until its request is on the wire.
 //!
-//! Side by side in one run: no module, retry and fallback, and the process that only prints its version. Run it with
-//! `cargo bench -p arcllm-conformance --bench start`.
+//! `cargo bench --workspace --bench start`. What a new instance takes is in the benchmark `hop`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports, and ends where it cannot")]
+
+mod support;
 
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use arcllm::{Config, Host};
 use arcllm_simulator::{Script, Simulator};
+use support::{Child, Table, child_arguments, host, median, retry_and_fallback, time};
 
 const RUNS: usize = 30;
 
 fn main() {
+    if child_arguments().is_some() {
+        return first_loads();
+    }
+    loads();
+    processes();
+}
+
+fn new_host() -> Host {
+    host(Config::parse("", None).unwrap(), Arc::new(support::Instant))
+}
+
+fn load(runtime: &tokio::runtime::Runtime, host: &Host, modules: usize) -> Duration {
+    let started = Instant::now();
+    runtime.block_on(host.load_model("a", retry_and_fallback(modules))).unwrap();
+    started.elapsed()
+}
+
+/// Prints how long the first load of this process takes, and the first with another host.
+fn first_loads() {
+    let runtime = support::runtime();
+    let [first, next] = [(); 2].map(|()| load(&runtime, &new_host(), 2).as_secs_f64());
+    println!("{first} {next}");
+}
+
+fn loads() {
+    let runtime = support::runtime();
+    let table = Table::new(&format!("loading a model, of {RUNS}"), &["least", "median", "most"]);
+    let host = new_host();
+    for (modules, chain) in [(0, "no module"), (1, "retry"), (2, "retry and fallback")] {
+        report(&table, &format!("{chain}, again"), || load(&runtime, &host, modules));
+        report(&table, &format!("{chain}, with a new host"), || load(&runtime, &new_host(), modules));
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let first = |cache: &std::path::Path| {
+        let seconds = Child::figures(&["load".to_owned()], &[("XDG_CACHE_HOME", cache)]);
+        Duration::from_secs_f64(*seconds.first().unwrap())
+    };
+    report(&table, "both, first in a process, compiled by an earlier one", || first(cache.path()));
+    report(&table, "both, first in a process, compiled by none", || first(tempfile::tempdir().unwrap().path()));
+}
+
+fn processes() {
     let built =
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--release", "-p", "arcllm-cli"]).status().unwrap();
-    assert!(built.success(), "the command does not build");
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--release", "--workspace", "--bin", "arcllm"]).status();
+    assert!(built.unwrap().success(), "the command does not build");
     // target/release/deps/start-…
     let binary: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("arcllm");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = support::runtime();
     let simulator = runtime.block_on(Simulator::start(Script::default())).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     let provider = "adapter = \"openai\"\nbase_url = \"URL\"\ndefault_model = \"m\"\n".replace("URL", &simulator.url());
     std::fs::write(&config, format!("[providers.a]\n{provider}[providers.b]\n{provider}")).unwrap();
-    let invoke = |modules: &[&str]| {
+    let on_wire = |modules: &[&str]| {
+        simulator.forget_requests();
+        let started = Instant::now();
         let mut command = Command::new(&binary);
-        command.args(["invoke", "--provider", "a", "Hello", "--config"]).arg(&config).args(modules);
-        command
+        run(command.args(["invoke", "--provider", "a", "Hello", "--config"]).arg(&config).args(modules));
+        simulator.requests().first().unwrap().at.duration_since(started)
     };
-    let on = ["--module", "retry=on", "--module", "fallback={\"chain\": [\"a\", \"b\"]}"];
 
-    println!("{:<42} {:>9} {:>9} {:>9}", "milliseconds, of 30 runs", "least", "median", "most");
-    report("the process alone (--version), to its end", || {
+    let table = Table::new(&format!("the command, of {RUNS}"), &["least", "median", "most"]);
+    report(&table, "the process alone (--version), to its end", || {
         let started = Instant::now();
         run(Command::new(&binary).arg("--version"));
         started.elapsed()
     });
-    let on_wire = |modules: &[&str]| {
-        simulator.forget_requests();
-        let started = Instant::now();
-        run(&mut invoke(modules));
-        simulator.requests().first().unwrap().at.duration_since(started)
-    };
-    let bare = report("no module, to the request on the wire", || on_wire(&[]));
-    let chain = report("retry and fallback, the same", || on_wire(&on));
+    let on = ["--module", "retry=on", "--module", "fallback={\"chain\": [\"a\", \"b\"]}"];
+    let bare = report(&table, "no module, to the request on the wire", || on_wire(&[]));
+    let chain = report(&table, "retry and fallback, the same", || on_wire(&on));
     println!("retry and fallback take {:.2} times as long as no module", chain.as_secs_f64() / bare.as_secs_f64());
 }
 
@@ -56,14 +99,12 @@ fn run(command: &mut Command) {
 }
 
 /// Runs it often, prints the figures, and gives the median.
-fn report(what: &str, once: impl Fn() -> Duration) -> Duration {
-    // The first fills the cache.
+fn report(table: &Table, what: &str, once: impl Fn() -> Duration) -> Duration {
+    // The first fills the caches.
     once();
-    let mut times: Vec<Duration> = (0..RUNS).map(|_| once()).collect();
-    times.sort();
-    let at = |index: usize| times.get(index).copied().unwrap_or_default();
-    let milliseconds = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
-    let (least, median, most) = (at(0), at(RUNS / 2), at(RUNS - 1));
-    println!("{what:<42} {:>9} {:>9} {:>9}", milliseconds(least), milliseconds(median), milliseconds(most));
+    let times: Vec<Duration> = (0..RUNS).map(|_| once()).collect();
+    let (least, most) = (times.iter().min().copied().unwrap(), times.iter().max().copied().unwrap());
+    let median = median(times);
+    table.row(what, &[least, median, most].map(time));
     median
 }

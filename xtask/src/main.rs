@@ -4,6 +4,7 @@ mod compile;
 mod component;
 mod digest;
 mod modules;
+mod soak;
 mod toolchain;
 mod workspace;
 
@@ -30,12 +31,15 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Make many calls while instances trap and callers go away; fail if one is unaccounted for, or memory grows
+    Soak(soak::Soak),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Modules { check: true, out } => modules::check(out),
         Command::Modules { check: false, out } => modules::build(out),
+        Command::Soak(soak) => soak::run(&soak),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

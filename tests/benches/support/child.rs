@@ -1,0 +1,52 @@
+//! Processes of their own for what a process can be asked only once: its memory, its first compilation.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Command, Stdio},
+};
+
+const CHILD: &str = "--child";
+
+/// What this process was started for, if it is a child.
+pub(crate) fn child_arguments() -> Option<Vec<String>> {
+    let mut arguments = std::env::args().skip(1);
+    (arguments.next()? == CHILD).then(|| arguments.collect())
+}
+
+/// This program again, with arguments of its own.
+pub(crate) struct Child {
+    process: std::process::Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Child {
+    pub(crate) fn start(arguments: &[String], environment: &[(&str, &std::path::Path)]) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg(CHILD).args(arguments).envs(environment.iter().copied());
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        Self { process, output }
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// Closes its input, and gives what else it prints.
+    pub(crate) fn finish(mut self) -> String {
+        drop(self.process.stdin.take());
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).unwrap();
+        assert!(self.process.wait().unwrap().success(), "a child failed");
+        rest.trim().to_owned()
+    }
+
+    /// Runs it to its end, and gives the figures that it prints.
+    pub(crate) fn figures(arguments: &[String], environment: &[(&str, &std::path::Path)]) -> Vec<f64> {
+        let printed = Self::start(arguments, environment).finish();
+        printed.split_whitespace().map(|figure| figure.parse().unwrap()).collect()
+    }
+}
