@@ -38,6 +38,11 @@ pub(super) fn start_clock(engines: impl Fn(&mut dyn FnMut(&Engine)) + Send + 'st
     ticking.map(drop)
 }
 
+/// A number that changes at every tick.
+pub(super) fn ticks() -> u64 {
+    TICKS.load(Ordering::Relaxed)
+}
+
 /// When an instance's event loop began to run, so that ticks which passed while it slept are not counted.
 #[derive(Default)]
 pub(crate) struct Meter(AtomicU64);
@@ -47,7 +52,7 @@ impl Meter {
     pub(super) async fn watch<F: Future>(&self, doing: F) -> F::Output {
         let mut doing = pin!(doing);
         poll_fn(|context| {
-            self.0.store(TICKS.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.0.store(ticks(), Ordering::Relaxed);
             doing.as_mut().poll(context)
         })
         .await
@@ -55,7 +60,7 @@ impl Meter {
 
     /// The ticks since it began, or since they were last asked for.
     fn ticks(&self) -> u64 {
-        let now = TICKS.load(Ordering::Relaxed);
+        let now = ticks();
         now.saturating_sub(self.0.swap(now, Ordering::Relaxed))
     }
 }

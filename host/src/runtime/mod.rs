@@ -7,6 +7,7 @@ mod bindings;
 mod component;
 mod convert;
 mod cpu;
+mod drive;
 mod engine;
 mod failed;
 mod handles;

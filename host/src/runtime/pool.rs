@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     component::Compiled,
+    drive,
     failed::{Failed, Outcome},
     handles::Hop,
     instance::Instance,
@@ -94,7 +95,19 @@ impl Pool {
             // On the heap, since it is rare and every call would have room for it.
             Err(_) => Box::pin(self.queue()).await?,
         };
-        let (mut reply, outcome) = oneshot::channel();
+        let (reply, outcome) = oneshot::channel();
+        drive::with(|| self.hand(request, hop, permit, reply));
+        outcome.await.unwrap_or_else(|_| Err(Failed::lost()))
+    }
+
+    /// Hands a call to an instance with a seat, a new one if none has any.
+    fn hand(
+        &self,
+        request: Arc<Request>,
+        hop: Arc<Hop>,
+        permit: OwnedSemaphorePermit,
+        mut reply: oneshot::Sender<Outcome>,
+    ) {
         let (worker, key) = loop {
             match self.open.take(&hop, reply) {
                 Ok(taken) => break taken,
@@ -104,8 +117,6 @@ impl Pool {
         };
         let seat = Seat { worker: worker.clone(), open: self.open.clone(), key, _permit: permit };
         worker.hand(Job { request, hop, seat });
-        drop(worker);
-        outcome.await.unwrap_or_else(|_| Err(Failed::lost()))
     }
 
     /// Waits until one more call may be served.

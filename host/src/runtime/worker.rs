@@ -19,6 +19,7 @@ use wasmtime::{
 use super::{
     bindings::ModuleWithModels,
     convert::error_in,
+    drive,
     failed::{Failed, Outcome},
     handles::{Hop, RequestHandle},
     instance::Instance,
@@ -112,7 +113,7 @@ impl Worker {
         // The task holds what it needs of the worker, but not the worker's end of the channel: nobody else does.
         running.increment(1);
         let ending = Ending { worker: worker.clone(), running };
-        tokio::spawn(async move {
+        drive::spawn(async move {
             let why = match starting.await {
                 Ok(instance) => ending.worker.run(instance, queue).await,
                 Err(why) => why,
