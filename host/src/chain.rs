@@ -13,6 +13,7 @@ use crate::{
     link::Link,
     provider::{Provider, Upstream},
     runtime::{Loader, Module, Place},
+    telemetry,
 };
 
 /// A module that a load puts into the chain.
@@ -36,7 +37,8 @@ pub(crate) fn place(
     inside: &[Arc<Link>],
 ) -> Arc<Place> {
     let loader = Inside { shared: Arc::downgrade(shared), module: module.clone(), links: inside.to_vec() };
-    Arc::new(Place { module, inner, loader: Arc::new(loader) })
+    let own_time = telemetry::own_time(&module);
+    Arc::new(Place { module, inner, loader: Arc::new(loader), own_time })
 }
 
 /// Loads models for a module: other adapters in the modules that stand inside of it. Itself is not among them, so

@@ -22,6 +22,7 @@ use crate::{
     provider::Upstream,
     reload::{Reloads, Told},
     runtime::Pool,
+    telemetry::ModelMeters,
     watch::Watching,
 };
 
@@ -184,7 +185,9 @@ impl Host {
         };
         self.shared.modules_off.get_or_try_init(|| self.shared.check_modules_off()).await?;
         let modules = links.iter().map(|link| link.module.clone()).collect();
-        Ok(Model { chain: wrap(&self.shared, &links, Arc::new(upstream)), modules, shared: self.shared.clone() })
+        let chain = wrap(&self.shared, &links, Arc::new(upstream));
+        let meters = Arc::new(ModelMeters::new(&*chain));
+        Ok(Model { chain, modules, meters, shared: self.shared.clone() })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     provider::Provider,
     request::{Request, Tool},
     response::Response,
-    telemetry::Observed,
+    telemetry::{ModelMeters, Observed},
 };
 
 /// How long after the deadline a chain may take to say what it was doing.
@@ -23,6 +23,7 @@ const GRACE: Duration = Duration::from_millis(50);
 pub struct Model {
     pub(crate) chain: Arc<dyn Provider>,
     pub(crate) modules: Arc<[Arc<str>]>,
+    pub(crate) meters: Arc<ModelMeters>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -102,7 +103,7 @@ impl Model {
         let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call());
         let cancel = CancellationToken::new();
         let _dropped = cancel.clone().drop_guard();
-        let observed = Observed::begin(self.chain.clone(), &request, self.shared.config.trace_content);
+        let observed = Observed::begin(&*self.chain, self.meters.clone(), &request, self.shared.config.trace_content);
         let span = observed.span.clone();
         let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel, span };
         let result = tokio::select! {

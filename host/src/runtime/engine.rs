@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use wasmtime::{Cache, CacheConfig, Config, Engine, component::Linker};
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker,
+};
 
 use super::{
     bindings::ModuleWithModels,
@@ -17,6 +19,15 @@ use crate::config::ConfigError;
 
 /// What the host needs of a stack beyond what is the guest's, in bytes.
 const HOST_STACK: usize = 1536 << 10;
+
+/// The most instances of all modules together.
+const INSTANCES: u32 = 4096;
+
+/// The most elements of one table.
+const TABLE_ELEMENTS: usize = 100_000;
+
+/// What of a memory or a table stays in place for the next instance, in bytes.
+const KEPT: usize = 256 << 10;
 
 /// The runtimes of this process, by the kilobytes of stack that they give a guest: the engine has one size for all.
 static RUNTIMES: Mutex<BTreeMap<u64, &'static Runtime>> = Mutex::new(BTreeMap::new());
@@ -54,7 +65,7 @@ impl Runtime {
         let mut config = Config::new();
         config.wasm_component_model_async(true).epoch_interruption(true).cache(cache());
         config.max_wasm_stack(stack).async_stack_size(stack.saturating_add(HOST_STACK));
-        let engine = Engine::new(&config)?;
+        let engine = engine(&mut config)?;
         let mut linker = Linker::new(&engine);
         ModuleWithModels::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -84,6 +95,20 @@ impl Runtime {
         }
         Ok(compiled)
     }
+}
+
+/// An engine that keeps the memory of its instances for the next ones: a new instance then costs a fraction.
+fn engine(config: &mut Config) -> wasmtime::Result<Engine> {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES).total_memories(INSTANCES).total_stacks(4 * INSTANCES);
+    pool.total_core_instances(16 * INSTANCES).total_tables(8 * INSTANCES).table_elements(TABLE_ELEMENTS);
+    pool.max_tables_per_component(64).max_tables_per_module(64).pagemap_scan(Enabled::Auto);
+    pool.linear_memory_keep_resident(KEPT).table_keep_resident(KEPT);
+    Engine::new(config.allocation_strategy(pool)).or_else(|error| {
+        // It takes addresses, not memory; some systems give no process that many.
+        tracing::debug!("instances are made one by one: {error:#}");
+        Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand))
+    })
 }
 
 /// Compiled code is kept in the user's cache directory, written by nobody else. Without one it is compiled anew.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{handles::Hop, limits::Limit};
 use crate::{error::ErrorKind, response::Response};
 
-/// What a module made of a call, unless it could not be served.
-pub(super) type Outcome = Result<Result<Response, ErrorKind>, Failed>;
+/// What a module made of a call, unless it could not be served. On the heap, since a call has room for it from its
+/// beginning.
+pub(super) type Outcome = Result<Box<Result<Response, ErrorKind>>, Failed>;
 
 /// Why an instance did not serve a call to its end.
 #[derive(Clone)]

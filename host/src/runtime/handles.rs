@@ -10,6 +10,7 @@ use std::sync::{
 };
 use std::time::{Duration, Instant};
 
+use metrics::Histogram;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -39,6 +40,8 @@ pub(crate) struct Place {
     pub(crate) inner: Arc<dyn Provider>,
     /// How it comes by other models.
     pub(crate) loader: Arc<dyn Loader>,
+    /// The time that the module spends itself.
+    pub(crate) own_time: Histogram,
 }
 
 /// One call at a module's place in a chain. Handles keep it; it outlives the call as long as they do.

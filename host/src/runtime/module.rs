@@ -17,7 +17,7 @@ use crate::{
     link::{Current, Link},
     provider::Provider,
     response::Response,
-    telemetry::{count_failure, count_hop, hop_ended, hop_span},
+    telemetry::{count_failure, hop_ended, hop_span},
 };
 
 /// A module around its inner.
@@ -43,7 +43,7 @@ impl Provider for Module {
         Held::around(self.link.clone(), self.place.inner.hold())
     }
 
-    fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>> {
+    fn invoke(self: Arc<Self>, mut call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>> {
         Box::pin(async move {
             let held = call.held.of(&self.link);
             let (current, held) = held.unwrap_or_else(|| (self.link.now(), self.place.inner.hold()));
@@ -59,16 +59,15 @@ impl Provider for Module {
             let _dropped = cancel.clone().drop_guard();
             let span = hop_span(&call.span, &self.place.module);
             let hop = Hop::new(self.place.clone(), call.invoke.clone(), held.clone(), cancel, span);
-            let (hop, call) = (Arc::new(hop), Call { held, ..call });
-            let result = match pool.serve(call.request.clone(), hop.clone()).await {
-                Ok(answer) => answer,
-                Err(_) if call.cancel.is_cancelled() => Err(ErrorKind::Cancelled),
-                // On the heap, since it is rare and every call would have room for it.
-                Err(failed) => Box::pin(self.make_do(failed, pool.on_trap(), &hop, call)).await,
+            let hop = Arc::new(hop);
+            call.held = held;
+            let failed = match pool.serve(call.request.clone(), hop.clone()).await {
+                Ok(answer) => return self.ended(&hop, *answer),
+                Err(_) if call.cancel.is_cancelled() => return self.ended(&hop, Err(ErrorKind::Cancelled)),
+                Err(failed) => failed,
             };
-            hop_ended(&hop.span, &result);
-            count_hop(&self.place.module, hop.own_time());
-            result
+            // On the heap, since it is rare and every call would have room for it.
+            Box::pin(self.make_do(failed, pool.on_trap(), &hop, call)).await
         })
     }
 }
@@ -80,10 +79,16 @@ impl Module {
         let has_asked = hop.close();
         let error = self.error(&failed);
         if has_asked || on_trap == OnTrap::Fail {
-            return Err(error);
+            return self.ended(hop, Err(error));
         }
         tracing::warn!(target: "arcllm::module", "{error}; the call goes on without it (on_trap)");
-        self.place.inner.clone().invoke(call).await
+        self.ended(hop, self.place.inner.clone().invoke(call).await)
+    }
+
+    fn ended(&self, hop: &Hop, result: Result<Response, ErrorKind>) -> Result<Response, ErrorKind> {
+        hop_ended(&hop.span, &result);
+        self.place.own_time.record(hop.own_time());
+        result
     }
 
     fn error(&self, failed: &Failed) -> ErrorKind {

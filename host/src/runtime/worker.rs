@@ -70,8 +70,8 @@ struct Calls {
     left: u64,
     /// Whether it takes no more, though it serves those that it has.
     closed: bool,
-    /// When the last one ended.
-    idle_since: Instant,
+    /// Since when it was seen that there is none.
+    idle: Option<Instant>,
 }
 
 /// One call of an instance.
@@ -80,7 +80,7 @@ struct Entry {
     /// Absent once it was answered in the guest's stead.
     reply: Option<oneshot::Sender<Outcome>>,
     /// What its progress was when it was last looked at, and since when.
-    seen: (Option<u32>, Instant),
+    seen: Option<(u32, Instant)>,
     /// Since when it has been seen that nobody waits for it.
     unawaited: Option<Instant>,
 }
@@ -108,7 +108,7 @@ impl Worker {
         running: Gauge,
     ) -> Arc<Self> {
         let (jobs, queue) = mpsc::unbounded_channel();
-        let calls = Calls { entries: Slab::new(), left: terms.calls, closed: false, idle_since: Instant::now() };
+        let calls = Calls { entries: Slab::new(), left: terms.calls, closed: false, idle: None };
         let worker = Arc::new(Self { jobs, calls: Mutex::new(calls), stop: Notify::new(), terms });
         // The task holds what it needs of the worker, but not the worker's end of the channel: nobody else does.
         running.increment(1);
@@ -131,8 +131,8 @@ impl Worker {
         }
         calls.left = calls.left.saturating_sub(1);
         calls.closed = calls.left == 0;
-        let seen = (hop.progress(), Instant::now());
-        let key = calls.entries.insert(Entry { hop: hop.clone(), reply: Some(reply), seen, unawaited: None });
+        calls.idle = None;
+        let key = calls.entries.insert(Entry { hop: hop.clone(), reply: Some(reply), seen: None, unawaited: None });
         Taken::Seat { key, last: calls.closed || calls.entries.len() >= self.most() }
     }
 
@@ -166,7 +166,7 @@ impl Worker {
         let trapped = {
             let serving = instance.store.run_concurrent(async |store| {
                 while let Some(job) = queue.recv().await {
-                    store.spawn(Serve { job, exports: exports.clone() })?;
+                    store.spawn(Boxed(Box::new(Serve { job, exports: exports.clone() })))?;
                 }
                 Ok::<_, wasmtime::Error>(())
             });
@@ -196,23 +196,28 @@ impl Worker {
     /// Gives up calls that make no progress, and the instance when it is idle or holds up what nobody waits for.
     fn is_over(&self) -> bool {
         let mut calls = self.calls();
-        let Calls { entries, closed, idle_since, .. } = &mut *calls;
+        let now = Instant::now();
+        let Calls { entries, closed, idle, .. } = &mut *calls;
         for (_, entry) in entries.iter_mut() {
-            let now = (entry.hop.progress(), Instant::now());
             if !entry.is_awaited() {
                 // All that it asks for is refused: it should have returned.
-                *closed |= entry.unawaited.get_or_insert(now.1).elapsed() >= LINGER;
-            } else if now.0.is_none() || now.0 != entry.seen.0 {
-                entry.seen = now;
-            } else if entry.seen.1.elapsed() >= self.terms.stall {
-                *closed = true;
-                if let Some(reply) = entry.reply.take() {
-                    // Nobody may be waiting any more.
-                    let _ = reply.send(Err(Failed::stalled()));
+                *closed |= now.duration_since(*entry.unawaited.get_or_insert(now)) >= LINGER;
+                continue;
+            }
+            match (entry.hop.progress(), entry.seen) {
+                (Some(at), Some((before, since))) if at == before => {
+                    if now.duration_since(since) >= self.terms.stall {
+                        *closed = true;
+                        if let Some(reply) = entry.reply.take() {
+                            // Nobody may be waiting any more.
+                            let _ = reply.send(Err(Failed::stalled()));
+                        }
+                    }
                 }
+                (at, _) => entry.seen = at.map(|at| (at, now)),
             }
         }
-        *closed |= entries.is_empty() && idle_since.elapsed() >= self.terms.idle;
+        *closed |= entries.is_empty() && now.duration_since(*idle.get_or_insert(now)) >= self.terms.idle;
         *closed && !entries.iter().any(|(_, entry)| entry.is_awaited())
     }
 
@@ -262,7 +267,6 @@ impl Seat {
             let mut calls = self.worker.calls();
             let was_full = calls.entries.len() >= self.worker.most();
             let entry = calls.entries.try_remove(self.key);
-            calls.idle_since = Instant::now();
             let over = calls.closed && !calls.entries.iter().any(|(_, entry)| entry.is_awaited());
             (entry, was_full && !calls.closed, over)
         };
@@ -274,7 +278,7 @@ impl Seat {
         }
         if let Some(reply) = entry.and_then(|entry| entry.reply) {
             // Nobody may be waiting any more.
-            let _ = reply.send(Ok(answer));
+            let _ = reply.send(Ok(Box::new(answer)));
         }
     }
 }
@@ -285,16 +289,25 @@ struct Serve {
     exports: Arc<ModuleWithModels>,
 }
 
-impl AccessorTask<State> for Serve {
-    async fn run(self, store: &Accessor<State>) -> wasmtime::Result<()> {
-        let Job { request, hop, seat } = self.job;
+/// The engine wraps what it spawns, and has room for it twice: so it gets little.
+struct Boxed(Box<Serve>);
+
+impl AccessorTask<State> for Boxed {
+    fn run(self, store: &Accessor<State>) -> impl Future<Output = wasmtime::Result<()>> + Send {
+        Box::pin(self.0.run(store))
+    }
+}
+
+impl Serve {
+    async fn run(self: Box<Self>, store: &Accessor<State>) -> wasmtime::Result<()> {
+        let Self { job: Job { request, hop, seat }, exports } = *self;
         // Whatever the guest left behind is of no use once it has answered.
         let _over = hop.cancel.clone().drop_guard();
         if hop.cancel.is_cancelled() {
             seat.leave(Err(ErrorKind::Cancelled));
             return Ok(());
         }
-        let invoke = self.exports.arcllm_llm_llm_provider().func_invoke();
+        let invoke = exports.arcllm_llm_llm_provider().func_invoke();
         let call = store.with(|mut store| {
             let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone() })?;
             let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;

@@ -1,37 +1,68 @@
-//! Counters, gauges and histograms, for whatever recorder the process has installed; none costs next to nothing.
+//! Counters, gauges and histograms, for whatever recorder the process has installed.
 
 use std::{sync::Arc, time::Duration};
 
-use metrics::{Gauge, SharedString, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, Label, SharedString, counter, gauge, histogram};
 
 use crate::{error::Error, provider::Provider, response::Response, trail::Attempt};
 
-const OPERATION: &str = "chat";
+/// What is counted of a model's invokes. What every answer needs is looked up when the model is loaded, so that a call
+/// does not pay for it: a recorder has to be installed before that.
+pub(crate) struct ModelMeters {
+    provider: Arc<str>,
+    labels: [Label; 3],
+    answered: Counter,
+    duration: Histogram,
+    input_tokens: Histogram,
+    output_tokens: Histogram,
+}
 
-/// Counts an invoke, its time and its tokens.
-pub(crate) fn count_invoke(chain: &dyn Provider, took: Duration, result: &Result<Response, Error>) {
-    let (provider, model) = (chain.name().to_owned(), chain.model().to_owned());
-    let mut labels = vec![
-        ("gen_ai.operation.name", SharedString::const_str(OPERATION)),
-        ("gen_ai.provider.name", provider.clone().into()),
-        ("gen_ai.request.model", model.into()),
-    ];
-    let outcome = match result {
-        Ok(response) => {
-            for (kind, tokens) in [("input", response.usage.input_tokens), ("output", response.usage.output_tokens)] {
-                let mut labels = labels.clone();
-                labels.push(("gen_ai.token.type", SharedString::const_str(kind)));
-                histogram!("gen_ai.client.token.usage", &labels).record(tokens as f64);
+impl ModelMeters {
+    pub(crate) fn new(chain: &dyn Provider) -> Self {
+        let provider: Arc<str> = chain.name().into();
+        let labels = [
+            Label::from_static_parts("gen_ai.operation.name", "chat"),
+            Label::new("gen_ai.provider.name", provider.clone()),
+            Label::new("gen_ai.request.model", chain.model().to_owned()),
+        ];
+        let tokens = |kind| {
+            let labels = with(&labels, "gen_ai.token.type", kind);
+            histogram!("gen_ai.client.token.usage", labels)
+        };
+        Self {
+            answered: calls(&provider, "ok"),
+            duration: histogram!("gen_ai.client.operation.duration", labels.to_vec()),
+            input_tokens: tokens("input"),
+            output_tokens: tokens("output"),
+            provider,
+            labels,
+        }
+    }
+
+    /// Counts an invoke that has ended.
+    pub(super) fn ended(&self, took: Duration, result: &Result<Response, Error>) {
+        match result {
+            Ok(response) => {
+                self.answered.increment(1);
+                self.duration.record(took);
+                self.input_tokens.record(response.usage.input_tokens as f64);
+                self.output_tokens.record(response.usage.output_tokens as f64);
             }
-            "ok"
+            Err(error) => {
+                let kind = error.kind.as_str();
+                histogram!("gen_ai.client.operation.duration", with(&self.labels, "error.type", kind)).record(took);
+                calls(&self.provider, kind).increment(1);
+            }
         }
-        Err(error) => {
-            labels.push(("error.type", SharedString::const_str(error.kind.as_str())));
-            error.kind.as_str()
-        }
-    };
-    histogram!("gen_ai.client.operation.duration", &labels).record(took);
-    counter!("arcllm.calls", "provider" => provider, "outcome" => outcome).increment(1);
+    }
+}
+
+fn with(labels: &[Label], name: &'static str, value: &'static str) -> Vec<Label> {
+    [labels, &[Label::from_static_parts(name, value)]].concat()
+}
+
+fn calls(provider: &Arc<str>, outcome: &'static str) -> Counter {
+    counter!("arcllm.calls", "provider" => provider.clone(), "outcome" => SharedString::const_str(outcome))
 }
 
 /// Counts an attempt that has ended.
@@ -50,9 +81,10 @@ pub(crate) fn count_fallback(module: &Arc<str>) {
     counter!("arcllm.fallbacks", "module" => module.clone()).increment(1);
 }
 
-/// Counts a module's part in a call: the time that it spent itself, and not waiting for an answer or sleeping.
-pub(crate) fn count_hop(module: &Arc<str>, own_time: Duration) {
-    histogram!("arcllm.module.own_time", "module" => module.clone()).record(own_time);
+/// The time of a module's part in a call that it spent itself, and not waiting for an answer or sleeping. Looked up when
+/// the model is loaded.
+pub(crate) fn own_time(module: &Arc<str>) -> Histogram {
+    histogram!("arcllm.module.own_time", "module" => module.clone())
 }
 
 /// A module could not serve a call; by the limit that it exceeded, if it was that.

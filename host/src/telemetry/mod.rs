@@ -7,6 +7,8 @@ mod meters;
 mod observed;
 mod spans;
 
-pub(crate) use meters::{count_attempt, count_failure, count_fallback, count_hop, count_retry, instances, queued};
+pub(crate) use meters::{
+    ModelMeters, count_attempt, count_failure, count_fallback, count_retry, instances, own_time, queued,
+};
 pub(crate) use observed::Observed;
 pub(crate) use spans::{attempt_ended, attempt_span, hop_ended, hop_span};

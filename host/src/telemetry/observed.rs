@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use tracing::Span;
 
 use super::{
-    meters::count_invoke,
+    meters::ModelMeters,
     spans::{invoke_ended, invoke_span},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 
 /// An invoke under way. Dropped before its end, it was cancelled.
 pub(crate) struct Observed {
-    chain: Arc<dyn Provider>,
+    meters: Arc<ModelMeters>,
     pub(crate) span: Span,
     content: bool,
     started: Instant,
@@ -26,9 +26,9 @@ pub(crate) struct Observed {
 
 impl Observed {
     /// An invoke of this chain begins. Its span holds the messages if `content` says so.
-    pub(crate) fn begin(chain: Arc<dyn Provider>, request: &Request, content: bool) -> Self {
-        let span = invoke_span(&*chain, request, content);
-        Self { chain, span, content, started: Instant::now(), has_ended: false }
+    pub(crate) fn begin(chain: &dyn Provider, meters: Arc<ModelMeters>, request: &Request, content: bool) -> Self {
+        let span = invoke_span(chain, request, content);
+        Self { meters, span, content, started: Instant::now(), has_ended: false }
     }
 
     /// It has ended.
@@ -39,7 +39,7 @@ impl Observed {
 
     fn write_down(&self, result: &Result<Response, Error>) {
         invoke_ended(&self.span, result, self.content);
-        count_invoke(&*self.chain, self.started.elapsed(), result);
+        self.meters.ended(self.started.elapsed(), result);
     }
 }
 
