@@ -9,7 +9,6 @@ use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
 
 use crate::{
     error::ErrorKind,
@@ -17,7 +16,7 @@ use crate::{
     provider::Upstream,
     request::Request,
     response::Response,
-    telemetry::count_attempt,
+    telemetry::{Scope, count_attempt},
     trail::{Attempt, Outcome},
 };
 
@@ -92,12 +91,17 @@ impl Invoke {
         entries.iter().map(seen).collect()
     }
 
+    /// Why nobody waits for an answer any more.
+    pub(crate) fn over(&self) -> ErrorKind {
+        match self.remaining() {
+            Some(Duration::ZERO) => ErrorKind::DeadlineExceeded,
+            _ => ErrorKind::Cancelled,
+        }
+    }
+
     /// How an attempt ended that nobody waited for.
     fn cut_short(&self) -> Outcome {
-        match self.remaining() {
-            Some(Duration::ZERO) => Outcome::DeadlineExceeded,
-            _ => Outcome::Cancelled,
-        }
+        self.over().outcome()
     }
 
     /// Begins an attempt, which ends with the returned value.
@@ -190,5 +194,5 @@ pub(crate) struct Call {
     /// Fires when whoever asks no longer wants the answer.
     pub(crate) cancel: CancellationToken,
     /// What whoever asks is seen doing.
-    pub(crate) span: Span,
+    pub(crate) span: Scope,
 }

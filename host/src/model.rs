@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     error::{Error, ErrorKind, Failure},
@@ -102,7 +102,7 @@ impl Model {
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
         let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call());
         let cancel = CancellationToken::new();
-        let _dropped = cancel.clone().drop_guard();
+        let dropped = cancel.clone().drop_guard();
         let observed = Observed::begin(&*self.chain, self.meters.clone(), &request, self.shared.config.trace_content);
         let span = observed.span.clone();
         let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel, span };
@@ -111,7 +111,7 @@ impl Model {
             biased;
             () = stop => Err(ErrorKind::Cancelled),
             result = self.chain.clone().invoke(call) => result,
-            () = late(&invoke) => Err(ErrorKind::DeadlineExceeded),
+            () = late(&invoke, dropped) => Err(ErrorKind::DeadlineExceeded),
         };
         let result = match result {
             Ok(response) => Ok(Response { trail: invoke.attempts(0), ..response }),
@@ -122,10 +122,13 @@ impl Model {
     }
 }
 
-/// Waits until a chain has had its deadline, and the time to say what it was doing.
-async fn late(invoke: &Invoke) {
-    match invoke.deadline().and_then(|deadline| deadline.checked_add(GRACE)) {
-        Some(last) => tokio::time::sleep_until(last).await,
+/// Waits until the deadline, cancels the call, and gives the chain the time to say what it was doing. Dropped before, it
+/// cancels the call too.
+async fn late(invoke: &Invoke, call: DropGuard) {
+    match invoke.deadline() {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
+    drop(call);
+    tokio::time::sleep(GRACE).await;
 }

@@ -1,9 +1,8 @@
 //! What can be asked: a module around its inner, or the end of the chain. Nothing asks which of them it is.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use futures::future::{BoxFuture, FutureExt as _};
-use tracing::Instrument as _;
 
 use crate::{
     adapter::Adapter,
@@ -64,16 +63,21 @@ impl Provider for Upstream {
     fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>> {
         Box::pin(async move {
             if call.cancel.is_cancelled() {
-                return Err(ErrorKind::Cancelled);
+                return Err(call.invoke.over());
             }
             if call.invoke.remaining().is_some_and(|remaining| remaining.is_zero()) {
                 return Err(ErrorKind::DeadlineExceeded);
             }
-            let attempt = call.invoke.begin(&self, call.asked_by.as_deref());
+            let begun = call.invoke.begin(&self, call.asked_by.as_deref());
             let span = attempt_span(&call.span, &self, call.asked_by.as_deref());
-            let result = self.attempt(&call).instrument(span.clone()).await;
+            let mut attempt = pin!(self.attempt(&call));
+            let result = poll_fn(|context| {
+                let _entered = span.enter();
+                attempt.as_mut().poll(context)
+            })
+            .await;
             attempt_ended(&span, &result);
-            attempt.end(&result);
+            begun.end(&result);
             result
         })
     }
@@ -83,19 +87,12 @@ impl Upstream {
     async fn attempt(&self, call: &Call) -> Result<Response, ErrorKind> {
         // Whoever asks serves other calls too, and must survive an adapter that panics.
         let sending = AssertUnwindSafe(self.adapter.clone().send(call.request.clone())).catch_unwind();
-        let deadline = async {
-            match call.invoke.deadline() {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
-            () = call.cancel.cancelled() => Err(ErrorKind::Cancelled),
+            () = call.cancel.cancelled() => Err(call.invoke.over()),
             sent = sending => sent.unwrap_or_else(|_| {
                 Err(ErrorKind::Other(Failure::new(&self.provider, "the adapter panicked")))
             }),
-            () = deadline => Err(ErrorKind::DeadlineExceeded),
         }
     }
 }

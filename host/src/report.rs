@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
 
 use crate::{
     chain::place,
@@ -15,6 +14,7 @@ use crate::{
     host::{Host, Shared},
     invoke::Invoke,
     runtime::{Hop, Probe},
+    telemetry::Scope,
 };
 
 /// What `arcllm modules` says of a module.
@@ -77,7 +77,7 @@ impl Host {
             Invoke::start(self.shared.config.deadline, self.shared.seed, 0),
             Held::default(),
             CancellationToken::new(),
-            Span::none(),
+            Scope::default(),
         );
         instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))
     }

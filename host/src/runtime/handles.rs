@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use metrics::Histogram;
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
 
 use crate::{
     config::ConfigError,
@@ -23,7 +22,7 @@ use crate::{
     request::Request,
     response::Response,
     runtime::convert::nanoseconds,
-    telemetry::{count_fallback, count_retry},
+    telemetry::{Scope, count_fallback, count_retry},
 };
 
 /// Loads what a module asks for by a provider's name: the modules that stand inside of it around another adapter.
@@ -61,7 +60,7 @@ pub(crate) struct Hop {
     /// For how many ticks the guest has computed.
     ticks: AtomicU64,
     /// What the module is seen doing.
-    pub(crate) span: Span,
+    pub(crate) span: Scope,
     started: Instant,
     /// Nanoseconds after the start: since when the module waits for the host.
     waits_since: AtomicU64,
@@ -76,7 +75,7 @@ impl Hop {
         invoke: Arc<Invoke>,
         held: Held,
         cancel: CancellationToken,
-        span: Span,
+        span: Scope,
     ) -> Self {
         let (asked, pending, progress, ticks, waits_since, waited) = Default::default();
         Self {
@@ -148,7 +147,7 @@ impl Hop {
         let _waiting = self.wait();
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(ErrorKind::Cancelled),
+            () = self.cancel.cancelled() => Err(self.invoke.over()),
             answer = whom.invoke(call) => answer,
         }
     }

@@ -63,7 +63,7 @@ impl Provider for Module {
             call.held = held;
             let failed = match pool.serve(call.request.clone(), hop.clone()).await {
                 Ok(answer) => return self.ended(&hop, *answer),
-                Err(_) if call.cancel.is_cancelled() => return self.ended(&hop, Err(ErrorKind::Cancelled)),
+                Err(_) if call.cancel.is_cancelled() => return self.ended(&hop, Err(call.invoke.over())),
                 Err(failed) => failed,
             };
             // On the heap, since it is rare and every call would have room for it.

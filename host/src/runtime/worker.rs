@@ -79,10 +79,18 @@ struct Entry {
     hop: Arc<Hop>,
     /// Absent once it was answered in the guest's stead.
     reply: Option<oneshot::Sender<Outcome>>,
-    /// What its progress was when it was last looked at, and since when.
-    seen: Option<(u32, Instant)>,
-    /// Since when it has been seen that nobody waits for it.
-    unawaited: Option<Instant>,
+    seen: Seen,
+}
+
+/// A call, when it was last looked at.
+#[derive(Clone, Copy)]
+enum Seen {
+    /// It was not, or it waited for the host.
+    Nowhere,
+    /// Its progress was this, since then.
+    At(u32, Instant),
+    /// Nobody waited for it, since then.
+    Unawaited(Instant),
 }
 
 impl Entry {
@@ -132,7 +140,7 @@ impl Worker {
         calls.left = calls.left.saturating_sub(1);
         calls.closed = calls.left == 0;
         calls.idle = None;
-        let key = calls.entries.insert(Entry { hop: hop.clone(), reply: Some(reply), seen: None, unawaited: None });
+        let key = calls.entries.insert(Entry { hop: hop.clone(), reply: Some(reply), seen: Seen::Nowhere });
         Taken::Seat { key, last: calls.closed || calls.entries.len() >= self.most() }
     }
 
@@ -199,13 +207,19 @@ impl Worker {
         let now = Instant::now();
         let Calls { entries, closed, idle, .. } = &mut *calls;
         for (_, entry) in entries.iter_mut() {
-            if !entry.is_awaited() {
+            let at = match (entry.is_awaited(), entry.hop.progress()) {
+                (false, _) => None,
+                (true, Some(at)) => Some(at),
+                (true, None) => {
+                    entry.seen = Seen::Nowhere;
+                    continue;
+                }
+            };
+            match (at, entry.seen) {
                 // All that it asks for is refused: it should have returned.
-                *closed |= now.duration_since(*entry.unawaited.get_or_insert(now)) >= LINGER;
-                continue;
-            }
-            match (entry.hop.progress(), entry.seen) {
-                (Some(at), Some((before, since))) if at == before => {
+                (None, Seen::Unawaited(since)) => *closed |= now.duration_since(since) >= LINGER,
+                (None, _) => entry.seen = Seen::Unawaited(now),
+                (Some(at), Seen::At(before, since)) if at == before => {
                     if now.duration_since(since) >= self.terms.stall {
                         *closed = true;
                         if let Some(reply) = entry.reply.take() {
@@ -214,7 +228,7 @@ impl Worker {
                         }
                     }
                 }
-                (at, _) => entry.seen = at.map(|at| (at, now)),
+                (Some(at), _) => entry.seen = Seen::At(at, now),
             }
         }
         *closed |= entries.is_empty() && now.duration_since(*idle.get_or_insert(now)) >= self.terms.idle;
@@ -304,18 +318,21 @@ impl Serve {
         // Whatever the guest left behind is of no use once it has answered.
         let _over = hop.cancel.clone().drop_guard();
         if hop.cancel.is_cancelled() {
-            seat.leave(Err(ErrorKind::Cancelled));
+            seat.leave(Err(hop.invoke.over()));
             return Ok(());
         }
-        let invoke = exports.arcllm_llm_llm_provider().func_invoke();
-        let call = store.with(|mut store| {
-            let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone() })?;
-            let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
-            store.data_mut().calls.insert(call.task(), hop.clone());
-            Ok::<_, wasmtime::Error>(call)
-        })?;
-        let task = call.task();
-        let (answer,) = invoke.finish_call_concurrent(store, call).await?;
+        // In a block, so that nothing is held twice while the guest runs.
+        let (task, finishing) = {
+            let invoke = exports.arcllm_llm_llm_provider().func_invoke();
+            let call = store.with(|mut store| {
+                let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone() })?;
+                let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
+                store.data_mut().calls.insert(call.task(), hop.clone());
+                Ok::<_, wasmtime::Error>(call)
+            })?;
+            (call.task(), invoke.finish_call_concurrent(store, call))
+        };
+        let (answer,) = finishing.await?;
         let answer = store.with(|mut store| {
             let state = store.data_mut();
             // The number of a task that has ended is given to the next, whose call may have begun meanwhile.

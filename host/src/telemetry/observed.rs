@@ -2,10 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use tracing::Span;
-
 use super::{
     meters::ModelMeters,
+    scope::Scope,
     spans::{invoke_ended, invoke_span},
 };
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
 /// An invoke under way. Dropped before its end, it was cancelled.
 pub(crate) struct Observed {
     meters: Arc<ModelMeters>,
-    pub(crate) span: Span,
+    pub(crate) span: Scope,
     content: bool,
     started: Instant,
     has_ended: bool,

@@ -1,7 +1,9 @@
 //! One span for an invoke, one for each module that it passes, one for each attempt; each inside of the one that asked.
 
 use serde::Serialize;
-use tracing::{Span, field::Empty, info_span};
+use tracing::{field::Empty, info_span};
+
+use super::scope::Scope;
 
 use crate::{
     error::{Error, ErrorKind},
@@ -14,8 +16,8 @@ use crate::{
 const OPERATION: &str = "chat";
 
 /// The span of an invoke, inside of the caller's. It holds the messages if `content` says so.
-pub(crate) fn invoke_span(chain: &dyn Provider, request: &Request, content: bool) -> Span {
-    let span = info_span!(
+pub(crate) fn invoke_span(chain: &dyn Provider, request: &Request, content: bool) -> Scope {
+    let span = Scope::from(info_span!(
         target: "arcllm",
         "invoke",
         "otel.name" = format_args!("{OPERATION} {}", chain.model()),
@@ -36,7 +38,7 @@ pub(crate) fn invoke_span(chain: &dyn Provider, request: &Request, content: bool
         "arcllm.response.provider" = Empty,
         "arcllm.attempts" = Empty,
         "error.type" = Empty,
-    );
+    ));
     if content && !span.is_disabled() {
         span.record("gen_ai.input.messages", json(&request.messages));
     }
@@ -44,7 +46,7 @@ pub(crate) fn invoke_span(chain: &dyn Provider, request: &Request, content: bool
 }
 
 /// Writes down how an invoke ended.
-pub(crate) fn invoke_ended(span: &Span, result: &Result<Response, Error>, content: bool) {
+pub(crate) fn invoke_ended(span: &Scope, result: &Result<Response, Error>, content: bool) {
     if span.is_disabled() {
         return;
     }
@@ -69,29 +71,29 @@ pub(crate) fn invoke_ended(span: &Span, result: &Result<Response, Error>, conten
 }
 
 /// The span of a module's part in a call.
-pub(crate) fn hop_span(parent: &Span, module: &str) -> Span {
-    info_span!(
+pub(crate) fn hop_span(parent: &Scope, module: &str) -> Scope {
+    Scope::from(info_span!(
         target: "arcllm",
-        parent: parent,
+        parent: parent.id(),
         "module",
         "otel.name" = format_args!("module {module}"),
         "arcllm.module" = module,
         "error.type" = Empty,
-    )
+    ))
 }
 
 /// Writes down how a module's part ended.
-pub(crate) fn hop_ended(span: &Span, result: &Result<Response, ErrorKind>) {
+pub(crate) fn hop_ended(span: &Scope, result: &Result<Response, ErrorKind>) {
     if let Err(error) = result {
         span.record("error.type", error.as_str());
     }
 }
 
 /// The span of one attempt.
-pub(crate) fn attempt_span(parent: &Span, upstream: &Upstream, asked_by: Option<&str>) -> Span {
-    info_span!(
+pub(crate) fn attempt_span(parent: &Scope, upstream: &Upstream, asked_by: Option<&str>) -> Scope {
+    Scope::from(info_span!(
         target: "arcllm",
-        parent: parent,
+        parent: parent.id(),
         "attempt",
         "otel.name" = format_args!("{OPERATION} {}", upstream.model),
         "otel.kind" = "client",
@@ -105,11 +107,11 @@ pub(crate) fn attempt_span(parent: &Span, upstream: &Upstream, asked_by: Option<
         "http.response.status_code" = Empty,
         "arcllm.asked_by" = asked_by,
         "error.type" = Empty,
-    )
+    ))
 }
 
 /// Writes down how an attempt ended.
-pub(crate) fn attempt_ended(span: &Span, result: &Result<Response, ErrorKind>) {
+pub(crate) fn attempt_ended(span: &Scope, result: &Result<Response, ErrorKind>) {
     if span.is_disabled() {
         return;
     }

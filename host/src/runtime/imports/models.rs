@@ -31,7 +31,7 @@ impl HostWithStore<State> for Imports {
     ) -> Result<std::result::Result<Resource<ModelHandle>, Error>> {
         let hop = store.with(|mut store| store.get().table.get(&request).map(|handle| handle.hop.clone()))?;
         if hop.cancel.is_cancelled() {
-            return Ok(Err(Error::Cancelled));
+            return Ok(Err(error_out(hop.invoke.over())));
         }
         Ok(match hop.place.loader.load(&provider) {
             Ok(model) => Ok(store.with(|mut store| store.get().table.push(ModelHandle { model }))?),
