@@ -4,6 +4,7 @@
 mod agents;
 mod bad_input;
 mod both;
+mod cancellation;
 mod chaos;
 mod command;
 mod concurrency;

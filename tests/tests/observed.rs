@@ -92,6 +92,8 @@ fn runtime() -> Runtime {
 
 /// What is seen, and what is counted, while this is done.
 fn observe<T>(doing: impl Future<Output = T>) -> (T, String, String) {
+    // Somebody who always listens: where nobody did for a moment, as between two tests, spans stay off for good.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
     let (spans, recorder) = (Spans::default(), DebuggingRecorder::new());
     let snapshotter = recorder.snapshotter();
     let _seen = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
