@@ -34,6 +34,29 @@
 //! let host = Host::builder().config(config).build()?;
 //! # Ok::<_, arcllm::ConfigError>(())
 //! ```
+//!
+//! # What can be observed
+//!
+//! Each invoke is a [`tracing`] span `invoke`, in it one span `module` for each module that the call passes, in that
+//! one span `attempt` for each request sent; all with the target `arcllm`. Their fields are named by [OpenTelemetry's
+//! conventions for generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/): `gen_ai.request.model`,
+//! `gen_ai.usage.input_tokens`, `error.type` and so on; `otel.name` and `otel.kind` are for `tracing-opentelemetry`.
+//! Messages are in them only where `host.trace_content` is set, keys never.
+//!
+//! What is counted goes to the recorder of [`metrics`], which is installed before models are loaded:
+//!
+//! | name | labels | what |
+//! |---|---|---|
+//! | `gen_ai.client.operation.duration` | provider, model, error | seconds of an invoke |
+//! | `gen_ai.client.token.usage` | provider, model, `gen_ai.token.type` | tokens of an answer |
+//! | `arcllm.calls` | `provider`, `outcome` | invokes by how they ended |
+//! | `arcllm.attempts` | `provider`, `outcome` | requests sent, by how they ended |
+//! | `arcllm.retries` | `module` | a module asked its inner again |
+//! | `arcllm.fallbacks` | `module` | a module asked another model after it had asked one |
+//! | `arcllm.module.failures` | `module`, `limit` | calls that a module could not serve: traps and limits |
+//! | `arcllm.module.own_time` | `module` | seconds of a call that a module spent itself |
+//! | `arcllm.module.instances` | `module` | instances that run |
+//! | `arcllm.module.queued` | `module` | calls that wait for an instance |
 
 mod adapter;
 mod chain;
