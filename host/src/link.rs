@@ -5,7 +5,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 
-use crate::runtime::{Origin, Pool};
+use crate::{
+    config::OnTrap,
+    runtime::{Origin, Pool},
+};
 
 /// A module as one load has it.
 pub(crate) struct Link {
@@ -22,8 +25,8 @@ pub(crate) struct Link {
 pub(crate) enum Current {
     /// These instances, of a component that was found there and has this digest.
     Runs { origin: Origin, digest: String, pool: Arc<Pool> },
-    /// Nothing: the module was there, and is not there any more.
-    Removed(Origin),
+    /// Nothing: the module was there, and is not there any more. What becomes of a call then was said for it.
+    Removed { origin: Origin, on_trap: OnTrap },
 }
 
 impl Link {
@@ -48,7 +51,7 @@ impl Current {
     pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
         match self {
             Current::Runs { pool, .. } => Some(pool),
-            Current::Removed(_) => None,
+            Current::Removed { .. } => None,
         }
     }
 

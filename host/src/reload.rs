@@ -172,13 +172,13 @@ impl Shared {
         self.forget(&name);
         let mut was_there = None;
         for link in links {
-            if let Current::Runs { origin, .. } = &*link.now() {
-                link.exchange(Current::Removed(origin.clone()));
+            if let Current::Runs { origin, pool, .. } = &*link.now() {
+                link.exchange(Current::Removed { origin: origin.clone(), on_trap: pool.on_trap() });
                 was_there = Some(origin.clone());
             }
         }
         if let Some(origin) = was_there {
-            tracing::warn!(module = name, "the module was removed, and its calls fail: {origin} is not there any more");
+            tracing::warn!(module = name, "the module was removed: {origin} is not there any more");
             self.told.forget(&name);
             report.removed.push(name);
         }

@@ -175,6 +175,18 @@ async fn a_new_model_has_what_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn removed_it_is_passed_by_where_that_is_safer() {
+    let folder = Folder::new(&format!("{MINE}sandbox.on_trap = \"bypass\"\n")).unwrap();
+    let file = folder.write("modules/mine.wasm", AGAIN).unwrap();
+    let host = host(&folder);
+    let model = load(&host).await;
+    assert_eq!(attempts(&model).await, RETRIED);
+    fs::remove_file(&file).unwrap();
+    reload(&host).await;
+    assert_eq!(attempts(&model).await, ONCE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn removed_without_a_built_in_it_fails_until_it_is_back() {
     let folder = Folder::new(MINE).unwrap();
     let file = folder.write("modules/mine.wasm", AGAIN).unwrap();
@@ -190,7 +202,10 @@ async fn removed_without_a_built_in_it_fails_until_it_is_back() {
     let Error { kind, trail } = error(&model).await;
     assert_eq!((kind.as_str(), trail.len()), ("module", 0));
     let message = kind.to_string();
-    assert!(message.contains("the module `mine` was removed") && message.contains("modules/mine.wasm"), "{message}");
+    assert!(
+        message.contains("the module `mine` failed: it was removed: ") && message.contains("modules/mine.wasm"),
+        "{message}"
+    );
     assert_eq!(attempts(&without).await, RETRIED, "that is nothing to other modules");
     assert!(soon(host.load_model("a", Overrides::new())).await.unwrap_err().to_string().contains("mine.wasm"));
 

@@ -59,7 +59,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// For how long a call may neither compute, nor wait for anything of the host's, nor answer.
     pub stall: Duration,
-    /// What one call between module and host may move, in binary megabytes.
+    /// What the module may hand to the host in one call, in binary megabytes. What it is handed counts as its memory.
     pub hostcall_mb: u64,
     /// Log messages of an instance in a second.
     pub log_lines_per_second: u64,

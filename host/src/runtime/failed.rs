@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{handles::Hop, limits::Limit};
+use super::{component::Origin, handles::Hop, limits::Limit};
 use crate::{error::ErrorKind, response::Response};
 
 /// What a module made of a call, unless it could not be served. On the heap, since a call has room for it from its
@@ -43,6 +43,11 @@ impl Failed {
     /// Too many calls wait for an instance.
     pub(super) fn overloaded() -> Self {
         Self::of_limit(Limit::Queued)
+    }
+
+    /// The module's file is not there any more.
+    pub(super) fn removed(origin: &Origin) -> Self {
+        Self::new(format!("it was removed: {origin} is not there"))
     }
 
     /// The instance was given up; no call should see this.

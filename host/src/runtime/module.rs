@@ -47,13 +47,6 @@ impl Provider for Module {
         Box::pin(async move {
             let held = call.held.of(&self.link);
             let (current, held) = held.unwrap_or_else(|| (self.link.now(), self.place.inner.hold()));
-            let pool = match &*current {
-                Current::Runs { pool, .. } => pool,
-                Current::Removed(origin) => {
-                    let message = format!("the module `{}` was removed: {origin} is not there", self.place.module);
-                    return Err(ErrorKind::Module(Failure::new(self.name(), message)));
-                }
-            };
             let cancel = call.cancel.child_token();
             // Dropping this future ends whatever the module does for it.
             let _dropped = cancel.clone().drop_guard();
@@ -61,13 +54,17 @@ impl Provider for Module {
             let hop = Hop::new(self.place.clone(), call.invoke.clone(), held.clone(), cancel, span);
             let hop = Arc::new(hop);
             call.held = held;
-            let failed = match pool.serve(call.request.clone(), hop.clone()).await {
+            let (outcome, on_trap) = match &*current {
+                Current::Runs { pool, .. } => (pool.serve(call.request.clone(), hop.clone()).await, pool.on_trap()),
+                Current::Removed { origin, on_trap } => (Err(Failed::removed(origin)), *on_trap),
+            };
+            let failed = match outcome {
                 Ok(answer) => return self.ended(&hop, *answer),
                 Err(_) if call.cancel.is_cancelled() => return self.ended(&hop, Err(call.invoke.over())),
                 Err(failed) => failed,
             };
             // On the heap, since it is rare and every call would have room for it.
-            Box::pin(self.make_do(failed, pool.on_trap(), &hop, call)).await
+            Box::pin(self.make_do(failed, on_trap, &hop, call)).await
         })
     }
 }

@@ -84,7 +84,7 @@ impl Pool {
     }
 
     /// What becomes of a call that the module cannot serve.
-    pub(super) fn on_trap(&self) -> OnTrap {
+    pub(crate) fn on_trap(&self) -> OnTrap {
         self.share.on_trap
     }
 
