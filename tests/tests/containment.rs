@@ -214,6 +214,16 @@ async fn a_call_that_is_taken_along_is_told_that_it_was_another() {
 }
 
 #[tokio::test]
+async fn a_call_that_the_guest_had_not_begun_with_goes_to_another_instance() {
+    let pair = Pair::load(Gate::open(), "fault = \"spin\"", "max_concurrent = 2\ncpu_seconds = 0.3").await;
+    let spinning = tokio::spawn(async move { ask(&pair.bad).await });
+    tokio::task::yield_now().await;
+    // The instance that spins has a seat, and no time.
+    ask(&pair.good).await.unwrap();
+    assert_eq!(limit(&spinning.await.unwrap().unwrap_err()).as_deref(), Some("cpu_seconds"));
+}
+
+#[tokio::test]
 async fn a_call_that_stalls_takes_nobody_along() {
     let gate = Gate::closed();
     let pair = Pair::load(gate.clone(), "fault = \"hang\"", "max_concurrent = 2\nstall_seconds = 0.1").await;

@@ -18,12 +18,24 @@ pub(crate) struct Failed {
     pub(super) limit: Option<Limit>,
     /// The call that is to blame, where that is known.
     culprit: Option<Arc<Hop>>,
+    whose: Whose,
+}
+
+/// Whom it concerns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Every call.
+    All,
+    /// The calls that the guest had begun with: others can go to another instance.
+    Begun,
+    /// A call that the guest had not begun with.
+    Untouched,
 }
 
 impl Failed {
     /// Something happened.
     pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), limit: None, culprit: None }
+        Self { reason: reason.into(), limit: None, culprit: None, whose: Whose::All }
     }
 
     /// The guest trapped, at a limit or by itself.
@@ -32,7 +44,7 @@ impl Failed {
         tracing::debug!(target: "arcllm::module", "{error:#}");
         // The root alone: around it stand addresses inside of the component.
         let reason = limit.map_or_else(|| error.root_cause().to_string(), |limit| limit.to_string());
-        Self { reason, limit, culprit }
+        Self { reason, limit, culprit, whose: Whose::Begun }
     }
 
     /// The call made no progress.
@@ -50,9 +62,14 @@ impl Failed {
         Self::new(format!("it was removed: {origin} is not there"))
     }
 
-    /// The instance was given up; no call should see this.
+    /// The instance was given up.
     pub(super) fn retired() -> Self {
-        Self::new("its instance was retired")
+        Self { whose: Whose::Begun, ..Self::new("its instance was retired") }
+    }
+
+    /// Whether the guest had not begun with the call, so that another instance can serve it.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.whose == Whose::Untouched
     }
 
     /// The instance's task is gone.
@@ -61,13 +78,16 @@ impl Failed {
     }
 
     fn of_limit(limit: Limit) -> Self {
-        Self { reason: limit.to_string(), limit: Some(limit), culprit: None }
+        Self { limit: Some(limit), ..Self::new(limit.to_string()) }
     }
 
     /// What it means for one of the calls that the instance was serving.
     pub(super) fn for_call(&self, hop: &Arc<Hop>, shared: usize) -> Self {
         let of_another = self.culprit.as_ref().is_some_and(|culprit| !Arc::ptr_eq(culprit, hop));
         let mut failed = self.clone();
+        if self.whose == Whose::Begun && !hop.has_begun() {
+            failed.whose = Whose::Untouched;
+        }
         if of_another {
             failed.reason.push_str(", in another call");
         }

@@ -51,6 +51,8 @@ pub(crate) struct Hop {
     pub(crate) held: Held,
     /// Fires when the caller is gone and when the module has answered: from then on nothing is done for this call.
     pub(crate) cancel: CancellationToken,
+    /// Whether a guest has begun with it.
+    begun: AtomicBool,
     /// Whether the module has asked anybody.
     asked: AtomicBool,
     /// What the module waits for of the host's.
@@ -77,12 +79,13 @@ impl Hop {
         cancel: CancellationToken,
         span: Scope,
     ) -> Self {
-        let (asked, pending, progress, ticks, waits_since, waited) = Default::default();
+        let (begun, asked, pending, progress, ticks, waits_since, waited) = Default::default();
         Self {
             place,
             invoke,
             held,
             cancel,
+            begun,
             asked,
             pending,
             progress,
@@ -101,6 +104,16 @@ impl Hop {
 
     fn now(&self) -> u64 {
         nanoseconds(self.started.elapsed())
+    }
+
+    /// A guest begins with it.
+    pub(crate) fn begin(&self) {
+        self.begun.store(true, Ordering::Release);
+    }
+
+    /// Whether a guest has begun with it.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
     }
 
     /// Counts time of computing, and tells how much it is in all.

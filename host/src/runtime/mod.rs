@@ -4,6 +4,7 @@
 //! channel, and its answer comes back over another.
 
 mod bindings;
+mod calls;
 mod component;
 mod convert;
 mod cpu;
@@ -16,6 +17,7 @@ mod instance;
 mod limits;
 mod module;
 mod pool;
+mod serve;
 mod state;
 mod worker;
 

@@ -9,13 +9,15 @@ use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
+    calls::{Taken, Terms},
     component::Compiled,
     drive,
     failed::{Failed, Outcome},
     handles::Hop,
     instance::Instance,
     limits::Caps,
-    worker::{Job, Seat, Taken, Terms, Worker},
+    serve::{Job, Seat},
+    worker::Worker,
 };
 use crate::{
     config::{OnTrap, Sandbox},
@@ -90,14 +92,20 @@ impl Pool {
 
     /// Has an instance serve this call, as soon as there is one with a seat.
     pub(super) async fn serve(&self, request: Arc<Request>, hop: Arc<Hop>) -> Outcome {
-        let permit = match self.seats.clone().try_acquire_owned() {
-            Ok(permit) => permit,
-            // On the heap, since it is rare and every call would have room for it.
-            Err(_) => Box::pin(self.queue()).await?,
-        };
-        let (reply, outcome) = oneshot::channel();
-        drive::with(|| self.hand(request, hop, permit, reply));
-        outcome.await.unwrap_or_else(|_| Err(Failed::lost()))
+        loop {
+            let permit = match self.seats.clone().try_acquire_owned() {
+                Ok(permit) => permit,
+                // On the heap, since it is rare and every call would have room for it.
+                Err(_) => Box::pin(self.queue()).await?,
+            };
+            let (reply, outcome) = oneshot::channel();
+            drive::with(|| self.hand(request.clone(), hop.clone(), permit, reply));
+            match outcome.await.unwrap_or_else(|_| Err(Failed::lost())) {
+                // The instance ended, for another call's sake, before it came to this one.
+                Err(failed) if failed.is_untouched() => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Hands a call to an instance with a seat, a new one if none has any.

@@ -1,0 +1,105 @@
+//! One call in an instance: the guest's `llm-provider.invoke`, from its handle to its answer.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::{
+    AsContextMut,
+    component::{Accessor, AccessorTask, Resource},
+};
+
+use super::{
+    bindings::{ModuleWithModels, arcllm::llm::types::Error},
+    convert::error_in,
+    handles::{Hop, RequestHandle},
+    pool::Open,
+    state::State,
+    worker::Worker,
+};
+use crate::{error::ErrorKind, request::Request, response::Response};
+
+/// One call for a worker.
+pub(super) struct Job {
+    pub(super) request: Arc<Request>,
+    pub(super) hop: Arc<Hop>,
+    pub(super) seat: Seat,
+}
+
+/// A call's place in an instance. Kept for as long as the guest serves the call, which may be longer than anybody waits.
+pub(super) struct Seat {
+    pub(super) worker: Arc<Worker>,
+    pub(super) open: Arc<Open>,
+    pub(super) key: usize,
+    /// One of those that the pool has.
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    /// Gives the seat back, with what the guest answered.
+    fn leave(self, answer: Result<Response, ErrorKind>) {
+        let left = self.worker.leave(self.key);
+        if left.reopened {
+            self.open.add(self.worker.clone());
+        }
+        if let Some(reply) = left.reply {
+            // Nobody may be waiting any more.
+            let _ = reply.send(Ok(Box::new(answer)));
+        }
+    }
+}
+
+/// One call, as a task of the instance's event loop. The engine wraps it and has room for it twice, so it is a pointer.
+pub(super) struct Serve(Box<(Job, Arc<ModuleWithModels>)>);
+
+impl Serve {
+    pub(super) fn new(job: Job, exports: Arc<ModuleWithModels>) -> Self {
+        Self(Box::new((job, exports)))
+    }
+}
+
+impl AccessorTask<State> for Serve {
+    fn run(self, store: &Accessor<State>) -> impl Future<Output = wasmtime::Result<()>> + Send {
+        let (job, exports) = *self.0;
+        Box::pin(serve(job, exports, store))
+    }
+}
+
+async fn serve(job: Job, exports: Arc<ModuleWithModels>, store: &Accessor<State>) -> wasmtime::Result<()> {
+    let Job { request, hop, seat } = job;
+    // Whatever the guest left behind is of no use once it has answered.
+    let _over = hop.cancel.clone().drop_guard();
+    if hop.cancel.is_cancelled() {
+        seat.leave(Err(hop.invoke.over()));
+        return Ok(());
+    }
+    hop.begin();
+    // In a block, so that nothing is held twice while the guest runs.
+    let (task, finishing) = {
+        let invoke = exports.arcllm_llm_llm_provider().func_invoke();
+        let call = store.with(|mut store| {
+            let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone() })?;
+            let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
+            store.data_mut().calls.insert(call.task(), hop.clone());
+            Ok::<_, wasmtime::Error>(call)
+        })?;
+        (call.task(), invoke.finish_call_concurrent(store, call))
+    };
+    let (answer,) = finishing.await?;
+    let answer = store.with(|mut store| {
+        let state = store.data_mut();
+        // The number of a task that has ended is given to the next, whose call may have begun meanwhile.
+        if state.calls.get(&task).is_some_and(|known| Arc::ptr_eq(known, &hop)) {
+            state.calls.remove(&task);
+        }
+        take(state, answer)
+    })?;
+    seat.leave(answer);
+    Ok(())
+}
+
+fn take(state: &mut State, answer: Result<Resource<Response>, Error>) -> wasmtime::Result<Result<Response, ErrorKind>> {
+    Ok(match answer {
+        Ok(handle) => Ok(state.table.delete(handle)?),
+        Err(error) => Err(error_in(error)),
+    })
+}
