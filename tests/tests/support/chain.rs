@@ -15,6 +15,9 @@ use super::Folder;
 /// The folder of modules to test, where it is not the built-in ones that are tested.
 const MODULES: &str = "ARCLLM_TEST_MODULES";
 
+/// The table that lets fallback ask other models, which one in a file may not unless it is granted.
+const SANDBOX: &str = "[modules.fallback.sandbox]";
+
 /// A configuration of providers and modules. The first provider is the default one; modules stand in the default order,
 /// retry outside of fallback.
 #[derive(Debug, Clone, Default)]
@@ -82,12 +85,13 @@ impl Chain {
     fn text(&self, modules: Option<&Path>) -> String {
         let default = self.default.as_ref().map(|name| format!("[defaults]\nprovider = {}\n\n", Value::from(&**name)));
         let default = default.unwrap_or_default();
-        let (directory, grant) = match modules {
-            Some(modules) => {
-                let directory = Value::from(modules.display().to_string());
-                (format!("modules_dir = {directory}\n"), "\n[modules.fallback.sandbox]\nallow = [\"models\"]\n")
-            }
-            None => (String::new(), ""),
+        let directory =
+            modules.map(|modules| format!("modules_dir = {}\n", Value::from(modules.display().to_string())));
+        let directory = directory.unwrap_or_default();
+        // A file is granted nothing of itself. A sandbox that a test has written says so itself.
+        let grant = match modules {
+            Some(_) if !self.tables.contains(SANDBOX) => format!("\n{SANDBOX}\nallow = [\"models\"]\n"),
+            _ => String::new(),
         };
         format!("{default}[host]\n{directory}{}{}{grant}", self.host, self.tables)
     }
@@ -118,6 +122,8 @@ mod tests {
         assert_eq!(table["providers"]["a"]["default_model"].as_str(), Some("a-model"));
         assert_eq!(table["modules"]["retry"]["max_retries"].as_integer(), Some(2));
         assert_eq!(table["modules"]["fallback"]["sandbox"]["allow"][0].as_str(), Some("models"));
+        let granted = chain.clone().table("modules.fallback.sandbox", "allow = [\"models\"]\nhandles = 9");
+        assert!(granted.text(Some(Path::new("/modules"))).parse::<toml::Table>().is_ok());
         assert!(chain.text(None).parse::<toml::Table>().unwrap().get("modules").unwrap().get("fallback").is_none());
     }
 }
