@@ -20,8 +20,9 @@ use crate::config::ConfigError;
 /// What the host needs of a stack beyond what is the guest's, in bytes.
 const HOST_STACK: usize = 1536 << 10;
 
-/// The most instances of all modules together.
-const INSTANCES: u32 = 4096;
+/// The most instances of all modules together. Each costs the first load of a process some 5 µs, for the guard pages of two
+/// stacks: one on which its guest runs, and one for a guest that waits without giving its stack back.
+const INSTANCES: u32 = 1024;
 
 /// The most elements of one table.
 const TABLE_ELEMENTS: usize = 100_000;
@@ -100,7 +101,7 @@ impl Runtime {
 /// An engine that keeps the memory of its instances for the next ones: a new instance then costs a fraction.
 fn engine(config: &mut Config) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(INSTANCES).total_memories(INSTANCES).total_stacks(4 * INSTANCES);
+    pool.total_component_instances(INSTANCES).total_memories(INSTANCES).total_stacks(2 * INSTANCES);
     pool.total_core_instances(16 * INSTANCES).total_tables(8 * INSTANCES).table_elements(TABLE_ELEMENTS);
     pool.max_tables_per_component(64).max_tables_per_module(64).pagemap_scan(Enabled::Auto);
     pool.linear_memory_keep_resident(KEPT).table_keep_resident(KEPT);
