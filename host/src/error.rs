@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    content::ContentBlock,
     message::Extensions,
     seconds,
     trail::{Attempt, Outcome},
@@ -20,6 +21,9 @@ pub struct Error {
     pub kind: ErrorKind,
     /// The attempts that were made, in order.
     pub trail: Vec<Attempt>,
+    /// What had arrived of a streamed answer that was not whole. A tool call among it is a block of the type
+    /// `partial_tool_use` unless it was whole.
+    pub received: Vec<ContentBlock>,
 }
 
 impl std::error::Error for Error {}
@@ -36,7 +40,7 @@ impl fmt::Display for Error {
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Self { kind, trail: Vec::new() }
+        Self { kind, trail: Vec::new(), received: Vec::new() }
     }
 }
 
@@ -193,6 +197,8 @@ struct ErrorJson {
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     extensions: Extensions,
     trail: Vec<Attempt>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    received: Vec<ContentBlock>,
 }
 
 impl From<Error> for ErrorJson {
@@ -210,6 +216,7 @@ impl From<Error> for ErrorJson {
             should_retry: None,
             extensions,
             trail: error.trail,
+            received: error.received,
         };
         match error.kind {
             ErrorKind::Api(api) => ErrorJson {
@@ -255,6 +262,6 @@ impl From<ErrorJson> for Error {
             "deadline_exceeded" => ErrorKind::DeadlineExceeded,
             _ => ErrorKind::Other(failure),
         };
-        Error { kind, trail: json.trail }
+        Error { kind, trail: json.trail, received: json.received }
     }
 }

@@ -15,7 +15,6 @@ use crate::{
     held::Held,
     provider::Upstream,
     request::Request,
-    response::Response,
     telemetry::{Scope, count_attempt},
     trail::{Attempt, Outcome},
 };
@@ -24,6 +23,8 @@ use crate::{
 pub(crate) struct Invoke {
     started: Instant,
     deadline: Option<Instant>,
+    /// Whether the caller wants the answer as it comes.
+    pub(crate) streamed: bool,
     state: Mutex<State>,
 }
 
@@ -39,18 +40,20 @@ struct Entry {
     attempt: Attempt,
     /// Since when it is under way; absent once it has ended.
     since: Option<Instant>,
+    /// Whether its answer is coming.
+    committed: bool,
 }
 
 impl Invoke {
     /// An invoke that starts now. Its random numbers depend on `seed` and `number` alone.
-    pub(crate) fn start(budget: Duration, seed: u64, number: u64) -> Arc<Self> {
+    pub(crate) fn start(budget: Duration, seed: u64, number: u64, streamed: bool) -> Arc<Self> {
         let started = Instant::now();
         // An odd factor keeps the numbers apart; seeding spreads them, which neighbouring states would not be.
         let random = Pcg64Mcg::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let state = State { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random };
         // A budget past the end of the clock is none.
         let deadline = started.checked_add(budget);
-        Arc::new(Self { started, deadline, state: Mutex::new(state) })
+        Arc::new(Self { started, deadline, streamed, state: Mutex::new(state) })
     }
 
     /// When the invoke has to be over.
@@ -86,7 +89,10 @@ impl Invoke {
         let entries = state.trail.get(since..).unwrap_or_default();
         let seen = |entry: &Entry| match entry.since {
             None => entry.attempt.clone(),
-            Some(begun) => Attempt { took: begun.elapsed(), outcome: self.cut_short(), ..entry.attempt.clone() },
+            Some(begun) => {
+                let outcome = if entry.committed { Outcome::Ok } else { self.cut_short() };
+                Attempt { took: begun.elapsed(), outcome, ..entry.attempt.clone() }
+            }
         };
         entries.iter().map(seen).collect()
     }
@@ -126,7 +132,7 @@ impl Invoke {
             // Most invokes have one attempt, and many may be under way.
             state.trail.reserve_exact(1);
         }
-        state.trail.push(Entry { attempt, since: Some(Instant::now()) });
+        state.trail.push(Entry { attempt, since: Some(Instant::now()), committed: false });
         drop(state);
         let number = index + 1;
         tracing::debug!(target: "arcllm::attempt", provider = upstream.provider, model = upstream.model, number, "attempt");
@@ -146,8 +152,15 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
+    /// The answer is coming.
+    pub(crate) fn commit(&self) {
+        if let Some(entry) = self.invoke.state().trail.get_mut(self.index) {
+            entry.committed = true;
+        }
+    }
+
     /// Writes down how the attempt ended.
-    pub(crate) fn end(self, result: &Result<Response, ErrorKind>) {
+    pub(crate) fn end(self, result: Result<(), &ErrorKind>) {
         self.finish(|attempt| match result {
             Ok(_) => attempt.outcome = Outcome::Ok,
             Err(error) => {

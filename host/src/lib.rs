@@ -48,6 +48,7 @@
 //! | name | labels | what |
 //! |---|---|---|
 //! | `gen_ai.client.operation.duration` | provider, model, error | seconds of an invoke |
+//! | `gen_ai.client.operation.time_to_first_chunk` | provider, model | seconds until a streamed answer begins |
 //! | `gen_ai.client.token.usage` | provider, model, `gen_ai.token.type` | tokens of an answer |
 //! | `arcllm.calls` | `provider`, `outcome` | invokes by how they ended |
 //! | `arcllm.attempts` | `provider`, `outcome` | requests sent, by how they ended |
@@ -59,11 +60,13 @@
 //! | `arcllm.module.queued` | `module` | calls that wait for an instance |
 
 mod adapter;
+mod answer;
 mod chain;
 mod check;
 mod config;
 mod content;
 mod error;
+mod event;
 mod find;
 mod held;
 mod host;
@@ -75,18 +78,21 @@ mod pools;
 mod prepare;
 mod provider;
 mod ready;
+mod received;
 mod reload;
 mod report;
 mod request;
 mod response;
 mod runtime;
 mod seconds;
+mod stream;
 mod telemetry;
 mod trail;
 mod warnings;
 mod watch;
 
 pub use adapter::Adapter;
+pub use answer::{Answer, EventStream};
 pub use check::CheckReport;
 pub use config::{
     Config, ConfigError, Defaults, Limits, ModelFacts, ModuleConfig, OnTrap, Overrides, ProviderConfig, Sandbox,
@@ -94,6 +100,7 @@ pub use config::{
 };
 pub use content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
 pub use error::{ApiError, Error, ErrorKind, Failure};
+pub use event::Event;
 pub use host::{Host, HostBuilder};
 pub use message::{Extensions, Message, Role};
 pub use model::Model;
@@ -102,6 +109,7 @@ pub use report::ModuleReport;
 pub use request::{Options, Request, Tool, ToolChoice};
 pub use response::{Response, StopReason, Usage};
 pub use runtime::{Origin, Probe};
+pub use stream::ResponseStream;
 pub use trail::{Attempt, Outcome};
 
 /// Loads a model from the configuration that the environment points to; see [`Config::find`]. The first call reads it,

@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
+    answer::Answer,
     error::{Error, ErrorKind, Failure},
     host::Shared,
     invoke::{Call, Invoke},
@@ -12,6 +14,7 @@ use crate::{
     provider::Provider,
     request::{Request, Tool},
     response::Response,
+    stream::ResponseStream,
     telemetry::{ModelMeters, Observed},
 };
 
@@ -94,37 +97,74 @@ impl Model {
         request: impl Into<Arc<Request>>,
         stop: impl Future<Output = ()>,
     ) -> Result<Response, Error> {
+        let (begun, asking) = self.begin(request.into(), false)?;
+        let Begun { invoke, observed, dropped } = begun;
+        let result = tokio::select! {
+            // First, so that what stops the call is looked out for before anything is sent.
+            biased;
+            () = stop => Err(ErrorKind::Cancelled),
+            result = asking => result,
+            () = late(invoke.clone(), dropped) => Err(ErrorKind::DeadlineExceeded),
+        };
+        let result = match result {
+            Ok(answer) => answer.whole().await,
+            Err(kind) => Err(kind),
+        };
+        let result = match result {
+            Ok(response) => Ok(Response { trail: invoke.attempts(0), ..response }),
+            Err(kind) => Err(Error { trail: invoke.attempts(0), ..kind.into() }),
+        };
+        observed.end(result.as_ref());
+        result
+    }
+
+    /// Asks the model for an answer that comes in events, with every option at its default.
+    ///
+    /// Dropping the stream cancels the call: nothing further is sent, and its connection is closed.
+    pub fn stream(&self, messages: &[Message], tools: &[Tool]) -> ResponseStream {
+        self.stream_with(Request::new(messages).with_tools(tools))
+    }
+
+    /// Asks the model for an answer that comes in events, with options. Takes a [`Request`], or an `Arc` of one that is
+    /// asked more than once.
+    pub fn stream_with(&self, request: impl Into<Arc<Request>>) -> ResponseStream {
+        match self.begin(request.into(), true) {
+            Ok((begun, asking)) => ResponseStream::new(begun, asking),
+            Err(error) => ResponseStream::failed(error),
+        }
+    }
+
+    /// Begins a call.
+    fn begin(&self, request: Arc<Request>, streamed: bool) -> Result<(Begun, Asking), Error> {
         if tokio::runtime::Handle::try_current().is_err() {
             let problem = "a model is loaded and invoked inside of a Tokio runtime";
             return Err(ErrorKind::Config(Failure::new("", problem)).into());
         }
-        let request = request.into();
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
-        let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call());
+        let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call(), streamed);
         let cancel = CancellationToken::new();
         let dropped = cancel.clone().drop_guard();
         let observed = Observed::begin(&*self.chain, self.meters.clone(), &request, self.shared.config.trace_content);
         let span = observed.span.clone();
         let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel, span };
-        let result = tokio::select! {
-            // First, so that what stops the call is looked out for before anything is sent.
-            biased;
-            () = stop => Err(ErrorKind::Cancelled),
-            result = self.chain.clone().invoke(call) => result,
-            () = late(&invoke, dropped) => Err(ErrorKind::DeadlineExceeded),
-        };
-        let result = match result {
-            Ok(response) => Ok(Response { trail: invoke.attempts(0), ..response }),
-            Err(kind) => Err(Error { kind, trail: invoke.attempts(0) }),
-        };
-        observed.end(&result);
-        result
+        Ok((Begun { invoke, observed, dropped }, self.chain.clone().invoke(call)))
     }
+}
+
+/// A chain that is asked.
+pub(crate) type Asking = BoxFuture<'static, Result<Answer, ErrorKind>>;
+
+/// A call that has begun.
+pub(crate) struct Begun {
+    pub(crate) invoke: Arc<Invoke>,
+    pub(crate) observed: Observed,
+    /// Cancels the call.
+    pub(crate) dropped: DropGuard,
 }
 
 /// Waits until the deadline, cancels the call, and gives the chain the time to say what it was doing. Dropped before, it
 /// cancels the call too.
-async fn late(invoke: &Invoke, call: DropGuard) {
+pub(crate) async fn late(invoke: Arc<Invoke>, call: DropGuard) {
     match invoke.deadline() {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

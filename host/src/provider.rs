@@ -1,16 +1,24 @@
 //! What can be asked: a module around its inner, or the end of the chain. Nothing asks which of them it is.
 
-use std::{future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc};
+use std::{
+    future::poll_fn,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryFutureExt as _, future::BoxFuture, stream::CatchUnwind};
 
 use crate::{
     adapter::Adapter,
+    answer::{Answer, EventStream, without_end},
     error::{ErrorKind, Failure},
+    event::Event,
     held::Held,
-    invoke::Call,
+    invoke::{Begun, Call},
     response::Response,
-    telemetry::{attempt_ended, attempt_span},
+    telemetry::{Scope, attempt_ended, attempt_span},
 };
 
 /// One stop of a chain.
@@ -30,7 +38,7 @@ pub(crate) trait Provider: Send + Sync {
     /// Asks, and resolves when the answer is committed. Dropping the future cancels the call.
     ///
     /// It is polled inside of the asking module's instance, which serves other calls too: it must not compute there.
-    fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>>;
+    fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Answer, ErrorKind>>;
 }
 
 /// The end of the chain: makes one attempt through an adapter, within the deadline, and notes it in the trail.
@@ -60,7 +68,7 @@ impl Provider for Upstream {
         Held::default()
     }
 
-    fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>> {
+    fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
         Box::pin(async move {
             if call.cancel.is_cancelled() {
                 return Err(call.invoke.over());
@@ -68,31 +76,101 @@ impl Provider for Upstream {
             if call.invoke.remaining().is_some_and(|remaining| remaining.is_zero()) {
                 return Err(ErrorKind::DeadlineExceeded);
             }
-            let begun = call.invoke.begin(&self, call.asked_by.as_deref());
-            let span = attempt_span(&call.span, &self, call.asked_by.as_deref());
-            let mut attempt = pin!(self.attempt(&call));
-            let result = poll_fn(|context| {
-                let _entered = span.enter();
-                attempt.as_mut().poll(context)
+            let attempt = Attempt {
+                begun: call.invoke.begin(&self, call.asked_by.as_deref()),
+                span: attempt_span(&call.span, &self, call.asked_by.as_deref()),
+            };
+            let mut answering = pin!(self.attempt(&call));
+            let answer = poll_fn(|context| {
+                let _entered = attempt.span.enter();
+                answering.as_mut().poll(context)
             })
             .await;
-            attempt_ended(&span, &result);
-            begun.end(&result);
-            result
+            match answer {
+                Ok(Answer::Whole(response)) => {
+                    attempt.end(Ok(&response));
+                    Ok(Answer::Whole(response))
+                }
+                Ok(Answer::Stream { head, events }) => Ok(self.watch(attempt, head, events)),
+                Err(error) => {
+                    attempt.end(Err(&error));
+                    Err(error)
+                }
+            }
         })
     }
 }
 
 impl Upstream {
-    async fn attempt(&self, call: &Call) -> Result<Response, ErrorKind> {
+    async fn attempt(&self, call: &Call) -> Result<Answer, ErrorKind> {
+        let (adapter, request) = (self.adapter.clone(), call.request.clone());
+        let sending = match call.invoke.streamed {
+            true => adapter.stream(request).left_future(),
+            false => adapter.send(request).map_ok(Answer::Whole).right_future(),
+        };
         // Whoever asks serves other calls too, and must survive an adapter that panics.
-        let sending = AssertUnwindSafe(self.adapter.clone().send(call.request.clone())).catch_unwind();
+        let sending = AssertUnwindSafe(sending).catch_unwind();
         tokio::select! {
             biased;
             () = call.cancel.cancelled() => Err(call.invoke.over()),
-            sent = sending => sent.unwrap_or_else(|_| {
-                Err(ErrorKind::Other(Failure::new(&self.provider, "the adapter panicked")))
-            }),
+            sent = sending => sent.unwrap_or_else(|_| Err(panicked(&self.provider))),
         }
+    }
+
+    /// An answer that is coming, which ends the attempt when it has come or is given up.
+    fn watch(&self, attempt: Attempt, head: Box<Response>, events: EventStream) -> Answer {
+        attempt.begun.commit();
+        let events = AssertUnwindSafe(events).catch_unwind();
+        let watched = Watched { events, attempt: Some(attempt), provider: self.provider.clone() };
+        Answer::Stream { head, events: watched.boxed() }
+    }
+}
+
+fn panicked(provider: &str) -> ErrorKind {
+    ErrorKind::Other(Failure::new(provider, "the adapter panicked"))
+}
+
+/// An attempt under way, as the trail and an observer have it.
+struct Attempt {
+    begun: Begun,
+    span: Scope,
+}
+
+impl Attempt {
+    fn end(self, result: Result<&Response, &ErrorKind>) {
+        attempt_ended(&self.span, result);
+        self.begun.end(result.map(|_| ()));
+    }
+}
+
+/// The events of an attempt.
+struct Watched {
+    events: CatchUnwind<AssertUnwindSafe<EventStream>>,
+    /// Absent once it has ended.
+    attempt: Option<Attempt>,
+    provider: String,
+}
+
+impl Stream for Watched {
+    type Item = Result<Event, ErrorKind>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.attempt.is_none() {
+            return Poll::Ready(None);
+        }
+        let event = match ready!(self.events.poll_next_unpin(context)) {
+            Some(Ok(event)) => event,
+            Some(Err(_)) => Err(panicked(&self.provider)),
+            None => Err(without_end(&self.provider)),
+        };
+        let result = match &event {
+            Ok(Event::End(response)) => Ok(&**response),
+            Ok(_) => return Poll::Ready(Some(event)),
+            Err(error) => Err(error),
+        };
+        if let Some(attempt) = self.attempt.take() {
+            attempt.end(result);
+        }
+        Poll::Ready(Some(event))
     }
 }

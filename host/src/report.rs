@@ -74,8 +74,9 @@ impl Host {
         let inner = Arc::new(self.shared.upstream(provider, None)?);
         let hop = Hop::new(
             place(&self.shared, module.into(), inner, &[]),
-            Invoke::start(self.shared.config.deadline, self.shared.seed, 0),
+            Invoke::start(self.shared.config.deadline, self.shared.seed, 0, false),
             Held::default(),
+            prepared.compiled.takes_whole,
             CancellationToken::new(),
             Scope::default(),
         );

@@ -179,6 +179,7 @@ fn counters_add_up() {
     arcllm.retries module=retry 1
     gen_ai.client.operation.duration gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model 1 values
     gen_ai.client.operation.duration gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model error.type=api 1 values
+    gen_ai.client.operation.time_to_first_chunk gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model 0 values
     gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model gen_ai.token.type=input 1 values
     gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model gen_ai.token.type=output 1 values
     "#);

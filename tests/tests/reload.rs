@@ -199,7 +199,7 @@ async fn removed_without_a_built_in_it_fails_until_it_is_back() {
     fs::remove_file(&file).unwrap();
     assert_eq!(reload(&host).await, (vec![], vec!["mine".to_owned()], vec![]));
     assert_eq!(reload(&host).await, nothing());
-    let Error { kind, trail } = error(&model).await;
+    let Error { kind, trail, .. } = error(&model).await;
     assert_eq!((kind.as_str(), trail.len()), ("module", 0));
     let message = kind.to_string();
     assert!(

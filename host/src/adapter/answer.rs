@@ -14,11 +14,11 @@ use super::{
 use crate::{
     error::{ApiError, ErrorKind, Failure},
     message::Extensions,
-    response::Response,
+    response::{Response, StopReason, Usage},
 };
 
 /// An answer as it came, decompressed.
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
@@ -38,7 +38,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// What the answer means.
-    pub(super) fn read(&self, answer: &Answer) -> Result<Response, ErrorKind> {
+    pub(super) fn read(&self, answer: &HttpAnswer) -> Result<Response, ErrorKind> {
         if !answer.status.is_success() {
             let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
             return Err(self.api_error(answer, answer.status, &body));
@@ -51,16 +51,42 @@ impl Reader<'_> {
             Err(error) if error.is_eof() && !answer.framed => return Err(self.cut_short()),
             Err(error) => return Err(self.parse_error(answer, &format!("the body is not JSON: {error}"))),
         };
-        match self.format.decode(&body) {
-            Ok(decoded) => Ok(self.response(answer, &body, decoded)),
-            Err(Unreadable::Error { status, body }) => {
-                Err(self.api_error(answer, StatusCode::from_u16(status).unwrap_or(answer.status), &body))
-            }
-            Err(Unreadable::Malformed(malformed)) => Err(self.parse_error(answer, &malformed.0)),
+        self.read_body(answer, &body)
+    }
+
+    /// What a body with a 2xx status means.
+    pub(super) fn read_body(&self, answer: &HttpAnswer, body: &Value) -> Result<Response, ErrorKind> {
+        match self.format.decode(body) {
+            Ok(decoded) => Ok(self.response(answer, body, decoded)),
+            Err(unreadable) => Err(self.unreadable(answer, unreadable)),
         }
     }
 
-    fn response(&self, answer: &Answer, body: &Value, decoded: Decoded) -> Response {
+    /// Why it is no response.
+    pub(super) fn unreadable(&self, answer: &HttpAnswer, unreadable: Unreadable) -> ErrorKind {
+        match unreadable {
+            Unreadable::Error { status, body } => {
+                self.api_error(answer, StatusCode::from_u16(status).unwrap_or(answer.status), &body)
+            }
+            Unreadable::Malformed(malformed) => self.parse_error(answer, &malformed.0),
+        }
+    }
+
+    /// What is known of a response that is still coming.
+    pub(super) fn head(&self, answer: &HttpAnswer) -> Response {
+        Response {
+            content: Vec::new(),
+            usage: Usage::default(),
+            stop_reason: StopReason::EndTurn,
+            model: self.model.to_owned(),
+            provider: self.provider.to_owned(),
+            request_id: self.request_id(&answer.headers, &Value::Null),
+            trail: Vec::new(),
+            extensions: Extensions::new(),
+        }
+    }
+
+    fn response(&self, answer: &HttpAnswer, body: &Value, decoded: Decoded) -> Response {
         Response {
             content: decoded.content,
             usage: decoded.usage,
@@ -73,7 +99,7 @@ impl Reader<'_> {
         }
     }
 
-    fn api_error(&self, answer: &Answer, status: StatusCode, body: &Value) -> ErrorKind {
+    fn api_error(&self, answer: &HttpAnswer, status: StatusCode, body: &Value) -> ErrorKind {
         ErrorKind::Api(ApiError {
             status: status.as_u16(),
             message: self.message(answer, status, body),
@@ -87,7 +113,7 @@ impl Reader<'_> {
     }
 
     /// The provider's own message, else where it redirects to, else an excerpt, else what the status means.
-    fn message(&self, answer: &Answer, status: StatusCode, body: &Value) -> String {
+    fn message(&self, answer: &HttpAnswer, status: StatusCode, body: &Value) -> String {
         let location = || {
             let location = answer.headers.get("location").filter(|_| status.is_redirection())?.to_str().ok()?;
             // A query may hold what is not for messages.
@@ -103,7 +129,7 @@ impl Reader<'_> {
         }
     }
 
-    fn parse_error(&self, answer: &Answer, what: &str) -> ErrorKind {
+    pub(super) fn parse_error(&self, answer: &HttpAnswer, what: &str) -> ErrorKind {
         // The body is an error's or a stranger's here, so its own `request_id` is not looked for.
         let request_id = self.request_id(&answer.headers, &Value::Null);
         let status = answer.status.as_u16();
@@ -123,7 +149,7 @@ impl Reader<'_> {
         ErrorKind::Parse(Failure { message, provider: self.provider.to_owned(), extensions })
     }
 
-    fn cut_short(&self) -> ErrorKind {
+    pub(super) fn cut_short(&self) -> ErrorKind {
         let message = "the connection closed before the answer was whole";
         ErrorKind::Connection(Failure::new(self.provider, message))
     }

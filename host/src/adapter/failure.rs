@@ -34,6 +34,23 @@ pub(super) fn no_answer(provider: &ProviderConfig) -> ErrorKind {
     ErrorKind::Timeout(Failure::new(&provider.name, message))
 }
 
+/// An answer that is to be streamed, and said nothing within the time for that.
+pub(super) fn no_event(provider: &ProviderConfig) -> ErrorKind {
+    let limit = match provider.first_event_timeout {
+        Some(limit) => Limit::of(provider, "first_event_timeout_seconds", limit),
+        None => Limit::of(provider, "timeout_seconds", provider.timeout),
+    };
+    let message = format!("{} did not begin to answer within {limit}", authority(&provider.base_url));
+    ErrorKind::Timeout(Failure::new(&provider.name, message))
+}
+
+/// A streamed answer in which nothing more came.
+pub(super) fn idle(provider: &ProviderConfig) -> ErrorKind {
+    let limit = Limit::of(provider, "idle_timeout_seconds", provider.idle_timeout);
+    let message = format!("the answer of {} paused for more than {limit}", authority(&provider.base_url));
+    ErrorKind::Timeout(Failure::new(&provider.name, message))
+}
+
 /// An answer that began, but was not whole within the time of one attempt.
 pub(super) fn unfinished(provider: &ProviderConfig) -> ErrorKind {
     let limit = Limit::of(provider, "timeout_seconds", provider.timeout);

@@ -1,5 +1,7 @@
 //! What a wire format is to the rest: pure conversion, without the network.
 
+use std::collections::VecDeque;
+
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Number, Value};
 use url::Url;
@@ -8,6 +10,7 @@ use super::{ApiKey, anthropic::Anthropic, json::Malformed, openai::OpenAi};
 use crate::{
     config::{ProviderConfig, WireFormat},
     content::ContentBlock,
+    event::Event,
     message::Extensions,
     request::Request,
     response::{StopReason, Usage},
@@ -24,11 +27,34 @@ pub(super) trait Format: Send + Sync {
     /// The headers that are its own, that of the key included.
     fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, String>;
 
-    /// The body of a request. Fails where the format has no way to write it.
-    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str) -> Result<Value, String>;
+    /// The body of a request, for an answer in events if `stream`. Fails where the format has no way to write it.
+    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String>;
 
     /// What a body with a 2xx status says.
     fn decode(&self, body: &Value) -> Result<Decoded, Unreadable>;
+
+    /// Reads an answer that comes in events.
+    fn listen(&self) -> Box<dyn Listen>;
+}
+
+/// Reads one answer that comes in events.
+pub(super) trait Listen: Send {
+    /// Takes in the data of one event, and tells what it says.
+    fn hear(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Heard, Unreadable>;
+
+    /// What was heard, as the body that the answer would have been without streaming. Called once, at its end.
+    fn body(&mut self) -> Value;
+}
+
+/// Whether an answer goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It does.
+    More,
+    /// That was its end marker.
+    End,
+    /// That was its end marker, but the answer is not whole.
+    Short,
 }
 
 /// The format of this name.

@@ -1,6 +1,6 @@
 //! The adapter of all providers that are reached over HTTP.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::{
@@ -13,11 +13,15 @@ use url::Url;
 
 use super::{
     Adapter, ApiKey,
-    answer::{Answer, Reader},
-    client, failure,
+    answer::{HttpAnswer, Reader},
+    body::Body,
+    client,
+    events::Events,
+    failure,
     format::{Format, format},
 };
 use crate::{
+    answer::Answer,
     config::ProviderConfig,
     error::{ErrorKind, Failure},
     request::Request,
@@ -30,7 +34,7 @@ pub(crate) struct HttpAdapter {
     client: Client,
     endpoint: Url,
     headers: HeaderMap,
-    provider: ProviderConfig,
+    pub(super) provider: ProviderConfig,
     model: String,
     key: Option<ApiKey>,
 }
@@ -57,77 +61,109 @@ impl HttpAdapter {
         })
     }
 
-    fn format(&self) -> &'static dyn Format {
+    pub(super) fn format(&self) -> &'static dyn Format {
         format(self.provider.adapter)
     }
 
-    async fn attempt(&self, request: &Request) -> Result<Response, ErrorKind> {
-        let body =
-            self.body(request).map_err(|message| ErrorKind::Config(Failure::new(&self.provider.name, message)))?;
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { format: self.format(), provider: &self.provider.name, model: &self.model, key: self.key.as_ref() }
+    }
+
+    /// Makes an attempt whose answer is wanted whole.
+    async fn attempt(self: &Arc<Self>, request: &Request) -> Result<Response, ErrorKind> {
         let started = Instant::now();
-        let sending = self.client.post(self.endpoint.clone()).headers(self.headers.clone()).body(body).send();
-        let head = timeout(self.provider.timeout, sending).await;
-        let head = head.map_err(|_| failure::no_answer(&self.provider))?;
-        let head = head.map_err(|error| failure::sending(&self.provider, error))?;
+        let head = timeout(self.provider.timeout, self.ask(request, false)).await;
+        let mut head = head.map_err(|_| failure::no_answer(&self.provider))??;
         let remaining = self.provider.timeout.saturating_sub(started.elapsed());
-        let answer = self.receive(head, remaining).await?;
-        let reader =
-            Reader { format: self.format(), provider: &self.provider.name, model: &self.model, key: self.key.as_ref() };
-        reader.read(&answer)
-    }
-
-    fn body(&self, request: &Request) -> Result<Vec<u8>, String> {
-        let body = self.format().encode(request, &self.provider, &self.model)?;
-        serde_json::to_vec(&body).map_err(|error| error.to_string())
-    }
-
-    async fn receive(&self, mut head: reqwest::Response, within: Duration) -> Result<Answer, ErrorKind> {
-        let (status, framed) = (head.status(), is_framed(&head));
-        let headers = std::mem::take(head.headers_mut());
-        let body = timeout(within, self.read_body(head)).await.map_err(|_| failure::unfinished(&self.provider))?;
-        let (body, flaw) = body?;
-        Ok(Answer { status, headers, body, flaw, framed })
-    }
-
-    /// The body, and why it is not all there, if it is not although the connection held.
-    async fn read_body(&self, mut head: reqwest::Response) -> Result<(Vec<u8>, Option<String>), ErrorKind> {
-        let mut body = Vec::new();
-        loop {
-            match head.chunk().await {
-                Ok(Some(chunk)) => {
-                    let room = self.provider.max_response_bytes.saturating_sub(body.len());
-                    body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-                    if chunk.len() > room {
-                        return Ok((body, Some(self.too_long())));
-                    }
-                }
-                Ok(None) => return Ok((body, None)),
-                Err(error) => match failure::corrupt(&error) {
-                    Some(flaw) => return Ok((body, Some(flaw))),
-                    None => return Err(failure::reading(&self.provider, error)),
-                },
+        let read = async {
+            let mut answer = head_of(&mut head);
+            let mut body = Body::new(head, self.clone());
+            if self.is_streamed(&answer, &mut body).await {
+                // Nobody asked for events, and yet the server sends them.
+                return Events::new(self.clone(), answer, body).whole().await;
             }
+            body.read_into(&mut answer).await?;
+            self.reader().read(&answer)
+        };
+        timeout(remaining, read).await.map_err(|_| failure::unfinished(&self.provider))?
+    }
+
+    /// Makes an attempt whose answer is wanted in events. Resolves with the first of them.
+    async fn begin(self: &Arc<Self>, request: &Request) -> Result<Answer, ErrorKind> {
+        let mut head = self.ask(request, true).await?;
+        let mut answer = head_of(&mut head);
+        let mut body = Body::new(head, self.clone());
+        if self.is_streamed(&answer, &mut body).await {
+            return Events::new(self.clone(), answer, body).committed().await;
+        }
+        // Nobody asked for all of it at once, and yet that is what the server sends.
+        body.read_into(&mut answer).await?;
+        self.reader().read(&answer).map(Answer::Whole)
+    }
+
+    /// Whether events are coming. What the body begins with counts for more than what the head says of it.
+    async fn is_streamed(&self, answer: &HttpAnswer, body: &mut Body) -> bool {
+        if !answer.status.is_success() {
+            return false;
+        }
+        let said = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let said = said.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+        let begins = body.peek().await.trim_ascii_start();
+        let fields: [&[u8]; 4] = [b"data:", b"event:", b"id:", b":"];
+        match begins.first() {
+            Some(b'{' | b'[') => false,
+            Some(_) => said || fields.iter().any(|field| begins.starts_with(field)),
+            None => said,
         }
     }
 
-    fn too_long(&self) -> String {
-        let mebibytes = self.provider.max_response_bytes as f64 / (1024.0 * 1024.0);
-        format!("the body is longer than {mebibytes} MiB (providers.{}.max_response_mb)", self.provider.name)
+    /// Sends the request, and waits for the head of the answer.
+    async fn ask(&self, request: &Request, stream: bool) -> Result<reqwest::Response, ErrorKind> {
+        let wrong = |message: String| ErrorKind::Config(Failure::new(&self.provider.name, message));
+        let body = self.format().encode(request, &self.provider, &self.model, stream).map_err(wrong)?;
+        let body = serde_json::to_vec(&body).map_err(|error| wrong(error.to_string()))?;
+        let mut headers = self.headers.clone();
+        if stream {
+            headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
+        }
+        let sending = self.client.post(self.endpoint.clone()).headers(headers).body(body).send();
+        sending.await.map_err(|error| failure::sending(&self.provider, error))
     }
-}
 
-impl Adapter for HttpAdapter {
-    fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
+    /// In a task of its own: writing and reading a long conversation would hold up whoever polls this.
+    fn apart<T: Send + 'static>(
+        self: Arc<Self>,
+        attempt: impl Future<Output = Result<T, ErrorKind>> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, ErrorKind>> {
         async move {
-            let adapter = self.clone();
-            // Writing and reading a long conversation would hold up whoever polls this.
-            let attempt = AbortOnDropHandle::new(tokio::spawn(async move { adapter.attempt(&request).await }));
+            let attempt = AbortOnDropHandle::new(tokio::spawn(attempt));
             attempt.await.unwrap_or_else(|error| {
                 Err(ErrorKind::Other(Failure::new(&self.provider.name, format!("the adapter failed: {error}"))))
             })
         }
         .boxed()
     }
+}
+
+impl Adapter for HttpAdapter {
+    fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
+        let adapter = self.clone();
+        self.apart(async move { adapter.attempt(&request).await })
+    }
+
+    fn stream(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
+        let adapter = self.clone();
+        self.apart(async move {
+            let within = adapter.provider.first_event_timeout.unwrap_or(adapter.provider.timeout);
+            timeout(within, adapter.begin(&request)).await.map_err(|_| failure::no_event(&adapter.provider))?
+        })
+    }
+}
+
+/// What an answer says before its body.
+fn head_of(head: &mut reqwest::Response) -> HttpAnswer {
+    let (status, framed) = (head.status(), is_framed(head));
+    HttpAnswer { status, headers: std::mem::take(head.headers_mut()), body: Vec::new(), flaw: None, framed }
 }
 
 /// Whether the answer says where its body ends. Before HTTP/2 it need not, and a broken connection looks like the end.

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use crate::{error::ErrorKind, request::Request, response::Response};
+use crate::{answer::Answer, error::ErrorKind, request::Request, response::Response};
 
 mod answer;
 mod anthropic;
 mod api_error;
+mod body;
 mod client;
 mod endpoint;
+mod events;
 mod excerpt;
 mod extensions;
 mod failure;
@@ -43,4 +45,18 @@ pub trait Adapter: Send + Sync + 'static {
     ///
     /// `Api`, `Connection`, `Timeout` or `Parse`; `Config` where the request cannot be written in this format.
     fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>>;
+
+    /// Sends the request once and asks for an answer that comes in events. Resolves with the first of them that
+    /// [says something](crate::Event::is_content), so that an error before it is an error of the attempt. An adapter that
+    /// cannot stream answers whole, which is what happens unless this is implemented.
+    ///
+    /// Dropping the future, or the answer, ends the attempt and closes its connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Adapter::send); the events end with an error of the same kinds.
+    fn stream(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
+        let sending = self.send(request);
+        Box::pin(async move { Ok(Answer::Whole(sending.await?)) })
+    }
 }

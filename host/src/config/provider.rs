@@ -38,10 +38,16 @@ pub struct ProviderConfig {
     pub api_key_env: Option<String>,
     /// The model that is asked for unless the caller names one.
     pub default_model: Option<String>,
-    /// The most time of one attempt: `timeout_seconds`.
+    /// The most time of one attempt, unless its answer is streamed: `timeout_seconds`.
     pub timeout: Duration,
     /// The most time until an attempt is connected: `connect_timeout_seconds`.
     pub connect_timeout: Duration,
+    /// The most time until a streamed answer says something: `first_event_timeout_seconds`, else `timeout_seconds`.
+    pub first_event_timeout: Option<Duration>,
+    /// The most silence in a streamed answer that has begun: `idle_timeout_seconds`.
+    pub idle_timeout: Duration,
+    /// The most bytes of one event of a streamed answer: `max_event_mb`, in binary megabytes.
+    pub max_event_bytes: usize,
     /// The most bytes of an answer's body, decompressed: `max_response_mb`, in binary megabytes.
     pub max_response_bytes: usize,
     /// The most tokens of an answer unless the caller says, `defaults.max_tokens` included.
@@ -94,7 +100,9 @@ impl ProviderConfig {
         let insecure = section.flag("allow_insecure_http")?.unwrap_or(false);
         let base_url =
             check_url(&base_url, insecure).map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
-        let megabytes = section.count("max_response_mb")?.unwrap_or(64);
+        let bytes = |megabytes: u64| usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+        let max_response_bytes = bytes(section.count("max_response_mb")?.unwrap_or(64));
+        let max_event_bytes = bytes(section.count("max_event_mb")?.unwrap_or(16));
         let models = section.sections("models")?.into_iter();
         let models = models.map(|(model, section)| Ok((model, ModelFacts::read(section)?)));
         let provider = Self {
@@ -105,7 +113,10 @@ impl ProviderConfig {
             default_model: section.text("default_model")?,
             timeout: section.seconds("timeout_seconds")?.unwrap_or(Duration::from_secs(300)),
             connect_timeout: section.seconds("connect_timeout_seconds")?.unwrap_or(Duration::from_secs(10)),
-            max_response_bytes: usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(usize::MAX),
+            first_event_timeout: section.seconds("first_event_timeout_seconds")?,
+            idle_timeout: section.seconds("idle_timeout_seconds")?.unwrap_or(Duration::from_secs(120)),
+            max_event_bytes,
+            max_response_bytes,
             max_tokens: section.count_u32("max_tokens")?.or(defaults.max_tokens),
             temperature: section.amount("temperature")?.or(defaults.temperature),
             models: models.collect::<Result<_, ConfigError>>()?,

@@ -9,7 +9,7 @@ wasmtime::component::bindgen!({
     exports: { default: async | store },
     with: {
         "arcllm:llm/types.request": crate::runtime::handles::RequestHandle,
-        "arcllm:llm/types.response": crate::response::Response,
+        "arcllm:llm/types.response": crate::answer::Answer,
         "arcllm:llm/models.model": crate::runtime::handles::ModelHandle,
     },
 });

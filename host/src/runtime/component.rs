@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use sha2::{Digest, Sha256};
-use wasmtime::component::Component;
+use wasmtime::component::{Component, types};
 
 use super::{bindings::ModuleWithModelsPre, engine::Runtime, state::State};
 
@@ -25,11 +25,16 @@ impl std::fmt::Display for Origin {
     }
 }
 
+/// What looks into an answer.
+const READING: [&str; 3] = ["[method]response.parts", "[method]response.derive", "[method]response.usage"];
+
 /// A compiled component, linked and ready to be instantiated.
 pub(crate) struct Compiled {
     pub(crate) digest: String,
     /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
     pub(crate) imports: Vec<String>,
+    /// Whether it reads answers, and knows nothing of those that are still coming: it is given whole ones.
+    pub(crate) takes_whole: bool,
     pub(crate) pre: ModuleWithModelsPre<State>,
 }
 
@@ -54,6 +59,7 @@ impl Compiled {
         })?;
         let kind = component.component_type();
         let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
+        let takes_whole = takes_whole(runtime, &kind);
         let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
         check_exports(&exports)?;
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
@@ -61,7 +67,7 @@ impl Compiled {
         })?;
         let pre = ModuleWithModelsPre::new(pre)
             .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
-        Ok(Self { digest, imports, pre })
+        Ok(Self { digest, imports, takes_whole, pre })
     }
 
     /// What it imports beyond what every module may: what config has to grant.
@@ -74,6 +80,21 @@ impl Compiled {
     pub(crate) fn blocks(&self) -> bool {
         self.imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."))
     }
+}
+
+/// A module imports no more than it uses, so its imports tell whether it looks into answers at all.
+fn takes_whole(runtime: &Runtime, kind: &types::Component) -> bool {
+    let mut reads = false;
+    for (name, item) in kind.imports(&runtime.engine) {
+        if name.starts_with("arcllm:llm/streams@") {
+            return false;
+        }
+        if let (true, types::ComponentItem::ComponentInstance(types)) = (name.starts_with("arcllm:llm/types@"), item.ty)
+        {
+            reads = types.exports(&runtime.engine).any(|(name, _)| READING.contains(&name));
+        }
+    }
+    reads
 }
 
 /// The first eight bytes tell a component from a core module, and both from anything else.

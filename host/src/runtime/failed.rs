@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{component::Origin, handles::Hop, limits::Limit};
-use crate::{error::ErrorKind, response::Response};
+use crate::{answer::Answer, error::ErrorKind};
 
 /// What a module made of a call, unless it could not be served. On the heap, since a call has room for it from its
 /// beginning.
-pub(super) type Outcome = Result<Box<Result<Response, ErrorKind>>, Failed>;
+pub(super) type Outcome = Result<Box<Result<Answer, ErrorKind>>, Failed>;
 
 /// Why an instance did not serve a call to its end.
 #[derive(Clone)]

@@ -14,13 +14,13 @@ use metrics::Histogram;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    answer::Answer,
     config::ConfigError,
     error::ErrorKind,
     held::Held,
     invoke::{Call, Invoke},
     provider::Provider,
     request::Request,
-    response::Response,
     runtime::convert::nanoseconds,
     telemetry::{Scope, count_fallback, count_retry},
 };
@@ -49,6 +49,8 @@ pub(crate) struct Hop {
     pub(crate) invoke: Arc<Invoke>,
     /// What the modules inside of this one run on.
     pub(crate) held: Held,
+    /// Whether the module is given whole answers only.
+    takes_whole: bool,
     /// Fires when the caller is gone and when the module has answered: from then on nothing is done for this call.
     pub(crate) cancel: CancellationToken,
     /// Whether a guest has begun with it.
@@ -76,6 +78,7 @@ impl Hop {
         place: Arc<Place>,
         invoke: Arc<Invoke>,
         held: Held,
+        takes_whole: bool,
         cancel: CancellationToken,
         span: Scope,
     ) -> Self {
@@ -84,6 +87,7 @@ impl Hop {
             place,
             invoke,
             held,
+            takes_whole,
             cancel,
             begun,
             asked,
@@ -143,7 +147,7 @@ impl Hop {
     }
 
     /// Asks the inner, or another model, on behalf of this call.
-    pub(crate) async fn ask(&self, whom: Arc<dyn Provider>, request: Arc<Request>) -> Result<Response, ErrorKind> {
+    pub(crate) async fn ask(&self, whom: Arc<dyn Provider>, request: Arc<Request>) -> Result<Answer, ErrorKind> {
         let call = Call {
             request,
             invoke: self.invoke.clone(),
@@ -161,8 +165,16 @@ impl Hop {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(self.invoke.over()),
-            answer = whom.invoke(call) => answer,
+            answer = answer(whom, call, self.takes_whole) => answer,
         }
+    }
+}
+
+/// Asks, and waits for all of the answer where the module is to be given that.
+async fn answer(whom: Arc<dyn Provider>, call: Call, whole: bool) -> Result<Answer, ErrorKind> {
+    match whom.invoke(call).await? {
+        answer @ Answer::Stream { .. } if whole => Box::pin(answer.whole()).await.map(Answer::Whole),
+        answer => Ok(answer),
     }
 }
 

@@ -10,13 +10,13 @@ use super::{
     limits::Limit,
 };
 use crate::{
+    answer::Answer,
     config::OnTrap,
     error::{ErrorKind, Failure},
     held::Held,
     invoke::Call,
     link::{Current, Link},
     provider::Provider,
-    response::Response,
     telemetry::{count_failure, hop_ended, hop_span},
 };
 
@@ -43,7 +43,7 @@ impl Provider for Module {
         Held::around(self.link.clone(), self.place.inner.hold())
     }
 
-    fn invoke(self: Arc<Self>, mut call: Call) -> BoxFuture<'static, Result<Response, ErrorKind>> {
+    fn invoke(self: Arc<Self>, mut call: Call) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
         Box::pin(async move {
             let held = call.held.of(&self.link);
             let (current, held) = held.unwrap_or_else(|| (self.link.now(), self.place.inner.hold()));
@@ -51,7 +51,8 @@ impl Provider for Module {
             // Dropping this future ends whatever the module does for it.
             let _dropped = cancel.clone().drop_guard();
             let span = hop_span(&call.span, &self.place.module);
-            let hop = Hop::new(self.place.clone(), call.invoke.clone(), held.clone(), cancel, span);
+            let takes_whole = current.pool().is_some_and(|pool| pool.takes_whole());
+            let hop = Hop::new(self.place.clone(), call.invoke.clone(), held.clone(), takes_whole, cancel, span);
             let hop = Arc::new(hop);
             call.held = held;
             let (outcome, on_trap) = match &*current {
@@ -71,7 +72,7 @@ impl Provider for Module {
 
 impl Module {
     /// What becomes of a call that no instance served to its end.
-    async fn make_do(&self, failed: Failed, on_trap: OnTrap, hop: &Hop, call: Call) -> Result<Response, ErrorKind> {
+    async fn make_do(&self, failed: Failed, on_trap: OnTrap, hop: &Hop, call: Call) -> Result<Answer, ErrorKind> {
         count_failure(&self.place.module, failed.limit.map(Limit::setting));
         let has_asked = hop.close();
         let error = self.error(&failed);
@@ -82,7 +83,7 @@ impl Module {
         self.ended(hop, self.place.inner.clone().invoke(call).await)
     }
 
-    fn ended(&self, hop: &Hop, result: Result<Response, ErrorKind>) -> Result<Response, ErrorKind> {
+    fn ended(&self, hop: &Hop, result: Result<Answer, ErrorKind>) -> Result<Answer, ErrorKind> {
         hop_ended(&hop.span, &result);
         self.place.own_time.record(hop.own_time());
         result

@@ -90,6 +90,11 @@ impl Pool {
         self.share.on_trap
     }
 
+    /// Whether the module is given whole answers only.
+    pub(crate) fn takes_whole(&self) -> bool {
+        self.compiled.takes_whole
+    }
+
     /// Has an instance serve this call, as soon as there is one with a seat.
     pub(super) async fn serve(&self, request: Arc<Request>, hop: Arc<Hop>) -> Outcome {
         loop {

@@ -16,7 +16,7 @@ use super::{
     state::State,
     worker::Worker,
 };
-use crate::{error::ErrorKind, request::Request, response::Response};
+use crate::{answer::Answer, error::ErrorKind, request::Request};
 
 /// One call for a worker.
 pub(super) struct Job {
@@ -36,7 +36,7 @@ pub(super) struct Seat {
 
 impl Seat {
     /// Gives the seat back, with what the guest answered.
-    fn leave(self, answer: Result<Response, ErrorKind>) {
+    fn leave(self, answer: Result<Answer, ErrorKind>) {
         let left = self.worker.leave(self.key);
         if left.reopened {
             self.open.add(self.worker.clone());
@@ -97,7 +97,7 @@ async fn serve(job: Job, exports: Arc<ModuleWithModels>, store: &Accessor<State>
     Ok(())
 }
 
-fn take(state: &mut State, answer: Result<Resource<Response>, Error>) -> wasmtime::Result<Result<Response, ErrorKind>> {
+fn take(state: &mut State, answer: Result<Resource<Answer>, Error>) -> wasmtime::Result<Result<Answer, ErrorKind>> {
     Ok(match answer {
         Ok(handle) => Ok(state.table.delete(handle)?),
         Err(error) => Err(error_in(error)),

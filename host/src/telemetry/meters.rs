@@ -13,6 +13,7 @@ pub(crate) struct ModelMeters {
     labels: [Label; 3],
     answered: Counter,
     duration: Histogram,
+    first_chunk: Histogram,
     input_tokens: Histogram,
     output_tokens: Histogram,
 }
@@ -32,6 +33,7 @@ impl ModelMeters {
         Self {
             answered: calls(&provider, "ok"),
             duration: histogram!("gen_ai.client.operation.duration", labels.to_vec()),
+            first_chunk: histogram!("gen_ai.client.operation.time_to_first_chunk", labels.to_vec()),
             input_tokens: tokens("input"),
             output_tokens: tokens("output"),
             provider,
@@ -39,8 +41,13 @@ impl ModelMeters {
         }
     }
 
+    /// Counts a streamed answer that begins to come.
+    pub(super) fn committed(&self, after: Duration) {
+        self.first_chunk.record(after);
+    }
+
     /// Counts an invoke that has ended.
-    pub(super) fn ended(&self, took: Duration, result: &Result<Response, Error>) {
+    pub(super) fn ended(&self, took: Duration, result: Result<&Response, &Error>) {
         match result {
             Ok(response) => {
                 self.answered.increment(1);

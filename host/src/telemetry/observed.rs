@@ -30,13 +30,18 @@ impl Observed {
         Self { meters, span, content, started: Instant::now(), has_ended: false }
     }
 
+    /// Its answer begins to come.
+    pub(crate) fn committed(&self) {
+        self.meters.committed(self.started.elapsed());
+    }
+
     /// It has ended.
-    pub(crate) fn end(mut self, result: &Result<Response, Error>) {
+    pub(crate) fn end(mut self, result: Result<&Response, &Error>) {
         self.has_ended = true;
         self.write_down(result);
     }
 
-    fn write_down(&self, result: &Result<Response, Error>) {
+    fn write_down(&self, result: Result<&Response, &Error>) {
         invoke_ended(&self.span, result, self.content);
         self.meters.ended(self.started.elapsed(), result);
     }
@@ -45,7 +50,7 @@ impl Observed {
 impl Drop for Observed {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.write_down(&Err(ErrorKind::Cancelled.into()));
+            self.write_down(Err(&ErrorKind::Cancelled.into()));
         }
     }
 }

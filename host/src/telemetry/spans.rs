@@ -46,7 +46,7 @@ pub(crate) fn invoke_span(chain: &dyn Provider, request: &Request, content: bool
 }
 
 /// Writes down how an invoke ended.
-pub(crate) fn invoke_ended(span: &Scope, result: &Result<Response, Error>, content: bool) {
+pub(crate) fn invoke_ended(span: &Scope, result: Result<&Response, &Error>, content: bool) {
     if span.is_disabled() {
         return;
     }
@@ -83,7 +83,7 @@ pub(crate) fn hop_span(parent: &Scope, module: &str) -> Scope {
 }
 
 /// Writes down how a module's part ended.
-pub(crate) fn hop_ended(span: &Scope, result: &Result<Response, ErrorKind>) {
+pub(crate) fn hop_ended<T>(span: &Scope, result: &Result<T, ErrorKind>) {
     if let Err(error) = result {
         span.record("error.type", error.as_str());
     }
@@ -111,7 +111,7 @@ pub(crate) fn attempt_span(parent: &Scope, upstream: &Upstream, asked_by: Option
 }
 
 /// Writes down how an attempt ended.
-pub(crate) fn attempt_ended(span: &Scope, result: &Result<Response, ErrorKind>) {
+pub(crate) fn attempt_ended(span: &Scope, result: Result<&Response, &ErrorKind>) {
     if span.is_disabled() {
         return;
     }

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::config::WireFormat;
 
-fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) -> Answer {
+fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) -> HttpAnswer {
     let header =
         |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
-    Answer {
+    HttpAnswer {
         status: StatusCode::from_u16(status).unwrap(),
         headers: headers.iter().map(header).collect(),
         body: body.to_string().into_bytes(),
@@ -21,19 +21,19 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) ->
     }
 }
 
-fn read_as(wire_format: WireFormat, answer: &Answer) -> Result<Response, ErrorKind> {
+fn read_as(wire_format: WireFormat, answer: &HttpAnswer) -> Result<Response, ErrorKind> {
     let key = fixture::key();
     Reader { format: format(wire_format), provider: "here", model: "asked", key: Some(&key) }.read(answer)
 }
 
-fn api_error(wire_format: WireFormat, answer: &Answer) -> ApiError {
+fn api_error(wire_format: WireFormat, answer: &HttpAnswer) -> ApiError {
     match read_as(wire_format, answer) {
         Err(ErrorKind::Api(error)) => error,
         other => panic!("{other:?}"),
     }
 }
 
-fn parse_error(answer: &Answer) -> Failure {
+fn parse_error(answer: &HttpAnswer) -> Failure {
     match read_as(WireFormat::OpenAi, answer) {
         Err(ErrorKind::Parse(failure)) => failure,
         other => panic!("{other:?}"),

@@ -31,7 +31,7 @@ pub(super) fn response(body: &Value) -> Result<Decoded, Unreadable> {
 }
 
 /// An error is one whatever the status says.
-fn refuse_errors(root: &Node<'_>) -> Result<(), Unreadable> {
+pub(super) fn refuse_errors(root: &Node<'_>) -> Result<(), Unreadable> {
     let Some(error) = root.get("error") else {
         return match root.text("type") {
             Some("error") => Err(root.malformed("is an error that does not say which").into()),
@@ -62,7 +62,7 @@ fn status(error_type: &str) -> Option<u16> {
     })
 }
 
-fn block(at: usize, node: &Node<'_>) -> Result<ContentBlock, Malformed> {
+pub(super) fn block(at: usize, node: &Node<'_>) -> Result<ContentBlock, Malformed> {
     Ok(match node.need("type")?.str()? {
         "text" => {
             let text = node.need("text")?.str()?.to_owned();
@@ -88,11 +88,16 @@ fn block(at: usize, node: &Node<'_>) -> Result<ContentBlock, Malformed> {
 
 fn tool_call(at: usize, node: &Node<'_>) -> Result<ToolCall, Malformed> {
     Ok(ToolCall {
-        id: node.text("id").map_or_else(|| format!("call_{at}"), str::to_owned),
+        id: call_id(at, node),
         name: node.need("name")?.str()?.to_owned(),
         arguments: arguments(node.get("input").as_ref())?,
         extensions: rest(node, &["type", "id", "name", "input"])?,
     })
+}
+
+/// The name of the call, or one for the block at this place.
+pub(super) fn call_id(at: usize, node: &Node<'_>) -> String {
+    node.text("id").map_or_else(|| format!("call_{at}"), str::to_owned)
 }
 
 /// What has no place of its own here goes back with the block, which the provider wants unchanged.
@@ -109,7 +114,7 @@ fn stop_reason(root: &Node<'_>, content: &[ContentBlock]) -> StopReason {
     }
 }
 
-fn usage(root: &Node<'_>) -> Usage {
+pub(super) fn usage(root: &Node<'_>) -> Usage {
     const KNOWN: [&str; 4] =
         ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
     let Some(node) = root.get("usage") else { return Usage::default() };

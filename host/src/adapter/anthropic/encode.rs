@@ -18,7 +18,7 @@ use crate::{
 const MAX_TOKENS: u32 = 4096;
 
 /// The body. Extensions come last and override what stands here.
-pub(super) fn body(request: &Request, provider: &ProviderConfig, model: &str) -> Result<Value, String> {
+pub(super) fn body(request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String> {
     let options = &request.options;
     let mut body = Map::new();
     body.insert("model".into(), model.into());
@@ -38,6 +38,9 @@ pub(super) fn body(request: &Request, provider: &ProviderConfig, model: &str) ->
     format::insert_number(&mut body, "top_p", options.top_p)?;
     if !options.stop.is_empty() {
         body.insert("stop_sequences".into(), options.stop.clone().into());
+    }
+    if stream {
+        body.insert("stream".into(), true.into());
     }
     apply(&mut body, &request.extensions, VENDOR);
     apply(&mut body, &options.extensions, VENDOR);

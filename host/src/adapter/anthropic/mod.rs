@@ -6,12 +6,13 @@ use url::Url;
 
 use super::{
     ApiKey, endpoint,
-    format::{Decoded, Format, Unreadable},
+    format::{Decoded, Format, Listen, Unreadable},
 };
 use crate::{config::ProviderConfig, request::Request};
 
 mod decode;
 mod encode;
+mod stream;
 
 const VENDOR: &str = "anthropic";
 
@@ -40,11 +41,15 @@ impl Format for Anthropic {
         Ok(headers)
     }
 
-    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str) -> Result<Value, String> {
-        encode::body(request, provider, model)
+    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String> {
+        encode::body(request, provider, model, stream)
     }
 
     fn decode(&self, body: &Value) -> Result<Decoded, Unreadable> {
         decode::response(body)
+    }
+
+    fn listen(&self) -> Box<dyn Listen> {
+        Box::new(stream::Stream::default())
     }
 }

@@ -102,7 +102,7 @@ impl Said {
     }
 }
 
-fn thinking(text: &str) -> ContentBlock {
+pub(super) fn thinking(text: &str) -> ContentBlock {
     ContentBlock::Thinking(Thinking {
         text: text.to_owned(),
         signature: None,
@@ -111,14 +111,19 @@ fn thinking(text: &str) -> ContentBlock {
     })
 }
 
-fn tool_call(at: usize, call: &Node<'_>) -> Result<ToolCall, Malformed> {
+pub(super) fn tool_call(at: usize, call: &Node<'_>) -> Result<ToolCall, Malformed> {
     let function = call.need("function")?;
     Ok(ToolCall {
-        id: call.text("id").map_or_else(|| format!("call_{at}"), str::to_owned),
+        id: call_id(at, call),
         name: function.need("name")?.str()?.to_owned(),
         arguments: arguments(function.get("arguments").as_ref())?,
         extensions: others(call.object()?, &["id", "type", "function", "index"], VENDOR),
     })
+}
+
+/// The name of the call, or one for the call at this place.
+pub(super) fn call_id(at: usize, call: &Node<'_>) -> String {
+    call.text("id").map_or_else(|| format!("call_{at}"), str::to_owned)
 }
 
 /// Some servers say `stop`, or nothing, when they mean what the message shows.
@@ -134,7 +139,7 @@ fn stop_reason(choice: &Node<'_>, said: &Said) -> StopReason {
     }
 }
 
-fn usage(root: &Node<'_>) -> Usage {
+pub(super) fn usage(root: &Node<'_>) -> Usage {
     const KNOWN: [&str; 4] = ["prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens"];
     let Some(node) = root.get("usage") else { return Usage::default() };
     let count = |name| node.count(name).unwrap_or_default();

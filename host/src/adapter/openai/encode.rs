@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The body. Extensions come last and override what stands here.
-pub(super) fn body(request: &Request, provider: &ProviderConfig, model: &str) -> Result<Value, String> {
+pub(super) fn body(request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String> {
     let options = &request.options;
     let mut body = Map::new();
     body.insert("model".into(), model.into());
@@ -37,6 +37,12 @@ pub(super) fn body(request: &Request, provider: &ProviderConfig, model: &str) ->
     if let Some(seed) = options.seed {
         body.insert("seed".into(), seed.into());
     }
+    if stream {
+        body.insert("stream".into(), true.into());
+        if takes_stream_options(&provider.base_url) {
+            body.insert("stream_options".into(), json!({"include_usage": true}));
+        }
+    }
     apply(&mut body, &request.extensions, VENDOR);
     apply(&mut body, &options.extensions, VENDOR);
     Ok(body.into())
@@ -47,6 +53,11 @@ fn max_tokens_name(base_url: &Url, model: &str) -> &'static str {
     let host = base_url.host_str().unwrap_or_default();
     let is_openai = host == "api.openai.com" || host.ends_with(".openai.azure.com");
     if is_openai || family::is_openai_reasoning(model) { "max_completion_tokens" } else { "max_tokens" }
+}
+
+/// Mistral refuses fields that it does not know, and tells the usage unasked.
+fn takes_stream_options(base_url: &Url) -> bool {
+    base_url.host_str() != Some("api.mistral.ai")
 }
 
 fn tool(tool: &Tool) -> Value {

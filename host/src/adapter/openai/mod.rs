@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     ApiKey, endpoint,
-    format::{Decoded, Format, Unreadable},
+    format::{Decoded, Format, Listen, Unreadable},
 };
 use crate::{config::ProviderConfig, request::Request};
 
@@ -15,6 +15,7 @@ mod conversation;
 mod decode;
 mod encode;
 mod refusal;
+mod stream;
 
 const VENDOR: &str = "openai";
 
@@ -42,11 +43,15 @@ impl Format for OpenAi {
         Ok(headers)
     }
 
-    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str) -> Result<Value, String> {
-        encode::body(request, provider, model)
+    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String> {
+        encode::body(request, provider, model, stream)
     }
 
     fn decode(&self, body: &Value) -> Result<Decoded, Unreadable> {
         decode::response(body)
+    }
+
+    fn listen(&self) -> Box<dyn Listen> {
+        Box::new(stream::Stream::default())
     }
 }

@@ -6,7 +6,7 @@ use wasmtime::{
 };
 
 use crate::{
-    response::Response,
+    answer::Answer,
     runtime::{
         bindings::arcllm::llm::{
             llm_provider::{Host, HostWithStore},
@@ -36,7 +36,7 @@ impl HostWithStore<State> for Imports {
     async fn invoke(
         store: &Accessor<State, Self>,
         handle: Resource<RequestHandle>,
-    ) -> Result<std::result::Result<Resource<Response>, Error>> {
+    ) -> Result<std::result::Result<Resource<Answer>, Error>> {
         // The handle is read before the first await: its slot is reused as soon as the guest goes on.
         let RequestHandle { request, hop } = store.with(|mut store| store.get().table.delete(handle))?;
         let answer = hop.ask(hop.place.inner.clone(), request).await;
@@ -47,8 +47,8 @@ impl HostWithStore<State> for Imports {
 /// Hands an answer to the guest.
 pub(super) fn give(
     store: &Accessor<State, Imports>,
-    answer: std::result::Result<Response, crate::ErrorKind>,
-) -> Result<std::result::Result<Resource<Response>, Error>> {
+    answer: std::result::Result<Answer, crate::ErrorKind>,
+) -> Result<std::result::Result<Resource<Answer>, Error>> {
     Ok(match answer {
         Ok(response) => Ok(store.with(|mut store| store.get().table.push(response))?),
         Err(error) => Err(error_out(error)),

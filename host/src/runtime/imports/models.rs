@@ -7,8 +7,8 @@ use wasmtime::{
 
 use super::inner::give;
 use crate::{
+    answer::Answer,
     error::{ErrorKind, Failure},
-    response::Response,
     runtime::{
         bindings::arcllm::llm::{
             models::{Host, HostModel, HostModelWithStore, HostWithStore},
@@ -53,7 +53,7 @@ impl HostModelWithStore<State> for Imports {
         store: &Accessor<State, Self>,
         handle: Resource<ModelHandle>,
         request: Resource<RequestHandle>,
-    ) -> Result<std::result::Result<Resource<Response>, Error>> {
+    ) -> Result<std::result::Result<Resource<Answer>, Error>> {
         let (model, RequestHandle { request, hop }) = store.with(|mut store| {
             let table = &mut store.get().table;
             let model = table.get(&handle)?.model.clone();

@@ -8,7 +8,7 @@ use wasmtime::{
 };
 
 use crate::{
-    response::Response,
+    answer::Answer,
     runtime::{
         bindings::arcllm::llm::types::{
             Attempt, Host, HostRequest, HostRequestWithStore, HostResponse, HostResponseWithStore, RequestParts,
@@ -85,40 +85,40 @@ impl HostResponseWithStore<State> for Imports {
         mut store: Access<'_, State, Self>,
         request: Resource<RequestHandle>,
         parts: ResponseParts,
-    ) -> Result<Resource<Response>> {
+    ) -> Result<Resource<Answer>> {
         let table = &mut store.get().table;
         // A handle that is not one is a fault of the guest's, even though nothing of the request is needed yet.
         table.get(&request)?;
-        Ok(table.push(convert::response_in(parts, None))?)
+        Ok(table.push(convert::response_in(parts, None).into())?)
     }
 
-    fn parts(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<ResponseParts> {
-        Ok(convert::response_out(store.get().table.get(&handle)?))
+    fn parts(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<ResponseParts> {
+        Ok(convert::response_out(store.get().table.get(&handle)?.response()))
     }
 
     fn derive(
         mut store: Access<'_, State, Self>,
-        handle: Resource<Response>,
+        handle: Resource<Answer>,
         parts: ResponseParts,
-    ) -> Result<Resource<Response>> {
+    ) -> Result<Resource<Answer>> {
         let table = &mut store.get().table;
-        let request_id = table.get(&handle)?.request_id.clone();
-        Ok(table.push(convert::response_in(parts, request_id))?)
+        let request_id = table.get(&handle)?.response().request_id.clone();
+        Ok(table.push(convert::response_in(parts, request_id).into())?)
     }
 
-    fn usage(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<Usage> {
-        Ok(convert::usage_out(&store.get().table.get(&handle)?.usage))
+    fn usage(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<Usage> {
+        Ok(convert::usage_out(&store.get().table.get(&handle)?.response().usage))
     }
 
-    fn model(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<String> {
-        Ok(store.get().table.get(&handle)?.model.clone())
+    fn model(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.response().model.clone())
     }
 
-    fn provider(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<String> {
-        Ok(store.get().table.get(&handle)?.provider.clone())
+    fn provider(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.response().provider.clone())
     }
 
-    fn drop(mut store: Access<'_, State, Self>, handle: Resource<Response>) -> Result<()> {
+    fn drop(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
     }

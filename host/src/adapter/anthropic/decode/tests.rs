@@ -90,7 +90,7 @@ fn an_answer_goes_back_as_it_came() {
     let decoded = decode(json!({"content": content})).unwrap();
     let request = Request::new([Message::new(Role::Assistant, decoded.content)]);
     let body = Anthropic
-        .encode(&request, &fixture::provider(WireFormat::Anthropic, "https://api.anthropic.com"), "m")
+        .encode(&request, &fixture::provider(WireFormat::Anthropic, "https://api.anthropic.com"), "m", false)
         .unwrap();
     assert_eq!(body["messages"], json!([{"role": "assistant", "content": content}]));
 }

@@ -14,7 +14,7 @@ fn provider() -> ProviderConfig {
 
 fn encode(request: Value) -> Value {
     let request: Request = serde_json::from_value(request).unwrap();
-    Anthropic.encode(&request, &provider(), "claude-test").unwrap()
+    Anthropic.encode(&request, &provider(), "claude-test", false).unwrap()
 }
 
 fn messages(messages: Value) -> Value {
@@ -169,7 +169,7 @@ fn a_role_and_a_source_of_their_own_go_as_they_are() {
     };
     let mut message = Message::new(Role::Other("critic".into()), vec![ContentBlock::Image(image)]);
     message.extensions.insert("anthropic.mood".into(), json!("stern"));
-    let body = Anthropic.encode(&Request::new([message]), &provider(), "m").unwrap();
+    let body = Anthropic.encode(&Request::new([message]), &provider(), "m", false).unwrap();
     let block =
         json!({"type": "image", "source": {"type": "file", "file_id": "f"}, "cache_control": {"type": "ephemeral"}});
     assert_eq!(body["messages"], json!([{"role": "critic", "content": [block], "mood": "stern"}]));
@@ -218,7 +218,7 @@ fn the_defaults_temperature_gives_way() {
     (provider.max_tokens, provider.temperature) = (Some(50), Some(0.7));
     let body = |model: &str, options: Value| {
         let request = serde_json::from_value(json!({"messages": [], "options": options})).unwrap();
-        Anthropic.encode(&request, &provider, model).unwrap()
+        Anthropic.encode(&request, &provider, model, false).unwrap()
     };
     let plain = body("claude-sonnet-4-5", json!({}));
     assert_eq!((&plain["max_tokens"], &plain["temperature"]), (&json!(50), &json!(0.7)));
@@ -233,5 +233,5 @@ fn the_defaults_temperature_gives_way() {
 fn what_json_cannot_hold_is_said() {
     let mut request = Request::default();
     request.options.top_p = Some(f64::NAN);
-    assert!(Anthropic.encode(&request, &provider(), "m").unwrap_err().contains("`top_p`"));
+    assert!(Anthropic.encode(&request, &provider(), "m", false).unwrap_err().contains("`top_p`"));
 }

@@ -108,6 +108,7 @@ fn calls_go_back_with_what_came_with_them() {
             &Request::new([Message::new(Role::Assistant, content)]),
             &fixture::provider(WireFormat::OpenAi, "http://localhost:8080/v1"),
             "m",
+            false,
         )
         .unwrap();
     assert_eq!(body["messages"], json!([{"role": "assistant", "content": null, "tool_calls": [call]}]));

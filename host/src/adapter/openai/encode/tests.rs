@@ -15,7 +15,7 @@ fn provider() -> ProviderConfig {
 
 fn encode(request: Value) -> Value {
     let request: Request = serde_json::from_value(request).unwrap();
-    OpenAi.encode(&request, &provider(), "some-model").unwrap()
+    OpenAi.encode(&request, &provider(), "some-model", false).unwrap()
 }
 
 fn messages(messages: Value) -> Value {
@@ -127,7 +127,7 @@ fn content_of_each_kind() {
         assert_eq!(messages(json!([message])), json!([expected]));
     }
     let critic = Message::new(Role::Other("critic".into()), vec![ContentBlock::text("No.")]);
-    let body = OpenAi.encode(&Request::new([critic]), &provider(), "m").unwrap();
+    let body = OpenAi.encode(&Request::new([critic]), &provider(), "m", false).unwrap();
     assert_eq!(body["messages"], json!([{"role": "critic", "content": "No."}]));
 }
 
@@ -186,7 +186,7 @@ fn reasoning_models_get_no_default_temperature() {
     (provider.max_tokens, provider.temperature) = (Some(50), Some(0.7));
     let body = |model: &str, options: Value| {
         let request = serde_json::from_value(json!({"messages": [], "options": options})).unwrap();
-        OpenAi.encode(&request, &provider, model).unwrap()
+        OpenAi.encode(&request, &provider, model, false).unwrap()
     };
     assert_eq!(
         body("gpt-4o", json!({})),
@@ -200,7 +200,7 @@ fn reasoning_models_get_no_default_temperature() {
 fn what_json_cannot_hold_is_said() {
     let mut request = Request::default();
     request.options.temperature = Some(f64::INFINITY);
-    assert!(OpenAi.encode(&request, &provider(), "m").unwrap_err().contains("`temperature`"));
+    assert!(OpenAi.encode(&request, &provider(), "m", false).unwrap_err().contains("`temperature`"));
 }
 
 #[test]

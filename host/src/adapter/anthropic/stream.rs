@@ -1,0 +1,252 @@
+//! A streamed answer of Anthropic Messages: <https://docs.claude.com/en/docs/build-with-claude/streaming>.
+//!
+//! Its events are put together to the message that an answer without streaming would have been, which the same code
+//! reads.
+
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::decode;
+use crate::{
+    adapter::{
+        format::{Heard, Listen, Unreadable},
+        json::{Malformed, Node},
+    },
+    content::ContentBlock,
+    event::Event,
+};
+
+/// What has been heard.
+#[derive(Default)]
+pub(super) struct Stream {
+    message: Map<String, Value>,
+    blocks: Vec<Block>,
+    calls: usize,
+}
+
+/// A block that has begun.
+struct Block {
+    /// Its number in the events.
+    index: u64,
+    /// As it began, and completed at its end.
+    value: Value,
+    text: String,
+    thinking: String,
+    signature: String,
+    input: String,
+    /// Which of the tool calls it is, if it is one.
+    call: Option<usize>,
+    ended: bool,
+}
+
+/// The event of which there are many.
+#[derive(Deserialize)]
+struct ContentBlockDelta<'a> {
+    r#type: &'a str,
+    index: u64,
+    delta: Delta<'a>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    r#type: &'a str,
+    text: Option<String>,
+    thinking: Option<String>,
+    partial_json: Option<String>,
+}
+
+impl Listen for Stream {
+    fn hear(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Heard, Unreadable> {
+        if let Some(event) = self.hear_piece(data) {
+            events.extend(event);
+            return Ok(Heard::More);
+        }
+        let value: Value = serde_json::from_str(data).map_err(not_json)?;
+        let event = Node::root(&value);
+        match event.text("type") {
+            Some("message_start") => self.begin(&event, events)?,
+            Some("content_block_start") => self.begin_block(&event, events)?,
+            Some("content_block_delta") => self.add(&event)?,
+            Some("content_block_stop") => {
+                let at = self.find(&event)?;
+                self.end_block(at, events)?;
+            }
+            Some("message_delta") => self.amend(&event, events),
+            Some("message_stop") => {
+                for at in 0..self.blocks.len() {
+                    self.end_block(at, events)?;
+                }
+                return Ok(Heard::End);
+            }
+            // Pings, and whatever will be added: the documentation asks to pass over what is not known.
+            _ => decode::refuse_errors(&event)?,
+        }
+        Ok(Heard::More)
+    }
+
+    fn body(&mut self) -> Value {
+        let blocks = std::mem::take(&mut self.blocks).into_iter();
+        let mut message = std::mem::take(&mut self.message);
+        message.insert("content".to_owned(), blocks.map(|block| block.value).collect());
+        message.into()
+    }
+}
+
+fn not_json(error: serde_json::Error) -> Malformed {
+    Malformed(format!("an event is not JSON: {error}"))
+}
+
+impl Stream {
+    /// A piece of text, of reasoning or of arguments, without making a tree of it. None if it is anything else.
+    fn hear_piece(&mut self, data: &str) -> Option<Option<Event>> {
+        let event: ContentBlockDelta<'_> = serde_json::from_str(data).ok()?;
+        if event.r#type != "content_block_delta" {
+            return None;
+        }
+        let block = self.blocks.iter_mut().rev().find(|block| block.index == event.index && !block.ended)?;
+        let delta = event.delta;
+        Some(match (delta.r#type, delta.text, delta.thinking, delta.partial_json, block.call) {
+            ("text_delta", Some(text), ..) => {
+                block.text.push_str(&text);
+                Some(Event::Text(text)).filter(says_something)
+            }
+            ("thinking_delta", _, Some(text), ..) => {
+                block.thinking.push_str(&text);
+                Some(Event::Thinking(text)).filter(says_something)
+            }
+            ("input_json_delta", _, _, Some(json), call) => {
+                block.input.push_str(&json);
+                call.map(|index| Event::ToolArguments { index, json }).filter(says_something)
+            }
+            _ => return None,
+        })
+    }
+
+    fn begin(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        let message = event.need("message")?;
+        self.message = message.object()?.clone();
+        self.say_usage(events);
+        Ok(())
+    }
+
+    fn say_usage(&self, events: &mut VecDeque<Event>) {
+        if self.message.get("usage").is_some_and(Value::is_object) {
+            let message = Value::Object(self.message.clone());
+            events.push_back(Event::Usage(decode::usage(&Node::root(&message))));
+        }
+    }
+
+    fn begin_block(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        let begins = event.need("content_block")?;
+        begins.object()?;
+        let index = event.count("index").unwrap_or(self.blocks.len() as u64);
+        let mut block = Block {
+            index,
+            value: begins.value.clone(),
+            text: begins.text("text").unwrap_or_default().to_owned(),
+            thinking: begins.text("thinking").unwrap_or_default().to_owned(),
+            signature: begins.text("signature").unwrap_or_default().to_owned(),
+            input: String::new(),
+            call: None,
+            ended: false,
+        };
+        // Some servers say all of a block where it begins.
+        let pieces = [Event::Text(block.text.clone()), Event::Thinking(block.thinking.clone())];
+        events.extend(pieces.into_iter().filter(says_something));
+        if begins.text("type") == Some("tool_use") {
+            block.call = Some(self.calls);
+            let id = decode::call_id(self.blocks.len(), &begins);
+            let name = begins.need("name")?.str()?.to_owned();
+            events.push_back(Event::ToolUseStart { index: self.calls, id, name });
+            self.calls += 1;
+        }
+        self.blocks.push(block);
+        Ok(())
+    }
+
+    /// A piece that is not for reading: a signature, a citation.
+    fn add(&mut self, event: &Node<'_>) -> Result<(), Unreadable> {
+        let delta = event.need("delta")?;
+        let at = self.find(event)?;
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        match delta.text("type") {
+            Some("signature_delta") => block.signature.push_str(delta.text("signature").unwrap_or_default()),
+            Some("citations_delta") => {
+                let citation = delta.need("citation")?.value.clone();
+                if let Some(fields) = block.value.as_object_mut() {
+                    match fields.get_mut("citations").and_then(Value::as_array_mut) {
+                        Some(citations) => citations.push(citation),
+                        None => drop(fields.insert("citations".to_owned(), json!([citation]))),
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn find(&self, event: &Node<'_>) -> Result<usize, Malformed> {
+        let index = event.count("index").ok_or_else(|| event.malformed("has no `index`"))?;
+        let at = self.blocks.iter().rposition(|block| block.index == index);
+        at.ok_or_else(|| event.malformed(&format!("is about block {index}, which has not begun")))
+    }
+
+    fn end_block(&mut self, at: usize, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        let Some(block) = self.blocks.get_mut(at).filter(|block| !block.ended) else { return Ok(()) };
+        block.ended = true;
+        block.complete();
+        match decode::block(at, &Node::root(&block.value))? {
+            ContentBlock::ToolUse(call) => {
+                events.push_back(Event::ToolUseEnd { index: block.call.unwrap_or_default(), call });
+            }
+            // An empty text is one of an answer without streaming, too.
+            whole => events.push_back(Event::Block(whole)),
+        }
+        Ok(())
+    }
+
+    /// How it ends, and what it has cost so far.
+    fn amend(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) {
+        let fields = |name| event.value.get(name).and_then(Value::as_object);
+        for (name, value) in fields("delta").into_iter().flatten() {
+            self.message.insert(name.clone(), value.clone());
+        }
+        let usage = self.message.entry("usage").or_insert_with(|| json!({}));
+        let counted = fields("usage").into_iter().flatten().filter(|(_, value)| !value.is_null());
+        if let Some(usage) = usage.as_object_mut() {
+            // Each count is of the whole answer so far, not of what is new.
+            usage.extend(counted.map(|(name, value)| (name.clone(), value.clone())));
+        }
+        self.say_usage(events);
+    }
+}
+
+fn says_something(event: &Event) -> bool {
+    match event {
+        Event::Text(piece) | Event::Thinking(piece) | Event::ToolArguments { json: piece, .. } => !piece.is_empty(),
+        _ => true,
+    }
+}
+
+impl Block {
+    /// Makes it what it would have been without streaming.
+    fn complete(&mut self) {
+        let Some(fields) = self.value.as_object_mut() else { return };
+        let mut set = |name: &str, text: &mut String| {
+            if fields.contains_key(name) || !text.is_empty() {
+                fields.insert(name.to_owned(), std::mem::take(text).into());
+            }
+        };
+        set("text", &mut self.text);
+        set("thinking", &mut self.thinking);
+        set("signature", &mut self.signature);
+        if !self.input.is_empty() {
+            // Text that is not JSON stays one: reading the block tells what is wrong with it.
+            let input = std::mem::take(&mut self.input);
+            let input = serde_json::from_str(&input).unwrap_or(Value::String(input));
+            fields.insert("input".to_owned(), input);
+        }
+    }
+}

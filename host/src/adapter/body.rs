@@ -1,0 +1,108 @@
+//! The body of an answer as it comes, up to the most that its provider may send.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream::BoxStream};
+
+use super::{answer::HttpAnswer, failure, http::HttpAdapter};
+use crate::error::ErrorKind;
+
+/// A body, decompressed.
+pub(super) struct Body {
+    chunks: BoxStream<'static, reqwest::Result<Bytes>>,
+    adapter: Arc<HttpAdapter>,
+    /// What was read to see how it begins.
+    begins: Bytes,
+    /// How many more bytes there may be.
+    room: usize,
+    /// Why there is no more of it, where that is known.
+    ended: Option<Result<(), Flaw>>,
+}
+
+/// Why a body is not all there.
+pub(super) enum Flaw {
+    /// The connection broke.
+    Broken(ErrorKind),
+    /// The connection held, and yet it cannot be read.
+    Unreadable(String),
+}
+
+impl Body {
+    pub(super) fn new(head: reqwest::Response, adapter: Arc<HttpAdapter>) -> Self {
+        Self::of(head.bytes_stream().boxed(), adapter)
+    }
+
+    /// A body that comes in these chunks.
+    pub(super) fn of(chunks: BoxStream<'static, reqwest::Result<Bytes>>, adapter: Arc<HttpAdapter>) -> Self {
+        Self { chunks, room: adapter.provider.max_response_bytes, adapter, begins: Bytes::new(), ended: None }
+    }
+
+    /// What it begins with: nothing only if it says nothing.
+    pub(super) async fn peek(&mut self) -> &[u8] {
+        while self.begins.trim_ascii_start().is_empty() {
+            match poll_fn(|context| self.poll_more(context)).await {
+                Ok(Some(more)) => self.begins = [&*self.begins, &*more].concat().into(),
+                end => {
+                    self.ended = Some(end.map(drop));
+                    break;
+                }
+            }
+        }
+        &self.begins
+    }
+
+    /// The next bytes, none at the end.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Flaw>> {
+        if !self.begins.is_empty() {
+            return Poll::Ready(Ok(Some(std::mem::take(&mut self.begins))));
+        }
+        match self.ended.take() {
+            Some(end) => Poll::Ready(end.map(|()| None)),
+            None => self.poll_more(context),
+        }
+    }
+
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Flaw>> {
+        Poll::Ready(match ready!(self.chunks.poll_next_unpin(context)) {
+            Some(Ok(mut chunk)) => {
+                if chunk.len() > self.room {
+                    chunk.truncate(self.room);
+                    self.ended = Some(Err(Flaw::Unreadable(self.too_long())));
+                }
+                self.room -= chunk.len();
+                Ok(Some(chunk))
+            }
+            None => Ok(None),
+            Some(Err(error)) => Err(match failure::corrupt(&error) {
+                Some(flaw) => Flaw::Unreadable(flaw),
+                None => Flaw::Broken(failure::reading(&self.adapter.provider, error)),
+            }),
+        })
+    }
+
+    /// Reads all of it.
+    pub(super) async fn read_into(mut self, answer: &mut HttpAnswer) -> Result<(), ErrorKind> {
+        loop {
+            match poll_fn(|context| self.poll_next(context)).await {
+                Ok(Some(chunk)) => answer.body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(()),
+                Err(Flaw::Unreadable(flaw)) => {
+                    answer.flaw = Some(flaw);
+                    return Ok(());
+                }
+                Err(Flaw::Broken(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn too_long(&self) -> String {
+        let provider = &self.adapter.provider;
+        let mebibytes = provider.max_response_bytes as f64 / (1024.0 * 1024.0);
+        format!("the body is longer than {mebibytes} MiB (providers.{}.max_response_mb)", provider.name)
+    }
+}

@@ -1,0 +1,219 @@
+//! An answer in server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>), from the bytes of
+//! its body to what it says.
+//!
+//! Nothing is read ahead of whoever reads the events, so that a slow reader slows the server down and holds no more than
+//! what has come in one piece.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    num::NonZeroUsize,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use sse_core::{SseDecoder, SseEvent};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+use super::{
+    answer::HttpAnswer,
+    body::{Body, Flaw},
+    failure,
+    format::{Heard, Listen},
+    http::HttpAdapter,
+};
+use crate::{answer::Answer, error::ErrorKind, event::Event, response::Response};
+
+/// How long a connection is waited for to end after an answer that is whole, so that it can be used again.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// What an answer says, as it comes.
+pub(super) struct Events {
+    adapter: Arc<HttpAdapter>,
+    /// Without its body.
+    answer: HttpAnswer,
+    /// Absent once it is over.
+    body: Option<Body>,
+    /// What has come of it, and was not read.
+    chunk: Bytes,
+    decoder: SseDecoder,
+    listener: Box<dyn Listen>,
+    /// What was said, and not handed on.
+    said: VecDeque<Event>,
+    /// Why there is no more, once that is so, for after what was said.
+    failed: Option<ErrorKind>,
+    quiet: Quiet,
+}
+
+/// For how long nothing has come, once the answer has begun.
+#[derive(Default)]
+struct Quiet {
+    since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Events {
+    pub(super) fn new(adapter: Arc<HttpAdapter>, answer: HttpAnswer, body: Body) -> Self {
+        let limit = NonZeroUsize::new(adapter.provider.max_event_bytes).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            listener: adapter.format().listen(),
+            adapter,
+            answer,
+            body: Some(body),
+            chunk: Bytes::new(),
+            decoder: SseDecoder::with_limit(limit),
+            said: VecDeque::new(),
+            failed: None,
+            quiet: Quiet::default(),
+        }
+    }
+
+    /// The answer, once it has begun to say something.
+    pub(super) async fn committed(mut self) -> Result<Answer, ErrorKind> {
+        let mut before = VecDeque::new();
+        while let Some(event) = self.next().await {
+            let event = event?;
+            let is_content = event.is_content();
+            before.push_back(event);
+            if is_content {
+                break;
+            }
+        }
+        before.append(&mut self.said);
+        self.said = before;
+        self.quiet.since = Some(Instant::now());
+        let head = Box::new(self.adapter.reader().head(&self.answer));
+        Ok(Answer::Stream { head, events: self.boxed() })
+    }
+
+    /// All of the answer.
+    pub(super) async fn whole(mut self) -> Result<Response, ErrorKind> {
+        while let Some(event) = self.next().await {
+            if let Event::End(response) = event? {
+                return Ok(*response);
+            }
+        }
+        Err(self.adapter.reader().cut_short())
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
+        loop {
+            if self.hear()? {
+                return Poll::Ready(Ok(()));
+            }
+            let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
+            let Poll::Ready(more) = body.poll_next(context) else {
+                return self
+                    .quiet
+                    .poll(context, self.adapter.provider.idle_timeout)
+                    .map(|()| Err(failure::idle(&self.adapter.provider)));
+            };
+            if let Some(since) = &mut self.quiet.since {
+                *since = Instant::now();
+            }
+            match more {
+                Ok(Some(chunk)) => self.chunk = chunk,
+                Ok(None) => return Poll::Ready(self.hear_the_last()),
+                Err(Flaw::Broken(error)) => return Poll::Ready(Err(error)),
+                Err(Flaw::Unreadable(flaw)) => {
+                    return Poll::Ready(Err(self.adapter.reader().parse_error(&self.answer, &flaw)));
+                }
+            }
+        }
+    }
+
+    /// Reads what has come, up to the next event that says something. Tells whether there was one.
+    fn hear(&mut self) -> Result<bool, ErrorKind> {
+        while let Some(event) = self.decoder.next(&mut self.chunk) {
+            match event {
+                Ok(SseEvent::Message(message)) => self.hear_event(&message.data)?,
+                Ok(SseEvent::Retry(_)) => {}
+                Err(_) => return Err(self.adapter.reader().parse_error(&self.answer, &self.too_long())),
+            }
+            if !self.said.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn hear_event(&mut self, data: &str) -> Result<(), ErrorKind> {
+        match self.listener.hear(data, &mut self.said) {
+            Ok(Heard::More) => Ok(()),
+            Ok(Heard::Short) => Err(self.adapter.reader().cut_short()),
+            Ok(Heard::End) => {
+                let whole = self.listener.body();
+                let response = self.adapter.reader().read_body(&self.answer, &whole)?;
+                self.said.push_back(Event::End(Box::new(response)));
+                if let Some(body) = self.body.take() {
+                    tokio::spawn(timeout(DRAIN, drain(body)));
+                }
+                Ok(())
+            }
+            Err(unreadable) => {
+                self.answer.body = data.into();
+                Err(self.adapter.reader().unreadable(&self.answer, unreadable))
+            }
+        }
+    }
+
+    /// The connection has ended, and the answer has not, unless all that its last event lacks is its empty line.
+    fn hear_the_last(&mut self) -> Result<(), ErrorKind> {
+        self.chunk = Bytes::from_static(b"\n\n");
+        // Half an event is no error of its own: it was cut short with the rest.
+        let _ = self.hear();
+        match self.body {
+            None => Ok(()),
+            Some(_) => Err(self.adapter.reader().cut_short()),
+        }
+    }
+
+    fn too_long(&self) -> String {
+        let provider = &self.adapter.provider;
+        let mebibytes = provider.max_event_bytes as f64 / (1024.0 * 1024.0);
+        format!("an event is longer than {mebibytes} MiB (providers.{}.max_event_mb)", provider.name)
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<Event, ErrorKind>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if this.said.is_empty()
+            && this.body.is_some()
+            && let Err(error) = ready!(this.poll(context))
+        {
+            this.body = None;
+            this.failed = Some(error);
+        }
+        Poll::Ready(this.said.pop_front().map(Ok).or_else(|| this.failed.take().map(Err)))
+    }
+}
+
+impl Quiet {
+    /// Ready once nothing has come for this long. The timer is set where something is waited for, and not for each event.
+    fn poll(&mut self, context: &mut Context<'_>, limit: Duration) -> Poll<()> {
+        let Some(since) = self.since else { return Poll::Pending };
+        loop {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+            ready!(timer.as_mut().poll(context));
+            let Some(left) = limit.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else {
+                return Poll::Ready(());
+            };
+            timer.as_mut().reset(Instant::now() + left);
+        }
+    }
+}
+
+/// Reads a body to its end, which an answer that is whole has reached but for a few bytes.
+async fn drain(mut body: Body) {
+    while let Ok(Some(_)) = poll_fn(|context| body.poll_next(context)).await {}
+}
+
+#[cfg(test)]
+mod tests;
