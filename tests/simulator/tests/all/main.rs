@@ -9,3 +9,6 @@ mod faults;
 mod hostile;
 mod records;
 mod script_files;
+mod sse;
+mod stream_shapes;
+mod streams;
