@@ -10,5 +10,6 @@ mod hostile;
 mod records;
 mod script_files;
 mod sse;
+mod stream_faults;
 mod stream_shapes;
 mod streams;
