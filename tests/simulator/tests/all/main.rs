@@ -10,6 +10,7 @@ mod hostile;
 mod records;
 mod script_files;
 mod sse;
+mod stream_clients;
 mod stream_faults;
 mod stream_shapes;
 mod streams;
