@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use crate::delivery::{After, deliver};
+use crate::delivery::{After, Sent, deliver};
 use crate::link::{Gone, Link};
-use crate::render::{Asked, render};
+use crate::render::{Asked, Body, render};
 use crate::reply::Reply;
 use crate::request::{self, Request, Unreadable};
 use crate::state::State;
@@ -34,25 +34,31 @@ pub(crate) async fn serve(stream: TcpStream, state: Arc<State>) {
 async fn exchange(link: &mut Link, connection: u64, request: Request, state: &State) -> Result<After, Gone> {
     let (is_last, is_head_only) = (request.is_last, request.method == "HEAD");
     let assignment = state.assign(connection, request);
-    let asked = Asked { number: assignment.number, format: assignment.format, model: assignment.model.as_deref() };
+    let asked = Asked {
+        number: assignment.number,
+        format: assignment.format,
+        model: assignment.model.as_deref(),
+        stream: assignment.stream,
+        include_usage: assignment.include_usage,
+    };
     let mut rendered = render(&assignment.reply, &asked);
     if is_last {
         rendered.announce_close();
     }
     if is_head_only {
-        rendered.body.clear();
+        rendered.body = Body::default();
     }
-    let after = deliver(link, &assignment.reply, &rendered).await;
-    if after == Err(Gone) {
-        state.closed(assignment.number, assignment.at.elapsed());
-    }
+    let mut sent = Sent::default();
+    let after = deliver(link, &assignment.reply, &rendered, &mut sent).await;
+    let closed_after = (after == Err(Gone)).then(|| assignment.at.elapsed());
+    state.ended(assignment.number, sent, closed_after);
     after
 }
 
 /// Answers what is not a request. Where the next one would begin is anybody's guess, so the connection ends.
 async fn refuse(link: &mut Link, status: u16, message: String) -> Result<After, Gone> {
     let reply = Reply::error(status, message);
-    let mut rendered = render(&reply, &Asked { number: 0, format: None, model: None });
+    let mut rendered = render(&reply, &Asked::default());
     rendered.announce_close();
-    deliver(link, &reply, &rendered).await
+    deliver(link, &reply, &rendered, &mut Sent::default()).await
 }

@@ -13,7 +13,8 @@ pub enum Fault {
     ResetInHead,
     /// The head and half of the body, then a reset.
     ResetInBody,
-    /// A head that announces the whole body, half of the body, then an orderly close.
+    /// A head that announces the whole body, half of the body, then an orderly close. Of a stream it leaves out the
+    /// chunk that would end it.
     Truncate,
     /// An orderly close without a byte.
     Close,
@@ -21,8 +22,18 @@ pub enum Fault {
     Silence,
     /// The head and half of the body, then no byte ever.
     SilenceInBody,
-    /// A whole reply whose JSON is cut off, and whose length is right for what is left.
+    /// A whole reply whose JSON is cut off, and whose length is right for what is left. Of a stream, one event is
+    /// spoilt so: the middle one if no place is given.
     Malformed,
+    /// A stream that ends in good order but too early: before its last event if no place is given. An answer that is
+    /// not streamed is malformed.
+    EndEarly,
+    /// An error in the place of an event of a stream (the middle one if no place is given), which ends after it in good
+    /// order. An answer that is not streamed is malformed.
+    ErrorEvent,
+    /// A stream that is whole, but the arguments of its tool calls lack the end. An answer that is not streamed is
+    /// malformed.
+    OpenArguments,
     /// Bytes that are not HTTP, then an orderly close.
     Garbage,
 }
@@ -32,10 +43,30 @@ impl Fault {
     pub(crate) fn sends_no_content(self) -> bool {
         match self {
             Fault::Reset | Fault::Close | Fault::Silence | Fault::Garbage => true,
-            Fault::ResetInHead | Fault::ResetInBody | Fault::Truncate | Fault::SilenceInBody | Fault::Malformed => {
-                false
-            }
+            Fault::ResetInHead
+            | Fault::ResetInBody
+            | Fault::Truncate
+            | Fault::SilenceInBody
+            | Fault::Malformed
+            | Fault::EndEarly
+            | Fault::ErrorEvent
+            | Fault::OpenArguments => false,
         }
+    }
+
+    /// Whether the body stops short of what the framing announces.
+    pub(crate) fn breaks_off(self) -> bool {
+        matches!(self, Fault::ResetInBody | Fault::Truncate | Fault::SilenceInBody)
+    }
+
+    /// Whether a body that is no stream is sent whole, but is no JSON.
+    pub(crate) fn is_malformed(self) -> bool {
+        matches!(self, Fault::Malformed | Fault::EndEarly | Fault::ErrorEvent | Fault::OpenArguments)
+    }
+
+    /// Whether it can be said where in the body it happens.
+    pub(crate) fn has_place(self) -> bool {
+        self.breaks_off() || matches!(self, Fault::Malformed | Fault::EndEarly | Fault::ErrorEvent)
     }
 
     /// The fault in a script's words.
@@ -49,6 +80,9 @@ impl Fault {
             Fault::Silence => "silence",
             Fault::SilenceInBody => "silence-in-body",
             Fault::Malformed => "malformed",
+            Fault::EndEarly => "end-early",
+            Fault::ErrorEvent => "error-event",
+            Fault::OpenArguments => "open-arguments",
             Fault::Garbage => "garbage",
         }
     }

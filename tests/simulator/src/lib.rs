@@ -32,8 +32,14 @@
 //!
 //! A `POST` whose path ends in `/v1/messages` or `/chat/completions` takes the next reply, whichever connection it
 //! comes over; replies are handed out in the order in which requests are whole. Any other request is answered with
-//! 404, and one that asks for a stream with 400, without using up a reply: unless the next reply needs no format
-//! (it has a body of its own, or a fault that sends nothing of an answer), for then it is taken.
+//! 404 without using up a reply: unless the next reply needs no format (it has a body of its own, or a fault that sends
+//! nothing of an answer), for then it is taken.
+//!
+//! # Streams
+//!
+//! A good answer to a request whose body says `"stream": true` is a stream of server-sent events in the request's
+//! format, which says what the answer in one piece would say. How fast and in what shape they come, and where they
+//! fail, is said by the calls from [`Reply::streamed`] to [`Reply::fault_at`].
 //!
 //! # What is the same in every run
 //!
@@ -44,9 +50,14 @@ mod connection;
 mod credentials;
 mod delivery;
 mod error;
+mod event;
+mod event_stream;
 mod fault;
 mod format;
+mod gzip;
 mod link;
+mod pieces;
+mod place;
 mod queue;
 mod record;
 mod render;
@@ -57,12 +68,16 @@ mod script;
 mod script_file;
 mod server;
 mod state;
+mod stream_delivery;
+mod streaming;
 mod toml_json;
 
 pub use answer::{ToolCall, Usage};
 pub use error::Error;
+pub use event::LineEnd;
 pub use fault::Fault;
 pub use format::Format;
+pub use place::Place;
 pub use record::{Recorded, RequestLog};
 pub use reply::Reply;
 pub use script::{Script, Then};

@@ -39,6 +39,12 @@ pub struct Recorded {
     /// How long after [`Recorded::at`] the client was found to have gone away, if it went before the reply was whole.
     /// `None` where the reply was whole, where the simulator ended the connection, and while the client still waits.
     pub closed_after: Option<Duration>,
+    /// How many bytes of the reply's body had been handed to the system when the reply, or the connection, ended:
+    /// without its framing, and compressed if it was. 0 until then.
+    pub sent_bytes: u64,
+    /// How many events of a stream had been handed to the system as a whole when the reply, or the connection, ended.
+    /// 0 until then.
+    pub sent_events: u64,
     pub(crate) credentials: Credentials,
 }
 
@@ -65,6 +71,8 @@ impl Recorded {
             path: request.target,
             reply: String::new(),
             closed_after: None,
+            sent_bytes: 0,
+            sent_events: 0,
             credentials,
         }
     }
@@ -81,7 +89,7 @@ impl Recorded {
         self.credentials.contain(secret)
     }
 
-    /// Whether the client went away before the reply was whole.
+    /// Whether the client went away before the reply was whole: for a stream, in the midst of it.
     pub fn dropped(&self) -> bool {
         self.closed_after.is_some()
     }

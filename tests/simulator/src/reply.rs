@@ -1,12 +1,16 @@
 //! One reply of a script, built by a chain of calls.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::answer::{Answer, ToolCall, Usage};
+use crate::event_stream::Piece;
 use crate::fault::Fault;
+use crate::place::Place;
+use crate::streaming::Streaming;
 
 /// What the simulator does with one request (or with several, see [`Reply::times`]).
 ///
@@ -29,6 +33,8 @@ pub struct Reply {
     pub(crate) body_delay: Duration,
     pub(crate) times: u32,
     pub(crate) fault: Option<Fault>,
+    pub(crate) fault_at: Option<Place>,
+    pub(crate) streaming: Streaming,
 }
 
 /// What a reply's body says.
@@ -45,6 +51,8 @@ pub(crate) enum Content {
         content_type: String,
         bytes: Vec<u8>,
     },
+    /// A stream to be sent as it is. It can be large, and replies are copied.
+    Stream(Arc<[Piece]>),
 }
 
 impl Default for Reply {
@@ -58,6 +66,8 @@ impl Default for Reply {
             body_delay: Duration::ZERO,
             times: 1,
             fault: None,
+            fault_at: None,
+            streaming: Streaming::default(),
         }
     }
 }
@@ -129,7 +139,7 @@ impl Reply {
         self
     }
 
-    /// Waits between the head and the body.
+    /// Waits between the head and the body, or the first event of a stream.
     #[must_use]
     pub fn body_delay(mut self, delay: Duration) -> Reply {
         self.body_delay = delay;
@@ -200,7 +210,7 @@ impl Reply {
     fn answering(mut self, change: impl FnOnce(&mut Answer)) -> Reply {
         let mut answer = match std::mem::take(&mut self.content) {
             Content::Answer(answer) => answer,
-            Content::Usual | Content::Error(_) | Content::Body { .. } => Answer::default(),
+            Content::Usual | Content::Error(_) | Content::Body { .. } | Content::Stream(_) => Answer::default(),
         };
         change(&mut answer);
         self.with_content(Content::Answer(answer))
@@ -213,7 +223,8 @@ impl Reply {
 
     /// Whether this reply can be given to any request, not only to one in a known format.
     pub(crate) fn needs_no_format(&self) -> bool {
-        matches!(self.content, Content::Body { .. }) || self.fault.is_some_and(Fault::sends_no_content)
+        matches!(self.content, Content::Body { .. } | Content::Stream(_))
+            || self.fault.is_some_and(Fault::sends_no_content)
     }
 
     /// Whether the script, and not the simulator, says how the end of the body is found.
@@ -231,6 +242,7 @@ impl Reply {
         if self.times == 0 {
             return Err("`times` is 0: give 1 or more, or leave the reply out".to_owned());
         }
+        self.check_streaming()?;
         self.headers.iter().try_for_each(|(name, values)| check_header(name, values))
     }
 }

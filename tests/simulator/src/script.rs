@@ -46,9 +46,15 @@ pub enum Then {
 /// ```
 ///
 /// The keys of a reply are `status`, `headers`, one of (`text`, `thinking`, `signature`, `tool_calls`,
-/// `stop_reason`, `usage`, `model`), `error`, `body` with `content_type`, or `body_json`; and `delay_seconds`,
-/// `body_delay_seconds`, `times`, `fault`. A header's value may be a list: of several values, or of none to leave a
-/// default header out. Beside `then` stands `refuse`, see [`Script::refuse`].
+/// `stop_reason`, `usage`, `model`), `error`, `body` with `content_type`, `body_json`, or `events`; and `delay_seconds`,
+/// `body_delay_seconds`, `times`, `fault`, `fault_at`. A header's value may be a list: of several values, or of none to
+/// leave a default header out. Beside `then` stands `refuse`, see [`Script::refuse`].
+///
+/// `events` is a list of strings that are sent as they are, see [`Reply::event_stream`]. How streams are sent is said by
+/// `stream` (`true` for [`Reply::streamed`], `false` for [`Reply::unstreamed`]), `pace_seconds`, `pieces` or
+/// `piece_bytes`, `line_end` (`"lf"`, `"crlf"`, `"cr"`), and `comments`, `split_data`, `pings`, `unknown_events`,
+/// `coalesced`, `gzip`, each `true` or `false`. `fault_at` is a [`Place`](crate::Place): `{ byte = 100 }`,
+/// `{ before_event = 3 }`, `{ in_event = 3 }`, `{ in_character = 1 }` or `"before-end"`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Script {
     pub(crate) replies: Vec<Reply>,

@@ -8,9 +8,14 @@ use toml::Spanned;
 
 use crate::answer::{Answer, ToolCall, Usage};
 use crate::error::Error;
+use crate::event::{EventStyle, LineEnd};
+use crate::event_stream::Piece;
 use crate::fault::Fault;
+use crate::pieces::Pieces;
+use crate::place::Place;
 use crate::reply::{Content, Reply};
 use crate::script::{Script, Then};
+use crate::streaming::Streaming;
 use crate::toml_json::to_json;
 
 #[derive(Deserialize)]
@@ -46,6 +51,26 @@ struct ReplyTable {
     body_delay_seconds: Option<f64>,
     times: Option<u32>,
     fault: Option<Fault>,
+    fault_at: Option<Place>,
+    events: Option<Vec<String>>,
+    stream: Option<bool>,
+    pace_seconds: Option<f64>,
+    pieces: Option<usize>,
+    piece_bytes: Option<usize>,
+    #[serde(default)]
+    line_end: LineEnd,
+    #[serde(default)]
+    comments: bool,
+    #[serde(default)]
+    split_data: bool,
+    #[serde(default)]
+    pings: bool,
+    #[serde(default)]
+    unknown_events: bool,
+    #[serde(default)]
+    coalesced: bool,
+    #[serde(default)]
+    gzip: bool,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +126,8 @@ impl ReplyTable {
             body_delay: duration("body_delay_seconds", self.body_delay_seconds)?,
             times: self.times.unwrap_or(1),
             fault: self.fault,
+            fault_at: self.fault_at,
+            streaming: self.streaming()?,
             content: self.into_content()?,
         };
         reply.check()?;
@@ -113,6 +140,7 @@ impl ReplyTable {
             ("error", self.error.is_some()),
             ("body", self.body.is_some()),
             ("body_json", self.body_json.is_some()),
+            ("events", self.events.is_some()),
             (self.answer_key().unwrap_or("text"), self.answer_key().is_some()),
         ];
         let mut asked = kinds.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key);
@@ -132,11 +160,35 @@ impl ReplyTable {
         } else if let Some(body) = self.body_json {
             let bytes = to_json("body_json", body)?.to_string().into_bytes();
             Ok(Content::Body { content_type: "application/json".to_owned(), bytes })
+        } else if let Some(events) = self.events {
+            let pieces = events.into_iter().map(|event| Piece::unpaced(event.into_bytes(), 1));
+            Ok(Content::Stream(pieces.collect()))
         } else if self.answer_key().is_some() {
             self.into_answer().map(Content::Answer)
         } else {
             Ok(Content::Usual)
         }
+    }
+
+    fn streaming(&self) -> Result<Streaming, String> {
+        let pieces = match (self.pieces, self.piece_bytes) {
+            (None, None) => Pieces::Words,
+            (Some(count), None) => Pieces::Count(count),
+            (None, Some(bytes)) => Pieces::Bytes(bytes),
+            (Some(_), Some(_)) => {
+                return Err("`pieces` and `piece_bytes` both say how texts are cut: keep one of them".to_owned());
+            }
+        };
+        Ok(Streaming {
+            is_streamed: self.stream,
+            pace: duration("pace_seconds", self.pace_seconds)?,
+            pieces,
+            style: EventStyle { line_end: self.line_end, comments: self.comments, split_data: self.split_data },
+            pings: self.pings,
+            unknown_events: self.unknown_events,
+            coalesced: self.coalesced,
+            gzip: self.gzip,
+        })
     }
 
     /// The first key that only a good answer has.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::delivery::Sent;
 use crate::format::Format;
 use crate::queue::Queue;
 use crate::record::Recorded;
@@ -44,6 +45,10 @@ pub(crate) struct Assignment {
     pub(crate) at: Instant,
     pub(crate) format: Option<Format>,
     pub(crate) model: Option<String>,
+    /// Whether the client asks for a stream.
+    pub(crate) stream: bool,
+    /// Whether the client asks for the usage in a stream.
+    pub(crate) include_usage: bool,
     pub(crate) reply: Reply,
 }
 
@@ -70,6 +75,8 @@ impl State {
     pub(crate) fn assign(&self, connection: u64, request: Request) -> Assignment {
         let mut recorded = Recorded::of(request, connection, self.started);
         let model = recorded.body.get("model").and_then(Value::as_str).map(str::to_owned);
+        let is_true = |pointer| recorded.body.pointer(pointer) == Some(&Value::Bool(true));
+        let (stream, include_usage) = (is_true("/stream"), is_true("/stream_options/include_usage"));
         let obstacle = obstacle(&recorded);
 
         let mut ledger = self.ledger();
@@ -84,14 +91,16 @@ impl State {
         ledger.records.push(recorded);
         drop(ledger);
         self.progress.send_modify(|_| ());
-        Assignment { number, at, format, model, reply }
+        Assignment { number, at, format, model, stream, include_usage, reply }
     }
 
-    /// Notes that the client went away before its reply was whole.
-    pub(crate) fn closed(&self, number: u64, after: Duration) {
+    /// Notes what was sent of a reply, and when the client went away if it did so before the reply was whole.
+    pub(crate) fn ended(&self, number: u64, sent: Sent, closed_after: Option<Duration>) {
         let mut ledger = self.ledger();
         if let Some(recorded) = ledger.records.iter_mut().rev().find(|recorded| recorded.number == number) {
-            recorded.closed_after = Some(after);
+            recorded.sent_bytes = sent.bytes;
+            recorded.sent_events = sent.events;
+            recorded.closed_after = closed_after;
         }
         drop(ledger);
         self.progress.send_modify(|_| ());
@@ -139,15 +148,11 @@ impl State {
 
 /// What stands in the way of an ordinary answer to this request.
 fn obstacle(request: &Recorded) -> Option<Reply> {
-    if request.format.is_none() {
+    request.format.is_none().then(|| {
         let message = format!(
             "the simulator has nothing at {} {}: POST to a path that ends in /v1/messages or /chat/completions",
             request.method, request.path
         );
-        Some(Reply::error(404, message))
-    } else if request.body.get("stream") == Some(&Value::Bool(true)) {
-        Some(Reply::error(400, "streaming is not simulated yet: leave `stream` out"))
-    } else {
-        None
-    }
+        Reply::error(404, message)
+    })
 }

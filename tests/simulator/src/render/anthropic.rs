@@ -6,30 +6,50 @@ use super::Asked;
 use crate::answer::{Answer, Usage};
 
 pub(super) fn answer(answer: &Answer, asked: &Asked<'_>) -> Value {
+    message(answer, asked, content(answer), Some(answer.stop_reason()), answer.usage())
+}
+
+/// The message as a stream begins with it: without content, and with the one token that is written by then.
+pub(super) fn begun(answer: &Answer, asked: &Asked<'_>) -> Value {
+    message(answer, asked, Vec::new(), None, Usage { output_tokens: 1, ..answer.usage() })
+}
+
+fn message(answer: &Answer, asked: &Asked<'_>, content: Vec<Value>, stop_reason: Option<&str>, tokens: Usage) -> Value {
     json!({
         "id": format!("msg_sim{:06}", asked.number),
         "type": "message",
         "role": "assistant",
         "model": asked.model(answer),
-        "content": content(answer),
-        "stop_reason": answer.stop_reason(),
+        "content": content,
+        "stop_reason": stop_reason,
         "stop_sequence": null,
-        "usage": usage(answer.usage()),
+        "usage": usage(tokens),
     })
 }
 
 /// The blocks, in the order in which models write them.
 fn content(answer: &Answer) -> Vec<Value> {
-    let thinking = answer.thinking.as_ref().map(|text| {
-        let signature = answer.signature.as_deref().unwrap_or_default();
-        json!({"type": "thinking", "thinking": text, "signature": signature})
-    });
-    // An empty text is no block: the API never sends one.
-    let text = answer.text().filter(|text| !text.is_empty()).map(|text| json!({"type": "text", "text": text}));
-    let tool_calls = answer
-        .tool_calls()
-        .map(|(id, call)| json!({"type": "tool_use", "id": id, "name": call.name, "input": call.arguments}));
+    let thinking = answer.thinking.as_deref().map(|said| thinking(said, answer.signature.as_deref().unwrap_or("")));
+    let text = said(answer).map(text);
+    let tool_calls = answer.tool_calls().map(|(id, call)| tool_use(&id, &call.name, &call.arguments));
     thinking.into_iter().chain(text).chain(tool_calls).collect()
+}
+
+/// The text, if it makes a block. An empty one does not: the API never sends one.
+pub(super) fn said(answer: &Answer) -> Option<&str> {
+    answer.text().filter(|text| !text.is_empty())
+}
+
+pub(super) fn thinking(text: &str, signature: &str) -> Value {
+    json!({"type": "thinking", "thinking": text, "signature": signature})
+}
+
+pub(super) fn text(text: &str) -> Value {
+    json!({"type": "text", "text": text})
+}
+
+pub(super) fn tool_use(id: &str, name: &str, input: &Value) -> Value {
+    json!({"type": "tool_use", "id": id, "name": name, "input": input})
 }
 
 fn usage(usage: Usage) -> Value {

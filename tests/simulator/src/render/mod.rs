@@ -1,24 +1,33 @@
 //! Replies as HTTP: what is sent, without how it is sent.
 
 mod anthropic;
+mod anthropic_events;
 mod openai;
+mod openai_events;
+mod stream;
 
 use std::time::SystemTime;
 
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::event_stream::EventStream;
 use crate::fault::Fault;
 use crate::format::Format;
+use crate::place::Place;
 use crate::reply::{Content, Reply};
 
 /// What a reply is an answer to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Asked<'a> {
     /// Counts the simulator's requests; ids are made of it.
     pub(crate) number: u64,
     pub(crate) format: Option<Format>,
     pub(crate) model: Option<&'a str>,
+    /// Whether the client asks for a stream.
+    pub(crate) stream: bool,
+    /// Whether the client asks for the usage in a stream.
+    pub(crate) include_usage: bool,
 }
 
 impl Asked<'_> {
@@ -42,7 +51,21 @@ impl Asked<'_> {
 pub(crate) struct Rendered {
     status: u16,
     headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Body,
+}
+
+/// What is sent after the head: no more than the reply's fault lets through.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Whole(Vec<u8>),
+    Stream(EventStream),
+}
+
+impl Default for Body {
+    /// No body.
+    fn default() -> Body {
+        Body::Whole(Vec::new())
+    }
 }
 
 impl Rendered {
@@ -79,35 +102,54 @@ impl Rendered {
 /// Renders a reply.
 pub(crate) fn render(reply: &Reply, asked: &Asked<'_>) -> Rendered {
     let status = reply.status_code();
-    let (content_type, mut body) = content(reply, asked);
-    if reply.fault == Some(Fault::Malformed) {
-        body = malformed(body);
-    }
     let mut headers = vec![
         ("date".to_owned(), httpdate::fmt_http_date(SystemTime::now())),
         (request_id_header(asked.format()).to_owned(), asked.request_id()),
     ];
-    if status == 204 || status == 304 {
+    let body = if status == 204 || status == 304 {
         // These have no body, nor a length.
-        body.clear();
+        Body::default()
+    } else if let Some(stream) = stream::stream(reply, asked) {
+        headers.extend(stream_headers(reply).map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Body::Stream(stream)
     } else {
+        let (content_type, body) = content(reply, asked);
         headers.push(("content-type".to_owned(), content_type));
         headers.push(("content-length".to_owned(), body.len().to_string()));
-    }
+        Body::Whole(broken_off(body, reply))
+    };
     override_headers(&mut headers, reply);
     Rendered { status, headers, body }
 }
 
+fn stream_headers(reply: &Reply) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let encoding = reply.streaming.gzip.then_some(("content-encoding", "gzip"));
+    let headers = [("content-type", "text/event-stream"), ("cache-control", "no-cache")];
+    headers.into_iter().chain(encoding).chain([("transfer-encoding", "chunked")])
+}
+
+/// The content of a reply that is not streamed.
 fn content(reply: &Reply, asked: &Asked<'_>) -> (String, Vec<u8>) {
     let status = reply.status_code();
-    let value = match &reply.content {
-        Content::Body { content_type, bytes } => return (content_type.clone(), bytes.clone()),
-        Content::Answer(answer) => answer_body(answer, asked),
-        Content::Error(message) => error_body(status, message, asked),
-        Content::Usual if status >= 400 => error_body(status, usual_message(status), asked),
-        Content::Usual => answer_body(&Answer::default(), asked),
+    let json = |value: Value| ("application/json".to_owned(), value.to_string().into_bytes());
+    let (content_type, body) = match &reply.content {
+        Content::Body { content_type, bytes } => (content_type.clone(), bytes.clone()),
+        Content::Answer(answer) => json(answer_body(answer, asked)),
+        Content::Error(message) => json(error_body(status, message, asked)),
+        Content::Usual if status >= 400 => json(error_body(status, usual_message(status), asked)),
+        Content::Usual | Content::Stream(_) => json(answer_body(&Answer::default(), asked)),
     };
-    ("application/json".to_owned(), value.to_string().into_bytes())
+    let is_malformed = reply.fault.is_some_and(Fault::is_malformed);
+    (content_type, if is_malformed { malformed(body) } else { body })
+}
+
+/// What comes of a body that is no stream before its fault.
+fn broken_off(mut body: Vec<u8>, reply: &Reply) -> Vec<u8> {
+    if reply.fault.is_some_and(Fault::breaks_off) {
+        let half = body.len() / 2;
+        body.truncate(if let Some(Place::Byte(count)) = reply.fault_at { count } else { half });
+    }
+    body
 }
 
 fn answer_body(answer: &Answer, asked: &Asked<'_>) -> Value {
@@ -136,6 +178,9 @@ fn override_headers(headers: &mut Vec<(String, String)>, reply: &Reply) {
     // A script that sets either kind of framing sets all of it: both at once would contradict each other.
     if reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding")) {
         headers.retain(|(name, _)| name != "content-length");
+    }
+    if reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+        headers.retain(|(name, _)| name != "transfer-encoding");
     }
     for (name, values) in &reply.headers {
         headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));

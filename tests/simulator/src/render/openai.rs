@@ -3,24 +3,33 @@
 use serde_json::{Value, json};
 
 use super::Asked;
-use crate::answer::{Answer, Usage};
+use crate::answer::{Answer, ToolCall, Usage};
 
 /// Seconds since 1970. Answers are the same in every run, so they do not carry the time of day.
 const CREATED: u64 = 1_750_000_000;
 
 pub(super) fn answer(answer: &Answer, asked: &Asked<'_>) -> Value {
+    let choices = json!([{
+        "index": 0,
+        "message": message(answer),
+        "logprobs": null,
+        "finish_reason": finish_reason(answer.stop_reason()),
+    }]);
+    let mut body = envelope("chat.completion", answer, asked, &choices);
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("usage".to_owned(), usage(answer.usage()));
+    }
+    body
+}
+
+/// What an answer and each chunk of a stream have in common.
+pub(super) fn envelope(object: &str, answer: &Answer, asked: &Asked<'_>, choices: &Value) -> Value {
     json!({
         "id": format!("chatcmpl-sim{:06}", asked.number),
-        "object": "chat.completion",
+        "object": object,
         "created": CREATED.saturating_add(asked.number),
         "model": asked.model(answer),
-        "choices": [{
-            "index": 0,
-            "message": message(answer),
-            "logprobs": null,
-            "finish_reason": finish_reason(answer.stop_reason()),
-        }],
-        "usage": usage(answer.usage()),
+        "choices": choices,
         "service_tier": "default",
         "system_fingerprint": "fp_simulator",
     })
@@ -45,18 +54,22 @@ fn message(answer: &Answer) -> Value {
 }
 
 fn tool_calls(answer: &Answer) -> Value {
-    let calls = answer.tool_calls().map(|(id, call)| {
-        // On the wire, arguments are a text that ought to hold JSON; a string is that text itself.
-        let arguments = match &call.arguments {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
-    });
-    calls.collect()
+    answer.tool_calls().map(|(id, call)| tool_call(id, &call.name, &arguments(call))).collect()
 }
 
-fn finish_reason(stop_reason: &str) -> &str {
+pub(super) fn tool_call(id: String, name: &str, arguments: &str) -> Value {
+    json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
+}
+
+/// On the wire, arguments are a text that ought to hold JSON; a string is that text itself.
+pub(super) fn arguments(call: &ToolCall) -> String {
+    match &call.arguments {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn finish_reason(stop_reason: &str) -> &str {
     match stop_reason {
         "end_turn" | "stop_sequence" => "stop",
         "max_tokens" => "length",
@@ -66,7 +79,7 @@ fn finish_reason(stop_reason: &str) -> &str {
     }
 }
 
-fn usage(usage: Usage) -> Value {
+pub(super) fn usage(usage: Usage) -> Value {
     json!({
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,

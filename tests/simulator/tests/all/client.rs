@@ -55,6 +55,12 @@ pub(crate) fn usual(path: &str) -> Vec<u8> {
     request(path, "", &json!({"model": "some-model", "messages": [{"role": "user", "content": "Hi"}]}))
 }
 
+/// The usual request for a stream, with the usage if the format has to be asked for it.
+pub(crate) fn streaming(path: &str) -> Vec<u8> {
+    let body = json!({"model": "some-model", "stream": true, "stream_options": {"include_usage": true}});
+    request(path, "", &body)
+}
+
 impl Client {
     pub(crate) async fn connect(simulator: &Simulator) -> Client {
         Client { stream: soon(TcpStream::connect(simulator.address())).await.unwrap() }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use arcllm_simulator::{Reply, Script, Simulator};
+use arcllm_simulator::{Fault, Place, Reply, Script, Simulator};
 use serde_json::json;
 
-use crate::client::{COMPLETIONS, Client, MESSAGES, ask, request};
+use crate::client::{COMPLETIONS, Client, MESSAGES, ask};
 
 async fn simulator(replies: impl IntoIterator<Item = Reply>) -> Simulator {
     Simulator::start(Script::new(replies)).await.unwrap()
@@ -90,18 +90,6 @@ async fn other_paths_take_no_reply_unless_it_needs_no_format() {
 }
 
 #[tokio::test]
-async fn streams_are_refused_without_using_up_a_reply() {
-    let simulator = simulator([Reply::text("kept")]).await;
-    let mut client = Client::connect(&simulator).await;
-    client.send(&request(COMPLETIONS, "", &json!({"model": "m", "stream": true}))).await;
-    let refused = client.read().await;
-    assert_eq!(refused.status, 400);
-    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("streaming is not simulated"));
-    client.send(&request(COMPLETIONS, "", &json!({"model": "m", "stream": false}))).await;
-    assert_eq!(client.read().await.json()["choices"][0]["message"]["content"], "kept");
-}
-
-#[tokio::test]
 async fn replies_can_be_late() {
     let moment = Duration::from_millis(30);
     let simulator = simulator([Reply::text("late").delay(moment).body_delay(moment)]).await;
@@ -115,6 +103,17 @@ async fn replies_can_be_late() {
 async fn invalid_replies_are_refused_at_the_start() {
     for (reply, says) in [
         (Reply::status(42), "reply 1: `status` is 42: give one from 200 to 599"),
+        (Reply::text("x").pieces(0), "reply 1: `pieces` is 0: give 1 or more"),
+        (Reply::text("x").piece_bytes(0), "reply 1: `piece_bytes` is 0: give 1 or more"),
+        (
+            Reply::text("x").fault_at(Place::Byte(1)),
+            "reply 1: `fault_at` says where a `fault` happens, which is missing: add it",
+        ),
+        (
+            Reply::fault(Fault::Silence).fault_at(Place::Byte(1)),
+            "reply 1: `fault_at` says where in the body a fault happens, and `silence` has no place there: leave one of \
+             them out",
+        ),
         (Reply::text("x").times(0), "reply 1: `times` is 0: give 1 or more, or leave the reply out"),
         (
             Reply::text("x").header("bad name", "x"),

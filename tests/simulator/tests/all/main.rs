@@ -9,3 +9,8 @@ mod faults;
 mod hostile;
 mod records;
 mod script_files;
+mod sse;
+mod stream_clients;
+mod stream_faults;
+mod stream_shapes;
+mod streams;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arcllm_simulator::{Fault, Reply, Script, Then, Usage};
+use arcllm_simulator::{Fault, LineEnd, Place, Reply, Script, Then, Usage};
 use serde_json::json;
 
 #[test]
@@ -34,6 +34,28 @@ fn every_key_has_its_builder() {
         [[reply]]
         body_json = { any = ["thing"] }
         fault = "reset-in-body"
+        fault_at = { byte = 3 }
+
+        [[reply]]
+        stream = true
+        pace_seconds = 0.5
+        pieces = 3
+        line_end = "crlf"
+        comments = true
+        split_data = true
+        pings = true
+        unknown_events = true
+        coalesced = true
+        gzip = true
+
+        [[reply]]
+        stream = false
+        piece_bytes = 7
+
+        [[reply]]
+        events = ["data: 1\n\n", ": and no more"]
+        fault = "end-early"
+        fault_at = "before-end"
     "#
     .parse()
     .unwrap();
@@ -54,7 +76,22 @@ fn every_key_has_its_builder() {
         .body_delay(Duration::from_secs(1));
     let page = Reply::body("text/html", "<p>");
     let cut = Reply::json(&json!({"any": ["thing"]})).with_fault(Fault::ResetInBody);
-    assert_eq!(script, Script::new([limited, answer, page, cut]).then(Then::RefuseRequest));
+    let cut = cut.fault_at(Place::Byte(3));
+    let streamed = Reply::default()
+        .streamed()
+        .pace(Duration::from_millis(500))
+        .pieces(3)
+        .line_end(LineEnd::CrLf)
+        .comments()
+        .split_data()
+        .pings()
+        .unknown_events()
+        .coalesced()
+        .gzip();
+    let unstreamed = Reply::default().unstreamed().piece_bytes(7);
+    let events = [(Duration::ZERO, "data: 1\n\n"), (Duration::ZERO, ": and no more")];
+    let raw = Reply::event_stream(events).with_fault(Fault::EndEarly).fault_at(Place::BeforeEnd);
+    assert_eq!(script, Script::new([limited, answer, page, cut, streamed, unstreamed, raw]).then(Then::RefuseRequest));
 }
 
 #[test]
@@ -62,6 +99,20 @@ fn empty_scripts_and_refusing_ones() {
     assert_eq!("".parse::<Script>().unwrap(), Script::default());
     assert_eq!("refuse = true".parse::<Script>().unwrap(), Script::refuse());
     assert_eq!("then = \"repeat\"".parse::<Script>().unwrap(), Script::default().then(Then::Repeat));
+}
+
+#[test]
+fn every_place_has_its_key() {
+    for (key, place) in [
+        ("{ byte = 10 }", Place::Byte(10)),
+        ("{ before_event = 1 }", Place::BeforeEvent(1)),
+        ("{ in_event = 2 }", Place::InEvent(2)),
+        ("{ in_character = 3 }", Place::InCharacter(3)),
+        ("'before-end'", Place::BeforeEnd),
+    ] {
+        let script: Script = format!("[[reply]]\nfault = 'truncate'\nfault_at = {key}").parse().unwrap();
+        assert_eq!(script, Script::new([Reply::fault(Fault::Truncate).fault_at(place)]));
+    }
 }
 
 #[test]
@@ -76,6 +127,9 @@ fn every_fault_has_a_name() {
         ("silence-in-body", Fault::SilenceInBody),
         ("malformed", Fault::Malformed),
         ("garbage", Fault::Garbage),
+        ("end-early", Fault::EndEarly),
+        ("error-event", Fault::ErrorEvent),
+        ("open-arguments", Fault::OpenArguments),
     ] {
         let script: Script = format!("[[reply]]\nfault = \"{name}\"").parse().unwrap();
         assert_eq!(script, Script::new([Reply::fault(fault)]));
@@ -108,6 +162,9 @@ fn what_is_not_a_script_is_shown_with_its_line() {
 fn what_does_not_go_together_is_named() {
     for (reply, says) in [
         ("status = 99", "`status` is 99: give one from 200 to 599"),
+        ("pace_seconds = -1", "`pace_seconds` is -1: give a number of seconds, 0 or more"),
+        ("pieces = 1\npiece_bytes = 1", "`pieces` and `piece_bytes` both say how texts are cut: keep one of them"),
+        ("body = 'x'\nevents = []", "`body` and `events` both say what the body is: keep one of them"),
         ("times = 0", "`times` is 0: give 1 or more, or leave the reply out"),
         ("delay_seconds = -1", "`delay_seconds` is -1: give a number of seconds, 0 or more"),
         ("delay_seconds = nan", "`delay_seconds` is NaN: give a number of seconds, 0 or more"),
