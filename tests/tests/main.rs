@@ -19,6 +19,7 @@ mod reload;
 mod replace_module;
 mod retry;
 mod scene;
+mod streaming;
 mod support;
 mod traceability;
 mod warnings;

@@ -1,0 +1,3 @@
+//! Answers in events, through the chain and over real sockets.
+
+mod basics;
