@@ -4,12 +4,14 @@
 
 wasmtime::component::bindgen!({
     path: "wit",
-    world: "module-with-models",
+    world: "module-with-all",
     imports: { default: store | trappable },
     exports: { default: async | store },
     with: {
         "arcllm:llm/types.request": crate::runtime::handles::RequestHandle,
         "arcllm:llm/types.response": crate::answer::Answer,
         "arcllm:llm/models.model": crate::runtime::handles::ModelHandle,
+        "arcllm:llm/streams.reader": crate::runtime::handles::ReaderHandle,
+        "arcllm:llm/streams.writer": crate::runtime::writing::WriterHandle,
     },
 });

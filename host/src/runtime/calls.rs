@@ -58,16 +58,18 @@ enum Seen {
 }
 
 impl Entry {
-    /// Whether somebody waits for the answer.
+    /// Whether somebody waits for the answer, or reads what is written of it.
     fn is_awaited(&self) -> bool {
-        self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
+        self.reply.as_ref().is_some_and(|reply| !reply.is_closed()) || self.hop.is_read()
     }
 
     /// Answers in the guest's stead.
     fn answer(&mut self, failed: Failed) {
-        if let Some(reply) = self.reply.take() {
+        match (self.reply.take(), self.hop.writing()) {
             // Nobody may be waiting any more.
-            let _ = reply.send(Err(failed));
+            (Some(reply), _) => drop(reply.send(Err(failed))),
+            (None, Some(writing)) => writing.settle(Some(failed.error(&self.hop.place))),
+            (None, None) => {}
         }
     }
 }
@@ -82,8 +84,6 @@ pub(super) enum Taken {
 
 /// A call that has ended.
 pub(super) struct Left {
-    /// Where the answer goes, if anybody waits for it.
-    pub(super) reply: Option<oneshot::Sender<Outcome>>,
     /// Whether the instance took none before, and does now.
     pub(super) reopened: bool,
     /// Whether the instance is done.
@@ -107,12 +107,16 @@ impl Calls {
         Taken::Seat { key, last: self.closed || self.is_full() }
     }
 
+    /// Where the answer of the call with this seat goes, if anybody waits for it.
+    pub(super) fn reply(&mut self, key: usize) -> Option<oneshot::Sender<Outcome>> {
+        self.entries.get_mut(key)?.reply.take()
+    }
+
     /// Takes the call with this seat out.
     pub(super) fn leave(&mut self, key: usize) -> Left {
         let was_full = self.is_full();
-        let entry = self.entries.try_remove(key);
-        let reply = entry.and_then(|entry| entry.reply);
-        Left { reply, reopened: was_full && !self.closed, is_over: self.is_over() }
+        self.entries.try_remove(key);
+        Left { reopened: was_full && !self.closed, is_over: self.is_over() }
     }
 
     /// Takes no more calls.

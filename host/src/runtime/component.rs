@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::PathBuf};
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, types};
 
-use super::{bindings::ModuleWithModelsPre, engine::Runtime, state::State};
+use super::{bindings::ModuleWithAllPre, engine::Runtime, state::State};
 
 /// Where a module's bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ pub(crate) struct Compiled {
     pub(crate) imports: Vec<String>,
     /// Whether it reads answers, and knows nothing of those that are still coming: it is given whole ones.
     pub(crate) takes_whole: bool,
-    pub(crate) pre: ModuleWithModelsPre<State>,
+    pub(crate) pre: ModuleWithAllPre<State>,
 }
 
 /// The SHA-256 of a module's bytes, in hexadecimal.
@@ -65,7 +65,7 @@ impl Compiled {
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
             (format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
         })?;
-        let pre = ModuleWithModelsPre::new(pre)
+        let pre = ModuleWithAllPre::new(pre)
             .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
         Ok(Self { digest, imports, takes_whole, pre })
     }

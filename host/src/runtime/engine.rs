@@ -10,7 +10,7 @@ use wasmtime::{
 };
 
 use super::{
-    bindings::ModuleWithModels,
+    bindings::ModuleWithAll,
     component::{Compiled, Unfit},
     cpu,
     state::{Imports, State},
@@ -68,7 +68,7 @@ impl Runtime {
         config.max_wasm_stack(stack).async_stack_size(stack.saturating_add(HOST_STACK));
         let engine = engine(&mut config)?;
         let mut linker = Linker::new(&engine);
-        ModuleWithModels::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
+        ModuleWithAll::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         Ok(Self { engine, linker, compiled: Mutex::default(), built_in: Mutex::default() })
     }

@@ -2,8 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{component::Origin, handles::Hop, limits::Limit};
-use crate::{answer::Answer, error::ErrorKind};
+use super::{
+    component::Origin,
+    handles::{Hop, Place},
+    limits::Limit,
+};
+use crate::{
+    answer::Answer,
+    error::{ErrorKind, Failure},
+};
 
 /// What a module made of a call, unless it could not be served. On the heap, since a call has room for it from its
 /// beginning.
@@ -75,6 +82,17 @@ impl Failed {
     /// The instance's task is gone.
     pub(super) fn lost() -> Self {
         Self::new("its instance was lost")
+    }
+
+    /// What it is to whoever asked the module.
+    pub(super) fn error(&self, place: &Place) -> ErrorKind {
+        let module = &place.module;
+        let mut failure = Failure::new(place.inner.name(), format!("the module `{module}` failed: {}", self.reason));
+        failure.extensions.insert("module".to_owned(), module.as_ref().into());
+        if let Some(limit) = self.limit {
+            failure.extensions.insert("limit".to_owned(), limit.setting().into());
+        }
+        ErrorKind::Module(failure)
     }
 
     fn of_limit(limit: Limit) -> Self {

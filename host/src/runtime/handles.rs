@@ -1,27 +1,27 @@
 //! What stands behind the handles that a module holds.
 //!
-//! `bindgen!` wants the two that stand for resources to be `pub`; the module they are in is not.
+//! `bindgen!` wants those that stand for resources to be `pub`; the module they are in is not.
 
 #![expect(unreachable_pub, reason = "bindgen! re-exports them from a private module")]
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 use std::time::{Duration, Instant};
 
 use metrics::Histogram;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    answer::Answer,
+    answer::{Answer, EventStream},
     config::ConfigError,
     error::ErrorKind,
     held::Held,
     invoke::{Call, Invoke},
     provider::Provider,
     request::Request,
-    runtime::convert::nanoseconds,
+    runtime::{convert::nanoseconds, writing::Writing},
     telemetry::{Scope, count_fallback, count_retry},
 };
 
@@ -51,8 +51,11 @@ pub(crate) struct Hop {
     pub(crate) held: Held,
     /// Whether the module is given whole answers only.
     takes_whole: bool,
-    /// Fires when the caller is gone and when the module has answered: from then on nothing is done for this call.
-    pub(crate) cancel: CancellationToken,
+    /// Fires when the caller is gone and when the module has answered: from then on nothing is done for this call, unless
+    /// it is to write an answer that is read.
+    cancel: CancellationToken,
+    /// The answer that the module writes, if it does.
+    writing: OnceLock<Arc<Writing>>,
     /// Whether a guest has begun with it.
     begun: AtomicBool,
     /// Whether the module has asked anybody.
@@ -82,13 +85,14 @@ impl Hop {
         cancel: CancellationToken,
         span: Scope,
     ) -> Self {
-        let (begun, asked, pending, progress, ticks, waits_since, waited) = Default::default();
+        let (begun, asked, pending, progress, ticks, waits_since, waited, writing) = Default::default();
         Self {
             place,
             invoke,
             held,
             takes_whole,
             cancel,
+            writing,
             begun,
             asked,
             pending,
@@ -140,6 +144,46 @@ impl Hop {
         (!waits).then(|| self.progress.load(Ordering::Relaxed))
     }
 
+    /// Ends what is done for this call, once the returned value is dropped.
+    pub(crate) fn end_guard(&self) -> DropGuard {
+        self.cancel.clone().drop_guard()
+    }
+
+    /// Whether nothing is done for this call any more.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled() && !self.is_read()
+    }
+
+    /// Waits until nothing is to be done for this call any more.
+    pub(crate) async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+        if let Some(writing) = self.writing.get() {
+            writing.unread().await;
+        }
+    }
+
+    /// The module begins to write an answer. None if it has begun one before.
+    pub(crate) fn begin_writing(&self) -> Option<Arc<Writing>> {
+        let writing = Arc::<Writing>::default();
+        self.writing.set(writing.clone()).ok()?;
+        Some(writing)
+    }
+
+    /// The answer that the module writes, if it does.
+    pub(crate) fn writing(&self) -> Option<&Arc<Writing>> {
+        self.writing.get()
+    }
+
+    /// What ends the calls that the module makes for this one: those for an answer that it writes go on with it.
+    fn inner_cancel(&self) -> CancellationToken {
+        self.writing.get().map_or_else(|| self.cancel.clone(), |writing| writing.unread_token())
+    }
+
+    /// Whether the module writes an answer that somebody reads.
+    pub(crate) fn is_read(&self) -> bool {
+        self.writing.get().is_some_and(|writing| writing.is_read())
+    }
+
     /// Sees to it that the module asks nobody from now on. Tells whether it has asked before.
     pub(crate) fn close(&self) -> bool {
         self.cancel.cancel();
@@ -153,7 +197,7 @@ impl Hop {
             invoke: self.invoke.clone(),
             asked_by: Some(self.place.module.clone()),
             held: self.held.clone(),
-            cancel: self.cancel.clone(),
+            cancel: self.inner_cancel(),
             span: self.span.clone(),
         };
         // In this order, so that whoever closes the call either sees it or has stopped it.
@@ -164,7 +208,7 @@ impl Hop {
         let _waiting = self.wait();
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(self.invoke.over()),
+            () = self.cancelled() => Err(self.invoke.over()),
             answer = answer(whom, call, self.takes_whole) => answer,
         }
     }
@@ -200,4 +244,14 @@ pub struct RequestHandle {
 /// A `model` of the WIT.
 pub struct ModelHandle {
     pub(crate) model: Arc<dyn Provider>,
+}
+
+/// A `reader` of the WIT.
+pub struct ReaderHandle {
+    /// Absent while a read is under way, and once it is over.
+    pub(crate) events: Option<EventStream>,
+    /// What the next read says, if it came right behind an event.
+    pub(crate) failed: Option<ErrorKind>,
+    /// The call that reads.
+    pub(crate) hop: Option<Arc<Hop>>,
 }

@@ -9,7 +9,7 @@ use wasmtime::{
 
 use super::{
     bindings::{
-        ModuleWithModels,
+        ModuleWithAll,
         exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
     },
     component::Compiled,
@@ -26,7 +26,7 @@ const START: Duration = Duration::from_secs(30);
 /// An instance that has not been configured yet, or that has.
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
-    pub(crate) exports: Arc<ModuleWithModels>,
+    pub(crate) exports: Arc<ModuleWithAll>,
 }
 
 impl Instance {

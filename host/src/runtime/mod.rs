@@ -20,6 +20,7 @@ mod pool;
 mod serve;
 mod state;
 mod worker;
+mod writing;
 
 pub use component::Origin;
 pub use instance::Probe;

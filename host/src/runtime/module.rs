@@ -12,7 +12,7 @@ use super::{
 use crate::{
     answer::Answer,
     config::OnTrap,
-    error::{ErrorKind, Failure},
+    error::ErrorKind,
     held::Held,
     invoke::Call,
     link::{Current, Link},
@@ -75,7 +75,7 @@ impl Module {
     async fn make_do(&self, failed: Failed, on_trap: OnTrap, hop: &Hop, call: Call) -> Result<Answer, ErrorKind> {
         count_failure(&self.place.module, failed.limit.map(Limit::setting));
         let has_asked = hop.close();
-        let error = self.error(&failed);
+        let error = failed.error(&self.place);
         if has_asked || on_trap == OnTrap::Fail {
             return self.ended(hop, Err(error));
         }
@@ -87,15 +87,5 @@ impl Module {
         hop_ended(&hop.span, &result);
         self.place.own_time.record(hop.own_time());
         result
-    }
-
-    fn error(&self, failed: &Failed) -> ErrorKind {
-        let module = &self.place.module;
-        let mut failure = Failure::new(self.name(), format!("the module `{module}` failed: {}", failed.reason));
-        failure.extensions.insert("module".to_owned(), module.as_ref().into());
-        if let Some(limit) = failed.limit {
-            failure.extensions.insert("limit".to_owned(), limit.setting().into());
-        }
-        ErrorKind::Module(failure)
     }
 }

@@ -9,7 +9,7 @@ use wasmtime::{
 };
 
 use super::{
-    bindings::{ModuleWithModels, arcllm::llm::types::Error},
+    bindings::{ModuleWithAll, arcllm::llm::types::Error},
     convert::error_in,
     handles::{Hop, RequestHandle},
     pool::Open,
@@ -35,24 +35,28 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Gives the seat back, with what the guest answered.
-    fn leave(self, answer: Result<Answer, ErrorKind>) {
+    /// Hands up what the guest answered.
+    fn answer(&self, answer: Result<Answer, ErrorKind>) {
+        if let Some(reply) = self.worker.reply(self.key) {
+            // Nobody may be waiting any more.
+            let _ = reply.send(Ok(Box::new(answer)));
+        }
+    }
+
+    /// Gives the seat back.
+    fn leave(self) {
         let left = self.worker.leave(self.key);
         if left.reopened {
             self.open.add(self.worker.clone());
-        }
-        if let Some(reply) = left.reply {
-            // Nobody may be waiting any more.
-            let _ = reply.send(Ok(Box::new(answer)));
         }
     }
 }
 
 /// One call, as a task of the instance's event loop. The engine wraps it and has room for it twice, so it is a pointer.
-pub(super) struct Serve(Box<(Job, Arc<ModuleWithModels>)>);
+pub(super) struct Serve(Box<(Job, Arc<ModuleWithAll>)>);
 
 impl Serve {
-    pub(super) fn new(job: Job, exports: Arc<ModuleWithModels>) -> Self {
+    pub(super) fn new(job: Job, exports: Arc<ModuleWithAll>) -> Self {
         Self(Box::new((job, exports)))
     }
 }
@@ -64,12 +68,13 @@ impl AccessorTask<State> for Serve {
     }
 }
 
-async fn serve(job: Job, exports: Arc<ModuleWithModels>, store: &Accessor<State>) -> wasmtime::Result<()> {
+async fn serve(job: Job, exports: Arc<ModuleWithAll>, store: &Accessor<State>) -> wasmtime::Result<()> {
     let Job { request, hop, seat } = job;
     // Whatever the guest left behind is of no use once it has answered.
-    let _over = hop.cancel.clone().drop_guard();
-    if hop.cancel.is_cancelled() {
-        seat.leave(Err(hop.invoke.over()));
+    let _over = hop.end_guard();
+    if hop.is_cancelled() {
+        seat.answer(Err(hop.invoke.over()));
+        seat.leave();
         return Ok(());
     }
     hop.begin();
@@ -85,15 +90,25 @@ async fn serve(job: Job, exports: Arc<ModuleWithModels>, store: &Accessor<State>
         (call.task(), invoke.finish_call_concurrent(store, call))
     };
     let (answer,) = finishing.await?;
-    let answer = store.with(|mut store| {
+    let answer = store.with(|mut store| take(store.data_mut(), answer))?;
+    match (hop.writing(), &answer) {
+        (Some(writing), Ok(Answer::Stream { .. })) => {
+            writing.release();
+            seat.answer(answer);
+            // The guest goes on with it, in its seat.
+            writing.over().await;
+            writing.settle(None);
+        }
+        _ => seat.answer(answer),
+    }
+    store.with(|mut store| {
         let state = store.data_mut();
         // The number of a task that has ended is given to the next, whose call may have begun meanwhile.
         if state.calls.get(&task).is_some_and(|known| Arc::ptr_eq(known, &hop)) {
             state.calls.remove(&task);
         }
-        take(state, answer)
-    })?;
-    seat.leave(answer);
+    });
+    seat.leave();
     Ok(())
 }
 

@@ -63,6 +63,11 @@ impl Worker {
         let _ = self.jobs.send(job);
     }
 
+    /// Where the answer of a call goes, if anybody waits for it.
+    pub(super) fn reply(&self, key: usize) -> Option<oneshot::Sender<Outcome>> {
+        self.calls().reply(key)
+    }
+
     /// Gives a seat back.
     pub(super) fn leave(&self, key: usize) -> Left {
         let left = self.calls().leave(key);

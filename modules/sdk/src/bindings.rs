@@ -13,7 +13,7 @@
 
 wit_bindgen::generate!({
     path: "wit",
-    world: "module-with-models",
+    world: "module-with-all",
     pub_export_macro: true,
     export_macro_name: "export_component",
     default_bindings_module: "arcllm_module::bindings",

@@ -49,6 +49,7 @@ mod config;
 #[doc(hidden)]
 pub mod export;
 mod module;
+pub mod stream;
 
 pub use bindings::arcllm::llm::{llm_provider as inner, models, types};
 pub use bindings::wasi::{clocks::monotonic_clock as clock, logging::logging as log, random::insecure as random};

@@ -9,12 +9,7 @@ pub(super) fn blocks_out(blocks: &[ContentBlock]) -> Vec<wit::ContentBlock> {
     let block = |block: &ContentBlock| match block {
         ContentBlock::Text(text) => wit::ContentBlock::Text(text_out(text)),
         ContentBlock::Image(image) => wit::ContentBlock::Image(image_out(image)),
-        ContentBlock::ToolUse(call) => wit::ContentBlock::ToolUse(wit::ToolCall {
-            id: call.id.clone(),
-            name: call.name.clone(),
-            arguments: Value::Object(call.arguments.clone()).to_string(),
-            extensions: extensions_out(&call.extensions),
-        }),
+        ContentBlock::ToolUse(call) => wit::ContentBlock::ToolUse(call_out(call)),
         ContentBlock::ToolResult(result) => wit::ContentBlock::ToolResult(wit::ToolResult {
             tool_use_id: result.tool_use_id.clone(),
             content: result.content.iter().map(tool_result_block_out).collect(),
@@ -36,7 +31,7 @@ pub(super) fn blocks_in(blocks: Vec<wit::ContentBlock>) -> Vec<ContentBlock> {
     let block = |block| match block {
         wit::ContentBlock::Text(text) => ContentBlock::Text(text_in(text)),
         wit::ContentBlock::Image(image) => ContentBlock::Image(image_in(image)),
-        wit::ContentBlock::ToolUse(call) => ContentBlock::ToolUse(tool_call_in(call)),
+        wit::ContentBlock::ToolUse(call) => ContentBlock::ToolUse(call_in(call)),
         wit::ContentBlock::ToolResult(result) => ContentBlock::ToolResult(ToolResult {
             tool_use_id: result.tool_use_id,
             content: result.content.into_iter().map(tool_result_block_in).collect(),
@@ -81,7 +76,17 @@ fn image_in(image: wit::Image) -> Image {
 }
 
 /// Arguments that are no JSON object are kept under the one name `arguments`, so that nothing is lost.
-fn tool_call_in(call: wit::ToolCall) -> ToolCall {
+/// A call for a tool.
+pub(super) fn call_out(call: &ToolCall) -> wit::ToolCall {
+    wit::ToolCall {
+        id: call.id.clone(),
+        name: call.name.clone(),
+        arguments: Value::Object(call.arguments.clone()).to_string(),
+        extensions: extensions_out(&call.extensions),
+    }
+}
+
+pub(super) fn call_in(call: wit::ToolCall) -> ToolCall {
     let arguments = match json(&call.arguments) {
         Value::Object(arguments) => arguments,
         other => serde_json::Map::from_iter([("arguments".to_owned(), other)]),

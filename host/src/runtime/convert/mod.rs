@@ -5,6 +5,7 @@
 mod attempt;
 mod content;
 mod error;
+mod event;
 mod request;
 mod response;
 
@@ -17,8 +18,9 @@ use crate::message::Extensions;
 
 pub(crate) use attempt::attempt_out;
 pub(crate) use error::{error_in, error_out};
+pub(crate) use event::{event_in, event_out};
 pub(crate) use request::{request_in, request_out};
-pub(crate) use response::{response_in, response_out, usage_out};
+pub(crate) use response::{nothing_yet, response_in, response_out, usage_out};
 
 /// Nanoseconds, as in the WIT; saturates after 584 years.
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {

@@ -4,7 +4,10 @@ use super::{
     content::{blocks_in, blocks_out},
     extensions_in, extensions_out, wit,
 };
-use crate::response::{Response, StopReason, Usage};
+use crate::{
+    message::Extensions,
+    response::{Response, StopReason, Usage},
+};
 
 pub(crate) fn usage_out(usage: &Usage) -> wit::Usage {
     wit::Usage {
@@ -15,6 +18,32 @@ pub(crate) fn usage_out(usage: &Usage) -> wit::Usage {
         cache_write_tokens: usage.cache_write_tokens,
         reasoning_tokens: usage.reasoning_tokens,
         extensions: extensions_out(&usage.extensions),
+    }
+}
+
+pub(super) fn usage_in(usage: wit::Usage) -> Usage {
+    Usage {
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        total_tokens: usage.total_tokens,
+        cache_read_tokens: usage.cache_read_tokens,
+        cache_write_tokens: usage.cache_write_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+        extensions: extensions_in(usage.extensions),
+    }
+}
+
+/// A response that has said nothing yet.
+pub(crate) fn nothing_yet(model: &str, provider: &str) -> Response {
+    Response {
+        content: Vec::new(),
+        usage: Usage::default(),
+        stop_reason: StopReason::EndTurn,
+        model: model.to_owned(),
+        provider: provider.to_owned(),
+        request_id: None,
+        trail: Vec::new(),
+        extensions: Extensions::new(),
     }
 }
 
@@ -51,18 +80,9 @@ pub(crate) fn response_in(parts: wit::ResponseParts, request_id: Option<String>)
         wit::StopReason::ContentFilter => StopReason::ContentFilter,
         wit::StopReason::Other(word) => StopReason::Other(word),
     };
-    let usage = parts.usage;
     Response {
         content: blocks_in(parts.content),
-        usage: Usage {
-            input_tokens: usage.input_tokens,
-            output_tokens: usage.output_tokens,
-            total_tokens: usage.total_tokens,
-            cache_read_tokens: usage.cache_read_tokens,
-            cache_write_tokens: usage.cache_write_tokens,
-            reasoning_tokens: usage.reasoning_tokens,
-            extensions: extensions_in(usage.extensions),
-        },
+        usage: usage_in(parts.usage),
         stop_reason,
         model: parts.model,
         provider: parts.provider,

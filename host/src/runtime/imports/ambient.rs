@@ -57,7 +57,7 @@ async fn sleep(store: &Accessor<State, Imports>, duration: Duration) -> Result<(
     let _waiting = hop.wait();
     tokio::select! {
         biased;
-        () = hop.cancel.cancelled() => tokio::task::yield_now().await,
+        () = hop.cancelled() => tokio::task::yield_now().await,
         () = tokio::time::sleep(duration) => hop.invoke.waited(&hop.place.module, duration),
     }
     Ok(())

@@ -4,4 +4,5 @@
 mod ambient;
 mod inner;
 mod models;
+mod streams;
 mod types;

@@ -30,7 +30,7 @@ impl HostWithStore<State> for Imports {
         provider: String,
     ) -> Result<std::result::Result<Resource<ModelHandle>, Error>> {
         let hop = store.with(|mut store| store.get().table.get(&request).map(|handle| handle.hop.clone()))?;
-        if hop.cancel.is_cancelled() {
+        if hop.is_cancelled() {
             return Ok(Err(error_out(hop.invoke.over())));
         }
         Ok(match hop.place.loader.load(&provider) {

@@ -1,0 +1,161 @@
+//! `arcllm:llm/streams`: answers as they come, for modules that read or change them on their way.
+
+use futures::{FutureExt as _, StreamExt as _};
+use wasmtime::{
+    AsContextMut, Result,
+    component::{Access, Accessor, Resource},
+};
+
+use crate::{
+    answer::{Answer, EventStream},
+    error::{ErrorKind, Failure},
+    event::Event,
+    runtime::{
+        bindings::arcllm::llm::{
+            streams::{self, Host, HostReader, HostReaderWithStore, HostWithStore, HostWriter, HostWriterWithStore},
+            types::Error,
+        },
+        convert::{error_in, error_out, event_in, event_out, nothing_yet},
+        handles::{ReaderHandle, RequestHandle},
+        state::{Imports, State, current_hop},
+        writing::{WriterHandle, written},
+    },
+};
+
+/// The most events that one read takes.
+const BATCH: usize = 256;
+
+impl Host for State {}
+impl HostReader for State {}
+impl HostWriter for State {}
+
+impl HostWithStore<State> for Imports {
+    fn read(mut store: Access<'_, State, Self>, answer: Resource<Answer>) -> Result<Resource<ReaderHandle>> {
+        let hop = current_hop(store.as_context_mut())?;
+        let table = &mut store.get().table;
+        let events = Some(table.delete(answer)?.events());
+        Ok(table.push(ReaderHandle { events, failed: None, hop })?)
+    }
+
+    fn write(
+        mut store: Access<'_, State, Self>,
+        request: Resource<RequestHandle>,
+    ) -> Result<(Resource<Answer>, Resource<WriterHandle>)> {
+        let table = &mut store.get().table;
+        let hop = table.get(&request)?.hop.clone();
+        let writing = hop.begin_writing().ok_or_else(|| wasmtime::format_err!("a call writes one answer"))?;
+        let inner = &hop.place.inner;
+        let (writer, events) = written(writing, &hop.place.module, inner.name());
+        let head = Box::new(nothing_yet(inner.model(), inner.name()));
+        let answer = table.push(Answer::Stream { head, events: events.boxed() })?;
+        Ok((answer, table.push(writer)?))
+    }
+}
+
+impl HostReaderWithStore<State> for Imports {
+    async fn read(
+        store: &Accessor<State, Self>,
+        handle: Resource<ReaderHandle>,
+    ) -> Result<std::result::Result<Vec<streams::Event>, Error>> {
+        let (events, hop, failed) = store.with(|mut store| {
+            let reader = store.get().table.get_mut(&handle)?;
+            Ok::<_, wasmtime::Error>((reader.events.take(), reader.hop.clone(), reader.failed.take()))
+        })?;
+        if let Some(failed) = failed {
+            return Ok(Err(error_out(failed)));
+        }
+        let Some(mut events) = events else { return Ok(Ok(Vec::new())) };
+        let (batch, failed) = match &hop {
+            Some(hop) => {
+                let _waiting = hop.wait();
+                tokio::select! {
+                    biased;
+                    () = hop.cancelled() => (Vec::new(), Some(hop.invoke.over())),
+                    batch = batch(&mut events) => batch,
+                }
+            }
+            None => batch(&mut events).await,
+        };
+        if let (true, Some(failed)) = (batch.is_empty(), &failed) {
+            return Ok(Err(error_out(failed.clone())));
+        }
+        let is_over = failed.is_some() || matches!(batch.last(), None | Some(Event::End(_)));
+        store.with(|mut store| {
+            // Dropped meanwhile, it has nobody to say it to.
+            if let Ok(reader) = store.get().table.get_mut(&handle) {
+                reader.failed = failed;
+                reader.events = Some(events).filter(|_| !is_over);
+            }
+        });
+        Ok(Ok(batch.into_iter().map(event_out).collect()))
+    }
+
+    fn drop(mut store: Access<'_, State, Self>, handle: Resource<ReaderHandle>) -> Result<()> {
+        store.get().table.delete(handle)?;
+        Ok(())
+    }
+}
+
+/// Waits for an event, and takes all that have come with it.
+async fn batch(events: &mut EventStream) -> (Vec<Event>, Option<ErrorKind>) {
+    let mut batch = Vec::new();
+    let mut next = events.next().await;
+    loop {
+        match next {
+            Some(Ok(event)) => batch.push(event),
+            Some(Err(error)) => return (batch, Some(error)),
+            None => return (batch, None),
+        }
+        if batch.len() >= BATCH {
+            return (batch, None);
+        }
+        match events.next().now_or_never() {
+            Some(more) => next = more,
+            None => return (batch, None),
+        }
+    }
+}
+
+impl HostWriterWithStore<State> for Imports {
+    async fn write(
+        store: &Accessor<State, Self>,
+        handle: Resource<WriterHandle>,
+        events: Vec<streams::Event>,
+    ) -> Result<std::result::Result<(), Error>> {
+        let (batches, hop) = store.with(|mut store| {
+            let batches = store.get().table.get(&handle)?.batches();
+            Ok::<_, wasmtime::Error>((batches, current_hop(store.as_context_mut())?))
+        })?;
+        let Some(batches) = batches else {
+            let failure = Failure::new("", "the answer has ended: nothing can be written any more");
+            return Ok(Err(error_out(ErrorKind::Other(failure))));
+        };
+        let mut events: Vec<Event> = events.into_iter().filter_map(event_in).collect();
+        // What stands behind the end is not the answer's any more.
+        let end = events.iter().position(|event| matches!(event, Event::End(_)));
+        if let Some(end) = end {
+            events.truncate(end + 1);
+        }
+        let sending = async {
+            let _waiting = hop.as_ref().map(|hop| hop.wait());
+            batches.send(events).await
+        };
+        if sending.await.is_err() {
+            return Ok(Err(error_out(ErrorKind::Cancelled)));
+        }
+        if end.is_some() {
+            store.with(|mut store| store.get().table.get_mut(&handle).map(|writer| writer.end(None)))?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn fail(mut store: Access<'_, State, Self>, handle: Resource<WriterHandle>, error: Error) -> Result<()> {
+        store.get().table.get_mut(&handle)?.end(Some(error_in(error)));
+        Ok(())
+    }
+
+    fn drop(mut store: Access<'_, State, Self>, handle: Resource<WriterHandle>) -> Result<()> {
+        store.get().table.delete(handle)?;
+        Ok(())
+    }
+}

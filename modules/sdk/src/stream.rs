@@ -1,0 +1,43 @@
+//! Answers as they come.
+
+pub use crate::bindings::arcllm::llm::streams::{
+    Event, Reader, ToolArguments, ToolUseEnd, ToolUseStart, Writer, read, write,
+};
+use crate::{Error, Request, Response};
+
+/// An answer that is written as it comes, by a loop that goes on after the module has returned it. This one drops all
+/// reasoning from an answer:
+///
+/// ```
+/// use arcllm_module::{Error, Request, Response, inner, stream::{self, Event}, types::ContentBlock};
+///
+/// async fn invoke(request: Request) -> Result<Response, Error> {
+///     let reader = stream::read(inner::invoke(request.clone()).await?);
+///     Ok(stream::written(&request, async move |writer| {
+///         loop {
+///             let mut events = reader.read().await?;
+///             if events.is_empty() {
+///                 return Ok(());
+///             }
+///             events.retain(|event| !matches!(event, Event::Thinking(_) | Event::Block(ContentBlock::Thinking(_))));
+///             for event in &mut events {
+///                 if let Event::End(answer) = event {
+///                     answer.content.retain(|block| !matches!(block, ContentBlock::Thinking(_)));
+///                 }
+///             }
+///             writer.write(events).await?;
+///         }
+///     }))
+/// }
+/// ```
+///
+/// An error that the loop returns ends the answer with it.
+pub fn written(request: &Request, to: impl AsyncFnOnce(&Writer) -> Result<(), Error> + 'static) -> Response {
+    let (response, writer) = write(request);
+    wit_bindgen::spawn_local(async move {
+        if let Err(error) = to(&writer).await {
+            writer.fail(&error);
+        }
+    });
+    response
+}

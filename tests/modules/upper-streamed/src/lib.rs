@@ -1,0 +1,119 @@
+//! Says everything in capitals, as it comes; or ends its answer in one of the ways in which it should not.
+
+use arcllm_module::{
+    Config, Description, Error, Module, Request, Response, clock, inner,
+    stream::{self, Event, Writer},
+    types::{ContentBlock, Failure},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The settings.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What is wrong with it.
+    pub fault: Option<Fault>,
+    /// Waited before each write, in milliseconds.
+    pub pause_ms: u64,
+}
+
+/// What happens after the first write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Nothing more is written.
+    Stops,
+    /// An error is.
+    Fails,
+    /// It traps.
+    Traps,
+    /// It computes for ever.
+    Spins,
+    /// It does nothing for ever.
+    Hangs,
+    /// It goes on after the end.
+    GoesOn,
+}
+
+impl Config for Settings {}
+
+/// The module.
+pub struct Upper {
+    settings: Settings,
+}
+
+impl Module for Upper {
+    type Config = Settings;
+
+    fn describe() -> Description {
+        Description::new("upper-streamed", env!("CARGO_PKG_VERSION"), "transformer")
+    }
+
+    fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        let reader = stream::read(inner::invoke(request.clone()).await?);
+        let (fault, pause) = (self.settings.fault, self.settings.pause_ms.saturating_mul(1_000_000));
+        Ok(stream::written(&request, async move |writer| {
+            loop {
+                let events: Vec<Event> = reader.read().await?.into_iter().map(upper).collect();
+                if events.is_empty() {
+                    return Ok(());
+                }
+                if pause > 0 {
+                    clock::wait_for(pause).await;
+                }
+                writer.write(events).await?;
+                if let Some(fault) = fault {
+                    return commit(fault, writer).await;
+                }
+            }
+        }))
+    }
+}
+
+fn upper(event: Event) -> Event {
+    match event {
+        Event::Text(text) => Event::Text(text.to_uppercase()),
+        Event::Block(block) => Event::Block(upper_block(block)),
+        Event::End(mut answer) => {
+            answer.content = answer.content.into_iter().map(upper_block).collect();
+            Event::End(answer)
+        }
+        other => other,
+    }
+}
+
+fn upper_block(block: ContentBlock) -> ContentBlock {
+    match block {
+        ContentBlock::Text(mut text) => {
+            text.text = text.text.to_uppercase();
+            ContentBlock::Text(text)
+        }
+        other => other,
+    }
+}
+
+async fn commit(fault: Fault, writer: &Writer) -> Result<(), Error> {
+    match fault {
+        Fault::Stops => Ok(()),
+        Fault::Fails => {
+            let message = "lost my voice".to_owned();
+            Err(Error::Other(Failure { message, provider: String::new(), extensions: Vec::new() }))
+        }
+        #[expect(clippy::panic, reason = "that is the fault")]
+        Fault::Traps => panic!("lost my voice"),
+        Fault::Spins => loop {
+            std::hint::black_box(());
+        },
+        Fault::Hangs => std::future::pending().await,
+        Fault::GoesOn => loop {
+            writer.write(vec![Event::Text("and on ".to_owned())]).await?;
+        },
+    }
+}
+
+arcllm_module::export!(Upper);
