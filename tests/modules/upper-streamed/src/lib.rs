@@ -30,8 +30,8 @@ pub enum Fault {
     Traps,
     /// It computes for ever.
     Spins,
-    /// It does nothing for ever.
-    Hangs,
+    /// It waits for a day.
+    Waits,
     /// It goes on after the end.
     GoesOn,
 }
@@ -109,7 +109,10 @@ async fn commit(fault: Fault, writer: &Writer) -> Result<(), Error> {
         Fault::Spins => loop {
             std::hint::black_box(());
         },
-        Fault::Hangs => std::future::pending().await,
+        Fault::Waits => {
+            clock::wait_for(86_400_000_000_000).await;
+            Ok(())
+        }
         Fault::GoesOn => loop {
             writer.write(vec![Event::Text("and on ".to_owned())]).await?;
         },
