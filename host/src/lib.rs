@@ -108,7 +108,7 @@ pub use reload::Reload;
 pub use report::ModuleReport;
 pub use request::{Options, Request, Tool, ToolChoice};
 pub use response::{Response, StopReason, Usage};
-pub use runtime::{Origin, Probe};
+pub use runtime::{Origin, Probe, Streams};
 pub use stream::ResponseStream;
 pub use trail::{Attempt, Outcome};
 

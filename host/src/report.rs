@@ -13,7 +13,7 @@ use crate::{
     held::Held,
     host::{Host, Shared},
     invoke::Invoke,
-    runtime::{Hop, Probe},
+    runtime::{Hop, Probe, Streams},
     telemetry::Scope,
 };
 
@@ -34,6 +34,8 @@ pub struct ModuleReport {
     pub sha256: Option<String>,
     /// The interfaces that it imports.
     pub imports: Vec<String>,
+    /// What it does with streamed answers.
+    pub streams: Option<Streams>,
     /// What it asks for that config must grant.
     pub asks_for: Vec<String>,
     /// What it is granted of that.
@@ -76,7 +78,7 @@ impl Host {
             place(&self.shared, module.into(), inner, &[]),
             Invoke::start(self.shared.config.deadline, self.shared.seed, 0, false),
             Held::default(),
-            prepared.compiled.takes_whole,
+            false,
             CancellationToken::new(),
             Scope::default(),
         );
@@ -94,6 +96,7 @@ impl Shared {
             origin: None,
             sha256: None,
             imports: Vec::new(),
+            streams: None,
             asks_for: Vec::new(),
             granted: Vec::new(),
             position,
@@ -113,6 +116,7 @@ impl Shared {
         let pinned = self.check_pin(&report.name, &found);
         let prepared = self.compile(&report.name, found).await?;
         report.imports.clone_from(&prepared.compiled.imports);
+        report.streams = Some(prepared.compiled.streams);
         report.asks_for = prepared.compiled.asks_for().map(str::to_owned).collect();
         report.granted = prepared.granted().into_iter().map(str::to_owned).collect();
         pinned?;

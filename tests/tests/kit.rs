@@ -26,7 +26,7 @@ fn failed(report: &Report) -> Vec<&str> {
 
 #[test]
 fn the_built_in_modules_conform() {
-    for (name, scenarios) in [("retry", 23), ("fallback", 9), ("chaos", 0)] {
+    for (name, scenarios) in [("retry", 32), ("fallback", 18), ("chaos", 7)] {
         let report = kit::test(&component(name), &Map::new(), &kit::bundled().unwrap()).unwrap();
         assert_eq!(failed(&report), [""; 0], "{report:#?}");
         assert_eq!(report.kind, name);
@@ -97,16 +97,36 @@ fn every_expectation_can_fail() {
     assert_eq!(failed(&report), wrong.map(|expect| expect.replace('"', "'")));
 }
 
+#[test]
+fn what_is_expected_of_streams_can_fail() {
+    let scenario = "[[scenario]]\nname = \"a\"\nstream = true\nproviders.primary = [{ error = \"parse\", after_events = 2 }]\n\
+                    [scenario.expect]\nasked = [\"primary\"]\nerror = \"parse\"\npieces = 3";
+    let report = kit::test(&component("retry"), &Map::new(), &scenarios(scenario)).unwrap();
+    assert_eq!(failed(&report), ["a"]);
+    // It ends its own answer after the first write.
+    let stops = [("fault".to_owned(), json!("stops"))].into_iter().collect();
+    let streamed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("prebuilt/upper-streamed.wasm");
+    let report = kit::test(&streamed, &stops, &kit::bundled().unwrap()).unwrap();
+    let found = failed(&report);
+    for name in [
+        "a streamed answer says what it says without streaming",
+        "of an answer that breaks off nothing is told twice",
+        "an answer is told piece by piece, as it comes",
+    ] {
+        assert!(found.contains(&name), "{name}: {found:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_command_reports_for_people_and_for_programs() {
     let folder = Chain::new().folder().unwrap();
     let file = component("retry").display().to_string();
     let people = folder.arcllm(["module", "test", &file]).unwrap().run().await.unwrap();
     assert_eq!(people.code, 0);
-    assert!(people.stdout.trim_end().ends_with("31 passed, 0 failed"), "{}", people.stdout);
+    assert!(people.stdout.trim_end().ends_with("43 passed, 0 failed"), "{}", people.stdout);
     let programs = folder.arcllm(["module", "test", "--json", &file]).unwrap().run().await.unwrap();
     let report: serde_json::Value = serde_json::from_str(&programs.stdout).unwrap();
-    assert_eq!((report["kind"].as_str(), report["checks"].as_array().map(Vec::len)), (Some("retry"), Some(31)));
+    assert_eq!((report["kind"].as_str(), report["checks"].as_array().map(Vec::len)), (Some("retry"), Some(43)));
 }
 
 #[tokio::test]

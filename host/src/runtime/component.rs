@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, path::PathBuf};
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, types};
 
@@ -28,13 +29,24 @@ impl std::fmt::Display for Origin {
 /// What looks into an answer.
 const READING: [&str; 3] = ["[method]response.parts", "[method]response.derive", "[method]response.usage"];
 
+/// What a module does with answers that come in events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Streams {
+    /// It hands them on without looking into them.
+    Forwards,
+    /// It reads them as they come.
+    Reads,
+    /// It looks into answers, and knows nothing of those that are still coming: it is given whole ones.
+    Whole,
+}
+
 /// A compiled component, linked and ready to be instantiated.
 pub(crate) struct Compiled {
     pub(crate) digest: String,
     /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
     pub(crate) imports: Vec<String>,
-    /// Whether it reads answers, and knows nothing of those that are still coming: it is given whole ones.
-    pub(crate) takes_whole: bool,
+    pub(crate) streams: Streams,
     pub(crate) pre: ModuleWithAllPre<State>,
 }
 
@@ -59,7 +71,7 @@ impl Compiled {
         })?;
         let kind = component.component_type();
         let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
-        let takes_whole = takes_whole(runtime, &kind);
+        let streams = streams(runtime, &kind);
         let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
         check_exports(&exports)?;
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
@@ -67,7 +79,7 @@ impl Compiled {
         })?;
         let pre = ModuleWithAllPre::new(pre)
             .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
-        Ok(Self { digest, imports, takes_whole, pre })
+        Ok(Self { digest, imports, streams, pre })
     }
 
     /// What it imports beyond what every module may: what config has to grant.
@@ -83,18 +95,19 @@ impl Compiled {
 }
 
 /// A module imports no more than it uses, so its imports tell whether it looks into answers at all.
-fn takes_whole(runtime: &Runtime, kind: &types::Component) -> bool {
-    let mut reads = false;
+fn streams(runtime: &Runtime, kind: &types::Component) -> Streams {
+    let mut streams = Streams::Forwards;
     for (name, item) in kind.imports(&runtime.engine) {
         if name.starts_with("arcllm:llm/streams@") {
-            return false;
+            return Streams::Reads;
         }
         if let (true, types::ComponentItem::ComponentInstance(types)) = (name.starts_with("arcllm:llm/types@"), item.ty)
+            && types.exports(&runtime.engine).any(|(name, _)| READING.contains(&name))
         {
-            reads = types.exports(&runtime.engine).any(|(name, _)| READING.contains(&name));
+            streams = Streams::Whole;
         }
     }
-    reads
+    streams
 }
 
 /// The first eight bytes tell a component from a core module, and both from anything else.

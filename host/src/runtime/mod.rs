@@ -22,7 +22,7 @@ mod state;
 mod worker;
 mod writing;
 
-pub use component::Origin;
+pub use component::{Origin, Streams};
 pub use instance::Probe;
 
 pub(crate) use bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target};

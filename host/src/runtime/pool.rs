@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     calls::{Taken, Terms},
-    component::Compiled,
+    component::{Compiled, Streams},
     drive,
     failed::{Failed, Outcome},
     handles::Hop,
@@ -92,7 +92,7 @@ impl Pool {
 
     /// Whether the module is given whole answers only.
     pub(crate) fn takes_whole(&self) -> bool {
-        self.compiled.takes_whole
+        self.compiled.streams == Streams::Whole
     }
 
     /// Has an instance serve this call, as soon as there is one with a seat.

@@ -40,7 +40,8 @@ pub(super) async fn check(bench: &Bench, kind: &str, settings: &Map<String, Valu
     ]
 }
 
-fn plain(settings: &Map<String, Value>) -> Scenario {
+/// A chain of the module alone, in which nothing goes wrong.
+pub(super) fn plain(settings: &Map<String, Value>) -> Scenario {
     Scenario {
         name: "contract".to_owned(),
         kind: None,
@@ -48,6 +49,7 @@ fn plain(settings: &Map<String, Value>) -> Scenario {
         settings: settings.clone(),
         modules: Default::default(),
         deadline_seconds: 3600.0,
+        stream: false,
         providers: Default::default(),
         expect: Default::default(),
     }

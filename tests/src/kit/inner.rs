@@ -6,8 +6,11 @@ use std::{
     time::Duration,
 };
 
-use arcllm::{Adapter, ApiError, ContentBlock, ErrorKind, Extensions, Failure, Request, Response, StopReason, Usage};
-use futures::future::BoxFuture;
+use arcllm::{
+    Adapter, Answer, ApiError, ContentBlock, ErrorKind, Event, Extensions, Failure, Request, Response, StopReason,
+    Usage,
+};
+use futures::{StreamExt as _, future::BoxFuture, stream};
 use serde::Deserialize;
 
 /// How a provider replies once.
@@ -25,7 +28,11 @@ pub struct Reply {
     /// An error without a status: `connection`, `timeout`, `parse`, `config`, `module`, `cancelled`,
     /// `deadline_exceeded` or `other`.
     pub error: Option<String>,
-    /// How long the reply takes.
+    /// How many pieces of a streamed answer come before the error.
+    pub after_events: usize,
+    /// How long each event of a streamed answer takes.
+    pub pace_seconds: f64,
+    /// How long the reply takes, or the first event of one that is streamed.
     pub takes_seconds: f64,
     /// It never comes.
     pub never: bool,
@@ -135,17 +142,61 @@ impl Scripted {
     }
 }
 
+/// What a streamed answer says before an error, for each event.
+pub(super) const PIECE: &str = "piece ";
+
+/// The events of a streamed answer, or of the beginning of one that ends in an error.
+fn events(answer: Response, error: Option<ErrorKind>) -> Vec<Result<Event, ErrorKind>> {
+    let text = answer.text().unwrap_or_default();
+    let mut events: Vec<_> = text.split_inclusive(' ').map(|piece| Ok(Event::Text(piece.to_owned()))).collect();
+    match error {
+        Some(error) => events.push(Err(error)),
+        None => {
+            events.extend(answer.content.iter().cloned().map(Event::Block).map(Ok));
+            events.push(Ok(Event::Usage(answer.usage.clone())));
+            events.push(Ok(Event::End(Box::new(answer))));
+        }
+    }
+    events
+}
+
+impl Scripted {
+    /// Notes a request, and waits for its reply.
+    async fn begin(&self, request: &Request) -> Reply {
+        self.log.entries().push(Asked { provider: self.name.clone(), request: request.clone() });
+        let next = self.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let reply = next.unwrap_or_else(|| self.then.clone());
+        if reply.never {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_secs_f64(reply.takes_seconds)).await;
+        reply
+    }
+}
+
 impl Adapter for Scripted {
     fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
         Box::pin(async move {
-            self.log.entries().push(Asked { provider: self.name.clone(), request: Request::clone(&request) });
-            let next = self.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let reply = next.unwrap_or_else(|| self.then.clone());
-            if reply.never {
-                std::future::pending::<()>().await;
-            }
-            tokio::time::sleep(Duration::from_secs_f64(reply.takes_seconds)).await;
+            let reply = self.begin(&request).await;
             reply.result(&self.name, &request)
+        })
+    }
+
+    fn stream(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
+        Box::pin(async move {
+            let reply = self.begin(&request).await;
+            let (answer, error) = match reply.result(&self.name, &request) {
+                Ok(answer) => (answer, None),
+                Err(error) if reply.after_events == 0 => return Err(error),
+                Err(error) => (answer(PIECE.repeat(reply.after_events), &self.name), Some(error)),
+            };
+            let head = Box::new(Response { content: Vec::new(), ..answer.clone() });
+            let pace = Duration::from_secs_f64(reply.pace_seconds);
+            let events = stream::iter(events(answer, error)).then(move |event| async move {
+                tokio::time::sleep(pace).await;
+                event
+            });
+            Ok(Answer::Stream { head, events: events.boxed() })
         })
     }
 }

@@ -7,9 +7,12 @@ mod contract;
 mod inner;
 mod run;
 mod scenario;
+mod streams;
+mod told;
 
 use std::path::Path;
 
+use arcllm::Streams;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -67,13 +70,24 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
         let subject = bench.describe().await?;
         let kind = subject.kind.unwrap_or_default();
         let settings = contract::settings(&subject.config_schema.unwrap_or_default());
-        let clauses = contract::check(&bench, &kind, &settings).await.into_iter();
+        let mut clauses = contract::check(&bench, &kind, &settings).await;
+        clauses.extend(streams::check(&bench, &settings).await);
         let mut checks: Vec<Check> = clauses
+            .into_iter()
             .map(|(name, differences)| Check { group: "contract", name: name.to_owned(), differences })
             .collect();
-        for scenario in scenarios.iter().filter(|scenario| scenario.kind.as_ref().is_none_or(|wanted| *wanted == kind))
-        {
-            let differences = bench.play(scenario).await;
+        let takes_whole = subject.streams == Some(Streams::Whole);
+        let fits = |scenario: &&Scenario| {
+            scenario.kind.as_ref().is_none_or(|wanted| *wanted == kind) && !(scenario.stream && takes_whole)
+        };
+        for scenario in scenarios.iter().filter(fits) {
+            let mut scenario = scenario.clone();
+            if scenario.kind.is_none() {
+                // One for every module cannot know what each needs.
+                let needed = settings.clone().into_iter();
+                scenario.settings = needed.chain(scenario.settings).collect();
+            }
+            let differences = bench.play(&scenario).await;
             checks.push(Check { group: "scenario", name: scenario.name.clone(), differences });
         }
         let (wasm, version) = (bench.wasm.display().to_string(), subject.version.unwrap_or_default());

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{
     inner::{Log, Reply, Scripted},
     scenario::{Expect, Scenario},
+    told::Told,
 };
 
 /// The providers of every scenario.
@@ -89,17 +90,31 @@ impl Bench {
         Config::parse(&text, Some(&file)).map_err(|error| error.to_string())
     }
 
-    /// Plays a scenario, and says what differs from what it expects.
+    /// Plays a scenario, with and without streaming, and says what differs from what it expects.
     pub(super) async fn play(&self, scenario: &Scenario) -> Vec<String> {
+        let mut found = if scenario.stream { Vec::new() } else { self.play_once(scenario, false).await };
+        let streamed = self.play_once(scenario, true).await;
+        found.extend(streamed.into_iter().map(|difference| format!("streamed: {difference}")));
+        found
+    }
+
+    async fn play_once(&self, scenario: &Scenario, streamed: bool) -> Vec<String> {
         let (_host, model, log) = match self.load(scenario, Reply::default()).await {
             Ok(loaded) => loaded,
             Err(error) => return vec![format!("does not load: {error}")],
         };
         let started = Instant::now();
-        let result = model.invoke(&[Message::user("Hello")], &[]).await;
+        let (result, told) = match streamed {
+            true => Told::by(model.stream(&[Message::user("Hello")], &[])).await,
+            false => (model.invoke(&[Message::user("Hello")], &[]).await, Told::default()),
+        };
         let took = started.elapsed();
         let asked: Vec<String> = log.asked().into_iter().map(|asked| asked.provider).collect();
-        differences(&scenario.expect, &asked, &result, took)
+        let mut found = differences(&scenario.expect, &asked, &result, took);
+        if streamed {
+            found.extend(told.differences(&scenario.expect, &result));
+        }
+        found
     }
 }
 

@@ -37,6 +37,10 @@ pub struct Scenario {
     /// The deadline of the invoke.
     #[serde(default = "ten_minutes")]
     pub deadline_seconds: f64,
+    /// Whether it is about answers that come in events: then it is not for modules that are given whole ones. Any other
+    /// scenario is played both ways.
+    #[serde(default)]
+    pub stream: bool,
     /// How each provider replies, in order; afterwards it answers well. `primary` is the one that is asked.
     #[serde(default)]
     pub providers: BTreeMap<String, Vec<Reply>>,
@@ -58,6 +62,8 @@ pub struct Expect {
     pub error: Option<String>,
     /// The status of that error.
     pub status: Option<u16>,
+    /// How many pieces of an answer the caller is told before its end.
+    pub pieces: Option<usize>,
     /// How long the whole invoke takes, in seconds.
     pub took: Option<Bounds>,
 }
@@ -100,6 +106,7 @@ pub fn bundled() -> Result<Vec<Scenario>, String> {
     let files = [
         ("retry.toml", include_str!("../../scenarios/retry.toml")),
         ("fallback.toml", include_str!("../../scenarios/fallback.toml")),
+        ("streams.toml", include_str!("../../scenarios/streams.toml")),
     ];
     let mut all = Vec::new();
     for (file, text) in files {
