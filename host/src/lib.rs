@@ -87,6 +87,7 @@ mod runtime;
 mod seconds;
 mod stream;
 mod telemetry;
+mod timer;
 mod trail;
 mod warnings;
 mod watch;

@@ -8,7 +8,6 @@ use std::{
 };
 
 use futures::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
-use tokio::time::Instant;
 
 use crate::{
     answer::{EventStream, without_end},
@@ -19,6 +18,7 @@ use crate::{
     received::Received,
     response::Response,
     telemetry::Observed,
+    timer::Timer,
 };
 
 /// How many events may come at once before the deadline is looked at again.
@@ -62,24 +62,22 @@ pub struct ResponseStream {
 struct Running {
     invoke: Arc<Invoke>,
     observed: Observed,
-    /// Ends when the call has to be over.
-    late: BoxFuture<'static, ()>,
     source: Source,
     unchecked: u32,
 }
 
 enum Source {
-    /// The chain is asked.
-    Asking(Asking),
-    /// The answer is coming.
-    Reading(EventStream),
+    /// The chain is asked; the other ends when the call has to be over.
+    Asking(Asking, BoxFuture<'static, ()>),
+    /// The answer is coming, until the deadline.
+    Reading(EventStream, Option<Timer>),
 }
 
 impl ResponseStream {
     pub(crate) fn new(begun: Begun, asking: Asking) -> Self {
         let Begun { invoke, observed, dropped } = begun;
         let late = late(invoke.clone(), dropped).boxed();
-        let running = Running { invoke, observed, late, source: Source::Asking(asking), unchecked: 0 };
+        let running = Running { invoke, observed, source: Source::Asking(asking, late), unchecked: 0 };
         Self { running: Some(running), failed: None, received: Received::default() }
     }
 
@@ -152,40 +150,36 @@ impl Running {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, ErrorKind>> {
         loop {
             match &mut self.source {
-                Source::Asking(asking) => match asking.poll_unpin(context) {
+                Source::Asking(asking, late) => match asking.poll_unpin(context) {
                     Poll::Ready(Ok(answer)) => {
                         self.observed.committed();
-                        self.late = until(self.invoke.deadline()).boxed();
-                        self.source = Source::Reading(answer.events());
+                        self.source = Source::Reading(answer.events(), self.invoke.deadline().map(Timer::at));
                         continue;
                     }
                     Poll::Ready(Err(kind)) => return Poll::Ready(Err(kind)),
-                    Poll::Pending => {}
+                    Poll::Pending => ready!(late.poll_unpin(context)),
                 },
-                Source::Reading(events) => match events.poll_next_unpin(context) {
-                    Poll::Ready(_) if self.is_late() => return Poll::Ready(Err(ErrorKind::DeadlineExceeded)),
+                Source::Reading(events, deadline) => match events.poll_next_unpin(context) {
+                    Poll::Ready(_) if is_late(&mut self.unchecked, &self.invoke) => {
+                        return Poll::Ready(Err(ErrorKind::DeadlineExceeded));
+                    }
                     Poll::Ready(Some(event)) => return Poll::Ready(event),
                     Poll::Ready(None) => return Poll::Ready(Err(without_end(""))),
-                    Poll::Pending => {}
+                    Poll::Pending => match deadline {
+                        Some(deadline) => ready!(deadline.poll(context)),
+                        None => return Poll::Pending,
+                    },
                 },
             }
-            ready!(self.late.poll_unpin(context));
             return Poll::Ready(Err(ErrorKind::DeadlineExceeded));
         }
     }
-
-    /// Whether the deadline has passed, looked at now and then: events that never pause would outrun the timer.
-    fn is_late(&mut self) -> bool {
-        self.unchecked = (self.unchecked + 1) % UNCHECKED;
-        self.unchecked == 0 && self.invoke.remaining().is_some_and(|remaining| remaining.is_zero())
-    }
 }
 
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
+/// Whether the deadline has passed, looked at now and then: events that never pause would outrun the timer.
+fn is_late(unchecked: &mut u32, invoke: &Invoke) -> bool {
+    *unchecked = (*unchecked + 1) % UNCHECKED;
+    *unchecked == 0 && invoke.remaining().is_some_and(|remaining| remaining.is_zero())
 }
 
 impl fmt::Debug for ResponseStream {

@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use sse_core::{SseDecoder, SseEvent};
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::{
     answer::HttpAnswer,
@@ -26,7 +26,7 @@ use super::{
     format::{Heard, Listen},
     http::HttpAdapter,
 };
-use crate::{answer::Answer, error::ErrorKind, event::Event, response::Response};
+use crate::{answer::Answer, error::ErrorKind, event::Event, response::Response, timer::Timer};
 
 /// How long a connection is waited for to end after an answer that is whole, so that it can be used again.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ pub(super) struct Events {
 #[derive(Default)]
 struct Quiet {
     since: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Timer>,
 }
 
 impl Events {
@@ -200,12 +200,12 @@ impl Quiet {
     fn poll(&mut self, context: &mut Context<'_>, limit: Duration) -> Poll<()> {
         let Some(since) = self.since else { return Poll::Pending };
         loop {
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-            ready!(timer.as_mut().poll(context));
+            let timer = self.timer.get_or_insert_with(|| Timer::at(since + limit));
+            ready!(timer.poll(context));
             let Some(left) = limit.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else {
                 return Poll::Ready(());
             };
-            timer.as_mut().reset(Instant::now() + left);
+            timer.reset(Instant::now() + left);
         }
     }
 }

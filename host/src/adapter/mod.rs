@@ -30,6 +30,7 @@ mod http;
 mod json;
 mod key;
 mod openai;
+mod template;
 
 pub(crate) use http::HttpAdapter;
 pub(crate) use key::ApiKey;

@@ -3,7 +3,7 @@
 //! Its events are put together to the message that an answer without streaming would have been, which the same code
 //! reads.
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -13,6 +13,7 @@ use crate::{
     adapter::{
         format::{Heard, Listen, Unreadable},
         json::{Malformed, Node},
+        template::Template,
     },
     content::ContentBlock,
     event::Event,
@@ -24,6 +25,9 @@ pub(super) struct Stream {
     message: Map<String, Value>,
     blocks: Vec<Block>,
     calls: usize,
+    /// A piece of the text at this place.
+    piece: Template,
+    piece_of: usize,
 }
 
 /// A block that has begun.
@@ -46,13 +50,15 @@ struct Block {
 struct ContentBlockDelta<'a> {
     r#type: &'a str,
     index: u64,
+    #[serde(borrow)]
     delta: Delta<'a>,
 }
 
 #[derive(Deserialize)]
 struct Delta<'a> {
     r#type: &'a str,
-    text: Option<String>,
+    #[serde(borrow)]
+    text: Option<Cow<'a, str>>,
     thinking: Option<String>,
     partial_json: Option<String>,
 }
@@ -101,16 +107,23 @@ fn not_json(error: serde_json::Error) -> Malformed {
 impl Stream {
     /// A piece of text, of reasoning or of arguments, without making a tree of it. None if it is anything else.
     fn hear_piece(&mut self, data: &str) -> Option<Option<Event>> {
+        if let (Some(text), Some(block)) = (self.piece.text(data), self.blocks.get_mut(self.piece_of)) {
+            block.text.push_str(text);
+            return Some(Some(Event::Text(text.to_owned())).filter(says_something));
+        }
         let event: ContentBlockDelta<'_> = serde_json::from_str(data).ok()?;
         if event.r#type != "content_block_delta" {
             return None;
         }
-        let block = self.blocks.iter_mut().rev().find(|block| block.index == event.index && !block.ended)?;
+        let at = self.blocks.iter().rposition(|block| block.index == event.index && !block.ended)?;
+        let block = self.blocks.get_mut(at)?;
         let delta = event.delta;
         Some(match (delta.r#type, delta.text, delta.thinking, delta.partial_json, block.call) {
             ("text_delta", Some(text), ..) => {
                 block.text.push_str(&text);
-                Some(Event::Text(text)).filter(says_something)
+                self.piece.learn(data, &text);
+                self.piece_of = at;
+                Some(Event::Text(text.into_owned())).filter(says_something)
             }
             ("thinking_delta", _, Some(text), ..) => {
                 block.thinking.push_str(&text);
@@ -197,6 +210,7 @@ impl Stream {
         let Some(block) = self.blocks.get_mut(at).filter(|block| !block.ended) else { return Ok(()) };
         block.ended = true;
         block.complete();
+        self.piece.forget();
         match decode::block(at, &Node::root(&block.value))? {
             ContentBlock::ToolUse(call) => {
                 events.push_back(Event::ToolUseEnd { index: block.call.unwrap_or_default(), call });

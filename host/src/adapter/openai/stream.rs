@@ -4,7 +4,7 @@
 //! Its chunks are put together to the completion that an answer without streaming would have been, which the same code
 //! reads.
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque};
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
@@ -14,6 +14,7 @@ use crate::{
     adapter::{
         format::{Heard, Listen, Unreadable},
         json::{Malformed, Node},
+        template::Template,
     },
     content::ContentBlock,
     event::Event,
@@ -34,6 +35,8 @@ pub(super) struct Stream {
     parts: Vec<Value>,
     calls: Vec<Call>,
     finish_reason: Option<Value>,
+    /// A chunk that is a piece of text.
+    piece: Template,
 }
 
 /// Text that comes in pieces.
@@ -70,7 +73,8 @@ struct Chunk<'a> {
 struct Choice<'a> {
     #[serde(default)]
     index: u64,
-    delta: Delta,
+    #[serde(borrow)]
+    delta: Delta<'a>,
     finish_reason: Option<&'a str>,
     error: Option<IgnoredAny>,
     usage: Option<IgnoredAny>,
@@ -78,8 +82,9 @@ struct Choice<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Delta {
-    content: String,
+struct Delta<'a> {
+    #[serde(borrow)]
+    content: Cow<'a, str>,
     #[serde(rename = "role")]
     _role: Option<IgnoredAny>,
 }
@@ -114,7 +119,7 @@ impl Listen for Stream {
     }
 
     fn body(&mut self) -> Value {
-        let Self { root, reasoning, content, refusal, parts, calls, finish_reason } = std::mem::take(self);
+        let Self { root, reasoning, content, refusal, parts, calls, finish_reason, piece: _ } = std::mem::take(self);
         let mut message = Map::new();
         let text = |text: Text| if text.text.is_empty() { Value::Null } else { text.text.into() };
         message.insert("reasoning_content".to_owned(), text(reasoning));
@@ -139,14 +144,21 @@ impl Listen for Stream {
 
 impl Stream {
     /// A piece of text, without making a tree of its chunk. None if it is anything else.
-    fn hear_piece(&self, data: &str) -> Option<String> {
+    fn hear_piece(&mut self, data: &str) -> Option<String> {
+        if let Some(piece) = self.piece.text(data) {
+            return Some(piece.to_owned());
+        }
         let Chunk { choices: [choice], error: None, usage: None, x_groq: None } = serde_json::from_str(data).ok()?
         else {
             return None;
         };
         let Choice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
         // The first one also tells who answers.
-        (!self.root.is_empty()).then_some(delta.content)
+        if self.root.is_empty() {
+            return None;
+        }
+        self.piece.learn(data, &delta.content);
+        Some(delta.content.into_owned())
     }
 
     fn say(&mut self, piece: String, events: &mut VecDeque<Event>) {
