@@ -71,9 +71,14 @@ Examples:
   git diff | arcllm invoke --system 'Review this change.' -
   arcllm invoke --provider anthropic --module retry='{\"max_retries\": 5}' --module fallback=off --trace 'Hello'
   arcllm invoke --json --request conversation.json
+  arcllm invoke --stream 'Tell me a story.'
 
 A request is JSON: {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"tools\": [], \"options\": {}}.
 The `message` of an answer printed with --json can be appended to its `messages` as it is.
+
+With --stream --json every line but the last is an event: {\"type\": \"text\", \"text\": \"Once\"}, for one. The last line has
+no `type`: it is what --json prints without --stream. An error there has in `received` what had arrived before it.
+An answer that has begun is not asked for again: retry and fallback are for what fails before its first event.
 
 Exit codes: 0 an answer; 1 no answer; 2 a mistake in the configuration or the arguments.")]
 pub(crate) struct Invoke {
@@ -106,10 +111,14 @@ pub(crate) struct Invoke {
     /// The most time that the whole call may take, retries and fallbacks included.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) deadline: Option<Duration>,
-    /// Print one JSON object.
+    /// Write the answer as it comes.
+    #[arg(long)]
+    pub(crate) stream: bool,
+    /// Print one JSON object; with --stream, before it one for each event, a line each.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Show on standard error every attempt, every wait and who decided it.
+    /// Show on standard error every attempt, every wait and who decided it; with --stream, also when the first event came
+    /// and how fast the others followed.
     #[arg(long)]
     pub(crate) trace: bool,
 }
