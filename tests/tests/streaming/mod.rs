@@ -1,3 +1,4 @@
 //! Answers in events, through the chain and over real sockets.
 
 mod basics;
+mod command;

@@ -27,7 +27,17 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(crate) struct Arcllm {
     command: Command,
     input: Vec<u8>,
-    to_full_disk: bool,
+    stdout: Stdout,
+}
+
+/// Where standard output goes.
+#[derive(Debug)]
+enum Stdout {
+    /// To where it can be read.
+    File,
+    #[cfg(target_os = "linux")]
+    FullDisk,
+    ClosedPipe,
 }
 
 impl Arcllm {
@@ -44,7 +54,7 @@ impl Arcllm {
         if let Some(path) = env::var_os("PATH") {
             command.env("PATH", path);
         }
-        Ok(Self { command, input: Vec::new(), to_full_disk: false })
+        Ok(Self { command, input: Vec::new(), stdout: Stdout::File })
     }
 
     /// Adds arguments.
@@ -72,7 +82,14 @@ impl Arcllm {
     #[cfg(target_os = "linux")]
     #[must_use]
     pub(crate) fn with_full_disk(mut self) -> Self {
-        self.to_full_disk = true;
+        self.stdout = Stdout::FullDisk;
+        self
+    }
+
+    /// Has its standard output be a pipe that nobody reads from any more.
+    #[must_use]
+    pub(crate) fn with_closed_pipe(mut self) -> Self {
+        self.stdout = Stdout::ClosedPipe;
         self
     }
 
@@ -88,8 +105,12 @@ impl Arcllm {
         File::create(file("stdin"))?.write_all(&self.input)?;
         self.command.stdin(Stdio::from(File::open(file("stdin"))?));
         let stdout = File::create(file("stdout"))?;
-        let stdout = if self.to_full_disk { File::options().write(true).open("/dev/full")? } else { stdout };
-        self.command.stdout(Stdio::from(stdout));
+        self.command.stdout(match self.stdout {
+            Stdout::File => Stdio::from(stdout),
+            #[cfg(target_os = "linux")]
+            Stdout::FullDisk => Stdio::from(File::options().write(true).open("/dev/full")?),
+            Stdout::ClosedPipe => Stdio::from(io::pipe()?.1),
+        });
         self.command.stderr(Stdio::from(File::create(file("stderr"))?));
         Ok(Running { process: self.command.spawn()?, files })
     }
