@@ -76,9 +76,9 @@ Examples:
 A request is JSON: {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"tools\": [], \"options\": {}}.
 The `message` of an answer printed with --json can be appended to its `messages` as it is.
 
-With --stream --json every line but the last is an event: {\"type\": \"text\", \"text\": \"Once\"}, for one. The last line has
-no `type`: it is what --json prints without --stream. An error there has in `received` what had arrived before it.
-An answer that has begun is not asked for again: retry and fallback are for what fails before its first event.
+With --stream --json every line but the last is an event, such as {\"type\": \"text\", \"text\": \"Once\"}.
+The last has no `type`: it is what --json prints without --stream. An error has in `received` what
+had arrived. Nothing is asked again once an answer has begun.
 
 Exit codes: 0 an answer; 1 no answer; 2 a mistake in the configuration or the arguments.")]
 pub(crate) struct Invoke {
@@ -178,9 +178,25 @@ Example:
   fault = \"reset\"
 
   [[reply]]
-  text = \"Back again.\"
+  text = \"Back again, but not for long.\"
+  pace_seconds = 0.2
+  fault = \"truncate\"
+  fault_at = { before_event = 7 }
   END
   arcllm simulate --script outage.toml --port 8088
+
+A request that asks for a stream gets its answer as one. Keys of a [[reply]] for streams:
+  stream              true or false: stream it, or not, whatever the request asks for
+  pace_seconds        the wait between two events
+  body_delay_seconds  the wait before the first event
+  pieces              how many pieces each text comes in; by default it comes word by word
+  piece_bytes         or how long the pieces are
+  fault_at            where a fault happens: { byte = N }, { before_event = N }, { in_event = N },
+                      { in_character = N } or \"before-end\"; events count from 1
+  events              a list of texts that are sent as they are
+  line_end            \"lf\", \"crlf\" or \"cr\"
+  comments, split_data, pings, unknown_events, coalesced, gzip
+                      true: streams of a shape that is unusual but allowed
 
 It speaks both wire formats: set base_url = \"http://127.0.0.1:8088\" for a provider of either adapter.")]
 pub(crate) struct Simulate {
