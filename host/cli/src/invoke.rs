@@ -21,6 +21,9 @@ use crate::{
     timeline::{Timeline, outcome_of},
 };
 
+/// How long what is left to write may take after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(1);
+
 pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     let request = request(&arguments)?;
     let host = host(arguments.config.as_deref())?;
@@ -36,6 +39,7 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     let mut streamed = arguments.stream.then(|| Streamed::new(arguments.json));
     // Listened for before anything is sent.
     let mut interrupt = std::pin::pin!(interrupt());
+    tokio::spawn(give_up());
     let result = async {
         spinner.say(format!("loading {provider}"));
         let model = tokio::select! {
@@ -68,6 +72,14 @@ async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Ends the command some time after Ctrl-C. It has ended by then, unless it writes to a pipe that is full and that nobody
+/// reads from: there it cannot look out for anything.
+async fn give_up() {
+    interrupt().await;
+    tokio::time::sleep(GRACE).await;
+    std::process::exit(1);
 }
 
 /// Tells what was tried and, of an answer that came in events, how fast they came.

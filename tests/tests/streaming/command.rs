@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     scene::{FAST, around_both, count, dead, replies, soon},
-    support::{Chain, Folder, Output},
+    support::{Chain, Folder, Output, Running},
 };
 
 /// A provider that gives this one reply.
@@ -45,6 +45,13 @@ fn broken(fault: Fault) -> Reply {
     Reply::text("One two three four").with_fault(fault).fault_at(Place::BeforeEvent(6))
 }
 
+#[cfg(unix)]
+fn interrupt(running: &Running) {
+    let kill = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+/// Answers that are whole.
 fn whole() -> Vec<Reply> {
     vec![
         Reply::text("Hello there"),
@@ -175,8 +182,7 @@ async fn an_interrupt_ends_it_with_what_had_arrived() {
             }
         };
         soon(written).await;
-        let kill = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status();
-        assert!(kill.unwrap().success());
+        interrupt(&running);
         let output = soon(running.end()).await.unwrap();
         assert_eq!(output.code, 1, "{output:?}");
         if json {
@@ -200,6 +206,21 @@ async fn a_closed_pipe_ends_it_quietly() {
         let output = soon(folder.arcllm(arguments).unwrap().with_closed_pipe().run()).await.unwrap();
         assert_eq!((output.code, output.stderr.as_str()), (1, ""));
         soon(a.wait_until(|requests| requests[0].dropped())).await;
+    }
+}
+
+/// It cannot look out for Ctrl-C while it waits for the pipe.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_interrupt_ends_it_where_nobody_reads() {
+    // More than a pipe holds.
+    let much = Reply::text("word ".repeat(100_000)).pieces(1);
+    for arguments in [&["invoke", "Hi"][..], &["invoke", "--stream", "Hi"], &["invoke", "--stream", "--json", "Hi"]] {
+        let (_a, folder) = gives(Format::OpenAi, much.clone()).await;
+        let running = folder.arcllm(arguments).unwrap().with_stalled_pipe().start().unwrap();
+        soon(running.has_written()).await.unwrap();
+        interrupt(&running);
+        assert_eq!(soon(running.end()).await.unwrap().code, 1, "{arguments:?}");
     }
 }
 
