@@ -1,11 +1,15 @@
-//! An agent whose code has no line about failures, over providers that fail at each of its turns.
+//! Agents whose code has no line about failures, over providers that fail at each of their turns.
 
 #[expect(dead_code, reason = "the example's `main` starts a provider of its own")]
 #[path = "../../host/examples/agent_loop.rs"]
 mod agent_loop;
 
-use arcllm::Overrides;
-use arcllm_simulator::{Fault, Format, Recorded, Reply, Simulator};
+#[expect(dead_code, reason = "the example's `main` starts a provider of its own")]
+#[path = "../../host/examples/streamed_agent.rs"]
+mod streamed_agent;
+
+use arcllm::{Error, ErrorKind, Overrides, Response};
+use arcllm_simulator::{Fault, Format, Place, Recorded, Reply, Simulator};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -152,4 +156,75 @@ async fn both_get_it_through_the_worst() {
             assert_eq!(conversations(&b), of_b.iter().map(|turn| expected(*turn)).collect::<Vec<_>>(), "{order}");
         }
     }
+}
+
+// The one that reads answers as they come.
+
+/// Faults before there is anything to see, of streams and of whatever else.
+fn early_faults() -> Vec<Reply> {
+    let in_stream = [Fault::ResetInBody, Fault::Truncate, Fault::SilenceInBody, Fault::EndEarly, Fault::ErrorEvent];
+    let in_stream = in_stream.map(|fault| Reply::fault(fault).fault_at(Place::BeforeEvent(1)));
+    let before = [Fault::Reset, Fault::ResetInHead, Fault::Close, Fault::Silence].map(Reply::fault);
+    let statuses = [429, 503, 529].map(Reply::status);
+    in_stream.into_iter().chain(before).chain(statuses).collect()
+}
+
+/// What the streamed agent has shown, and how it ended.
+async fn run_streamed(chain: &Chain) -> (String, Result<Response, Error>) {
+    let model = load(&chain.folder().unwrap(), Overrides::new()).await;
+    let mut shown = String::new();
+    let result = soon(streamed_agent::answer(&model, streamed_agent::QUESTION, |piece| shown.push_str(piece))).await;
+    (shown, result)
+}
+
+const CALLS: &str = "I look at both at once.\n[temperature {\"city\":\"Oslo\"}]\n[temperature {\"city\":\"Rome\"}]";
+const LAST: &str = "In Rome: 11 °C, and -4.5 °C in Oslo.";
+
+/// The conversation of each of the two turns.
+fn expected_streamed(turn: usize) -> Vec<String> {
+    let all = [
+        streamed_agent::QUESTION,
+        "I look at both at once.",
+        "call_1 calls temperature {\"city\":\"Oslo\"}",
+        "call_2 calls temperature {\"city\":\"Rome\"}",
+        "call_1 gives Oslo: -4.5",
+        "call_2 gives Rome: 11",
+    ];
+    all[..[1, 6][turn]].iter().map(|line| (*line).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn streamed_it_shows_nothing_of_the_faults() {
+    let cases = FORMATS.into_iter().flat_map(|format| early_faults().into_iter().map(move |fault| (format, fault)));
+    let running = cases.map(async |(format, fault)| {
+        let [one, two] = streamed_agent::turns();
+        let (a, b) =
+            (replies([fault.clone(), one, fault.clone(), fault.clone()]).await, replies([fault.clone(), two]).await);
+        let chain = Chain::new().provider_with("a", format, &a.url(), "timeout_seconds = 1.0");
+        let chain = chain.provider_with("b", Format::Anthropic, &b.url(), "timeout_seconds = 1.0");
+        let chain = chain.host("order = [\"fallback\", \"retry\"]").module("fallback", "chain = [\"a\", \"b\"]");
+        let (shown, result) = run_streamed(&chain.module("retry", &format!("{FAST}\nmax_retries = 1"))).await;
+        assert_eq!(shown, format!("{CALLS}\n{LAST}\n"), "{fault}: {result:?}");
+        assert_eq!(result.unwrap().text().unwrap(), LAST);
+        // The first turn is answered by `a` in the end, the second by `b`.
+        let sent = [0, 0, 1, 1].map(expected_streamed);
+        assert_eq!(conversations(&a), sent, "{fault}");
+        assert_eq!(conversations(&b), sent[2..], "{fault}");
+    });
+    join_all(running).await;
+}
+
+/// The answer breaks off before its end, and yet they have begun.
+#[tokio::test]
+async fn streamed_it_starts_tools_before_the_answer_ends() {
+    let [one, _] = streamed_agent::turns();
+    let a = replies([one.with_fault(Fault::Truncate).fault_at(Place::BeforeEnd)]).await;
+    let chain = Chain::new().provider("a", Format::Anthropic, &a.url());
+    let (shown, result) = run_streamed(&chain.module("retry", FAST)).await;
+    assert_eq!(shown, CALLS);
+    let error = result.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Connection(_)), "{error:?}");
+    let received = serde_json::to_value(&error.received).unwrap();
+    assert_eq!((&received[1]["id"], &received[2]["id"]), (&json!("call_1"), &json!("call_2")));
+    assert_eq!(a.requests().len(), 1, "what was shown is not asked for again");
 }

@@ -348,8 +348,21 @@ async fn the_demo_needs_nothing_and_shows_everything() {
         "fallback",
         "answered by spare",
         "Still here: the third provider has answered.",
+        "The answer: These words come one by one, and nothing was seen of the two that failed.\n",
+        "3 attempts",
+        "to the first event",
     ] {
         assert!(output.stdout.contains(part), "no {part:?}: {}", output.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_help_says_what_a_script_can_say_of_streams() {
+    let output = run(&Folder::new("").unwrap(), &["simulate", "--help"]).await;
+    let keys = "stream pace_seconds body_delay_seconds pieces piece_bytes fault_at events line_end comments split_data \
+                pings unknown_events coalesced gzip byte before_event in_event in_character \"before-end\"";
+    for key in keys.split(' ') {
+        assert!(output.stdout.contains(key), "no {key}: {}", output.stdout);
     }
 }
 

@@ -71,9 +71,14 @@ Examples:
   git diff | arcllm invoke --system 'Review this change.' -
   arcllm invoke --provider anthropic --module retry='{\"max_retries\": 5}' --module fallback=off --trace 'Hello'
   arcllm invoke --json --request conversation.json
+  arcllm invoke --stream 'Tell me a story.'
 
 A request is JSON: {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"tools\": [], \"options\": {}}.
 The `message` of an answer printed with --json can be appended to its `messages` as it is.
+
+With --stream --json every line but the last is an event, such as {\"type\": \"text\", \"text\": \"Once\"}.
+The last has no `type`: it is what --json prints without --stream. An error has in `received` what
+had arrived. Nothing is asked again once an answer has begun.
 
 Exit codes: 0 an answer; 1 no answer; 2 a mistake in the configuration or the arguments.")]
 pub(crate) struct Invoke {
@@ -106,10 +111,14 @@ pub(crate) struct Invoke {
     /// The most time that the whole call may take, retries and fallbacks included.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) deadline: Option<Duration>,
-    /// Print one JSON object.
+    /// Write the answer as it comes.
+    #[arg(long)]
+    pub(crate) stream: bool,
+    /// Print one JSON object; with --stream, before it one for each event, a line each.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Show on standard error every attempt, every wait and who decided it.
+    /// Show on standard error every attempt, every wait and who decided it; with --stream, also when the first event came
+    /// and how fast the others followed.
     #[arg(long)]
     pub(crate) trace: bool,
 }
@@ -169,9 +178,25 @@ Example:
   fault = \"reset\"
 
   [[reply]]
-  text = \"Back again.\"
+  text = \"Back again, but not for long.\"
+  pace_seconds = 0.2
+  fault = \"truncate\"
+  fault_at = { before_event = 7 }
   END
   arcllm simulate --script outage.toml --port 8088
+
+A request that asks for a stream gets its answer as one. Keys of a [[reply]] for streams:
+  stream              true or false: stream it, or not, whatever the request asks for
+  pace_seconds        the wait between two events
+  body_delay_seconds  the wait before the first event
+  pieces              how many pieces each text comes in; by default it comes word by word
+  piece_bytes         or how long the pieces are
+  fault_at            where a fault happens: { byte = N }, { before_event = N }, { in_event = N },
+                      { in_character = N } or \"before-end\"; events count from 1
+  events              a list of texts that are sent as they are
+  line_end            \"lf\", \"crlf\" or \"cr\"
+  comments, split_data, pings, unknown_events, coalesced, gzip
+                      true: streams of a shape that is unusual but allowed
 
 It speaks both wire formats: set base_url = \"http://127.0.0.1:8088\" for a provider of either adapter.")]
 pub(crate) struct Simulate {

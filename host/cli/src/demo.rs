@@ -1,23 +1,27 @@
-//! `arcllm demo`: three simulated providers, one of them failing, one dead, and the chain that finds the third.
+//! `arcllm demo`: three simulated providers, one of them failing, one dead, and the chain that finds the third: once for
+//! an answer in one piece, once for one that is streamed.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anstyle::Style;
-use arcllm::{Config, Host, Message, Overrides};
-use arcllm_simulator::{Reply, Script, Simulator};
+use arcllm::{Config, Event, Host, Message, Overrides};
+use arcllm_simulator::{Fault, Place, Reply, Script, Simulator};
+use futures::StreamExt as _;
 
-use crate::{failure::Failure, output::line, timeline::Timeline};
+use crate::{
+    failure::Failure,
+    output::{Text, line},
+    pace::Pace,
+    timeline::Timeline,
+};
 
 const STRONG: Style = Style::new().bold();
 
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
-    let busy = Script::new([Reply::status(529), Reply::status(429).header("retry-after", "0.8"), Reply::status(529)]);
-    let (busy, dead, spare) = tokio::try_join!(
-        Simulator::start(busy),
-        Simulator::start(Script::refuse()),
-        Simulator::start(Script::new([Reply::text("Still here: the third provider has answered.")])),
-    )
-    .map_err(|error| Failure::usage(format!("the simulated providers do not start: {error}")))?;
+    let (busy, spare) = scripts();
+    let (busy, dead, spare) =
+        tokio::try_join!(Simulator::start(busy), Simulator::start(Script::refuse()), Simulator::start(spare))
+            .map_err(|error| Failure::usage(format!("the simulated providers do not start: {error}")))?;
     let text = config(&busy.url(), &dead.url(), &spare.url());
     let host = Host::builder().config(Config::parse(&text, None)?).build()?;
 
@@ -35,8 +39,54 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let answer = model.invoke(&[Message::user("Is anybody there?")], &[]).await?;
     let outcome = format!("answered by {}", answer.provider);
     line!("{}", Timeline { trail: &answer.trail, outcome: &outcome })?;
-    line!("{STRONG}The answer{STRONG:#}: {}", answer.text().unwrap_or_default())?;
+    line!("{STRONG}The answer{STRONG:#}: {}\n", answer.text().unwrap_or_default())?;
+    streamed(&host).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `busy` and `spare` reply: to the first question, then to the one whose answer is streamed.
+fn scripts() -> (Script, Script) {
+    let overloaded = || Reply::status(529);
+    let hinted = Reply::status(429).header("retry-after", "0.8");
+    // After the event that opens the stream, before one that says something.
+    let cut = Reply::fault(Fault::Truncate).fault_at(Place::BeforeEvent(2));
+    let words = Reply::text("These words come one by one, and nothing was seen of the two that failed.");
+    (
+        Script::new([overloaded(), hinted, overloaded(), cut]),
+        Script::new([
+            Reply::text("Still here: the third provider has answered."),
+            words.pace(Duration::from_millis(50)),
+        ]),
+    )
+}
+
+/// The same chain without retry, to keep it short.
+async fn streamed(host: &Host) -> Result<(), Failure> {
+    line!(
+        "{STRONG}Streamed{STRONG:#}, with retry off: `busy` breaks off before its first word, so another can still be asked."
+    )?;
+    line!("{STRONG}The agent's code{STRONG:#}: model.stream(&messages, &[]), and `Event::Text(piece)` from it\n")?;
+    let model = host.load_model("busy", Overrides::new().module("retry", false)).await?;
+    let mut text = Text::new();
+    let mut pace = Pace::begin();
+    let mut answer = model.stream(&[Message::user("Is anybody there?")], &[]);
+    text.write(&format!("{STRONG}The answer{STRONG:#}: "))?;
+    while let Some(event) = answer.next().await {
+        match event? {
+            Event::End(response) => {
+                text.write("\n\n")?;
+                let outcome = format!("answered by {}", response.provider);
+                text.write(&format!("{}{pace}", Timeline { trail: &response.trail, outcome: &outcome }))?;
+            }
+            event => {
+                pace.event();
+                if let Event::Text(piece) = &event {
+                    text.write(piece)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn config(busy: &str, dead: &str, spare: &str) -> String {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use arcllm::{Config, ErrorKind, Host, Message, Options, Overrides, Request, Response};
+use arcllm::{Config, Error, ErrorKind, Host, Message, Options, Overrides, Request, Response};
 
 use serde_json::Value;
 
@@ -17,8 +17,12 @@ use crate::{
     failure::Failure,
     output::{line, tell},
     progress::Spinner,
+    streamed::Streamed,
     timeline::{Timeline, outcome_of},
 };
+
+/// How long what is left to write may take after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     let request = request(&arguments)?;
@@ -31,39 +35,65 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     })?;
     let overrides = Overrides { model: arguments.model, modules: modules(arguments.modules)? };
 
-    let spinner = Spinner::start(!arguments.json);
+    let mut spinner = Spinner::start(!arguments.json);
+    let mut streamed = arguments.stream.then(|| Streamed::new(arguments.json));
     // Listened for before anything is sent.
-    let mut interrupt = std::pin::pin!(async {
-        // Where it cannot be listened for, nothing interrupts.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    });
+    let mut interrupt = std::pin::pin!(interrupt());
+    tokio::spawn(give_up());
     let result = async {
         spinner.say(format!("loading {provider}"));
         let model = tokio::select! {
             biased;
-            () = &mut interrupt => return Err(ErrorKind::Cancelled.into()),
+            () = &mut interrupt => return Err(Error::from(ErrorKind::Cancelled).into()),
             model = host.load_model(provider, overrides) => model?,
         };
-        model.invoke_until(request, interrupt).await
+        match &mut streamed {
+            Some(streamed) => streamed.follow(model.stream_with(request), interrupt, &mut spinner).await,
+            None => Ok(model.invoke_until(request, interrupt).await?),
+        }
     }
     .await;
     spinner.stop();
 
     if arguments.trace {
-        let (trail, outcome) = match &result {
-            Ok(response) => (&response.trail, format!("answered by {} ({})", response.provider, response.model)),
-            Err(error) => (&error.trail, outcome_of(error)),
-        };
-        tell(Timeline { trail, outcome: &outcome });
+        trace(&result, streamed.as_ref());
     }
     let response = result?;
     match arguments.json {
         true => line!("{}", serde_json::to_string(&response).map_err(|error| Failure::usage(error.to_string()))?)?,
-        false => print(&response)?,
+        false => print(&response, streamed.is_some())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ready when Ctrl-C is pressed.
+async fn interrupt() {
+    // Where it cannot be listened for, nothing interrupts.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Ends the command some time after Ctrl-C. It has ended by then, unless it writes to a pipe that is full and that nobody
+/// reads from: there it cannot look out for anything.
+async fn give_up() {
+    interrupt().await;
+    tokio::time::sleep(GRACE).await;
+    std::process::exit(1);
+}
+
+/// Tells what was tried and, of an answer that came in events, how fast they came.
+fn trace(result: &Result<Response, Failure>, streamed: Option<&Streamed>) {
+    let (trail, outcome) = match result {
+        Ok(response) => (&response.trail, format!("answered by {} ({})", response.provider, response.model)),
+        Err(Failure::Error(error)) => (&error.trail, outcome_of(error)),
+        // Nobody reads the answer, and what was tried for it is not known.
+        Err(Failure::Usage(_) | Failure::Output(_) | Failure::Told) => return,
+    };
+    tell(Timeline { trail, outcome: &outcome });
+    if let Some(streamed) = streamed {
+        tell(&streamed.pace);
+    }
 }
 
 /// A host of this file, or of the one that the environment points to. No run of the command lasts until a module changes.
@@ -161,9 +191,9 @@ fn read_standard_input() -> std::io::Result<String> {
     Ok(text)
 }
 
-/// For a person: the text, then what the model asks for.
-fn print(response: &Response) -> Result<(), Failure> {
-    if let Some(text) = response.text() {
+/// For a person: the text, unless it has been written as it came, then what the model asks for.
+fn print(response: &Response, streamed: bool) -> Result<(), Failure> {
+    if let Some(text) = response.text().filter(|_| !streamed) {
         line!("{text}")?;
     }
     for call in response.tool_calls() {

@@ -8,8 +8,10 @@ mod invoke;
 mod module_test;
 mod modules;
 mod output;
+mod pace;
 mod progress;
 mod simulate;
+mod streamed;
 mod timeline;
 
 use std::process::ExitCode;

@@ -1,6 +1,11 @@
 //! Standard output and standard error. That nobody reads them, or that a disk is full, is an error and no panic.
 
-use std::{fmt, io::Write as _};
+use std::{
+    fmt,
+    io::{Stdout, Write as _},
+};
+
+use anstream::AutoStream;
 
 use crate::failure::Failure;
 
@@ -21,4 +26,30 @@ pub(crate) fn write_line(line: fmt::Arguments<'_>) -> Result<(), Failure> {
 /// Writes to standard error; there is nowhere to report to if that fails.
 pub(crate) fn tell(text: impl fmt::Display) {
     let _ = write!(anstream::stderr(), "{text}");
+}
+
+/// A text that is written to standard output piece by piece, to be seen as it comes.
+pub(crate) struct Text {
+    /// One for the whole text: a control sequence may begin in one piece and end in the next.
+    output: AutoStream<Stdout>,
+    in_line: bool,
+}
+
+impl Text {
+    pub(crate) fn new() -> Self {
+        Self { output: anstream::stdout(), in_line: false }
+    }
+
+    pub(crate) fn write(&mut self, piece: &str) -> Result<(), Failure> {
+        if let Some(last) = piece.chars().next_back() {
+            self.in_line = last != '\n';
+        }
+        let written = self.output.write_all(piece.as_bytes());
+        written.and_then(|()| self.output.flush()).map_err(Failure::Output)
+    }
+
+    /// Ends the line, if it is in the midst of one.
+    pub(crate) fn end_line(&mut self) -> Result<(), Failure> {
+        if self.in_line { self.write("\n") } else { Ok(()) }
+    }
 }

@@ -54,9 +54,9 @@ impl Spinner {
         }
     }
 
-    /// Leaves no trace of it.
-    pub(crate) fn stop(self) {
-        if let Some(bar) = self.0 {
+    /// Leaves no trace of it. Nothing happens if it has stopped before.
+    pub(crate) fn stop(&mut self) {
+        if let Some(bar) = self.0.take() {
             *turning() = None;
             bar.finish_and_clear();
         }

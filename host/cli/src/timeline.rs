@@ -17,9 +17,10 @@ pub(crate) struct Timeline<'a> {
     pub(crate) outcome: &'a str,
 }
 
-/// How an invoke without an answer ended.
+/// How an invoke without an answer, or with a part of one, ended.
 pub(crate) fn outcome_of(error: &Error) -> String {
-    format!("no answer: {}", error.kind.as_str().replace('_', " "))
+    let answer = if error.received.is_empty() { "no answer" } else { "no whole answer" };
+    format!("{answer}: {}", error.kind.as_str().replace('_', " "))
 }
 
 impl fmt::Display for Timeline<'_> {
@@ -115,11 +116,11 @@ fn what(attempt: &Attempt) -> String {
     format!("{outcome}{hint} ({})", length(attempt.took))
 }
 
-fn clock(time: Duration) -> String {
+pub(crate) fn clock(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
 
-fn length(duration: Duration) -> String {
+pub(crate) fn length(duration: Duration) -> String {
     match duration {
         short if short < Duration::from_secs(1) => format!("{} ms", short.as_millis()),
         long => format!("{:.1} s", long.as_secs_f64()),

@@ -1,4 +1,5 @@
 //! Answers in events, through the chain and over real sockets.
 
 mod basics;
+mod command;
 mod modules;

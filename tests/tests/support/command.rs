@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsStr,
     fs::{self, File},
-    io::{self, Write as _},
+    io::{self, PipeReader, Read as _, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -27,7 +27,18 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(crate) struct Arcllm {
     command: Command,
     input: Vec<u8>,
-    to_full_disk: bool,
+    stdout: Stdout,
+}
+
+/// Where standard output goes.
+#[derive(Debug)]
+enum Stdout {
+    /// To where it can be read.
+    File,
+    #[cfg(target_os = "linux")]
+    FullDisk,
+    ClosedPipe,
+    StalledPipe,
 }
 
 impl Arcllm {
@@ -44,7 +55,7 @@ impl Arcllm {
         if let Some(path) = env::var_os("PATH") {
             command.env("PATH", path);
         }
-        Ok(Self { command, input: Vec::new(), to_full_disk: false })
+        Ok(Self { command, input: Vec::new(), stdout: Stdout::File })
     }
 
     /// Adds arguments.
@@ -72,7 +83,21 @@ impl Arcllm {
     #[cfg(target_os = "linux")]
     #[must_use]
     pub(crate) fn with_full_disk(mut self) -> Self {
-        self.to_full_disk = true;
+        self.stdout = Stdout::FullDisk;
+        self
+    }
+
+    /// Has its standard output be a pipe that nobody reads from any more.
+    #[must_use]
+    pub(crate) fn with_closed_pipe(mut self) -> Self {
+        self.stdout = Stdout::ClosedPipe;
+        self
+    }
+
+    /// Has its standard output be a pipe that is open but, but for [`Running::has_written`], not read from.
+    #[must_use]
+    pub(crate) fn with_stalled_pipe(mut self) -> Self {
+        self.stdout = Stdout::StalledPipe;
         self
     }
 
@@ -88,10 +113,16 @@ impl Arcllm {
         File::create(file("stdin"))?.write_all(&self.input)?;
         self.command.stdin(Stdio::from(File::open(file("stdin"))?));
         let stdout = File::create(file("stdout"))?;
-        let stdout = if self.to_full_disk { File::options().write(true).open("/dev/full")? } else { stdout };
-        self.command.stdout(Stdio::from(stdout));
+        let (reader, writer) = io::pipe()?;
+        let pipe = matches!(self.stdout, Stdout::StalledPipe).then_some(reader);
+        self.command.stdout(match self.stdout {
+            Stdout::File => Stdio::from(stdout),
+            #[cfg(target_os = "linux")]
+            Stdout::FullDisk => Stdio::from(File::options().write(true).open("/dev/full")?),
+            Stdout::ClosedPipe | Stdout::StalledPipe => Stdio::from(writer),
+        });
         self.command.stderr(Stdio::from(File::create(file("stderr"))?));
-        Ok(Running { process: self.command.spawn()?, files })
+        Ok(Running { process: self.command.spawn()?, files, pipe })
     }
 
     /// Runs it to its end.
@@ -109,6 +140,7 @@ impl Arcllm {
 pub(crate) struct Running {
     process: Child,
     files: TempDir,
+    pipe: Option<PipeReader>,
 }
 
 impl Running {
@@ -124,6 +156,17 @@ impl Running {
     /// Where it is not text.
     pub(crate) fn stdout(&self) -> io::Result<String> {
         fs::read_to_string(self.files.path().join("stdout"))
+    }
+
+    /// Waits until it has written something to its stalled pipe.
+    ///
+    /// # Errors
+    ///
+    /// Where it ends without.
+    pub(crate) async fn has_written(&self) -> io::Result<()> {
+        let pipe = self.pipe.as_ref().ok_or_else(|| io::Error::other("no pipe"))?;
+        let mut pipe = pipe.try_clone()?;
+        tokio::task::spawn_blocking(move || pipe.read_exact(&mut [0])).await?
     }
 
     /// Waits until it has ended.

@@ -10,5 +10,5 @@ mod command;
 mod folder;
 
 pub(crate) use chain::Chain;
-pub(crate) use command::Output;
+pub(crate) use command::{Output, Running};
 pub(crate) use folder::Folder;

@@ -1,0 +1,128 @@
+//! An agent that shows what the model says as it says it, and starts each tool as soon as the model has asked for it,
+//! before the answer ends. It has no line about failures: they are the business of the modules in its configuration.
+//!
+//! `cargo run -p arcllm --example streamed_agent` runs it against a provider that fails before every answer, and
+//! `cargo run -p arcllm --example streamed_agent -- anthropic` against the provider of that name in your configuration.
+
+use std::{io::Write as _, time::Duration};
+
+use arcllm::{
+    Config, ContentBlock, Error, ErrorKind, Event, Host, Message, Model, Overrides, Response, Role, Tool, ToolCall,
+    ToolResult,
+};
+use arcllm_simulator::{Fault, Place, Reply, Script, Simulator};
+use futures::StreamExt as _;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+/// What the agent is to find out.
+pub(crate) const QUESTION: &str = "Where is it warmer, in Oslo or in Rome?";
+
+/// Asks the model, runs the tools that it asks for and tells it what they say, until it asks for none. `show` is given
+/// all there is to see, piece by piece.
+pub(crate) async fn answer(model: &Model, question: &str, mut show: impl FnMut(&str)) -> Result<Response, Error> {
+    let mut conversation = vec![Message::user(question)];
+    loop {
+        let (answer, tools) = turn(model, &conversation, &mut show).await?;
+        let mut results = tools.join_all().await;
+        if results.is_empty() {
+            return Ok(answer);
+        }
+        // In the order in which they were asked for, not in that in which they were done.
+        results.sort_by_key(|(index, _)| *index);
+        let results = results.into_iter().map(|(_, result)| ContentBlock::ToolResult(result));
+        conversation.push(answer.message());
+        conversation.push(Message::new(Role::Tool, results.collect::<Vec<_>>()));
+    }
+}
+
+/// One answer, and the tools that it asks for: by its end they are at work. If it fails they are stopped.
+async fn turn(
+    model: &Model,
+    conversation: &[Message],
+    show: &mut impl FnMut(&str),
+) -> Result<(Response, JoinSet<(usize, ToolResult)>), Error> {
+    let mut at_work = JoinSet::new();
+    let mut events = model.stream(conversation, &[temperature()]);
+    while let Some(event) = events.next().await {
+        match event? {
+            Event::Text(piece) => show(&piece),
+            Event::ToolUseEnd { index, call } => {
+                show(&format!("\n[{} {}]", call.name, json!(call.arguments)));
+                at_work.spawn(async move { (index, run(&call).await) });
+            }
+            Event::End(response) => {
+                show("\n");
+                return Ok((*response, at_work));
+            }
+            _ => {}
+        }
+    }
+    // The last event is the end, or an error.
+    Err(ErrorKind::Cancelled.into())
+}
+
+fn temperature() -> Tool {
+    let city = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    Tool::new("temperature", "The temperature of a city now, in degrees Celsius.", city)
+}
+
+async fn run(call: &ToolCall) -> ToolResult {
+    let city = call.arguments.get("city").and_then(|city| city.as_str());
+    let (city, degrees, takes) = match (call.name.as_str(), city) {
+        ("temperature", Some(city @ "Oslo")) => (city, -4.5, 20),
+        ("temperature", Some(city @ "Rome")) => (city, 11.0, 5),
+        _ => {
+            let text = format!("there is no tool {} that takes {:?}", call.name, call.arguments);
+            return ToolResult { is_error: true, ..ToolResult::text(&call.id, text) };
+        }
+    };
+    tokio::time::sleep(Duration::from_millis(takes)).await;
+    ToolResult::text(&call.id, format!("{city}: {degrees}"))
+}
+
+/// The two turns of a model that does it right.
+pub(crate) fn turns() -> [Reply; 2] {
+    let tool = |reply: Reply, id, city| reply.tool_call(id, "temperature", json!({ "city": city }));
+    [
+        tool(tool(Reply::text("I look at both at once."), "call_1", "Oslo"), "call_2", "Rome"),
+        Reply::text("In Rome: 11 °C, and -4.5 °C in Oslo."),
+    ]
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "it is the command's output")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let show = |piece: &str| {
+        print!("{piece}");
+        // Else it would be seen only when its line ends.
+        let _ = std::io::stdout().flush();
+    };
+    if let Some(provider) = std::env::args().nth(1) {
+        let model = arcllm::load_model(&provider, Overrides::new()).await?;
+        answer(&model, QUESTION, show).await?;
+        return Ok(());
+    }
+    let overloaded = Reply::status(529).header("retry-after", "0.5");
+    // It breaks off after the event that opens the stream, and before one that says something.
+    let cut = Reply::fault(Fault::Truncate).fault_at(Place::BeforeEvent(2));
+    let [first, second] = turns().map(|turn| turn.pace(Duration::from_millis(50)));
+    let simulator = Simulator::start(Script::new([overloaded, first, cut, second])).await?;
+    let config = format!(
+        "[providers.simulated]\n\
+         adapter = \"anthropic\"\n\
+         base_url = \"{}\"\n\
+         default_model = \"simulated\"\n\
+         [modules.retry]\n\
+         enabled = true\n\
+         backoff_base_seconds = 0.1\n",
+        simulator.url(),
+    );
+    let host = Host::builder().config(Config::parse(&config, None)?).build()?;
+    let model = host.load_model("simulated", Overrides::new()).await?;
+    answer(&model, QUESTION, show).await?;
+    for request in simulator.requests() {
+        println!("{:>6.3} s  {} -> {}", request.since_start.as_secs_f64(), request.path, request.reply);
+    }
+    Ok(())
+}
