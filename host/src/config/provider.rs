@@ -38,7 +38,7 @@ pub struct ProviderConfig {
     pub api_key_env: Option<String>,
     /// The model that is asked for unless the caller names one.
     pub default_model: Option<String>,
-    /// The most time of one attempt, unless its answer is streamed: `timeout_seconds`.
+    /// The most time of one attempt, or until its answer says something if that is streamed: `timeout_seconds`.
     pub timeout: Duration,
     /// The most time until an attempt is connected: `connect_timeout_seconds`.
     pub connect_timeout: Duration,
