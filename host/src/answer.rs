@@ -55,16 +55,11 @@ impl Answer {
 
     /// The whole answer, waited for if it is still coming.
     pub(crate) async fn whole(self) -> Result<Response, ErrorKind> {
-        let (head, mut events) = match self {
-            Answer::Whole(response) => return Ok(response),
-            Answer::Stream { head, events } => (head, events),
-        };
-        while let Some(event) = events.next().await {
-            if let Event::End(response) = event? {
-                return Ok(*response);
-            }
+        match self {
+            Answer::Whole(response) => Ok(response),
+            // On the heap, since it is rare and every call would have room for it.
+            Answer::Stream { head, events } => Box::pin(collect(&head, events)).await,
         }
-        Err(without_end(&head.provider))
     }
 
     /// The answer as events, whether it is still coming or has come whole.
@@ -74,6 +69,15 @@ impl Answer {
             Answer::Stream { events, .. } => events,
         }
     }
+}
+
+async fn collect(head: &Response, mut events: EventStream) -> Result<Response, ErrorKind> {
+    while let Some(event) = events.next().await {
+        if let Event::End(response) = event? {
+            return Ok(*response);
+        }
+    }
+    Err(without_end(&head.provider))
 }
 
 /// An answer that has ended without saying so.

@@ -103,12 +103,9 @@ impl Model {
             // First, so that what stops the call is looked out for before anything is sent.
             biased;
             () = stop => Err(ErrorKind::Cancelled),
-            result = asking => result,
+            // A module may write its answer piece by piece, asked for or not.
+            result = whole(asking) => result,
             () = late(invoke.clone(), dropped) => Err(ErrorKind::DeadlineExceeded),
-        };
-        let result = match result {
-            Ok(answer) => answer.whole().await,
-            Err(kind) => Err(kind),
         };
         let result = match result {
             Ok(response) => Ok(Response { trail: invoke.attempts(0), ..response }),
@@ -153,6 +150,11 @@ impl Model {
 
 /// A chain that is asked.
 pub(crate) type Asking = BoxFuture<'static, Result<Answer, ErrorKind>>;
+
+/// All of what is answered.
+async fn whole(asking: Asking) -> Result<Response, ErrorKind> {
+    asking.await?.whole().await
+}
 
 /// A call that has begun.
 pub(crate) struct Begun {

@@ -8,6 +8,7 @@ use std::{
 
 use arcllm::{Error, Message, Overrides, Response};
 use arcllm_simulator::{Reply, Simulator};
+use futures::StreamExt as _;
 use insta::assert_snapshot;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tokio::runtime::{Builder, Runtime};
@@ -201,6 +202,27 @@ fn an_invoke_that_is_dropped_is_cancelled() {
     assert!(tree.starts_with("invoke ") && tree.contains("error.type=cancelled"), "{tree}");
     assert!(counted.contains("arcllm.calls provider=a outcome=cancelled 1"), "{counted}");
     assert!(counted.contains("arcllm.attempts provider=a outcome=cancelled 1"), "{counted}");
+}
+
+#[test]
+fn a_stream_is_counted_when_it_has_ended() {
+    let (_, tree, counted) = observe(async {
+        let a = replies([Reply::text("one two"), Reply::text("one two").with_fault(arcllm_simulator::Fault::EndEarly)])
+            .await;
+        let model = load(&crate::scene::around(&a).folder().unwrap(), Overrides::new()).await;
+        let messages = [Message::user("Hi")];
+        model.stream(&messages, &[]).collect().await.unwrap();
+        model.stream(&messages, &[]).collect().await.unwrap_err();
+        drop(model.stream(&messages, &[]).next().await);
+    });
+    for (outcome, error) in [("ok", "gen_ai.usage.output_tokens"), ("connection", "error.type=connection")] {
+        assert!(counted.contains(&format!("arcllm.calls provider=a outcome={outcome} 1")), "{counted}");
+        assert!(counted.contains(&format!("arcllm.attempts provider=a outcome={outcome} 1")), "{counted}");
+        assert!(tree.contains(error), "{tree}");
+    }
+    assert!(counted.contains("arcllm.calls provider=a outcome=cancelled 1"), "{counted}");
+    let first = "gen_ai.client.operation.time_to_first_chunk gen_ai.operation.name=chat gen_ai.provider.name=a";
+    assert!(counted.contains(&format!("{first} gen_ai.request.model=a-model 3 values")), "{counted}");
 }
 
 #[test]

@@ -205,11 +205,13 @@ impl Hop {
             let is_inner = Arc::ptr_eq(&whom, &self.place.inner);
             (if is_inner { count_retry } else { count_fallback })(&self.place.module);
         }
+        // Where the caller waits for all of it, an error after the beginning can still be handled.
+        let whole = self.takes_whole || !self.invoke.streamed;
         let _waiting = self.wait();
         tokio::select! {
             biased;
             () = self.cancelled() => Err(self.invoke.over()),
-            answer = answer(whom, call, self.takes_whole) => answer,
+            answer = answer(whom, call, whole) => answer,
         }
     }
 }
@@ -217,7 +219,7 @@ impl Hop {
 /// Asks, and waits for all of the answer where the module is to be given that.
 async fn answer(whom: Arc<dyn Provider>, call: Call, whole: bool) -> Result<Answer, ErrorKind> {
     match whom.invoke(call).await? {
-        answer @ Answer::Stream { .. } if whole => Box::pin(answer.whole()).await.map(Answer::Whole),
+        answer @ Answer::Stream { .. } if whole => answer.whole().await.map(Answer::Whole),
         answer => Ok(answer),
     }
 }

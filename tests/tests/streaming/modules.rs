@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use arcllm::{ContentBlock, Error, ErrorKind, Event, Message, Model, Overrides, ResponseStream};
+use arcllm::{ContentBlock, Error, ErrorKind, Event, Message, Model, Overrides, Request, ResponseStream};
 use arcllm_simulator::{Fault, Format, Place, Reply, Simulator};
 use futures::{StreamExt as _, future::join_all};
 
 use crate::{
-    scene::{FAST, around, count, load, replies, soon, steps},
+    scene::{FAST, around, around_both, count, load, replies, soon, steps},
     support::{Chain, Folder},
 };
 
@@ -23,7 +23,8 @@ const EARLIER: (&str, &[u8]) = ("earlier", include_bytes!("../../prebuilt/earlie
 /// The model of a chain of this module, with these settings and sandbox, and of a retry around it if `retried`.
 async fn model(a: &Simulator, (name, wasm): (&str, &[u8]), settings: &str, sandbox: &str, retried: bool) -> Model {
     let order = if retried { format!("[\"retry\", {name:?}]") } else { format!("[{name:?}]") };
-    let chain = around(a).host(&format!("order = {order}")).module(name, settings);
+    // Its folder is gone before it is asked.
+    let chain = around(a).host(&format!("order = {order}\nwatch = false")).module(name, settings);
     let chain = chain.table(&format!("modules.{name}.sandbox"), sandbox);
     let chain = if retried { chain.module("retry", FAST) } else { chain };
     let folder = Folder::new(&chain.to_string()).unwrap();
@@ -105,6 +106,44 @@ async fn it_works_on_calls_that_are_not_streamed() {
     let model = model(&a, STREAMED, "", "", true).await;
     let response = soon(model.invoke(&[Message::user("Hi")], &[])).await.unwrap();
     assert_eq!(response.text().unwrap(), "ONE TWO THREE");
+}
+
+/// Where nobody reads the pieces, nothing of them is told, and the chain can still turn to another.
+#[tokio::test]
+async fn on_those_an_error_after_the_beginning_is_an_ordinary_one() {
+    for streamed in [false, true] {
+        let (a, b) = (replies([slow()]).await, replies([slow()]).await);
+        let chain = around_both(&a, &b).host("order = [\"fallback\", \"upper-streamed\"]");
+        let chain = chain.module("fallback", "chain = [\"a\", \"b\"]").module("upper-streamed", "fault = \"fails\"");
+        let folder = Folder::new(&chain.to_string()).unwrap();
+        folder.write("modules/upper-streamed.wasm", STREAMED.1).unwrap();
+        let model = load(&folder, Overrides::new()).await;
+        let error = match streamed {
+            true => read(ask(&model)).await.1.unwrap_err(),
+            false => soon(model.invoke(&[Message::user("Hi")], &[])).await.unwrap_err(),
+        };
+        assert!(error.to_string().contains("lost my voice"), "{error}");
+        assert_eq!((count(&a), count(&b)), (1, if streamed { 0 } else { 1 }));
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_ends_what_a_module_writes() {
+    for streamed in [false, true] {
+        let a = replies([Reply::text("one two three"), Reply::text("four")]).await;
+        let sandbox = "max_instances = 1\nmax_concurrent = 1\nmax_queued = 1";
+        let model = model(&a, STREAMED, "fault = \"waits\"", sandbox, true).await;
+        for _ in 0..2 {
+            let mut request = Request::new([Message::user("Hi")]);
+            request.options.deadline = Some(Duration::from_millis(300));
+            let error = match streamed {
+                true => read(model.stream_with(request)).await.1.unwrap_err(),
+                false => soon(model.invoke_with(request)).await.unwrap_err(),
+            };
+            assert_eq!(error.kind, ErrorKind::DeadlineExceeded);
+        }
+        assert_eq!(count(&a), 2, "the instance was free for the second");
+    }
 }
 
 #[tokio::test]

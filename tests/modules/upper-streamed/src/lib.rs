@@ -59,9 +59,14 @@ impl Module for Upper {
         let (fault, pause) = (self.settings.fault, self.settings.pause_ms.saturating_mul(1_000_000));
         Ok(stream::written(&request, async move |writer| {
             loop {
-                let events: Vec<Event> = reader.read().await?.into_iter().map(upper).collect();
+                let mut events: Vec<Event> = reader.read().await?.into_iter().map(upper).collect();
                 if events.is_empty() {
                     return Ok(());
+                }
+                if fault.is_some() {
+                    // Not the end, in case all has come at once.
+                    let text = events.iter().position(|event| matches!(event, Event::Text(_)));
+                    events.truncate(text.map_or(events.len(), |at| at + 1));
                 }
                 if pause > 0 {
                     clock::wait_for(pause).await;
