@@ -16,10 +16,9 @@ use crate::{
 pub type EventStream = BoxStream<'static, Result<Event, ErrorKind>>;
 
 /// An answer that is committed: from here on it is not asked for again.
-#[expect(clippy::large_enum_variant, reason = "most answers are whole, and a pointer would cost each an allocation")]
 pub enum Answer {
     /// All of it.
-    Whole(Response),
+    Whole(Box<Response>),
     /// One that is still coming.
     Stream {
         /// What is known of it before its end: who answers. It has no content.
@@ -40,7 +39,7 @@ impl fmt::Debug for Answer {
 
 impl From<Response> for Answer {
     fn from(response: Response) -> Self {
-        Answer::Whole(response)
+        Answer::Whole(Box::new(response))
     }
 }
 
@@ -56,7 +55,7 @@ impl Answer {
     /// The whole answer, waited for if it is still coming.
     pub(crate) async fn whole(self) -> Result<Response, ErrorKind> {
         match self {
-            Answer::Whole(response) => Ok(response),
+            Answer::Whole(response) => Ok(*response),
             // On the heap, since it is rare and every call would have room for it.
             Answer::Stream { head, events } => Box::pin(collect(&head, events)).await,
         }
@@ -65,7 +64,7 @@ impl Answer {
     /// The answer as events, whether it is still coming or has come whole.
     pub(crate) fn events(self) -> EventStream {
         match self {
-            Answer::Whole(response) => futures::stream::iter(replay(response).into_iter().map(Ok)).boxed(),
+            Answer::Whole(response) => futures::stream::iter(replay(*response).into_iter().map(Ok)).boxed(),
             Answer::Stream { events, .. } => events,
         }
     }

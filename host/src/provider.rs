@@ -106,7 +106,7 @@ impl Upstream {
         let (adapter, request) = (self.adapter.clone(), call.request.clone());
         let sending = match call.invoke.streamed {
             true => adapter.stream(request).left_future(),
-            false => adapter.send(request).map_ok(Answer::Whole).right_future(),
+            false => adapter.send(request).map_ok(Answer::from).right_future(),
         };
         // Whoever asks serves other calls too, and must survive an adapter that panics.
         let sending = AssertUnwindSafe(sending).catch_unwind();

@@ -98,7 +98,7 @@ impl HttpAdapter {
         }
         // Nobody asked for all of it at once, and yet that is what the server sends.
         body.read_into(&mut answer).await?;
-        self.reader().read(&answer).map(Answer::Whole)
+        self.reader().read(&answer).map(Answer::from)
     }
 
     /// Whether events are coming. What the body begins with counts for more than what the head says of it.

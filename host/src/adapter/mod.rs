@@ -58,6 +58,6 @@ pub trait Adapter: Send + Sync + 'static {
     /// As [`send`](Adapter::send); the events end with an error of the same kinds.
     fn stream(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
         let sending = self.send(request);
-        Box::pin(async move { Ok(Answer::Whole(sending.await?)) })
+        Box::pin(async move { Ok(sending.await?.into()) })
     }
 }

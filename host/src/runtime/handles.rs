@@ -219,7 +219,7 @@ impl Hop {
 /// Asks, and waits for all of the answer where the module is to be given that.
 async fn answer(whom: Arc<dyn Provider>, call: Call, whole: bool) -> Result<Answer, ErrorKind> {
     match whom.invoke(call).await? {
-        answer @ Answer::Stream { .. } if whole => answer.whole().await.map(Answer::Whole),
+        answer @ Answer::Stream { .. } if whole => answer.whole().await.map(Answer::from),
         answer => Ok(answer),
     }
 }

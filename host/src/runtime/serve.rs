@@ -96,7 +96,7 @@ async fn serve(job: Job, exports: Arc<ModuleWithAll>, store: &Accessor<State>) -
             writing.release();
             seat.answer(answer);
             // The guest goes on with it, in its seat.
-            writing.over().await;
+            Box::pin(writing.over()).await;
             writing.settle(None);
         }
         _ => seat.answer(answer),

@@ -3,6 +3,7 @@
 pub use crate::bindings::arcllm::llm::streams::{
     Event, Reader, ToolArguments, ToolUseEnd, ToolUseStart, Writer, read, write,
 };
+#[cfg(feature = "stream")]
 use crate::{Error, Request, Response};
 
 /// An answer that is written as it comes, by a loop that goes on after the module has returned it. This one drops all
@@ -31,7 +32,8 @@ use crate::{Error, Request, Response};
 /// }
 /// ```
 ///
-/// An error that the loop returns ends the answer with it.
+/// An error that the loop returns ends the answer with it. Needs the feature `stream`.
+#[cfg(feature = "stream")]
 pub fn written(request: &Request, to: impl AsyncFnOnce(&Writer) -> Result<(), Error> + 'static) -> Response {
     let (response, writer) = write(request);
     wit_bindgen::spawn_local(async move {
