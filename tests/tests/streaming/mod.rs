@@ -3,6 +3,10 @@
 mod amounts;
 mod basics;
 mod early;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod h2_server;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod http2;
 mod late;
 mod leaving;
 mod patience;
