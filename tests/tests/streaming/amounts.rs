@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use arcllm::{ErrorKind, Event};
+use arcllm::{ErrorKind, Event, Overrides};
 use arcllm_simulator::{Reply, Simulator};
+use futures::{FutureExt as _, StreamExt as _};
 
-use super::stage::{FORMATS, Stage, first_text, read, text_of};
-use crate::scene::soon;
+use super::stage::{FORMATS, Stage, first_text, hi, ordered, read, text_of};
+use crate::{
+    scene::{load, replies, soon},
+    support::Chain,
+};
 
 const BOTH: &[&str] = &["retry", "fallback"];
 
@@ -98,5 +102,30 @@ async fn a_reader_that_pauses_for_long_is_no_silence() {
         let (events, end) = read(&mut stream).await;
         assert_eq!(text + &text_of(&events), "One two three four");
         end.unwrap();
+    }
+}
+
+/// Nor is it the server's silence if the agent computes in the meantime, on the one thread that there is.
+#[test]
+fn a_reader_that_computes_for_long_is_no_silence() {
+    let elsewhere = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    for formats in FORMATS {
+        for order in [&[], BOTH] {
+            let reply = Reply::text("One two three four").pace(Duration::from_millis(100));
+            let (a, b) = elsewhere.block_on(async { (replies([reply]).await, replies([]).await) });
+            let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            here.block_on(async {
+                let chain = Chain::new().provider_with("a", formats.0, &a.url(), "idle_timeout_seconds = 0.3");
+                let chain = ordered(chain.provider("b", formats.1, &b.url()), order);
+                let model = Box::pin(load(&chain.folder().unwrap(), Overrides::new())).await;
+                let mut stream = model.stream_with(hi());
+                let first = first_text(&mut stream).await;
+                // It has found that there is no more yet.
+                assert!(stream.next().now_or_never().is_none());
+                std::thread::sleep(Duration::from_millis(500));
+                let (events, end) = read(&mut stream).await;
+                assert_eq!(first + &text_of(&events), end.unwrap().text().unwrap());
+            });
+        }
     }
 }
