@@ -57,10 +57,16 @@ async fn ended_before_it_said_anything() {
     faults.push(Fault::connection(says(""), whole));
     faults.push(Fault::connection(says(": nothing but a comment\n\n"), whole));
     both_ways_round(&faults).await;
-    // The end marker without an answer before it.
-    let done = [says("data: [DONE]\n\n"), says("data: {\"id\": \"1\", \"choices\": []}\n\ndata: [DONE]\n\n")];
-    let faults = done.map(|reply| Fault::connection(reply, whole));
-    play_all(Setup { formats: [Format::OpenAi, Format::OpenAi], ..STREAMED }, &faults).await;
+    // The end marker without the reason to end.
+    let start = json!({"type": "message_start", "message": {"role": "assistant", "content": []}});
+    let stop = json!({"type": "message_stop"});
+    let anthropic = [format!("data: {stop}\n\n"), format!("data: {start}\n\ndata: {stop}\n\n")];
+    let done = "data: [DONE]\n\n";
+    let openai = [done.to_owned(), format!("data: {{\"id\": \"1\", \"choices\": []}}\n\n{done}")];
+    for (format, ends) in [(Format::Anthropic, anthropic), (Format::OpenAi, openai)] {
+        let faults = ends.map(|end| Fault::connection(says(&end), whole));
+        play_all(Setup { formats: [format, format], ..STREAMED }, &faults).await;
+    }
 }
 
 #[tokio::test]

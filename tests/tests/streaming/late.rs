@@ -5,7 +5,7 @@ use std::time::Duration;
 use arcllm::{ErrorKind, Event, Outcome};
 use arcllm_simulator::{Fault, Format, Place, Reply};
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::stage::{FORMATS, ORDERS, Stage, hi, read, text_in, text_of};
 
@@ -93,12 +93,21 @@ async fn without_the_end_it_is_no_success() {
         }
     }
     // The word, without the reason to finish.
-    let chunk = |word: &str| {
-        let choice = json!({"index": 0, "delta": {"content": word}, "finish_reason": null});
-        (Duration::ZERO, format!("data: {}\n\n", json!({"id": "1", "choices": [choice]})))
-    };
-    let done = Reply::event_stream([chunk("One"), chunk(" two"), (Duration::ZERO, "data: [DONE]\n\n".to_owned())]);
-    play_in(FORMATS[1], "", &[short(done)]).await;
+    let event = |event: Value| format!("data: {event}\n\n");
+    let begins = json!({"type": "text", "text": "One"});
+    let anthropic = [
+        event(json!({"type": "message_start", "message": {"role": "assistant", "content": []}})),
+        event(json!({"type": "content_block_start", "index": 0, "content_block": begins})),
+        event(json!({"type": "content_block_stop", "index": 0})),
+        event(json!({"type": "message_stop"})),
+    ];
+    let chunk =
+        |word: &str| event(json!({"id": "1", "choices": [{"delta": {"content": word}, "finish_reason": null}]}));
+    let openai = [chunk("One"), chunk(" two"), chunk(""), "data: [DONE]\n\n".to_owned()];
+    for (formats, events) in FORMATS.into_iter().zip([anthropic, openai]) {
+        let reply = Reply::event_stream(events.map(|event| (Duration::ZERO, event)));
+        play_in(formats, "", &[short(reply)]).await;
+    }
 }
 
 #[tokio::test]
