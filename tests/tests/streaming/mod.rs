@@ -12,4 +12,5 @@ mod leaving;
 mod patience;
 mod shapes;
 mod stage;
+mod thrown_away;
 mod unasked;
