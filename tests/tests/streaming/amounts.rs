@@ -109,23 +109,21 @@ async fn a_reader_that_pauses_for_long_is_no_silence() {
 #[test]
 fn a_reader_that_computes_for_long_is_no_silence() {
     let elsewhere = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    for formats in FORMATS {
-        for order in [&[], BOTH] {
-            let reply = Reply::text("One two three four").pace(Duration::from_millis(100));
-            let (a, b) = elsewhere.block_on(async { (replies([reply]).await, replies([]).await) });
-            let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            here.block_on(async {
-                let chain = Chain::new().provider_with("a", formats.0, &a.url(), "idle_timeout_seconds = 0.3");
-                let chain = ordered(chain.provider("b", formats.1, &b.url()), order);
-                let model = Box::pin(load(&chain.folder().unwrap(), Overrides::new())).await;
-                let mut stream = model.stream_with(hi());
-                let first = first_text(&mut stream).await;
-                // It has found that there is no more yet.
-                assert!(stream.next().now_or_never().is_none());
-                std::thread::sleep(Duration::from_millis(500));
-                let (events, end) = read(&mut stream).await;
-                assert_eq!(first + &text_of(&events), end.unwrap().text().unwrap());
-            });
-        }
+    for (formats, order) in FORMATS.into_iter().zip([&[], BOTH]) {
+        let reply = Reply::text("One two three four").pace(Duration::from_millis(100));
+        let (a, b) = elsewhere.block_on(async { (replies([reply]).await, replies([]).await) });
+        let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        here.block_on(async {
+            let chain = Chain::new().provider_with("a", formats.0, &a.url(), "idle_timeout_seconds = 0.3");
+            let chain = ordered(chain.provider("b", formats.1, &b.url()), order);
+            let model = Box::pin(load(&chain.folder().unwrap(), Overrides::new())).await;
+            let mut stream = model.stream_with(hi());
+            let first = first_text(&mut stream).await;
+            // It has found that there is no more yet.
+            assert!(stream.next().now_or_never().is_none());
+            std::thread::sleep(Duration::from_millis(500));
+            let (events, end) = read(&mut stream).await;
+            assert_eq!(first + &text_of(&events), end.unwrap().text().unwrap());
+        });
     }
 }
