@@ -31,6 +31,10 @@ use crate::{answer::Answer, error::ErrorKind, event::Event, response::Response, 
 /// How long a connection is waited for to end after an answer that is whole, so that it can be used again.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// How long one looks once more before nothing is said to have come: a thread that was held up hears of its timers and of
+/// its connections at the same time.
+const SECOND_LOOK: Duration = Duration::from_millis(10);
+
 /// What an answer says, as it comes.
 pub(super) struct Events {
     adapter: Arc<HttpAdapter>,
@@ -54,6 +58,8 @@ pub(super) struct Events {
 struct Quiet {
     since: Option<Instant>,
     timer: Option<Timer>,
+    /// The moment since which it was too long at the first look.
+    doubted: Option<Instant>,
 }
 
 impl Events {
@@ -202,8 +208,13 @@ impl Quiet {
         loop {
             let timer = self.timer.get_or_insert_with(|| Timer::at(since + limit));
             ready!(timer.poll(context));
-            let Some(left) = limit.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else {
-                return Poll::Ready(());
+            let left = match limit.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
+                Some(left) => left,
+                None if self.doubted == Some(since) => return Poll::Ready(()),
+                None => {
+                    self.doubted = Some(since);
+                    SECOND_LOOK
+                }
             };
             timer.reset(Instant::now() + left);
         }

@@ -6,8 +6,8 @@
 
 mod answers;
 mod network;
-mod play;
-mod stage;
+pub(crate) mod play;
+pub(crate) mod stage;
 mod statuses;
 
 use std::fmt;
@@ -16,7 +16,7 @@ use arcllm_simulator::{Fault as Broken, Reply};
 
 /// One way in which a provider fails, and how it is to be told.
 #[derive(Debug, Clone)]
-struct Fault {
+pub(crate) struct Fault {
     /// What the provider does; absent if no request comes through to it.
     reply: Option<Reply>,
     /// A status or a kind, as a trail has it: `529`, `connection`.
@@ -29,27 +29,27 @@ struct Fault {
 
 impl Fault {
     /// An error that the provider answers with.
-    fn status(status: u16, reply: Reply) -> Self {
+    pub(crate) fn status(status: u16, reply: Reply) -> Self {
         let retryable = [429, 500, 502, 503, 529].contains(&status);
         Self { reply: Some(reply), outcome: status.to_string(), retryable, says: "" }
     }
 
     /// A connection that cannot be made, or breaks.
-    fn connection(reply: impl Into<Option<Reply>>, says: &'static str) -> Self {
+    pub(crate) fn connection(reply: impl Into<Option<Reply>>, says: &'static str) -> Self {
         Self { reply: reply.into(), outcome: "connection".to_owned(), retryable: true, says }
     }
 
     /// Silence past a limit.
-    fn timeout(reply: Reply) -> Self {
+    pub(crate) fn timeout(reply: Reply) -> Self {
         Self { reply: Some(reply), outcome: "timeout".to_owned(), retryable: true, says: "timeout_seconds" }
     }
 
     /// An answer that is not what the format says.
-    fn parse(reply: Reply, says: &'static str) -> Self {
+    pub(crate) fn parse(reply: Reply, says: &'static str) -> Self {
         Self { reply: Some(reply), outcome: "parse".to_owned(), retryable: false, says }
     }
 
-    fn saying(self, says: &'static str) -> Self {
+    pub(crate) fn saying(self, says: &'static str) -> Self {
         Self { says, ..self }
     }
 }

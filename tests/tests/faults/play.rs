@@ -48,7 +48,7 @@ pub(super) struct Ask {
 
 /// What a provider does in the course of a play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// It fails whenever it is asked.
     Fails,
     /// It fails, and then it answers.

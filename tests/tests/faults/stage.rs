@@ -15,25 +15,28 @@ use crate::{
 
 /// How the providers of a stage are set up.
 #[derive(Clone, Copy)]
-pub(super) struct Setup {
+pub(crate) struct Setup {
     /// What `a` and `b` speak.
-    pub(super) formats: [Format; 2],
+    pub(crate) formats: [Format; 2],
+    /// Whether the agent asks for events. What happens before the first of them is no different.
+    pub(crate) streamed: bool,
     /// The address of a provider that fails, made of the one where it would be found.
-    pub(super) address: fn(String) -> String,
+    pub(crate) address: fn(String) -> String,
     /// More settings of a provider, by what it does: lines of TOML.
-    pub(super) settings: fn(Part) -> &'static str,
+    pub(crate) settings: fn(Part) -> &'static str,
 }
 
-pub(super) const BOTH_FORMATS: Setup = Setup {
+pub(crate) const BOTH_FORMATS: Setup = Setup {
     formats: [Format::Anthropic, Format::OpenAi],
+    streamed: false,
     address: |address| address,
     settings: |_| "max_response_mb = 1",
 };
 
-pub(super) const OTHER_WAY_ROUND: Setup = Setup { formats: [Format::OpenAi, Format::Anthropic], ..BOTH_FORMATS };
+pub(crate) const OTHER_WAY_ROUND: Setup = Setup { formats: [Format::OpenAi, Format::Anthropic], ..BOTH_FORMATS };
 
 /// Plays each fault through each chain.
-pub(super) async fn play_all(setup: Setup, faults: &[Fault]) {
+pub(crate) async fn play_all(setup: Setup, faults: &[Fault]) {
     for retryable in [true, false] {
         let faults: Vec<_> = faults.iter().filter(|fault| fault.retryable == retryable).collect();
         let plays = Play::all(retryable).into_iter();
@@ -50,7 +53,7 @@ pub(super) async fn play_all(setup: Setup, faults: &[Fault]) {
 }
 
 /// The same, everything at once: for faults that take time.
-pub(super) async fn play_at_once(setup: Setup, faults: &[Fault]) {
+pub(crate) async fn play_at_once(setup: Setup, faults: &[Fault]) {
     join_all(faults.iter().map(|fault| play_all(setup, std::slice::from_ref(fault)))).await;
 }
 
@@ -87,7 +90,11 @@ impl Stage {
                 provider.push(reply.clone().times(self.play.failures(name))).unwrap();
             }
         }
-        let result = soon(self.model.invoke(&[Message::user(&question)], &[])).await;
+        let messages = [Message::user(&question)];
+        let result = match self.setup.streamed {
+            true => soon(self.model.stream(&messages, &[]).collect()).await,
+            false => soon(self.model.invoke(&messages, &[])).await,
+        };
         let trail = match &result {
             Ok(answer) => &answer.trail,
             Err(error) => &error.trail,
@@ -123,6 +130,7 @@ impl Stage {
             assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", path), "{question}");
             assert_eq!(request.body["model"], format!("{name}-model"));
             assert_eq!(request.body["messages"][0]["content"], question);
+            assert_eq!(request.body["stream"] == true, self.setup.streamed, "{question}");
         }
         self.a.forget_requests();
         self.b.forget_requests();
@@ -142,6 +150,7 @@ impl Stage {
             Err(error) => error,
         };
         assert!(last.fails, "{question}: {error}");
+        assert!(error.received.is_empty(), "{question}: {error:?}");
         let outcome = match &error.kind {
             ErrorKind::Api(api) => api.status.to_string(),
             kind => kind.as_str().to_owned(),

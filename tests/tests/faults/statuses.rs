@@ -4,7 +4,7 @@ use arcllm_simulator::Reply;
 
 use super::{
     Fault,
-    stage::{BOTH_FORMATS, OTHER_WAY_ROUND, play_all},
+    stage::{BOTH_FORMATS, OTHER_WAY_ROUND, Setup, play_all},
 };
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn an_error_keeps_the_words_of_the_provider_whatever_its_shape() {
         Fault::status(529, Reply::body("text/plain", "busy ".repeat(500_000)).with_status(529)).saying("busy busy"),
     ];
     play_all(BOTH_FORMATS, &faults).await;
-    play_all(OTHER_WAY_ROUND, &faults).await;
+    play_all(Setup { streamed: true, ..OTHER_WAY_ROUND }, &faults).await;
 }
 
 #[tokio::test]

@@ -1,31 +1,15 @@
 //! What a streamed answer is: the same as one without streaming, only sooner.
 
-use arcllm::{ErrorKind, Event, Message, Overrides, Request, Response};
+use arcllm::{ErrorKind, Event, Message, Overrides, Request};
 use arcllm_simulator::{Fault, Format, Reply};
 use futures::StreamExt as _;
 use serde_json::json;
 
+use super::stage::{ORDERS, ordered as chain, without_times};
 use crate::{
-    scene::{FAST, around_both, count, load, replies, soon, steps},
+    scene::{around_both, count, load, replies, soon, steps},
     support::Chain,
 };
-
-/// The orders of the modules that a stream goes through, outermost first.
-const ORDERS: [&[&str]; 5] = [&[], &["retry"], &["fallback"], &["retry", "fallback"], &["fallback", "retry"]];
-
-fn chain(chain: Chain, order: &[&str]) -> Chain {
-    let chain = if order.is_empty() { chain } else { chain.host(&format!("order = {order:?}")) };
-    order.iter().fold(chain, |chain, module| {
-        chain.module(module, if *module == "retry" { FAST } else { "chain = [\"a\", \"b\"]" })
-    })
-}
-
-fn without_times(mut response: Response) -> Response {
-    for attempt in &mut response.trail {
-        (attempt.took, attempt.started_after, attempt.waited) = Default::default();
-    }
-    response
-}
 
 #[tokio::test]
 async fn collected_it_is_what_invoke_gives() {

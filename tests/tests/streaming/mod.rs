@@ -1,5 +1,18 @@
 //! Answers in events, through the chain and over real sockets.
 
+mod amounts;
 mod basics;
 mod command;
+mod early;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod h2_server;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod http2;
+mod late;
+mod leaving;
 mod modules;
+mod patience;
+mod shapes;
+mod stage;
+mod thrown_away;
+mod unasked;

@@ -81,6 +81,10 @@ impl Listen for Stream {
             }
             Some("message_delta") => self.amend(&event, events),
             Some("message_stop") => {
+                // Whoever is cut off by their own server may say so, too, but not why they stopped.
+                if !self.message.get("stop_reason").is_some_and(Value::is_string) {
+                    return Ok(Heard::Short);
+                }
                 for at in 0..self.blocks.len() {
                     self.end_block(at, events)?;
                 }

@@ -1,0 +1,195 @@
+//! Whoever leaves an answer in its midst closes its connection, frees the modules, and has nothing further sent.
+
+use std::time::Duration;
+
+use arcllm::{ErrorKind, Event, Outcome, Overrides};
+use arcllm_simulator::{Fault, Format, Place, Reply};
+use futures::StreamExt as _;
+
+use super::stage::{FORMATS, ORDERS, Stage, first_text, hi, read, text_in, text_of};
+use crate::{
+    scene::{load, replies, soon},
+    support::Chain,
+};
+
+/// A stage on which each module has one instance, for one call at a time: what is not given back is missed at once.
+async fn narrow(reply: Reply, formats: (Format, Format), order: &[&str]) -> Stage {
+    let (a, b) = (replies([reply]).await, replies([]).await);
+    let chain = Chain::new().provider("a", formats.0, &a.url()).provider("b", formats.1, &b.url());
+    let chain = if order.is_empty() { chain } else { chain.host(&format!("order = {order:?}")) };
+    let chain = order.iter().fold(chain, |chain, module| {
+        let settings = if *module == "retry" { "max_wait_seconds = 50" } else { "chain = [\"a\", \"b\"]" };
+        let sandbox = "max_concurrent = 1\nmax_instances = 1\nmax_queued = 1\nallow = [\"models\"]";
+        chain.module(module, settings).table(&format!("modules.{module}.sandbox"), sandbox)
+    });
+    let model = load(&chain.folder().unwrap(), Overrides::new()).await;
+    Stage { a, b, model }
+}
+
+/// Its connection is closed, the next call is answered, nothing else is sent.
+async fn nothing_is_left(stage: &Stage) {
+    soon(stage.a.wait_until(|requests| requests[0].dropped())).await;
+    soon(stage.stream().collect()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(stage.counts(), (2, 0));
+}
+
+/// Answers that have begun and do not end: one that goes on, and two that have stopped.
+fn endless() -> [Reply; 3] {
+    let silent = |place| Reply::text("One two three four five").with_fault(Fault::SilenceInBody).fault_at(place);
+    let slow = Reply::text("One ".repeat(500)).pace(Duration::from_millis(10));
+    [slow, silent(Place::BeforeEvent(6)), silent(Place::InEvent(6))]
+}
+
+#[tokio::test]
+async fn dropping_the_stream() {
+    for formats in FORMATS {
+        for order in ORDERS {
+            for reply in endless() {
+                let stage = narrow(reply, formats, order).await;
+                let mut stream = stage.stream();
+                first_text(&mut stream).await;
+                drop(stream);
+                nothing_is_left(&stage).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_stream_while_somebody_waits_for_the_next_event() {
+    for order in ORDERS {
+        let stage = narrow(endless()[1].clone(), FORMATS[0], order).await;
+        let mut stream = stage.stream();
+        let (began, begins) = tokio::sync::oneshot::channel();
+        let reading = tokio::spawn(async move {
+            first_text(&mut stream).await;
+            began.send(()).unwrap();
+            while stream.next().await.is_some() {}
+        });
+        soon(begins).await.unwrap();
+        tokio::task::yield_now().await;
+        reading.abort();
+        nothing_is_left(&stage).await;
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_stream_before_its_first_event() {
+    for formats in FORMATS {
+        for order in ORDERS {
+            for place in [None, Some(Place::BeforeEvent(1)), Some(Place::BeforeEvent(2))] {
+                let silence = match place {
+                    None => Reply::fault(Fault::Silence),
+                    Some(place) => Reply::fault(Fault::SilenceInBody).fault_at(place),
+                };
+                let stage = narrow(silence, formats, order).await;
+                let mut stream = stage.stream();
+                tokio::select! {
+                    event = stream.next() => panic!("{event:?}"),
+                    _ = soon(stage.a.wait_for_requests(1)) => {}
+                }
+                drop(stream);
+                nothing_is_left(&stage).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn stopping_tells_what_was_tried_and_what_had_arrived() {
+    for formats in FORMATS {
+        for order in ORDERS {
+            for reply in endless() {
+                let stage = narrow(reply, formats, order).await;
+                let mut stream = stage.stream();
+                let text = first_text(&mut stream).await;
+                let error = stream.stop().unwrap();
+                assert_eq!(error.kind, ErrorKind::Cancelled);
+                assert_eq!((error.trail.len(), error.trail[0].outcome), (1, Outcome::Cancelled), "{order:?}");
+                assert_eq!(text_in(&error.received), text);
+                assert!(stream.stop().is_none() && stream.next().await.is_none(), "it is over");
+                nothing_is_left(&stage).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn stopping_before_the_first_event() {
+    for order in ORDERS {
+        let stage = narrow(Reply::fault(Fault::Silence), FORMATS[0], order).await;
+        let mut stream = stage.stream();
+        tokio::select! {
+            event = stream.next() => panic!("{event:?}"),
+            _ = soon(stage.a.wait_for_requests(1)) => {}
+        }
+        let error = stream.stop().unwrap();
+        assert_eq!((&error.kind, error.trail.len()), (&ErrorKind::Cancelled, 1), "{order:?}");
+        assert!(error.received.is_empty());
+        nothing_is_left(&stage).await;
+    }
+}
+
+#[tokio::test]
+async fn dropping_streams_at_every_moment() {
+    for formats in FORMATS {
+        let stage = narrow(Reply::default(), formats, &["retry", "fallback"]).await;
+        for turns in 0..80 {
+            let mut stream = stage.stream();
+            for _ in 0..turns {
+                tokio::select! {
+                    biased;
+                    event = stream.next() => if event.is_none() { break },
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+        }
+        soon(stage.stream().collect()).await.unwrap();
+        let asked = stage.counts();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!((stage.counts(), asked.1), (asked, 0), "nothing is sent afterwards");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_polled_is_not_asked() {
+    let stage = narrow(Reply::default(), FORMATS[0], &["retry", "fallback"]).await;
+    drop(stage.stream());
+    let error = stage.stream().stop().unwrap();
+    assert_eq!((error.kind, error.trail.len()), (ErrorKind::Cancelled, 0));
+    soon(stage.stream().collect()).await.unwrap();
+    assert_eq!(stage.counts(), (1, 0));
+}
+
+/// The modules are done with an answer once it has begun.
+#[tokio::test]
+async fn while_an_answer_is_read_others_are_asked_for() {
+    for order in ORDERS {
+        let stage = narrow(Reply::text("One two three").pace(Duration::from_millis(20)), FORMATS[0], order).await;
+        let mut first = stage.stream();
+        let began = first_text(&mut first).await;
+        let other = soon(stage.model.invoke_with(hi())).await.unwrap();
+        assert_eq!(other.text().as_deref(), Some("Hello from the simulator."), "{order:?}");
+        let (events, end) = read(&mut first).await;
+        assert_eq!(began + &text_of(&events), end.unwrap().text().unwrap(), "{order:?}");
+        assert_eq!(stage.counts(), (2, 0));
+    }
+}
+
+/// A whole answer leaves its connection to the next.
+#[tokio::test]
+async fn a_stream_that_is_dropped_after_its_end_keeps_the_connection() {
+    for formats in FORMATS {
+        let stage = narrow(Reply::text("One two"), formats, &["retry", "fallback"]).await;
+        for _ in 0..3 {
+            let mut stream = stage.stream();
+            while !matches!(soon(stream.next()).await.unwrap().unwrap(), Event::End(_)) {}
+            drop(stream);
+            // The end of the body comes after that of the answer.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!((stage.counts(), stage.a.connections()), ((3, 0), 1));
+        assert!(stage.a.requests().iter().all(|request| !request.dropped()));
+    }
+}

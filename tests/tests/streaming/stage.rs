@@ -1,0 +1,104 @@
+//! What the tests of streams share: chains in each order, and a stream that is read to its end.
+
+use arcllm::{ContentBlock, Error, Event, Message, Model, Overrides, Request, Response, ResponseStream};
+use arcllm_simulator::{Format, Reply, Simulator};
+use futures::StreamExt as _;
+
+use crate::{
+    scene::{FAST, load, replies, soon},
+    support::Chain,
+};
+
+/// The orders of the modules that a stream goes through, outermost first.
+pub(super) const ORDERS: [&[&str]; 5] =
+    [&[], &["retry"], &["fallback"], &["retry", "fallback"], &["fallback", "retry"]];
+
+/// What `a` and `b` speak.
+pub(super) const FORMATS: [(Format, Format); 2] =
+    [(Format::Anthropic, Format::OpenAi), (Format::OpenAi, Format::Anthropic)];
+
+/// The modules in this order around the chain's providers.
+pub(super) fn ordered(chain: Chain, order: &[&str]) -> Chain {
+    let chain = if order.is_empty() { chain } else { chain.host(&format!("order = {order:?}")) };
+    order.iter().fold(chain, |chain, module| {
+        chain.module(module, if *module == "retry" { FAST } else { "chain = [\"a\", \"b\"]" })
+    })
+}
+
+/// Two providers, and a model whose chain stands over them.
+pub(super) struct Stage {
+    pub(super) a: Simulator,
+    pub(super) b: Simulator,
+    pub(super) model: Model,
+}
+
+impl Stage {
+    /// One whose `a` gives this reply, and has these settings.
+    pub(super) async fn new(reply: Reply, formats: (Format, Format), order: &[&str], settings: &str) -> Self {
+        let (a, b) = (replies([reply]).await, replies([]).await);
+        let chain = Chain::new().provider_with("a", formats.0, &a.url(), settings);
+        let chain = chain.provider("b", formats.1, &b.url());
+        // Loading is a large future, and would make all of these large.
+        let model = Box::pin(load(&ordered(chain, order).folder().unwrap(), Overrides::new())).await;
+        Self { a, b, model }
+    }
+
+    /// How many requests each provider got.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.a.requests().len(), self.b.requests().len())
+    }
+
+    /// An answer that has not been asked for yet.
+    pub(super) fn stream(&self) -> ResponseStream {
+        self.model.stream_with(hi())
+    }
+}
+
+/// A question.
+pub(super) fn hi() -> Request {
+    Request::new([Message::user("Hi")])
+}
+
+/// Reads a stream to its end: the events but for the last, and how it ended. After that there is nothing.
+pub(super) async fn read(stream: &mut ResponseStream) -> (Vec<Event>, Result<Response, Error>) {
+    let mut events = Vec::new();
+    let end = loop {
+        match soon(stream.next()).await.unwrap() {
+            Ok(Event::End(response)) => break Ok(*response),
+            Ok(event) => events.push(event),
+            Err(error) => break Err(error),
+        }
+    };
+    assert!(stream.next().await.is_none() && stream.stop().is_none(), "it is over");
+    (events, end)
+}
+
+/// Reads up to the first piece of text, and gives that.
+pub(super) async fn first_text(stream: &mut ResponseStream) -> String {
+    loop {
+        if let Event::Text(text) = soon(stream.next()).await.unwrap().unwrap() {
+            return text;
+        }
+    }
+}
+
+/// The text of these events.
+pub(super) fn text_of(events: &[Event]) -> String {
+    let piece = |event: &Event| if let Event::Text(piece) = event { piece.clone() } else { String::new() };
+    events.iter().map(piece).collect()
+}
+
+/// The text of these blocks.
+pub(super) fn text_in(blocks: &[ContentBlock]) -> String {
+    let text =
+        |block: &ContentBlock| if let ContentBlock::Text(text) = block { text.text.clone() } else { String::new() };
+    blocks.iter().map(text).collect()
+}
+
+/// A response as it is but for the time that it took.
+pub(super) fn without_times(mut response: Response) -> Response {
+    for attempt in &mut response.trail {
+        (attempt.took, attempt.started_after, attempt.waited) = Default::default();
+    }
+    response
+}
