@@ -56,8 +56,7 @@ impl Answer {
     pub(crate) async fn whole(self) -> Result<Response, ErrorKind> {
         match self {
             Answer::Whole(response) => Ok(*response),
-            // On the heap, since it is rare and every call would have room for it.
-            Answer::Stream { head, events } => Box::pin(collect(&head, events)).await,
+            Answer::Stream { head, events } => collect(&head, events).await,
         }
     }
 

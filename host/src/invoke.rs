@@ -40,8 +40,6 @@ struct Entry {
     attempt: Attempt,
     /// Since when it is under way; absent once it has ended.
     since: Option<Instant>,
-    /// Whether its answer is coming.
-    committed: bool,
 }
 
 impl Invoke {
@@ -90,7 +88,9 @@ impl Invoke {
         let seen = |entry: &Entry| match entry.since {
             None => entry.attempt.clone(),
             Some(begun) => {
-                let outcome = if entry.committed { Outcome::Ok } else { self.cut_short() };
+                // Its answer is coming.
+                let committed = entry.attempt.outcome == Outcome::Ok;
+                let outcome = if committed { Outcome::Ok } else { self.cut_short() };
                 Attempt { took: begun.elapsed(), outcome, ..entry.attempt.clone() }
             }
         };
@@ -132,7 +132,7 @@ impl Invoke {
             // Most invokes have one attempt, and many may be under way.
             state.trail.reserve_exact(1);
         }
-        state.trail.push(Entry { attempt, since: Some(Instant::now()), committed: false });
+        state.trail.push(Entry { attempt, since: Some(Instant::now()) });
         drop(state);
         let number = index + 1;
         tracing::debug!(target: "arcllm::attempt", provider = upstream.provider, model = upstream.model, number, "attempt");
@@ -155,7 +155,7 @@ impl Begun {
     /// The answer is coming.
     pub(crate) fn commit(&self) {
         if let Some(entry) = self.invoke.state().trail.get_mut(self.index) {
-            entry.committed = true;
+            entry.attempt.outcome = Outcome::Ok;
         }
     }
 

@@ -82,8 +82,12 @@ impl Model {
     /// # Errors
     ///
     /// As [`invoke`](Model::invoke).
-    pub async fn invoke_with(&self, request: impl Into<Arc<Request>>) -> Result<Response, Error> {
-        self.invoke_until(request, std::future::pending()).await
+    // Not an `async fn`, whose future would have room for the request as it was given, too.
+    pub fn invoke_with(
+        &self,
+        request: impl Into<Arc<Request>>,
+    ) -> impl Future<Output = Result<Response, Error>> + Send {
+        self.run(request.into(), std::future::pending())
     }
 
     /// Asks the model, and gives up as soon as `stop` is ready. Unlike dropping the future, that still tells what was
@@ -92,13 +96,16 @@ impl Model {
     /// # Errors
     ///
     /// As [`invoke`](Model::invoke).
-    pub async fn invoke_until(
+    pub fn invoke_until(
         &self,
         request: impl Into<Arc<Request>>,
         stop: impl Future<Output = ()>,
-    ) -> Result<Response, Error> {
-        let (begun, asking) = self.begin(request.into(), false)?;
-        let Begun { invoke, observed, dropped } = begun;
+    ) -> impl Future<Output = Result<Response, Error>> {
+        self.run(request.into(), stop)
+    }
+
+    async fn run(&self, request: Arc<Request>, stop: impl Future<Output = ()>) -> Result<Response, Error> {
+        let (Begun { invoke, observed, dropped }, asking) = self.begin(request, false)?;
         let result = tokio::select! {
             // First, so that what stops the call is looked out for before anything is sent.
             biased;
@@ -153,7 +160,12 @@ pub(crate) type Asking = BoxFuture<'static, Result<Answer, ErrorKind>>;
 
 /// All of what is answered.
 async fn whole(asking: Asking) -> Result<Response, ErrorKind> {
-    asking.await?.whole().await
+    let stream = match asking.await? {
+        Answer::Whole(response) => return Ok(*response),
+        stream @ Answer::Stream { .. } => stream,
+    };
+    // On the heap, since it is rare and every call would have room for it.
+    Box::pin(stream.whole()).await
 }
 
 /// A call that has begun.

@@ -103,10 +103,9 @@ impl Provider for Upstream {
 
 impl Upstream {
     async fn attempt(&self, call: &Call) -> Result<Answer, ErrorKind> {
-        let (adapter, request) = (self.adapter.clone(), call.request.clone());
         let sending = match call.invoke.streamed {
-            true => adapter.stream(request).left_future(),
-            false => adapter.send(request).map_ok(Answer::from).right_future(),
+            true => self.adapter.clone().stream(call.request.clone()).left_future(),
+            false => self.adapter.clone().send(call.request.clone()).map_ok(Answer::from).right_future(),
         };
         // Whoever asks serves other calls too, and must survive an adapter that panics.
         let sending = AssertUnwindSafe(sending).catch_unwind();

@@ -19,6 +19,7 @@ use crate::{
     error::ErrorKind,
     held::Held,
     invoke::{Call, Invoke},
+    model::Asking,
     provider::Provider,
     request::Request,
     runtime::{convert::nanoseconds, writing::Writing},
@@ -65,7 +66,7 @@ pub(crate) struct Hop {
     /// Changes whenever the call gets on.
     progress: AtomicU32,
     /// For how many ticks the guest has computed.
-    ticks: AtomicU64,
+    ticks: AtomicU32,
     /// What the module is seen doing.
     pub(crate) span: Scope,
     started: Instant,
@@ -127,7 +128,9 @@ impl Hop {
     /// Counts time of computing, and tells how much it is in all.
     pub(crate) fn computed(&self, ticks: u64) -> u64 {
         self.progress.fetch_add(1, Ordering::Relaxed);
-        self.ticks.fetch_add(ticks, Ordering::Relaxed).saturating_add(ticks)
+        // A call that computes for a year has ended before.
+        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
+        self.ticks.fetch_add(ticks, Ordering::Relaxed).saturating_add(ticks).into()
     }
 
     /// For as long as the returned value lives, the module waits for something of the host's.
@@ -158,7 +161,8 @@ impl Hop {
     pub(crate) async fn cancelled(&self) {
         self.cancel.cancelled().await;
         if let Some(writing) = self.writing.get() {
-            writing.unread().await;
+            // On the heap, since it is rare and every call would have room for it.
+            Box::pin(writing.unread()).await;
         }
     }
 
@@ -191,7 +195,12 @@ impl Hop {
     }
 
     /// Asks the inner, or another model, on behalf of this call.
-    pub(crate) async fn ask(&self, whom: Arc<dyn Provider>, request: Arc<Request>) -> Result<Answer, ErrorKind> {
+    // Not an `async fn`, whose future would have room for what it was given, too.
+    pub(crate) fn ask(
+        &self,
+        whom: Arc<dyn Provider>,
+        request: Arc<Request>,
+    ) -> impl Future<Output = Result<Answer, ErrorKind>> {
         let call = Call {
             request,
             invoke: self.invoke.clone(),
@@ -207,21 +216,26 @@ impl Hop {
         }
         // Where the caller waits for all of it, an error after the beginning can still be handled.
         let whole = self.takes_whole || !self.invoke.streamed;
-        let _waiting = self.wait();
-        tokio::select! {
-            biased;
-            () = self.cancelled() => Err(self.invoke.over()),
-            answer = answer(whom, call, whole) => answer,
+        let answer = answer(whom.invoke(call), whole);
+        async move {
+            let _waiting = self.wait();
+            tokio::select! {
+                biased;
+                () = self.cancelled() => Err(self.invoke.over()),
+                answer = answer => answer,
+            }
         }
     }
 }
 
 /// Asks, and waits for all of the answer where the module is to be given that.
-async fn answer(whom: Arc<dyn Provider>, call: Call, whole: bool) -> Result<Answer, ErrorKind> {
-    match whom.invoke(call).await? {
-        answer @ Answer::Stream { .. } if whole => answer.whole().await.map(Answer::from),
-        answer => Ok(answer),
+async fn answer(asking: Asking, whole: bool) -> Result<Answer, ErrorKind> {
+    let answer = asking.await?;
+    if !whole || matches!(answer, Answer::Whole(_)) {
+        return Ok(answer);
     }
+    // On the heap, since it is rare and every call would have room for it.
+    Box::pin(answer.whole()).await.map(Answer::from)
 }
 
 /// A module waits for something of the host's.

@@ -52,8 +52,8 @@ impl Provider for Module {
             let _dropped = cancel.clone().drop_guard();
             let span = hop_span(&call.span, &self.place.module);
             let takes_whole = current.pool().is_some_and(|pool| pool.takes_whole());
-            let hop = Hop::new(self.place.clone(), call.invoke.clone(), held.clone(), takes_whole, cancel, span);
-            let hop = Arc::new(hop);
+            let hop =
+                Arc::new(Hop::new(self.place.clone(), call.invoke.clone(), held.clone(), takes_whole, cancel, span));
             call.held = held;
             let (outcome, on_trap) = match &*current {
                 Current::Runs { pool, .. } => (pool.serve(call.request.clone(), hop.clone()).await, pool.on_trap()),

@@ -89,17 +89,20 @@ async fn serve(job: Job, exports: Arc<ModuleWithAll>, store: &Accessor<State>) -
         })?;
         (call.task(), invoke.finish_call_concurrent(store, call))
     };
-    let (answer,) = finishing.await?;
-    let answer = store.with(|mut store| take(store.data_mut(), answer))?;
-    match (hop.writing(), &answer) {
-        (Some(writing), Ok(Answer::Stream { .. })) => {
+    let writing = {
+        let (answer,) = finishing.await?;
+        let answer = store.with(|mut store| take(store.data_mut(), answer))?;
+        let writing = hop.writing().filter(|_| matches!(answer, Ok(Answer::Stream { .. })));
+        if let Some(writing) = writing {
             writing.release();
-            seat.answer(answer);
-            // The guest goes on with it, in its seat.
-            Box::pin(writing.over()).await;
-            writing.settle(None);
         }
-        _ => seat.answer(answer),
+        seat.answer(answer);
+        writing
+    };
+    if let Some(writing) = writing {
+        // The guest goes on with its answer, in its seat.
+        Box::pin(writing.over()).await;
+        writing.settle(None);
     }
     store.with(|mut store| {
         let state = store.data_mut();
