@@ -1,7 +1,7 @@
 //! The blocks that messages and answers are made of.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::message::Extensions;
 
@@ -27,7 +27,20 @@ impl ContentBlock {
     pub fn text(text: impl Into<String>) -> Self {
         ContentBlock::Text(Text { text: text.into(), extensions: Extensions::new() })
     }
+
+    /// The beginning of a call for a tool, its arguments as text. It is no tool call, lest it be acted on.
+    pub(crate) fn partial_tool_use(id: &str, name: &str, arguments: &str) -> Self {
+        ContentBlock::Other(json!({"type": PARTIAL_TOOL_USE, "id": id, "name": name, "arguments": arguments}))
+    }
+
+    /// Whether it is the beginning of a call for a tool. No provider reads that.
+    pub(crate) fn is_partial_tool_use(&self) -> bool {
+        matches!(self, ContentBlock::Other(value) if value.get("type").is_some_and(|kind| kind == PARTIAL_TOOL_USE))
+    }
 }
+
+/// The type of a block that is the beginning of a call for a tool.
+const PARTIAL_TOOL_USE: &str = "partial_tool_use";
 
 /// The blocks that have a `type` of their own here; every other is [`ContentBlock::Other`].
 #[derive(Serialize, Deserialize)]

@@ -1,7 +1,5 @@
 //! What has arrived of a streamed answer, put together from its events.
 
-use serde_json::json;
-
 use crate::{
     content::{ContentBlock, Thinking},
     event::Event,
@@ -54,6 +52,9 @@ impl Received {
                 match block {
                     ContentBlock::Text(_) => self.forget(|piece| matches!(piece, Piece::Text(_))),
                     ContentBlock::Thinking(_) => self.forget(|piece| matches!(piece, Piece::Thinking(_))),
+                    partial if partial.is_partial_tool_use() => {
+                        self.forget(|piece| matches!(piece, Piece::Tool { .. }));
+                    }
                     _ => {}
                 }
                 self.content.push(block.clone());
@@ -71,9 +72,7 @@ impl Received {
                 let (signature, redacted, extensions) = (None, None, Extensions::new());
                 ContentBlock::Thinking(Thinking { text, signature, redacted, extensions })
             }
-            Piece::Tool { id, name, json, .. } => {
-                ContentBlock::Other(json!({"type": "partial_tool_use", "id": id, "name": name, "arguments": json}))
-            }
+            Piece::Tool { id, name, json, .. } => ContentBlock::partial_tool_use(&id, &name, &json),
         };
         let begun = self.begun.into_iter().map(partial);
         self.content.into_iter().chain(begun).collect()
@@ -88,6 +87,8 @@ impl Received {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -94,6 +94,26 @@ pub(super) fn arguments(node: Option<&Node<'_>>) -> Result<Map<String, Value>, M
     }
 }
 
+/// Whether the arguments of a call that the answer ends with are cut, where it ends because it may not be longer. None at
+/// all may be the beginning of some.
+pub(super) fn are_cut(node: Option<&Node<'_>>) -> bool {
+    match node.map(|node| node.value) {
+        None => true,
+        Some(Value::Object(arguments)) => arguments.is_empty(),
+        Some(Value::String(text)) => serde_json::from_str::<Value>(text).is_err(),
+        Some(_) => false,
+    }
+}
+
+/// The arguments of a call as text, however they stand there.
+pub(super) fn arguments_text(node: Option<&Node<'_>>) -> String {
+    match node.map(|node| node.value) {
+        None => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

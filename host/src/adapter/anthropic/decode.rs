@@ -7,20 +7,30 @@ use crate::{
     adapter::{
         extensions::others,
         format::{Decoded, Unreadable},
-        json::{Malformed, Node, arguments},
+        json::{Malformed, Node, are_cut, arguments, arguments_text},
     },
     content::{ContentBlock, Text, Thinking, ToolCall},
     message::Extensions,
     response::{StopReason, Usage},
 };
 
+/// Why an answer ends that may not be longer.
+pub(super) const CUT: &str = "max_tokens";
+
 /// What the body says.
 pub(super) fn response(body: &Value) -> Result<Decoded, Unreadable> {
     let root = Node::root(body);
     root.object()?;
     refuse_errors(&root)?;
-    let content: Vec<ContentBlock> =
-        root.need("content")?.list()?.enumerate().map(|(at, node)| block(at, &node)).collect::<Result<_, _>>()?;
+    let mut content = Vec::new();
+    let mut blocks = root.need("content")?.list()?.enumerate().peekable();
+    while let Some((at, node)) = blocks.next() {
+        let ends_here = blocks.peek().is_none() && root.text("stop_reason") == Some(CUT);
+        content.push(match ends_here.then(|| partial(at, &node)).flatten() {
+            Some(partial) => partial,
+            None => block(at, &node)?,
+        });
+    }
     Ok(Decoded {
         stop_reason: stop_reason(&root, &content),
         content,
@@ -93,6 +103,14 @@ fn tool_call(at: usize, node: &Node<'_>) -> Result<ToolCall, Malformed> {
         arguments: arguments(node.get("input").as_ref())?,
         extensions: rest(node, &["type", "id", "name", "input"])?,
     })
+}
+
+/// The call for a tool that this block is, if it is the beginning of one.
+pub(super) fn partial(at: usize, node: &Node<'_>) -> Option<ContentBlock> {
+    let input = node.get("input");
+    let is_it = node.text("type") == Some("tool_use") && are_cut(input.as_ref());
+    let name = node.text("name").unwrap_or_default();
+    is_it.then(|| ContentBlock::partial_tool_use(&call_id(at, node), name, &arguments_text(input.as_ref())))
 }
 
 /// The name of the call, or one for the block at this place.

@@ -143,7 +143,7 @@ fn block(block: &ContentBlock) -> Option<Value> {
         ContentBlock::ToolUse(call) => Some(tool_use(call)),
         ContentBlock::ToolResult(result) => Some(tool_result(result)),
         ContentBlock::Thinking(thinking) => thinking_block(thinking),
-        ContentBlock::Other(value) => Some(value.clone()),
+        ContentBlock::Other(value) => Some(value.clone()).filter(|_| !block.is_partial_tool_use()),
     }
 }
 

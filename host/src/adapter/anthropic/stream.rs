@@ -25,6 +25,8 @@ pub(super) struct Stream {
     message: Map<String, Value>,
     blocks: Vec<Block>,
     calls: usize,
+    /// A call that has ended with arguments that may have been cut: whether they were is told by what comes next.
+    doubtful: Option<usize>,
     /// A piece of the text at this place.
     piece: Template,
     piece_of: usize,
@@ -79,7 +81,7 @@ impl Listen for Stream {
                 let at = self.find(&event)?;
                 self.end_block(at, events)?;
             }
-            Some("message_delta") => self.amend(&event, events),
+            Some("message_delta") => self.amend(&event, events)?,
             Some("message_stop") => {
                 // Whoever is cut off by their own server may say so, too, but not why they stopped.
                 if !self.message.get("stop_reason").is_some_and(Value::is_string) {
@@ -88,6 +90,7 @@ impl Listen for Stream {
                 for at in 0..self.blocks.len() {
                     self.end_block(at, events)?;
                 }
+                self.settle(events)?;
                 return Ok(Heard::End);
             }
             // Pings, and whatever will be added: the documentation asks to pass over what is not known.
@@ -158,6 +161,7 @@ impl Stream {
     fn begin_block(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let begins = event.need("content_block")?;
         begins.object()?;
+        self.settle(events)?;
         let index = event.count("index").unwrap_or(self.blocks.len() as u64);
         let mut block = Block {
             index,
@@ -215,21 +219,47 @@ impl Stream {
         block.ended = true;
         block.complete();
         self.piece.forget();
-        match decode::block(at, &Node::root(&block.value))? {
-            ContentBlock::ToolUse(call) => {
-                events.push_back(Event::ToolUseEnd { index: block.call.unwrap_or_default(), call });
-            }
-            // An empty text is one of an answer without streaming, too.
-            whole => events.push_back(Event::Block(whole)),
+        self.settle(events)?;
+        match self.blocks.get(at).is_some_and(|block| decode::partial(at, &Node::root(&block.value)).is_some()) {
+            true => self.doubtful = Some(at),
+            false => self.tell(at, false, events)?,
         }
         Ok(())
     }
 
+    /// Tells of a call that was doubtful, now that it is known why the answer ends, or that it goes on.
+    fn settle(&mut self, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        let is_cut = self.message.get("stop_reason").is_some_and(|reason| reason == decode::CUT);
+        match self.doubtful.take() {
+            Some(at) => self.tell(at, is_cut, events),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells of a block as a whole.
+    fn tell(&self, at: usize, is_cut: bool, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        let Some(block) = self.blocks.get(at) else { return Ok(()) };
+        let node = Node::root(&block.value);
+        let whole = match is_cut.then(|| decode::partial(at, &node)).flatten() {
+            Some(partial) => partial,
+            None => decode::block(at, &node)?,
+        };
+        events.push_back(match whole {
+            ContentBlock::ToolUse(call) => Event::ToolUseEnd { index: block.call.unwrap_or_default(), call },
+            // An empty text is one of an answer without streaming, too.
+            whole => Event::Block(whole),
+        });
+        Ok(())
+    }
+
     /// How it ends, and what it has cost so far.
-    fn amend(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) {
+    fn amend(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let fields = |name| event.value.get(name).and_then(Value::as_object);
         for (name, value) in fields("delta").into_iter().flatten() {
             self.message.insert(name.clone(), value.clone());
+        }
+        if self.message.get("stop_reason").is_some_and(Value::is_string) {
+            self.settle(events)?;
         }
         let usage = self.message.entry("usage").or_insert_with(|| json!({}));
         let counted = fields("usage").into_iter().flatten().filter(|(_, value)| !value.is_null());
@@ -238,6 +268,7 @@ impl Stream {
             usage.extend(counted.map(|(name, value)| (name.clone(), value.clone())));
         }
         self.say_usage(events);
+        Ok(())
     }
 }
 

@@ -242,6 +242,56 @@ fn what_cannot_be_read_is_a_parse_error() {
     assert!(failure.message.contains("block 3, which has not begun"), "{}", failure.message);
 }
 
+/// Cut by the most tokens an answer may have, a call for a tool is no call for a tool, and no garbage either.
+#[test]
+fn a_call_at_which_the_answer_is_cut_is_told_as_what_it_is() {
+    for (arguments, is_cut) in [("", true), ("{", true), ("{\"a\": 1", true), ("{\"a\": 1}", false)] {
+        let text = Value::String(arguments.to_owned());
+        let call = format!(r#"{{"index":1,"id":"b","function":{{"name":"f","arguments":{text}}}}}"#);
+        let first = r#"{"index":0,"id":"a","function":{"name":"g","arguments":"{}"}}"#;
+        let delta = |call: &str| format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{call}]}}}}]}}"#);
+        let finish = r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#;
+        let openai = lines(&[&delta(first), &delta(&call), finish, "[DONE]"]);
+        let tool = r#"{"type":"tool_use","id":"b","name":"f","input":{}}"#;
+        let anthropic = lines(&[
+            r#"{"type":"message_start","message":{"content":[]}}"#,
+            &format!(r#"{{"type":"content_block_start","index":0,"content_block":{tool}}}"#),
+            &format!(
+                r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"input_json_delta","partial_json":{text}}}}}"#
+            ),
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"output_tokens":16}}"#,
+            r#"{"type":"message_stop"}"#,
+        ]);
+        for (format, stream) in [(OpenAi, &openai), (Anthropic, &anthropic)] {
+            let (events, error) = hear(format, stream);
+            assert_eq!(error, None, "{arguments}");
+            let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+            assert_eq!(response.stop_reason, crate::StopReason::MaxTokens);
+            let last = response.content.last().unwrap();
+            assert_eq!(last.is_partial_tool_use(), is_cut, "{arguments}: {last:?}");
+            let ends = events.iter().filter(|event| matches!(event, Event::ToolUseEnd { call, .. } if call.id == "b"));
+            assert_eq!(ends.count(), usize::from(!is_cut), "{arguments}");
+            let mut received = Received::default();
+            events.iter().for_each(|event| received.add(event));
+            assert_eq!(received.content(), response.content);
+        }
+        let whole =
+            format!(r#"{{"choices":[{{"message":{{"tool_calls":[{first},{call}]}},"finish_reason":"length"}}]}}"#);
+        let whole = adapter(OpenAi).reader().read_body(&answer(), &serde_json::from_str(&whole).unwrap()).unwrap();
+        let Some(Event::End(streamed)) = hear(OpenAi, &openai).0.pop() else { panic!() };
+        assert_eq!(streamed.content, whole.content);
+    }
+}
+
+/// One that needs no arguments is a call like any other, unless the answer is cut.
+#[test]
+fn a_call_without_arguments_is_told_before_the_end() {
+    let (events, _) = hear(Anthropic, RECORDED[0].1);
+    let call = events.iter().position(|event| matches!(event, Event::ToolUseEnd { index: 1, .. })).unwrap();
+    assert!(call < events.len() - 2, "{events:?}");
+}
+
 #[test]
 fn servers_that_number_tool_calls_in_ways_of_their_own() {
     let call = |call: &str| format!("{{\"choices\":[{{\"delta\":{{\"tool_calls\":[{call}]}}}}]}}");

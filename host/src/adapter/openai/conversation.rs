@@ -108,7 +108,7 @@ fn part(block: &ContentBlock) -> Option<Value> {
             Some(extended(json!({"type": "text", "text": text.text}), &text.extensions, VENDOR))
         }
         ContentBlock::Image(image) => Some(image_part(image)),
-        ContentBlock::Other(value) => Some(value.clone()),
+        ContentBlock::Other(value) => Some(value.clone()).filter(|_| !block.is_partial_tool_use()),
         ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) | ContentBlock::Thinking(_) => None,
     }
 }

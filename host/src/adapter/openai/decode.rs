@@ -7,12 +7,15 @@ use crate::{
     adapter::{
         extensions::others,
         format::{Decoded, Unreadable},
-        json::{Malformed, Node, arguments},
+        json::{Malformed, Node, are_cut, arguments, arguments_text},
     },
     content::{ContentBlock, Thinking, ToolCall},
     message::Extensions,
     response::{StopReason, Usage},
 };
+
+/// Why an answer ends that may not be longer.
+pub(super) const CUT: &str = "length";
 
 /// What the body says: its first choice.
 pub(super) fn response(body: &Value) -> Result<Decoded, Unreadable> {
@@ -24,7 +27,7 @@ pub(super) fn response(body: &Value) -> Result<Decoded, Unreadable> {
     refusal::refuse_error_of_choice(&choice)?;
     let message = choice.need("message")?;
     message.object()?;
-    let said = said(&message)?;
+    let said = said(&message, choice.text("finish_reason") == Some(CUT))?;
     Ok(Decoded {
         stop_reason: stop_reason(&choice, &said),
         content: said.content,
@@ -42,7 +45,8 @@ struct Said {
     calls: bool,
 }
 
-fn said(message: &Node<'_>) -> Result<Said, Malformed> {
+/// `cut` tells that the answer ends because it may not be longer.
+fn said(message: &Node<'_>, cut: bool) -> Result<Said, Malformed> {
     let mut said = Said::default();
     if let Some(text) = message.text("reasoning_content").or_else(|| message.text("reasoning")) {
         said.content.push(thinking(text));
@@ -55,8 +59,9 @@ fn said(message: &Node<'_>) -> Result<Said, Malformed> {
     }
     let calls = message.get("tool_calls");
     if let Some(calls) = &calls {
-        for (at, call) in calls.list()?.enumerate() {
-            said.content.push(ContentBlock::ToolUse(tool_call(at, &call)?));
+        let mut calls = calls.list()?.enumerate().peekable();
+        while let Some((at, call)) = calls.next() {
+            said.content.push(last_call(at, &call, cut && calls.peek().is_none())?);
             said.calls = true;
         }
     }
@@ -111,7 +116,18 @@ pub(super) fn thinking(text: &str) -> ContentBlock {
     })
 }
 
-pub(super) fn tool_call(at: usize, call: &Node<'_>) -> Result<ToolCall, Malformed> {
+/// A call for a tool, or the beginning of one if the answer is cut there.
+pub(super) fn last_call(at: usize, call: &Node<'_>, cut: bool) -> Result<ContentBlock, Malformed> {
+    let function = call.get("function");
+    let arguments = function.as_ref().and_then(|function| function.get("arguments"));
+    if !cut || !are_cut(arguments.as_ref()) {
+        return Ok(ContentBlock::ToolUse(tool_call(at, call)?));
+    }
+    let name = function.as_ref().and_then(|function| function.text("name")).unwrap_or_default();
+    Ok(ContentBlock::partial_tool_use(&call_id(at, call), name, &arguments_text(arguments.as_ref())))
+}
+
+fn tool_call(at: usize, call: &Node<'_>) -> Result<ToolCall, Malformed> {
     let function = call.need("function")?;
     Ok(ToolCall {
         id: call_id(at, call),
@@ -129,7 +145,7 @@ pub(super) fn call_id(at: usize, call: &Node<'_>) -> String {
 /// Some servers say `stop`, or nothing, when they mean what the message shows.
 fn stop_reason(choice: &Node<'_>, said: &Said) -> StopReason {
     match choice.text("finish_reason") {
-        Some("length") => StopReason::MaxTokens,
+        Some(CUT) => StopReason::MaxTokens,
         Some("content_filter") => StopReason::ContentFilter,
         _ if said.refused => StopReason::Refusal,
         Some("tool_calls" | "function_call") => StopReason::ToolUse,

@@ -271,10 +271,15 @@ impl Stream {
     }
 
     fn end_calls(&mut self, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        let cut = self.finish_reason.as_ref().is_some_and(|reason| reason == decode::CUT);
+        let last = self.calls.len().saturating_sub(1);
         for (index, call) in self.calls.iter_mut().enumerate().filter(|(_, call)| !call.ended) {
             call.ended = true;
-            let whole = decode::tool_call(index, &Node::root(&call.value()))?;
-            events.push_back(Event::ToolUseEnd { index, call: whole });
+            let whole = decode::last_call(index, &Node::root(&call.value()), cut && index == last)?;
+            events.push_back(match whole {
+                ContentBlock::ToolUse(call) => Event::ToolUseEnd { index, call },
+                partial => Event::Block(partial),
+            });
         }
         Ok(())
     }
