@@ -35,6 +35,13 @@
 //! # Ok::<_, arcllm::ConfigError>(())
 //! ```
 //!
+//! # Answers as they come
+//!
+//! [`Model::stream`] gives the [`Event`]s of an answer as they come, and at their end the [`Response`] that
+//! [`Model::invoke`] gives. Modules stand around it as around any call: what fails before the first event is tried again and
+//! elsewhere as they are set to; what fails after it ends the answer, with what [had arrived](Error::received). Nothing is
+//! told twice.
+//!
 //! # What can be observed
 //!
 //! Each invoke is a [`tracing`] span `invoke`, in it one span `module` for each module that the call passes, in that

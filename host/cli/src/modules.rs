@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use arcllm::ModuleReport;
+use arcllm::{ModuleReport, Streams};
 
 use crate::{args::Configured, failure::Failure, invoke::host, output::line};
 
@@ -35,10 +35,20 @@ fn print(module: &ModuleReport) -> Result<(), Failure> {
     line!("    sha256   {}", module.sha256.as_deref().unwrap_or("?"))?;
     line!("    imports  {}", list(&module.imports))?;
     line!("    asks for {}; granted: {}", list(&module.asks_for), list(&module.granted))?;
+    line!("    streams  {}", module.streams.map_or("?", streams))?;
     if let Some(problem) = &module.problem {
         line!("    {BAD}problem{BAD:#}  {problem}")?;
     }
     Ok(())
+}
+
+/// What it does with answers that come in events.
+fn streams(streams: Streams) -> &'static str {
+    match streams {
+        Streams::Forwards => "are passed on as they come",
+        Streams::Reads => "are read as they come",
+        Streams::Whole => "are waited for: it reads answers, and knows nothing of streams",
+    }
 }
 
 fn list(items: &[String]) -> String {

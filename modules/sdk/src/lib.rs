@@ -40,6 +40,9 @@
 //! directory of the host. What it imports is what it asks for: a module that never calls [`models`] never needs that
 //! grant.
 //!
+//! Answers that come in events need no line of code where they are handed on as they are. A module that looks into answers is
+//! given whole ones; one that is to read or change them as they come does so with [`stream`].
+//!
 //! One instance serves many calls at once, each in an [`invoke`](Module::invoke) of its own that yields at every
 //! `await`; `&self` is shared by all of them.
 

@@ -108,6 +108,27 @@ async fn it_works_on_calls_that_are_not_streamed() {
     assert_eq!(response.text().unwrap(), "ONE TWO THREE");
 }
 
+/// An operator sees which modules keep people waiting.
+#[tokio::test]
+async fn the_command_says_what_each_does_with_streams() {
+    let folder = Folder::new("").unwrap();
+    for (name, wasm) in [WHOLE, STREAMED, EARLIER] {
+        folder.write(format!("modules/{name}.wasm"), wasm).unwrap();
+    }
+    let output = soon(folder.arcllm(["modules", "--json"]).unwrap().run()).await.unwrap();
+    let modules = output.json().unwrap();
+    let of = |name: &str| {
+        let all = modules["modules"].as_array().unwrap();
+        all.iter().find(|module| module["name"] == name).unwrap()["streams"].clone()
+    };
+    assert_eq!(
+        [of("upper"), of("upper-streamed"), of("earlier"), of("fallback")],
+        ["whole", "reads", "forwards", "forwards"]
+    );
+    let output = soon(folder.arcllm(["modules"]).unwrap().run()).await.unwrap();
+    assert!(output.stdout.contains("streams  are waited for: it reads answers"), "{}", output.stdout);
+}
+
 /// Where nobody reads the pieces, nothing of them is told, and the chain can still turn to another.
 #[tokio::test]
 async fn on_those_an_error_after_the_beginning_is_an_ordinary_one() {
