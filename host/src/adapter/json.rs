@@ -94,6 +94,17 @@ pub(super) fn arguments(node: Option<&Node<'_>>) -> Result<Map<String, Value>, M
     }
 }
 
+/// The most blocks of a streamed answer: each piece looks for its own.
+const MOST_BLOCKS: usize = 4096;
+
+/// Fails if an answer has as many blocks as it may have.
+pub(super) fn room_for_block(blocks: usize) -> Result<(), Malformed> {
+    match blocks < MOST_BLOCKS {
+        true => Ok(()),
+        false => Err(Malformed(format!("the answer has more than {MOST_BLOCKS} blocks"))),
+    }
+}
+
 /// Whether the arguments of a call that the answer ends with are cut, where it ends because it may not be longer. None at
 /// all may be the beginning of some.
 pub(super) fn are_cut(node: Option<&Node<'_>>) -> bool {

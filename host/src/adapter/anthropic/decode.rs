@@ -132,10 +132,14 @@ fn stop_reason(root: &Node<'_>, content: &[ContentBlock]) -> StopReason {
     }
 }
 
-pub(super) fn usage(root: &Node<'_>) -> Usage {
+fn usage(root: &Node<'_>) -> Usage {
+    root.get("usage").as_ref().map(counts).unwrap_or_default()
+}
+
+/// What was counted.
+pub(super) fn counts(node: &Node<'_>) -> Usage {
     const KNOWN: [&str; 4] =
         ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
-    let Some(node) = root.get("usage") else { return Usage::default() };
     let count = |name| node.count(name).unwrap_or_default();
     let (input_tokens, output_tokens) = (count("input_tokens"), count("output_tokens"));
     Usage {

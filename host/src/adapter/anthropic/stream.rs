@@ -12,7 +12,7 @@ use super::decode;
 use crate::{
     adapter::{
         format::{Heard, Listen, Unreadable},
-        json::{Malformed, Node},
+        json::{Malformed, Node, room_for_block},
         template::Template,
     },
     content::ContentBlock,
@@ -152,9 +152,8 @@ impl Stream {
     }
 
     fn say_usage(&self, events: &mut VecDeque<Event>) {
-        if self.message.get("usage").is_some_and(Value::is_object) {
-            let message = Value::Object(self.message.clone());
-            events.push_back(Event::Usage(decode::usage(&Node::root(&message))));
+        if let Some(usage) = self.message.get("usage").filter(|usage| usage.is_object()) {
+            events.push_back(Event::Usage(decode::counts(&Node::root(usage))));
         }
     }
 
@@ -183,6 +182,7 @@ impl Stream {
             events.push_back(Event::ToolUseStart { index: self.calls, id, name });
             self.calls += 1;
         }
+        room_for_block(self.blocks.len())?;
         self.blocks.push(block);
         Ok(())
     }

@@ -284,6 +284,22 @@ fn a_call_at_which_the_answer_is_cut_is_told_as_what_it_is() {
     }
 }
 
+#[test]
+fn there_is_an_end_to_blocks() {
+    let call = |id: usize| {
+        let function = r#""function":{"name":"f","arguments":"{}"}"#;
+        format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{id},"id":"{id}",{function}}}]}}}}]}}"#)
+    };
+    let block = |index: usize| {
+        format!(r#"{{"type":"content_block_start","index":{index},"content_block":{{"type":"text","text":""}}}}"#)
+    };
+    let many = |line: &dyn Fn(usize) -> String| (0..5000).map(|id| lines(&[&line(id)])).collect::<String>();
+    for (format, stream) in [(OpenAi, many(&call)), (Anthropic, many(&block))] {
+        let Some(ErrorKind::Parse(failure)) = hear(format, &stream).1 else { panic!() };
+        assert!(failure.message.contains("more than 4096 blocks"), "{}", failure.message);
+    }
+}
+
 /// One that needs no arguments is a call like any other, unless the answer is cut.
 #[test]
 fn a_call_without_arguments_is_told_before_the_end() {

@@ -155,9 +155,13 @@ fn stop_reason(choice: &Node<'_>, said: &Said) -> StopReason {
     }
 }
 
-pub(super) fn usage(root: &Node<'_>) -> Usage {
+fn usage(root: &Node<'_>) -> Usage {
+    root.get("usage").as_ref().map(counts).unwrap_or_default()
+}
+
+/// What was counted.
+pub(super) fn counts(node: &Node<'_>) -> Usage {
     const KNOWN: [&str; 4] = ["prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens"];
-    let Some(node) = root.get("usage") else { return Usage::default() };
     let count = |name| node.count(name).unwrap_or_default();
     let detail = |of: &str, name| node.get(of).and_then(|details| details.count(name));
     let (input_tokens, output_tokens) = (count("prompt_tokens"), count("completion_tokens"));

@@ -13,7 +13,7 @@ use super::{decode, refusal};
 use crate::{
     adapter::{
         format::{Heard, Listen, Unreadable},
-        json::{Malformed, Node},
+        json::{Malformed, Node, room_for_block},
         template::Template,
     },
     content::ContentBlock,
@@ -196,6 +196,7 @@ impl Stream {
                     match part.text("type") {
                         Some("text") => self.say(part.need("text")?.str()?.to_owned(), events),
                         _ => {
+                            room_for_block(self.parts.len())?;
                             self.parts.push(part.value.clone());
                             events.push_back(Event::Block(ContentBlock::Other(part.value.clone())));
                         }
@@ -229,6 +230,7 @@ impl Stream {
             None => {
                 self.end_texts(events);
                 self.end_calls(events)?;
+                room_for_block(self.calls.len())?;
                 self.calls.push(Call { index, ..Call::default() });
                 self.calls.len() - 1
             }
@@ -290,8 +292,7 @@ impl Stream {
         let found = chunk.get("usage").or_else(groqs).or_else(|| choice?.get("usage"));
         if let Some(usage) = found.filter(|usage| usage.value.is_object()) {
             self.root.insert("usage".to_owned(), usage.value.clone());
-            let root = json!({"usage": usage.value});
-            events.push_back(Event::Usage(decode::usage(&Node::root(&root))));
+            events.push_back(Event::Usage(decode::counts(&usage)));
         }
     }
 
