@@ -68,51 +68,58 @@ impl AccessorTask<State> for Serve {
     }
 }
 
-async fn serve(job: Job, exports: Arc<ModuleWithAll>, store: &Accessor<State>) -> wasmtime::Result<()> {
+// Not an `async fn`, whose future would have room for the job twice.
+fn serve(
+    job: Job,
+    exports: Arc<ModuleWithAll>,
+    store: &Accessor<State>,
+) -> impl Future<Output = wasmtime::Result<()>> + Send {
     let Job { request, hop, seat } = job;
-    // Whatever the guest left behind is of no use once it has answered.
-    let _over = hop.end_guard();
-    if hop.is_cancelled() {
-        seat.answer(Err(hop.invoke.over()));
-        seat.leave();
-        return Ok(());
-    }
-    hop.begin();
-    // In a block, so that nothing is held twice while the guest runs.
-    let (task, finishing) = {
-        let invoke = exports.arcllm_llm_llm_provider().func_invoke();
-        let call = store.with(|mut store| {
-            let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone() })?;
-            let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
-            store.data_mut().calls.insert(call.task(), hop.clone());
-            Ok::<_, wasmtime::Error>(call)
-        })?;
-        (call.task(), invoke.finish_call_concurrent(store, call))
-    };
-    let writing = {
-        let (answer,) = finishing.await?;
-        let answer = store.with(|mut store| take(store.data_mut(), answer))?;
-        let writing = hop.writing().filter(|_| matches!(answer, Ok(Answer::Stream { .. })));
+    async move {
+        // Whatever the guest left behind is of no use once it has answered.
+        let _over = hop.end_guard();
+        if hop.is_cancelled() {
+            seat.answer(Err(hop.invoke.over()));
+            seat.leave();
+            return Ok(());
+        }
+        hop.begin();
+        // In a block, so that nothing is held twice while the guest runs.
+        let (task, finishing) = {
+            let invoke = exports.arcllm_llm_llm_provider().func_invoke();
+            let call = store.with(|mut store| {
+                let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone() })?;
+                let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
+                store.data_mut().calls.insert(call.task(), hop.clone());
+                Ok::<_, wasmtime::Error>(call)
+            })?;
+            (call.task(), invoke.finish_call_concurrent(store, call))
+        };
+        let writing = {
+            let (answer,) = finishing.await?;
+            let answer = store.with(|mut store| take(store.data_mut(), answer))?;
+            let writing = hop.writing().filter(|_| matches!(answer, Ok(Answer::Stream { .. })));
+            if let Some(writing) = writing {
+                writing.release();
+            }
+            seat.answer(answer);
+            writing
+        };
         if let Some(writing) = writing {
-            writing.release();
+            // The guest goes on with its answer, in its seat.
+            Box::pin(writing.over()).await;
+            writing.settle(None);
         }
-        seat.answer(answer);
-        writing
-    };
-    if let Some(writing) = writing {
-        // The guest goes on with its answer, in its seat.
-        Box::pin(writing.over()).await;
-        writing.settle(None);
+        store.with(|mut store| {
+            let state = store.data_mut();
+            // The number of a task that has ended is given to the next, whose call may have begun meanwhile.
+            if state.calls.get(&task).is_some_and(|known| Arc::ptr_eq(known, &hop)) {
+                state.calls.remove(&task);
+            }
+        });
+        seat.leave();
+        Ok(())
     }
-    store.with(|mut store| {
-        let state = store.data_mut();
-        // The number of a task that has ended is given to the next, whose call may have begun meanwhile.
-        if state.calls.get(&task).is_some_and(|known| Arc::ptr_eq(known, &hop)) {
-            state.calls.remove(&task);
-        }
-    });
-    seat.leave();
-    Ok(())
 }
 
 fn take(state: &mut State, answer: Result<Resource<Answer>, Error>) -> wasmtime::Result<Result<Answer, ErrorKind>> {
