@@ -15,12 +15,14 @@ mod faults;
 mod hints;
 mod kit;
 mod observed;
+mod projects;
 mod reload;
 mod replace_module;
 mod retry;
 mod scene;
 mod streaming;
 mod support;
+
 mod traceability;
 mod warnings;
 mod wire_formats;
