@@ -22,6 +22,7 @@ mod retry;
 mod scene;
 mod streaming;
 mod support;
+mod toolchains;
 
 mod traceability;
 mod warnings;
