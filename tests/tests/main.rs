@@ -15,12 +15,15 @@ mod faults;
 mod hints;
 mod kit;
 mod observed;
+mod projects;
 mod reload;
 mod replace_module;
 mod retry;
 mod scene;
 mod streaming;
 mod support;
+mod toolchains;
+
 mod traceability;
 mod warnings;
 mod wire_formats;

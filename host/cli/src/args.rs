@@ -1,9 +1,13 @@
 //! What the command takes.
 
+mod module;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, builder::styling};
 use serde_json::{Map, Value};
+
+pub(crate) use module::{Language, ModuleBuild, ModuleNew, name};
 
 const STYLES: styling::Styles = styling::Styles::styled()
     .header(styling::AnsiColor::Green.on_default().bold())
@@ -36,7 +40,7 @@ pub(crate) enum Command {
     Check(Check),
     /// List the modules: where they come from, what they ask for, what they are granted.
     Modules(Configured),
-    /// Work with a module's file.
+    /// Make, build and test a module of your own.
     #[command(subcommand)]
     Module(Module),
     /// Show retry and fallback at work against simulated providers. Needs no key and no network.
@@ -59,6 +63,7 @@ impl Command {
             Command::Check(arguments) => arguments.configured.json,
             Command::Modules(arguments) => arguments.json,
             Command::Module(Module::Test(arguments)) => arguments.json,
+            Command::Module(Module::New(_) | Module::Build(_)) => false,
             Command::Demo | Command::Simulate(_) | Command::Completions { .. } => false,
         }
     }
@@ -125,6 +130,10 @@ pub(crate) struct Invoke {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Module {
+    /// Write a project: a small module in the language of your choice, ready to be built.
+    New(ModuleNew),
+    /// Make a component of a project, with the tools of its language.
+    Build(ModuleBuild),
     /// Hold a component to the contract of a module, and to the scenarios of its kind.
     Test(ModuleTest),
 }

@@ -14,6 +14,8 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(crate) enum Failure {
     /// The arguments, or what they point to, will not do.
     Usage(String),
+    /// Something that the command runs has not done its work.
+    Failed(String),
     /// The invoke failed, or the configuration will not do.
     Error(Box<Error>),
     /// The answer could not be written.
@@ -28,10 +30,19 @@ impl Failure {
         Failure::Usage(message.into())
     }
 
+    /// Something that the command runs has not done its work.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Failure::Failed(message.into())
+    }
+
     /// Prints the failure and gives its exit code: 2 for a mistake in the configuration or the arguments, 1 for all else.
     pub(crate) fn report(self, json: bool) -> ExitCode {
         match self {
             Failure::Usage(message) => usage(&message, json),
+            Failure::Failed(message) => {
+                tell(format_args!("{ERROR}error:{ERROR:#} {message}\n"));
+                ExitCode::from(1)
+            }
             Failure::Told => ExitCode::from(2),
             Failure::Output(error) => {
                 // Whoever closed the pipe has read enough.

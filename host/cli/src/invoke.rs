@@ -88,7 +88,7 @@ fn trace(result: &Result<Response, Failure>, streamed: Option<&Streamed>) {
         Ok(response) => (&response.trail, format!("answered by {} ({})", response.provider, response.model)),
         Err(Failure::Error(error)) => (&error.trail, outcome_of(error)),
         // Nobody reads the answer, and what was tried for it is not known.
-        Err(Failure::Usage(_) | Failure::Output(_) | Failure::Told) => return,
+        Err(Failure::Usage(_) | Failure::Failed(_) | Failure::Output(_) | Failure::Told) => return,
     };
     tell(Timeline { trail, outcome: &outcome });
     if let Some(streamed) = streamed {

@@ -5,6 +5,8 @@ mod check;
 mod demo;
 mod failure;
 mod invoke;
+mod module_build;
+mod module_new;
 mod module_test;
 mod modules;
 mod output;
@@ -12,6 +14,7 @@ mod pace;
 mod progress;
 mod simulate;
 mod streamed;
+mod templates;
 mod timeline;
 
 use std::process::ExitCode;
@@ -46,6 +49,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Invoke(arguments) => invoke::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Modules(arguments) => modules::run(arguments).await,
+        Command::Module(args::Module::New(arguments)) => module_new::run(arguments),
+        Command::Module(args::Module::Build(arguments)) => module_build::run(arguments).await,
         Command::Module(args::Module::Test(arguments)) => module_test::run(arguments).await,
         Command::Demo => demo::run().await,
         Command::Simulate(arguments) => simulate::run(arguments).await,

@@ -1,0 +1,57 @@
+// Connects the policy to the host. Start here: `llmProviderBlocking.invoke` is the module.
+
+import * as inner from 'arcllm:llm/llm-provider-blocking@0.1.0';
+import { Response } from 'arcllm:llm/types@0.1.0';
+import { SCHEMA, policy } from './policy.js';
+
+// The host calls `configure` once an instance, before any call.
+let current = policy('{}');
+
+export const module = {
+  describe: () => ({
+    name: 'guardrail',
+    version: '0.1.0',
+    kind: 'transformer',
+    configSchema: JSON.stringify(SCHEMA),
+    extensions: [],
+  }),
+
+  configure(config) {
+    try {
+      current = policy(config);
+    } catch (mistake) {
+      throw [mistake];
+    }
+  },
+
+  worstCase: (inner, others) => inner.most,
+};
+
+export const llmProviderBlocking = {
+  name: () => inner.name(),
+  validateConfig: () => inner.validateConfig(),
+
+  invoke(request) {
+    return current.refuses(userTexts(request)) ? refusal(request, current.message) : inner.invoke(request);
+  },
+};
+
+function userTexts(request) {
+  const messages = request.parts().messages.filter((message) => message.role.tag === 'user');
+  return messages
+    .flatMap((message) => message.content)
+    .filter((block) => block.tag === 'text')
+    .map((block) => block.val.text);
+}
+
+/** An answer of the module's own, for which nobody was asked and nothing is paid. */
+function refusal(request, text) {
+  return new Response(request, {
+    content: [{ tag: 'text', val: { text, extensions: [] } }],
+    usage: { inputTokens: 0n, outputTokens: 0n, totalTokens: 0n, extensions: [] },
+    stopReason: { tag: 'refusal' },
+    model: request.model(),
+    provider: request.provider(),
+    extensions: [],
+  });
+}

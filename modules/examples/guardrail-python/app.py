@@ -1,0 +1,67 @@
+"""Connects the policy to the host. Start here: `LlmProvider.invoke` is the module."""
+
+import json
+
+from componentize_py_types import Err
+from policy import SCHEMA, Mistake, Policy
+from wit_world import exports
+from wit_world.exports.module import ConfigError, Cost, Description, Target
+from wit_world.imports import llm_provider as inner
+from wit_world.imports.arcllm_llm_types import (
+    ContentBlock_Text,
+    Request,
+    Response,
+    ResponseParts,
+    Role_User,
+    StopReason_Refusal,
+    Text,
+    Usage,
+)
+
+# The host calls `configure` once an instance, before any call.
+policy = Policy("{}")
+
+
+class Module(exports.Module):
+    def describe(self) -> Description:
+        return Description("guardrail", "0.1.0", "transformer", json.dumps(SCHEMA), [])
+
+    def configure(self, config: str) -> None:
+        global policy
+        try:
+            policy = Policy(config)
+        except Mistake as mistake:
+            raise Err([ConfigError(mistake.key, mistake.message, mistake.expected)])
+
+    def worst_case(self, inner: Target, others: list[Target]) -> Cost:
+        return inner.most
+
+
+class LlmProvider(exports.LlmProvider):
+    def name(self) -> str:
+        return inner.name()
+
+    def validate_config(self) -> None:
+        inner.validate_config()
+
+    async def invoke(self, request: Request) -> Response:
+        # Errors of the inner are exceptions: what is not caught goes to the caller unchanged.
+        if policy.refuses(user_texts(request)):
+            return refusal(request, policy.message)
+        return await inner.invoke(request)
+
+
+def user_texts(request: Request) -> list[str]:
+    messages = (message for message in request.parts().messages if isinstance(message.role, Role_User))
+    return [
+        block.value.text for message in messages for block in message.content if isinstance(block, ContentBlock_Text)
+    ]
+
+
+def refusal(request: Request, text: str) -> Response:
+    """An answer of the module's own, for which nobody was asked and nothing is paid."""
+    content = [ContentBlock_Text(Text(text, []))]
+    usage = Usage(0, 0, 0, None, None, None, [])
+    return Response(
+        request, ResponseParts(content, usage, StopReason_Refusal(), request.model(), request.provider(), [])
+    )

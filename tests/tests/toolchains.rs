@@ -1,0 +1,74 @@
+//! New projects, built with the toolchains of their languages. These come from the network, so that nothing here runs
+//! unless `ARCLLM_TEST_TOOLCHAINS` is set; `.ci/run` sets it.
+
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use arcllm_conformance::kit::{self, Scenarios};
+use serde_json::Map;
+
+use crate::support::Folder;
+
+fn are_wanted() -> bool {
+    env::var_os("ARCLLM_TEST_TOOLCHAINS").is_some_and(|value| !value.is_empty())
+}
+
+/// A new project in this language, and what `arcllm module build` has made of it.
+async fn built(language: &str) -> (Folder, PathBuf) {
+    let folder = Folder::new("").unwrap();
+    let project = folder.path().join("built");
+    let made = folder.arcllm(["module", "new", "built", "--lang", language]).unwrap().run().await.unwrap();
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let mut build = folder.arcllm(["module", "build", "built"]).unwrap();
+    // Where packages come from is a matter of the machine.
+    for (name, value) in env::vars().filter(|(name, _)| name != "XDG_CACHE_HOME") {
+        build = build.env(&name, &value);
+    }
+    let cache = folder.path().join("npm");
+    let output = build.env("npm_config_cache", cache.to_str().unwrap()).run().await.unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    (folder, project)
+}
+
+/// The project's own tests.
+fn passes(project: &PathBuf, program: &str, arguments: &[&str]) {
+    let command = Command::new(program).args(arguments).current_dir(project).stdin(Stdio::null()).output().unwrap();
+    assert!(command.status.success(), "{}", String::from_utf8_lossy(&command.stderr));
+}
+
+/// Holds the component to the contract, and to the project's scenarios.
+async fn conforms(project: PathBuf) {
+    let text = std::fs::read_to_string(project.join("scenarios.toml")).unwrap();
+    let mut scenarios = kit::bundled().unwrap();
+    scenarios.extend(toml::from_str::<Scenarios>(&text).unwrap().scenarios);
+    let testing = move || kit::test(&project.join("built.wasm"), &Map::new(), &scenarios).unwrap();
+    let report = tokio::task::spawn_blocking(testing).await.unwrap();
+    assert_eq!(report.kind, "transformer");
+    assert_eq!(report.counts().1, 0, "{report:#?}");
+    assert!(report.checks.iter().any(|check| check.name == "a forbidden word is refused, and nobody is asked"));
+}
+
+#[tokio::test]
+async fn python() {
+    if !are_wanted() {
+        return;
+    }
+    let (_folder, project) = built("python").await;
+    passes(&project, "python3", &["-m", "unittest"]);
+    conforms(project).await;
+}
+
+#[tokio::test]
+async fn javascript() {
+    if !are_wanted() {
+        return;
+    }
+    let (folder, project) = built("javascript").await;
+    passes(&project, "npm", &["test"]);
+    // Once the host runs the blocking world, this has to be `conforms`.
+    let output = folder.arcllm(["module", "test", "built/built.wasm"]).unwrap().run().await.unwrap();
+    assert!(output.stderr.contains("is built for the world `module-blocking`"), "{}", output.stderr);
+}
