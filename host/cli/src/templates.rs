@@ -54,6 +54,7 @@ const WIT: &[File] = wit![
     "llm-provider.wit",
     "models.wit",
     "module.wit",
+    "state.wit",
     "streams.wit",
     "types.wit",
 ];
