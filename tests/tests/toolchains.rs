@@ -66,9 +66,7 @@ async fn javascript() {
     if !are_wanted() {
         return;
     }
-    let (folder, project) = built("javascript").await;
+    let (_folder, project) = built("javascript").await;
     passes(&project, "npm", &["test"]);
-    // Once the host runs the blocking world, this has to be `conforms`.
-    let output = folder.arcllm(["module", "test", "built/built.wasm"]).unwrap().run().await.unwrap();
-    assert!(output.stderr.contains("is built for the world `module-blocking`"), "{}", output.stderr);
+    conforms(project).await;
 }
