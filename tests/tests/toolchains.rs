@@ -52,6 +52,16 @@ async fn conforms(project: PathBuf) {
 }
 
 #[tokio::test]
+async fn rust() {
+    if !are_wanted() {
+        return;
+    }
+    let (_folder, project) = built("rust").await;
+    passes(&project, "cargo", &["test", "--quiet"]);
+    conforms(project).await;
+}
+
+#[tokio::test]
 async fn python() {
     if !are_wanted() {
         return;
