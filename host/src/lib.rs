@@ -81,6 +81,7 @@ mod invoke;
 mod link;
 mod message;
 mod model;
+mod order;
 mod pools;
 mod prepare;
 mod provider;

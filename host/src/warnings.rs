@@ -19,6 +19,7 @@ impl Shared {
             let help = "raise it, or have the modules wait less; it ends every call that is not done by then";
             warnings.push(self.config.document.error(Some("host.deadline_seconds"), problem).help(help));
         }
+        warnings.extend(self.order_warnings(&report.modules));
         let mut asked: BTreeSet<String> = report.provider.iter().cloned().collect();
         for module in report.modules.iter().filter(|module| module.position.is_some()) {
             warnings.extend(self.long_waits(module, report.deadline));

@@ -39,8 +39,9 @@ pub struct Description {
 }
 
 impl Description {
-    /// A module of this name, version and kind. The kind says what it does: `retry`, `fallback`, `observer`,
-    /// `transformer`, or a word of its own; the conformance kit holds it to the scenarios of its kind.
+    /// A module of this name, version and kind. The kind says what it does: `retry`, `fallback`, `observer` (changes
+    /// nothing), `transformer` (changes what is asked or answered), `limiter`, `breaker`, or a word of its own; the
+    /// conformance kit holds it to the scenarios of its kind, and `arcllm check` warns of orders that make no sense of it.
     pub const fn new(name: &'static str, version: &'static str, kind: &'static str) -> Self {
         Self { name, version, kind }
     }
