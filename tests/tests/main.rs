@@ -13,6 +13,7 @@ mod containment;
 mod deadline;
 mod fallback;
 mod faults;
+mod guide;
 mod hints;
 mod kit;
 mod observed;
