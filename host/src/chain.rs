@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{ConfigError, Overrides, Switch, suggest},
+    config::{ConfigError, ModelFacts, Overrides, Switch, suggest},
     host::Shared,
     link::Link,
     provider::{Provider, Upstream},
@@ -56,6 +56,10 @@ impl Loader for Inside {
         let shared = self.shared.upgrade().ok_or_else(gone)?;
         let upstream = Upstream { loaded_by: Some(self.module.clone()), ..shared.upstream(provider, None)? };
         Ok(wrap(&shared, &self.links, Arc::new(upstream)))
+    }
+
+    fn facts(&self, provider: &str, model: &str) -> Option<ModelFacts> {
+        self.shared.upgrade()?.config.providers.get(provider)?.models.get(model).cloned()
     }
 }
 

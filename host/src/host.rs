@@ -22,6 +22,7 @@ use crate::{
     provider::Upstream,
     reload::{Reloads, Told},
     runtime::Pool,
+    state_store::{MemoryStore, StateStore},
     telemetry::ModelMeters,
     watch::Watching,
 };
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) seed: u64,
+    pub(crate) state_store: Arc<dyn StateStore>,
     calls: AtomicU64,
     pub(crate) pools: Pools,
     /// By the name of the module.
@@ -68,6 +70,7 @@ pub struct HostBuilder {
     config: Option<Config>,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     seed: Option<u64>,
+    state_store: Option<Arc<dyn StateStore>>,
     watch: Option<bool>,
 }
 
@@ -91,6 +94,14 @@ impl HostBuilder {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Where modules with the grant `state` keep what outlives a call; by default in memory that all hosts of the process
+    /// share.
+    #[must_use]
+    pub fn state_store(mut self, store: Arc<dyn StateStore>) -> Self {
+        self.state_store = Some(store);
         self
     }
 
@@ -124,6 +135,7 @@ impl HostBuilder {
             config,
             adapters: self.adapters,
             seed,
+            state_store: self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process())),
             calls: AtomicU64::new(0),
             pools: Pools::default(),
             accepted: Mutex::default(),

@@ -92,6 +92,7 @@ mod request;
 mod response;
 mod runtime;
 mod seconds;
+mod state_store;
 mod stream;
 mod telemetry;
 mod timer;
@@ -117,6 +118,7 @@ pub use report::ModuleReport;
 pub use request::{Options, Request, Tool, ToolChoice};
 pub use response::{Response, StopReason, Usage};
 pub use runtime::{Origin, Probe, Streams};
+pub use state_store::{Bucket, MemoryStore, StateStore};
 pub use stream::ResponseStream;
 pub use trail::{Attempt, Outcome};
 

@@ -54,7 +54,9 @@ impl Shared {
             Some(grant) => {
                 let key = format!("modules.{name}.sandbox.allow");
                 let origin = &prepared.origin;
-                let problem = format!("does not grant `{grant}`, which {origin} imports (it would ask other models)");
+                let would =
+                    if grant == "models" { "it would ask other models" } else { "it would keep values between calls" };
+                let problem = format!("does not grant `{grant}`, which {origin} imports ({would})");
                 let error = self.config.document.error(Some(&key), problem);
                 Err(error
                     .help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
@@ -69,7 +71,7 @@ impl Shared {
         prepared: &Prepared,
     ) -> Result<(Instance, Description), ConfigError> {
         let caps = prepared.share().caps;
-        let starting = Instance::start(name.into(), &prepared.compiled, caps).await;
+        let starting = Instance::start(name.into(), &prepared.compiled, caps, &*self.state_store).await;
         let mut instance = starting.map_err(|reason| prepared.failed(name, "start", &reason))?;
         let described = instance.describe().await;
         let description = described.map_err(|reason| prepared.failed(name, "describe itself", &reason))?;
@@ -223,8 +225,7 @@ impl Prepared {
     /// How calls share the module's instances.
     pub(crate) fn share(&self) -> Share {
         let default = if self.origin == Origin::BuiltIn { 1000 } else { 1 };
-        // WASI 0.2 sleeps hold up the whole instance.
-        let alone = self.sandbox.fresh || self.compiled.blocks();
+        let alone = self.sandbox.fresh || self.compiled.blocks;
         let most = if alone { 1 } else { self.sandbox.max_concurrent.unwrap_or(default) };
         Share::new(&self.sandbox, most)
     }

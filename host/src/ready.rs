@@ -71,7 +71,7 @@ impl Shared {
         }
         let instance = self.configured(name, prepared, settings, asked).await?;
         let (compiled, settings) = (prepared.compiled.clone(), key.settings.clone());
-        let pool = Pool::new(name.into(), compiled, settings, prepared.share(), instance);
+        let pool = Pool::new(name.into(), compiled, settings, prepared.share(), self.state_store.clone(), instance);
         Ok(Current::Runs { origin, digest, pool: self.pools.share(key, pool) })
     }
 }

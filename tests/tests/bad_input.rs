@@ -484,7 +484,7 @@ async fn a_file_that_is_no_component() {
     ");
     assert_snapshot!(file(b"\0asm\x0d\0\x01\0").await, @"
     error: modules/retry.wasm: is a component of another world: it exports nothing, and not arcllm:llm/module@0.1.0 (the module `retry`)
-      help: build it for the world `module-world` or `module-with-models` of arcllm:llm@0.1.0
+      help: build it for a world of arcllm:llm@0.1.0, such as `module-world` or `module-blocking`
     ");
     assert_snapshot!(file(b"\0asm\x0d\0\x01\0\xff\xff\xff").await, @"
     error: modules/retry.wasm: is no valid component: failed to parse WebAssembly module: malformed section id (at offset 0x8) (the module `retry`)
@@ -526,7 +526,7 @@ async fn a_component_without_its_grant() {
     "#);
     assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"
     error: config.toml:10: `modules.fallback.sandbox.allow` holds "model", which is no grant
-      help: "models" is what can be granted
+      help: "models" and "state" are what can be granted
     "#);
 }
 

@@ -3,6 +3,7 @@
 
 mod agents;
 mod bad_input;
+mod blocking;
 mod both;
 mod cancellation;
 mod chaos;

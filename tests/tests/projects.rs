@@ -64,6 +64,52 @@ async fn a_new_project_is_the_example_under_another_name() {
 }
 
 #[tokio::test]
+async fn a_new_project_in_rust_carries_the_sdk() {
+    let folder = Folder::new("").unwrap();
+    let output = run(&folder, &["module", "new", "good-manners"]).await;
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+    let project = folder.path().join("good-manners");
+    let mut expected = example("guardrail-rust");
+    expected.retain(|file| file != "Cargo.lock" && !file.starts_with("target/"));
+    for file in &expected {
+        let text = fs::read_to_string(project.join(file)).unwrap();
+        let example = fs::read_to_string(root().join("modules/examples/guardrail-rust").join(file)).unwrap();
+        assert_eq!(text, example.replace("guardrail", "good-manners").replace("../../sdk", "arcllm-module"), "{file}");
+    }
+    let sdk = root().join("modules/sdk");
+    for file in files(&sdk.join("src")).iter().map(|file| format!("src/{file}")) {
+        let text = fs::read_to_string(project.join("arcllm-module").join(&file)).unwrap();
+        assert_eq!(text, fs::read_to_string(sdk.join(&file)).unwrap(), "{file}");
+        expected.push(format!("arcllm-module/{file}"));
+    }
+    expected.push("arcllm-module/Cargo.toml".to_owned());
+    expected.extend(files(&root().join("wit")).iter().map(|file| format!("arcllm-module/wit/{file}")));
+    expected.sort();
+    assert_eq!(files(&project), expected);
+}
+
+/// The SDK that a project carries has a manifest of its own, since the SDK's is a workspace's.
+#[test]
+fn the_sdk_of_a_project_needs_what_the_sdk_needs() {
+    let read = |file: &str| -> toml::Table { fs::read_to_string(root().join(file)).unwrap().parse().unwrap() };
+    let (carried, sdk, workspace) =
+        (read("modules/examples/arcllm-module.toml"), read("modules/sdk/Cargo.toml"), read("Cargo.toml"));
+    assert_eq!(carried["features"], sdk["features"]);
+    assert_eq!(carried["package"]["name"], sdk["package"]["name"]);
+    for key in ["version", "edition", "rust-version", "license"] {
+        assert_eq!(carried["package"][key], workspace["workspace"]["package"][key], "{key}");
+    }
+    let needed = sdk["dependencies"].as_table().unwrap();
+    assert_eq!(
+        carried["dependencies"].as_table().unwrap().keys().collect::<Vec<_>>(),
+        needed.keys().collect::<Vec<_>>()
+    );
+    for name in needed.keys() {
+        assert_eq!(carried["dependencies"][name], workspace["workspace"]["dependencies"][name], "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_new_project_holds_and_what_comes_next() {
     let folder = Folder::new("").unwrap();
     let output = run(&folder, &["module", "new", "polite", "--lang", "python", "--directory", "there/it"]).await;
@@ -82,6 +128,7 @@ async fn what_a_new_project_holds_and_what_comes_next() {
     wrote there/it/wit/llm-provider.wit
     wrote there/it/wit/models.wit
     wrote there/it/wit/module.wit
+    wrote there/it/wit/state.wit
     wrote there/it/wit/streams.wit
     wrote there/it/wit/types.wit
 

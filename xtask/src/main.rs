@@ -1,11 +1,9 @@
 //! Automation of the workspace, run as `cargo xtask`.
 
 mod compile;
-mod component;
 mod digest;
 mod modules;
 mod soak;
-mod toolchain;
 mod workspace;
 
 use std::{path::PathBuf, process::ExitCode};

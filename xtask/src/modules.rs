@@ -7,11 +7,15 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use arcllm_module_build::{About, Toolchain, encode, imports, section};
+
 use crate::{
-    compile, component, digest,
-    toolchain::Toolchain,
+    compile, digest,
     workspace::{Module, Workspace},
 };
+
+/// The custom section that holds the digest of the sources.
+const SOURCES: &str = "arcllm:sources";
 
 /// Builds every module into a component.
 pub(crate) fn build(out: Option<PathBuf>) -> Result<()> {
@@ -30,12 +34,22 @@ pub(crate) fn build(out: Option<PathBuf>) -> Result<()> {
 
 fn build_one(module: &Module, sources: &str, artifacts: &Path, out: &Path) -> Result<()> {
     let core = fs::read(artifacts.join(&module.artifact)).with_context(|| module.artifact.clone())?;
-    let component = component::encode(&core, module, sources)?;
+    let component = encode(&core, &about(module), &[(SOURCES, sources)])?;
     let path = file(out, module);
     fs::write(&path, &component).with_context(|| path.display().to_string())?;
-    let imports = component::imports(&component)?.join(", ");
-    eprintln!("{}: {} KiB, imports {imports}", path.display(), component.len().div_ceil(1024));
+    let asks = imports(&component)?.join(", ");
+    eprintln!("{}: {} KiB, imports {asks}", path.display(), component.len().div_ceil(1024));
     Ok(())
+}
+
+fn about(module: &Module) -> About {
+    About {
+        name: module.name.clone(),
+        version: module.version.clone(),
+        description: module.description.clone(),
+        licenses: module.license.clone(),
+        ..About::default()
+    }
 }
 
 /// Fails if a component is missing or older than its sources.
@@ -54,7 +68,7 @@ pub(crate) fn check(out: Option<PathBuf>) -> Result<()> {
 
 fn made_of(path: &Path) -> Result<Option<String>> {
     match fs::read(path) {
-        Ok(bytes) => component::sources(&bytes).with_context(|| path.display().to_string()),
+        Ok(bytes) => section(&bytes, SOURCES).with_context(|| path.display().to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| path.display().to_string()),
     }

@@ -16,7 +16,7 @@ const HOMES: [(&str, &str, &str); 2] =
     [("modules", "modules/builtin/prebuilt", ""), ("tests/modules", "tests/prebuilt", "tests")];
 
 /// Folders under these that are no modules.
-const NO_MODULES: [&str; 2] = ["builtin", "sdk"];
+const NO_MODULES: [&str; 3] = ["build", "builtin", "sdk"];
 
 /// This workspace.
 pub(crate) struct Workspace {

@@ -12,9 +12,6 @@ pub(crate) fn run(arguments: ModuleNew) -> Result<ExitCode, Failure> {
     let ModuleNew { name, lang, directory } = arguments;
     let folder = directory.unwrap_or_else(|| PathBuf::from(&name));
     let files = templates::project(lang, &name);
-    if files.is_empty() {
-        return Err(Failure::usage("there is no template for this language yet\n  help: --lang python or javascript"));
-    }
     free(&folder)?;
     for (path, text) in &files {
         let file = folder.join(path);

@@ -45,7 +45,35 @@ const JAVASCRIPT: &[File] = files![
     "scenarios.toml",
 ];
 
-const RUST: &[File] = &[];
+const RUST: &[File] = files!["guardrail-rust": ".gitignore", "Cargo.toml", "README.md", "scenarios.toml", "src/lib.rs"];
+
+macro_rules! sdk {
+    ($($path:literal),* $(,)?) => {
+        &[$((concat!("arcllm-module/", $path), include_str!(concat!("../sdk/", $path)))),*]
+    };
+}
+
+/// The SDK that a project in Rust carries, so that it builds wherever it stands.
+const SDK: &[File] = sdk![
+    "src/bindings.rs",
+    "src/config.rs",
+    "src/content.rs",
+    "src/export.rs",
+    "src/lib.rs",
+    "src/module.rs",
+    "src/stream.rs",
+    "src/testing/executor.rs",
+    "src/testing/handles.rs",
+    "src/testing/imports.rs",
+    "src/testing/mod.rs",
+    "src/testing/tests.rs",
+];
+
+/// Its manifest. The SDK's own belongs to a workspace.
+const SDK_MANIFEST: File = ("arcllm-module/Cargo.toml", include_str!("../templates/arcllm-module.toml"));
+
+/// Where the SDK is, from the example and from a project.
+const SDK_FOLDERS: [&str; 2] = ["../../sdk", "arcllm-module"];
 
 const WIT: &[File] = wit![
     "deps/wasi-clocks.wit",
@@ -54,18 +82,27 @@ const WIT: &[File] = wit![
     "llm-provider.wit",
     "models.wit",
     "module.wit",
+    "state.wit",
     "streams.wit",
     "types.wit",
 ];
 
-/// The files of a project for a module of this name; none if there is no template yet.
-pub(crate) fn project(language: Language, name: &str) -> Vec<(&'static str, String)> {
+/// The files of a project for a module of this name.
+pub(crate) fn project(language: Language, name: &str) -> Vec<(String, String)> {
     let own = match language {
         Language::Rust => RUST,
         Language::Python => PYTHON,
         Language::Javascript => JAVASCRIPT,
     };
-    let named = own.iter().map(|(path, text)| (*path, text.replace(PLACEHOLDER, name)));
-    let wit = WIT.iter().filter(|_| !own.is_empty()).map(|(path, text)| (*path, (*text).to_owned()));
-    named.chain(wit).collect()
+    let [sdk, own_sdk] = SDK_FOLDERS;
+    let named = own.iter().map(|(path, text)| (*path, text.replace(PLACEHOLDER, name).replace(sdk, own_sdk)));
+    let mut files: Vec<_> = named.map(|(path, text)| (path.to_owned(), text)).collect();
+    // In Rust the SDK has what is made of the WIT.
+    let is_rust = language == Language::Rust;
+    let folder = if is_rust { format!("{own_sdk}/") } else { String::new() };
+    files.extend(
+        SDK.iter().chain([&SDK_MANIFEST]).filter(|_| is_rust).map(|(path, text)| (path.to_string(), text.to_string())),
+    );
+    files.extend(WIT.iter().map(|(path, text)| (format!("{folder}{path}"), (*text).to_owned())));
+    files
 }

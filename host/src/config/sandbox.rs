@@ -3,6 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::{error::ConfigError, section::Section};
+use crate::runtime::GRANTS;
 
 /// Below this no component starts; above it a stack is most of what a call would cost.
 const STACK_KB: RangeInclusive<u64> = 64..=16_384;
@@ -14,7 +15,7 @@ pub struct Sandbox {
     pub wasm: Option<String>,
     /// The SHA-256 that the component must have, in hexadecimal.
     pub sha256: Option<String>,
-    /// What it may do beyond waiting, drawing random numbers and logging: `models`.
+    /// What it may do beyond waiting, drawing random numbers and logging: `models`, `state`.
     pub allow: Vec<String>,
     /// How many calls may share an instance; absent is 1000 for a built-in and 1 for any other.
     pub max_concurrent: Option<u32>,
@@ -127,9 +128,9 @@ impl Sandbox {
                 .error("sha256", "is no SHA-256")
                 .help("64 hexadecimal digits, as `arcllm modules` prints them"));
         }
-        if let Some(unknown) = sandbox.allow.iter().find(|grant| *grant != "models") {
+        if let Some(unknown) = sandbox.allow.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
             let error = section.error("allow", format!("holds {unknown:?}, which is no grant"));
-            return Err(error.help("\"models\" is what can be granted"));
+            return Err(error.help("\"models\" and \"state\" are what can be granted"));
         }
         section.finish()?;
         Ok(sandbox)

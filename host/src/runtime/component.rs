@@ -6,7 +6,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, types};
 
-use super::{bindings::ModuleWithAllPre, engine::Runtime, state::State};
+use super::{
+    engine::Runtime,
+    exports::{self, ExportsPre},
+};
 
 /// Where a module's bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +28,9 @@ impl std::fmt::Display for Origin {
         }
     }
 }
+
+/// What config can grant, by the interface of the same name.
+pub(crate) const GRANTS: [&str; 2] = ["models", "state"];
 
 /// What looks into an answer.
 const READING: [&str; 3] = ["[method]response.parts", "[method]response.derive", "[method]response.usage"];
@@ -47,7 +53,9 @@ pub(crate) struct Compiled {
     /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
     pub(crate) imports: Vec<String>,
     pub(crate) streams: Streams,
-    pub(crate) pre: ModuleWithAllPre<State>,
+    /// Whether its calls hold up the whole instance.
+    pub(crate) blocks: bool,
+    pub(crate) exports: ExportsPre,
 }
 
 /// The SHA-256 of a module's bytes, in hexadecimal.
@@ -73,24 +81,26 @@ impl Compiled {
         let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
         let streams = streams(runtime, &kind);
         let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
-        check_exports(&exports)?;
+        let (provider, blocks) = exports::check(&exports)?;
+        // So do the sleeps of WASI 0.2.
+        let blocks = blocks || imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."));
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
             (format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
         })?;
-        let pre = ModuleWithAllPre::new(pre)
+        let exports = ExportsPre::new(pre, &component, provider)
             .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
-        Ok(Self { digest, imports, streams, pre })
+        Ok(Self { digest, imports, streams, blocks, exports })
     }
 
     /// What it imports beyond what every module may: what config has to grant.
     pub(crate) fn asks_for(&self) -> impl Iterator<Item = &'static str> {
-        let models = self.imports.iter().any(|import| import.starts_with("arcllm:llm/models@"));
-        models.then_some("models").into_iter()
-    }
-
-    /// Whether it imports WASI 0.2, whose sleeps hold up the whole instance.
-    pub(crate) fn blocks(&self) -> bool {
-        self.imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."))
+        GRANTS.into_iter().filter(|grant| {
+            let asks = |import: &String| {
+                let name = import.strip_prefix("arcllm:llm/").and_then(|name| name.split('@').next());
+                name.is_some_and(|name| name.strip_suffix("-blocking").unwrap_or(name) == *grant)
+            };
+            self.imports.iter().any(asks)
+        })
     }
 }
 
@@ -121,19 +131,4 @@ fn check_header(bytes: &[u8]) -> Result<(), Unfit> {
         )),
         _ => Err(("is not WebAssembly".to_owned(), "a component built for arcllm:llm@0.1.0")),
     }
-}
-
-fn check_exports(exports: &[&str]) -> Result<(), Unfit> {
-    if exports.iter().any(|name| name.starts_with("arcllm:llm/llm-provider-blocking@")) {
-        let problem = "is built for the world `module-blocking`, which this version does not run".to_owned();
-        return Err((problem, "build it for the world `module-world` or `module-with-models`"));
-    }
-    for wanted in ["arcllm:llm/module@0.1.0", "arcllm:llm/llm-provider@0.1.0"] {
-        if !exports.contains(&wanted) {
-            let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-            let problem = format!("is a component of another world: it exports {found}, and not {wanted}");
-            return Err((problem, "build it for the world `module-world` or `module-with-models` of arcllm:llm@0.1.0"));
-        }
-    }
-    Ok(())
 }

@@ -12,7 +12,7 @@ use wasmtime::{
 use super::{
     bindings::ModuleWithAll,
     component::{Compiled, Unfit},
-    cpu,
+    cpu, imports,
     state::{Imports, State},
 };
 use crate::config::ConfigError;
@@ -69,6 +69,7 @@ impl Runtime {
         let engine = engine(&mut config)?;
         let mut linker = Linker::new(&engine);
         ModuleWithAll::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
+        imports::add_blocking_to_linker(&mut linker)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         Ok(Self { engine, linker, compiled: Mutex::default(), built_in: Mutex::default() })
     }

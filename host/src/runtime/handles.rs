@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     answer::{Answer, EventStream},
-    config::ConfigError,
+    config::{ConfigError, ModelFacts},
     error::ErrorKind,
     held::Held,
     invoke::{Call, Invoke},
@@ -30,6 +30,9 @@ use crate::{
 pub(crate) trait Loader: Send + Sync {
     /// Loads the default model of this provider.
     fn load(&self, provider: &str) -> Result<Arc<dyn Provider>, ConfigError>;
+
+    /// What config says of this model of this provider.
+    fn facts(&self, provider: &str, model: &str) -> Option<ModelFacts>;
 }
 
 /// A module's place in one chain. The same instance may serve many.

@@ -8,17 +8,16 @@ use wasmtime::{
 };
 
 use super::{
-    bindings::{
-        ModuleWithAll,
-        exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
-    },
+    bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
     component::Compiled,
     cpu::{self, Meter},
+    exports::Exports,
     failed::Failed,
     handles::Hop,
     limits::Caps,
     state::State,
 };
+use crate::state_store::StateStore;
 
 /// The most time that an instance may take to start and to read its settings.
 const START: Duration = Duration::from_secs(30);
@@ -26,25 +25,31 @@ const START: Duration = Duration::from_secs(30);
 /// An instance that has not been configured yet, or that has.
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
-    pub(crate) exports: Arc<ModuleWithAll>,
+    pub(crate) exports: Arc<Exports>,
 }
 
 impl Instance {
     /// Instantiates a module.
-    pub(crate) async fn start(module: Arc<str>, compiled: &Compiled, caps: Caps) -> Result<Self, String> {
-        let mut store = Store::new(compiled.pre.engine(), State::new(module, caps));
+    pub(crate) async fn start(
+        module: Arc<str>,
+        compiled: &Compiled,
+        caps: Caps,
+        store: &dyn StateStore,
+    ) -> Result<Self, String> {
+        let bucket = store.open(&module);
+        let mut store = Store::new(compiled.exports.pre.engine(), State::new(module, caps, bucket));
         store.limiter(|state| &mut state.growth);
         store.set_hostcall_fuel(caps.hostcall());
         cpu::limit(&mut store);
         let meter = store.data().meter.clone();
-        let exports = within(&meter, compiled.pre.instantiate_async(&mut store)).await?;
+        let exports = within(&meter, compiled.exports.instantiate(&mut store)).await?;
         Ok(Self { store, exports: Arc::new(exports) })
     }
 
     /// `module.describe`.
     pub(crate) async fn describe(&mut self) -> Result<Description, String> {
         let exports = self.exports.clone();
-        let run = async |store: &Accessor<State>| exports.arcllm_llm_module().call_describe(store).await;
+        let run = async |store: &Accessor<State>| exports.module.call_describe(store).await;
         let meter = self.store.data().meter.clone();
         within(&meter, async { self.store.run_concurrent(run).await? }).await
     }
@@ -52,7 +57,7 @@ impl Instance {
     /// `module.configure`. The inner result is what the module has to say about its settings.
     pub(crate) async fn configure(&mut self, settings: String) -> Result<Result<(), Vec<Refusal>>, String> {
         let exports = self.exports.clone();
-        let run = async |store: &Accessor<State>| exports.arcllm_llm_module().call_configure(store, settings).await;
+        let run = async |store: &Accessor<State>| exports.module.call_configure(store, settings).await;
         let meter = self.store.data().meter.clone();
         within(&meter, async { self.store.run_concurrent(run).await? }).await
     }
@@ -60,8 +65,7 @@ impl Instance {
     /// `module.worst-case`.
     pub(crate) async fn worst_case(&mut self, inner: Target, others: Vec<Target>) -> Result<Cost, String> {
         let exports = self.exports.clone();
-        let run =
-            async |store: &Accessor<State>| exports.arcllm_llm_module().call_worst_case(store, inner, others).await;
+        let run = async |store: &Accessor<State>| exports.module.call_worst_case(store, inner, others).await;
         let meter = self.store.data().meter.clone();
         within(&meter, async { self.store.run_concurrent(run).await? }).await
     }
@@ -81,8 +85,7 @@ impl Instance {
     pub(crate) async fn probe(&mut self, hop: Arc<Hop>) -> Result<Probe, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<State>| {
-            let provider = exports.arcllm_llm_llm_provider();
-            let (name, validate_config) = (provider.func_name(), provider.func_validate_config());
+            let (name, validate_config) = (exports.name, exports.validate_config);
             let call = store.with(|store| begin(store, name, &hop))?;
             let (name,) = name.finish_call_concurrent(store, call).await?;
             let call = store.with(|store| begin(store, validate_config, &hop))?;

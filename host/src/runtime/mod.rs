@@ -10,6 +10,7 @@ mod convert;
 mod cpu;
 mod drive;
 mod engine;
+mod exports;
 mod failed;
 mod handles;
 mod imports;
@@ -26,7 +27,7 @@ pub use component::{Origin, Streams};
 pub use instance::Probe;
 
 pub(crate) use bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target};
-pub(crate) use component::{Compiled, digest};
+pub(crate) use component::{Compiled, GRANTS, digest};
 pub(crate) use engine::Runtime;
 pub(crate) use handles::{Hop, Loader, Place};
 pub(crate) use instance::Instance;

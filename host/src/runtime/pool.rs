@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::{OnTrap, Sandbox},
     request::Request,
+    state_store::StateStore,
     telemetry,
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct Pool {
     compiled: Arc<Compiled>,
     /// The module's settings, as JSON.
     settings: String,
+    /// Where the module keeps what it may keep.
+    state: Arc<dyn StateStore>,
     share: Share,
     /// As many as calls may be served at once.
     seats: Arc<Semaphore>,
@@ -75,6 +78,7 @@ impl Pool {
         compiled: Arc<Compiled>,
         settings: String,
         share: Share,
+        state: Arc<dyn StateStore>,
         first: Instance,
     ) -> Arc<Self> {
         let seats = u64::from(share.max_instances).saturating_mul(share.terms.most.into());
@@ -82,7 +86,7 @@ impl Pool {
         let open = Arc::new(Open::default());
         open.add(Worker::spawn(std::future::ready(Ok(first)), share.terms, telemetry::instances(&module)));
         let (seats, queued) = (Arc::new(Semaphore::new(seats)), AtomicU32::new(0));
-        Arc::new(Self { module, compiled, settings, share, seats, queued, open })
+        Arc::new(Self { module, compiled, settings, state, share, seats, queued, open })
     }
 
     /// What becomes of a call that the module cannot serve.
@@ -140,10 +144,10 @@ impl Pool {
 
     fn spawn(&self) -> Arc<Worker> {
         let (module, compiled) = (self.module.clone(), self.compiled.clone());
-        let (settings, caps) = (self.settings.clone(), self.share.caps);
+        let (settings, caps, state) = (self.settings.clone(), self.share.caps, self.state.clone());
         let starting = async move {
             let failed = |reason: String| Failed::new(format!("it did not start: {reason}"));
-            let mut instance = Instance::start(module, &compiled, caps).await.map_err(failed)?;
+            let mut instance = Instance::start(module, &compiled, caps, &*state).await.map_err(failed)?;
             match instance.configure(settings).await.map_err(failed)? {
                 Ok(()) => Ok(instance),
                 Err(_) => Err(Failed::new("it refused the settings that it took before")),

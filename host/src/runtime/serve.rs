@@ -9,8 +9,9 @@ use wasmtime::{
 };
 
 use super::{
-    bindings::{ModuleWithAll, arcllm::llm::types::Error},
+    bindings::arcllm::llm::types::Error,
     convert::error_in,
+    exports::Exports,
     handles::{Hop, RequestHandle},
     pool::Open,
     state::State,
@@ -53,10 +54,10 @@ impl Seat {
 }
 
 /// One call, as a task of the instance's event loop. The engine wraps it and has room for it twice, so it is a pointer.
-pub(super) struct Serve(Box<(Job, Arc<ModuleWithAll>)>);
+pub(super) struct Serve(Box<(Job, Arc<Exports>)>);
 
 impl Serve {
-    pub(super) fn new(job: Job, exports: Arc<ModuleWithAll>) -> Self {
+    pub(super) fn new(job: Job, exports: Arc<Exports>) -> Self {
         Self(Box::new((job, exports)))
     }
 }
@@ -71,7 +72,7 @@ impl AccessorTask<State> for Serve {
 // Not an `async fn`, whose future would have room for the job twice.
 fn serve(
     job: Job,
-    exports: Arc<ModuleWithAll>,
+    exports: Arc<Exports>,
     store: &Accessor<State>,
 ) -> impl Future<Output = wasmtime::Result<()>> + Send {
     let Job { request, hop, seat } = job;
@@ -86,7 +87,7 @@ fn serve(
         hop.begin();
         // In a block, so that nothing is held twice while the guest runs.
         let (task, finishing) = {
-            let invoke = exports.arcllm_llm_llm_provider().func_invoke();
+            let invoke = exports.invoke;
             let call = store.with(|mut store| {
                 let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone() })?;
                 let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;

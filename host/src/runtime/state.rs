@@ -1,6 +1,10 @@
 //! What one instance has: its handles, its limits, and the calls it is serving.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::Instant;
 use wasmtime::{
@@ -14,6 +18,7 @@ use super::{
     handles::Hop,
     limits::{Caps, Growth, LogRate},
 };
+use crate::state_store::Bucket;
 
 /// The data of an instance's store.
 pub(crate) struct State {
@@ -28,11 +33,13 @@ pub(crate) struct State {
     pub(crate) calls: HashMap<GuestTaskId, Arc<Hop>>,
     /// The call that went past a limit, where that is known.
     pub(crate) culprit: Option<Arc<Hop>>,
+    /// What the module keeps, if it may.
+    pub(crate) bucket: Arc<dyn Bucket>,
     wasi: WasiCtx,
 }
 
 impl State {
-    pub(crate) fn new(module: Arc<str>, caps: Caps) -> Self {
+    pub(crate) fn new(module: Arc<str>, caps: Caps, bucket: Arc<dyn Bucket>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(caps.handles());
         // Nothing is inherited, nothing is open: what WASI 0.2 has of files, sockets and environment is empty.
@@ -46,6 +53,7 @@ impl State {
             caps,
             calls: HashMap::new(),
             culprit: None,
+            bucket,
             wasi,
         }
     }
@@ -85,8 +93,19 @@ pub(crate) fn current_hop(mut store: StoreContextMut<'_, State>) -> wasmtime::Re
     Ok(tasks.iter().rev().find_map(|task| state.calls.get(task).cloned()))
 }
 
-/// A zero for the monotonic clock that modules see.
+/// When the clocks that modules see were first asked: by tokio's clock, which tests make virtual, and by the system's.
+fn origin() -> &'static (Instant, std::time::Instant) {
+    static ORIGIN: std::sync::OnceLock<(Instant, std::time::Instant)> = std::sync::OnceLock::new();
+    ORIGIN.get_or_init(|| (Instant::now(), std::time::Instant::now()))
+}
+
+/// The monotonic clock that modules see.
 pub(crate) fn since_origin() -> Duration {
-    static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    ORIGIN.get_or_init(Instant::now).elapsed()
+    origin().0.elapsed()
+}
+
+/// The wall clock that modules see: the system's, and ahead of it where time is virtual.
+pub(crate) fn wall_clock() -> SystemTime {
+    let (tokio, system) = origin();
+    SystemTime::now() + tokio.elapsed().saturating_sub(system.elapsed())
 }

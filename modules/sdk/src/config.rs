@@ -16,6 +16,13 @@ pub trait Config: DeserializeOwned + JsonSchema {
     }
 }
 
+/// The settings of a module that has none.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoSettings {}
+
+impl Config for NoSettings {}
+
 impl ConfigError {
     /// The setting `key` will not do: what is wrong, and what would be right.
     pub fn new(key: impl Into<String>, message: impl Into<String>, expected: impl Into<String>) -> Self {

@@ -3,24 +3,18 @@
 //! A module is a config struct and one async function. This one asks a second time, whatever went wrong:
 //!
 //! ```
-//! use arcllm_module::{Config, Description, Error, Module, Request, Response, inner};
-//!
-//! #[derive(Default, serde::Deserialize, schemars::JsonSchema)]
-//! #[serde(default, deny_unknown_fields)]
-//! struct Settings {}
-//!
-//! impl Config for Settings {}
+//! use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, inner};
 //!
 //! struct Twice;
 //!
 //! impl Module for Twice {
-//!     type Config = Settings;
+//!     type Config = NoSettings;
 //!
 //!     fn describe() -> Description {
 //!         Description::new("twice", env!("CARGO_PKG_VERSION"), "retry")
 //!     }
 //!
-//!     fn new(_: Settings) -> Self {
+//!     fn new(_: NoSettings) -> Self {
 //!         Twice
 //!     }
 //!
@@ -43,19 +37,36 @@
 //! Answers that come in events need no line of code where they are handed on as they are. A module that looks into answers is
 //! given whole ones; one that is to read or change them as they come does so with [`stream`].
 //!
+//! What has to outlive a call, or be shared by all instances, is kept with [`state`], which is a grant too. Outside of
+//! WebAssembly all of this is there as well, in a world for unit tests: see `testing`.
+//!
 //! One instance serves many calls at once, each in an [`invoke`](Module::invoke) of its own that yields at every
 //! `await`; `&self` is shared by all of them.
 
 #[doc(hidden)]
 pub mod bindings;
 mod config;
+mod content;
 #[doc(hidden)]
 pub mod export;
 mod module;
 pub mod stream;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
-pub use bindings::arcllm::llm::{llm_provider as inner, models, types};
-pub use bindings::wasi::{clocks::monotonic_clock as clock, logging::logging as log, random::insecure as random};
-pub use config::{Config, ConfigError, ProviderName};
+pub use bindings::arcllm::llm::types;
+#[cfg(target_family = "wasm")]
+pub use bindings::{
+    arcllm::llm::{llm_provider as inner, models, state},
+    wasi::{
+        clocks::{monotonic_clock as clock, system_clock as wall_clock},
+        logging::logging as log,
+        random::insecure as random,
+    },
+};
+pub use config::{Config, ConfigError, NoSettings, ProviderName};
+pub use inner::{Request, Response};
 pub use module::{Cost, Description, Module, Target};
-pub use types::{Error, Request, Response};
+#[cfg(not(target_family = "wasm"))]
+pub use testing::imports::{clock, inner, log, models, random, state, wall_clock};
+pub use types::Error;

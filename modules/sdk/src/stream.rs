@@ -1,10 +1,16 @@
 //! Answers as they come.
 
-pub use crate::bindings::arcllm::llm::streams::{
-    Event, Reader, ToolArguments, ToolUseEnd, ToolUseStart, Writer, read, write,
-};
+pub use crate::bindings::arcllm::llm::streams::{Event, ToolArguments, ToolUseEnd, ToolUseStart};
+#[cfg(target_family = "wasm")]
+pub use crate::bindings::arcllm::llm::streams::{Reader, Writer, read, write};
+#[cfg(not(target_family = "wasm"))]
+pub use crate::testing::handles::{Reader, Writer, read, write};
+#[cfg(all(feature = "stream", not(target_family = "wasm")))]
+use crate::testing::spawn as spawn_local;
 #[cfg(feature = "stream")]
 use crate::{Error, Request, Response};
+#[cfg(all(feature = "stream", target_family = "wasm"))]
+use wit_bindgen::spawn_local;
 
 /// An answer that is written as it comes, by a loop that goes on after the module has returned it. This one drops all
 /// reasoning from an answer:
@@ -36,7 +42,7 @@ use crate::{Error, Request, Response};
 #[cfg(feature = "stream")]
 pub fn written(request: &Request, to: impl AsyncFnOnce(&Writer) -> Result<(), Error> + 'static) -> Response {
     let (response, writer) = write(request);
-    wit_bindgen::spawn_local(async move {
+    spawn_local(async move {
         if let Err(error) = to(&writer).await {
             writer.fail(&error);
         }

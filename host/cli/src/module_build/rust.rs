@@ -1,14 +1,101 @@
-//! Rust: not yet.
+//! Rust: cargo, and a component of what it makes.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
-use super::{Project, name_of_folder};
+use arcllm_module_build::{About, TARGET, Toolchain, encode};
+use serde::Deserialize;
+
+use super::{Project, name_in, tool, unable};
 use crate::failure::Failure;
 
-pub(super) fn name(folder: &Path) -> Result<String, Failure> {
-    name_of_folder(folder)
+const GET_CARGO: &str = "install Rust with rustup";
+
+/// What cargo says of a project.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
 }
 
-pub(super) fn build(_: &Project) -> Result<(), Failure> {
-    Err(Failure::usage("modules in Rust cannot be built yet\n  help: cargo, and `wasm-tools component new`"))
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    description: Option<String>,
+    authors: Vec<String>,
+    license: Option<String>,
+    repository: Option<String>,
+    homepage: Option<String>,
+    manifest_path: String,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    crate_types: Vec<String>,
+}
+
+/// `package.name` in `Cargo.toml`.
+pub(super) fn name(folder: &Path) -> Result<String, Failure> {
+    name_in(&folder.join("Cargo.toml"), "package.name", &package(folder)?.name)
+}
+
+pub(super) fn build(project: &Project) -> Result<(), Failure> {
+    let package = package(&project.folder)?;
+    let manifest = project.folder.join("Cargo.toml");
+    let library = package.targets.iter().find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"));
+    let Some(library) = library else {
+        let help = "crate-type = [\"cdylib\", \"rlib\"] under [lib]";
+        return Err(Failure::usage(format!(
+            "{}: `lib.crate-type` makes no WebAssembly\n  help: {help}",
+            manifest.display()
+        )));
+    };
+    let toolchain = Toolchain::find().map_err(|error| Failure::usage(error.to_string()))?;
+    // Not the target folder that the environment may name: other projects may have an artifact of this name there.
+    let target = project.folder.join("target");
+    let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error:#}", manifest.display()));
+    let mut command = toolchain.cargo_build(&project.folder, &project.name, &target).map_err(|error| failed(&error))?;
+    command.arg("--release");
+    tool::run_command(command, &format!("cargo build --lib --release --target {TARGET}"), GET_CARGO)?;
+    let artifact = format!("{}.wasm", library.name.replace('-', "_"));
+    let artifact = target.join(TARGET).join("release").join(artifact);
+    let core = fs::read(&artifact).map_err(|error| unable(&artifact, &error))?;
+    let component = encode(&core, &about(package), &[]).map_err(|error| {
+        let help = "`arcllm_module::export!` for the type that is the module";
+        Failure::failed(format!("{}: {error:#}\n  help: {help}", artifact.display()))
+    })?;
+    fs::write(project.component(), component).map_err(|error| unable(&project.component(), &error))
+}
+
+fn about(package: Package) -> About {
+    About {
+        name: package.name,
+        version: package.version,
+        description: package.description.unwrap_or_default(),
+        authors: package.authors.join(", "),
+        licenses: package.license.unwrap_or_default(),
+        source: package.repository.unwrap_or_default(),
+        homepage: package.homepage.unwrap_or_default(),
+    }
+}
+
+fn package(folder: &Path) -> Result<Package, Failure> {
+    let manifest = folder.join("Cargo.toml");
+    let arguments = ["metadata", "--no-deps", "--format-version=1"];
+    let output = tool::output(folder, "cargo", &arguments)
+        .map_err(|error| Failure::usage(format!("`cargo` cannot be run: {error}\n  help: {GET_CARGO}")))?;
+    if !output.status.success() {
+        return Err(Failure::usage(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    let metadata: Metadata =
+        serde_json::from_slice(&output.stdout).map_err(|error| Failure::usage(format!("cargo metadata: {error}")))?;
+    let mut packages = metadata.packages.into_iter();
+    // A workspace may have others.
+    packages.find(|package| Path::new(&package.manifest_path) == manifest).ok_or_else(|| {
+        Failure::usage(format!(
+            "{}: this is no package, but a workspace\n  help: name a package's folder",
+            manifest.display()
+        ))
+    })
 }

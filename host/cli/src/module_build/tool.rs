@@ -15,10 +15,16 @@ pub(super) fn run(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str],
     // An absolute path only says where the folder is.
     let name = Path::new(program).strip_prefix(folder).unwrap_or(Path::new(program)).display().to_string();
     let line = [&[name.as_str()], arguments].concat().join(" ");
+    run_command(command(folder, program, arguments), &line, get)
+}
+
+/// The same with a command that says more than what is shown of it.
+pub(super) fn run_command(mut command: Command, line: &str, get: &str) -> Result<(), Failure> {
+    let name = line.split(' ').next().unwrap_or_default();
     tell(format_args!("running {line}\n"));
     let mut spinner = Spinner::start(true);
-    spinner.say(line.clone());
-    let output = output(folder, program, arguments);
+    spinner.say(line.to_owned());
+    let output = command.stdin(Stdio::null()).output();
     spinner.stop();
     match output {
         Ok(output) if output.status.success() => Ok(()),
@@ -36,5 +42,11 @@ pub(super) fn run(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str],
 
 /// What a program answers.
 pub(super) fn output(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str]) -> io::Result<Output> {
-    Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).output()
+    command(folder, program, arguments).stdin(Stdio::null()).output()
+}
+
+fn command(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder);
+    command
 }

@@ -1,6 +1,6 @@
 //! What every module may have: clocks, random numbers and logging.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use wasmtime::{
     AsContextMut, Result,
@@ -14,7 +14,7 @@ use crate::runtime::{
         random::{insecure, insecure_seed, random},
     },
     convert::nanoseconds,
-    state::{Imports, State, current_hop, since_origin},
+    state::{Imports, State, current_hop, since_origin, wall_clock},
 };
 
 /// The most random bytes of one call; the WIT allows to give fewer than were asked for.
@@ -65,7 +65,7 @@ async fn sleep(store: &Accessor<State, Imports>, duration: Duration) -> Result<(
 
 impl system_clock::HostWithStore<State> for Imports {
     fn now(_: Access<'_, State, Self>) -> Result<system_clock::Instant> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         Ok(system_clock::Instant { seconds, nanoseconds: now.subsec_nanos() })
     }

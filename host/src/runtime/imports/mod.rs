@@ -2,7 +2,11 @@
 //! call of the instance.
 
 mod ambient;
+mod blocking;
 mod inner;
 mod models;
+mod state;
 mod streams;
 mod types;
+
+pub(super) use blocking::add_to_linker as add_blocking_to_linker;

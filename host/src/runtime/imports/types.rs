@@ -11,7 +11,7 @@ use crate::{
     answer::Answer,
     runtime::{
         bindings::arcllm::llm::types::{
-            Attempt, Host, HostRequest, HostRequestWithStore, HostResponse, HostResponseWithStore, RequestParts,
+            Attempt, Host, HostRequest, HostRequestWithStore, HostResponse, HostResponseWithStore, Price, RequestParts,
             ResponseParts, Usage,
         },
         convert,
@@ -72,6 +72,16 @@ impl HostRequestWithStore<State> for Imports {
     fn attempt_count(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<u32> {
         let count = store.get().table.get(&handle)?.hop.invoke.attempt_count();
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    fn price(
+        mut store: Access<'_, State, Self>,
+        handle: Resource<RequestHandle>,
+        provider: String,
+        model: String,
+    ) -> Result<Option<Price>> {
+        let loader = &store.get().table.get(&handle)?.hop.place.loader;
+        Ok(loader.facts(&provider, &model).and_then(|facts| convert::price_out(&facts)))
     }
 
     fn drop(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<()> {

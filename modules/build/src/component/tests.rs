@@ -1,10 +1,9 @@
-use std::fs;
+use std::{fs, path::Path};
 
 use super::imports;
-use crate::workspace::Workspace;
 
 fn imports_of(name: &str) -> Vec<String> {
-    let prebuilt = Workspace::read().unwrap().root.join(format!("modules/builtin/prebuilt/{name}.wasm"));
+    let prebuilt = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../builtin/prebuilt/{name}.wasm"));
     imports(&fs::read(prebuilt).unwrap()).unwrap()
 }
 

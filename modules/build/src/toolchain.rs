@@ -12,14 +12,14 @@ use std::{
 use anyhow::{Result, bail};
 
 /// The target of every module: a component made of it imports what its world says and no WASI plumbing.
-pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 const NONE: &str = "nothing here builds for wasm32-unknown-unknown: run `rustup target add wasm32-unknown-unknown`, \
                     or on Debian `apt-get install rustc-web rust-web-src lld-22`";
 
 /// How to build for WebAssembly.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Toolchain {
+pub struct Toolchain {
     pub(crate) compiler: PathBuf,
     pub(crate) sysroot: PathBuf,
     /// None if the compiler brings its own.
@@ -36,7 +36,11 @@ pub(crate) enum StandardLibrary {
 
 impl Toolchain {
     /// An installed target before one built from source, the active compiler before the system's.
-    pub(crate) fn find() -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// Says what to install where there is none.
+    pub fn find() -> Result<Self> {
         let active = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let compilers: Vec<_> =
             [PathBuf::from(active), "/usr/bin/rustc".into()].iter().filter_map(Compiler::ask).collect();

@@ -1,0 +1,172 @@
+//! What modules keep from one call to the next.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::{BuildHasher as _, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures::future::{BoxFuture, ready};
+
+/// The most values that a module keeps in memory.
+const VALUES: usize = 100_000;
+
+/// How many locks the values of a module are spread over.
+const SHARDS: usize = 16;
+
+/// Where modules keep what outlives a call and an instance; see the WIT interface `arcllm:llm/state`.
+///
+/// [`MemoryStore`] is for one process. A store that several processes share is given to
+/// [`HostBuilder::state_store`](crate::HostBuilder::state_store).
+pub trait StateStore: Send + Sync {
+    /// The values of the module of this name in the config, and of no other. Called once for each of its instances.
+    fn open(&self, module: &str) -> Arc<dyn Bucket>;
+}
+
+/// The values of one module, by key. Values have at most 64 KiB, keys 512 bytes; the host sees to it.
+///
+/// Errors are for the module, and say what failed without naming a secret.
+pub trait Bucket: Send + Sync {
+    /// The value of this key.
+    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, String>>;
+
+    /// Sets it, whatever it was.
+    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Removes it; well if there is none.
+    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Adds to a whole number, kept as decimal text, and returns what it is then. One that is absent counts as zero.
+    /// Saturates; fails where the value is no number.
+    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, String>>;
+
+    /// Sets it to `new` if it still is `current`; absent means no value. Returns whether it did.
+    fn compare_and_swap(
+        &self,
+        key: &str,
+        current: Option<Vec<u8>>,
+        new: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<bool, String>>;
+}
+
+/// Keeps values in memory, at most 100,000 of each module. Clones share them.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    modules: Arc<Mutex<HashMap<String, Arc<Values>>>>,
+}
+
+impl MemoryStore {
+    /// The one that all hosts of the process share unless they are given another.
+    pub(crate) fn of_process() -> Self {
+        static STORE: std::sync::OnceLock<MemoryStore> = std::sync::OnceLock::new();
+        STORE.get_or_init(Self::default).clone()
+    }
+}
+
+impl StateStore for MemoryStore {
+    fn open(&self, module: &str) -> Arc<dyn Bucket> {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        modules.entry(module.to_owned()).or_default().clone()
+    }
+}
+
+/// The values of one module. Several locks, so that calls seldom wait for one another.
+#[derive(Default)]
+struct Values {
+    shards: [Mutex<HashMap<String, Vec<u8>>>; SHARDS],
+    hasher: RandomState,
+    count: AtomicUsize,
+}
+
+impl Values {
+    fn shard(&self, key: &str) -> MutexGuard<'_, HashMap<String, Vec<u8>>> {
+        let at = usize::try_from(self.hasher.hash_one(key)).unwrap_or_default() % SHARDS;
+        // There is one of each number below `SHARDS`; the first stands in for what cannot be.
+        let [first, ..] = &self.shards;
+        self.shards.get(at).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the value of a key by what is made of it, unless that is an error.
+    fn change<T>(
+        &self,
+        key: &str,
+        change: impl FnOnce(Option<&[u8]>) -> Result<(Change, T), String>,
+    ) -> Result<T, String> {
+        let mut values = self.shard(key);
+        match values.entry(key.to_owned()) {
+            Entry::Occupied(mut entry) => {
+                let (change, told) = change(Some(entry.get()))?;
+                match change {
+                    Change::Keep => {}
+                    Change::To(value) => drop(entry.insert(value)),
+                    Change::Remove => {
+                        entry.remove();
+                        self.count.fetch_sub(1, Ordering::Relaxed);
+                    }
+                }
+                Ok(told)
+            }
+            Entry::Vacant(entry) => {
+                let (change, told) = change(None)?;
+                if let Change::To(value) = change {
+                    if self.count.fetch_add(1, Ordering::Relaxed) >= VALUES {
+                        self.count.fetch_sub(1, Ordering::Relaxed);
+                        return Err(format!("the module keeps {VALUES} values already, which is the most"));
+                    }
+                    entry.insert(value);
+                }
+                Ok(told)
+            }
+        }
+    }
+}
+
+/// What becomes of a value.
+enum Change {
+    Keep,
+    To(Vec<u8>),
+    Remove,
+}
+
+impl Bucket for Values {
+    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, String>> {
+        Box::pin(ready(Ok(self.shard(key).get(key).cloned())))
+    }
+
+    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(ready(self.change(key, |_| Ok((Change::To(value), ())))))
+    }
+
+    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(ready(self.change(key, |_| Ok((Change::Remove, ())))))
+    }
+
+    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, String>> {
+        Box::pin(ready(self.change(key, |value| {
+            let number = value.map_or(Some(0), |value| std::str::from_utf8(value).ok()?.parse::<i64>().ok());
+            let number = number.ok_or("the value is no whole number")?.saturating_add(delta);
+            Ok((Change::To(number.to_string().into_bytes()), number))
+        })))
+    }
+
+    fn compare_and_swap(
+        &self,
+        key: &str,
+        current: Option<Vec<u8>>,
+        new: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<bool, String>> {
+        Box::pin(ready(self.change(key, |value| {
+            Ok(if value == current.as_deref() {
+                (new.map_or(Change::Remove, Change::To), true)
+            } else {
+                (Change::Keep, false)
+            })
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Helpers for what requests and responses hold.
+
+use crate::{
+    Request, Response,
+    types::{
+        ContentBlock, Message, Options, RequestParts, ResponseParts, Role, StopReason, Text, ToolResultBlock, Usage,
+    },
+};
+
+impl RequestParts {
+    /// A conversation that is this text of the user's.
+    pub fn from_text(text: &str) -> Self {
+        let message =
+            Message { role: Role::User, content: vec![ContentBlock::from_text(text)], extensions: Vec::new() };
+        let options = Options {
+            max_tokens: None,
+            temperature: None,
+            top_p: None,
+            stop: Vec::new(),
+            tool_choice: None,
+            seed: None,
+            metadata: Vec::new(),
+            extensions: Vec::new(),
+        };
+        Self { messages: vec![message], tools: Vec::new(), options, extensions: Vec::new() }
+    }
+
+    /// Every text of the conversation, for reading and changing: what is said, results of tools, and the arguments of
+    /// calls, which are JSON. The model's reasoning is left out, since it must be sent back as it was.
+    pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.messages.iter_mut().flat_map(|message| message.content.iter_mut()).flat_map(ContentBlock::texts_mut)
+    }
+}
+
+impl ResponseParts {
+    /// An answer of this text.
+    pub fn from_text(provider: &str, model: &str, text: &str) -> Self {
+        let usage = Usage {
+            input_tokens: 0,
+            output_tokens: 0,
+            total_tokens: 0,
+            cache_read_tokens: None,
+            cache_write_tokens: None,
+            reasoning_tokens: None,
+            extensions: Vec::new(),
+        };
+        Self {
+            content: vec![ContentBlock::from_text(text)],
+            usage,
+            stop_reason: StopReason::EndTurn,
+            model: model.to_owned(),
+            provider: provider.to_owned(),
+            extensions: Vec::new(),
+        }
+    }
+
+    /// All of its text, put together.
+    pub fn text(&self) -> String {
+        let texts = self.content.iter().filter_map(|block| match block {
+            ContentBlock::Text(text) => Some(text.text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// Every text of the answer, for reading and changing, the arguments of calls among them, which are JSON.
+    pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.content.iter_mut().flat_map(ContentBlock::texts_mut)
+    }
+}
+
+impl ContentBlock {
+    /// Plain text.
+    pub fn from_text(text: &str) -> Self {
+        ContentBlock::Text(Text { text: text.to_owned(), extensions: Vec::new() })
+    }
+
+    /// The texts of this block.
+    pub fn texts_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            ContentBlock::Text(text) => vec![&mut text.text],
+            ContentBlock::ToolUse(call) => vec![&mut call.arguments],
+            ContentBlock::ToolResult(result) => {
+                let texts = result.content.iter_mut().filter_map(|block| match block {
+                    ToolResultBlock::Text(text) => Some(&mut text.text),
+                    ToolResultBlock::Image(_) | ToolResultBlock::Other(_) => None,
+                });
+                texts.collect()
+            }
+            ContentBlock::Image(_) | ContentBlock::Thinking(_) | ContentBlock::Other(_) => Vec::new(),
+        }
+    }
+}
+
+impl Response {
+    /// An answer of the module's own to this request: a refusal, say.
+    pub fn from_text(request: &Request, text: &str) -> Self {
+        Self::new(request, &ResponseParts::from_text(&request.provider(), &request.model(), text))
+    }
+}

@@ -1,0 +1,99 @@
+use std::time::Duration;
+
+use super::{World, api, text};
+use crate::{Error, Request, Response, clock, inner, models, random, state};
+
+async fn patient(request: Request) -> Result<Response, Error> {
+    loop {
+        match inner::invoke(request.clone()).await {
+            Err(Error::Api(error)) if error.status == 529 => clock::wait_for(5_000_000_000).await,
+            outcome => return outcome,
+        }
+    }
+}
+
+#[test]
+fn the_inner_answers_as_scripted_and_waiting_takes_no_time() {
+    let answers = [Err(api(529)), Err(api(529)), Ok(text("Good day"))];
+    let world = World::new().answers(answers).answers_after(Duration::from_secs(1)).deadline(Duration::from_secs(60));
+    let answer = world.run(patient(world.request("Hi"))).unwrap();
+    assert_eq!(answer.parts().text(), "Good day");
+    assert_eq!(world.asked().iter().map(|asked| asked.at.as_secs()).collect::<Vec<_>>(), [0, 6, 12]);
+    let request = world.request("again");
+    assert_eq!(request.remaining(), Some(47_000_000_000));
+    assert_eq!(request.attempts(1).iter().map(|attempt| attempt.waited).collect::<Vec<_>>(), [5_000_000_000; 2]);
+}
+
+#[test]
+fn the_last_answer_is_repeated_and_others_are_loaded() {
+    let world = World::new().answers([Err(api(400))]).provider("other", [Ok(text("from another"))]);
+    world.run(async {
+        let request = world.request("Hi");
+        for _ in 0..2 {
+            let Err(Error::Api(error)) = inner::invoke(request.clone()).await else { panic!("no error") };
+            assert_eq!(error.status, 400);
+        }
+        let model = models::load(&request, "other".to_owned()).await.unwrap();
+        assert_eq!(model.invoke(request.clone()).await.unwrap().provider(), "other");
+        assert!(matches!(models::load(&request, "nobody".to_owned()).await, Err(Error::Config(_))));
+    });
+}
+
+#[test]
+fn values_are_kept_and_numbers_repeat_with_their_seed() {
+    let world = World::new();
+    world.run(async {
+        assert_eq!(state::increment("n".to_owned(), 2).await, Ok(2));
+        assert_eq!(state::compare_and_swap("n".to_owned(), None, None).await, Ok(false));
+        let two = Some(b"2".to_vec());
+        assert_eq!(state::compare_and_swap("n".to_owned(), two, Some(b"3".to_vec())).await, Ok(true));
+    });
+    assert_eq!(world.value("n"), Some(b"3".to_vec()));
+    let draw = |seed| World::new().seed(seed).run(async { random::get_insecure_random_u64() });
+    assert_eq!(draw(7), draw(7));
+    assert_ne!(draw(7), draw(8));
+}
+
+#[test]
+#[should_panic(expected = "cannot happen")]
+fn what_waits_for_nothing_is_told() {
+    World::new().run(std::future::pending::<()>());
+}
+
+#[cfg(feature = "stream")]
+#[test]
+fn an_answer_is_written_as_it_comes() {
+    use crate::stream::{self, Event};
+
+    let world = World::new().answers([Ok(text("hello"))]);
+    let parts = world.run(async {
+        let request = world.request("Hi");
+        let reader = stream::read(inner::invoke(request.clone()).await.unwrap());
+        let answer = stream::written(&request, async move |writer| {
+            loop {
+                let mut events = reader.read().await?;
+                if events.is_empty() {
+                    return Ok(());
+                }
+                for event in &mut events {
+                    match event {
+                        Event::Text(text) => text.make_ascii_uppercase(),
+                        Event::End(parts) => parts.texts_mut().for_each(|text| text.make_ascii_uppercase()),
+                        _ => {}
+                    }
+                }
+                clock::wait_for(1).await;
+                writer.write(events).await?;
+            }
+        });
+        let reader = stream::read(answer);
+        loop {
+            let mut events = reader.read().await.unwrap();
+            assert!(!events.is_empty(), "it has no end");
+            if let Some(Event::End(parts)) = events.pop() {
+                return parts;
+            }
+        }
+    });
+    assert_eq!(parts.text(), "HELLO");
+}

@@ -1,0 +1,117 @@
+//! A module in the blocking world, written as one in a language without `async` would be: asks again, asks another provider,
+//! and counts its calls.
+
+#![cfg(target_family = "wasm")]
+#![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, reason = "most of it is generated")]
+
+wit_bindgen::generate!({ path: "../../../wit", world: "module-blocking-with-all", generate_all });
+
+use std::cell::RefCell;
+
+use arcllm::llm::{
+    llm_provider_blocking as inner, models_blocking as models, state_blocking as state,
+    types::{Error, Failure, Request, Response},
+};
+use exports::arcllm::llm::{
+    llm_provider_blocking,
+    module::{self, ConfigError, Cost, Description, Target},
+};
+
+#[derive(Clone, Default)]
+struct Settings {
+    /// How often the inner is asked again.
+    again: u64,
+    /// Who is asked after that.
+    other: Option<String>,
+    /// Whether calls are counted.
+    count: bool,
+}
+
+thread_local! {
+    static SETTINGS: RefCell<Settings> = RefCell::default();
+}
+
+struct Component;
+
+impl module::Guest for Component {
+    fn describe() -> Description {
+        let schema = r#"{"type":"object","additionalProperties":false,"properties":{"again":{"type":"integer"},
+            "other":{"type":"string","format":"arcllm-provider"},"count":{"type":"boolean"}}}"#;
+        Description {
+            name: "blocking".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            kind: "observer".into(),
+            config_schema: schema.into(),
+            extensions: Vec::new(),
+        }
+    }
+
+    fn configure(config: String) -> Result<(), Vec<ConfigError>> {
+        let config: serde_json::Value = serde_json::from_str(&config).unwrap_or_default();
+        SETTINGS.set(Settings {
+            again: config["again"].as_u64().unwrap_or_default(),
+            other: config["other"].as_str().map(str::to_owned),
+            count: config["count"].as_bool().unwrap_or_default(),
+        });
+        Ok(())
+    }
+
+    fn worst_case(inner: Target, _: Vec<Target>) -> Cost {
+        inner.most
+    }
+}
+
+impl llm_provider_blocking::Guest for Component {
+    fn name() -> String {
+        inner::name()
+    }
+
+    fn validate_config() -> Result<(), String> {
+        inner::validate_config()
+    }
+
+    fn invoke(request: Request) -> Result<Response, Error> {
+        let settings = SETTINGS.with_borrow(Clone::clone);
+        if settings.count {
+            count().map_err(|message| {
+                Error::Other(Failure { message, provider: String::new(), extensions: Vec::new() })
+            })?;
+        }
+        let mut outcome = inner::invoke(request.clone());
+        for _ in 0..settings.again {
+            if outcome.is_ok() {
+                return outcome;
+            }
+            outcome = inner::invoke(request.clone());
+        }
+        match (outcome, settings.other) {
+            (Err(_), Some(other)) => {
+                let model = models::load(&request, &other)?;
+                assert_eq!(model.provider(), other);
+                model.invoke(request)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+/// By both of the ways in which numbers are kept.
+fn count() -> Result<(), String> {
+    state::increment("calls", 1)?;
+    loop {
+        let before = state::get("swapped")?;
+        let number: u64 =
+            before.as_ref().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or_default();
+        if state::compare_and_swap("swapped", before.as_deref(), Some((number + 1).to_string().as_bytes()))? {
+            break;
+        }
+    }
+    state::set("last", b"gone")?;
+    state::delete("last")?;
+    match state::get("last")? {
+        None => Ok(()),
+        Some(_) => Err("a value is there that was deleted".into()),
+    }
+}
+
+export!(Component);
