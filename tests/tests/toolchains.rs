@@ -3,14 +3,19 @@
 
 use std::{
     env,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
+use arcllm::{Message, Overrides};
 use arcllm_conformance::kit::{self, Scenarios};
+use arcllm_simulator::Format;
 use serde_json::Map;
 
-use crate::support::Folder;
+use crate::{
+    scene::replies,
+    support::{Chain, Folder},
+};
 
 fn are_wanted() -> bool {
     env::var_os("ARCLLM_TEST_TOOLCHAINS").is_some_and(|value| !value.is_empty())
@@ -34,7 +39,7 @@ async fn built(language: &str) -> (Folder, PathBuf) {
 }
 
 /// The project's own tests.
-fn passes(project: &PathBuf, program: &str, arguments: &[&str]) {
+fn passes(project: &Path, program: &str, arguments: &[&str]) {
     let command = Command::new(program).args(arguments).current_dir(project).stdin(Stdio::null()).output().unwrap();
     assert!(command.status.success(), "{}", String::from_utf8_lossy(&command.stderr));
 }
@@ -49,6 +54,21 @@ async fn conforms(project: PathBuf) {
     assert_eq!(report.kind, "transformer");
     assert_eq!(report.counts().1, 0, "{report:#?}");
     assert!(report.checks.iter().any(|check| check.name == "a forbidden word is refused, and nobody is asked"));
+}
+
+/// Memory that a call has used is given back before there is no more: by the language, or with the instance.
+async fn lasts(project: &Path) {
+    let provider = replies([]).await;
+    let chain = Chain::new().provider("a", Format::OpenAi, &provider.url()).host("order = [\"built\"]");
+    let folder = chain.module("built", "").folder().unwrap();
+    folder.write("modules/built.wasm", std::fs::read(project.join("built.wasm")).unwrap()).unwrap();
+    let model = folder.host().unwrap().load_model("a", Overrides::new()).await.unwrap();
+    for size in [4 << 20, 1 << 20, 100 << 10] {
+        for call in 0..20 {
+            let said = Message::user("a".repeat(size));
+            model.invoke(&[said], &[]).await.unwrap_or_else(|error| panic!("{call} of {size} bytes: {error}"));
+        }
+    }
 }
 
 #[tokio::test]
@@ -68,6 +88,7 @@ async fn python() {
     }
     let (_folder, project) = built("python").await;
     passes(&project, "python3", &["-m", "unittest"]);
+    lasts(&project).await;
     conforms(project).await;
 }
 
@@ -78,5 +99,6 @@ async fn javascript() {
     }
     let (_folder, project) = built("javascript").await;
     passes(&project, "npm", &["test"]);
+    lasts(&project).await;
     conforms(project).await;
 }

@@ -111,13 +111,17 @@ fn serve(
             Box::pin(writing.over()).await;
             writing.settle(None);
         }
-        store.with(|mut store| {
+        let is_worn = store.with(|mut store| {
             let state = store.data_mut();
             // The number of a task that has ended is given to the next, whose call may have begun meanwhile.
             if state.calls.get(&task).is_some_and(|known| Arc::ptr_eq(known, &hop)) {
                 state.calls.remove(&task);
             }
+            state.growth.is_worn()
         });
+        if is_worn {
+            seat.worker.retire();
+        }
         seat.leave();
         Ok(())
     }

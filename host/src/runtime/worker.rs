@@ -94,6 +94,7 @@ impl Worker {
     async fn run(&self, mut instance: Instance, mut queue: mpsc::UnboundedReceiver<Job>, terms: Terms) -> Failed {
         let exports = instance.exports.clone();
         let meter = instance.store.data().meter.clone();
+        instance.store.data_mut().growth.started();
         let trapped = {
             let serving = instance.store.run_concurrent(async |store| {
                 while let Some(job) = queue.recv().await {

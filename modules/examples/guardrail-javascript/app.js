@@ -7,6 +7,9 @@ import { SCHEMA, policy } from './policy.js';
 // The host calls `configure` once an instance, before any call.
 let current = policy('{}');
 
+// A handle that is not handed on has to be given back: the garbage collector does so too late for a busy instance.
+const dispose = Symbol.dispose ?? Symbol.for('dispose');
+
 export const module = {
   describe: () => ({
     name: 'guardrail',
@@ -32,7 +35,10 @@ export const llmProviderBlocking = {
   validateConfig: () => inner.validateConfig(),
 
   invoke(request) {
-    return current.refuses(userTexts(request)) ? refusal(request, current.message) : inner.invoke(request);
+    if (!current.refuses(userTexts(request))) return inner.invoke(request);
+    const answer = refusal(request, current.message);
+    request[dispose]();
+    return answer;
   },
 };
 
