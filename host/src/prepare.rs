@@ -200,6 +200,8 @@ impl Shared {
                 self.check_providers(schema, item, format!("{key}[{at}]"), place)
             }),
             Value::Object(items) => items.iter().try_for_each(|(name, item)| {
+                let names = schema.get("propertyNames").unwrap_or(&Value::Null);
+                self.check_providers(names, &Value::String(name.clone()), key.clone(), place)?;
                 let schema = schema.get("properties").and_then(|all| all.get(name)).unwrap_or(&Value::Null);
                 let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
                 self.check_providers(schema, item, key, place)

@@ -67,6 +67,7 @@ const SDK: &[File] = sdk![
     "src/testing/imports.rs",
     "src/testing/mod.rs",
     "src/testing/tests.rs",
+    "src/update.rs",
 ];
 
 /// Its manifest. The SDK's own belongs to a workspace.

@@ -21,7 +21,9 @@ pub struct Builtin {
 /// Every module that comes with ArcLLM, sorted by name.
 pub const MODULES: &[Builtin] = &[
     Builtin { name: "chaos", wasm: include_bytes!("../prebuilt/chaos.wasm") },
+    Builtin { name: "circuit-breaker", wasm: include_bytes!("../prebuilt/circuit-breaker.wasm") },
     Builtin { name: "fallback", wasm: include_bytes!("../prebuilt/fallback.wasm") },
+    Builtin { name: "rate-limit", wasm: include_bytes!("../prebuilt/rate-limit.wasm") },
     Builtin { name: "retry", wasm: include_bytes!("../prebuilt/retry.wasm") },
 ];
 

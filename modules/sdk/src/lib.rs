@@ -53,6 +53,7 @@ mod module;
 pub mod stream;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod update;
 
 pub use bindings::arcllm::llm::types;
 #[cfg(target_family = "wasm")]
@@ -70,3 +71,4 @@ pub use module::{Cost, Description, Module, Target};
 #[cfg(not(target_family = "wasm"))]
 pub use testing::imports::{clock, inner, log, models, random, state, wall_clock};
 pub use types::Error;
+pub use update::{Update, unix_time, update};

@@ -9,6 +9,7 @@ mod chain;
 mod command;
 mod folder;
 
+pub(crate) use binary::arcllm;
 pub(crate) use chain::Chain;
 pub(crate) use command::{Output, Running};
 pub(crate) use folder::Folder;

@@ -1,0 +1,155 @@
+//! Stops asking a provider that is down, and looks now and then whether it is back: for all models and instances together.
+//!
+//! What opens and closes a circuit is in [`Policy`]; this file only connects it to the host.
+
+mod config;
+mod policy;
+
+use arcllm_module::{
+    Description, Error, Module, Request, Response, Update, inner, log, state, types::ApiError, unix_time, update,
+};
+
+pub use config::Settings;
+pub use policy::{Circuit, Pass, Policy, Sign};
+
+/// The module.
+pub struct CircuitBreaker {
+    policy: Policy,
+}
+
+impl Module for CircuitBreaker {
+    type Config = Settings;
+
+    fn describe() -> Description {
+        Description::new("circuit-breaker", env!("CARGO_PKG_VERSION"), "breaker")
+    }
+
+    fn new(settings: Settings) -> Self {
+        Self { policy: Policy::new(settings) }
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        let provider = request.provider();
+        let pass = match self.pass(&provider).await {
+            Ok((Pass::Refused(wait), _)) => return Err(down(&request, provider, wait)),
+            Ok(pass) => Some(pass),
+            Err(problem) => {
+                say(&provider, &problem);
+                None
+            }
+        };
+        let outcome = inner::invoke(request).await;
+        let sign = outcome.as_ref().map_or_else(|error| self.policy.sign(error), |_| Sign::Alive);
+        // Of a provider that was well, and is, there is nothing to note.
+        if let Some((pass, is_known)) = pass
+            && (is_known || sign == Sign::Failed)
+            && let Err(problem) = self.note(&provider, pass, sign).await
+        {
+            say(&provider, &problem);
+        }
+        outcome
+    }
+}
+
+impl CircuitBreaker {
+    /// Whether the call asks, and whether anything is kept of the provider.
+    async fn pass(&self, provider: &str) -> Result<(Pass, bool), String> {
+        // Nothing is kept of most, which a look tells.
+        let kept = state::get(provider.to_owned()).await?;
+        let Some(circuit) = read(kept.as_deref()) else { return Ok((Pass::Ask, false)) };
+        match self.policy.pass(Some(&circuit), unix_time()) {
+            (pass, None) => Ok((pass, true)),
+            _ => {
+                update(provider, |kept| match self.policy.pass(read(kept).as_ref(), unix_time()) {
+                    (pass, Some(circuit)) => (write(Some(&circuit)), (pass, true)),
+                    (pass, None) => (Update::Keep, (pass, true)),
+                })
+                .await
+            }
+        }
+    }
+
+    /// Notes how a call has ended.
+    async fn note(&self, provider: &str, pass: Pass, sign: Sign) -> Result<(), String> {
+        update(provider, |kept| {
+            let before = read(kept);
+            let after = self.policy.ended(before.as_ref(), pass, sign, unix_time());
+            (if before == after { Update::Keep } else { write(after.as_ref()) }, ())
+        })
+        .await
+    }
+}
+
+/// What is not to be read is as if nothing were kept: the next failure writes it anew.
+fn read(kept: Option<&[u8]>) -> Option<Circuit> {
+    serde_json::from_slice(kept?).ok()
+}
+
+fn write(circuit: Option<&Circuit>) -> Update {
+    // Writing numbers cannot fail.
+    circuit.and_then(|circuit| serde_json::to_vec(circuit).ok()).map_or(Update::Remove, Update::Set)
+}
+
+/// A circuit that cannot be kept is closed: that is how it would be without the module.
+fn say(provider: &str, problem: &str) {
+    log::log(log::Level::Warn, "circuit-breaker", &format!("{provider} is asked whatever has happened: {problem}"));
+}
+
+/// As the provider itself would say it, so that whoever stands outside waits or asks another.
+fn down(request: &Request, provider: String, wait: u64) -> Error {
+    let seconds = wait as f64 / 1e9;
+    Error::Api(ApiError {
+        status: 503,
+        message: format!("the module circuit-breaker asks {provider} again in {seconds:.1} s; nothing was sent"),
+        model: request.model(),
+        provider,
+        request_id: None,
+        retry_after: Some(wait),
+        should_retry: None,
+        extensions: Vec::new(),
+    })
+}
+
+arcllm_module::export!(CircuitBreaker);
+
+#[cfg(test)]
+mod tests {
+    use arcllm_module::{
+        clock,
+        testing::{World, api, text},
+    };
+
+    use super::*;
+
+    fn module() -> CircuitBreaker {
+        CircuitBreaker::new(Settings { failures: 2, open_seconds: 10.0, ..Settings::default() })
+    }
+
+    #[test]
+    fn a_provider_that_is_down_is_left_alone_until_it_is_back() {
+        let world = World::new().answers([Err(api(529)), Err(api(529)), Err(api(529)), Ok(text("back"))]);
+        let ask = || world.run(module().invoke(world.request("Hi"))).map(|answer| answer.parts().text());
+        let status = |outcome| match outcome {
+            Err(Error::Api(error)) => (error.status, error.retry_after),
+            _ => panic!("no error"),
+        };
+        assert_eq!(status(ask()), (529, None));
+        assert_eq!(status(ask()), (529, None));
+        assert_eq!(status(ask()), (503, Some(10_000_000_000)));
+        world.run(clock::wait_for(10_000_000_000));
+        assert_eq!(status(ask()), (529, None));
+        assert_eq!(status(ask()), (503, Some(10_000_000_000)));
+        world.run(clock::wait_for(10_000_000_000));
+        assert_eq!(ask().unwrap(), "back");
+        assert_eq!(world.value("inner"), None);
+        assert_eq!(world.asked().len(), 4);
+    }
+
+    #[test]
+    fn of_a_provider_that_is_well_nothing_is_kept() {
+        let world = World::new().answers([Ok(text("well")), Err(api(429))]);
+        world.run(module().invoke(world.request("Hi"))).unwrap();
+        assert!(world.run(module().invoke(world.request("Hi"))).is_err());
+        assert_eq!(world.value("inner"), None);
+    }
+}
