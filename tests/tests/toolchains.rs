@@ -56,13 +56,17 @@ async fn conforms(project: PathBuf) {
     assert!(report.checks.iter().any(|check| check.name == "a forbidden word is refused, and nobody is asked"));
 }
 
-/// Memory that a call has used is given back before there is no more: by the language, or with the instance.
+/// Memory and handles that a call has used are given back before there are no more: by the module, or with its instance.
 async fn lasts(project: &Path) {
     let provider = replies([]).await;
     let chain = Chain::new().provider("a", Format::OpenAi, &provider.url()).host("order = [\"built\"]");
     let folder = chain.module("built", "").folder().unwrap();
     folder.write("modules/built.wasm", std::fs::read(project.join("built.wasm")).unwrap()).unwrap();
     let model = folder.host().unwrap().load_model("a", Overrides::new()).await.unwrap();
+    for call in 0..2000 {
+        let refused = model.invoke(&[Message::user("my password")], &[]).await;
+        refused.unwrap_or_else(|error| panic!("refusal {call}: {error}"));
+    }
     for size in [4 << 20, 1 << 20, 100 << 10] {
         for call in 0..20 {
             let said = Message::user("a".repeat(size));
