@@ -26,10 +26,13 @@ fn failed(report: &Report) -> Vec<&str> {
 
 #[test]
 fn the_built_in_modules_conform() {
-    for (name, scenarios) in [("retry", 32), ("fallback", 18), ("chaos", 7)] {
+    for (name, scenarios) in [("retry", 32), ("fallback", 18), ("chaos", 7), ("rate-limit", 7), ("circuit-breaker", 7)]
+    {
         let report = kit::test(&component(name), &Map::new(), &kit::bundled().unwrap()).unwrap();
         assert_eq!(failed(&report), [""; 0], "{report:#?}");
-        assert_eq!(report.kind, name);
+        let kind =
+            [("rate-limit", "limiter"), ("circuit-breaker", "breaker")].into_iter().find(|(module, _)| *module == name);
+        assert_eq!(report.kind, kind.map_or(name, |(_, kind)| kind));
         assert_eq!(report.checks.iter().filter(|check| check.group == "scenario").count(), scenarios);
     }
 }
@@ -74,6 +77,7 @@ fn a_seeded_fault_is_found_by_name_with_what_was_expected() {
         ),
         ("asks-twice", "a good answer is asked for once and returned as it is", "2 requests were sent, expected 1"),
         ("asks-twice", "a good answer is returned and nothing is asked twice", "expected [\"primary\"]"),
+        ("traps-on-nothing", "odd requests", "no messages: primary: the module `subject` failed"),
     ] {
         let found = found(fault);
         let check = found.iter().find(|(check, _)| check == name);
@@ -117,16 +121,106 @@ fn what_is_expected_of_streams_can_fail() {
     }
 }
 
+#[test]
+fn modules_that_change_what_is_said_may_and_conform() {
+    for name in ["upper", "upper-streamed", "blocking"] {
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("prebuilt/{name}.wasm"));
+        let report = kit::test(&file, &Map::new(), &kit::bundled().unwrap()).unwrap();
+        assert_eq!(failed(&report), [""; 0], "{report:#?}");
+        let granted: &[&str] = if name == "blocking" { &["models", "state"] } else { &[] };
+        assert_eq!(report.granted, granted);
+    }
+}
+
+/// Expectations about what is said, that hold and that do not.
+#[test]
+fn what_is_said_is_expected_too() {
+    let scenario = |reply: &str, expect: &str| {
+        format!(
+            "[[scenario]]\nname = {expect:?}\nsay = \"one\"\nproviders.primary = [{reply}]\n\
+             [scenario.expect]\nasked = [\"primary\"]\n{expect}\n"
+        )
+    };
+    let (good, bad) =
+        ("{ text = \"two\", tool_arguments = { n = 1 } }", "{ status = 400, message = \"no such thing\" }");
+    let answered = "answered_by = \"primary\"\n";
+    let failed_with = "error = \"api\"\nstatus = 400\n";
+    let right = [
+        (good, answered, "sent = [\"one\"]"),
+        (good, answered, "text = \"two\""),
+        (good, answered, "tool_arguments = { n = 1 }"),
+        (bad, failed_with, "message = \"such\""),
+    ];
+    let wrong = [
+        (good, answered, "sent = [\"two\"]"),
+        (good, answered, "text = \"one\""),
+        (good, answered, "tool_arguments = { n = 2 }"),
+        (bad, failed_with, "message = \"other\""),
+    ];
+    let all = right.iter().chain(&wrong);
+    let all: String = all.map(|(reply, ending, expect)| scenario(reply, &format!("{ending}{expect}"))).collect();
+    let report = kit::test(&component("retry"), &Map::new(), &scenarios(&all)).unwrap();
+    assert_eq!(failed(&report), wrong.map(|(_, ending, expect)| format!("{ending}{expect}")));
+}
+
+/// The example of the guide to scenarios, as it stands there.
+#[test]
+fn the_documented_scenarios_are_ones() {
+    let guide = std::fs::read_to_string(crate::projects::root().join("docs/scenarios.md")).unwrap();
+    let example = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let report = kit::test(&component("retry"), &Map::new(), &scenarios(example)).unwrap();
+    assert_eq!(failed(&report), [""; 0], "{report:#?}");
+    assert_eq!(report.checks.iter().filter(|check| check.group == "scenario").count(), 2);
+    // Every key that there is, is explained.
+    let schema = kit::schema();
+    let keys = ["Scenario", "Expect", "Reply"].map(|name| schema["$defs"][name]["properties"].as_object().unwrap());
+    for key in keys.into_iter().flat_map(serde_json::Map::keys) {
+        assert!(guide.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn scenarios_of_ones_own_are_played_and_what_is_none_is_told() {
+    let folder = Chain::new().folder().unwrap();
+    let file = component("retry").display().to_string();
+    let own = "[[scenario]]\nname = \"mine\"\n[scenario.expect]\nasked = [\"second\"]\n";
+    folder.write("own.toml", own).unwrap();
+    let output = folder.arcllm(["module", "test", &file, "--scenarios", "own.toml"]).unwrap().run().await.unwrap();
+    assert_eq!(output.code, 1);
+    assert!(
+        output.stdout.contains("failed  mine\n            asked [\"primary\"], expected [\"second\"]"),
+        "{}",
+        output.stdout
+    );
+    folder.write("own.toml", own.replace("asked", "aksed")).unwrap();
+    let output = folder.arcllm(["module", "test", &file, "--scenarios", "own.toml"]).unwrap().run().await.unwrap();
+    assert_eq!(output.code, 2);
+    insta::assert_snapshot!(output.stderr, @r#"
+    error: own.toml: TOML parse error at line 4, column 1
+      |
+    4 | aksed = ["second"]
+      | ^^^^^
+    unknown field `aksed`, expected one of `asked`, `waited`, `answered_by`, `error`, `status`, `message`, `sent`, `text`, `tool_arguments`, `pieces`, `took`
+      help: docs/scenarios.md has the format, and `arcllm module test --schema` its schema
+    "#);
+    let output = folder.arcllm(["module", "test", &file, "--scenarios", "none.toml"]).unwrap().run().await.unwrap();
+    assert_eq!(output.code, 2);
+    assert!(output.stderr.contains("none.toml: No such file"), "{}", output.stderr);
+    let schema = folder.arcllm(["module", "test", "--schema"]).unwrap().run().await.unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema.stdout).unwrap();
+    assert_eq!(schema, kit::schema());
+}
+
 #[tokio::test]
 async fn the_command_reports_for_people_and_for_programs() {
     let folder = Chain::new().folder().unwrap();
     let file = component("retry").display().to_string();
     let people = folder.arcllm(["module", "test", &file]).unwrap().run().await.unwrap();
     assert_eq!(people.code, 0);
-    assert!(people.stdout.trim_end().ends_with("43 passed, 0 failed"), "{}", people.stdout);
+    assert!(people.stdout.trim_end().ends_with("49 passed, 0 failed"), "{}", people.stdout);
     let programs = folder.arcllm(["module", "test", "--json", &file]).unwrap().run().await.unwrap();
     let report: serde_json::Value = serde_json::from_str(&programs.stdout).unwrap();
-    assert_eq!((report["kind"].as_str(), report["checks"].as_array().map(Vec::len)), (Some("retry"), Some(43)));
+    assert_eq!((report["kind"].as_str(), report["checks"].as_array().map(Vec::len)), (Some("retry"), Some(49)));
 }
 
 #[tokio::test]

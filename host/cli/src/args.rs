@@ -140,14 +140,24 @@ pub(crate) enum Module {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  arcllm module test modules/mine.wasm
+Examples:
+  arcllm module test mine.wasm
+  arcllm module test mine.wasm --scenarios scenarios.toml
+  arcllm module test --schema > scenarios.schema.json
 
-Every check runs on virtual time against providers in this process: nothing is sent, and minutes of waiting pass at once.
+The contract is what every module must do; hostile input is what none may be brought down by; scenarios are those of the
+module's kind, and its own. The module is granted what it asks for. Every check runs on virtual time against providers in this process: nothing is sent, and minutes of waiting pass at once.
 Exit codes: 0 all passed; 1 some did not; 2 the file is no module.")]
 pub(crate) struct ModuleTest {
     /// The component.
-    pub(crate) file: PathBuf,
+    #[arg(required_unless_present = "schema")]
+    pub(crate) file: Option<PathBuf>,
+    /// Scenarios of the module's own, besides those of its kind; docs/scenarios.md has the format. Can be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenarios: Vec<PathBuf>,
+    /// Print the JSON Schema of a file of scenarios, and test nothing.
+    #[arg(long)]
+    pub(crate) schema: bool,
     /// Settings that the module needs besides those that a scenario gives, as a JSON object.
     #[arg(long, value_name = "JSON", value_parser = settings)]
     pub(crate) settings: Option<Map<String, Value>>,

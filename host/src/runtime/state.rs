@@ -93,19 +93,30 @@ pub(crate) fn current_hop(mut store: StoreContextMut<'_, State>) -> wasmtime::Re
     Ok(tasks.iter().rev().find_map(|task| state.calls.get(task).cloned()))
 }
 
-/// When the clocks that modules see were first asked: by tokio's clock, which tests make virtual, and by the system's.
-fn origin() -> &'static (Instant, std::time::Instant) {
-    static ORIGIN: std::sync::OnceLock<(Instant, std::time::Instant)> = std::sync::OnceLock::new();
-    ORIGIN.get_or_init(|| (Instant::now(), std::time::Instant::now()))
+/// When the clocks that modules see were first asked, by either clock.
+fn origin() -> &'static (Instant, SystemTime) {
+    static ORIGIN: std::sync::OnceLock<(Instant, SystemTime)> = std::sync::OnceLock::new();
+    ORIGIN.get_or_init(|| (Instant::now(), SystemTime::now()))
 }
+
+/// What the monotonic clock began with. Above zero, since a runtime whose time is virtual may be behind another one in which
+/// the clock was first asked.
+const BEGINNING: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// The monotonic clock that modules see.
 pub(crate) fn since_origin() -> Duration {
-    origin().0.elapsed()
+    let (since, _) = origin();
+    let now = Instant::now();
+    (BEGINNING + now.saturating_duration_since(*since)).saturating_sub(since.saturating_duration_since(now))
 }
 
-/// The wall clock that modules see: the system's, and ahead of it where time is virtual.
+/// The wall clock that modules see: the system's, or where time is virtual one that goes with it.
 pub(crate) fn wall_clock() -> SystemTime {
-    let (tokio, system) = origin();
-    SystemTime::now() + tokio.elapsed().saturating_sub(system.elapsed())
+    let (_, began) = origin();
+    // Tokio does not tell. A clock that stands still while it is read twice is virtual, or too coarse to tell it from one
+    // that is.
+    match Instant::now() == Instant::now() {
+        true => *began + since_origin() - BEGINNING,
+        false => SystemTime::now(),
+    }
 }

@@ -8,17 +8,23 @@ use std::{
 
 use arcllm::{
     Adapter, Answer, ApiError, ContentBlock, ErrorKind, Event, Extensions, Failure, Request, Response, StopReason,
-    Usage,
+    ToolCall, Usage,
 };
 use futures::{StreamExt as _, future::BoxFuture, stream};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// How a provider replies once.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reply {
     /// The text of an answer. Without it, and without an error, the answer repeats the last message.
     pub text: Option<String>,
+    /// The answer also calls the tool `tool` with these arguments.
+    pub tool_arguments: Option<Map<String, Value>>,
+    /// What the error says.
+    pub message: Option<String>,
     /// The status of an error of the API.
     pub status: Option<u16>,
     /// The server's hint, in seconds.
@@ -45,7 +51,7 @@ impl Reply {
         if let Some(status) = self.status {
             return Err(ErrorKind::Api(ApiError {
                 status,
-                message: format!("scripted status {status}"),
+                message: self.message.clone().unwrap_or_else(|| format!("scripted status {status}")),
                 provider: provider.to_owned(),
                 model: "scripted".to_owned(),
                 request_id: Some(format!("request-{provider}")),
@@ -55,14 +61,29 @@ impl Reply {
             }));
         }
         match &self.error {
-            Some(kind) => Err(error(kind, provider)),
-            None => Ok(answer(self.text.clone().unwrap_or_else(|| last_text(request)), provider)),
+            Some(kind) => {
+                let message = self.message.clone().unwrap_or_else(|| format!("scripted {kind}"));
+                Err(error(kind, Failure::new(provider, message)))
+            }
+            None => {
+                let mut answer = answer(self.text.clone().unwrap_or_else(|| last_text(request)), provider);
+                if let Some(arguments) = &self.tool_arguments {
+                    let call = ToolCall {
+                        id: "call".to_owned(),
+                        name: "tool".to_owned(),
+                        arguments: arguments.clone(),
+                        extensions: Extensions::new(),
+                    };
+                    answer.content.push(ContentBlock::ToolUse(call));
+                    answer.stop_reason = StopReason::ToolUse;
+                }
+                Ok(answer)
+            }
         }
     }
 }
 
-fn error(kind: &str, provider: &str) -> ErrorKind {
-    let failure = Failure::new(provider, format!("scripted {kind}"));
+fn error(kind: &str, failure: Failure) -> ErrorKind {
     match kind {
         "connection" => ErrorKind::Connection(failure),
         "timeout" => ErrorKind::Timeout(failure),
@@ -88,7 +109,8 @@ fn answer(text: String, provider: &str) -> Response {
     }
 }
 
-fn last_text(request: &Request) -> String {
+/// What a request says: the text of its last message.
+pub(super) fn last_text(request: &Request) -> String {
     let blocks = request.messages.last().map(|message| message.content.as_slice()).unwrap_or_default();
     match blocks.last() {
         Some(ContentBlock::Text(text)) => text.text.clone(),

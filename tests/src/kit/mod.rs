@@ -4,6 +4,7 @@
 //! waiting take milliseconds and come out the same each time.
 
 mod contract;
+mod hostile;
 mod inner;
 mod run;
 mod scenario;
@@ -17,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use inner::Reply;
-pub use scenario::{Bounds, Expect, Scenario, Scenarios, bundled};
+pub use scenario::{Bounds, Expect, Scenario, Scenarios, bundled, read, schema};
 
 use run::{Bench, absolute};
 
@@ -33,6 +34,8 @@ pub struct Report {
     pub version: String,
     /// The kind that it says it is.
     pub kind: String,
+    /// What it asked for and was granted for the test.
+    pub granted: Vec<String>,
     /// Every clause and scenario, in order.
     pub checks: Vec<Check>,
 }
@@ -40,7 +43,7 @@ pub struct Report {
 /// One clause of the contract, or one scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
-    /// `contract` or `scenario`.
+    /// `contract`, `hostile` or `scenario`.
     pub group: &'static str,
     /// What it shows.
     pub name: String,
@@ -72,10 +75,11 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
         let settings = contract::settings(&subject.config_schema.unwrap_or_default());
         let mut clauses = contract::check(&bench, &kind, &settings).await;
         clauses.extend(streams::check(&bench, &settings).await);
-        let mut checks: Vec<Check> = clauses
-            .into_iter()
-            .map(|(name, differences)| Check { group: "contract", name: name.to_owned(), differences })
-            .collect();
+        let of_group = |group: &'static str| {
+            move |(name, differences): contract::Clause| Check { group, name: name.to_owned(), differences }
+        };
+        let mut checks: Vec<Check> = clauses.into_iter().map(of_group("contract")).collect();
+        checks.extend(hostile::check(&bench, &settings).await.into_iter().map(of_group("hostile")));
         let takes_whole = subject.streams == Some(Streams::Whole);
         let fits = |scenario: &&Scenario| {
             scenario.kind.as_ref().is_none_or(|wanted| *wanted == kind) && !(scenario.stream && takes_whole)
@@ -91,6 +95,6 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
             checks.push(Check { group: "scenario", name: scenario.name.clone(), differences });
         }
         let (wasm, version) = (bench.wasm.display().to_string(), subject.version.unwrap_or_default());
-        Ok(Report { wasm, version, kind, checks })
+        Ok(Report { wasm, version, kind, granted: subject.granted, checks })
     })
 }

@@ -2,21 +2,25 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use arcllm::{Config, Error, Host, Message, Model, ModuleReport, Overrides, Request, Response};
+use arcllm::{Config, Error, Host, MemoryStore, Message, Model, ModuleReport, Overrides, Request, Response};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{
-    inner::{Log, Reply, Scripted},
+    inner::{Log, Reply, Scripted, last_text},
     scenario::{Expect, Scenario},
     told::Told,
 };
 
 /// The providers of every scenario.
 const PROVIDERS: [&str; 4] = ["primary", "second", "third", "fourth"];
+
+/// What a module under test is granted: whatever it asks for. What it does with it stays in this process.
+const GRANTS: [&str; 2] = ["models", "state"];
 
 /// A module under test, in a chain of its own.
 pub(super) struct Bench {
@@ -37,6 +41,8 @@ impl Bench {
     pub(super) async fn load(&self, scenario: &Scenario, then: Reply) -> Result<(Host, Model, Log), String> {
         let log = Log::default();
         let mut builder = Host::builder().config(self.config(scenario)?).seed(self.seed).watch(false);
+        // What one run keeps is not the next one's.
+        builder = builder.state_store(Arc::new(MemoryStore::default()));
         for name in PROVIDERS {
             let replies = scenario.providers.get(name).map(Vec::as_slice).unwrap_or_default();
             builder = builder.adapter(name, "scripted", Scripted::new(name, replies, then.clone(), &log));
@@ -52,7 +58,7 @@ impl Bench {
     ///
     /// Where the module does not load.
     pub(super) async fn describe(&self) -> Result<ModuleReport, String> {
-        let wasm = json!({ "modules": { "subject": { "sandbox": { "wasm": self.wasm, "allow": ["models"] } } } });
+        let wasm = json!({ "modules": { "subject": { "sandbox": { "wasm": self.wasm, "allow": GRANTS } } } });
         let host = Host::builder().config(self.parse(&wasm)?).build().map_err(|error| error.to_string())?;
         let modules = host.modules().await.map_err(|error| error.to_string())?;
         let subject = modules.into_iter().find(|module| module.name == "subject");
@@ -72,7 +78,7 @@ impl Bench {
             };
             table.insert("enabled".to_owned(), true.into());
             if name == "subject" {
-                table.insert("sandbox".to_owned(), json!({ "wasm": self.wasm, "allow": ["models"] }));
+                table.insert("sandbox".to_owned(), json!({ "wasm": self.wasm, "allow": GRANTS }));
             }
             modules.insert(name.clone(), table.into());
         }
@@ -104,13 +110,17 @@ impl Bench {
             Err(error) => return vec![format!("does not load: {error}")],
         };
         let started = Instant::now();
+        let said = [Message::user(scenario.say.as_str())];
         let (result, told) = match streamed {
-            true => Told::by(model.stream(&[Message::user("Hello")], &[])).await,
-            false => (model.invoke(&[Message::user("Hello")], &[]).await, Told::default()),
+            true => Told::by(model.stream(&said, &[])).await,
+            false => (model.invoke(&said, &[]).await, Told::default()),
         };
         let took = started.elapsed();
-        let asked: Vec<String> = log.asked().into_iter().map(|asked| asked.provider).collect();
+        let asked = log.asked();
+        let sent: Vec<String> = asked.iter().map(|asked| last_text(&asked.request)).collect();
+        let asked: Vec<String> = asked.into_iter().map(|asked| asked.provider).collect();
         let mut found = differences(&scenario.expect, &asked, &result, took);
+        found.extend(contents(&scenario.expect, &sent, &result));
         if streamed {
             found.extend(told.differences(&scenario.expect, &result));
         }
@@ -169,6 +179,35 @@ fn differences(expect: &Expect, asked: &[String], result: &Result<Response, Erro
     };
     if (&answered_by, &error, status) != (&expect.answered_by, &expect.error, expect.status) {
         found.push(format!("ended with {}", ending(result)));
+    }
+    found
+}
+
+/// What is said, to the provider and to the caller.
+fn contents(expect: &Expect, sent: &[String], result: &Result<Response, Error>) -> Vec<String> {
+    let mut found = Vec::new();
+    if expect.sent.as_ref().is_some_and(|expected| expected != sent) {
+        found.push(format!("providers were sent {sent:?}, expected {:?}", expect.sent.as_deref().unwrap_or_default()));
+    }
+    let (text, arguments, message) = match result {
+        Ok(response) => {
+            let arguments = response.tool_calls().next().map(|call| Value::Object(call.arguments.clone()));
+            (response.text(), arguments, None)
+        }
+        Err(error) => (None, None, Some(error.to_string())),
+    };
+    if expect.text.is_some() && expect.text != text {
+        found.push(format!("the answer is {text:?}, expected {:?}", expect.text.as_deref().unwrap_or_default()));
+    }
+    if let Some(expected) = &expect.tool_arguments
+        && arguments.as_ref() != Some(expected)
+    {
+        found.push(format!("the tool is called with {}, expected {expected}", arguments.unwrap_or_default()));
+    }
+    if let Some(expected) = &expect.message
+        && !message.as_ref().is_some_and(|message| message.contains(expected.as_str()))
+    {
+        found.push(format!("the error says {message:?}, expected {expected:?} in it"));
     }
     found
 }

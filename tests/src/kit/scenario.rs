@@ -1,14 +1,15 @@
 //! Scenarios: what a chain with the module under test must do when its providers behave in a given way. Data, in TOML.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::inner::Reply;
 
 /// A file of scenarios.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenarios {
     /// The scenarios, in order.
@@ -17,7 +18,7 @@ pub struct Scenarios {
 }
 
 /// One scenario: the chain, how its providers behave, and what must be observed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// What it shows.
@@ -28,6 +29,9 @@ pub struct Scenario {
     /// The chain, outermost first: `subject` is the module under test, any other name a built-in module.
     #[serde(default = "subject_alone")]
     pub chain: Vec<String>,
+    /// What the caller says.
+    #[serde(default = "hello")]
+    pub say: String,
     /// The settings of the module under test.
     #[serde(default)]
     pub settings: Map<String, Value>,
@@ -49,7 +53,7 @@ pub struct Scenario {
 }
 
 /// What must be observed.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expect {
     /// The providers that are asked, in order.
@@ -62,6 +66,14 @@ pub struct Expect {
     pub error: Option<String>,
     /// The status of that error.
     pub status: Option<u16>,
+    /// A part of what that error says.
+    pub message: Option<String>,
+    /// What each request that is sent says, in order: the text of its last message.
+    pub sent: Option<Vec<String>>,
+    /// What the answer says.
+    pub text: Option<String>,
+    /// What the first tool is called with that the answer asks for.
+    pub tool_arguments: Option<Value>,
     /// How many pieces of an answer the caller is told before its end.
     pub pieces: Option<usize>,
     /// How long the whole invoke takes, in seconds.
@@ -69,7 +81,7 @@ pub struct Expect {
 }
 
 /// A number of seconds, or the least and the most.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Bounds {
     /// This much.
@@ -95,6 +107,28 @@ fn subject_alone() -> Vec<String> {
 
 fn ten_minutes() -> f64 {
     600.0
+}
+
+fn hello() -> String {
+    "Hello".to_owned()
+}
+
+/// Scenarios of an author's own.
+///
+/// # Errors
+///
+/// Where the file cannot be read, or is none, with its name, the line and what is wrong there.
+pub fn read(file: &Path) -> Result<Vec<Scenario>, String> {
+    let named = |problem: &dyn std::fmt::Display| format!("{}: {problem}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| named(&error))?;
+    let help = "docs/scenarios.md has the format, and `arcllm module test --schema` its schema";
+    let parsed: Scenarios = toml::from_str(&text).map_err(|error| format!("{}  help: {help}", named(&error)))?;
+    Ok(parsed.scenarios)
+}
+
+/// The JSON Schema of a file of scenarios.
+pub fn schema() -> Value {
+    schemars::schema_for!(Scenarios).to_value()
 }
 
 /// The scenarios that come with the kit.

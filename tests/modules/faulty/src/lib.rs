@@ -31,6 +31,8 @@ pub enum Fault {
     IgnoresHints,
     /// A good answer is asked for once more.
     AsksTwice,
+    /// There is always a message, it thinks.
+    TrapsOnNothing,
 }
 
 impl Config for Settings {}
@@ -56,6 +58,10 @@ impl Module for Faulty {
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        if self.fault == Some(Fault::TrapsOnNothing) {
+            let messages = request.parts().messages;
+            assert!(!messages.is_empty(), "there is always a message");
+        }
         let mut retries = 0;
         loop {
             let before = request.attempt_count();

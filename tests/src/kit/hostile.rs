@@ -1,0 +1,217 @@
+//! What no module may be brought down by: whatever is asked and answered, the call ends, and not for the module's sake.
+//!
+//! A module may refuse what it is given. It may not trap, nor hang.
+
+use std::time::Duration;
+
+use arcllm::{
+    ContentBlock, Error, ErrorKind, Extensions, Message, Options, Request, Response, Role, Tool, ToolCall, ToolChoice,
+    ToolResult,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    contract::{Clause, plain},
+    inner::Reply,
+    run::{Bench, request},
+    scenario::Scenario,
+    told::Told,
+};
+
+/// More than any call takes, its deadline included.
+const FOR_EVER: Duration = Duration::from_secs(100_000);
+
+/// Holds a module to it.
+pub(super) async fn check(bench: &Bench, settings: &Map<String, Value>) -> Vec<Clause> {
+    let scenario = plain(settings);
+    vec![
+        ("odd requests", requests(bench, &scenario, odd()).await),
+        ("10,000 messages, and a text of 5 MB", requests(bench, &scenario, huge()).await),
+        ("errors of every kind, with messages and hints beyond measure", errors(bench, &scenario).await),
+        ("an inner that never answers, until the deadline", never(bench, &scenario).await),
+        ("an answer that begins and never ends, until the deadline", endless(bench, &scenario).await),
+        ("a deadline that has passed", over(bench, settings).await),
+    ]
+}
+
+/// Requests that no sensible caller makes, and that types allow.
+fn odd() -> Vec<(&'static str, Request)> {
+    let message = |role: Role, content: Vec<ContentBlock>| Message { role, content, extensions: Extensions::new() };
+    let of = |messages: Vec<Message>| Request::new(messages);
+    let text = |text: &str| of(vec![Message::user(text)]);
+    let nested = (0..100).fold(json!("deep"), |inner, _| json!({ "a": [inner] }));
+    let call = ToolCall {
+        id: String::new(),
+        name: "\u{0}".to_owned(),
+        arguments: [("nested".to_owned(), nested)].into_iter().collect(),
+        extensions: Extensions::new(),
+    };
+    let result = ToolResult {
+        tool_use_id: "of no call".to_owned(),
+        content: Vec::new(),
+        is_error: true,
+        extensions: Extensions::new(),
+    };
+    let options = Options {
+        max_tokens: Some(0),
+        temperature: Some(-1e300),
+        top_p: Some(1e300),
+        stop: vec![String::new(); 1000],
+        tool_choice: Some(ToolChoice::Tool("of no name".to_owned())),
+        seed: Some(u64::MAX),
+        ..Options::default()
+    };
+    let tool = Tool {
+        name: String::new(),
+        description: String::new(),
+        parameters: json!(false),
+        extensions: Extensions::new(),
+    };
+    let extensions = [("kit.odd".to_owned(), json!([null, {}]))].into_iter().collect::<Extensions>();
+    vec![
+        ("no messages", of(Vec::new())),
+        ("a message without content", of(vec![message(Role::User, Vec::new())])),
+        ("an empty text", text("")),
+        ("control characters and a byte order mark", text("\u{0}\u{1}\u{7f}\u{feff}\u{202e}\u{fffd}\u{10ffff}")),
+        ("a letter with a thousand accents", text(&format!("e{}", "\u{301}".repeat(1000)))),
+        (
+            "a role that there is not",
+            of(vec![message(Role::Other("\u{1f600}".to_owned()), vec![ContentBlock::text("Hi")])]),
+        ),
+        ("an answer that nobody asked for", of(vec![message(Role::Assistant, vec![ContentBlock::ToolUse(call)])])),
+        ("a result of no call", of(vec![message(Role::Tool, vec![ContentBlock::ToolResult(result)])])),
+        (
+            "a block that there is not",
+            of(vec![message(Role::User, vec![ContentBlock::Other(json!({ "type": "odd" }))])]),
+        ),
+        ("options beyond measure", Request { options, ..text("Hi") }),
+        ("a tool without a name", Request { tools: vec![tool], ..text("Hi") }),
+        ("extensions of nobody's", Request { extensions, ..text("Hi") }),
+    ]
+}
+
+fn huge() -> Vec<(&'static str, Request)> {
+    vec![
+        ("10,000 messages", Request::new(vec![Message::user("Hi"); 10_000])),
+        ("a text of 5 MB", request("0123456789".repeat(1 << 19))),
+    ]
+}
+
+async fn requests(bench: &Bench, scenario: &Scenario, requests: Vec<(&'static str, Request)>) -> Vec<String> {
+    let short = Reply { text: Some("short".to_owned()), ..Reply::default() };
+    let model = match bench.load(scenario, short).await {
+        Ok((_, model, _)) => model,
+        Err(error) => return vec![error],
+    };
+    let mut found = Vec::new();
+    for (name, request) in requests {
+        let whole = ended(name, tokio::time::timeout(FOR_EVER, model.invoke_with(request.clone())).await);
+        let streamed = tokio::time::timeout(FOR_EVER, Told::by(model.stream_with(request))).await;
+        let streamed = ended(name, streamed.map(|(result, _)| result));
+        found.extend(whole.into_iter().chain(streamed.map(|difference| format!("streamed: {difference}"))));
+    }
+    found
+}
+
+/// What is wrong with how a call has ended, if something is.
+fn ended(name: &str, result: Result<Result<Response, Error>, tokio::time::error::Elapsed>) -> Option<String> {
+    match result {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => match &error.kind {
+            // The host says so of a module that trapped or went past a limit.
+            ErrorKind::Module(failure) if failure.extensions.contains_key("module") => Some(format!("{name}: {error}")),
+            _ => None,
+        },
+        Err(_) => Some(format!("{name}: the call does not end")),
+    }
+}
+
+async fn errors(bench: &Bench, scenario: &Scenario) -> Vec<String> {
+    let long = || Some("\u{1f4a5}".repeat(100_000));
+    let statuses = [0, 1, 100, 200, 304, 418, 429, 503, 599, 600, 999, u16::MAX];
+    let statuses = statuses.map(|status| Reply {
+        status: Some(status),
+        retry_after_seconds: Some(1e9),
+        should_retry: Some(status % 2 == 0),
+        message: long(),
+        ..Reply::default()
+    });
+    let kinds = ["connection", "timeout", "parse", "config", "module", "cancelled", "deadline_exceeded", "other"];
+    let kinds = kinds.map(|kind| Reply { error: Some(kind.to_owned()), message: long(), ..Reply::default() });
+    let mut found = Vec::new();
+    for reply in statuses.into_iter().chain(kinds) {
+        let name = reply.status.map_or_else(|| reply.error.clone().unwrap_or_default(), |status| status.to_string());
+        // A stream can also break off after it has begun.
+        for after_events in [0, 1] {
+            let reply = Reply { after_events, ..reply.clone() };
+            let model = match bench.load(scenario, reply).await {
+                Ok((_, model, _)) => model,
+                Err(error) => return vec![error],
+            };
+            let asking = async {
+                match after_events {
+                    0 => model.invoke_with(request("Hello")).await,
+                    _ => Told::by(model.stream_with(request("Hello"))).await.0,
+                }
+            };
+            found.extend(ended(&name, tokio::time::timeout(FOR_EVER, asking).await));
+        }
+    }
+    found
+}
+
+async fn never(bench: &Bench, scenario: &Scenario) -> Vec<String> {
+    let never = Reply { never: true, ..Reply::default() };
+    until_the_deadline(bench, scenario, never).await
+}
+
+async fn endless(bench: &Bench, scenario: &Scenario) -> Vec<String> {
+    let endless = Reply { text: Some("word ".repeat(10_000)), pace_seconds: 10.0, ..Reply::default() };
+    until_the_deadline(bench, scenario, endless).await
+}
+
+async fn until_the_deadline(bench: &Bench, scenario: &Scenario, reply: Reply) -> Vec<String> {
+    let (_host, model, log) = match bench.load(scenario, reply.clone()).await {
+        Ok(loaded) => loaded,
+        Err(error) => return vec![error],
+    };
+    let mut found = Vec::new();
+    let is_endless = !reply.never;
+    for streamed in [false, true] {
+        // Without streaming the text comes at once.
+        if is_endless && !streamed {
+            continue;
+        }
+        let asking = async {
+            match streamed {
+                false => model.invoke_with(request("Hello")).await,
+                true => Told::by(model.stream_with(request("Hello"))).await.0,
+            }
+        };
+        match tokio::time::timeout(FOR_EVER, asking).await {
+            Ok(Err(error)) if error.kind == ErrorKind::DeadlineExceeded => {}
+            // It may not have asked at all.
+            Ok(Ok(_)) if log.count() == 0 => {}
+            Ok(other) => found.push(format!("the call ended with {:?}", other.map(|response| response.text()))),
+            Err(_) => found.push("the call does not end".to_owned()),
+        }
+        let before = log.count();
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        if log.count() != before {
+            found.push(format!("{} requests were sent after the deadline", log.count() - before));
+        }
+    }
+    found
+}
+
+async fn over(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
+    let scenario = Scenario { deadline_seconds: 0.001, ..plain(settings) };
+    let slow = Reply { takes_seconds: 10.0, ..Reply::default() };
+    let model = match bench.load(&scenario, slow).await {
+        Ok((_, model, _)) => model,
+        Err(error) => return vec![error],
+    };
+    ended("a millisecond", tokio::time::timeout(FOR_EVER, model.invoke_with(request("Hello"))).await)
+        .into_iter()
+        .collect()
+}
