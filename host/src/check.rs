@@ -56,6 +56,7 @@ impl Host {
             .partition(|module| module.position.is_some() || config.modules.contains_key(&module.name));
         report.problems.extend(used.into_iter().filter_map(|module| module.problem.clone()));
         report.warnings.extend(stray.into_iter().filter_map(|module| module.problem.clone()));
+        report.warnings.extend(report.modules.iter().flat_map(|module| module.warnings.clone()));
         let on = report.modules.iter().filter(|module| module.position.is_some());
         report.chain = on.map(|module| module.name.clone()).collect();
         match provider.map(|provider| self.shared.model_of(provider, None)) {

@@ -166,6 +166,6 @@ fn built_in_digest(name: &str) -> String {
 }
 
 /// Whether a module may be called so: its name becomes a file's.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

@@ -25,7 +25,7 @@ mod scene;
 mod streaming;
 mod support;
 mod toolchains;
-
 mod traceability;
+mod trust;
 mod warnings;
 mod wire_formats;

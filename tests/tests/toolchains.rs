@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use arcllm::{Message, Overrides};
+use arcllm::{Host, Message, Overrides};
 use arcllm_conformance::kit::{self, Scenarios};
 use arcllm_simulator::Format;
 use serde_json::Map;
@@ -75,6 +75,15 @@ async fn lasts(project: &Path) {
     }
 }
 
+/// What its toolchain asks for whatever the module does, it does not get, and whoever inspects it is told.
+async fn asks_in_vain(project: &Path) {
+    let report = Host::inspect(&project.join("built.wasm")).await.unwrap();
+    assert_eq!((report.problem, report.asks_for), (None, Vec::new()));
+    for what in ["files", "network connections", "the environment"] {
+        assert!(report.asks_in_vain.iter().any(|asked| asked == what), "{what}: {:?}", report.asks_in_vain);
+    }
+}
+
 #[tokio::test]
 async fn rust() {
     if !are_wanted() {
@@ -92,6 +101,7 @@ async fn python() {
     }
     let (_folder, project) = built("python").await;
     passes(&project, "python3", &["-m", "unittest"]);
+    asks_in_vain(&project).await;
     lasts(&project).await;
     conforms(project).await;
 }

@@ -63,6 +63,7 @@ impl Command {
             Command::Check(arguments) => arguments.configured.json,
             Command::Modules(arguments) => arguments.json,
             Command::Module(Module::Test(arguments)) => arguments.json,
+            Command::Module(Module::Inspect(arguments)) => arguments.json,
             Command::Module(Module::New(_) | Module::Build(_)) => false,
             Command::Demo | Command::Simulate(_) | Command::Completions { .. } => false,
         }
@@ -134,8 +135,25 @@ pub(crate) enum Module {
     New(ModuleNew),
     /// Make a component of a project, with the tools of its language.
     Build(ModuleBuild),
+    /// Say what a component is, what it asks for, and what config must say to let it run.
+    Inspect(ModuleInspect),
     /// Hold a component to the contract of a module, and to the scenarios of its kind.
     Test(ModuleTest),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  arcllm module inspect stranger.wasm
+
+Nothing of the component runs but what describes it, in a sandbox that lets it do nothing.
+Exit codes: 0 it can be loaded; 2 it cannot, and what can be known of it is shown.")]
+pub(crate) struct ModuleInspect {
+    /// The component.
+    pub(crate) file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -6,6 +6,7 @@ mod demo;
 mod failure;
 mod invoke;
 mod module_build;
+mod module_inspect;
 mod module_new;
 mod module_test;
 mod modules;
@@ -51,6 +52,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Modules(arguments) => modules::run(arguments).await,
         Command::Module(args::Module::New(arguments)) => module_new::run(arguments),
         Command::Module(args::Module::Build(arguments)) => module_build::run(arguments).await,
+        Command::Module(args::Module::Inspect(arguments)) => module_inspect::run(arguments).await,
         Command::Module(args::Module::Test(arguments)) => module_test::run(arguments).await,
         Command::Demo => demo::run().await,
         Command::Simulate(arguments) => simulate::run(arguments).await,

@@ -9,6 +9,7 @@ use crate::{args::Configured, failure::Failure, invoke::host, output::line};
 
 const STRONG: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();
+const ODD: Style = AnsiColor::Yellow.on_default();
 
 pub(crate) async fn run(arguments: Configured) -> Result<ExitCode, Failure> {
     let modules = host(arguments.config.as_deref())?.modules().await?;
@@ -31,15 +32,58 @@ fn print(module: &ModuleReport) -> Result<(), Failure> {
     };
     let version = module.version.as_deref().unwrap_or("?");
     line!("{STRONG}{}{STRONG:#} {version} ({}), {position}", module.name, module.kind.as_deref().unwrap_or("?"))?;
-    line!("    origin   {}", module.origin.as_deref().unwrap_or("?"))?;
+    describe(module)?;
+    line!("    granted  {}", list(&module.granted))?;
+    problems(module)
+}
+
+/// What there is to say of a component, wherever it stands.
+pub(crate) fn describe(module: &ModuleReport) -> Result<(), Failure> {
+    let size = module.size_bytes.map_or_else(String::new, |size| format!(", {}", human(size)));
+    line!("    origin   {}{size}", module.origin.as_deref().unwrap_or("?"))?;
     line!("    sha256   {}", module.sha256.as_deref().unwrap_or("?"))?;
-    line!("    imports  {}", list(&module.imports))?;
-    line!("    asks for {}; granted: {}", list(&module.asks_for), list(&module.granted))?;
-    line!("    streams  {}", module.streams.map_or("?", streams))?;
-    if let Some(problem) = &module.problem {
-        line!("    {BAD}problem{BAD:#}  {problem}")?;
+    let metadata = &module.metadata;
+    let about = [
+        ("says     ", &metadata.description),
+        ("authors  ", &metadata.authors),
+        ("licence  ", &metadata.licenses),
+        ("source   ", &metadata.source),
+        ("homepage ", &metadata.homepage),
+        ("revision ", &metadata.revision),
+    ];
+    for (label, text) in about {
+        if let Some(text) = text {
+            line!("    {label}{text}")?;
+        }
     }
-    Ok(())
+    if module.imports.is_empty() {
+        return Ok(());
+    }
+    line!("    imports  {}", list(&module.imports))?;
+    match module.may.as_slice() {
+        [] => line!("    may      do nothing but answer")?,
+        may => line!("    may      {}; nothing else", may.join(", "))?,
+    }
+    if !module.asks_in_vain.is_empty() {
+        line!("    in vain  it asks for {}, and gets none", list(&module.asks_in_vain))?;
+    }
+    line!("    streams  {}", module.streams.map_or("?", streams))
+}
+
+/// What is wrong with it, and what is odd.
+pub(crate) fn problems(module: &ModuleReport) -> Result<(), Failure> {
+    module.warnings.iter().try_for_each(|warning| line!("    {ODD}warning{ODD:#}  {warning}"))?;
+    match &module.problem {
+        Some(problem) => line!("    {BAD}problem{BAD:#}  {problem}"),
+        None => Ok(()),
+    }
+}
+
+fn human(bytes: usize) -> String {
+    match bytes as f64 {
+        bytes if bytes < 1e6 => format!("{:.0} KB", bytes / 1e3),
+        bytes => format!("{:.1} MB", bytes / 1e6),
+    }
 }
 
 /// What it does with answers that come in events.
@@ -51,6 +95,6 @@ fn streams(streams: Streams) -> &'static str {
     }
 }
 
-fn list(items: &[String]) -> String {
+pub(crate) fn list(items: &[String]) -> String {
     if items.is_empty() { "nothing".to_owned() } else { items.join(", ") }
 }
