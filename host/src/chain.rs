@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{ConfigError, ModelFacts, Overrides, Switch, suggest},
+    config::{ConfigError, ModelFacts, Overrides, Switch, WireFormat, suggest},
     host::Shared,
     link::Link,
     provider::{Provider, Upstream},
@@ -58,8 +58,10 @@ impl Loader for Inside {
         Ok(wrap(&shared, &self.links, Arc::new(upstream)))
     }
 
-    fn facts(&self, provider: &str, model: &str) -> Option<ModelFacts> {
-        self.shared.upgrade()?.config.providers.get(provider)?.models.get(model).cloned()
+    fn facts(&self, provider: &str, model: &str) -> Option<(WireFormat, ModelFacts)> {
+        let shared = self.shared.upgrade()?;
+        let provider = shared.config.providers.get(provider)?;
+        Some((provider.adapter, provider.models.get(model)?.clone()))
     }
 }
 

@@ -8,7 +8,9 @@ mod agent_loop;
 #[path = "../../host/examples/streamed_agent.rs"]
 mod streamed_agent;
 
-use arcllm::{Error, ErrorKind, Overrides, Response};
+use std::sync::Arc;
+
+use arcllm::{Config, Error, ErrorKind, Host, MemoryStore, Overrides, Response, StateStore as _};
 use arcllm_simulator::{Fault, Format, Place, Recorded, Reply, Simulator};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -156,6 +158,47 @@ async fn both_get_it_through_the_worst() {
             assert_eq!(conversations(&b), of_b.iter().map(|turn| expected(*turn)).collect::<Vec<_>>(), "{order}");
         }
     }
+}
+
+/// All six, in the order that the host has by default.
+#[tokio::test]
+async fn a_chain_of_six_gets_it_through_and_each_does_its_part() {
+    let busy = || Reply::status(529);
+    let [one, two, three] = turns();
+    let a = replies(vec![busy(), one, Reply::fault(Fault::Reset), two, busy(), three]).await;
+    let b = replies(vec![Reply::status(400), Reply::fault(Fault::Garbage), busy()]).await;
+    let prices = "models.a-model = { cost_input_per_1m = 1000.0, cost_output_per_1m = 1000.0 }";
+    let chain = Chain::new().provider_with("a", FORMATS[0], &a.url(), prices).provider("b", FORMATS[1], &b.url());
+    let chain = chain.module("retry", &format!("{FAST}\nmax_retries = 1")).module("fallback", "chain = [\"a\", \"b\"]");
+    let chain = chain.module("telemetry", "").module("redact", "restore = true").module("circuit-breaker", "");
+    let chain = chain.module("rate-limit", "requests_per_minute = 60000.0\nburst = 1");
+    let folder = chain.folder().unwrap();
+    let store = MemoryStore::default();
+    let config = Config::load(&folder.path().join("config.toml")).unwrap();
+    let host = Host::builder().config(config).state_store(Arc::new(store.clone())).build().unwrap();
+    let model = soon(host.load_model("a", Overrides::new())).await.unwrap();
+    let order = ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit"];
+    assert_eq!(model.modules().collect::<Vec<_>>(), order);
+    let question = format!("{QUESTION} Tell jane@example.com.");
+    assert_eq!(soon(answer(&model, &question)).await.unwrap(), "It is 23.9 °F in Oslo.");
+    assert_eq!((a.requests().len(), b.requests().len()), (6, 3));
+    for request in a.requests().iter().chain(&b.requests()) {
+        let body = request.body.to_string();
+        assert!(body.contains("Tell [EMAIL_1].") && !body.contains("jane"), "{body}");
+    }
+    let kept = async |module: &str, key: &str| {
+        let value = store.open(module).get(key).await.unwrap();
+        value.map(|value| String::from_utf8(value).unwrap())
+    };
+    // Three calls of the agent's, whatever was tried for each, all answered by `a` in the end.
+    assert_eq!(kept("telemetry", "total.calls").await.as_deref(), Some("3"));
+    assert_eq!(kept("telemetry", "a/a-model.calls").await.as_deref(), Some("3"));
+    assert_eq!(kept("telemetry", "total.errors").await, None);
+    assert!(kept("telemetry", "total.microcost").await.is_some());
+    // Both were asked, and well enough for their circuits to be closed, but for what `b` did last.
+    assert!(kept("rate-limit", "a").await.is_some() && kept("rate-limit", "b").await.is_some());
+    assert_eq!(kept("circuit-breaker", "a").await, None);
+    assert!(kept("circuit-breaker", "b").await.is_some_and(|circuit| circuit.contains("closed")));
 }
 
 // The one that reads answers as they come.

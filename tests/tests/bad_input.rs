@@ -433,11 +433,11 @@ async fn a_module_that_there_is_not() {
     ");
     assert_snapshot!(given(&["--module", "cache=on", "Hi"]).await, @"
     error: `modules.cache` there is no module named `cache`: modules/cache.wasm is not there, and none is built in
-      help: known are chaos, circuit-breaker, fallback, rate-limit, retry
+      help: known are chaos, circuit-breaker, fallback, rate-limit, redact, retry, telemetry
     ");
     assert_snapshot!(with("[modules.\"../retry\"]\nenabled = true").await, @"
     error: config.toml:9: `modules.../retry` there is no module named `../retry`: a name has letters, digits, `-` and `_`
-      help: known are chaos, circuit-breaker, fallback, rate-limit, retry
+      help: known are chaos, circuit-breaker, fallback, rate-limit, redact, retry, telemetry
     ");
 }
 

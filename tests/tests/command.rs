@@ -319,8 +319,10 @@ async fn modules_are_listed_in_their_order() {
     let listed = run(&folder, &["modules", "--json"]).await.json().unwrap();
     let modules = listed["modules"].as_array().unwrap();
     let names: Vec<_> = modules.iter().map(|module| module["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["retry", "fallback", "chaos", "circuit-breaker", "rate-limit"]);
-    for (module, position) in modules.iter().zip([json!(1), json!(2), Value::Null, Value::Null, Value::Null]) {
+    assert_eq!(names, ["retry", "fallback", "chaos", "circuit-breaker", "rate-limit", "redact", "telemetry"]);
+    for (module, position) in
+        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 5)))
+    {
         assert_eq!((&module["position"], &module["problem"]), (&position, &Value::Null));
         assert_eq!(module["sha256"].as_str().unwrap().len(), 64);
         assert!(module["version"].is_string() && module["origin"].is_string());

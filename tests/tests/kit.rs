@@ -26,12 +26,29 @@ fn failed(report: &Report) -> Vec<&str> {
 
 #[test]
 fn the_built_in_modules_conform() {
-    for (name, scenarios) in [("retry", 32), ("fallback", 18), ("chaos", 7), ("rate-limit", 7), ("circuit-breaker", 7)]
-    {
-        let report = kit::test(&component(name), &Map::new(), &kit::bundled().unwrap()).unwrap();
+    for (name, scenarios) in [
+        ("retry", 32),
+        ("fallback", 18),
+        ("chaos", 7),
+        ("rate-limit", 10),
+        ("circuit-breaker", 10),
+        ("telemetry", 7),
+        ("redact", 4),
+    ] {
+        let mut all = kit::bundled().unwrap();
+        let own = crate::projects::root().join(format!("modules/{name}/scenarios.toml"));
+        if own.exists() {
+            all.extend(kit::read(&own).unwrap());
+        }
+        let report = kit::test(&component(name), &Map::new(), &all).unwrap();
         assert_eq!(failed(&report), [""; 0], "{report:#?}");
-        let kind =
-            [("rate-limit", "limiter"), ("circuit-breaker", "breaker")].into_iter().find(|(module, _)| *module == name);
+        let kinds = [
+            ("rate-limit", "limiter"),
+            ("circuit-breaker", "breaker"),
+            ("telemetry", "observer"),
+            ("redact", "transformer"),
+        ];
+        let kind = kinds.into_iter().find(|(module, _)| *module == name);
         assert_eq!(report.kind, kind.map_or(name, |(_, kind)| kind));
         assert_eq!(report.checks.iter().filter(|check| check.group == "scenario").count(), scenarios);
     }

@@ -31,7 +31,7 @@ pub use sandbox::{Limits, OnTrap, Sandbox};
 use section::Section;
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-const DEFAULT_ORDER: [&str; 5] = ["retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
+const DEFAULT_ORDER: [&str; 7] = ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
 
 /// A checked configuration. What only a load can tell, such as a missing key variable, is checked there.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     answer::{Answer, EventStream},
-    config::{ConfigError, ModelFacts},
+    config::{ConfigError, ModelFacts, WireFormat},
     error::ErrorKind,
     held::Held,
     invoke::{Call, Invoke},
@@ -32,7 +32,7 @@ pub(crate) trait Loader: Send + Sync {
     fn load(&self, provider: &str) -> Result<Arc<dyn Provider>, ConfigError>;
 
     /// What config says of this model of this provider.
-    fn facts(&self, provider: &str, model: &str) -> Option<ModelFacts>;
+    fn facts(&self, provider: &str, model: &str) -> Option<(WireFormat, ModelFacts)>;
 }
 
 /// A module's place in one chain. The same instance may serve many.

@@ -24,7 +24,9 @@ pub const MODULES: &[Builtin] = &[
     Builtin { name: "circuit-breaker", wasm: include_bytes!("../prebuilt/circuit-breaker.wasm") },
     Builtin { name: "fallback", wasm: include_bytes!("../prebuilt/fallback.wasm") },
     Builtin { name: "rate-limit", wasm: include_bytes!("../prebuilt/rate-limit.wasm") },
+    Builtin { name: "redact", wasm: include_bytes!("../prebuilt/redact.wasm") },
     Builtin { name: "retry", wasm: include_bytes!("../prebuilt/retry.wasm") },
+    Builtin { name: "telemetry", wasm: include_bytes!("../prebuilt/telemetry.wasm") },
 ];
 
 /// The module of that name, if one comes with ArcLLM.

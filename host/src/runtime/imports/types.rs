@@ -74,6 +74,10 @@ impl HostRequestWithStore<State> for Imports {
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
+    fn streamed(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<bool> {
+        Ok(store.get().table.get(&handle)?.hop.invoke.streamed)
+    }
+
     fn price(
         mut store: Access<'_, State, Self>,
         handle: Resource<RequestHandle>,
@@ -81,7 +85,7 @@ impl HostRequestWithStore<State> for Imports {
         model: String,
     ) -> Result<Option<Price>> {
         let loader = &store.get().table.get(&handle)?.hop.place.loader;
-        Ok(loader.facts(&provider, &model).and_then(|facts| convert::price_out(&facts)))
+        Ok(loader.facts(&provider, &model).and_then(|(format, facts)| convert::price_out(format, &facts)))
     }
 
     fn drop(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<()> {

@@ -69,6 +69,11 @@ impl Request {
         u32::try_from(self.world.0.borrow().trail.len()).unwrap_or(u32::MAX)
     }
 
+    /// Whether the world's caller reads the answer as it comes.
+    pub fn streamed(&self) -> bool {
+        self.world.0.borrow().streamed
+    }
+
     /// What the world says that a model costs.
     pub fn price(&self, provider: &str, model: &str) -> Option<Price> {
         self.world.0.borrow().prices.get(&(provider.to_owned(), model.to_owned())).cloned()

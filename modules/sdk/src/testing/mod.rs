@@ -71,6 +71,7 @@ pub(crate) struct Inside {
     pub(crate) tasks: Vec<executor::Task>,
     pub(crate) random: u64,
     pub(crate) deadline: Option<u64>,
+    pub(crate) streamed: bool,
     /// How long each answer takes, in nanoseconds.
     pub(crate) takes: u64,
     pub(crate) providers: HashMap<String, Answering>,
@@ -103,6 +104,7 @@ impl World {
             tasks: Vec::new(),
             random: 0,
             deadline: None,
+            streamed: false,
             takes: 0,
             providers: HashMap::new(),
             prices: HashMap::new(),
@@ -157,6 +159,13 @@ impl World {
             let mut inside = self.0.borrow_mut();
             inside.deadline = Some(inside.now.saturating_add(nanoseconds(time)));
         }
+        self
+    }
+
+    /// Has the caller read answers as they come.
+    #[must_use]
+    pub fn streamed(self) -> Self {
+        self.0.borrow_mut().streamed = true;
         self
     }
 

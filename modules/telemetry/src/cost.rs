@@ -1,0 +1,53 @@
+//! What a call costs. Knows nothing of WebAssembly.
+
+use arcllm_module::types::{Price, Usage};
+
+/// The cost of so many tokens, in the currency of the price.
+pub fn cost(usage: &Usage, price: &Price) -> f64 {
+    let (read, write) = (usage.cache_read_tokens.unwrap_or_default(), usage.cache_write_tokens.unwrap_or_default());
+    // Anthropic's format counts cached tokens besides the input, OpenAI's counts them in.
+    let is_apart = price.extensions.iter().any(|(key, value)| key == "arcllm.cached" && value == "\"apart\"");
+    let input =
+        if is_apart { usage.input_tokens } else { usage.input_tokens.saturating_sub(read).saturating_sub(write) };
+    let of = |tokens: u64, price: f64| tokens as f64 * price / 1e6;
+    of(input, price.input)
+        + of(read, price.cache_read.unwrap_or(price.input))
+        + of(write, price.cache_write.unwrap_or(price.input))
+        + of(usage.output_tokens, price.output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(input: u64, output: u64, read: Option<u64>) -> Usage {
+        Usage {
+            input_tokens: input,
+            output_tokens: output,
+            total_tokens: input + output,
+            cache_read_tokens: read,
+            cache_write_tokens: None,
+            reasoning_tokens: None,
+            extensions: Vec::new(),
+        }
+    }
+
+    fn price(cached: &str) -> Price {
+        let extensions = vec![("arcllm.cached".to_owned(), format!("{cached:?}"))];
+        Price { input: 2.0, output: 10.0, cache_read: Some(0.5), cache_write: None, extensions }
+    }
+
+    #[test]
+    fn cached_tokens_cost_what_they_cost_however_they_are_counted() {
+        let expected = 600.0 * 2.0 + 400.0 * 0.5 + 100.0 * 10.0;
+        assert_eq!(cost(&usage(1000, 100, Some(400)), &price("included")) * 1e6, expected);
+        assert_eq!(cost(&usage(600, 100, Some(400)), &price("apart")) * 1e6, expected);
+    }
+
+    #[test]
+    fn what_is_not_cached_costs_the_price_of_its_direction() {
+        for cached in ["included", "apart"] {
+            assert_eq!(cost(&usage(500, 100, None), &price(cached)) * 1e6, 2000.0);
+        }
+    }
+}

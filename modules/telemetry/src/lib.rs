@@ -1,0 +1,249 @@
+//! Notes tokens, time and cost of each call, priced by the provider and model that answered. Changes nothing.
+
+mod config;
+mod cost;
+
+use arcllm_module::{
+    Description, Error, Module, Request, Response, clock, inner, log, state,
+    stream::{self, Event},
+    types::{Outcome, Usage},
+};
+use serde_json::json;
+
+pub use config::Settings;
+pub use cost::cost;
+
+/// The module.
+pub struct Telemetry {
+    settings: Settings,
+}
+
+impl Module for Telemetry {
+    type Config = Settings;
+
+    fn describe() -> Description {
+        Description::new("telemetry", env!("CARGO_PKG_VERSION"), "observer")
+    }
+
+    fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        let call = Call::begin(&request, &self.settings);
+        let response = match inner::invoke(request.clone()).await {
+            Ok(response) => response,
+            Err(error) => {
+                call.ended(Err(&error), None).await;
+                return Err(error);
+            }
+        };
+        if !request.streamed() {
+            call.ended(Ok((&response.model(), &response.usage())), None).await;
+            return Ok(response);
+        }
+        let (model, first) = (response.model(), clock::now().saturating_sub(call.began));
+        let reader = stream::read(response);
+        Ok(stream::written(&request, async move |writer| {
+            loop {
+                let events = match reader.read().await {
+                    Ok(events) => events,
+                    Err(error) => {
+                        call.ended(Err(&error), Some(first)).await;
+                        return Err(error);
+                    }
+                };
+                let end = events.iter().find_map(|event| match event {
+                    Event::End(parts) => Some((parts.model.clone(), parts.usage.clone())),
+                    _ => None,
+                });
+                if events.is_empty() {
+                    return Ok(());
+                }
+                if let Some((answered, usage)) = end {
+                    // Before the end is told: after it the call is over, and nothing can be kept any more.
+                    let model = if answered.is_empty() { &model } else { &answered };
+                    call.ended(Ok((model, &usage)), Some(first)).await;
+                    return writer.write(events).await;
+                }
+                if let Err(error) = writer.write(events).await {
+                    // Nobody reads any more.
+                    call.ended(Err(&error), Some(first)).await;
+                    return Err(error);
+                }
+            }
+        }))
+    }
+}
+
+/// A call that is noted.
+struct Call {
+    request: Request,
+    settings: Settings,
+    /// By the monotonic clock.
+    began: u64,
+    /// The length of the trail before it.
+    before: u32,
+}
+
+impl Call {
+    fn begin(request: &Request, settings: &Settings) -> Self {
+        let before = request.attempt_count();
+        Self { request: request.clone(), settings: settings.clone(), began: clock::now(), before }
+    }
+
+    /// Notes how the call ended: with an answer of this model and so many tokens, or with an error.
+    async fn ended(&self, result: Result<(&str, &Usage), &Error>, first: Option<u64>) {
+        let attempts = self.request.attempts(self.before);
+        // Who answered, or was asked last. By the model that was asked for: what a server calls its model may be anything.
+        let last = attempts.iter().rev().find(|attempt| matches!(attempt.outcome, Outcome::Ok)).or(attempts.last());
+        let (provider, asked) = last.map_or_else(
+            || (self.request.provider(), self.request.model()),
+            |attempt| (attempt.provider.clone(), attempt.model.clone()),
+        );
+        let answered = result.ok();
+        let price = answered.and_then(|(model, _)| {
+            self.request.price(&provider, model).or_else(|| self.request.price(&provider, &asked))
+        });
+        let cost = answered.zip(price.as_ref()).map(|((_, usage), price)| cost(usage, price));
+        if self.settings.log {
+            let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
+            let usage = answered.map(|(_, usage)| usage);
+            let line = json!({
+                "provider": provider,
+                "model": answered.map_or(asked.as_str(), |(model, _)| model),
+                "outcome": result.map_or_else(kind, |_| "ok"),
+                "seconds": seconds(clock::now().saturating_sub(self.began)),
+                "seconds_to_first_event": first.map(seconds),
+                "attempts": attempts.len(),
+                "input_tokens": usage.map(|usage| usage.input_tokens),
+                "output_tokens": usage.map(|usage| usage.output_tokens),
+                "cache_read_tokens": usage.and_then(|usage| usage.cache_read_tokens),
+                "cache_write_tokens": usage.and_then(|usage| usage.cache_write_tokens),
+                "cost": cost,
+            });
+            log::log(log::Level::Info, "telemetry", &line.to_string());
+        }
+        if self.settings.totals {
+            let result = self.add_up(&format!("{provider}/{asked}"), answered.map(|(_, usage)| usage), cost).await;
+            if let Err(problem) = result {
+                log::log(log::Level::Warn, "telemetry", &format!("this call is not added up: {problem}"));
+            }
+        }
+    }
+
+    async fn add_up(&self, model: &str, usage: Option<&Usage>, cost: Option<f64>) -> Result<(), String> {
+        let number = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+        let counts = [
+            ("calls", 1),
+            ("errors", i64::from(usage.is_none())),
+            ("input_tokens", usage.map_or(0, |usage| number(usage.input_tokens))),
+            ("output_tokens", usage.map_or(0, |usage| number(usage.output_tokens))),
+            // Whole numbers, so that nothing is lost by adding up.
+            ("microcost", cost.map_or(0, |cost| (cost * 1e6).round() as i64)),
+        ];
+        for (name, count) in counts.into_iter().filter(|(_, count)| *count != 0) {
+            for of in [model, "total"] {
+                state::increment(format!("{of}.{name}"), count).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The kind of an error, as in the JSON of the command.
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Api(_) => "api",
+        Error::Connection(_) => "connection",
+        Error::Timeout(_) => "timeout",
+        Error::Parse(_) => "parse",
+        Error::Config(_) => "config",
+        Error::Module(_) => "module",
+        Error::Cancelled => "cancelled",
+        Error::DeadlineExceeded => "deadline_exceeded",
+        Error::Other(_) => "other",
+    }
+}
+
+arcllm_module::export!(Telemetry);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use arcllm_module::{
+        testing::{World, api, text},
+        types::{Price, ResponseParts},
+    };
+    use serde_json::Value;
+
+    use super::*;
+
+    fn module() -> Telemetry {
+        Telemetry::new(Settings::default())
+    }
+
+    fn paid() -> ResponseParts {
+        let mut parts = text("secret");
+        (parts.usage.input_tokens, parts.usage.output_tokens) = (1000, 200);
+        parts
+    }
+
+    fn world() -> World {
+        let price = Price { input: 3.0, output: 15.0, cache_read: None, cache_write: None, extensions: Vec::new() };
+        World::new().price("inner", "scripted", price).answers_after(Duration::from_secs(2))
+    }
+
+    fn logged(world: &World) -> Value {
+        let [line] = world.logged().try_into().expect("one line");
+        assert!(!line.contains("secret"), "no content: {line}");
+        serde_json::from_str(&line).expect("JSON")
+    }
+
+    fn total(world: &World, key: &str) -> Option<String> {
+        world.value(key).map(|value| String::from_utf8(value).expect("a number"))
+    }
+
+    #[test]
+    fn an_answer_is_priced_and_added_up() {
+        let world = world().answers([Ok(paid())]);
+        let answer = world.run(module().invoke(world.request("secret"))).unwrap();
+        assert_eq!(answer.parts().text(), "secret");
+        let line = logged(&world);
+        assert_eq!((&line["outcome"], &line["seconds"], &line["attempts"]), (&json!("ok"), &json!(2.0), &json!(1)));
+        assert_eq!((&line["cost"], &line["seconds_to_first_event"]), (&json!(0.006), &Value::Null));
+        for of in ["total", "inner/scripted"] {
+            assert_eq!(total(&world, &format!("{of}.calls")).as_deref(), Some("1"));
+            assert_eq!(total(&world, &format!("{of}.input_tokens")).as_deref(), Some("1000"));
+            assert_eq!(total(&world, &format!("{of}.microcost")).as_deref(), Some("6000"));
+            assert_eq!(total(&world, &format!("{of}.errors")), None);
+        }
+    }
+
+    #[test]
+    fn a_streamed_answer_is_noted_at_its_end() {
+        let world = world().answers([Ok(paid())]).streamed();
+        world.run(async {
+            let reader = stream::read(module().invoke(world.request("secret")).await.unwrap());
+            let mut all = Vec::new();
+            while !matches!(all.last(), Some(Event::End(_))) {
+                all.extend(reader.read().await.unwrap());
+            }
+            assert!(matches!(&all[0], Event::Text(text) if text == "secret"));
+        });
+        let line = logged(&world);
+        assert_eq!((&line["outcome"], &line["seconds_to_first_event"]), (&json!("ok"), &json!(2.0)));
+        assert_eq!(total(&world, "total.output_tokens").as_deref(), Some("200"));
+    }
+
+    #[test]
+    fn an_error_is_noted_and_comes_back_as_it_is() {
+        let world = world().answers([Err(api(529))]);
+        let outcome = world.run(module().invoke(world.request("secret")));
+        assert!(matches!(outcome, Err(Error::Api(error)) if error.status == 529));
+        assert_eq!(logged(&world)["outcome"], "api");
+        assert_eq!(total(&world, "total.errors").as_deref(), Some("1"));
+        assert_eq!(total(&world, "total.microcost"), None);
+    }
+}
