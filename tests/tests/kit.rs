@@ -31,7 +31,7 @@ fn the_built_in_modules_conform() {
         ("fallback", 18),
         ("chaos", 7),
         ("rate-limit", 10),
-        ("circuit-breaker", 10),
+        ("circuit-breaker", 11),
         ("telemetry", 7),
         ("redact", 4),
     ] {

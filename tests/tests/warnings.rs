@@ -132,3 +132,32 @@ async fn what_is_wrong_is_said_once() {
                 help: set it, or name a model with the call (--model)
     ");
 }
+
+#[tokio::test]
+async fn orders_that_defeat_a_modules_purpose() {
+    let check_order = async |order: [&str; 6]| {
+        let modules = order.map(|module| match module {
+            "fallback" => "[modules.fallback]\nenabled = true\nchain = [\"local\", \"ollama\"]\n".to_owned(),
+            module => format!("[modules.{module}]\nenabled = true\n"),
+        });
+        let (code, stdout) = check(&format!("{PROVIDER}\n[host]\norder = {order:?}\n{}", modules.concat())).await;
+        assert_eq!(code, 0, "{stdout}");
+        let lines: Vec<_> = stdout.lines().skip_while(|line| !line.contains("host.order")).collect();
+        lines.into_iter().take_while(|line| !line.contains("providers.ollama")).collect::<Vec<_>>().join("\n")
+    };
+    let by_default = ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit"];
+    assert_eq!(check_order(by_default).await, "");
+    let [a, b, c, d, e, f] = by_default;
+    assert_snapshot!(check_order([f, e, d, c, b, a]).await, @"
+    warning     config.toml:12: `host.order` has `rate-limit` outside of `fallback`, whose further attempts it then neither counts nor holds back
+                help: put `rate-limit` after `fallback`
+    warning     config.toml:12: `host.order` has `rate-limit` outside of `circuit-breaker`, so that calls which are refused without being sent use up the limit
+                help: put `rate-limit` after `circuit-breaker`
+    warning     config.toml:12: `host.order` has `circuit-breaker` outside of `fallback`, whose other providers then have no circuit of their own, and are not asked while the first one's is open
+                help: put `circuit-breaker` after `fallback`
+    warning     config.toml:12: `host.order` has `telemetry` inside of `fallback`, so that it sees each provider's attempt as a call of its own
+                help: put `telemetry` before `fallback`
+    warning     config.toml:12: `host.order` has `telemetry` inside of `retry`, so that it sees each attempt as a call, and none of the waits between them
+                help: put `telemetry` before `retry`
+    ");
+}

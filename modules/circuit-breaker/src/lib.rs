@@ -38,8 +38,14 @@ impl Module for CircuitBreaker {
                 None
             }
         };
-        let outcome = inner::invoke(request).await;
-        let sign = outcome.as_ref().map_or_else(|error| self.policy.sign(error), |_| Sign::Alive);
+        let before = request.attempt_count();
+        let outcome = inner::invoke(request.clone()).await;
+        let sign = match &outcome {
+            Ok(_) => Sign::Alive,
+            // A module inside of this one has said it, and the provider was not asked.
+            Err(_) if request.attempt_count() == before => Sign::None,
+            Err(error) => self.policy.sign(error),
+        };
         // Of a provider that was well, and is, there is nothing to note.
         if let Some((pass, is_known)) = pass
             && (is_known || sign == Sign::Failed)

@@ -15,8 +15,9 @@ use super::Folder;
 /// The folder of modules to test, where it is not the built-in ones that are tested.
 const MODULES: &str = "ARCLLM_TEST_MODULES";
 
-/// The table that lets fallback ask other models, which one in a file may not unless it is granted.
-const SANDBOX: &str = "[modules.fallback.sandbox]";
+/// What built-in modules are granted, and the same ones in files are not unless config says so.
+const GRANTS: [(&str, &str); 4] =
+    [("fallback", "models"), ("telemetry", "state"), ("circuit-breaker", "state"), ("rate-limit", "state")];
 
 /// A configuration of providers and modules. The first provider is the default one; modules stand in the default order,
 /// retry outside of fallback.
@@ -88,12 +89,14 @@ impl Chain {
         let directory =
             modules.map(|modules| format!("modules_dir = {}\n", Value::from(modules.display().to_string())));
         let directory = directory.unwrap_or_default();
-        // A file is granted nothing of itself. A sandbox that a test has written says so itself.
-        let grant = match modules {
-            Some(_) if !self.tables.contains(SANDBOX) => format!("\n{SANDBOX}\nallow = [\"models\"]\n"),
-            _ => String::new(),
-        };
-        format!("{default}[host]\n{directory}{}{}{grant}", self.host, self.tables)
+        let grants: String = GRANTS.iter().filter_map(|grant| self.grant(grant, modules)).collect();
+        format!("{default}[host]\n{directory}{}{}{grants}", self.host, self.tables)
+    }
+
+    /// What a module in a file is granted. A sandbox that a test has written says so itself.
+    fn grant(&self, (module, grant): &(&str, &str), modules: Option<&Path>) -> Option<String> {
+        let table = format!("[modules.{module}.sandbox]");
+        (modules.is_some() && !self.tables.contains(&table)).then(|| format!("\n{table}\nallow = [\"{grant}\"]\n"))
     }
 }
 
