@@ -138,13 +138,20 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// The server's `x-should-retry`.
     pub should_retry: Option<bool>,
-    /// Whatever else came with it.
+    /// Whatever else came with it. `arcllm.refused-by` names the module that answered in the provider's stead, which was
+    /// not asked.
     pub extensions: Extensions,
 }
 
+/// The extension of an error for which the provider was not asked.
+const REFUSED_BY: &str = "arcllm.refused-by";
+
 impl fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} answered {}: {}", self.provider, self.status, self.message)?;
+        match self.extensions.contains_key(REFUSED_BY) {
+            true => write!(formatter, "{} was not asked ({}): {}", self.provider, self.status, self.message)?,
+            false => write!(formatter, "{} answered {}: {}", self.provider, self.status, self.message)?,
+        }
         match &self.request_id {
             Some(id) => write!(formatter, " (request {id})"),
             None => Ok(()),

@@ -16,6 +16,7 @@ mod faults;
 mod guide;
 mod hints;
 mod kit;
+mod known_of_providers;
 mod observed;
 mod projects;
 mod reload;

@@ -61,6 +61,7 @@ const SDK: &[File] = sdk![
     "src/export.rs",
     "src/lib.rs",
     "src/module.rs",
+    "src/refused.rs",
     "src/stream.rs",
     "src/testing/executor.rs",
     "src/testing/handles.rs",

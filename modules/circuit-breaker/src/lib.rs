@@ -6,7 +6,7 @@ mod config;
 mod policy;
 
 use arcllm_module::{
-    Description, Error, Module, Request, Response, Update, inner, log, state, types::ApiError, unix_time, update,
+    Description, Error, Module, Request, Response, Update, inner, log, refused, state, unix_time, update,
 };
 
 pub use config::Settings;
@@ -31,7 +31,7 @@ impl Module for CircuitBreaker {
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
         let provider = request.provider();
         let pass = match self.pass(&provider).await {
-            Ok((Pass::Refused(wait), _)) => return Err(down(&request, provider, wait)),
+            Ok((Pass::Refused(wait), _)) => return Err(down(&request, &provider, wait)),
             Ok(pass) => Some(pass),
             Err(problem) => {
                 say(&provider, &problem);
@@ -101,19 +101,11 @@ fn say(provider: &str, problem: &str) {
     log::log(log::Level::Warn, "circuit-breaker", &format!("{provider} is asked whatever has happened: {problem}"));
 }
 
-/// As the provider itself would say it, so that whoever stands outside waits or asks another.
-fn down(request: &Request, provider: String, wait: u64) -> Error {
+fn down(request: &Request, provider: &str, wait: u64) -> Error {
     let seconds = wait as f64 / 1e9;
-    Error::Api(ApiError {
-        status: 503,
-        message: format!("the module circuit-breaker asks {provider} again in {seconds:.1} s; nothing was sent"),
-        model: request.model(),
-        provider,
-        request_id: None,
-        retry_after: Some(wait),
-        should_retry: None,
-        extensions: Vec::new(),
-    })
+    let message =
+        format!("the module circuit-breaker lets the next call through in {seconds:.1} s, since {provider} is down");
+    refused(request, "circuit-breaker", 503, wait, message)
 }
 
 arcllm_module::export!(CircuitBreaker);

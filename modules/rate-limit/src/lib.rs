@@ -6,8 +6,7 @@ mod config;
 mod policy;
 
 use arcllm_module::{
-    Cost, Description, Error, Module, Request, Response, Target, Update, clock, inner, log, types::ApiError, unix_time,
-    update,
+    Cost, Description, Error, Module, Request, Response, Target, Update, clock, inner, log, refused, unix_time, update,
 };
 
 pub use config::{ProviderLimit, Settings};
@@ -34,7 +33,7 @@ impl Module for RateLimit {
         match reserve(&self.policy.limit(&provider), &provider, &request).await {
             Ok(Place::After { wait: 0, .. }) => {}
             Ok(Place::After { wait, .. }) => clock::wait_for(wait).await,
-            Ok(Place::TooLate(wait)) => return Err(too_many(&request, provider, wait)),
+            Ok(Place::TooLate(wait)) => return Err(too_many(&request, &provider, wait)),
             // A limit that cannot be kept is no reason to ask nobody.
             Err(problem) => {
                 log::log(log::Level::Warn, "rate-limit", &format!("{provider} is asked unlimited: {problem}"))
@@ -61,21 +60,10 @@ async fn reserve(limit: &Limit, provider: &str, request: &Request) -> Result<Pla
     .await
 }
 
-/// As the provider itself would say it, so that whoever stands outside waits or asks another.
-fn too_many(request: &Request, provider: String, wait: u64) -> Error {
+fn too_many(request: &Request, provider: &str, wait: u64) -> Error {
     let seconds = wait as f64 / 1e9;
-    Error::Api(ApiError {
-        status: 429,
-        message: format!(
-            "the module rate-limit has no place for {provider} in the next {seconds:.1} s; nothing was sent"
-        ),
-        model: request.model(),
-        provider,
-        request_id: None,
-        retry_after: Some(wait),
-        should_retry: None,
-        extensions: Vec::new(),
-    })
+    let message = format!("the module rate-limit has no place for {provider} in the next {seconds:.1} s");
+    refused(request, "rate-limit", 429, wait, message)
 }
 
 arcllm_module::export!(RateLimit);

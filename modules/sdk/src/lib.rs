@@ -37,8 +37,30 @@
 //! Answers that come in events need no line of code where they are handed on as they are. A module that looks into answers is
 //! given whole ones; one that is to read or change them as they come does so with [`stream`].
 //!
-//! What has to outlive a call, or be shared by all instances, is kept with [`state`], which is a grant too. Outside of
-//! WebAssembly all of this is there as well, in a world for unit tests: see `testing`.
+//! What has to outlive a call, or be shared by all instances, is kept with [`state`], which is a grant too. All of a module
+//! that counts calls:
+//!
+//! ```
+//! # use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, inner, state};
+//! struct Count;
+//! impl Module for Count {
+//!     type Config = NoSettings;
+//!     fn describe() -> Description { Description::new("count", "0.1.0", "observer") }
+//!     fn new(_: NoSettings) -> Self { Count }
+//!     async fn invoke(&self, request: Request) -> Result<Response, Error> {
+//!         // A store that fails is no reason to ask nobody.
+//!         let _ = state::increment("calls".to_owned(), 1).await;
+//!         inner::invoke(request).await
+//!     }
+//! }
+//! arcllm_module::export!(Count);
+//! # use arcllm_module::testing::World;
+//! # let world = World::new();
+//! # world.run(async { Count.invoke(world.request("Hi")).await.and(Count.invoke(world.request("Hi")).await) }).unwrap();
+//! # assert_eq!(world.value("calls").as_deref(), Some(&b"2"[..]));
+//! ```
+//!
+//! Outside of WebAssembly all of this is there as well, in a world for unit tests: see `testing`.
 //!
 //! One instance serves many calls at once, each in an [`invoke`](Module::invoke) of its own that yields at every
 //! `await`; `&self` is shared by all of them.
@@ -50,6 +72,7 @@ mod content;
 #[doc(hidden)]
 pub mod export;
 mod module;
+mod refused;
 pub mod stream;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
@@ -68,6 +91,7 @@ pub use bindings::{
 pub use config::{Config, ConfigError, NoSettings, ProviderName};
 pub use inner::{Request, Response};
 pub use module::{Cost, Description, Module, Target};
+pub use refused::refused;
 #[cfg(not(target_family = "wasm"))]
 pub use testing::imports::{clock, inner, log, models, random, state, wall_clock};
 pub use types::Error;

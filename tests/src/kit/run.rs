@@ -207,7 +207,9 @@ fn contents(expect: &Expect, sent: &[String], result: &Result<Response, Error>) 
     if let Some(expected) = &expect.message
         && !message.as_ref().is_some_and(|message| message.contains(expected.as_str()))
     {
-        found.push(format!("the error says {message:?}, expected {expected:?} in it"));
+        let said =
+            message.map_or_else(|| "there is no error".to_owned(), |message| format!("the error says {message:?}"));
+        found.push(format!("{said}, expected {expected:?} in it"));
     }
     found
 }
