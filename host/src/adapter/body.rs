@@ -42,11 +42,12 @@ impl Body {
         Self { chunks, room: adapter.provider.max_response_bytes, adapter, begins: Bytes::new(), ended: None }
     }
 
-    /// What it begins with: nothing only if it says nothing.
+    /// What it begins with: nothing only if it says nothing. White space before it says nothing in either format, and some
+    /// servers send a lot of it while they think.
     pub(super) async fn peek(&mut self) -> &[u8] {
         while self.begins.trim_ascii_start().is_empty() {
             match poll_fn(|context| self.poll_more(context)).await {
-                Ok(Some(more)) => self.begins = [&*self.begins, &*more].concat().into(),
+                Ok(Some(more)) => self.begins = more,
                 end => {
                     self.ended = Some(end.map(drop));
                     break;
@@ -104,5 +105,28 @@ impl Body {
         let provider = &self.adapter.provider;
         let mebibytes = provider.max_response_bytes as f64 / (1024.0 * 1024.0);
         format!("the body is longer than {mebibytes} MiB (providers.{}.max_response_mb)", provider.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+    use crate::{adapter::fixture, config::WireFormat};
+
+    #[tokio::test]
+    async fn white_space_before_an_answer_is_not_kept() {
+        let provider = fixture::provider(WireFormat::OpenAi, "http://localhost:1");
+        let adapter = Arc::new(HttpAdapter::new(&provider, "asked".into(), None).unwrap());
+        let chunks = std::iter::repeat_n(" \n", 100_000).chain(["\n {", "}"]);
+        let chunks = stream::iter(chunks.map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))));
+        let mut body = Body::of(chunks.boxed(), adapter);
+        assert_eq!(body.peek().await, b"\n {");
+        let mut rest = Vec::new();
+        while let Ok(Some(chunk)) = poll_fn(|context| body.poll_next(context)).await {
+            rest.extend(chunk);
+        }
+        assert_eq!(rest, b"\n {}");
     }
 }

@@ -101,7 +101,7 @@ fn luhn(digits: &[u8]) -> bool {
             (_, digit) => 2 * digit - 9,
         })
         .sum();
-    sum % 10 == 0 && digits.iter().any(|digit| *digit != 0)
+    sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != 0)
 }
 
 /// Digits with so many separators between them at most, and where the last one ends.

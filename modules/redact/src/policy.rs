@@ -142,18 +142,20 @@ pub fn json(text: &str, rewrite: &mut impl FnMut(&str) -> Option<String>) -> Opt
 
 /// Whether anything was rewritten. JSON that is parsed is not deep.
 fn walk(value: &mut Value, rewrite: &mut impl FnMut(&str) -> Option<String>) -> bool {
+    // All of them, whatever came of the first.
+    let mut is_changed = false;
     match value {
-        Value::String(text) => match rewrite(text) {
-            Some(rewritten) => {
+        Value::String(text) => {
+            if let Some(rewritten) = rewrite(text) {
                 *text = rewritten;
-                true
+                is_changed = true;
             }
-            None => false,
-        },
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| walk(item, rewrite) || changed),
-        Value::Object(items) => items.values_mut().fold(false, |changed, item| walk(item, rewrite) || changed),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| is_changed |= walk(item, rewrite)),
+        Value::Object(items) => items.values_mut().for_each(|item| is_changed |= walk(item, rewrite)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+    is_changed
 }
 
 #[cfg(test)]
