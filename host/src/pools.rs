@@ -20,6 +20,8 @@ pub(crate) struct PoolKey {
     /// As JSON.
     pub(crate) settings: String,
     pub(crate) sandbox: Sandbox,
+    /// Tokio's: an instance runs, sleeps and ends with the one that it was made in.
+    pub(crate) runtime: Option<tokio::runtime::Id>,
 }
 
 /// The pools that are in use.

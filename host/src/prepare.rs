@@ -226,10 +226,11 @@ impl Prepared {
 
     /// How calls share the module's instances.
     pub(crate) fn share(&self) -> Share {
-        let default = if self.origin == Origin::BuiltIn { 1000 } else { 1 };
+        let is_built_in = self.origin == Origin::BuiltIn;
+        let default = if is_built_in { 1000 } else { 1 };
         let alone = self.sandbox.fresh || self.compiled.blocks;
         let most = if alone { 1 } else { self.sandbox.max_concurrent.unwrap_or(default) };
-        Share::new(&self.sandbox, most)
+        Share::new(&self.sandbox, most, is_built_in)
     }
 }
 

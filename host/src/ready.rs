@@ -65,6 +65,7 @@ impl Shared {
             module: name.to_owned(),
             settings: Value::Object(settings.clone()).to_string(),
             sandbox: prepared.sandbox.clone(),
+            runtime: tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id()),
         };
         if let Some(pool) = self.pools.get(&key) {
             return Ok(Current::Runs { origin, digest, pool });

@@ -205,7 +205,7 @@ impl Soak {
                 tally.healed += good.saturating_sub(1);
                 response.trail
             }
-            Err(Error { kind: ErrorKind::Module(_), trail }) => {
+            Err(Error { kind: ErrorKind::Module(_), trail, .. }) => {
                 tally.traps += 1;
                 trail
             }

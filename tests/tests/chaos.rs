@@ -195,7 +195,7 @@ async fn settings_that_will_not_do_are_named() {
       help: a number of seconds above zero
     ");
     assert_snapshot!(refused(json!({"fault": "crash"})).await, @r#"
-    `modules.chaos.fault` unknown variant `crash`, expected one of `trap`, `spin`, `allocate`, `recurse`, `hang`, `leak-handles`, `flood-log`, `move`, `error`, `delay`, `linger`, `repeat` (in the overrides of this load)
+    `modules.chaos.fault` unknown variant `crash`, expected one of `trap`, `spin`, `allocate`, `recurse`, `hang`, `leak-handles`, `swarm`, `hoard`, `flood-log`, `move`, `error`, `delay`, `linger`, `repeat` (in the overrides of this load)
       help: What goes wrong; nothing, unless it is set: the name of a fault, such as "error" or "trap".
     "#);
     assert_snapshot!(refused(json!({"provider": "nobody"})).await, @"

@@ -98,13 +98,15 @@ fn limit(error: &Error) -> Option<String> {
 }
 
 /// Every way to do wrong, and the limit that ends it.
-const FAULTS: [(&str, &str, Option<&str>); 9] = [
+const FAULTS: [(&str, &str, Option<&str>); 11] = [
     ("trap", "", None),
     ("spin", "cpu_seconds = 0.05", Some("cpu_seconds")),
     ("allocate", "memory_mb = 8", Some("memory_mb")),
     ("recurse", "stack_kb = 256", Some("stack_kb")),
     ("hang", "stall_seconds = 0.1", Some("stall_seconds")),
     ("leak-handles", "handles = 100", Some("handles")),
+    ("swarm", "handles = 100", Some("handles")),
+    ("hoard", "memory_mb = 8", Some("memory_mb")),
     ("flood-log", "log_lines_per_second = 50", Some("log_lines_per_second")),
     ("flood-log", "log_kb_per_second = 1", Some("log_kb_per_second")),
     ("move", "hostcall_mb = 2", Some("hostcall_mb")),

@@ -45,7 +45,7 @@ impl Body {
     /// What it begins with: nothing only if it says nothing. White space before it says nothing in either format, and some
     /// servers send a lot of it while they think.
     pub(super) async fn peek(&mut self) -> &[u8] {
-        while self.begins.trim_ascii_start().is_empty() {
+        while self.begins.trim_ascii_start().is_empty() && self.ended.is_none() {
             match poll_fn(|context| self.poll_more(context)).await {
                 Ok(Some(more)) => self.begins = more,
                 end => {
@@ -115,18 +115,33 @@ mod tests {
     use super::*;
     use crate::{adapter::fixture, config::WireFormat};
 
-    #[tokio::test]
-    async fn white_space_before_an_answer_is_not_kept() {
+    fn body(chunks: impl Iterator<Item = &'static str> + Send + 'static) -> Body {
         let provider = fixture::provider(WireFormat::OpenAi, "http://localhost:1");
         let adapter = Arc::new(HttpAdapter::new(&provider, "asked".into(), None).unwrap());
-        let chunks = std::iter::repeat_n(" \n", 100_000).chain(["\n {", "}"]);
         let chunks = stream::iter(chunks.map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))));
-        let mut body = Body::of(chunks.boxed(), adapter);
+        Body::of(chunks.boxed(), adapter)
+    }
+
+    #[tokio::test]
+    async fn white_space_before_an_answer_is_not_kept() {
+        let mut body = body(std::iter::repeat_n(" \n", 100_000).chain(["\n {", "}"]));
         assert_eq!(body.peek().await, b"\n {");
         let mut rest = Vec::new();
         while let Ok(Some(chunk)) = poll_fn(|context| body.poll_next(context)).await {
             rest.extend(chunk);
         }
         assert_eq!(rest, b"\n {}");
+    }
+
+    #[tokio::test]
+    async fn white_space_counts_like_anything_else() {
+        let mut body = body(std::iter::repeat(" \n"));
+        body.peek().await;
+        let flaw = loop {
+            if let Err(flaw) = poll_fn(|context| body.poll_next(context)).await {
+                break flaw;
+            }
+        };
+        assert!(matches!(flaw, Flaw::Unreadable(flaw) if flaw.contains("providers.here.max_response_mb")));
     }
 }

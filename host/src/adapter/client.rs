@@ -1,4 +1,4 @@
-//! The HTTP clients, shared by all adapters of the process: connection pools and one TLS context.
+//! The HTTP clients, shared by all adapters of a Tokio runtime: connection pools, and one TLS context for the process.
 //!
 //! Loading the system's certificates takes tens of milliseconds. It happens once, and never for a plain `http` address
 //! on this machine. The lock is taken when an adapter is made, not when it is used.
@@ -23,7 +23,12 @@ struct Kind {
     loopback: bool,
     /// Plain `http` on this machine needs no certificates; plain `http` elsewhere may, for a proxy.
     tls: bool,
+    /// Tokio's: a connection ends with the one that it was opened in.
+    runtime: Option<tokio::runtime::Id>,
 }
+
+/// The most clients that are known. One that is not is made anew; adapters keep theirs.
+const CLIENTS: usize = 64;
 
 #[derive(Default)]
 struct Shared {
@@ -40,13 +45,18 @@ static SHARED: LazyLock<Mutex<Shared>> = LazyLock::new(Mutex::default);
 /// A message: the system has no certificates to check servers by, for one. The next call looks again.
 pub(super) fn client(base_url: &Url, connect_timeout: Duration) -> Result<Client, String> {
     let loopback = is_loopback(base_url);
-    let kind = Kind { connect_timeout, loopback, tls: base_url.scheme() != "http" || !loopback };
+    let runtime = tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id());
+    let kind = Kind { connect_timeout, loopback, tls: base_url.scheme() != "http" || !loopback, runtime };
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(client) = shared.clients.get(&kind) {
         return Ok(client.clone());
     }
     let tls = if kind.tls { shared.tls()? } else { without_certificates()? };
     let client = build(kind, tls)?;
+    if shared.clients.len() >= CLIENTS {
+        // A program that makes a runtime for each call would have as many.
+        shared.clients.clear();
+    }
     shared.clients.insert(kind, client.clone());
     Ok(client)
 }
@@ -101,7 +111,7 @@ mod tests {
         client(&"http://127.0.0.1:1/v1".parse().unwrap(), connect_timeout).unwrap();
         let shared = SHARED.lock().unwrap();
         let kinds: Vec<_> = shared.clients.keys().filter(|kind| kind.connect_timeout == connect_timeout).collect();
-        assert!(matches!(kinds.as_slice(), [Kind { loopback: true, tls: false, .. }]));
+        assert!(matches!(kinds.as_slice(), [Kind { loopback: true, tls: false, runtime: None, .. }]));
     }
 
     #[test]

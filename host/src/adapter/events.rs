@@ -80,17 +80,19 @@ impl Events {
 
     /// The answer, once it has begun to say something.
     pub(super) async fn committed(mut self) -> Result<Answer, ErrorKind> {
-        let mut before = VecDeque::new();
+        // Each says all of the tokens so far. A server may send any number of them before it says something.
+        let mut tokens = None;
         while let Some(event) = self.next().await {
             let event = event?;
-            let is_content = event.is_content();
-            before.push_back(event);
-            if is_content {
+            if event.is_content() {
+                self.said.push_front(event);
                 break;
             }
+            tokens = Some(event);
         }
-        before.append(&mut self.said);
-        self.said = before;
+        if let Some(tokens) = tokens {
+            self.said.push_front(tokens);
+        }
         self.quiet.since = Some(Instant::now());
         let head = Box::new(self.adapter.reader().head(&self.answer));
         Ok(Answer::Stream { head, events: self.boxed() })
@@ -170,8 +172,10 @@ impl Events {
     /// The connection has ended, and the answer has not, unless all that its last event lacks is its empty line.
     fn hear_the_last(&mut self) -> Result<(), ErrorKind> {
         self.chunk = Bytes::from_static(b"\n\n");
-        // Half an event is no error of its own: it was cut short with the rest.
-        let _ = self.hear();
+        // Half an event is no error of its own: it was cut short with the rest. One that names an error was whole.
+        if let Err(error @ ErrorKind::Api(_)) = self.hear() {
+            return Err(error);
+        }
         match self.body {
             None => Ok(()),
             Some(_) => Err(self.adapter.reader().cut_short()),

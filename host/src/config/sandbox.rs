@@ -48,13 +48,13 @@ pub enum OnTrap {
 /// What a module may use. Memory, table elements and handles are counted for each call that an instance may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Linear memory, in binary megabytes.
+    /// Linear memory, in binary megabytes; and as much again of the host's for requests and responses of its making.
     pub memory_mb: u64,
     /// Elements of a table.
     pub table_elements: u64,
     /// The stack of the code that runs, in binary kilobytes.
     pub stack_kb: u64,
-    /// Handles of requests, responses and models.
+    /// Handles of requests, responses and models, and calls of the host's that are under way.
     pub handles: u64,
     /// For how long a call may compute.
     pub cpu: Duration,

@@ -9,7 +9,7 @@ wasmtime::component::bindgen!({
     exports: { default: async | store },
     with: {
         "arcllm:llm/types.request": crate::runtime::handles::RequestHandle,
-        "arcllm:llm/types.response": crate::answer::Answer,
+        "arcllm:llm/types.response": crate::runtime::handles::ResponseHandle,
         "arcllm:llm/models.model": crate::runtime::handles::ModelHandle,
         "arcllm:llm/streams.reader": crate::runtime::handles::ReaderHandle,
         "arcllm:llm/streams.writer": crate::runtime::writing::WriterHandle,

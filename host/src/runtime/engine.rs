@@ -22,7 +22,7 @@ const HOST_STACK: usize = 1536 << 10;
 
 /// The most instances of all modules together. Each costs the first load of a process some 5 µs, for the guard pages of two
 /// stacks: one on which its guest runs, and one for a guest that waits without giving its stack back.
-const INSTANCES: u32 = 1024;
+pub(super) const INSTANCES: u32 = 1024;
 
 /// The most elements of one table.
 const TABLE_ELEMENTS: usize = 100_000;

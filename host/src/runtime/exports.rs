@@ -11,10 +11,9 @@ use super::{
         exports::arcllm::llm::module::{Guest, GuestIndices},
     },
     component::Unfit,
-    handles::RequestHandle,
+    handles::{RequestHandle, ResponseHandle},
     state::State,
 };
-use crate::answer::Answer;
 
 /// A module's own life. The same for all.
 const MODULE: &str = "arcllm:llm/module@0.1.0";
@@ -33,10 +32,12 @@ pub(crate) struct ExportsPre {
 }
 
 /// What a call comes to: an answer, or why there is none.
-pub(super) type Given = Result<Resource<Answer>, Error>;
+pub(super) type Given = Result<Resource<ResponseHandle>, Error>;
 
 /// An instance's exports.
 pub(crate) struct Exports {
+    /// Whether calls are served one at a time.
+    pub(crate) blocks: bool,
     pub(crate) module: Guest,
     pub(crate) name: TypedFunc<(), (String,)>,
     pub(crate) validate_config: TypedFunc<(), (Result<(), String>,)>,
@@ -70,9 +71,10 @@ impl ExportsPre {
     }
 
     /// An instance.
-    pub(super) async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Exports> {
+    pub(super) async fn instantiate(&self, store: &mut Store<State>, blocks: bool) -> wasmtime::Result<Exports> {
         let instance = self.pre.instantiate_async(&mut *store).await?;
         Ok(Exports {
+            blocks,
             module: self.module.load(&mut *store, &instance)?,
             name: instance.get_typed_func(&mut *store, self.name)?,
             validate_config: instance.get_typed_func(&mut *store, self.validate_config)?,

@@ -64,6 +64,11 @@ impl Failed {
         Self::of_limit(Limit::Queued)
     }
 
+    /// There is no room for one more instance.
+    pub(super) fn crowded() -> Self {
+        Self::of_limit(Limit::Instances)
+    }
+
     /// The module's file is not there any more.
     pub(super) fn removed(origin: &Origin) -> Self {
         Self::new(format!("it was removed: {origin} is not there"))

@@ -22,7 +22,7 @@ use crate::{
     model::Asking,
     provider::Provider,
     request::Request,
-    runtime::{convert::nanoseconds, writing::Writing},
+    runtime::{convert::nanoseconds, limits::Made, writing::Writing},
     telemetry::{Scope, count_fallback, count_retry},
 };
 
@@ -255,9 +255,27 @@ impl Drop for Waiting<'_> {
 }
 
 /// A `request` of the WIT.
+#[derive(Clone)]
 pub struct RequestHandle {
     pub(crate) request: Arc<Request>,
     pub(crate) hop: Arc<Hop>,
+    /// What it takes, if the module made it. Kept for as long as anybody is asked with it.
+    pub(crate) made: Option<Arc<Made>>,
+}
+
+/// A `response` of the WIT.
+pub struct ResponseHandle {
+    pub(crate) answer: Answer,
+    /// Set if it is the answer that the module writes.
+    pub(crate) writing: Option<Arc<Writing>>,
+    /// What it takes, if the module made it.
+    pub(crate) _made: Option<Made>,
+}
+
+impl From<Answer> for ResponseHandle {
+    fn from(answer: Answer) -> Self {
+        Self { answer, writing: None, _made: None }
+    }
 }
 
 /// A `model` of the WIT.

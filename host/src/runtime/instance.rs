@@ -40,9 +40,11 @@ impl Instance {
         let mut store = Store::new(compiled.exports.pre.engine(), State::new(module, caps, bucket));
         store.limiter(|state| &mut state.growth);
         store.set_hostcall_fuel(caps.hostcall());
+        // Of the guest's own, those of calls that it has under way among them.
+        store.set_max_component_handles(caps.handles());
         cpu::limit(&mut store);
         let meter = store.data().meter.clone();
-        let exports = within(&meter, compiled.exports.instantiate(&mut store)).await?;
+        let exports = within(&meter, compiled.exports.instantiate(&mut store, compiled.blocks)).await?;
         Ok(Self { store, exports: Arc::new(exports) })
     }
 

@@ -1,9 +1,15 @@
 //! What an instance may use, and what is said of one that uses more.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::time::Instant;
-use wasmtime::{ResourceLimiter, Trap, component::ResourceTableError};
+use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap, component::ResourceTableError};
 
 use crate::config::Limits;
 
@@ -58,6 +64,7 @@ pub(crate) enum Limit {
     LogLines,
     LogBytes,
     Queued,
+    Instances,
 }
 
 impl Limit {
@@ -74,6 +81,7 @@ impl Limit {
             Limit::LogLines => "log_lines_per_second",
             Limit::LogBytes => "log_kb_per_second",
             Limit::Queued => "max_queued",
+            Limit::Instances => "max_instances",
         }
     }
 
@@ -88,6 +96,9 @@ impl Limit {
             Limit::Hostcall => "moved more in one call than",
             Limit::LogLines | Limit::LogBytes => "logged more than",
             Limit::Queued => "is overloaded: more calls wait for an instance than",
+            Limit::Instances => {
+                "is overloaded: all modules together have as many instances as there is room for, which"
+            }
         }
     }
 }
@@ -109,12 +120,18 @@ impl Limit {
         if matches!(error.downcast_ref(), Some(Trap::StackOverflow)) {
             return Some(Limit::Stack);
         }
+        if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+            return Some(Limit::Instances);
+        }
         if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
             return Some(Limit::Handles);
         }
-        // The engine's type for it is private.
-        let is_of_hostcall = |cause: &dyn fmt::Display| cause.to_string().contains("fuel allocated for hostcalls");
-        is_of_hostcall(&error.root_cause()).then_some(Limit::Hostcall)
+        // The engine's types for these are private.
+        let cause = error.root_cause().to_string();
+        if cause.contains("store handle limit exceeded") {
+            return Some(Limit::Handles);
+        }
+        cause.contains("fuel allocated for hostcalls").then_some(Limit::Hostcall)
     }
 }
 
@@ -124,6 +141,21 @@ pub(crate) struct Growth {
     tables: Room,
     /// The memory that was left once the instance had started.
     spare: usize,
+    /// As much again the host keeps of what the module makes: requests and responses behind handles.
+    host_memory: usize,
+    made: Arc<AtomicUsize>,
+}
+
+/// Bytes of the host's memory that a module has taken, until it is dropped.
+pub(crate) struct Made {
+    bytes: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// How much of something is left.
@@ -151,7 +183,17 @@ impl Growth {
             memory: Room { left: caps.memory(), limit: Limit::Memory },
             tables: Room { left: caps.table_elements(), limit: Limit::Tables },
             spare: caps.memory(),
+            host_memory: caps.memory(),
+            made: Arc::default(),
         }
+    }
+
+    /// Takes so many bytes of the host's memory.
+    pub(crate) fn make(&self, bytes: usize) -> Result<Made, Limit> {
+        // Before it is looked at, so that whatever becomes of it is given back.
+        let made = Made { bytes, of: self.made.clone() };
+        let before = self.made.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.host_memory { Err(Limit::Memory) } else { Ok(made) }
     }
 
     /// The instance has started: what it has taken until now it will always have.

@@ -18,6 +18,7 @@ mod instance;
 mod limits;
 mod module;
 mod pool;
+mod room;
 mod serve;
 mod state;
 mod worker;

@@ -16,6 +16,7 @@ use super::{
     handles::Hop,
     instance::Instance,
     limits::Caps,
+    room::Room,
     serve::{Job, Seat},
     worker::Worker,
 };
@@ -50,11 +51,12 @@ pub(crate) struct Share {
     max_instances: u32,
     max_queued: u32,
     terms: Terms,
+    is_built_in: bool,
 }
 
 impl Share {
     /// What a sandbox says, with so many calls to an instance.
-    pub(crate) fn new(sandbox: &Sandbox, most: u32) -> Self {
+    pub(crate) fn new(sandbox: &Sandbox, most: u32, is_built_in: bool) -> Self {
         let terms = Terms {
             most,
             calls: if sandbox.fresh { 1 } else { sandbox.retire_after_calls },
@@ -67,6 +69,7 @@ impl Share {
             max_instances: sandbox.max_instances,
             max_queued: sandbox.max_queued,
             terms,
+            is_built_in,
         }
     }
 }
@@ -84,7 +87,10 @@ impl Pool {
         let seats = u64::from(share.max_instances).saturating_mul(share.terms.most.into());
         let seats = usize::try_from(seats).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let open = Arc::new(Open::default());
-        open.add(Worker::spawn(std::future::ready(Ok(first)), share.terms, telemetry::instances(&module)));
+        // If there is no room for it, it is not kept: calls are told so.
+        if let Some(room) = Room::take(share.is_built_in) {
+            open.add(Worker::spawn(std::future::ready(Ok(first)), share.terms, telemetry::instances(&module), room));
+        }
         let (seats, queued) = (Arc::new(Semaphore::new(seats)), AtomicU32::new(0));
         Arc::new(Self { module, compiled, settings, state, share, seats, queued, open })
     }
@@ -130,7 +136,12 @@ impl Pool {
                 Ok(taken) => break taken,
                 Err(refused) => reply = refused,
             }
-            self.open.add(self.spawn());
+            let Some(room) = Room::take(self.share.is_built_in) else {
+                // Nobody may be waiting any more.
+                let _ = reply.send(Err(Failed::crowded()));
+                return;
+            };
+            self.open.add(self.spawn(room));
         };
         let seat = Seat { worker: worker.clone(), open: self.open.clone(), key, _permit: permit };
         worker.hand(Job { request, hop, seat });
@@ -142,7 +153,7 @@ impl Pool {
         self.seats.clone().acquire_owned().await.map_err(|_| Failed::lost())
     }
 
-    fn spawn(&self) -> Arc<Worker> {
+    fn spawn(&self, room: Room) -> Arc<Worker> {
         let (module, compiled) = (self.module.clone(), self.compiled.clone());
         let (settings, caps, state) = (self.settings.clone(), self.share.caps, self.state.clone());
         let starting = async move {
@@ -153,7 +164,7 @@ impl Pool {
                 Err(_) => Err(Failed::new("it refused the settings that it took before")),
             }
         };
-        Worker::spawn(starting, self.share.terms, telemetry::instances(&self.module))
+        Worker::spawn(starting, self.share.terms, telemetry::instances(&self.module), room)
     }
 }
 

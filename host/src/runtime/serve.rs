@@ -5,17 +5,17 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{
     AsContextMut,
-    component::{Accessor, AccessorTask, Resource},
+    component::{Accessor, AccessorTask},
 };
 
 use super::{
-    bindings::arcllm::llm::types::Error,
     convert::error_in,
-    exports::Exports,
-    handles::{Hop, RequestHandle},
+    exports::{Exports, Given},
+    handles::{Hop, RequestHandle, ResponseHandle},
     pool::Open,
     state::State,
     worker::Worker,
+    writing::Writing,
 };
 use crate::{answer::Answer, error::ErrorKind, request::Request};
 
@@ -87,20 +87,22 @@ fn serve(
         hop.begin();
         // In a block, so that nothing is held twice while the guest runs.
         let (task, finishing) = {
-            let invoke = exports.invoke;
+            let (invoke, blocks) = (exports.invoke, exports.blocks);
             let call = store.with(|mut store| {
-                let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone() })?;
+                let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone(), made: None })?;
                 let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
                 store.data_mut().calls.insert(call.task(), hop.clone());
+                if blocks {
+                    store.data_mut().turn.is_of(&hop);
+                }
                 Ok::<_, wasmtime::Error>(call)
             })?;
             (call.task(), invoke.finish_call_concurrent(store, call))
         };
         let writing = {
             let (answer,) = finishing.await?;
-            let answer = store.with(|mut store| take(store.data_mut(), answer))?;
-            let writing = hop.writing().filter(|_| matches!(answer, Ok(Answer::Stream { .. })));
-            if let Some(writing) = writing {
+            let (answer, writing) = store.with(|mut store| take(store.data_mut(), answer))?;
+            if let Some(writing) = &writing {
                 writing.release();
             }
             seat.answer(answer);
@@ -127,9 +129,15 @@ fn serve(
     }
 }
 
-fn take(state: &mut State, answer: Result<Resource<Answer>, Error>) -> wasmtime::Result<Result<Answer, ErrorKind>> {
+/// What the guest answered, and what is known of it if that is what the guest writes.
+type Answered = (Result<Answer, ErrorKind>, Option<Arc<Writing>>);
+
+fn take(state: &mut State, answer: Given) -> wasmtime::Result<Answered> {
     Ok(match answer {
-        Ok(handle) => Ok(state.table.delete(handle)?),
-        Err(error) => Err(error_in(error)),
+        Ok(handle) => {
+            let ResponseHandle { answer, writing, .. } = state.table.delete(handle)?;
+            (Ok(answer), writing)
+        }
+        Err(error) => (Err(error_in(error)), None),
     })
 }

@@ -2,16 +2,18 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use rand_core::TryRng;
 use tokio::time::Instant;
 use wasmtime::{
     AsContextMut, StoreContextMut,
     component::{GuestTaskId, HasData, ResourceTable},
 };
-use wasmtime_wasi::{HostMonotonicClock, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
 use super::{
     cpu::Meter,
@@ -35,7 +37,46 @@ pub(crate) struct State {
     pub(crate) culprit: Option<Arc<Hop>>,
     /// What the module keeps, if it may.
     pub(crate) bucket: Arc<dyn Bucket>,
+    /// Whose turn it is, where calls are served one at a time.
+    pub(crate) turn: Turn,
     wasi: WasiCtx,
+}
+
+/// The call of an instance that serves one at a time: whose random numbers those of WASI 0.2 are.
+#[derive(Clone, Default)]
+pub(crate) struct Turn(Arc<Mutex<Weak<Hop>>>);
+
+impl Turn {
+    /// It is this call's.
+    pub(crate) fn is_of(&self, hop: &Arc<Hop>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(hop);
+    }
+
+    fn random(&self) -> u64 {
+        let hop = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        hop.map_or(0, |hop| hop.invoke.random())
+    }
+}
+
+impl TryRng for Turn {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        // The upper half is as random as the lower one.
+        Ok(u32::try_from(self.random() >> 32).unwrap_or_default())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.random())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(8) {
+            let random = self.random().to_le_bytes();
+            chunk.iter_mut().zip(random).for_each(|(byte, random)| *byte = random);
+        }
+        Ok(())
+    }
 }
 
 impl State {
@@ -43,7 +84,9 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(caps.handles());
         // Nothing is inherited, nothing is open: what WASI 0.2 has of files, sockets and environment is empty.
-        let wasi = WasiCtx::builder().monotonic_clock(Clock(Instant::now())).build();
+        let turn = Turn::default();
+        let mut wasi = WasiCtx::builder();
+        wasi.monotonic_clock(Clock(Instant::now())).wall_clock(WallClock).insecure_random(turn.clone());
         Self {
             module,
             table,
@@ -54,7 +97,8 @@ impl State {
             calls: HashMap::new(),
             culprit: None,
             bucket,
-            wasi,
+            turn,
+            wasi: wasi.build(),
         }
     }
 }
@@ -75,6 +119,19 @@ impl HostMonotonicClock for Clock {
 
     fn now(&self) -> u64 {
         super::convert::nanoseconds(self.0.elapsed())
+    }
+}
+
+/// Likewise the wall clock.
+struct WallClock;
+
+impl HostWallClock for WallClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 

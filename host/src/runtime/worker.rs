@@ -17,6 +17,7 @@ use super::{
     failed::{Failed, Outcome},
     handles::Hop,
     instance::Instance,
+    room::Room,
     serve::{Job, Serve},
 };
 
@@ -37,11 +38,12 @@ impl Worker {
         starting: impl Future<Output = Result<Instance, Failed>> + Send + 'static,
         terms: Terms,
         running: Gauge,
+        room: Room,
     ) -> Arc<Self> {
         let (jobs, queue) = mpsc::unbounded_channel();
         let worker = Arc::new(Self { jobs, calls: Mutex::new(Calls::new(terms)), stop: Notify::new() });
         running.increment(1);
-        let ending = Ending { worker: worker.clone(), running };
+        let ending = Ending { worker: worker.clone(), running, _room: room };
         drive::spawn(async move {
             let why = match starting.await {
                 Ok(instance) => ending.worker.run(instance, queue, terms).await,
@@ -133,6 +135,7 @@ impl Worker {
 struct Ending {
     worker: Arc<Worker>,
     running: Gauge,
+    _room: Room,
 }
 
 impl Drop for Ending {

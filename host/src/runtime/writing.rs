@@ -5,10 +5,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
@@ -28,8 +25,8 @@ const AHEAD: usize = 2;
 /// What whoever runs the module knows of an answer that it writes.
 #[derive(Default)]
 pub(crate) struct Writing {
-    /// Whether the answer was handed up. From then on its reader, and not the call, says whether it is wanted.
-    released: AtomicBool,
+    /// Fires when the answer is handed up. From then on its reader, and not the call, says whether it is wanted.
+    released: CancellationToken,
     /// Fires when nobody reads any more.
     unread: CancellationToken,
     /// Fires when the module writes no more.
@@ -43,17 +40,22 @@ pub(crate) struct Writing {
 impl Writing {
     /// The answer is handed up.
     pub(crate) fn release(&self) {
-        self.released.store(true, Ordering::Release);
+        self.released.cancel();
+    }
+
+    /// Waits until the answer is handed up.
+    pub(crate) async fn released(&self) {
+        self.released.cancelled().await;
     }
 
     /// Whether somebody has the answer and reads it.
     pub(crate) fn is_read(&self) -> bool {
-        self.released.load(Ordering::Acquire) && !self.unread.is_cancelled()
+        self.released.is_cancelled() && !self.unread.is_cancelled()
     }
 
     /// Waits until nobody reads the answer that was handed up.
     pub(crate) async fn unread(&self) {
-        if self.released.load(Ordering::Acquire) {
+        if self.released.is_cancelled() {
             self.unread.cancelled().await;
         }
     }
@@ -95,6 +97,11 @@ impl WriterHandle {
     /// Where events go, unless the answer has ended.
     pub(crate) fn batches(&self) -> Option<mpsc::Sender<Vec<Event>>> {
         self.batches.clone()
+    }
+
+    /// What is known of the answer.
+    pub(crate) fn writing(&self) -> Arc<Writing> {
+        self.writing.clone()
     }
 
     /// The answer has ended, with this error unless it ended well.

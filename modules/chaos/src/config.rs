@@ -43,6 +43,10 @@ pub enum Fault {
     Hang,
     /// It takes handles without end and drops none.
     LeakHandles,
+    /// It begins to wait without end, and waits for none of it.
+    Swarm,
+    /// It makes requests without end and keeps them, so that the host has to.
+    Hoard,
     /// It writes a hundred thousand log messages, and goes on.
     FloodLog,
     /// It moves more and more in one call of the host's.

@@ -1,6 +1,10 @@
 //! The faults. Only what holds the module finds an end to most of them; what does come back has let the call go on.
 
-use std::hint::{black_box, spin_loop};
+use std::{
+    future::poll_fn,
+    hint::{black_box, spin_loop},
+    task::Poll,
+};
 
 use arcllm_module::{
     Error, Request, clock, inner, log,
@@ -33,6 +37,8 @@ pub(crate) async fn commit(fault: Fault, settings: &Settings, request: &Request)
         }
         Fault::Hang => std::future::pending().await,
         Fault::LeakHandles => leak_handles(request),
+        Fault::Swarm => swarm().await,
+        Fault::Hoard => hoard(request),
         Fault::FloodLog => {
             flood_log();
             Ok(())
@@ -98,6 +104,31 @@ fn leak_handles(request: &Request) -> ! {
     }
 }
 
+/// The text is the module's once, and the host's each time.
+fn hoard(request: &Request) -> ! {
+    let mut parts = request.parts();
+    parts.messages = vec![said(MEGABYTE)];
+    let mut held = Vec::new();
+    loop {
+        held.push(request.derive(&parts));
+    }
+}
+
+fn said(length: usize) -> Message {
+    let text = Text { text: " ".repeat(length), extensions: Vec::new() };
+    Message { role: Role::User, content: vec![ContentBlock::Text(text)], extensions: Vec::new() }
+}
+
+/// What is under way is held by the host as well.
+async fn swarm() -> ! {
+    let mut held = Vec::new();
+    loop {
+        let mut waiting = Box::pin(clock::wait_for(u64::MAX));
+        poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_ready())).await;
+        held.push(waiting);
+    }
+}
+
 fn flood_log() {
     for line in 1..=LINES {
         let message = format!("line {line} of {LINES}: the module chaos floods the log, as it is set to");
@@ -110,9 +141,7 @@ fn move_more_and_more(request: &Request) -> ! {
     let mut parts = request.parts();
     let mut length = MEGABYTE;
     loop {
-        let text = Text { text: " ".repeat(length), extensions: Vec::new() };
-        parts.messages =
-            vec![Message { role: Role::User, content: vec![ContentBlock::Text(text)], extensions: Vec::new() }];
+        parts.messages = vec![said(length)];
         drop(request.derive(&parts));
         length = length.saturating_mul(2);
     }

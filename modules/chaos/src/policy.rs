@@ -51,6 +51,8 @@ impl Policy {
                 | Fault::Recurse
                 | Fault::Hang
                 | Fault::LeakHandles
+                | Fault::Swarm
+                | Fault::Hoard
                 | Fault::FloodLog
                 | Fault::Move
                 | Fault::Error,

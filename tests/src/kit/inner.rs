@@ -174,12 +174,31 @@ fn events(answer: Response, error: Option<ErrorKind>) -> Vec<Result<Event, Error
     match error {
         Some(error) => events.push(Err(error)),
         None => {
-            events.extend(answer.content.iter().cloned().map(Event::Block).map(Ok));
+            let mut calls = 0;
+            for block in &answer.content {
+                match block {
+                    ContentBlock::ToolUse(call) => {
+                        events.extend(tool_use(calls, call).map(Ok));
+                        calls += 1;
+                    }
+                    block => events.push(Ok(Event::Block(block.clone()))),
+                }
+            }
             events.push(Ok(Event::Usage(answer.usage.clone())));
             events.push(Ok(Event::End(Box::new(answer))));
         }
     }
     events
+}
+
+/// The events of a call for a tool. Its arguments come in pieces that are no JSON alone.
+fn tool_use(index: usize, call: &ToolCall) -> impl Iterator<Item = Event> {
+    let json = Value::Object(call.arguments.clone()).to_string();
+    let letters: Vec<char> = json.chars().collect();
+    let pieces = letters.chunks(5).map(|piece| Event::ToolArguments { index, json: piece.iter().collect() });
+    let start = Event::ToolUseStart { index, id: call.id.clone(), name: call.name.clone() };
+    let end = Event::ToolUseEnd { index, call: call.clone() };
+    [start].into_iter().chain(pieces.collect::<Vec<_>>()).chain([end])
 }
 
 impl Scripted {

@@ -356,3 +356,29 @@ fn blocks_that_are_not_pieces_are_told_whole() {
     assert!(matches!(blocks[0], ContentBlock::Thinking(thinking) if thinking.signature.is_some()));
     assert!(matches!(blocks[3], ContentBlock::Other(_)));
 }
+
+#[test]
+fn tokens_told_before_the_first_event_are_not_collected() {
+    let many = r#"data: {"usage": {"prompt_tokens": 7, "completion_tokens": 0}}"#.to_owned() + "\n\n";
+    let said = r#"data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}"#.to_owned() + "\n\n";
+    let body = Bytes::from(many.repeat(1000) + &said);
+    run(async {
+        let adapter = adapter(OpenAi);
+        let body = Body::of(stream::iter([Ok(body)]).boxed(), adapter.clone());
+        let answer = Events::new(adapter, answer(), body).committed().await.unwrap();
+        let Answer::Stream { mut events, .. } = answer else { panic!("{answer:?}") };
+        assert!(matches!(events.next().await, Some(Ok(Event::Usage(usage))) if usage.input_tokens == 7));
+        assert!(matches!(events.next().await, Some(Ok(Event::Text(text))) if text == "Hi"));
+    });
+}
+
+#[test]
+fn an_error_that_ends_without_its_empty_line_is_the_error_that_it_names() {
+    let body = r#"data: {"error": {"message": "no such key", "code": 401}}"#.to_owned() + "\n";
+    let (events, error) = hear(OpenAi, &body);
+    assert_eq!(events, []);
+    assert!(matches!(&error, Some(ErrorKind::Api(api)) if api.status == 401), "{error:?}");
+    // Half of it says nothing.
+    let (_, error) = hear(OpenAi, &body[..body.len() - 3]);
+    assert!(matches!(error, Some(ErrorKind::Connection(_))), "{error:?}");
+}

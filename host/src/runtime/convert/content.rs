@@ -75,7 +75,6 @@ fn image_in(image: wit::Image) -> Image {
     Image { media_type: image.media_type, source, extensions: extensions_in(image.extensions) }
 }
 
-/// Arguments that are no JSON object are kept under the one name `arguments`, so that nothing is lost.
 /// A call for a tool.
 pub(super) fn call_out(call: &ToolCall) -> wit::ToolCall {
     wit::ToolCall {
@@ -86,6 +85,7 @@ pub(super) fn call_out(call: &ToolCall) -> wit::ToolCall {
     }
 }
 
+/// Arguments that are no JSON object are kept under the one name `arguments`, so that nothing is lost.
 pub(super) fn call_in(call: wit::ToolCall) -> ToolCall {
     let arguments = match json(&call.arguments) {
         Value::Object(arguments) => arguments,

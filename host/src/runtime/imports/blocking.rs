@@ -17,7 +17,7 @@ use crate::{
     runtime::{
         convert::error_out,
         exports::Given,
-        handles::{Hop, ModelHandle, RequestHandle},
+        handles::{Hop, ModelHandle, RequestHandle, ResponseHandle},
         state::{State, current_hop},
     },
     state_store::Bucket,
@@ -46,7 +46,7 @@ fn provider(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
     })?;
     linker.func_wrap_async("invoke", |mut store, (handle,): (Resource<RequestHandle>,)| {
         Box::new(async move {
-            let RequestHandle { request, hop } = store.data_mut().table.delete(handle)?;
+            let RequestHandle { request, hop, made: _made } = store.data_mut().table.delete(handle)?;
             let answer = hop.ask(hop.place.inner.clone(), request).await;
             Ok((give(store, answer)?,))
         })
@@ -88,7 +88,7 @@ fn models(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
         Box::new(async move {
             let table = &mut store.data_mut().table;
             let model = table.get(&model)?.model.clone();
-            let RequestHandle { request, hop } = table.delete(request)?;
+            let RequestHandle { request, hop, made: _made } = table.delete(request)?;
             let answer = hop.ask(model, request).await;
             Ok((give(store, answer)?,))
         })
@@ -132,7 +132,7 @@ fn state(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
 /// Hands an answer to the guest.
 fn give(mut store: StoreContextMut<'_, State>, answer: std::result::Result<Answer, ErrorKind>) -> Result<Given> {
     Ok(match answer {
-        Ok(response) => Ok(store.data_mut().table.push(response)?),
+        Ok(answer) => Ok(store.data_mut().table.push(ResponseHandle::from(answer))?),
         Err(error) => Err(error_out(error)),
     })
 }

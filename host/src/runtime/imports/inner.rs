@@ -13,7 +13,7 @@ use crate::{
             types::Error,
         },
         convert::error_out,
-        handles::RequestHandle,
+        handles::{RequestHandle, ResponseHandle},
         state::{Imports, State, current_hop},
     },
 };
@@ -36,9 +36,9 @@ impl HostWithStore<State> for Imports {
     async fn invoke(
         store: &Accessor<State, Self>,
         handle: Resource<RequestHandle>,
-    ) -> Result<std::result::Result<Resource<Answer>, Error>> {
+    ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
         // The handle is read before the first await: its slot is reused as soon as the guest goes on.
-        let RequestHandle { request, hop } = store.with(|mut store| store.get().table.delete(handle))?;
+        let RequestHandle { request, hop, made: _made } = store.with(|mut store| store.get().table.delete(handle))?;
         let answer = hop.ask(hop.place.inner.clone(), request).await;
         give(store, answer)
     }
@@ -48,9 +48,9 @@ impl HostWithStore<State> for Imports {
 pub(super) fn give(
     store: &Accessor<State, Imports>,
     answer: std::result::Result<Answer, crate::ErrorKind>,
-) -> Result<std::result::Result<Resource<Answer>, Error>> {
+) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
     Ok(match answer {
-        Ok(response) => Ok(store.with(|mut store| store.get().table.push(response))?),
+        Ok(answer) => Ok(store.with(|mut store| store.get().table.push(ResponseHandle::from(answer)))?),
         Err(error) => Err(error_out(error)),
     })
 }

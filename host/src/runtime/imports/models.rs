@@ -7,7 +7,6 @@ use wasmtime::{
 
 use super::inner::give;
 use crate::{
-    answer::Answer,
     error::{ErrorKind, Failure},
     runtime::{
         bindings::arcllm::llm::{
@@ -15,7 +14,7 @@ use crate::{
             types::Error,
         },
         convert::error_out,
-        handles::{ModelHandle, RequestHandle},
+        handles::{ModelHandle, RequestHandle, ResponseHandle},
         state::{Imports, State},
     },
 };
@@ -53,8 +52,8 @@ impl HostModelWithStore<State> for Imports {
         store: &Accessor<State, Self>,
         handle: Resource<ModelHandle>,
         request: Resource<RequestHandle>,
-    ) -> Result<std::result::Result<Resource<Answer>, Error>> {
-        let (model, RequestHandle { request, hop }) = store.with(|mut store| {
+    ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
+        let (model, RequestHandle { request, hop, made: _made }) = store.with(|mut store| {
             let table = &mut store.get().table;
             let model = table.get(&handle)?.model.clone();
             Ok::<_, wasmtime::Error>((model, table.delete(request)?))

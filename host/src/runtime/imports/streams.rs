@@ -1,5 +1,7 @@
 //! `arcllm:llm/streams`: answers as they come, for modules that read or change them on their way.
 
+use std::pin::pin;
+
 use futures::{FutureExt as _, StreamExt as _};
 use wasmtime::{
     AsContextMut, Result,
@@ -16,7 +18,7 @@ use crate::{
             types::Error,
         },
         convert::{error_in, error_out, event_in, event_out, nothing_yet},
-        handles::{ReaderHandle, RequestHandle},
+        handles::{ReaderHandle, RequestHandle, ResponseHandle},
         state::{Imports, State, current_hop},
         writing::{WriterHandle, written},
     },
@@ -30,24 +32,25 @@ impl HostReader for State {}
 impl HostWriter for State {}
 
 impl HostWithStore<State> for Imports {
-    fn read(mut store: Access<'_, State, Self>, answer: Resource<Answer>) -> Result<Resource<ReaderHandle>> {
+    fn read(mut store: Access<'_, State, Self>, answer: Resource<ResponseHandle>) -> Result<Resource<ReaderHandle>> {
         let hop = current_hop(store.as_context_mut())?;
         let table = &mut store.get().table;
-        let events = Some(table.delete(answer)?.events());
+        let events = Some(table.delete(answer)?.answer.events());
         Ok(table.push(ReaderHandle { events, failed: None, hop })?)
     }
 
     fn write(
         mut store: Access<'_, State, Self>,
         request: Resource<RequestHandle>,
-    ) -> Result<(Resource<Answer>, Resource<WriterHandle>)> {
+    ) -> Result<(Resource<ResponseHandle>, Resource<WriterHandle>)> {
         let table = &mut store.get().table;
         let hop = table.get(&request)?.hop.clone();
         let writing = hop.begin_writing().ok_or_else(|| wasmtime::format_err!("a call writes one answer"))?;
         let inner = &hop.place.inner;
-        let (writer, events) = written(writing, &hop.place.module, inner.name());
+        let (writer, events) = written(writing.clone(), &hop.place.module, inner.name());
         let head = Box::new(nothing_yet(inner.model(), inner.name()));
-        let answer = table.push(Answer::Stream { head, events: events.boxed() })?;
+        let answer = Answer::Stream { head, events: events.boxed() };
+        let answer = table.push(ResponseHandle { answer, writing: Some(writing), _made: None })?;
         Ok((answer, table.push(writer)?))
     }
 }
@@ -122,9 +125,10 @@ impl HostWriterWithStore<State> for Imports {
         handle: Resource<WriterHandle>,
         events: Vec<streams::Event>,
     ) -> Result<std::result::Result<(), Error>> {
-        let (batches, hop) = store.with(|mut store| {
-            let batches = store.get().table.get(&handle)?.batches();
-            Ok::<_, wasmtime::Error>((batches, current_hop(store.as_context_mut())?))
+        let (batches, writing, hop) = store.with(|mut store| {
+            let writer = store.get().table.get(&handle)?;
+            let (batches, writing) = (writer.batches(), writer.writing());
+            Ok::<_, wasmtime::Error>((batches, writing, current_hop(store.as_context_mut())?))
         })?;
         let Some(batches) = batches else {
             let failure = Failure::new("", "the answer has ended: nothing can be written any more");
@@ -136,11 +140,19 @@ impl HostWriterWithStore<State> for Imports {
         if let Some(end) = end {
             events.truncate(end + 1);
         }
-        let sending = async {
-            let _waiting = hop.as_ref().map(|hop| hop.wait());
-            batches.send(events).await
+        let sent = {
+            let mut sending = pin!(batches.send(events));
+            tokio::select! {
+                biased;
+                sent = &mut sending => sent,
+                // Until then nobody can read it, and the module waits for itself.
+                () = writing.released() => {
+                    let _waiting = hop.as_ref().map(|hop| hop.wait());
+                    sending.await
+                }
+            }
         };
-        if sending.await.is_err() {
+        if sent.is_err() {
             return Ok(Err(error_out(ErrorKind::Cancelled)));
         }
         if end.is_some() {

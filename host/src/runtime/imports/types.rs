@@ -15,7 +15,7 @@ use crate::{
             ResponseParts, Usage,
         },
         convert,
-        handles::RequestHandle,
+        handles::{RequestHandle, ResponseHandle},
         state::{Imports, State},
     },
 };
@@ -31,8 +31,7 @@ impl HostRequestWithStore<State> for Imports {
 
     fn clone(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<Resource<RequestHandle>> {
         let table = &mut store.get().table;
-        let RequestHandle { request, hop } = table.get(&handle)?;
-        let copy = RequestHandle { request: request.clone(), hop: hop.clone() };
+        let copy = table.get(&handle)?.clone();
         Ok(table.push(copy)?)
     }
 
@@ -41,9 +40,10 @@ impl HostRequestWithStore<State> for Imports {
         handle: Resource<RequestHandle>,
         parts: RequestParts,
     ) -> Result<Resource<RequestHandle>> {
-        let table = &mut store.get().table;
+        let State { table, growth, .. } = store.get();
         let hop = table.get(&handle)?.hop.clone();
-        Ok(table.push(RequestHandle { request: Arc::new(convert::request_in(parts)), hop })?)
+        let made = Some(Arc::new(growth.make(convert::weight_of_request(&parts))?));
+        Ok(table.push(RequestHandle { request: Arc::new(convert::request_in(parts)), hop, made })?)
     }
 
     fn provider(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<String> {
@@ -99,41 +99,46 @@ impl HostResponseWithStore<State> for Imports {
         mut store: Access<'_, State, Self>,
         request: Resource<RequestHandle>,
         parts: ResponseParts,
-    ) -> Result<Resource<Answer>> {
-        let table = &mut store.get().table;
+    ) -> Result<Resource<ResponseHandle>> {
         // A handle that is not one is a fault of the guest's, even though nothing of the request is needed yet.
-        table.get(&request)?;
-        Ok(table.push(convert::response_in(parts, None).into())?)
+        store.get().table.get(&request)?;
+        make(store.get(), parts, None)
     }
 
-    fn parts(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<ResponseParts> {
-        Ok(convert::response_out(store.get().table.get(&handle)?.response()))
+    fn parts(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<ResponseParts> {
+        Ok(convert::response_out(store.get().table.get(&handle)?.answer.response()))
     }
 
     fn derive(
         mut store: Access<'_, State, Self>,
-        handle: Resource<Answer>,
+        handle: Resource<ResponseHandle>,
         parts: ResponseParts,
-    ) -> Result<Resource<Answer>> {
-        let table = &mut store.get().table;
-        let request_id = table.get(&handle)?.response().request_id.clone();
-        Ok(table.push(convert::response_in(parts, request_id).into())?)
+    ) -> Result<Resource<ResponseHandle>> {
+        let request_id = store.get().table.get(&handle)?.answer.response().request_id.clone();
+        make(store.get(), parts, request_id)
     }
 
-    fn usage(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<Usage> {
-        Ok(convert::usage_out(&store.get().table.get(&handle)?.response().usage))
+    fn usage(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<Usage> {
+        Ok(convert::usage_out(&store.get().table.get(&handle)?.answer.response().usage))
     }
 
-    fn model(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<String> {
-        Ok(store.get().table.get(&handle)?.response().model.clone())
+    fn model(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.answer.response().model.clone())
     }
 
-    fn provider(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<String> {
-        Ok(store.get().table.get(&handle)?.response().provider.clone())
+    fn provider(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.answer.response().provider.clone())
     }
 
-    fn drop(mut store: Access<'_, State, Self>, handle: Resource<Answer>) -> Result<()> {
+    fn drop(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
     }
+}
+
+/// An answer of the module's own.
+fn make(state: &mut State, parts: ResponseParts, request_id: Option<String>) -> Result<Resource<ResponseHandle>> {
+    let made = Some(state.growth.make(convert::weight_of_response(&parts))?);
+    let answer = Answer::from(convert::response_in(parts, request_id));
+    Ok(state.table.push(ResponseHandle { answer, writing: None, _made: made })?)
 }
