@@ -263,3 +263,30 @@ async fn one_that_was_built_before_streams_passes_them_on() {
     assert_eq!(a.requests()[1].sent_events, 0, "the answer is still coming");
     assert_eq!(read(stream).await.1.unwrap(), "one two three");
 }
+
+#[tokio::test]
+async fn one_that_keeps_the_answer_that_it_began_is_free_for_the_next_call() {
+    let a = replies([]).await;
+    let alone = "max_concurrent = 1\nmax_instances = 1";
+    let model = model(&a, STREAMED, "fault = \"keeps\"", alone, false).await;
+    for _ in 0..3 {
+        let (_, end) = read(ask(&model)).await;
+        assert!(!end.unwrap().is_empty());
+    }
+    // Whoever leaves takes the call along.
+    for _ in 0..3 {
+        soon(ask(&model).next()).await.unwrap().unwrap();
+    }
+    let (_, end) = read(ask(&model)).await;
+    assert!(!end.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn one_that_writes_what_nobody_can_read_stalls() {
+    let a = replies([]).await;
+    let model = model(&a, STREAMED, "fault = \"holds-back\"", "stall_seconds = 0.1", false).await;
+    let (pieces, end) = read(ask(&model)).await;
+    assert!(pieces.is_empty());
+    let ErrorKind::Module(failure) = end.unwrap_err().kind else { panic!("no error of the module") };
+    assert_eq!(failure.extensions["limit"], "stall_seconds");
+}

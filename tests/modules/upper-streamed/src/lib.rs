@@ -18,7 +18,7 @@ pub struct Settings {
     pub pause_ms: u64,
 }
 
-/// What happens after the first write.
+/// What happens after the first write, or instead of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
@@ -34,6 +34,10 @@ pub enum Fault {
     Waits,
     /// It goes on after the end.
     GoesOn,
+    /// It begins an answer, keeps it, and gives its inner's.
+    Keeps,
+    /// It writes, and never gives the answer.
+    HoldsBack,
 }
 
 impl Config for Settings {}
@@ -55,6 +59,17 @@ impl Module for Upper {
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        match self.settings.fault {
+            Some(Fault::Keeps) => {
+                std::mem::forget(stream::write(&request));
+                return inner::invoke(request).await;
+            }
+            Some(Fault::HoldsBack) => {
+                let (_answer, writer) = stream::write(&request);
+                go_on(&writer).await?;
+            }
+            _ => {}
+        }
         let reader = stream::read(inner::invoke(request.clone()).await?);
         let (fault, pause) = (self.settings.fault, self.settings.pause_ms.saturating_mul(1_000_000));
         Ok(stream::written(&request, async move |writer| {
@@ -118,9 +133,15 @@ async fn commit(fault: Fault, writer: &Writer) -> Result<(), Error> {
             clock::wait_for(86_400_000_000_000).await;
             Ok(())
         }
-        Fault::GoesOn => loop {
-            writer.write(vec![Event::Text("and on ".to_owned())]).await?;
-        },
+        Fault::GoesOn => go_on(writer).await,
+        // Not here.
+        Fault::Keeps | Fault::HoldsBack => Ok(()),
+    }
+}
+
+async fn go_on(writer: &Writer) -> Result<(), Error> {
+    loop {
+        writer.write(vec![Event::Text("and on ".to_owned())]).await?;
     }
 }
 
