@@ -21,6 +21,10 @@ use serde_json::{Map, Value};
 pub struct Reply {
     /// The text of an answer. Without it, and without an error, the answer repeats the last message.
     pub text: Option<String>,
+    /// The text so many times over.
+    pub repeat: Option<usize>,
+    /// The answer comes whole although it is wanted in events.
+    pub whole: bool,
     /// The answer also calls the tool `tool` with these arguments.
     pub tool_arguments: Option<Map<String, Value>>,
     /// What the error says.
@@ -66,20 +70,24 @@ impl Reply {
                 Err(error(kind, Failure::new(provider, message)))
             }
             None => {
-                let mut answer = answer(self.text.clone().unwrap_or_else(|| last_text(request)), provider);
-                if let Some(arguments) = &self.tool_arguments {
-                    let call = ToolCall {
-                        id: "call".to_owned(),
-                        name: "tool".to_owned(),
-                        arguments: arguments.clone(),
-                        extensions: Extensions::new(),
-                    };
+                let text = self.text.clone().unwrap_or_else(|| last_text(request));
+                let mut answer = answer(text.repeat(self.repeat.unwrap_or(1)), provider);
+                if let Some(call) = self.call() {
                     answer.content.push(ContentBlock::ToolUse(call));
                     answer.stop_reason = StopReason::ToolUse;
                 }
                 Ok(answer)
             }
         }
+    }
+}
+
+impl Reply {
+    /// The call for a tool, if there is one.
+    fn call(&self) -> Option<ToolCall> {
+        let arguments = self.tool_arguments.clone()?;
+        let (id, name) = ("call".to_owned(), "tool".to_owned());
+        Some(ToolCall { id, name, arguments, extensions: Extensions::new() })
     }
 }
 
@@ -167,12 +175,18 @@ impl Scripted {
 /// What a streamed answer says before an error, for each event.
 pub(super) const PIECE: &str = "piece ";
 
-/// The events of a streamed answer, or of the beginning of one that ends in an error.
-fn events(answer: Response, error: Option<ErrorKind>) -> Vec<Result<Event, ErrorKind>> {
+/// The events of a streamed answer, or of the beginning of one that ends in an error, in the midst of a call for a tool if
+/// one had begun.
+fn events(answer: Response, error: Option<ErrorKind>, begun: Option<ToolCall>) -> Vec<Result<Event, ErrorKind>> {
     let text = answer.text().unwrap_or_default();
     let mut events: Vec<_> = text.split_inclusive(' ').map(|piece| Ok(Event::Text(piece.to_owned()))).collect();
     match error {
-        Some(error) => events.push(Err(error)),
+        Some(error) => {
+            // A call for a tool that never closes.
+            let begun = begun.iter().flat_map(|call| tool_use(0, call));
+            events.extend(begun.take_while(|event| !matches!(event, Event::ToolUseEnd { .. })).map(Ok));
+            events.push(Err(error));
+        }
         None => {
             let mut calls = 0;
             for block in &answer.content {
@@ -231,9 +245,12 @@ impl Adapter for Scripted {
                 Err(error) if reply.after_events == 0 => return Err(error),
                 Err(error) => (answer(PIECE.repeat(reply.after_events), &self.name), Some(error)),
             };
+            if reply.whole && error.is_none() {
+                return Ok(Answer::from(answer));
+            }
             let head = Box::new(Response { content: Vec::new(), ..answer.clone() });
             let pace = Duration::from_secs_f64(reply.pace_seconds);
-            let events = stream::iter(events(answer, error)).then(move |event| async move {
+            let events = stream::iter(events(answer, error, reply.call())).then(move |event| async move {
                 tokio::time::sleep(pace).await;
                 event
             });
