@@ -30,7 +30,8 @@ const UNCHECKED: u32 = 64;
 /// An error before the first event is one of the call, which modules may have tried again or elsewhere. One after it ends
 /// the answer: it has the trail, and [what had arrived](Error::received). Nothing is asked again then.
 ///
-/// Nothing is sent until it is polled. Dropping it cancels the call and closes its connection.
+/// Nothing is sent until it is polled. Dropping it cancels the call and closes its connection. The deadline ends it where it
+/// is polled: drop a stream that is not to be read on, or its connection stays.
 ///
 /// ```no_run
 /// use arcllm::{Event, Message, Model};
