@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
+use tokio::runtime::Handle;
 
 use crate::{
     config::OnTrap,
@@ -17,6 +18,8 @@ pub(crate) struct Link {
     pub(crate) settings: Map<String, Value>,
     /// What the overrides of the load had to say, for errors that tell where a setting stands.
     pub(crate) asked: Option<Value>,
+    /// Where it was loaded, and its instances run.
+    pub(crate) runtime: Handle,
     now: ArcSwap<Current>,
 }
 
@@ -30,9 +33,9 @@ pub(crate) enum Current {
 }
 
 impl Link {
-    /// A link whose calls run on this.
+    /// A link that is loaded in this Tokio runtime and whose calls run on this.
     pub(crate) fn new(module: &str, settings: Map<String, Value>, asked: Option<Value>, current: Current) -> Self {
-        Self { module: module.into(), settings, asked, now: ArcSwap::from_pointee(current) }
+        Self { module: module.into(), settings, asked, runtime: Handle::current(), now: ArcSwap::from_pointee(current) }
     }
 
     /// What a call that begins now runs on. Neither locks nor waits.

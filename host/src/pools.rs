@@ -21,7 +21,7 @@ pub(crate) struct PoolKey {
     pub(crate) settings: String,
     pub(crate) sandbox: Sandbox,
     /// Tokio's: an instance runs, sleeps and ends with the one that it was made in.
-    pub(crate) runtime: Option<tokio::runtime::Id>,
+    pub(crate) runtime: tokio::runtime::Id,
 }
 
 /// The pools that are in use.

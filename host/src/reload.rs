@@ -152,7 +152,8 @@ impl Shared {
         let prepared = Arc::new(self.prepare_found(name, found).await?);
         let mut ready = Vec::new();
         for link in links {
-            ready.push(self.running(name, &prepared, &link.settings, link.asked.as_ref()).await?);
+            let running = self.running(name, &prepared, &link.settings, link.asked.as_ref(), &link.runtime);
+            ready.push(running.await?);
         }
         for (link, current) in links.iter().zip(ready) {
             self.accept(name, prepared.clone(), &current);

@@ -1,18 +1,28 @@
 //! A program with several Tokio runtimes, as the tests of a program have: one each, some of which rest while others run.
 
-use arcllm::{Host, Message, Overrides, Response};
+use arcllm::{Host, Message, Model, Overrides, Response};
 use arcllm_simulator::Reply;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::scene::{FAST, around, replies, soon};
+use crate::{
+    scene::{FAST, around, replies, soon},
+    support::Folder,
+};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-async fn ask(host: &Host) -> Response {
-    let model = soon(host.load_model("a", Overrides::new())).await.unwrap();
+async fn load(host: &Host) -> Model {
+    soon(host.load_model("a", Overrides::new())).await.unwrap()
+}
+
+async fn ask(model: &Model) -> Response {
     soon(model.invoke(&[Message::user("Hi")], &[])).await.unwrap()
+}
+
+async fn load_and_ask(host: &Host) -> Response {
+    ask(&load(host).await).await
 }
 
 #[test]
@@ -23,10 +33,25 @@ fn none_waits_for_another() {
     let folder = around(&a).host("watch = false").module("retry", FAST).folder().unwrap();
     let host = folder.host().unwrap();
     let (first, second) = (runtime(), runtime());
-    assert_eq!(first.block_on(ask(&host)).trail.len(), 2);
+    assert_eq!(first.block_on(load_and_ask(&host)).trail.len(), 2);
     // It rests: nobody polls its tasks, timers and connections.
-    assert_eq!(second.block_on(ask(&host)).trail.len(), 2);
+    assert_eq!(second.block_on(load_and_ask(&host)).trail.len(), 2);
     // It is gone, and with it what ran on it.
     drop(first);
-    assert_eq!(second.block_on(ask(&host)).trail.len(), 2);
+    assert_eq!(second.block_on(load_and_ask(&host)).trail.len(), 2);
+}
+
+#[test]
+fn a_reload_in_one_leaves_the_others_their_own() {
+    let servers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let a = servers.block_on(replies([Reply::status(503), Reply::text("Hello."), Reply::status(503)]));
+    let folder = Folder::new(&around(&a).host("watch = false").module("retry", FAST).to_string()).unwrap();
+    let host = folder.host().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let model = first.block_on(load(&host));
+    assert_eq!(first.block_on(ask(&model)).trail.len(), 2);
+    folder.write("modules/retry.wasm", arcllm_builtin::find("retry").unwrap().wasm).unwrap();
+    assert_eq!(second.block_on(soon(host.reload())).replaced, ["retry"]);
+    // Where it was reloaded rests.
+    assert_eq!(first.block_on(ask(&model)).trail.len(), 2);
 }
