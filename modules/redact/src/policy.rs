@@ -64,7 +64,7 @@ impl Placeholders {
         placeholder
     }
 
-    /// Forgets how to put back what is noted from now on: call this between the request and its response.
+    /// Those that stand for something by now. Taken between the request and its response, they are the request's.
     pub fn known(&self) -> HashSet<String> {
         self.back.keys().cloned().collect()
     }
@@ -201,10 +201,10 @@ mod tests {
     }
 
     #[test]
-    fn a_megabyte_of_anything_is_searched_at_once() {
+    fn a_megabyte_of_what_only_begins_like_something_is_searched_at_once() {
         for piece in ["@", "1", "1 ", "a", "+1", "A1", "1.", "[", "(555) ", "a@b"] {
             let text = piece.repeat((1 << 20) / piece.len());
-            policy().redacted(&text, &mut Placeholders::default());
+            assert_eq!(policy().redacted(&text, &mut Placeholders::default()), None, "{piece}");
         }
     }
 
