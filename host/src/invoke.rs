@@ -8,9 +8,9 @@ use std::{
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cancel::Cancel,
     error::ErrorKind,
     held::Held,
     provider::Upstream,
@@ -84,17 +84,25 @@ impl Invoke {
     /// The attempts from this one on, in the order in which they began. One that is under way ends here for whoever asks.
     pub(crate) fn attempts(&self, since: usize) -> Vec<Attempt> {
         let state = self.state();
-        let entries = state.trail.get(since..).unwrap_or_default();
-        let seen = |entry: &Entry| match entry.since {
-            None => entry.attempt.clone(),
-            Some(begun) => {
-                // Its answer is coming.
-                let committed = entry.attempt.outcome == Outcome::Ok;
-                let outcome = if committed { Outcome::Ok } else { self.cut_short() };
-                Attempt { took: begun.elapsed(), outcome, ..entry.attempt.clone() }
-            }
-        };
-        entries.iter().map(seen).collect()
+        state.trail.get(since..).unwrap_or_default().iter().map(|entry| self.seen(entry)).collect()
+    }
+
+    /// The attempts, for whoever is the last to ask.
+    pub(crate) fn trail(&self) -> Vec<Attempt> {
+        let mut state = self.state();
+        if state.trail.iter().any(|entry| entry.since.is_some()) {
+            // They are still to be written down.
+            return state.trail.iter().map(|entry| self.seen(entry)).collect();
+        }
+        std::mem::take(&mut state.trail).into_iter().map(|entry| entry.attempt).collect()
+    }
+
+    fn seen(&self, entry: &Entry) -> Attempt {
+        let Some(begun) = entry.since else { return entry.attempt.clone() };
+        // Its answer may be coming.
+        let committed = entry.attempt.outcome == Outcome::Ok;
+        let outcome = if committed { Outcome::Ok } else { self.cut_short() };
+        Attempt { took: begun.elapsed(), outcome, ..entry.attempt.clone() }
     }
 
     /// Why nobody waits for an answer any more.
@@ -205,7 +213,7 @@ pub(crate) struct Call {
     /// What the modules on its way run on.
     pub(crate) held: Held,
     /// Fires when whoever asks no longer wants the answer.
-    pub(crate) cancel: CancellationToken,
+    pub(crate) cancel: Cancel,
     /// What whoever asks is seen doing.
     pub(crate) span: Scope,
 }

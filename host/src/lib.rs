@@ -68,6 +68,7 @@
 
 mod adapter;
 mod answer;
+mod cancel;
 mod chain;
 mod check;
 mod config;

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     answer::Answer,
+    cancel::{Cancel, CancelOnDrop},
     error::{Error, ErrorKind, Failure},
     host::Shared,
     invoke::{Call, Invoke},
@@ -115,8 +115,8 @@ impl Model {
             () = late(invoke.clone(), dropped) => Err(ErrorKind::DeadlineExceeded),
         };
         let result = match result {
-            Ok(response) => Ok(Response { trail: invoke.attempts(0), ..response }),
-            Err(kind) => Err(Error { trail: invoke.attempts(0), ..kind.into() }),
+            Ok(response) => Ok(Response { trail: invoke.trail(), ..response }),
+            Err(kind) => Err(Error { trail: invoke.trail(), ..kind.into() }),
         };
         observed.end(result.as_ref());
         result
@@ -146,8 +146,8 @@ impl Model {
         }
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
         let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call(), streamed);
-        let cancel = CancellationToken::new();
-        let dropped = cancel.clone().drop_guard();
+        let cancel = Cancel::default();
+        let dropped = cancel.on_drop();
         let observed = Observed::begin(&*self.chain, self.meters.clone(), &request, self.shared.config.trace_content);
         let span = observed.span.clone();
         let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel, span };
@@ -173,12 +173,12 @@ pub(crate) struct Begun {
     pub(crate) invoke: Arc<Invoke>,
     pub(crate) observed: Observed,
     /// Cancels the call.
-    pub(crate) dropped: DropGuard,
+    pub(crate) dropped: CancelOnDrop,
 }
 
 /// Waits until the deadline, cancels the call, and gives the chain the time to say what it was doing. Dropped before, it
 /// cancels the call too.
-pub(crate) async fn late(invoke: Arc<Invoke>, call: DropGuard) {
+pub(crate) async fn late(invoke: Arc<Invoke>, call: CancelOnDrop) {
     match invoke.deadline() {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

@@ -70,7 +70,7 @@ impl Shared {
         name: &str,
         prepared: &Prepared,
     ) -> Result<(Instance, Description), ConfigError> {
-        let caps = prepared.share().caps;
+        let caps = prepared.share(self.config.modules_memory_mb).caps;
         let starting = Instance::start(name.into(), &prepared.compiled, caps, &*self.state_store).await;
         let mut instance = starting.map_err(|reason| prepared.failed(name, "start", &reason))?;
         let described = instance.describe().await;
@@ -224,13 +224,19 @@ impl Prepared {
         error.key(format!("modules.{name}"))
     }
 
-    /// How calls share the module's instances.
-    pub(crate) fn share(&self) -> Share {
+    /// How calls share the module's instances, where those of the process may take so much memory. Many share one where
+    /// the module forwards what it is given; few where it copies that.
+    pub(crate) fn share(&self, modules_memory_mb: u64) -> Share {
         let is_built_in = self.origin == Origin::BuiltIn;
-        let default = if is_built_in { 1000 } else { 1 };
+        let default = match is_built_in {
+            true if self.compiled.forwards() => 1000,
+            true => 16,
+            false => 1,
+        };
         let alone = self.sandbox.fresh || self.compiled.blocks;
         let most = if alone { 1 } else { self.sandbox.max_concurrent.unwrap_or(default) };
-        Share::new(&self.sandbox, most, is_built_in)
+        let modules_memory = usize::try_from(modules_memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+        Share::new(&self.sandbox, most, modules_memory, is_built_in)
     }
 }
 

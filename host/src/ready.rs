@@ -77,7 +77,14 @@ impl Shared {
         let (compiled, settings) = (prepared.compiled.clone(), key.settings.clone());
         // A reload may come from another one.
         let _inside = runtime.enter();
-        let pool = Pool::new(name.into(), compiled, settings, prepared.share(), self.state_store.clone(), instance);
+        let pool = Pool::new(
+            name.into(),
+            compiled,
+            settings,
+            prepared.share(self.config.modules_memory_mb),
+            self.state_store.clone(),
+            instance,
+        );
         Ok(Current::Runs { origin, digest, pool: self.pools.share(key, pool) })
     }
 }

@@ -4,9 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cancel::Cancel,
     chain::place,
     config::{Config, ConfigError, ModuleConfig, Overrides, Sandbox},
     find::is_name,
@@ -115,7 +115,7 @@ impl Host {
             Invoke::start(self.shared.config.deadline, self.shared.seed, 0, false),
             Held::default(),
             false,
-            CancellationToken::new(),
+            Cancel::default(),
             Scope::default(),
         );
         instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))

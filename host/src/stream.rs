@@ -113,14 +113,14 @@ impl ResponseStream {
         let Some(Running { invoke, observed, source, .. }) = self.running.take() else { return kind.into() };
         // With it goes the attempt, whose end belongs into the trail.
         drop(source);
-        let error = Error { kind, trail: invoke.attempts(0), received };
+        let error = Error { kind, trail: invoke.trail(), received };
         observed.end(Err(&error));
         error
     }
 
     fn end(&mut self, mut response: Box<Response>) -> Event {
         if let Some(Running { invoke, observed, .. }) = self.running.take() {
-            response.trail = invoke.attempts(0);
+            response.trail = invoke.trail();
             observed.end(Ok(&response));
         }
         Event::End(response)

@@ -133,9 +133,10 @@ async fn each_limit_ends_the_call_by_its_name_and_the_next_call_works() {
 
 #[tokio::test]
 async fn the_default_limits_are_there() {
-    // Those that are reached in less than a second.
+    // Those that are reached in less than a second. What a call can hand to the host fits no memory of one call.
     for (fault, setting, expected) in FAULTS {
-        if ["cpu_seconds = 0.05", "stall_seconds = 0.1", "log_kb_per_second = 1"].contains(&setting) {
+        let left_out = ["cpu_seconds = 0.05", "stall_seconds = 0.1", "log_kb_per_second = 1", "hostcall_mb = 2"];
+        if left_out.contains(&setting) {
             continue;
         }
         let pair = Pair::load(Gate::open(), &format!("fault = \"{fault}\""), "max_concurrent = 1").await;
@@ -191,7 +192,7 @@ async fn a_trap_takes_along_whoever_shares_the_instance_and_nobody_else() {
     // Five share two instances: three fill the first, and this one comes third into the second.
     let error = ask(&pair.bad).await.unwrap_err();
     assert_eq!(limit(&error), None);
-    assert!(error.to_string().contains("3 calls shared the instance (max_concurrent"), "{error}");
+    assert!(!error.to_string().contains("shared"), "it was served again, alone: {error}");
     gate.open.add_permits(5);
     let ended: Vec<_> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
     let taken_along: Vec<_> = ended.iter().filter_map(|ended| ended.as_ref().err()).collect();

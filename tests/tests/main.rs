@@ -25,6 +25,7 @@ mod replace_module;
 mod retry;
 mod runtimes;
 mod scene;
+mod sharing;
 mod streaming;
 mod support;
 mod toolchains;

@@ -48,6 +48,8 @@ pub struct Config {
     pub order: Vec<String>,
     /// `host.deadline_seconds`: one budget for a whole invoke.
     pub deadline: Duration,
+    /// `host.modules_memory_mb`: how much memory the module instances of the process may take, in binary megabytes.
+    pub modules_memory_mb: u64,
     /// `host.trace_content`: whether spans hold the messages.
     pub trace_content: bool,
     /// `[providers.*]`, presets included.
@@ -116,6 +118,7 @@ impl Config {
         let watch = host.flag("watch")?.unwrap_or(true);
         let order = host.texts("order")?;
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
+        let modules_memory_mb = host.count("modules_memory_mb")?.unwrap_or(1024);
         let trace_content = host.flag("trace_content")?.unwrap_or(false);
         host.finish()?;
         let providers = read_providers(root.sections("providers")?, &document, &defaults)?;
@@ -142,6 +145,7 @@ impl Config {
             watch,
             order,
             deadline,
+            modules_memory_mb,
             trace_content,
             providers,
             modules,

@@ -97,8 +97,8 @@ impl Default for Limits {
             cpu: Duration::from_secs(5),
             // Above the longest wait that retry makes by default: a module that blocks waits where the host cannot see it.
             stall: Duration::from_secs(120),
-            // A copy or two have to fit the memory of one call, which would be used up first.
-            hostcall_mb: 16,
+            // More would not fit the memory of one call.
+            hostcall_mb: 64,
             log_lines_per_second: 1000,
             log_kb_per_second: 1024,
         }

@@ -1,6 +1,6 @@
 //! The calls of one instance, seen from outside: who waits for them, whether they get on, and when the instance is done.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use slab::Slab;
 use tokio::{sync::oneshot, time::Instant};
@@ -9,6 +9,7 @@ use super::{
     failed::{Failed, Outcome},
     handles::Hop,
 };
+use crate::request::Request;
 
 /// How long a guest may go on with a call that nobody waits for.
 const LINGER: Duration = Duration::from_millis(500);
@@ -18,6 +19,8 @@ const LINGER: Duration = Duration::from_millis(500);
 pub(super) struct Terms {
     /// How many calls share it.
     pub(super) most: u32,
+    /// How many bytes of content those calls may have in all, where the module copies it. One call may have more.
+    pub(super) content: usize,
     /// How many calls it serves in all.
     pub(super) calls: u64,
     /// For how long it stays without a call.
@@ -26,10 +29,34 @@ pub(super) struct Terms {
     pub(super) stall: Duration,
 }
 
+/// A call that no instance has begun with.
+pub(super) struct Job {
+    pub(super) request: Arc<Request>,
+    pub(super) hop: Arc<Hop>,
+    /// Where its answer goes.
+    pub(super) reply: oneshot::Sender<Outcome>,
+    /// Bytes of content that the guest copies.
+    pub(super) content: usize,
+    /// Whether it must not share an instance: the one that it shared before has ended.
+    pub(super) alone: bool,
+}
+
+impl Job {
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
 /// The calls of an instance.
 pub(super) struct Calls {
     terms: Terms,
+    /// Those that it has taken and not begun with.
+    waiting: VecDeque<Job>,
+    /// Those that it has begun with.
     entries: Slab<Entry>,
+    /// Bytes of content of all of them.
+    content: usize,
     /// How many more it takes.
     left: u64,
     /// Whether it takes no more, though it serves those that it has.
@@ -38,11 +65,12 @@ pub(super) struct Calls {
     idle: Option<Instant>,
 }
 
-/// One call of an instance.
+/// A call that the instance has begun with.
 struct Entry {
     hop: Arc<Hop>,
     /// Absent once it was answered in the guest's stead.
     reply: Option<oneshot::Sender<Outcome>>,
+    content: usize,
     seen: Seen,
 }
 
@@ -77,46 +105,80 @@ impl Entry {
 /// What came of asking an instance to take a call.
 pub(super) enum Taken {
     /// It did; `last` tells that it takes no other for now.
-    Seat { key: usize, last: bool },
-    /// It takes none; the reply is given back.
-    Refused(oneshot::Sender<Outcome>),
+    Seat { last: bool },
+    /// It takes none for now.
+    Closed(Job),
+    /// It takes others, but not this one, or not now.
+    Unfit(Job),
+}
+
+/// A call that the guest is to begin with.
+pub(super) struct Begun {
+    pub(super) request: Arc<Request>,
+    pub(super) hop: Arc<Hop>,
+    pub(super) key: usize,
 }
 
 /// A call that has ended.
 pub(super) struct Left {
     /// Whether the instance took none before, and does now.
     pub(super) reopened: bool,
+    /// Whether it has no call.
+    pub(super) is_idle: bool,
     /// Whether the instance is done.
     pub(super) is_over: bool,
 }
 
 impl Calls {
     pub(super) fn new(terms: Terms) -> Self {
-        Self { terms, entries: Slab::new(), left: terms.calls, closed: false, idle: None }
+        let (waiting, entries) = (VecDeque::new(), Slab::new());
+        Self { terms, waiting, entries, content: 0, left: terms.calls, closed: false, idle: None }
     }
 
-    /// A seat for this call, unless all are taken or the instance takes no more.
-    pub(super) fn take(&mut self, hop: &Arc<Hop>, reply: oneshot::Sender<Outcome>) -> Taken {
+    /// Takes this call, if there is room for it.
+    pub(super) fn take(&mut self, job: Job) -> Taken {
         if self.closed || self.is_full() {
-            return Taken::Refused(reply);
+            return Taken::Closed(job);
+        }
+        let fits = !job.alone && self.content.saturating_add(job.content) <= self.terms.content;
+        if !fits && !self.is_idle() {
+            return Taken::Unfit(job);
         }
         self.left = self.left.saturating_sub(1);
-        self.closed = self.left == 0;
+        self.closed = self.left == 0 || job.alone;
         self.idle = None;
-        let key = self.entries.insert(Entry { hop: hop.clone(), reply: Some(reply), seen: Seen::Nowhere });
-        Taken::Seat { key, last: self.closed || self.is_full() }
+        self.content = self.content.saturating_add(job.content);
+        self.waiting.push_back(job);
+        Taken::Seat { last: self.closed || self.is_full() }
     }
 
-    /// Where the answer of the call with this seat goes, if anybody waits for it.
+    /// The next call that the guest is to begin with.
+    pub(super) fn begin(&mut self) -> Option<Begun> {
+        let Job { request, hop, reply, content, .. } = self.waiting.pop_front()?;
+        let entry = Entry { hop: hop.clone(), reply: Some(reply), content, seen: Seen::Nowhere };
+        Some(Begun { request, hop, key: self.entries.insert(entry) })
+    }
+
+    /// Gives back the calls that the guest has not begun with. Tells whether it takes calls again.
+    pub(super) fn give_back(&mut self) -> (VecDeque<Job>, bool) {
+        let was_full = self.is_full();
+        let given = std::mem::take(&mut self.waiting);
+        self.content = given.iter().fold(self.content, |content, job| content.saturating_sub(job.content));
+        (given, was_full && !self.is_full() && !self.closed)
+    }
+
+    /// Where the answer of this call goes, if anybody waits for it.
     pub(super) fn reply(&mut self, key: usize) -> Option<oneshot::Sender<Outcome>> {
         self.entries.get_mut(key)?.reply.take()
     }
 
-    /// Takes the call with this seat out.
+    /// Takes this call out.
     pub(super) fn leave(&mut self, key: usize) -> Left {
         let was_full = self.is_full();
-        self.entries.try_remove(key);
-        Left { reopened: was_full && !self.closed, is_over: self.is_over() }
+        if let Some(entry) = self.entries.try_remove(key) {
+            self.content = self.content.saturating_sub(entry.content);
+        }
+        Left { reopened: was_full && !self.closed, is_idle: self.is_idle(), is_over: self.is_over() }
     }
 
     /// Takes no more calls.
@@ -124,9 +186,21 @@ impl Calls {
         self.closed = true;
     }
 
+    /// Takes no more calls if it has none. Tells whether it did that now.
+    pub(super) fn close_if_idle(&mut self) -> bool {
+        let closes = !self.closed && self.is_idle();
+        self.closed |= closes;
+        closes
+    }
+
+    /// Whether it takes no more calls.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Whether the instance takes no more, and nobody waits for those that it has.
     pub(super) fn is_over(&self) -> bool {
-        self.closed && !self.entries.iter().any(|(_, entry)| entry.is_awaited())
+        self.closed && self.waiting.is_empty() && !self.entries.iter().any(|(_, entry)| entry.is_awaited())
     }
 
     /// Answers calls that make no progress, and closes the instance when it is idle or goes on with what nobody waits for.
@@ -150,21 +224,27 @@ impl Calls {
                 entry.answer(Failed::stalled());
             }
         }
-        let is_idle = self.entries.is_empty() && now.duration_since(*self.idle.get_or_insert(now)) >= self.terms.idle;
+        let is_idle = self.is_idle() && now.duration_since(*self.idle.get_or_insert(now)) >= self.terms.idle;
         self.closed |= is_idle;
     }
 
-    /// Closes the instance and answers whatever is left in its stead.
-    pub(super) fn end(&mut self, why: &Failed) {
+    /// Closes the instance, answers what it has begun with in its stead, and gives back the rest.
+    pub(super) fn end(&mut self, why: &Failed) -> VecDeque<Job> {
         self.closed = true;
         let shared = self.entries.iter().filter(|(_, entry)| entry.is_awaited()).count();
         for mut entry in self.entries.drain() {
             let failed = why.for_call(&entry.hop, shared);
             entry.answer(failed);
         }
+        self.give_back().0
+    }
+
+    fn is_idle(&self) -> bool {
+        self.entries.is_empty() && self.waiting.is_empty()
     }
 
     fn is_full(&self) -> bool {
-        self.entries.len() >= usize::try_from(self.terms.most).unwrap_or(usize::MAX)
+        let calls = self.entries.len().saturating_add(self.waiting.len());
+        calls >= usize::try_from(self.terms.most).unwrap_or(usize::MAX)
     }
 }

@@ -35,6 +35,9 @@ pub(crate) const GRANTS: [&str; 2] = ["models", "state"];
 /// What looks into an answer.
 const READING: [&str; 3] = ["[method]response.parts", "[method]response.derive", "[method]response.usage"];
 
+/// What looks into a request.
+const READS_REQUESTS: &str = "[method]request.parts";
+
 /// What a module does with answers that come in events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +56,8 @@ pub(crate) struct Compiled {
     /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
     pub(crate) imports: Vec<String>,
     pub(crate) streams: Streams,
+    /// Whether it looks into requests, and so copies them.
+    pub(crate) copies: bool,
     /// Whether its calls hold up the whole instance.
     pub(crate) blocks: bool,
     pub(crate) exports: ExportsPre,
@@ -80,6 +85,7 @@ impl Compiled {
         let kind = component.component_type();
         let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
         let streams = streams(runtime, &kind);
+        let copies = types(runtime, &kind).any(|name| name == READS_REQUESTS);
         let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
         let (provider, blocks) = exports::check(&exports)?;
         // So do the sleeps of WASI 0.2.
@@ -89,7 +95,12 @@ impl Compiled {
         })?;
         let exports = ExportsPre::new(pre, &component, provider)
             .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
-        Ok(Self { digest, imports, streams, blocks, exports })
+        Ok(Self { digest, imports, streams, copies, blocks, exports })
+    }
+
+    /// Whether it copies neither requests nor answers.
+    pub(crate) fn forwards(&self) -> bool {
+        !self.copies && self.streams == Streams::Forwards
     }
 
     /// What it imports beyond what every module may: what config has to grant.
@@ -106,18 +117,24 @@ impl Compiled {
 
 /// A module imports no more than it uses, so its imports tell whether it looks into answers at all.
 fn streams(runtime: &Runtime, kind: &types::Component) -> Streams {
-    let mut streams = Streams::Forwards;
-    for (name, item) in kind.imports(&runtime.engine) {
-        if name.starts_with("arcllm:llm/streams@") {
-            return Streams::Reads;
-        }
-        if let (true, types::ComponentItem::ComponentInstance(types)) = (name.starts_with("arcllm:llm/types@"), item.ty)
-            && types.exports(&runtime.engine).any(|(name, _)| READING.contains(&name))
-        {
-            streams = Streams::Whole;
-        }
+    if kind.imports(&runtime.engine).any(|(name, _)| name.starts_with("arcllm:llm/streams@")) {
+        Streams::Reads
+    } else if types(runtime, kind).any(|name| READING.contains(&name.as_str())) {
+        Streams::Whole
+    } else {
+        Streams::Forwards
     }
-    streams
+}
+
+/// The functions of `arcllm:llm/types` that it imports.
+fn types(runtime: &Runtime, kind: &types::Component) -> impl Iterator<Item = String> {
+    let functions = |(name, item): (&str, types::ComponentExtern)| match item.ty {
+        types::ComponentItem::ComponentInstance(types) if name.starts_with("arcllm:llm/types@") => {
+            types.exports(&runtime.engine).map(|(name, _)| name.to_owned()).collect()
+        }
+        _ => Vec::new(),
+    };
+    kind.imports(&runtime.engine).flat_map(functions).collect::<Vec<_>>().into_iter()
 }
 
 /// The first eight bytes tell a component from a core module, and both from anything else.

@@ -4,13 +4,17 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
 };
 
+use tokio::{
+    runtime::{Handle, Id},
+    sync::Semaphore,
+};
 use wasmtime::{AsContextMut, Engine, Result, Store, StoreContextMut, UpdateDeadline};
 
 use super::{
@@ -43,25 +47,54 @@ pub(super) fn ticks() -> u64 {
     TICKS.load(Ordering::Relaxed)
 }
 
+/// As many turns to compute for long as a runtime has threads.
+pub(super) fn turns(runtime: &Handle) -> Arc<Semaphore> {
+    static TURNS: Mutex<Vec<(Id, Weak<Semaphore>)>> = Mutex::new(Vec::new());
+    let mut all = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|(_, turns)| turns.strong_count() > 0);
+    let known = all.iter().find(|(id, _)| *id == runtime.id()).and_then(|(_, turns)| turns.upgrade());
+    known.unwrap_or_else(|| {
+        let turns = Arc::new(Semaphore::new(runtime.metrics().num_workers()));
+        all.push((runtime.id(), Arc::downgrade(&turns)));
+        turns
+    })
+}
+
 /// When an instance's event loop began to run, so that ticks which passed while it slept are not counted.
 #[derive(Default)]
-pub(crate) struct Meter(AtomicU64);
+pub(crate) struct Meter {
+    since: AtomicU64,
+    /// Whether a guest has yielded while it computed since the loop began to run.
+    yielded: AtomicBool,
+    /// Whether one had when the loop last stopped.
+    computing: AtomicBool,
+}
 
 impl Meter {
+    /// Runs what an instance does once, and notes when.
+    pub(super) fn run<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.since.store(ticks(), Ordering::Relaxed);
+        self.yielded.store(false, Ordering::Relaxed);
+        let done = act();
+        self.computing.store(self.yielded.load(Ordering::Relaxed), Ordering::Relaxed);
+        done
+    }
+
     /// Runs what an instance does, and notes when it runs.
     pub(super) async fn watch<F: Future>(&self, doing: F) -> F::Output {
         let mut doing = pin!(doing);
-        poll_fn(|context| {
-            self.0.store(ticks(), Ordering::Relaxed);
-            doing.as_mut().poll(context)
-        })
-        .await
+        poll_fn(|context| self.run(|| doing.as_mut().poll(context))).await
+    }
+
+    /// Whether a guest has been computing since the last tick or longer, and goes on.
+    pub(super) fn is_computing(&self) -> bool {
+        self.computing.load(Ordering::Relaxed)
     }
 
     /// The ticks since it began, or since they were last asked for.
     fn ticks(&self) -> u64 {
         let now = ticks();
-        now.saturating_sub(self.0.swap(now, Ordering::Relaxed))
+        now.saturating_sub(self.since.swap(now, Ordering::Relaxed))
     }
 }
 
@@ -83,7 +116,10 @@ pub(super) fn limit(store: &mut Store<State>) {
                 store.data_mut().culprit = Some(hop);
                 Err(Limit::Cpu.into())
             }
-            Some(_) => Ok(UpdateDeadline::Yield(1)),
+            Some(_) => {
+                meter.yielded.store(true, Ordering::Relaxed);
+                Ok(UpdateDeadline::Yield(1))
+            }
             None => {
                 outside = outside.checked_sub(ticks).ok_or(Limit::Cpu)?;
                 Ok(UpdateDeadline::Yield(1))

@@ -10,30 +10,20 @@ use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic},
     task::{Context, Poll, Wake, Waker},
 };
 
 use futures::{future::BoxFuture, task::AtomicWaker};
+use tokio::runtime::Handle;
 
+use self::turn::Turn;
 use super::cpu;
+
+mod turn;
 
 /// How many polls whoever hands over work makes, before it leaves the rest to the tasks of the loops.
 const POLLS: usize = 64;
-
-/// Nothing to do.
-const IDLE: u8 = 0;
-/// Somebody is about to poll it.
-const SCHEDULED: u8 = 1;
-/// It is being polled.
-const RUNNING: u8 = 2;
-/// It is being polled, and has to be once more.
-const AGAIN: u8 = 3;
-/// It has ended.
-const OVER: u8 = 4;
 
 thread_local! {
     /// The loops that this thread is about to poll; absent while it polls none.
@@ -42,20 +32,10 @@ thread_local! {
 
 /// An event loop.
 pub(super) struct Loop {
-    state: AtomicU8,
+    turn: Turn,
     future: Mutex<Option<BoxFuture<'static, ()>>>,
     /// Wakes the loop's own task.
     task: AtomicWaker,
-}
-
-/// Starts an event loop. If this thread is handing over work, it polls the loop soon.
-pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-    // What a loop uses up is not the budget of the task that happens to poll it.
-    let future = Mutex::new(Some(Box::pin(tokio::task::unconstrained(future)) as BoxFuture<'static, ()>));
-    let started = Arc::new(Loop { state: AtomicU8::new(SCHEDULED), future, task: AtomicWaker::new() });
-    started.clone().schedule();
-    let task = Task(started);
-    tokio::spawn(std::future::poll_fn(move |context| task.poll(context)));
 }
 
 /// Does something that may hand work to loops, and has them do it. From within a loop they do it afterwards.
@@ -96,6 +76,28 @@ impl Drop for End {
 }
 
 impl Loop {
+    /// A loop that has not been started.
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { turn: Turn::new(), future: Mutex::new(None), task: AtomicWaker::new() })
+    }
+
+    /// Starts the loop, whose own task runs there. If this thread is handing over work, it polls the loop soon.
+    pub(super) fn start(self: &Arc<Self>, runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
+        // What a loop uses up is not the budget of the task that happens to poll it.
+        let future = Box::pin(tokio::task::unconstrained(future));
+        *self.future.lock().unwrap_or_else(PoisonError::into_inner) = Some(future);
+        self.clone().schedule();
+        let task = Task(self.clone());
+        runtime.spawn(std::future::poll_fn(move |context| task.poll(context)));
+    }
+
+    /// Has the loop polled: by this thread soon, if it is handing over work, or else by the loop's own task.
+    pub(super) fn wake(self: &Arc<Self>) {
+        if self.turn.wake() {
+            self.clone().schedule();
+        }
+    }
+
     fn schedule(self: Arc<Self>) {
         let elsewhere = READY.with_borrow_mut(|ready| match ready {
             Some(ready) => {
@@ -111,16 +113,13 @@ impl Loop {
 
     /// Polls the loop, if that is due and nobody else does.
     fn run(self: Arc<Self>) {
-        if self.state.compare_exchange(SCHEDULED, RUNNING, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        if !self.turn.take() {
             return;
         }
         if self.poll() {
             self.end();
-        } else if self.state.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            // Woken meanwhile, or ended with its runtime.
-            if self.state.compare_exchange(AGAIN, SCHEDULED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                self.schedule();
-            }
+        } else if self.turn.pause() {
+            self.schedule();
         }
     }
 
@@ -135,7 +134,7 @@ impl Loop {
     }
 
     fn end(&self) {
-        self.state.store(OVER, Ordering::Release);
+        self.turn.end();
         let ended = self.future.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(ended);
         self.task.wake();
@@ -144,14 +143,11 @@ impl Loop {
 
 impl Wake for Loop {
     fn wake(self: Arc<Self>) {
-        let next = |state| match state {
-            IDLE => Some(SCHEDULED),
-            RUNNING => Some(AGAIN),
-            _ => None,
-        };
-        if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(IDLE) {
-            self.schedule();
-        }
+        Loop::wake(&self);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        Loop::wake(self);
     }
 }
 
@@ -162,16 +158,13 @@ impl Task {
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
         self.0.task.register(context.waker());
         with(|| self.0.clone().run());
-        match self.0.state.load(Ordering::Acquire) {
-            OVER => Poll::Ready(()),
-            _ => Poll::Pending,
-        }
+        if self.0.turn.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if self.0.state.load(Ordering::Acquire) != OVER {
+        if !self.0.turn.is_over() {
             self.0.end();
         }
     }

@@ -6,6 +6,7 @@ use super::{
     component::Origin,
     handles::{Hop, Place},
     limits::Limit,
+    room,
 };
 use crate::{
     answer::Answer,
@@ -33,10 +34,10 @@ pub(crate) struct Failed {
 enum Whose {
     /// Every call.
     All,
-    /// The calls that the guest had begun with: others can go to another instance.
+    /// The calls of one instance, which has ended.
     Begun,
-    /// A call that the guest had not begun with.
-    Untouched,
+    /// A call that may not be to blame for it: others shared the instance.
+    Others,
 }
 
 impl Failed {
@@ -59,14 +60,26 @@ impl Failed {
         Self::of_limit(Limit::Stall)
     }
 
-    /// Too many calls wait for an instance.
-    pub(super) fn overloaded() -> Self {
-        Self::of_limit(Limit::Queued)
+    /// No instance can serve the call, and no more calls may wait for one. `limit` stands in the way of an instance.
+    pub(super) fn overloaded(limit: Limit, waiting: u32) -> Self {
+        match limit {
+            Limit::Running | Limit::ModulesMemory => {
+                let (instances, mb) = room::taken();
+                let reason = format!("{limit}: there are {instances}, which take {mb} MB");
+                Self { limit: Some(limit), ..Self::new(reason) }
+            }
+            _ => {
+                let reason = format!("it is overloaded: {waiting} calls wait for an instance already (max_queued)");
+                Self { limit: Some(Limit::Queued), ..Self::new(reason) }
+            }
+        }
     }
 
-    /// There is no room for one more instance.
-    pub(super) fn crowded() -> Self {
-        Self::of_limit(Limit::Instances)
+    /// The content of a call is too large for the module, which copies it.
+    pub(crate) fn too_large(what: &str, bytes: usize, most: usize, limit: Limit) -> Self {
+        let mb = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+        let reason = format!("the {what} is too large for it: {:.1} MB, and it takes {:.1} MB", mb(bytes), mb(most));
+        Self { limit: Some(limit), ..Self::new(format!("{reason} ({})", limit.setting())) }
     }
 
     /// The module's file is not there any more.
@@ -79,9 +92,14 @@ impl Failed {
         Self { whose: Whose::Begun, ..Self::new("its instance was retired") }
     }
 
-    /// Whether the guest had not begun with the call, so that another instance can serve it.
-    pub(super) fn is_untouched(&self) -> bool {
-        self.whose == Whose::Untouched
+    /// Whether no instance would do better.
+    pub(super) fn concerns_all(&self) -> bool {
+        self.whose == Whose::All
+    }
+
+    /// Whether another instance may serve the call, if it has asked nobody yet: this one ended, maybe for another's sake.
+    pub(super) fn may_pass(&self) -> bool {
+        self.whose == Whose::Others
     }
 
     /// The instance's task is gone.
@@ -108,8 +126,9 @@ impl Failed {
     pub(super) fn for_call(&self, hop: &Arc<Hop>, shared: usize) -> Self {
         let of_another = self.culprit.as_ref().is_some_and(|culprit| !Arc::ptr_eq(culprit, hop));
         let mut failed = self.clone();
-        if self.whose == Whose::Begun && !hop.has_begun() {
-            failed.whose = Whose::Untouched;
+        let is_culprit = self.culprit.is_some() && !of_another;
+        if self.whose == Whose::Begun && shared > 1 && !is_culprit {
+            failed.whose = Whose::Others;
         }
         if of_another {
             failed.reason.push_str(", in another call");

@@ -10,21 +10,25 @@ use std::sync::{
 };
 use std::time::{Duration, Instant};
 
-use metrics::Histogram;
-use tokio_util::sync::{CancellationToken, DropGuard};
-
 use crate::{
     answer::{Answer, EventStream},
-    config::{ConfigError, ModelFacts, WireFormat},
+    cancel::{Cancel, CancelOnDrop},
+    config::{ConfigError, Limits, ModelFacts, WireFormat},
     error::ErrorKind,
     held::Held,
     invoke::{Call, Invoke},
     model::Asking,
     provider::Provider,
     request::Request,
-    runtime::{convert::nanoseconds, limits::Made, writing::Writing},
+    runtime::{
+        convert::nanoseconds,
+        limits::{Limit, Made},
+        log_rate::Logged,
+        writing::Writing,
+    },
     telemetry::{Scope, count_fallback, count_retry},
 };
+use metrics::Histogram;
 
 /// Loads what a module asks for by a provider's name: the modules that stand inside of it around another adapter.
 pub(crate) trait Loader: Send + Sync {
@@ -57,11 +61,9 @@ pub(crate) struct Hop {
     takes_whole: bool,
     /// Fires when the caller is gone and when the module has answered: from then on nothing is done for this call, unless
     /// it is to write an answer that is read.
-    cancel: CancellationToken,
+    cancel: Cancel,
     /// The answer that the module writes, if it does.
     writing: OnceLock<Arc<Writing>>,
-    /// Whether a guest has begun with it.
-    begun: AtomicBool,
     /// Whether the module has asked anybody.
     asked: AtomicBool,
     /// What the module waits for of the host's.
@@ -70,6 +72,8 @@ pub(crate) struct Hop {
     progress: AtomicU32,
     /// For how many ticks the guest has computed.
     ticks: AtomicU32,
+    /// What the module has logged for it.
+    logged: Logged,
     /// What the module is seen doing.
     pub(crate) span: Scope,
     started: Instant,
@@ -86,10 +90,10 @@ impl Hop {
         invoke: Arc<Invoke>,
         held: Held,
         takes_whole: bool,
-        cancel: CancellationToken,
+        cancel: Cancel,
         span: Scope,
     ) -> Self {
-        let (begun, asked, pending, progress, ticks, waits_since, waited, writing) = Default::default();
+        let (asked, pending, progress, ticks, logged, waits_since, waited, writing) = Default::default();
         Self {
             place,
             invoke,
@@ -97,11 +101,11 @@ impl Hop {
             takes_whole,
             cancel,
             writing,
-            begun,
             asked,
             pending,
             progress,
             ticks,
+            logged,
             span,
             started: Instant::now(),
             waits_since,
@@ -118,22 +122,17 @@ impl Hop {
         nanoseconds(self.started.elapsed())
     }
 
-    /// A guest begins with it.
-    pub(crate) fn begin(&self) {
-        self.begun.store(true, Ordering::Release);
-    }
-
-    /// Whether a guest has begun with it.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Acquire)
-    }
-
     /// Counts time of computing, and tells how much it is in all.
     pub(crate) fn computed(&self, ticks: u64) -> u64 {
         self.progress.fetch_add(1, Ordering::Relaxed);
         // A call that computes for a year has ended before.
         let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
         self.ticks.fetch_add(ticks, Ordering::Relaxed).saturating_add(ticks).into()
+    }
+
+    /// Counts a log message. Fails if the call alone logs more than an instance may.
+    pub(crate) fn logs(&self, bytes: usize, limits: &Limits) -> Result<(), Limit> {
+        self.logged.count(bytes, self.started.elapsed().as_secs(), limits)
     }
 
     /// For as long as the returned value lives, the module waits for something of the host's.
@@ -151,8 +150,8 @@ impl Hop {
     }
 
     /// Ends what is done for this call, once the returned value is dropped.
-    pub(crate) fn end_guard(&self) -> DropGuard {
-        self.cancel.clone().drop_guard()
+    pub(crate) fn end_guard(&self) -> CancelOnDrop {
+        self.cancel.on_drop()
     }
 
     /// Whether nothing is done for this call any more.
@@ -182,7 +181,7 @@ impl Hop {
     }
 
     /// What ends the calls that the module makes for this one: those for an answer that it writes go on with it.
-    fn inner_cancel(&self) -> CancellationToken {
+    fn inner_cancel(&self) -> Cancel {
         self.writing.get().map_or_else(|| self.cancel.clone(), |writing| writing.unread_token())
     }
 

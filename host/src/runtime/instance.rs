@@ -9,7 +9,7 @@ use wasmtime::{
 
 use super::{
     bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
-    component::Compiled,
+    component::{Compiled, Streams},
     cpu::{self, Meter},
     exports::Exports,
     failed::Failed,
@@ -37,7 +37,9 @@ impl Instance {
         store: &dyn StateStore,
     ) -> Result<Self, String> {
         let bucket = store.open(&module);
-        let mut store = Store::new(compiled.exports.pre.engine(), State::new(module, caps, bucket));
+        let mut state = State::new(module, caps, bucket);
+        state.most_content = (compiled.streams != Streams::Forwards).then(|| caps.content_of_call());
+        let mut store = Store::new(compiled.exports.pre.engine(), state);
         store.limiter(|state| &mut state.growth);
         store.set_hostcall_fuel(caps.hostcall());
         // Of the guest's own, those of calls that it has under way among them.

@@ -8,13 +8,20 @@ use std::{
     },
 };
 
-use tokio::time::Instant;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap, component::ResourceTableError};
 
+use super::room;
 use crate::config::Limits;
 
 /// Handles that an instance may hold beyond those of its calls.
 const SPARE_HANDLES: u64 = 1024;
+
+/// So many calls of those that share an instance may use all of their memory at once; more of them share that.
+const AT_ONCE: u32 = 8;
+
+/// What an instance takes of memory for the content of a call: the content itself, a copy of it with changes, and what
+/// its language needs besides.
+const PER_CONTENT: usize = 8;
 
 /// Tables, and memories, of one instance. A component of several modules has a few of each.
 const TABLES: usize = 64;
@@ -32,8 +39,21 @@ impl Caps {
         usize::try_from(each.saturating_mul(self.calls.into())).unwrap_or(usize::MAX)
     }
 
+    /// Bytes of memory.
     fn memory(&self) -> usize {
-        self.for_all_calls(self.limits.memory_mb.saturating_mul(1 << 20))
+        let each = self.limits.memory_mb.saturating_mul(1 << 20);
+        Self { calls: self.calls.min(AT_ONCE), ..*self }.for_all_calls(each)
+    }
+
+    /// Bytes of content that the calls of an instance may have together, if the module copies it.
+    pub(crate) fn content(&self) -> usize {
+        self.memory() / PER_CONTENT
+    }
+
+    /// The most bytes of content that one call may have, if the module copies it, and the limit that says so.
+    pub(crate) fn content_of_call(&self) -> (usize, Limit) {
+        let memory = usize::try_from(self.limits.memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX) / 4;
+        if memory <= self.hostcall() { (memory, Limit::Memory) } else { (self.hostcall(), Limit::Hostcall) }
     }
 
     fn table_elements(&self) -> usize {
@@ -65,10 +85,13 @@ pub(crate) enum Limit {
     LogBytes,
     Queued,
     Instances,
+    /// Instances of all modules, as many as the engine has room for.
+    Running,
+    ModulesMemory,
 }
 
 impl Limit {
-    /// The key in `[modules.NAME.sandbox]`.
+    /// The key in `[modules.NAME.sandbox]`, or in `[host]`.
     pub(crate) fn setting(self) -> &'static str {
         match self {
             Limit::Memory => "memory_mb",
@@ -82,30 +105,33 @@ impl Limit {
             Limit::LogBytes => "log_kb_per_second",
             Limit::Queued => "max_queued",
             Limit::Instances => "max_instances",
+            Limit::Running => "instances of the process",
+            Limit::ModulesMemory => "modules_memory_mb",
         }
     }
 
+    /// What a module did that went past it.
     fn deed(self) -> &'static str {
         match self {
-            Limit::Memory => "took more memory than",
-            Limit::Tables => "took more table elements than",
-            Limit::Stack => "recursed deeper than",
-            Limit::Handles => "held more handles than",
-            Limit::Cpu => "computed for longer than",
-            Limit::Stall => "neither computed, nor waited for the host, nor answered for longer than",
-            Limit::Hostcall => "moved more in one call than",
-            Limit::LogLines | Limit::LogBytes => "logged more than",
-            Limit::Queued => "is overloaded: more calls wait for an instance than",
-            Limit::Instances => {
-                "is overloaded: all modules together have as many instances as there is room for, which"
-            }
+            Limit::Memory => "took more memory than its sandbox allows",
+            Limit::Tables => "took more table elements than its sandbox allows",
+            Limit::Stack => "recursed deeper than its sandbox allows",
+            Limit::Handles => "held more handles than its sandbox allows",
+            Limit::Cpu => "computed for longer than its sandbox allows",
+            Limit::Stall => "made no progress for longer than its sandbox allows",
+            Limit::Hostcall => "moved more in one call than its sandbox allows",
+            Limit::LogLines | Limit::LogBytes => "logged more than its sandbox allows",
+            Limit::Queued => "is overloaded: too many calls wait for an instance",
+            Limit::Instances => "is overloaded: it has as many instances as it may have",
+            Limit::Running => "is overloaded: the process has as many module instances as it can have",
+            Limit::ModulesMemory => "is overloaded: the modules of the process use as much memory as they may use",
         }
     }
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "it {} its sandbox allows ({})", self.deed(), self.setting())
+        write!(formatter, "it {} ({})", self.deed(), self.setting())
     }
 }
 
@@ -137,8 +163,10 @@ impl Limit {
 
 /// Keeps an instance within its memory and tables.
 pub(crate) struct Growth {
-    memory: Room,
-    tables: Room,
+    memory: Rest,
+    tables: Rest,
+    /// All that there may be.
+    most: usize,
     /// The memory that was left once the instance had started.
     spare: usize,
     /// As much again the host keeps of what the module makes: requests and responses behind handles.
@@ -155,16 +183,17 @@ pub(crate) struct Made {
 impl Drop for Made {
     fn drop(&mut self) {
         self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+        room::gave_back(self.bytes);
     }
 }
 
 /// How much of something is left.
-struct Room {
+struct Rest {
     left: usize,
     limit: Limit,
 }
 
-impl Room {
+impl Rest {
     fn take(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
         match self.left.checked_sub(desired.saturating_sub(current)) {
             Some(left) => {
@@ -180,8 +209,9 @@ impl Room {
 impl Growth {
     pub(crate) fn new(caps: &Caps) -> Self {
         Self {
-            memory: Room { left: caps.memory(), limit: Limit::Memory },
-            tables: Room { left: caps.table_elements(), limit: Limit::Tables },
+            memory: Rest { left: caps.memory(), limit: Limit::Memory },
+            tables: Rest { left: caps.table_elements(), limit: Limit::Tables },
+            most: caps.memory(),
             spare: caps.memory(),
             host_memory: caps.memory(),
             made: Arc::default(),
@@ -193,6 +223,7 @@ impl Growth {
         // Before it is looked at, so that whatever becomes of it is given back.
         let made = Made { bytes, of: self.made.clone() };
         let before = self.made.fetch_add(bytes, Ordering::Relaxed);
+        room::took(bytes);
         if before.saturating_add(bytes) > self.host_memory { Err(Limit::Memory) } else { Ok(made) }
     }
 
@@ -208,9 +239,18 @@ impl Growth {
     }
 }
 
+impl Drop for Growth {
+    fn drop(&mut self) {
+        room::gave_back(self.most.saturating_sub(self.memory.left));
+    }
+}
+
 impl ResourceLimiter for Growth {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.memory.take(current, desired)
+        let before = self.memory.left;
+        let grows = self.memory.take(current, desired);
+        room::took(before.saturating_sub(self.memory.left));
+        grows
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
@@ -232,35 +272,6 @@ impl ResourceLimiter for Growth {
 
     fn memories(&self) -> usize {
         TABLES
-    }
-}
-
-/// Keeps an instance's log within its rate: what was written in the second that began with its first message.
-pub(crate) struct LogRate {
-    since: Instant,
-    lines: u64,
-    bytes: u64,
-}
-
-impl LogRate {
-    pub(crate) fn new() -> Self {
-        Self { since: Instant::now(), lines: 0, bytes: 0 }
-    }
-
-    /// Counts one message.
-    pub(crate) fn count(&mut self, bytes: usize, limits: &Limits) -> Result<(), Limit> {
-        if self.since.elapsed().as_secs() >= 1 {
-            *self = Self::new();
-        }
-        self.lines += 1;
-        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        if self.lines > limits.log_lines_per_second {
-            return Err(Limit::LogLines);
-        }
-        if self.bytes > limits.log_kb_per_second.saturating_mul(1 << 10) {
-            return Err(Limit::LogBytes);
-        }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::{
+    convert::size_of_request,
     failed::Failed,
     handles::{Hop, Place},
     limits::Limit,
@@ -47,30 +48,51 @@ impl Provider for Module {
         Box::pin(async move {
             let held = call.held.of(&self.link);
             let (current, held) = held.unwrap_or_else(|| (self.link.now(), self.place.inner.hold()));
-            let cancel = call.cancel.child_token();
-            // Dropping this future ends whatever the module does for it.
-            let _dropped = cancel.clone().drop_guard();
-            let span = hop_span(&call.span, &self.place.module);
-            let takes_whole = current.pool().is_some_and(|pool| pool.takes_whole());
-            let hop =
-                Arc::new(Hop::new(self.place.clone(), call.invoke.clone(), held.clone(), takes_whole, cancel, span));
             call.held = held;
-            let (outcome, on_trap) = match &*current {
-                Current::Runs { pool, .. } => (pool.serve(call.request.clone(), hop.clone()).await, pool.on_trap()),
-                Current::Removed { origin, on_trap } => (Err(Failed::removed(origin)), *on_trap),
+            let pool = match &*current {
+                Current::Runs { pool, .. } => pool,
+                Current::Removed { origin, on_trap } => {
+                    let hop = self.hop(&call, false);
+                    return Box::pin(self.make_do(Failed::removed(origin), *on_trap, &hop, call)).await;
+                }
             };
-            let failed = match outcome {
-                Ok(answer) => return self.ended(&hop, *answer),
-                Err(_) if call.cancel.is_cancelled() => return self.ended(&hop, Err(call.invoke.over())),
-                Err(failed) => failed,
-            };
-            // On the heap, since it is rare and every call would have room for it.
-            Box::pin(self.make_do(failed, on_trap, &hop, call)).await
+            let content = if pool.copies() { size_of_request(&call.request) } else { 0 };
+            let (most, limit) = pool.caps().content_of_call();
+            let mut alone = false;
+            loop {
+                let hop = self.hop(&call, pool.takes_whole());
+                // Dropping this future ends whatever the module does for it.
+                let _dropped = hop.end_guard();
+                let outcome = if content > most {
+                    Err(Failed::too_large("request", content, most, limit))
+                } else {
+                    pool.serve(call.request.clone(), hop.clone(), content, alone).await
+                };
+                let failed = match outcome {
+                    Ok(answer) => return self.ended(&hop, *answer),
+                    Err(_) if call.cancel.is_cancelled() => return self.ended(&hop, Err(call.invoke.over())),
+                    Err(failed) => failed,
+                };
+                // Its instance ended, maybe for another call's sake. As long as nobody was asked, another can serve it: alone,
+                // so that a call which ends every instance ends no other call.
+                if failed.may_pass() && !alone && !hop.close() {
+                    alone = true;
+                    continue;
+                }
+                // On the heap, since it is rare and every call would have room for it.
+                return Box::pin(self.make_do(failed, pool.on_trap(), &hop, call)).await;
+            }
         })
     }
 }
 
 impl Module {
+    /// A call at this place.
+    fn hop(&self, call: &Call, takes_whole: bool) -> Arc<Hop> {
+        let (cancel, span) = (call.cancel.part(), hop_span(&call.span, &self.place.module));
+        Arc::new(Hop::new(self.place.clone(), call.invoke.clone(), call.held.clone(), takes_whole, cancel, span))
+    }
+
     /// What becomes of a call that no instance served to its end.
     async fn make_do(&self, failed: Failed, on_trap: OnTrap, hop: &Hop, call: Call) -> Result<Answer, ErrorKind> {
         count_failure(&self.place.module, failed.limit.map(Limit::setting));

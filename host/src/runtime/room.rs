@@ -1,8 +1,11 @@
-//! How many instances run, of all modules together: the engine has room for so many.
+//! How much room there is for instances, of all modules of the process together.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Mutex, PoisonError, Weak,
+    atomic::{AtomicU32, AtomicUsize, Ordering},
+};
 
-use super::engine::INSTANCES;
+use super::{engine::INSTANCES, limits::Limit, pool::Instances};
 
 /// Left for loads, which start an instance to look at it.
 const FOR_LOADS: u32 = 64;
@@ -10,29 +13,113 @@ const FOR_LOADS: u32 = 64;
 /// Left for built-in modules, so that strangers do not take it from them.
 const FOR_BUILT_INS: u32 = 64;
 
+/// Instances that run.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
 
+/// Bytes that instances have taken: memory of their own, and of the host's for what they make.
+static MEMORY: AtomicUsize = AtomicUsize::new(0);
+
+/// Those that have instances, to be asked for one that is idle.
+static ALL: Mutex<Vec<Weak<Instances>>> = Mutex::new(Vec::new());
+
+/// Those whose calls wait for room.
+static WANTING: Mutex<Vec<Weak<Instances>>> = Mutex::new(Vec::new());
+
+/// How many they are.
+static WANTED: AtomicUsize = AtomicUsize::new(0);
+
 /// Room for one instance, until it is dropped.
-pub(super) struct Room(&'static AtomicU32);
+pub(super) struct Room(());
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoRoom {
+    /// What would have to be larger.
+    pub(super) limit: Limit,
+    /// Whether an instance runs whose end would make room.
+    pub(super) passes: bool,
+}
 
 impl Room {
-    /// Room for one more, if there is.
-    pub(super) fn take(is_built_in: bool) -> Option<Self> {
-        Self::of(&RUNNING, is_built_in)
+    /// Room for one more instance, where instances may take so many bytes of memory in all.
+    pub(super) fn take(is_built_in: bool, memory: usize) -> Option<Self> {
+        let fits = MEMORY.load(Ordering::Relaxed) < memory && take_one(&RUNNING, is_built_in);
+        fits.then(|| Self(()))
     }
+}
 
-    fn of(running: &'static AtomicU32, is_built_in: bool) -> Option<Self> {
-        let most = INSTANCES - FOR_LOADS - if is_built_in { 0 } else { FOR_BUILT_INS };
-        let room = Self(running);
-        // Given back if it is not there.
-        (running.fetch_add(1, Ordering::Relaxed) < most).then_some(room)
+/// Why there is no room for one more, if there is none.
+pub(super) fn obstacle(is_built_in: bool, memory: usize) -> Option<NoRoom> {
+    let running = RUNNING.load(Ordering::Relaxed);
+    if MEMORY.load(Ordering::Relaxed) >= memory {
+        return Some(NoRoom { limit: Limit::ModulesMemory, passes: running > 0 });
     }
+    (running >= most(is_built_in)).then_some(NoRoom { limit: Limit::Running, passes: true })
+}
+
+/// How many instances may run of these and of those that are trusted less.
+fn most(is_built_in: bool) -> u32 {
+    INSTANCES - FOR_LOADS - if is_built_in { 0 } else { FOR_BUILT_INS }
+}
+
+fn take_one(running: &AtomicU32, is_built_in: bool) -> bool {
+    let one_more = |now| (now < most(is_built_in)).then_some(now + 1);
+    running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
+        if is_wanted() {
+            let wanting = std::mem::take(&mut *lock(&WANTING));
+            WANTED.fetch_sub(wanting.len(), Ordering::SeqCst);
+            wanting.iter().filter_map(Weak::upgrade).for_each(|instances| instances.serve_waiting());
+        }
     }
+}
+
+/// Takes note of memory that an instance has taken.
+pub(super) fn took(bytes: usize) {
+    MEMORY.fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// Takes note of memory that an instance has given back.
+pub(super) fn gave_back(bytes: usize) {
+    MEMORY.fetch_sub(bytes, Ordering::Relaxed);
+}
+
+/// How many instances run, and how many megabytes they have taken.
+pub(super) fn taken() -> (u32, usize) {
+    (RUNNING.load(Ordering::Relaxed), MEMORY.load(Ordering::Relaxed) >> 20)
+}
+
+/// Takes note of some that may have idle instances.
+pub(super) fn enter(instances: Weak<Instances>) {
+    let mut all = lock(&ALL);
+    all.retain(|instances| instances.strong_count() > 0);
+    all.push(instances);
+}
+
+/// Calls of these wait for room: they are told when there is some. An idle instance is given up for them, if there is one.
+pub(super) fn want(instances: Weak<Instances>) {
+    {
+        let mut wanting = lock(&WANTING);
+        if !wanting.iter().any(|wants| wants.ptr_eq(&instances)) {
+            wanting.push(instances);
+            WANTED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let all = lock(&ALL).clone();
+    let _ = all.iter().filter_map(Weak::upgrade).any(|instances| instances.give_up_idle());
+}
+
+/// Whether calls wait for room.
+pub(super) fn is_wanted() -> bool {
+    WANTED.load(Ordering::SeqCst) > 0
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -41,15 +128,12 @@ mod tests {
 
     #[test]
     fn strangers_leave_room_for_built_in_modules_and_for_loads() {
-        static RUNNING: AtomicU32 = AtomicU32::new(0);
-        let mut rooms: Vec<_> = std::iter::from_fn(|| Room::of(&RUNNING, false)).collect();
-        assert_eq!(rooms.len(), 896);
-        rooms.extend(std::iter::from_fn(|| Room::of(&RUNNING, true)));
-        assert_eq!(rooms.len(), 960);
-        rooms.truncate(900);
-        assert!(Room::of(&RUNNING, false).is_none());
-        assert!(Room::of(&RUNNING, true).is_some());
-        drop(rooms);
-        assert_eq!(RUNNING.load(Ordering::Relaxed), 0);
+        let running = AtomicU32::new(0);
+        assert_eq!(std::iter::from_fn(|| take_one(&running, false).then_some(())).count(), 896);
+        assert_eq!(std::iter::from_fn(|| take_one(&running, true).then_some(())).count(), 64);
+        assert_eq!(running.load(Ordering::Relaxed), 960);
+        running.store(900, Ordering::Relaxed);
+        assert!(!take_one(&running, false));
+        assert!(take_one(&running, true));
     }
 }

@@ -1,7 +1,7 @@
 //! What one instance has: its handles, its limits, and the calls it is serving.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     convert::Infallible,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -18,7 +18,8 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, Was
 use super::{
     cpu::Meter,
     handles::Hop,
-    limits::{Caps, Growth, LogRate},
+    limits::{Caps, Growth, Limit},
+    log_rate::LogRate,
 };
 use crate::state_store::Bucket;
 
@@ -32,11 +33,13 @@ pub(crate) struct State {
     pub(crate) log_rate: LogRate,
     pub(crate) meter: Arc<Meter>,
     /// The calls being served, by the guest task that serves them: how an import that carries no handle finds its call.
-    pub(crate) calls: HashMap<GuestTaskId, Arc<Hop>>,
+    pub(crate) calls: BTreeMap<GuestTaskId, Arc<Hop>>,
     /// The call that went past a limit, where that is known.
     pub(crate) culprit: Option<Arc<Hop>>,
     /// What the module keeps, if it may.
     pub(crate) bucket: Arc<dyn Bucket>,
+    /// The most content of an answer that the guest is handed, if it looks into answers, and the limit that says so.
+    pub(crate) most_content: Option<(usize, Limit)>,
     /// Whose turn it is, where calls are served one at a time.
     pub(crate) turn: Turn,
     wasi: WasiCtx,
@@ -94,9 +97,10 @@ impl State {
             log_rate: LogRate::new(),
             meter: Arc::default(),
             caps,
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             culprit: None,
             bucket,
+            most_content: None,
             turn,
             wasi: wasi.build(),
         }

@@ -11,10 +11,10 @@ use std::{
 
 use futures::{FutureExt as _, Stream, future::BoxFuture};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     answer::without_end,
+    cancel::Cancel,
     error::{ErrorKind, Failure},
     event::Event,
 };
@@ -26,13 +26,13 @@ const AHEAD: usize = 2;
 #[derive(Default)]
 pub(crate) struct Writing {
     /// Fires when the answer is handed up. From then on its reader, and not the call, says whether it is wanted.
-    released: CancellationToken,
+    released: Cancel,
     /// Fires when nobody reads any more.
-    unread: CancellationToken,
+    unread: Cancel,
     /// Fires when the module writes no more.
-    dropped: CancellationToken,
+    dropped: Cancel,
     /// Fires when all is known of how it ended.
-    settled: CancellationToken,
+    settled: Cancel,
     /// Why the answer ended without its end.
     failed: Mutex<Option<ErrorKind>>,
 }
@@ -61,7 +61,7 @@ impl Writing {
     }
 
     /// Fires when nobody reads any more.
-    pub(crate) fn unread_token(&self) -> CancellationToken {
+    pub(crate) fn unread_token(&self) -> Cancel {
         self.unread.clone()
     }
 
@@ -123,11 +123,16 @@ impl Drop for WriterHandle {
 /// An answer that is written by this module, and what it is written with.
 pub(crate) fn written(writing: Arc<Writing>, module: &str, provider: &str) -> (WriterHandle, Written) {
     let (sender, batches) = mpsc::channel(AHEAD);
-    let settled = writing.settled.clone().cancelled_owned().boxed();
+    let settled = settled(writing.clone()).boxed();
     let failure = Failure::new(provider, format!("the module `{module}` ended its answer before it was whole"));
     let written =
         Written { batches, ready: VecDeque::new(), writing: writing.clone(), settled, failure: Some(failure) };
     (WriterHandle { batches: Some(sender), writing }, written)
+}
+
+/// Waits until all is known of how it ended.
+async fn settled(writing: Arc<Writing>) {
+    writing.settled.cancelled().await;
 }
 
 /// The events that a module writes.

@@ -3,6 +3,7 @@
 
 mod adapters;
 mod child;
+mod elsewhere;
 mod flaky;
 mod hosts;
 mod measure;
@@ -10,6 +11,7 @@ mod table;
 
 pub(crate) use adapters::{Instant, Parked, answer};
 pub(crate) use child::{Child, child_arguments};
+pub(crate) use elsewhere::Elsewhere;
 pub(crate) use flaky::{Flaky, draw, turn};
 pub(crate) use hosts::{Modules, host, loopback, retry_and_fallback};
 pub(crate) use measure::{cpu_time, median, resident_kb};

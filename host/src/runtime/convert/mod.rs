@@ -9,6 +9,7 @@ mod event;
 mod price;
 mod request;
 mod response;
+mod size;
 mod weight;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub(crate) use event::{event_in, event_out};
 pub(crate) use price::price_out;
 pub(crate) use request::{request_in, request_out};
 pub(crate) use response::{nothing_yet, response_in, response_out, usage_out};
+pub(crate) use size::{size_of_request, size_of_response};
 pub(crate) use weight::{weight_of_request, weight_of_response};
 
 /// Nanoseconds, as in the WIT; saturates after 584 years.

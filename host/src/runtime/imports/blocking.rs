@@ -10,14 +10,13 @@ use wasmtime::{
     component::{Linker, LinkerInstance, Resource, ResourceType},
 };
 
+use super::inner::give;
 use super::state::{compare_and_swap, delete, get, increment, set, within};
 use crate::{
-    answer::Answer,
     error::{ErrorKind, Failure},
     runtime::{
         convert::error_out,
-        exports::Given,
-        handles::{Hop, ModelHandle, RequestHandle, ResponseHandle},
+        handles::{Hop, ModelHandle, RequestHandle},
         state::{State, current_hop},
     },
     state_store::Bucket,
@@ -48,7 +47,7 @@ fn provider(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
         Box::new(async move {
             let RequestHandle { request, hop, made: _made } = store.data_mut().table.delete(handle)?;
             let answer = hop.ask(hop.place.inner.clone(), request).await;
-            Ok((give(store, answer)?,))
+            Ok((give(store.data_mut(), &hop, answer)?,))
         })
     })
 }
@@ -90,7 +89,7 @@ fn models(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
             let model = table.get(&model)?.model.clone();
             let RequestHandle { request, hop, made: _made } = table.delete(request)?;
             let answer = hop.ask(model, request).await;
-            Ok((give(store, answer)?,))
+            Ok((give(store.data_mut(), &hop, answer)?,))
         })
     })
 }
@@ -126,14 +125,6 @@ fn state(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
             let (bucket, hop) = bucket(store)?;
             Ok((within(hop.as_deref(), compare_and_swap(&bucket, &key, current, new)).await,))
         })
-    })
-}
-
-/// Hands an answer to the guest.
-fn give(mut store: StoreContextMut<'_, State>, answer: std::result::Result<Answer, ErrorKind>) -> Result<Given> {
-    Ok(match answer {
-        Ok(answer) => Ok(store.data_mut().table.push(ResponseHandle::from(answer))?),
-        Err(error) => Err(error_out(error)),
     })
 }
 

@@ -7,13 +7,15 @@ use wasmtime::{
 
 use crate::{
     answer::Answer,
+    error::ErrorKind,
     runtime::{
         bindings::arcllm::llm::{
             llm_provider::{Host, HostWithStore},
             types::Error,
         },
-        convert::error_out,
-        handles::{RequestHandle, ResponseHandle},
+        convert::{error_out, size_of_response},
+        failed::Failed,
+        handles::{Hop, RequestHandle, ResponseHandle},
         state::{Imports, State, current_hop},
     },
 };
@@ -40,17 +42,26 @@ impl HostWithStore<State> for Imports {
         // The handle is read before the first await: its slot is reused as soon as the guest goes on.
         let RequestHandle { request, hop, made: _made } = store.with(|mut store| store.get().table.delete(handle))?;
         let answer = hop.ask(hop.place.inner.clone(), request).await;
-        give(store, answer)
+        store.with(|mut store| give(store.get(), &hop, answer))
     }
 }
 
-/// Hands an answer to the guest.
+/// Hands an answer to the guest of this instance.
 pub(super) fn give(
-    store: &Accessor<State, Imports>,
-    answer: std::result::Result<Answer, crate::ErrorKind>,
+    state: &mut State,
+    hop: &Hop,
+    answer: std::result::Result<Answer, ErrorKind>,
 ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
-    Ok(match answer {
-        Ok(answer) => Ok(store.with(|mut store| store.get().table.push(ResponseHandle::from(answer)))?),
-        Err(error) => Err(error_out(error)),
-    })
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Ok(Err(error_out(error))),
+    };
+    // Looking into one that is too large would end the instance.
+    if let (Some((most, limit)), Answer::Whole(response)) = (state.most_content, &answer) {
+        let size = size_of_response(response);
+        if size > most {
+            return Ok(Err(error_out(Failed::too_large("answer", size, most, limit).error(&hop.place))));
+        }
+    }
+    Ok(Ok(state.table.push(ResponseHandle::from(answer))?))
 }

@@ -59,7 +59,7 @@ impl HostModelWithStore<State> for Imports {
             Ok::<_, wasmtime::Error>((model, table.delete(request)?))
         })?;
         let answer = hop.ask(model, request).await;
-        give(store, answer)
+        store.with(|mut store| give(store.get(), &hop, answer))
     }
 
     fn drop(mut store: Access<'_, State, Self>, handle: Resource<ModelHandle>) -> Result<()> {

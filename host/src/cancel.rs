@@ -1,0 +1,138 @@
+//! Whether what is done is still wanted: for an invoke, and within it for each module's part.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use tokio::sync::Notify;
+
+/// Fires once, when nobody wants any more what is done under it. Clones are one and the same.
+#[derive(Clone, Default)]
+pub(crate) struct Cancel(Arc<Node>);
+
+#[derive(Default)]
+struct Node {
+    fired: AtomicBool,
+    /// How many wait for it or for a part of it.
+    waiting: AtomicU32,
+    /// What it is a part of: it has fired if that has.
+    within: Option<Cancel>,
+    /// Wakes all that wait for this or for a part of it. They look for themselves whether they were meant: a call has few
+    /// of them, and most end without any.
+    woken: Notify,
+}
+
+impl Cancel {
+    /// A part of this, which fires with it or before it.
+    pub(crate) fn part(&self) -> Self {
+        Self(Arc::new(Node { within: Some(self.clone()), ..Node::default() }))
+    }
+
+    /// Fires.
+    pub(crate) fn cancel(&self) {
+        // In this order, as whoever waits first counts itself and then looks.
+        if !self.0.fired.swap(true, Ordering::SeqCst) && self.0.waiting.load(Ordering::SeqCst) > 0 {
+            self.root().woken.notify_waiters();
+        }
+    }
+
+    /// Whether it has fired.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.nodes().any(|node| node.fired.load(Ordering::SeqCst))
+    }
+
+    /// Waits until it has fired.
+    pub(crate) async fn cancelled(&self) {
+        let _waiting = Waiting::begin(self);
+        loop {
+            let mut woken = std::pin::pin!(self.root().woken.notified());
+            woken.as_mut().enable();
+            if self.is_cancelled() {
+                return;
+            }
+            woken.await;
+        }
+    }
+
+    /// Fires when the returned value is dropped.
+    pub(crate) fn on_drop(&self) -> CancelOnDrop {
+        CancelOnDrop(self.clone())
+    }
+
+    fn root(&self) -> &Node {
+        self.nodes().last().unwrap_or(&self.0)
+    }
+
+    /// This one, and those that it is a part of.
+    fn nodes(&self) -> impl Iterator<Item = &Node> {
+        std::iter::successors(Some(&*self.0), |node| node.within.as_ref().map(|within| &*within.0))
+    }
+}
+
+/// Fires a [`Cancel`] when it is dropped.
+pub(crate) struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Somebody waits, until it is dropped.
+struct Waiting<'a>(&'a Cancel);
+
+impl<'a> Waiting<'a> {
+    fn begin(cancel: &'a Cancel) -> Self {
+        for node in cancel.nodes() {
+            node.waiting.fetch_add(1, Ordering::SeqCst);
+        }
+        Self(cancel)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        for node in self.0.nodes() {
+            node.waiting.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt as _, pin_mut, poll};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_fires_with_the_whole_and_not_the_other_way_round() {
+        let whole = Cancel::default();
+        let (one, other) = (whole.part(), whole.part());
+        let inside = one.part();
+        let (on_one, on_other, on_inside) = (one.cancelled(), other.cancelled(), inside.cancelled());
+        pin_mut!(on_one, on_other, on_inside);
+        assert!(poll!(&mut on_one).is_pending() && poll!(&mut on_other).is_pending());
+        assert!(poll!(&mut on_inside).is_pending());
+        one.cancel();
+        assert!(poll!(&mut on_one).is_ready() && poll!(&mut on_inside).is_ready());
+        assert!(poll!(&mut on_other).is_pending() && !whole.is_cancelled() && !other.is_cancelled());
+        drop(whole.on_drop());
+        assert!(poll!(&mut on_other).is_ready() && other.is_cancelled());
+        assert!(other.cancelled().now_or_never().is_some());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_waits_in_another_task_is_woken() {
+        for turn in 0..1000 {
+            let whole = Cancel::default();
+            let part = whole.part();
+            let waits = tokio::spawn(async move { part.cancelled().await });
+            for _ in 0..turn % 4 {
+                tokio::task::yield_now().await;
+            }
+            whole.cancel();
+            waits.await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Waits before it asks, traps, computes or takes memory, as the request says. For what becomes of calls that share an instance.
+
+use arcllm_module::{Config, Description, Error, Module, Request, Response, clock, inner, types::ContentBlock};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// How long it waits, in nanoseconds: until all calls of a test have come.
+const WAIT: u64 = 100_000_000;
+
+/// There are none.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {}
+
+impl Config for Settings {}
+
+/// The module.
+pub struct Patient;
+
+impl Module for Patient {
+    type Config = Settings;
+
+    fn describe() -> Description {
+        Description::new("patient", env!("CARGO_PKG_VERSION"), "other")
+    }
+
+    fn new(_: Settings) -> Self {
+        Self
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        match said(&request).as_str() {
+            "trap" => {
+                clock::wait_for(WAIT).await;
+                // As a panic ends a component.
+                #[cfg(target_family = "wasm")]
+                core::arch::wasm32::unreachable();
+            }
+            "wait" => clock::wait_for(WAIT).await,
+            said => match said.split_once(' ') {
+                Some(("compute", milliseconds)) => compute(milliseconds.parse().unwrap_or_default()),
+                Some(("take", megabytes)) => take(megabytes.parse().unwrap_or_default()),
+                _ => {}
+            },
+        }
+        inner::invoke(request).await
+    }
+}
+
+/// The first text of the conversation.
+fn said(request: &Request) -> String {
+    let parts = request.parts();
+    let blocks = parts.messages.iter().flat_map(|message| &message.content);
+    let text = blocks.filter_map(|block| match block {
+        ContentBlock::Text(text) => Some(text.text.clone()),
+        _ => None,
+    });
+    text.into_iter().next().unwrap_or_default()
+}
+
+/// Computes for so long.
+fn compute(milliseconds: u64) {
+    let until = clock::now() + milliseconds * 1_000_000;
+    let mut steps = 0_u64;
+    while clock::now() < until {
+        for step in 0..10_000_u64 {
+            steps = core::hint::black_box(steps.wrapping_mul(31).wrapping_add(step));
+        }
+    }
+}
+
+/// Takes so many megabytes of memory, and gives them back.
+fn take(megabytes: usize) {
+    core::hint::black_box(vec![1_u8; megabytes << 20]);
+}
+
+arcllm_module::export!(Patient);
