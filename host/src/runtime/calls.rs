@@ -248,3 +248,6 @@ impl Calls {
         calls >= usize::try_from(self.terms.most).unwrap_or(usize::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

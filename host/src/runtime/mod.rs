@@ -23,6 +23,8 @@ mod pool;
 mod queue;
 mod room;
 mod serve;
+#[cfg(test)]
+mod stage;
 mod state;
 mod worker;
 mod writing;

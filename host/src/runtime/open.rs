@@ -94,6 +94,12 @@ impl Open {
         workers.iter().for_each(|worker| worker.retire());
     }
 
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.stack().workers.len()
+    }
+
     fn stack(&self) -> MutexGuard<'_, Stack> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

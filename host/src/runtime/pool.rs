@@ -306,3 +306,6 @@ impl Instances {
         room::obstacle(self.share.is_built_in, self.share.modules_memory)
     }
 }
+
+#[cfg(test)]
+mod tests;

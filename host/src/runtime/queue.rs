@@ -83,3 +83,6 @@ impl Queue {
         gauge.set(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
     }
 }
+
+#[cfg(test)]
+mod tests;
