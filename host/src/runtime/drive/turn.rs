@@ -25,12 +25,13 @@ impl Turn {
 
     /// Something woke the loop. Whether the caller has to see to it that it is polled.
     pub(super) fn wake(&self) -> bool {
+        // Written even where it stays what it was: whoever polls next has to see what came before the wake.
         let next = |state| match state {
-            IDLE => Some(SCHEDULED),
-            RUNNING => Some(AGAIN),
-            _ => None,
+            IDLE => SCHEDULED,
+            RUNNING => AGAIN,
+            other => other,
         };
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(IDLE)
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| Some(next(state))) == Ok(IDLE)
     }
 
     /// Takes the turn. Whether the caller is to poll; if so, it says what came of it by `pause` or `end`.
@@ -49,7 +50,7 @@ impl Turn {
 
     /// The loop has ended, and is polled no more.
     pub(super) fn end(&self) {
-        self.0.store(OVER, Ordering::Release);
+        self.0.swap(OVER, Ordering::AcqRel);
     }
 
     /// Whether the loop has ended.
