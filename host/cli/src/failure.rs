@@ -109,7 +109,7 @@ fn usage(message: &str, json: bool) -> ExitCode {
 
 fn code(error: &Error) -> ExitCode {
     match error.kind {
-        ErrorKind::Config(_) => ExitCode::from(2),
+        ErrorKind::Config(_) | ErrorKind::Usage(_) => ExitCode::from(2),
         ErrorKind::Api(_)
         | ErrorKind::Connection(_)
         | ErrorKind::Timeout(_)

@@ -29,8 +29,11 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// What config can grant, by the interface of the same name.
-pub(crate) const GRANTS: [&str; 2] = ["models", "state"];
+/// What config can grant: interfaces by their names, then what a module may add to a request.
+pub(crate) const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
+
+/// The grants that a component asks for by importing an interface.
+const INTERFACES: [&str; 2] = ["models", "state"];
 
 /// What looks into an answer.
 const READING: [&str; 3] = ["[method]response.parts", "[method]response.derive", "[method]response.usage"];
@@ -52,6 +55,8 @@ pub(crate) struct Compiled {
     pub(crate) digest: String,
     /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
     pub(crate) imports: Vec<String>,
+    /// The functions of `arcllm:llm/types` that it imports, as `[method]request.parts`.
+    pub(crate) functions: Vec<String>,
     pub(crate) streams: Streams,
     /// Whether its calls hold up the whole instance.
     pub(crate) blocks: bool,
@@ -79,7 +84,8 @@ impl Compiled {
         })?;
         let kind = component.component_type();
         let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
-        let streams = streams(runtime, &kind);
+        let functions = functions(runtime, &kind);
+        let streams = streams(&imports, &functions);
         let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
         let (provider, blocks) = exports::check(&exports)?;
         // So do the sleeps of WASI 0.2.
@@ -89,12 +95,12 @@ impl Compiled {
         })?;
         let exports = ExportsPre::new(pre, &component, provider)
             .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
-        Ok(Self { digest, imports, streams, blocks, exports })
+        Ok(Self { digest, imports, functions, streams, blocks, exports })
     }
 
     /// What it imports beyond what every module may: what config has to grant.
     pub(crate) fn asks_for(&self) -> impl Iterator<Item = &'static str> {
-        GRANTS.into_iter().filter(|grant| {
+        INTERFACES.into_iter().filter(|grant| {
             let asks = |import: &String| {
                 let name = import.strip_prefix("arcllm:llm/").and_then(|name| name.split('@').next());
                 name.is_some_and(|name| name.strip_suffix("-blocking").unwrap_or(name) == *grant)
@@ -105,19 +111,23 @@ impl Compiled {
 }
 
 /// A module imports no more than it uses, so its imports tell whether it looks into answers at all.
-fn streams(runtime: &Runtime, kind: &types::Component) -> Streams {
-    let mut streams = Streams::Forwards;
+fn streams(imports: &[String], functions: &[String]) -> Streams {
+    match imports.iter().any(|import| import.starts_with("arcllm:llm/streams@")) {
+        true => Streams::Reads,
+        false if functions.iter().any(|function| READING.contains(&function.as_str())) => Streams::Whole,
+        false => Streams::Forwards,
+    }
+}
+
+fn functions(runtime: &Runtime, kind: &types::Component) -> Vec<String> {
+    let mut functions = Vec::new();
     for (name, item) in kind.imports(&runtime.engine) {
-        if name.starts_with("arcllm:llm/streams@") {
-            return Streams::Reads;
-        }
         if let (true, types::ComponentItem::ComponentInstance(types)) = (name.starts_with("arcllm:llm/types@"), item.ty)
-            && types.exports(&runtime.engine).any(|(name, _)| READING.contains(&name))
         {
-            streams = Streams::Whole;
+            functions.extend(types.exports(&runtime.engine).map(|(name, _)| name.to_owned()));
         }
     }
-    streams
+    functions
 }
 
 /// The first eight bytes tell a component from a core module, and both from anything else.

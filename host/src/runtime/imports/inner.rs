@@ -13,7 +13,7 @@ use crate::{
             types::Error,
         },
         convert::error_out,
-        handles::{RequestHandle, ResponseHandle},
+        handles::{RequestHandle, ResponseHandle, ask},
         state::{Imports, State, current_hop},
     },
 };
@@ -38,8 +38,8 @@ impl HostWithStore<State> for Imports {
         handle: Resource<RequestHandle>,
     ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
         // The handle is read before the first await: its slot is reused as soon as the guest goes on.
-        let RequestHandle { request, hop, made: _made } = store.with(|mut store| store.get().table.delete(handle))?;
-        let answer = hop.ask(hop.place.inner.clone(), request).await;
+        let request = store.with(|mut store| store.get().table.delete(handle))?;
+        let answer = ask(request, None).await;
         give(store, answer)
     }
 }
