@@ -95,6 +95,7 @@ async fn the_command_says_so_and_what_config_must_say() {
         again  integer
         other  string
         count  boolean
+        tell   boolean
 
     To run it, put stranger.wasm into the modules directory, and say in config.toml:
 

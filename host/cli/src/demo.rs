@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 
 use crate::{
     failure::Failure,
-    output::{Text, line},
+    output::{self, Text, line},
     pace::Pace,
     timeline::Timeline,
 };
@@ -39,7 +39,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let answer = model.invoke(&[Message::user("Is anybody there?")], &[]).await?;
     let outcome = format!("answered by {}", answer.provider);
     line!("{}", Timeline { trail: &answer.trail, outcome: &outcome })?;
-    line!("{STRONG}The answer{STRONG:#}: {}\n", answer.text().unwrap_or_default())?;
+    line!("{STRONG}The answer{STRONG:#}: {}\n", output::answer(&answer.text().unwrap_or_default()))?;
     streamed(&host).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -81,7 +81,7 @@ async fn streamed(host: &Host) -> Result<(), Failure> {
             event => {
                 pace.event();
                 if let Event::Text(piece) = &event {
-                    text.write(piece)?;
+                    text.say(piece)?;
                 }
             }
         }

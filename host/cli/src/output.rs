@@ -1,11 +1,14 @@
 //! Standard output and standard error. That nobody reads them, or that a disk is full, is an error and no panic.
 
 use std::{
+    borrow::Cow,
     fmt,
-    io::{Stdout, Write as _},
+    io::{IsTerminal as _, Stdout, Write as _},
 };
 
 use anstream::AutoStream;
+use arcllm::plain;
+use serde::Serialize;
 
 use crate::failure::Failure;
 
@@ -21,6 +24,22 @@ pub(crate) use line;
 pub(crate) fn write_line(line: fmt::Arguments<'_>) -> Result<(), Failure> {
     let mut output = anstream::stdout().lock();
     writeln!(output, "{line}").and_then(|()| output.flush()).map_err(Failure::Output)
+}
+
+/// Writes one line of JSON to standard output. Its content is exact, and harmless to a terminal.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::usage(error.to_string()))?;
+    write_line(format_args!("{}", plain::json(&text)))
+}
+
+/// What a model says, as it goes to standard output: as it is, unless that is a terminal, which would obey it.
+pub(crate) fn answer(text: &str) -> Cow<'_, str> {
+    if std::io::stdout().is_terminal() { plain::answer(text) } else { text.into() }
+}
+
+/// A name or another word of a config file, a file system, a provider or a model, on one line.
+pub(crate) fn word(text: &str) -> Cow<'_, str> {
+    plain::line(text, 1000)
 }
 
 /// Writes to standard error; there is nowhere to report to if that fails.
@@ -46,6 +65,11 @@ impl Text {
         }
         let written = self.output.write_all(piece.as_bytes());
         written.and_then(|()| self.output.flush()).map_err(Failure::Output)
+    }
+
+    /// Writes what a model says.
+    pub(crate) fn say(&mut self, piece: &str) -> Result<(), Failure> {
+        self.write(&answer(piece))
     }
 
     /// Ends the line, if it is in the midst of one.
