@@ -174,13 +174,12 @@ impl Shared {
         let beside = self.config.modules_dir.as_ref()?.join(format!("{name}.wasm"));
         if beside != *used && beside.is_file() {
             let problem = format!("is passed over: modules.{name}.sandbox.wasm names {}", used.display());
-            return Some(plain::line(&format!("{}: {problem}", beside.display()), MESSAGE).into_owned());
+            return Some(format!("{}: {problem}", beside.display()));
         }
         // Whoever names a file means it.
         let is_named = self.sandbox(name).wasm.is_some();
-        (arcllm_builtin::find(name).is_some() && !is_named).then(|| {
-            plain::line(&format!("{}: takes the place of the built-in `{name}`", used.display()), MESSAGE).into_owned()
-        })
+        (arcllm_builtin::find(name).is_some() && !is_named)
+            .then(|| format!("{}: takes the place of the built-in `{name}`", used.display()))
     }
 
     async fn describe(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
@@ -212,7 +211,8 @@ impl Shared {
         report.sha256 = Some(found.digest.clone());
         report.size_bytes = Some(found.bytes.len());
         report.metadata = Metadata::of(&found.bytes);
-        report.warnings.extend(self.passed_over(&report.name, &found.origin));
+        let passed_over = self.passed_over(&report.name, &found.origin);
+        report.warnings.extend(passed_over.map(|warning| plain::line(&warning, MESSAGE).into_owned()));
         let pinned = self.check_pin(&report.name, &found);
         let prepared = self.compile(&report.name, found).await?;
         report.imports = prepared.compiled.imports.iter().map(|name| word(name)).collect();

@@ -158,9 +158,15 @@ fn reserved(level: Level, key: &str, value: &Value) -> Option<Reserved> {
     (!left_out).then(|| Reserved { level, key: key.to_owned(), name })
 }
 
+/// Whether this key would set what an adapter writes of a block, of whatever kind.
+pub(crate) fn is_of_block(key: &str) -> bool {
+    let blocks = [Level::Text, Level::Image, Level::ToolUse, Level::ToolResult, Level::Thinking];
+    blocks.into_iter().any(|level| name(level, key).is_some())
+}
+
 /// The name that this key would set, if an adapter writes it. A key of another vendor than those of the formats goes
 /// nowhere; one without a vendor is taken as meant for all.
-pub(crate) fn name(level: Level, key: &str) -> Option<&'static str> {
+fn name(level: Level, key: &str) -> Option<&'static str> {
     let mut parts = key.split('.').map(bare).filter(|part| !part.is_empty()).peekable();
     let has_vendor = key.contains('.');
     let is_ours = |part: &String| VENDORS.contains(&part.as_str());

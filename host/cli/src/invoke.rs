@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     args::Invoke,
     failure::Failure,
-    output::{answer, json, line, tell},
+    output::{answer, json, tell},
     progress::Spinner,
     streamed::Streamed,
     timeline::{Timeline, outcome_of},
@@ -194,10 +194,10 @@ fn read_standard_input() -> std::io::Result<String> {
 /// For a person: the text, unless it has been written as it came, then what the model asks for.
 fn print(response: &Response, streamed: bool) -> Result<(), Failure> {
     if let Some(text) = response.text().filter(|_| !streamed) {
-        line!("{}", answer(&text))?;
+        answer(&text)?;
     }
     for call in response.tool_calls() {
-        line!("{} {}", answer(&call.name), answer(&Value::Object(call.arguments.clone()).to_string()))?;
+        answer(&format!("{} {}", call.name, Value::Object(call.arguments.clone())))?;
     }
     Ok(())
 }

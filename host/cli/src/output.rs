@@ -32,9 +32,11 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     write_line(format_args!("{}", plain::json(&text)))
 }
 
-/// What a model says, as it goes to standard output: as it is, unless that is a terminal, which would obey it.
-pub(crate) fn answer(text: &str) -> Cow<'_, str> {
-    if std::io::stdout().is_terminal() { plain::answer(text) } else { text.into() }
+/// Writes what a model says, on lines of its own.
+pub(crate) fn answer(text: &str) -> Result<(), Failure> {
+    let mut output = Text::new();
+    output.say(text)?;
+    output.write("\n")
 }
 
 /// A name or another word of a config file, a file system, a provider or a model, on one line.
@@ -49,27 +51,37 @@ pub(crate) fn tell(text: impl fmt::Display) {
 
 /// A text that is written to standard output piece by piece, to be seen as it comes.
 pub(crate) struct Text {
-    /// One for the whole text: a control sequence may begin in one piece and end in the next.
     output: AutoStream<Stdout>,
+    is_terminal: bool,
     in_line: bool,
 }
 
 impl Text {
     pub(crate) fn new() -> Self {
-        Self { output: anstream::stdout(), in_line: false }
+        Self { output: anstream::stdout(), is_terminal: std::io::stdout().is_terminal(), in_line: false }
     }
 
+    /// Writes what is the command's own, colours included.
     pub(crate) fn write(&mut self, piece: &str) -> Result<(), Failure> {
-        if let Some(last) = piece.chars().next_back() {
-            self.in_line = last != '\n';
-        }
+        self.note_line(piece);
         let written = self.output.write_all(piece.as_bytes());
         written.and_then(|()| self.output.flush()).map_err(Failure::Output)
     }
 
-    /// Writes what a model says.
+    /// Writes what a model says: as it is, unless it goes to a terminal, which would obey it.
     pub(crate) fn say(&mut self, piece: &str) -> Result<(), Failure> {
-        self.write(&answer(piece))
+        if self.is_terminal {
+            return self.write(&plain::answer(piece));
+        }
+        self.note_line(piece);
+        let mut output = std::io::stdout().lock();
+        output.write_all(piece.as_bytes()).and_then(|()| output.flush()).map_err(Failure::Output)
+    }
+
+    fn note_line(&mut self, piece: &str) {
+        if let Some(last) = piece.chars().next_back() {
+            self.in_line = last != '\n';
+        }
     }
 
     /// Ends the line, if it is in the midst of one.
