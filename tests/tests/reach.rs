@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Reaches for what it was not given.
-const HOSTILE: &[u8] = include_bytes!("../prebuilt/hostile.wasm");
+const HOSTILE: &str = "hostile";
 /// The same for other models, in the blocking world.
-const BLOCKING: &[u8] = include_bytes!("../prebuilt/blocking.wasm");
+const BLOCKING: &str = "blocking";
 
 const EVIL: &str = "https://evil.example/?d=secret";
 
@@ -40,7 +40,7 @@ fn hostile(chain: Chain, settings: &str, allow: &[&str]) -> Folder {
     let chain = chain.host("order = [\"hostile\", \"retry\"]\nwatch = false").module("hostile", settings);
     let folder =
         Folder::new(&chain.table("modules.hostile.sandbox", &format!("allow = {allow:?}")).to_string()).unwrap();
-    folder.write("modules/hostile.wasm", HOSTILE).unwrap();
+    folder.write("modules/hostile.wasm", prebuilt(HOSTILE)).unwrap();
     folder.write("request.json", conversation().to_string()).unwrap();
     folder
 }
@@ -63,11 +63,17 @@ fn body(provider: &Simulator) -> Value {
     provider.requests().last().unwrap().body.clone()
 }
 
-/// The same bytes with another text of the same length wherever this one stands.
-fn with(bytes: &[u8], text: &str, other: &str) -> Vec<u8> {
+/// The component of a module of the tests' own.
+fn prebuilt(name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/prebuilt");
+    std::fs::read(format!("{folder}/{name}.wasm")).unwrap()
+}
+
+/// The same with another text of the same length where this one stands.
+fn with(name: &str, text: &str, other: &str) -> Vec<u8> {
     assert_eq!(text.len(), other.len());
+    let mut bytes = prebuilt(name);
     let at = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
-    let mut bytes = bytes.to_vec();
     bytes[at..at + text.len()].copy_from_slice(other.as_bytes());
     bytes
 }
@@ -330,7 +336,7 @@ async fn a_module_is_not_told_why_a_model_does_not_load_and_the_caller_is() {
         let folder =
             Folder::new(&chain.table("modules.blocking.sandbox", "allow = [\"models\", \"state\"]").to_string())
                 .unwrap();
-        folder.write("modules/blocking.wasm", BLOCKING).unwrap();
+        folder.write("modules/blocking.wasm", prebuilt(BLOCKING)).unwrap();
         let output = run(&folder, &["invoke", "--json", "Hi"]).await;
         assert_eq!(output.code, code, "{output:?}");
         let json = output.json().unwrap();
@@ -387,7 +393,7 @@ async fn a_component_that_does_not_describe_itself_is_ended() {
 #[tokio::test]
 async fn what_a_component_says_of_itself_does_nothing_to_a_terminal() {
     let folder = Folder::new("").unwrap();
-    folder.write("stranger.wasm", HOSTILE).unwrap();
+    folder.write("stranger.wasm", prebuilt(HOSTILE)).unwrap();
     let report = Host::inspect(&folder.path().join("stranger.wasm")).await.unwrap();
     assert_eq!(report.version.as_deref(), Some(r"1.0\u{1b}[41mEVIL\u{7}"));
     assert_eq!(report.kind.as_deref(), Some(r"odd\u{9b}2J\n\u{202e}"));

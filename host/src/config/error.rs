@@ -57,13 +57,10 @@ impl std::error::Error for ConfigError {}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.file, self.line) {
-            (Some(file), line) => {
-                write!(formatter, "{}:", plain::line(&file.display().to_string(), SENTENCE))?;
-                line.map_or(Ok(()), |line| write!(formatter, "{line}:"))?;
-                formatter.write_str(" ")?;
-            }
-            (None, _) => {}
+        if let Some(file) = &self.file {
+            write!(formatter, "{}:", plain::line(&file.display().to_string(), SENTENCE))?;
+            self.line.map_or(Ok(()), |line| write!(formatter, "{line}:"))?;
+            formatter.write_str(" ")?;
         }
         if let Some(key) = &self.key {
             write!(formatter, "`{}` ", plain::line(key, SENTENCE))?;
