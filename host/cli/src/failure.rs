@@ -59,7 +59,9 @@ impl Failure {
                 Err(failure) => failure.report(false),
             },
             Failure::Error(error) => {
-                self::error(&error.to_string());
+                // No line of what a stranger worded looks like a message of its own.
+                let message = error.to_string().replace('\n', "\n  ").replace("\n    help:", "\n  help:");
+                self::error(&message);
                 code(&error)
             }
         }
@@ -110,10 +112,9 @@ fn usage(message: &str, json: bool) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Tells an error, whoever worded it: it does nothing to a terminal, and no line of it looks like another message.
+/// Tells an error. Whoever worded it, it does nothing to a terminal.
 fn error(message: &str) {
-    let message = plain::lines(message, LONGEST).replace('\n', "\n  ").replace("\n    help:", "\n  help:");
-    tell(format_args!("{ERROR}error:{ERROR:#} {message}\n"));
+    tell(format_args!("{ERROR}error:{ERROR:#} {}\n", plain::lines(message, LONGEST)));
 }
 
 fn code(error: &Error) -> ExitCode {
