@@ -12,7 +12,7 @@ use crate::{
     host::Shared,
     link::Link,
     provider::{Provider, Upstream},
-    runtime::{Loader, Module, Place},
+    runtime::{Loader, MayAdd, Module, Place},
     telemetry,
 };
 
@@ -38,7 +38,8 @@ pub(crate) fn place(
 ) -> Arc<Place> {
     let loader = Inside { shared: Arc::downgrade(shared), module: module.clone(), links: inside.to_vec() };
     let own_time = telemetry::own_time(&module);
-    Arc::new(Place { module, inner, loader: Arc::new(loader), own_time })
+    let may_add = MayAdd::of(shared.config.modules.get(&*module).map(|module| &module.sandbox));
+    Arc::new(Place { module, inner, loader: Arc::new(loader), may_add, own_time })
 }
 
 /// Loads models for a module: other adapters in the modules that stand inside of it. Itself is not among them, so

@@ -62,6 +62,10 @@ pub enum ErrorKind {
     /// The configuration does not allow the call; a fallback's target without its key, for one.
     #[error("{0}")]
     Config(Failure),
+    /// The request asks for what no request can: an extension that would set what an adapter writes itself. Nothing was
+    /// sent.
+    #[error("{0}")]
+    Usage(Failure),
     /// A module failed.
     #[error("{0}")]
     Module(Failure),
@@ -85,6 +89,7 @@ impl ErrorKind {
             ErrorKind::Timeout(_) => "timeout",
             ErrorKind::Parse(_) => "parse",
             ErrorKind::Config(_) => "config",
+            ErrorKind::Usage(_) => "usage",
             ErrorKind::Module(_) | ErrorKind::Other(_) => "module",
             ErrorKind::Cancelled => "cancelled",
             ErrorKind::DeadlineExceeded => "deadline_exceeded",
@@ -99,6 +104,7 @@ impl ErrorKind {
             | ErrorKind::Timeout(failure)
             | ErrorKind::Parse(failure)
             | ErrorKind::Config(failure)
+            | ErrorKind::Usage(failure)
             | ErrorKind::Module(failure)
             | ErrorKind::Other(failure) => &failure.provider,
             ErrorKind::Cancelled | ErrorKind::DeadlineExceeded => return None,
@@ -113,7 +119,7 @@ impl ErrorKind {
             ErrorKind::Connection(_) => Outcome::Connection,
             ErrorKind::Timeout(_) => Outcome::Timeout,
             ErrorKind::Parse(_) => Outcome::Parse,
-            ErrorKind::Config(_) => Outcome::Config,
+            ErrorKind::Config(_) | ErrorKind::Usage(_) => Outcome::Config,
             ErrorKind::Module(_) | ErrorKind::Other(_) => Outcome::Module,
             ErrorKind::Cancelled => Outcome::Cancelled,
             ErrorKind::DeadlineExceeded => Outcome::DeadlineExceeded,
@@ -238,6 +244,7 @@ impl From<Error> for ErrorJson {
             | ErrorKind::Timeout(failure)
             | ErrorKind::Parse(failure)
             | ErrorKind::Config(failure)
+            | ErrorKind::Usage(failure)
             | ErrorKind::Module(failure)
             | ErrorKind::Other(failure) => bare(failure.message, failure.extensions),
             plain @ (ErrorKind::Cancelled | ErrorKind::DeadlineExceeded) => bare(plain.to_string(), Extensions::new()),
@@ -264,6 +271,7 @@ impl From<ErrorJson> for Error {
             "timeout" => ErrorKind::Timeout(failure),
             "parse" => ErrorKind::Parse(failure),
             "config" => ErrorKind::Config(failure),
+            "usage" => ErrorKind::Usage(failure),
             "module" => ErrorKind::Module(failure),
             "cancelled" => ErrorKind::Cancelled,
             "deadline_exceeded" => ErrorKind::DeadlineExceeded,

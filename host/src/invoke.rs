@@ -11,8 +11,10 @@ use tokio::time::Instant;
 
 use crate::{
     cancel::Cancel,
-    error::ErrorKind,
+    config::ConfigError,
+    error::{ErrorKind, Failure},
     held::Held,
+    plain::{self, WORD},
     provider::Upstream,
     request::Request,
     telemetry::{Scope, count_attempt},
@@ -33,6 +35,8 @@ struct State {
     waited: Duration,
     waited_by: Option<Arc<str>>,
     random: Pcg64Mcg,
+    /// Why a module could not load a model: the last that it could not, and what it was not told.
+    unavailable: Option<Box<(Failure, ConfigError)>>,
 }
 
 /// An attempt, written down when it begins: whatever becomes of it, and whoever asks when, it is in the trail.
@@ -48,7 +52,7 @@ impl Invoke {
         let started = Instant::now();
         // An odd factor keeps the numbers apart; seeding spreads them, which neighbouring states would not be.
         let random = Pcg64Mcg::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let state = State { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random };
+        let state = State { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random, unavailable: None };
         // A budget past the end of the clock is none.
         let deadline = started.checked_add(budget);
         Arc::new(Self { started, deadline, streamed, state: Mutex::new(state) })
@@ -103,6 +107,26 @@ impl Invoke {
         let committed = entry.attempt.outcome == Outcome::Ok;
         let outcome = if committed { Outcome::Ok } else { self.cut_short() };
         Attempt { took: begun.elapsed(), outcome, ..entry.attempt.clone() }
+    }
+
+    /// What a module is told of a model that does not load: its name for it, and nothing of paths, variables or other
+    /// providers. The rest is for the log, and for the caller if the call ends with it.
+    pub(crate) fn unavailable(&self, module: &str, provider: &str, error: ConfigError) -> ErrorKind {
+        let provider = plain::line(provider, WORD).into_owned();
+        tracing::info!(target: "arcllm::module", module, provider, "a model is not available: {error}");
+        let failure = Failure::new(&*provider, format!("the model of `{provider}` is not available"));
+        self.state().unavailable = Some(Box::new((failure.clone(), error)));
+        ErrorKind::Config(failure)
+    }
+
+    /// The error as the caller sees it: with what modules were not told.
+    pub(crate) fn explained(&self, error: ErrorKind) -> ErrorKind {
+        match (error, self.state().unavailable.take().map(|unavailable| *unavailable)) {
+            (ErrorKind::Config(failure), Some((told, whole))) if failure == told => {
+                ErrorKind::Config(Failure { message: whole.to_string(), ..failure })
+            }
+            (error, _) => error,
+        }
     }
 
     /// Why nobody waits for an answer any more.

@@ -4,8 +4,7 @@
 use serde::Serialize;
 use wasmparser::{ComponentName, ComponentNameSectionReader, KnownCustom, Parser, Payload};
 
-/// The longest text that is taken from a section, in bytes.
-const LONGEST: usize = 1000;
+use crate::plain::{self, SENTENCE};
 
 /// What a component says of itself. Nobody has checked it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -71,15 +70,8 @@ fn name(names: ComponentNameSectionReader<'_>) -> Option<String> {
     })
 }
 
-/// As much as a terminal can show: a stranger's text has no control characters, and an end.
 fn plain(text: &str) -> String {
-    let plain = text.chars().filter(|letter| !letter.is_control());
-    let mut length = 0;
-    let within = plain.take_while(|letter| {
-        length += letter.len_utf8();
-        length <= LONGEST
-    });
-    within.collect::<String>().trim().to_owned()
+    plain::line(text.trim(), SENTENCE).into_owned()
 }
 
 #[cfg(test)]
@@ -98,10 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn what_it_says_is_read_without_control_characters() {
+    fn what_it_says_is_read_and_does_nothing_to_a_terminal() {
         let bytes = component(&[("authors", b"A\x1b[31m <a@example.com>\n"), ("licenses", b"MIT"), ("other", b"x")]);
         let metadata = Metadata::of(&bytes);
-        assert_eq!(metadata.authors.as_deref(), Some("A[31m <a@example.com>"));
+        assert_eq!(metadata.authors.as_deref(), Some(r"A\u{1b}[31m <a@example.com>"));
         assert_eq!(metadata.licenses.as_deref(), Some("MIT"));
         assert_eq!(metadata.version, None);
     }

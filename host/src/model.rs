@@ -13,6 +13,7 @@ use crate::{
     message::Message,
     provider::Provider,
     request::{Request, Tool},
+    reserved,
     response::Response,
     stream::ResponseStream,
     telemetry::{ModelMeters, Observed},
@@ -116,7 +117,7 @@ impl Model {
         };
         let result = match result {
             Ok(response) => Ok(Response { trail: invoke.trail(), ..response }),
-            Err(kind) => Err(Error { trail: invoke.trail(), ..kind.into() }),
+            Err(kind) => Err(Error { trail: invoke.trail(), ..invoke.explained(kind).into() }),
         };
         observed.end(result.as_ref());
         result
@@ -144,6 +145,7 @@ impl Model {
             let problem = "a model is loaded and invoked inside of a Tokio runtime";
             return Err(ErrorKind::Config(Failure::new("", problem)).into());
         }
+        reserved::check(&request).map_err(|reserved| Error::from(reserved.usage()))?;
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
         let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call(), streamed);
         let cancel = Cancel::default();

@@ -1,8 +1,15 @@
 //! What a component's imports let it do, in plain words.
 
 /// An import by the beginning of its name, and what it allows.
-const ALLOWS: [(&str, &str); 10] = [
+const ALLOWS: [(&str, &str); 17] = [
     ("arcllm:llm/llm-provider", "ask the provider that it stands in front of"),
+    ("[method]request.parts", "read what is asked"),
+    ("[method]request.derive", "rewrite what is asked"),
+    ("[method]request.derive", "name addresses for the provider to fetch (with the grant `urls`)"),
+    ("[method]request.derive", "use settings that one provider alone has (with the grant `extensions`)"),
+    ("[method]response.parts", "read answers"),
+    ("[method]response.derive", "rewrite answers"),
+    ("[constructor]response", "answer itself"),
     ("arcllm:llm/models", "ask other models (with the grant `models`)"),
     ("arcllm:llm/state", "keep values between calls (with the grant `state`)"),
     ("arcllm:llm/streams", "read and write answers as they come"),
@@ -24,12 +31,13 @@ const IN_VAIN: [(&str, &str); 6] = [
     ("wasi:cli/terminal", "the terminal"),
 ];
 
-/// What these imports let a component do, and what they ask for and do not get.
-pub(crate) fn of(imports: &[String]) -> (Vec<String>, Vec<String>) {
-    (known(imports, &ALLOWS), known(imports, &IN_VAIN))
+/// What these interfaces, and these functions of `arcllm:llm/types`, let a component do, and what they ask for and do not get.
+pub(crate) fn of(interfaces: &[String], functions: &[String]) -> (Vec<String>, Vec<String>) {
+    let imports: Vec<&str> = interfaces.iter().chain(functions).map(String::as_str).collect();
+    (known(&imports, &ALLOWS), known(&imports, &IN_VAIN))
 }
 
-fn known(imports: &[String], table: &[(&str, &str)]) -> Vec<String> {
+fn known(imports: &[&str], table: &[(&str, &str)]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (import, words) in table {
         let is_asked = imports.iter().any(|name| name.starts_with(import));
@@ -56,9 +64,10 @@ mod tests {
             "wasi:filesystem/preopens@0.2.9",
             "wasi:cli/stdout@0.2.9",
         ];
-        let (may, in_vain) = of(&imports.map(str::to_owned));
+        let (may, in_vain) = of(&imports.map(str::to_owned), &["[method]request.parts".to_owned()]);
         let asks = [
             "ask the provider that it stands in front of",
+            "read what is asked",
             "keep values between calls (with the grant `state`)",
             "wait",
         ];

@@ -1,6 +1,6 @@
 //! What there is to say of each module.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,9 +15,18 @@ use crate::{
     invoke::Invoke,
     metadata::Metadata,
     permissions,
-    runtime::{GRANTS, Hop, Origin, Probe, Streams},
+    plain::{self, MESSAGE, SENTENCE, WORD},
+    prepare::Prepared,
+    runtime::{Hop, Origin, Probe, Streams},
+    state_store::MemoryStore,
     telemetry::Scope,
 };
+
+/// The most time that a component which is inspected has to describe itself.
+const INSPECTION: Duration = Duration::from_secs(10);
+
+/// The longest schema that is read, in bytes.
+const SCHEMA: usize = 256 << 10;
 
 /// What `arcllm modules` says of a module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,8 +84,9 @@ impl Host {
         Ok(reports)
     }
 
-    /// What a component in this file is, and asks for, without any configuration. Nothing of it runs but what describes it,
-    /// in its sandbox. What keeps it from being loaded is in the report.
+    /// What a component in this file is, and asks for, without any configuration. It is made, and asked to describe itself,
+    /// for ten seconds at most: with no settings, no grants and a state of its own that is empty and gone afterwards. What
+    /// keeps it from being loaded is in the report.
     ///
     /// # Errors
     ///
@@ -86,16 +96,17 @@ impl Host {
         let name = if is_name(&name) { name } else { "module".to_owned() };
         let mut config = Config::parse("", None)?;
         let wasm = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        // Whatever it asks for, it is not told that it has it.
-        let sandbox = Sandbox { allow: GRANTS.map(str::to_owned).to_vec(), ..Sandbox::default() };
         config.modules_dir = wasm.parent().map(Path::to_owned);
         let wasm = wasm.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        let sandbox = Sandbox { wasm: Some(wasm), ..sandbox };
+        let sandbox = Sandbox { wasm: Some(wasm), ..Sandbox::default() };
         let module = ModuleConfig { enabled: false, settings: Map::new(), sandbox };
         config.modules.insert(name.clone(), module);
-        let host = Host::builder().config(config).watch(false).build()?;
-        let mut report = host.shared.module_report(name, None).await;
-        report.granted.clear();
+        let store = Arc::new(MemoryStore::default());
+        let host = Host::builder().config(config).state_store(store).watch(false).build()?;
+        let mut report = ModuleReport::new(name, None);
+        if let Err(error) = host.shared.inspect(&mut report).await {
+            report.problem = Some(error.to_string());
+        }
         Ok(report)
     }
 
@@ -118,13 +129,15 @@ impl Host {
             Cancel::default(),
             Scope::default(),
         );
-        instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))
+        let probe = instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))?;
+        let validate_config = probe.validate_config.map_err(|problem| plain::lines(&problem, MESSAGE).into_owned());
+        Ok(Probe { name: word(&probe.name), validate_config })
     }
 }
 
-impl Shared {
-    async fn module_report(&self, name: String, position: Option<usize>) -> ModuleReport {
-        let mut report = ModuleReport {
+impl ModuleReport {
+    fn new(name: String, position: Option<usize>) -> Self {
+        Self {
             name,
             version: None,
             kind: None,
@@ -142,7 +155,13 @@ impl Shared {
             position,
             problem: None,
             warnings: Vec::new(),
-        };
+        }
+    }
+}
+
+impl Shared {
+    async fn module_report(&self, name: String, position: Option<usize>) -> ModuleReport {
+        let mut report = ModuleReport::new(name, position);
         if let Err(error) = self.describe(&mut report).await {
             report.problem = Some(error.to_string());
         }
@@ -164,34 +183,64 @@ impl Shared {
     }
 
     async fn describe(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
-        // All that is known stands in the report before this says what is wrong.
-        let found = self.find(&report.name).await?;
-        report.origin = Some(found.origin.to_string());
-        report.sha256 = Some(found.digest.clone());
-        report.size_bytes = Some(found.bytes.len());
-        report.metadata = Metadata::of(&found.bytes);
-        report.warnings.extend(self.passed_over(&report.name, &found.origin));
-        let pinned = self.check_pin(&report.name, &found);
-        let prepared = self.compile(&report.name, found).await?;
-        report.imports.clone_from(&prepared.compiled.imports);
-        (report.may, report.asks_in_vain) = permissions::of(&report.imports);
-        report.streams = Some(prepared.compiled.streams);
-        report.asks_for = prepared.compiled.asks_for().map(str::to_owned).collect();
-        report.granted = prepared.granted().into_iter().map(str::to_owned).collect();
-        pinned?;
+        let prepared = self.identify(report).await?;
         self.check_grants(&report.name, &prepared)?;
-        let (_, description) = self.started(&report.name, &prepared).await?;
-        report.version = Some(description.version);
-        report.kind = Some(description.kind);
-        report.config_schema = serde_json::from_str(&description.config_schema).ok().filter(Value::is_object);
-        if report.config_schema.is_none() {
-            let told = "says nothing of its settings that is a JSON Schema: mistyped ones go unnoticed";
-            report.warnings.push(format!("{}: {told}", prepared.origin));
-        }
+        self.hear(report, &prepared).await?;
         let settings = self.config.modules.get(&report.name).map(|module| module.settings.clone()).unwrap_or_default();
         match report.position {
             Some(_) => self.configured(&report.name, &prepared, &settings, None).await.map(drop),
             None => self.check_module_off(&report.name, &settings, None).await,
         }
     }
+
+    /// As [`describe`](Shared::describe), of a component that nobody has granted or set anything.
+    async fn inspect(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
+        let prepared = self.identify(report).await?;
+        let heard = tokio::time::timeout(INSPECTION, self.hear(report, &prepared)).await;
+        heard.unwrap_or_else(|_| {
+            let reason = format!("no answer within {} s", INSPECTION.as_secs());
+            Err(prepared.failed(&report.name, "describe itself", &reason))
+        })
+    }
+
+    /// What is known of a module without running it.
+    async fn identify(&self, report: &mut ModuleReport) -> Result<Prepared, ConfigError> {
+        // All that is known stands in the report before this says what is wrong.
+        let found = self.find(&report.name).await?;
+        report.origin = Some(plain::line(&found.origin.to_string(), SENTENCE).into_owned());
+        report.sha256 = Some(found.digest.clone());
+        report.size_bytes = Some(found.bytes.len());
+        report.metadata = Metadata::of(&found.bytes);
+        let passed_over = self.passed_over(&report.name, &found.origin);
+        report.warnings.extend(passed_over.map(|warning| plain::line(&warning, MESSAGE).into_owned()));
+        let pinned = self.check_pin(&report.name, &found);
+        let prepared = self.compile(&report.name, found).await?;
+        report.imports = prepared.compiled.imports.iter().map(|name| word(name)).collect();
+        (report.may, report.asks_in_vain) = permissions::of(&report.imports, &prepared.compiled.functions);
+        report.streams = Some(prepared.compiled.streams);
+        report.asks_for = prepared.compiled.asks_for().map(str::to_owned).collect();
+        let additions =
+            ["urls", "extensions"].into_iter().filter(|grant| prepared.sandbox.allow.iter().any(|one| one == grant));
+        report.granted = prepared.granted().into_iter().chain(additions).map(str::to_owned).collect();
+        pinned.map(|()| prepared)
+    }
+
+    /// What a module says of itself.
+    async fn hear(&self, report: &mut ModuleReport, prepared: &Prepared) -> Result<(), ConfigError> {
+        let (_, description) = self.started(&report.name, prepared).await?;
+        report.version = Some(word(&description.version));
+        report.kind = Some(word(&description.kind));
+        let schema = Some(description.config_schema).filter(|schema| schema.len() <= SCHEMA);
+        let schema = schema.and_then(|schema| serde_json::from_str(&schema).ok()).filter(Value::is_object);
+        report.config_schema = schema.map(|schema| plain::value(schema, SENTENCE));
+        if report.config_schema.is_none() {
+            let told = "says nothing of its settings that is a JSON Schema: mistyped ones go unnoticed";
+            report.warnings.push(format!("{}: {told}", plain::line(&prepared.origin.to_string(), SENTENCE)));
+        }
+        Ok(())
+    }
+}
+
+fn word(text: &str) -> String {
+    plain::line(text, WORD).into_owned()
 }

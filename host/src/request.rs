@@ -152,7 +152,8 @@ pub struct Options {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// Settings of one wire format: the key `anthropic.NAME` or `openai.NAME` puts NAME into the body that this adapter
-    /// sends, as in `{"anthropic.thinking": {"type": "enabled", "budget_tokens": 2000}}`.
+    /// sends, as in `{"anthropic.thinking": {"type": "enabled", "budget_tokens": 2000}}`. What an adapter writes itself, such as
+    /// `model`, `stream` or `max_tokens`, cannot be set so: the call ends with a [`Usage`](crate::ErrorKind::Usage) error.
     #[serde(skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
 }

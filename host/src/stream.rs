@@ -113,7 +113,7 @@ impl ResponseStream {
         let Some(Running { invoke, observed, source, .. }) = self.running.take() else { return kind.into() };
         // With it goes the attempt, whose end belongs into the trail.
         drop(source);
-        let error = Error { kind, trail: invoke.trail(), received };
+        let error = Error { kind: invoke.explained(kind), trail: invoke.trail(), received };
         observed.end(Err(&error));
         error
     }

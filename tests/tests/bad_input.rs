@@ -526,7 +526,7 @@ async fn a_component_without_its_grant() {
     "#);
     assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"
     error: config.toml:10: `modules.fallback.sandbox.allow` holds "model", which is no grant
-      help: "models" and "state" are what can be granted
+      help: "models", "state", "urls" and "extensions" are what can be granted
     "#);
 }
 

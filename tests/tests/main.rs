@@ -19,6 +19,7 @@ mod kit;
 mod known_of_providers;
 mod observed;
 mod projects;
+mod reach;
 mod real_server;
 mod reload;
 mod replace_module;

@@ -226,6 +226,17 @@ fn a_stream_is_counted_when_it_has_ended() {
 }
 
 #[test]
+fn what_a_provider_calls_its_model_does_nothing_to_a_log() {
+    let (answer, tree, _) = observe(async {
+        let a = replies([Reply::text("Hi").model("evil\u{1b}[31m\n\u{9b}").stop_reason("odd\u{7}")]).await;
+        ask(&crate::scene::around(&a)).await
+    });
+    assert_eq!(answer.unwrap().model, "evil\u{1b}[31m\n\u{9b}");
+    assert!(tree.contains(r"evil\u{1b}[31m\n\u{9b}") && tree.contains(r"odd\u{7}"), "{tree}");
+    assert!(!tree.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{tree}");
+}
+
+#[test]
 fn content_is_seen_only_if_it_is_asked_for_and_keys_never() {
     for asked_for in [false, true] {
         let (answer, tree, counted) = observe(async {

@@ -87,7 +87,7 @@ async fn the_command_says_so_and_what_config_must_say() {
         says     ArcLLM module in the blocking world, without the SDK: asks again, asks another, and counts
         licence  MIT OR Apache-2.0
         imports  arcllm:llm/state-blocking@0.1.0, arcllm:llm/types@0.1.0, arcllm:llm/models-blocking@0.1.0, arcllm:llm/llm-provider-blocking@0.1.0
-        may      ask the provider that it stands in front of, ask other models (with the grant `models`), keep values between calls (with the grant `state`); nothing else
+        may      ask the provider that it stands in front of, answer itself, ask other models (with the grant `models`), keep values between calls (with the grant `state`); nothing else
         streams  are passed on as they come
         name     blocking, as it calls itself
 
@@ -95,6 +95,7 @@ async fn the_command_says_so_and_what_config_must_say() {
         again  integer
         other  string
         count  boolean
+        tell   boolean
 
     To run it, put stranger.wasm into the modules directory, and say in config.toml:
 

@@ -146,7 +146,8 @@ pub(crate) enum Module {
 Example:
   arcllm module inspect stranger.wasm
 
-Nothing of the component runs but what describes it, in a sandbox that lets it do nothing.
+The component is started and asked to describe itself: with no settings, no grants and nothing kept of what it does, for
+ten seconds at most. It is not configured, and no call goes through it.
 Exit codes: 0 it can be loaded; 2 it cannot, and what can be known of it is shown.")]
 pub(crate) struct ModuleInspect {
     /// The component.

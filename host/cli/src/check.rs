@@ -5,7 +5,12 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use arcllm::CheckReport;
 
-use crate::{args::Check, failure::Failure, invoke::host, output::line};
+use crate::{
+    args::Check,
+    failure::Failure,
+    invoke::host,
+    output::{json, line, word},
+};
 
 const STRONG: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -15,7 +20,7 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) async fn run(arguments: Check) -> Result<ExitCode, Failure> {
     let report = host(arguments.configured.config.as_deref())?.check(arguments.provider.as_deref()).await;
     if arguments.configured.json {
-        line!("{}", serde_json::to_string(&report).map_err(|error| Failure::usage(error.to_string()))?)?;
+        json(&report)?;
     } else {
         print(&report)?;
     }
@@ -26,10 +31,10 @@ pub(crate) async fn run(arguments: Check) -> Result<ExitCode, Failure> {
 }
 
 fn print(report: &CheckReport) -> Result<(), Failure> {
-    line!("{STRONG}config{STRONG:#}      {}", report.file.as_deref().unwrap_or("built-in"))?;
+    line!("{STRONG}config{STRONG:#}      {}", word(report.file.as_deref().unwrap_or("built-in")))?;
     let provider = report.provider.as_deref().unwrap_or("none by default");
     let model = report.model.as_deref().map(|model| format!(" ({model})")).unwrap_or_default();
-    line!("{STRONG}provider{STRONG:#}    {provider}{model}")?;
+    line!("{STRONG}provider{STRONG:#}    {}", word(&format!("{provider}{model}")))?;
     let chain: Vec<&str> = report.chain.iter().map(String::as_str).collect();
     line!("{STRONG}chain{STRONG:#}       {}", [&["agent"], &chain[..], &["adapter"]].concat().join(" -> "))?;
     line!(

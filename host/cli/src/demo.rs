@@ -39,7 +39,10 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let answer = model.invoke(&[Message::user("Is anybody there?")], &[]).await?;
     let outcome = format!("answered by {}", answer.provider);
     line!("{}", Timeline { trail: &answer.trail, outcome: &outcome })?;
-    line!("{STRONG}The answer{STRONG:#}: {}\n", answer.text().unwrap_or_default())?;
+    let mut text = Text::new();
+    text.write(&format!("{STRONG}The answer{STRONG:#}: "))?;
+    text.say(&answer.text().unwrap_or_default())?;
+    text.write("\n\n")?;
     streamed(&host).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -81,7 +84,7 @@ async fn streamed(host: &Host) -> Result<(), Failure> {
             event => {
                 pace.event();
                 if let Event::Text(piece) = &event {
-                    text.write(piece)?;
+                    text.say(piece)?;
                 }
             }
         }

@@ -3,12 +3,15 @@
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use arcllm::{ConfigError, Error, ErrorKind};
+use arcllm::{ConfigError, Error, ErrorKind, plain};
 use serde_json::json;
 
-use crate::output::{line, tell};
+use crate::output::{self, tell};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// The most characters of an error.
+const LONGEST: usize = 10_000;
 
 /// Why there is no answer.
 pub(crate) enum Failure {
@@ -40,23 +43,25 @@ impl Failure {
         match self {
             Failure::Usage(message) => usage(&message, json),
             Failure::Failed(message) => {
-                tell(format_args!("{ERROR}error:{ERROR:#} {message}\n"));
+                error(&message);
                 ExitCode::from(1)
             }
             Failure::Told => ExitCode::from(2),
             Failure::Output(error) => {
                 // Whoever closed the pipe has read enough.
                 if error.kind() != std::io::ErrorKind::BrokenPipe {
-                    tell(format_args!("{ERROR}error:{ERROR:#} standard output: {error}\n"));
+                    self::error(&format!("standard output: {error}"));
                 }
                 ExitCode::from(1)
             }
-            Failure::Error(error) if json => match line!("{}", json!({ "error": &*error })) {
+            Failure::Error(error) if json => match output::json(&json!({ "error": &*error })) {
                 Ok(()) => code(&error),
                 Err(failure) => failure.report(false),
             },
             Failure::Error(error) => {
-                tell(format_args!("{ERROR}error:{ERROR:#} {error}\n"));
+                // No line of what a stranger worded looks like a message of its own.
+                let message = error.to_string().replace('\n', "\n  ").replace("\n    help:", "\n  help:");
+                self::error(&message);
                 code(&error)
             }
         }
@@ -98,18 +103,23 @@ fn usage(message: &str, json: bool) -> ExitCode {
             "retry_after_seconds": null,
             "trail": [],
         });
-        if let Err(failure) = line!("{}", json!({ "error": error })) {
+        if let Err(failure) = output::json(&json!({ "error": error })) {
             return failure.report(false);
         }
     } else {
-        tell(format_args!("{ERROR}error:{ERROR:#} {message}\n"));
+        error(message);
     }
     ExitCode::from(2)
 }
 
+/// Tells an error. Whoever worded it, it does nothing to a terminal.
+fn error(message: &str) {
+    tell(format_args!("{ERROR}error:{ERROR:#} {}\n", plain::lines(message, LONGEST)));
+}
+
 fn code(error: &Error) -> ExitCode {
     match error.kind {
-        ErrorKind::Config(_) => ExitCode::from(2),
+        ErrorKind::Config(_) | ErrorKind::Usage(_) => ExitCode::from(2),
         ErrorKind::Api(_)
         | ErrorKind::Connection(_)
         | ErrorKind::Timeout(_)

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     args::Invoke,
     failure::Failure,
-    output::{line, tell},
+    output::{answer, json, tell},
     progress::Spinner,
     streamed::Streamed,
     timeline::{Timeline, outcome_of},
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     }
     let response = result?;
     match arguments.json {
-        true => line!("{}", serde_json::to_string(&response).map_err(|error| Failure::usage(error.to_string()))?)?,
+        true => json(&response)?,
         false => print(&response, streamed.is_some())?,
     }
     Ok(ExitCode::SUCCESS)
@@ -194,10 +194,10 @@ fn read_standard_input() -> std::io::Result<String> {
 /// For a person: the text, unless it has been written as it came, then what the model asks for.
 fn print(response: &Response, streamed: bool) -> Result<(), Failure> {
     if let Some(text) = response.text().filter(|_| !streamed) {
-        line!("{text}")?;
+        answer(&text)?;
     }
     for call in response.tool_calls() {
-        line!("{} {}", call.name, Value::Object(call.arguments.clone()))?;
+        answer(&format!("{} {}", call.name, Value::Object(call.arguments.clone())))?;
     }
     Ok(())
 }

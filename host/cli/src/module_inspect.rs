@@ -10,7 +10,7 @@ use crate::{
     args::ModuleInspect,
     failure::Failure,
     modules::{describe, problems},
-    output::line,
+    output::{json, line, word},
 };
 
 const STRONG: Style = Style::new().bold();
@@ -18,7 +18,7 @@ const STRONG: Style = Style::new().bold();
 pub(crate) async fn run(arguments: ModuleInspect) -> Result<ExitCode, Failure> {
     let report = Host::inspect(&arguments.file).await?;
     if arguments.json {
-        line!("{}", serde_json::json!({ "module": report }))?;
+        json(&serde_json::json!({ "module": report }))?;
     } else {
         print(&report, &arguments)?;
     }
@@ -62,7 +62,7 @@ fn config(module: &ModuleReport, arguments: &ModuleInspect) -> Result<(), Failur
     let name = &module.name;
     line!(
         "\n{STRONG}To run it{STRONG:#}, put {} into the modules directory, and say in config.toml:\n",
-        arguments.file.display()
+        word(&arguments.file.display().to_string())
     )?;
     line!("    [host]\n    order = [\"{name}\", \"retry\", \"fallback\"]     # where it stands, outermost first\n")?;
     line!("    [modules.{name}]\n    enabled = true\n")?;

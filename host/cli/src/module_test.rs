@@ -5,7 +5,12 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use arcllm_conformance::kit::{self, Report};
 
-use crate::{args::ModuleTest, failure::Failure, output::line, progress::Spinner};
+use crate::{
+    args::ModuleTest,
+    failure::Failure,
+    output::{json, line, word},
+    progress::Spinner,
+};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -28,7 +33,7 @@ pub(crate) async fn run(arguments: ModuleTest) -> Result<ExitCode, Failure> {
     spinner.stop();
     let report = testing.map_err(|error| Failure::usage(error.to_string()))?.map_err(Failure::usage)?;
     match arguments.json {
-        true => line!("{}", serde_json::to_string(&report).map_err(|error| Failure::usage(error.to_string()))?)?,
+        true => json(&report)?,
         false => print(&report)?,
     }
     Ok(ExitCode::from(if report.counts().1 == 0 { 0 } else { 1 }))
@@ -36,7 +41,7 @@ pub(crate) async fn run(arguments: ModuleTest) -> Result<ExitCode, Failure> {
 
 fn print(report: &Report) -> Result<(), Failure> {
     let granted = if report.granted.is_empty() { "nothing".to_owned() } else { report.granted.join(", ") };
-    line!("{} {} ({}), granted: {granted}", report.wasm, report.version, report.kind)?;
+    line!("{} {} ({}), granted: {granted}", word(&report.wasm), report.version, report.kind)?;
     let mut group = "";
     for check in &report.checks {
         if check.group != group {
@@ -44,10 +49,10 @@ fn print(report: &Report) -> Result<(), Failure> {
             line!("{STRONG}{group}{STRONG:#}")?;
         }
         match check.differences.as_slice() {
-            [] => line!("{GOOD}  ok    {GOOD:#}{}", check.name)?,
+            [] => line!("{GOOD}  ok    {GOOD:#}{}", word(&check.name))?,
             differences => {
-                line!("{BAD}  failed{BAD:#}  {}", check.name)?;
-                differences.iter().try_for_each(|difference| line!("            {difference}"))?;
+                line!("{BAD}  failed{BAD:#}  {}", word(&check.name))?;
+                differences.iter().try_for_each(|difference| line!("            {}", word(difference)))?;
             }
         }
     }

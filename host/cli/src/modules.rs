@@ -5,7 +5,12 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use arcllm::{ModuleReport, Streams};
 
-use crate::{args::Configured, failure::Failure, invoke::host, output::line};
+use crate::{
+    args::Configured,
+    failure::Failure,
+    invoke::host,
+    output::{json, line},
+};
 
 const STRONG: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();
@@ -14,7 +19,7 @@ const ODD: Style = AnsiColor::Yellow.on_default();
 pub(crate) async fn run(arguments: Configured) -> Result<ExitCode, Failure> {
     let modules = host(arguments.config.as_deref())?.modules().await?;
     if arguments.json {
-        line!("{}", serde_json::json!({ "modules": modules }))?;
+        json(&serde_json::json!({ "modules": modules }))?;
     } else {
         modules.iter().try_for_each(print)?;
     }

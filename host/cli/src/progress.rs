@@ -19,6 +19,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+use crate::output::word;
+
 /// The spinner that events speak through, if one turns.
 static TURNING: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
@@ -50,7 +52,7 @@ impl Spinner {
 
     pub(crate) fn say(&self, what: String) {
         if let Some(bar) = &self.0 {
-            bar.set_message(what);
+            bar.set_message(word(&what).into_owned());
         }
     }
 
@@ -83,7 +85,7 @@ impl<S: Subscriber> Layer<S> for Steps {
             _ => return,
         };
         if let Some(bar) = &*turning() {
-            bar.set_message(message);
+            bar.set_message(word(&message).into_owned());
         }
     }
 }

@@ -4,7 +4,11 @@ use std::{net::Ipv4Addr, process::ExitCode};
 
 use arcllm_simulator::{Script, Simulator};
 
-use crate::{args::Simulate, failure::Failure, output::line};
+use crate::{
+    args::Simulate,
+    failure::Failure,
+    output::{line, word},
+};
 
 pub(crate) async fn run(arguments: Simulate) -> Result<ExitCode, Failure> {
     let script = match &arguments.script {
@@ -21,7 +25,7 @@ pub(crate) async fn run(arguments: Simulate) -> Result<ExitCode, Failure> {
             request = log.next() => match request {
                 Some(request) => line!(
                     "{:>8.3} s  {} {} -> {}",
-                    request.since_start.as_secs_f64(), request.method, request.path, request.reply,
+                    request.since_start.as_secs_f64(), request.method, word(&request.path), request.reply,
                 )?,
                 None => break,
             },

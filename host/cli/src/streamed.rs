@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 
 use crate::{
     failure::Failure,
-    output::{Text, line},
+    output::{Text, json},
     pace::Pace,
     progress::Spinner,
 };
@@ -63,14 +63,11 @@ impl Streamed {
 
     fn write(&mut self, event: &Event, spinner: &mut Spinner) -> Result<(), Failure> {
         match event {
-            _ if self.json => {
-                let json = serde_json::to_string(event).map_err(|error| Failure::usage(error.to_string()))?;
-                line!("{json}")
-            }
+            _ if self.json => json(event),
             Event::Text(piece) => {
                 // Until now it turned where the text is to stand.
                 spinner.stop();
-                self.text.write(piece)
+                self.text.say(piece)
             }
             _ => Ok(()),
         }

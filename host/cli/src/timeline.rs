@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use anstyle::{AnsiColor, Style};
 use arcllm::{Attempt, Error, Outcome};
 
+use crate::output::word;
+
 const WIDTH: usize = 40;
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
@@ -26,7 +28,7 @@ pub(crate) fn outcome_of(error: &Error) -> String {
 impl fmt::Display for Timeline<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.trail.last().map_or(Duration::ZERO, |last| last.started_after + last.took);
-        let names = self.trail.iter().map(|attempt| attempt.provider.chars().count());
+        let names = self.trail.iter().map(|attempt| word(&attempt.provider).chars().count());
         let scale = Scale { total, name: names.max().unwrap_or_default() };
         let mut before: Option<&Attempt> = None;
         for attempt in self.trail {
@@ -36,7 +38,7 @@ impl fmt::Display for Timeline<'_> {
         }
         let attempts = self.trail.len();
         let plural = if attempts == 1 { "" } else { "s" };
-        writeln!(formatter, "{:>8}  {}; {attempts} attempt{plural}", clock(total), self.outcome)
+        writeln!(formatter, "{:>8}  {}; {attempts} attempt{plural}", clock(total), word(self.outcome))
     }
 }
 
@@ -61,7 +63,7 @@ impl Scale {
         };
         let bar = self.bar(attempt.started_after, attempt.took, mark);
         let time = clock(attempt.started_after);
-        let (name, width) = (&attempt.provider, self.name);
+        let (name, width) = (word(&attempt.provider), self.name);
         writeln!(formatter, "{time:>8}  {name:<width$}  {style}{bar}{style:#}  {style}{}{style:#}", what(attempt))
     }
 
@@ -82,7 +84,7 @@ impl Scale {
         }
         match before {
             Some(before) if before.provider != attempt.provider => {
-                let (width, provider) = (self.name, &attempt.provider);
+                let (width, provider) = (self.name, word(&attempt.provider));
                 // Nobody, where a retry outside of it has the chain begin anew.
                 let who = attempt.loaded_by.as_deref().unwrap_or("the chain");
                 writeln!(

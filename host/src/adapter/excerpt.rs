@@ -1,6 +1,7 @@
 //! Text of strangers, made fit for an error message.
 
 use super::ApiKey;
+use crate::plain;
 
 /// The most characters of a stranger's text in a message.
 const LONGEST: usize = 500;
@@ -9,7 +10,7 @@ const LONGEST: usize = 500;
 pub(super) fn clean(text: &str, key: Option<&ApiKey>) -> String {
     let text = text.trim();
     let text = key.map_or_else(|| text.to_owned(), |key| key.redact(text));
-    cut(text.chars().map(escape))
+    plain::line(&text, LONGEST).into_owned()
 }
 
 /// The start of a body, likewise.
@@ -18,40 +19,6 @@ pub(super) fn excerpt(body: &[u8], key: Option<&ApiKey>) -> String {
     const READ: usize = 16 * 1024;
     let body = body.trim_ascii();
     clean(&String::from_utf8_lossy(body.get(..READ).unwrap_or(body)), key)
-}
-
-fn cut(pieces: impl Iterator<Item = String>) -> String {
-    let (mut text, mut length, mut keep) = (String::new(), 0, 0);
-    for piece in pieces {
-        length += piece.chars().count();
-        if length > LONGEST {
-            text.truncate(keep);
-            text.push('…');
-            break;
-        }
-        text.push_str(&piece);
-        if length < LONGEST {
-            keep = text.len();
-        }
-    }
-    text
-}
-
-fn escape(character: char) -> String {
-    match character {
-        '\n' => "\\n".into(),
-        '\r' => "\\r".into(),
-        '\t' => "\\t".into(),
-        character if character.is_control() || is_deceptive(character) => character.escape_unicode().to_string(),
-        character => character.into(),
-    }
-}
-
-/// Characters that break lines, reorder what stands around them, or cannot be seen at all.
-fn is_deceptive(character: char) -> bool {
-    matches!(character,
-        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

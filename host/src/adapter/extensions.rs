@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::message::Extensions;
+use crate::{message::Extensions, reserved};
 
 /// Puts this vendor's extensions into the object, over what is there. Null takes a field out.
 pub(super) fn apply(object: &mut Map<String, Value>, extensions: &Extensions, vendor: &str) {
@@ -23,10 +23,12 @@ pub(super) fn extended(mut value: Value, extensions: &Extensions, vendor: &str) 
     value
 }
 
-/// The reverse: the fields that have no place of their own here, so that they are sent back with the rest.
+/// The reverse: the fields that have no place of their own here, so that they are sent back with the rest. One that would set
+/// what an adapter writes itself cannot be sent back, and is left out.
 pub(super) fn others(object: &Map<String, Value>, known: &[&str], vendor: &str) -> Extensions {
     let other = object.iter().filter(|(name, value)| !known.contains(&name.as_str()) && !value.is_null());
-    other.map(|(name, value)| (format!("{vendor}.{name}"), value.clone())).collect()
+    let other = other.map(|(name, value)| (format!("{vendor}.{name}"), value.clone()));
+    other.filter(|(key, _)| !reserved::is_of_block(key)).collect()
 }
 
 #[cfg(test)]
@@ -51,7 +53,8 @@ mod tests {
 
     #[test]
     fn others_come_back() {
-        let object = json!({"type": "text", "text": "a", "citations": [1], "none": null});
+        let object =
+            json!({"type": "text", "text": "a", "citations": [1], "none": null, "Text": "b", "role": "system"});
         let extensions = others(object.as_object().unwrap(), &["type", "text"], "anthropic");
         assert_eq!(extensions, Extensions::from([("anthropic.citations".into(), json!([1]))]));
     }

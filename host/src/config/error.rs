@@ -2,9 +2,13 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::error::{ErrorKind, Failure};
+use crate::{
+    error::{ErrorKind, Failure},
+    plain::{self, MESSAGE, SENTENCE},
+};
 
-/// Something in the configuration, or in what it points to, that will not do. Nothing was sent.
+/// Something in the configuration, or in what it points to, that will not do. Nothing was sent. Its texts are cleaned: a
+/// module has its say in them, and so has a file that somebody else may have written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The file; absent if the setting came with the call.
@@ -22,13 +26,15 @@ pub struct ConfigError {
 impl ConfigError {
     /// An error with no place yet.
     pub(crate) fn new(problem: impl Into<String>) -> Self {
-        Self { file: None, line: None, key: None, problem: problem.into(), help: None }
+        let problem = plain::lines(&problem.into(), MESSAGE).into_owned();
+        Self { file: None, line: None, key: None, problem, help: None }
     }
 
     /// The same, with what would be right.
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into()).filter(|help: &String| !help.is_empty());
+        let help = plain::lines(&help.into(), MESSAGE).into_owned();
+        self.help = Some(help).filter(|help| !help.is_empty());
         self
     }
 
@@ -51,13 +57,13 @@ impl std::error::Error for ConfigError {}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.file, self.line) {
-            (Some(file), Some(line)) => write!(formatter, "{}:{line}: ", file.display())?,
-            (Some(file), None) => write!(formatter, "{}: ", file.display())?,
-            (None, _) => {}
+        if let Some(file) = &self.file {
+            write!(formatter, "{}:", plain::line(&file.display().to_string(), SENTENCE))?;
+            self.line.map_or(Ok(()), |line| write!(formatter, "{line}:"))?;
+            formatter.write_str(" ")?;
         }
         if let Some(key) = &self.key {
-            write!(formatter, "`{key}` ")?;
+            write!(formatter, "`{}` ", plain::line(key, SENTENCE))?;
         }
         write!(formatter, "{}", self.problem)?;
         match &self.help {

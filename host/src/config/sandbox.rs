@@ -15,7 +15,8 @@ pub struct Sandbox {
     pub wasm: Option<String>,
     /// The SHA-256 that the component must have, in hexadecimal.
     pub sha256: Option<String>,
-    /// What it may do beyond waiting, drawing random numbers and logging: `models`, `state`.
+    /// What it may do beyond waiting, drawing random numbers and logging: ask other `models`, keep `state`, and add to a
+    /// request addresses that a provider fetches (`urls`) or settings of one provider alone (`extensions`).
     pub allow: Vec<String>,
     /// How many calls may share an instance; absent is 1000 for a built-in and 1 for any other.
     pub max_concurrent: Option<u32>,
@@ -130,7 +131,7 @@ impl Sandbox {
         }
         if let Some(unknown) = sandbox.allow.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
             let error = section.error("allow", format!("holds {unknown:?}, which is no grant"));
-            return Err(error.help("\"models\" and \"state\" are what can be granted"));
+            return Err(error.help("\"models\", \"state\", \"urls\" and \"extensions\" are what can be granted"));
         }
         section.finish()?;
         Ok(sandbox)

@@ -29,8 +29,11 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// What config can grant, by the interface of the same name.
-pub(crate) const GRANTS: [&str; 2] = ["models", "state"];
+/// What config can grant: interfaces by their names, then what a module may add to a request.
+pub(crate) const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
+
+/// The grants that a component asks for by importing an interface.
+const INTERFACES: [&str; 2] = ["models", "state"];
 
 /// What looks into an answer.
 const READING: [&str; 3] = ["[method]response.parts", "[method]response.derive", "[method]response.usage"];
@@ -55,6 +58,8 @@ pub(crate) struct Compiled {
     pub(crate) digest: String,
     /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
     pub(crate) imports: Vec<String>,
+    /// The functions of `arcllm:llm/types` that it imports, as `[method]request.parts`.
+    pub(crate) functions: Vec<String>,
     pub(crate) streams: Streams,
     /// Whether it looks into requests, and so copies them.
     pub(crate) copies: bool,
@@ -84,8 +89,9 @@ impl Compiled {
         })?;
         let kind = component.component_type();
         let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
-        let streams = streams(runtime, &kind);
-        let copies = types(runtime, &kind).any(|name| name == READS_REQUESTS);
+        let functions = functions(runtime, &kind);
+        let streams = streams(&imports, &functions);
+        let copies = functions.iter().any(|function| function == READS_REQUESTS);
         let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
         let (provider, blocks) = exports::check(&exports)?;
         // So do the sleeps of WASI 0.2.
@@ -95,7 +101,7 @@ impl Compiled {
         })?;
         let exports = ExportsPre::new(pre, &component, provider)
             .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
-        Ok(Self { digest, imports, streams, copies, blocks, exports })
+        Ok(Self { digest, imports, functions, streams, copies, blocks, exports })
     }
 
     /// Whether it copies neither requests nor answers.
@@ -105,7 +111,7 @@ impl Compiled {
 
     /// What it imports beyond what every module may: what config has to grant.
     pub(crate) fn asks_for(&self) -> impl Iterator<Item = &'static str> {
-        GRANTS.into_iter().filter(|grant| {
+        INTERFACES.into_iter().filter(|grant| {
             let asks = |import: &String| {
                 let name = import.strip_prefix("arcllm:llm/").and_then(|name| name.split('@').next());
                 name.is_some_and(|name| name.strip_suffix("-blocking").unwrap_or(name) == *grant)
@@ -116,25 +122,23 @@ impl Compiled {
 }
 
 /// A module imports no more than it uses, so its imports tell whether it looks into answers at all.
-fn streams(runtime: &Runtime, kind: &types::Component) -> Streams {
-    if kind.imports(&runtime.engine).any(|(name, _)| name.starts_with("arcllm:llm/streams@")) {
-        Streams::Reads
-    } else if types(runtime, kind).any(|name| READING.contains(&name.as_str())) {
-        Streams::Whole
-    } else {
-        Streams::Forwards
+fn streams(imports: &[String], functions: &[String]) -> Streams {
+    match imports.iter().any(|import| import.starts_with("arcllm:llm/streams@")) {
+        true => Streams::Reads,
+        false if functions.iter().any(|function| READING.contains(&function.as_str())) => Streams::Whole,
+        false => Streams::Forwards,
     }
 }
 
-/// The functions of `arcllm:llm/types` that it imports.
-fn types(runtime: &Runtime, kind: &types::Component) -> impl Iterator<Item = String> {
-    let functions = |(name, item): (&str, types::ComponentExtern)| match item.ty {
-        types::ComponentItem::ComponentInstance(types) if name.starts_with("arcllm:llm/types@") => {
-            types.exports(&runtime.engine).map(|(name, _)| name.to_owned()).collect()
+fn functions(runtime: &Runtime, kind: &types::Component) -> Vec<String> {
+    let mut functions = Vec::new();
+    for (name, item) in kind.imports(&runtime.engine) {
+        if let (true, types::ComponentItem::ComponentInstance(types)) = (name.starts_with("arcllm:llm/types@"), item.ty)
+        {
+            functions.extend(types.exports(&runtime.engine).map(|(name, _)| name.to_owned()));
         }
-        _ => Vec::new(),
-    };
-    kind.imports(&runtime.engine).flat_map(functions).collect::<Vec<_>>().into_iter()
+    }
+    functions
 }
 
 /// The first eight bytes tell a component from a core module, and both from anything else.

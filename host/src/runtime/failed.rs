@@ -11,6 +11,7 @@ use super::{
 use crate::{
     answer::Answer,
     error::{ErrorKind, Failure},
+    plain::{self, MESSAGE, SENTENCE},
 };
 
 /// What a module made of a call, unless it could not be served. On the heap, since a call has room for it from its
@@ -49,9 +50,11 @@ impl Failed {
     /// The guest trapped, at a limit or by itself.
     pub(super) fn trap(error: &wasmtime::Error, culprit: Option<Arc<Hop>>) -> Self {
         let limit = Limit::of(error);
-        tracing::debug!(target: "arcllm::module", "{error:#}");
+        // Names of the component's own functions are in it.
+        tracing::debug!(target: "arcllm::module", "{}", plain::lines(&format!("{error:#}"), MESSAGE));
         // The root alone: around it stand addresses inside of the component.
-        let reason = limit.map_or_else(|| error.root_cause().to_string(), |limit| limit.to_string());
+        let cause = || plain::line(&error.root_cause().to_string(), SENTENCE).into_owned();
+        let reason = limit.map_or_else(cause, |limit| limit.to_string());
         Self { reason, limit, culprit, whose: Whose::Begun }
     }
 

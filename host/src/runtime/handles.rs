@@ -21,6 +21,7 @@ use crate::{
     provider::Provider,
     request::Request,
     runtime::{
+        additions::{MayAdd, refusal},
         convert::nanoseconds,
         limits::{Limit, Made},
         log_rate::Logged,
@@ -47,6 +48,8 @@ pub(crate) struct Place {
     pub(crate) inner: Arc<dyn Provider>,
     /// How it comes by other models.
     pub(crate) loader: Arc<dyn Loader>,
+    /// What it may add to a request.
+    pub(crate) may_add: MayAdd,
     /// The time that the module spends itself.
     pub(crate) own_time: Histogram,
 }
@@ -258,8 +261,39 @@ impl Drop for Waiting<'_> {
 pub struct RequestHandle {
     pub(crate) request: Arc<Request>,
     pub(crate) hop: Arc<Hop>,
-    /// What it takes, if the module made it. Kept for as long as anybody is asked with it.
-    pub(crate) made: Option<Arc<Made>>,
+    /// What is known of it, if the module made it. Kept for as long as anybody is asked with it.
+    pub(crate) made: Option<Arc<Derived>>,
+}
+
+/// What is known of a request that a module made.
+pub(crate) struct Derived {
+    /// What it takes.
+    _weight: Made,
+    /// The request that the module was given.
+    given: Arc<Request>,
+    /// Why it may not be sent.
+    refused: Option<ErrorKind>,
+}
+
+impl RequestHandle {
+    /// A request that the module made of this one, and that takes so much.
+    pub(crate) fn derive(&self, request: Request, weight: Made) -> Self {
+        // What it was given, and not what it made of that: a request that is refused would let the next one through.
+        let given = self.made.as_ref().map_or(&self.request, |made| &made.given).clone();
+        let refused = refusal(&self.hop.place, &given, &request);
+        let made = Derived { _weight: weight, given, refused };
+        Self { request: Arc::new(request), hop: self.hop.clone(), made: Some(Arc::new(made)) }
+    }
+}
+
+/// Asks with this request: the inner, or else this model.
+pub(crate) async fn ask(handle: RequestHandle, model: Option<Arc<dyn Provider>>) -> Result<Answer, ErrorKind> {
+    let RequestHandle { request, hop, made } = handle;
+    if let Some(refused) = made.as_ref().and_then(|made| made.refused.clone()) {
+        return Err(refused);
+    }
+    let whom = model.unwrap_or_else(|| hop.place.inner.clone());
+    hop.ask(whom, request).await
 }
 
 /// A `response` of the WIT.

@@ -3,6 +3,7 @@
 //! A call never enters a store from within another store's event loop, which wasmtime does not allow; it travels over a
 //! channel, and its answer comes back over another.
 
+mod additions;
 mod bindings;
 mod calls;
 mod component;
@@ -32,6 +33,7 @@ mod writing;
 pub use component::{Origin, Streams};
 pub use instance::Probe;
 
+pub(crate) use additions::MayAdd;
 pub(crate) use bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target};
 pub(crate) use component::{Compiled, GRANTS, digest};
 pub(crate) use engine::Runtime;

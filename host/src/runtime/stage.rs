@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use super::{
+    additions::MayAdd,
     component::Compiled,
     engine::Runtime,
     failed::Outcome,
@@ -94,7 +95,8 @@ impl Loader for None {
 /// A call of a module around this.
 pub(super) fn hop(inner: Arc<dyn Provider>) -> Arc<Hop> {
     let module: Arc<str> = "retry".into();
-    let place = Place { own_time: own_time(&module), module, inner, loader: Arc::new(None) };
+    let (own_time, loader) = (own_time(&module), Arc::new(None));
+    let place = Place { module, inner, loader, own_time, may_add: MayAdd::of(Option::None) };
     let invoke = Invoke::start(std::time::Duration::from_secs(600), 0, 0, false);
     Arc::new(Hop::new(Arc::new(place), invoke, Held::default(), false, Cancel::default(), Scope::default()))
 }

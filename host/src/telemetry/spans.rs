@@ -1,5 +1,7 @@
 //! One span for an invoke, one for each module that it passes, one for each attempt; each inside of the one that asked.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use tracing::{field::Empty, info_span};
 
@@ -7,6 +9,7 @@ use super::scope::Scope;
 
 use crate::{
     error::{Error, ErrorKind},
+    plain::{self, WORD},
     provider::{Provider, Upstream},
     request::Request,
     response::Response,
@@ -52,12 +55,11 @@ pub(crate) fn invoke_ended(span: &Scope, result: Result<&Response, &Error>, cont
     }
     match result {
         Ok(response) => {
-            span.record("gen_ai.response.id", response.request_id.as_deref());
-            span.record("gen_ai.response.model", &response.model);
-            span.record("gen_ai.response.finish_reasons", response.stop_reason.as_str());
+            answered(span, response);
+            span.record("gen_ai.response.finish_reasons", &*word(response.stop_reason.as_str()));
             span.record("gen_ai.usage.input_tokens", response.usage.input_tokens);
             span.record("gen_ai.usage.output_tokens", response.usage.output_tokens);
-            span.record("arcllm.response.provider", &response.provider);
+            span.record("arcllm.response.provider", &*word(&response.provider));
             span.record("arcllm.attempts", response.trail.len());
             if content {
                 span.record("gen_ai.output.messages", json(&[response.message()]));
@@ -117,8 +119,7 @@ pub(crate) fn attempt_ended(span: &Scope, result: Result<&Response, &ErrorKind>)
     }
     match result {
         Ok(response) => {
-            span.record("gen_ai.response.id", response.request_id.as_deref());
-            span.record("gen_ai.response.model", &response.model);
+            answered(span, response);
             span.record("gen_ai.usage.input_tokens", response.usage.input_tokens);
             span.record("gen_ai.usage.output_tokens", response.usage.output_tokens);
         }
@@ -131,7 +132,18 @@ pub(crate) fn attempt_ended(span: &Scope, result: Result<&Response, &ErrorKind>)
     }
 }
 
+/// Who answered: in the words of the provider, or of a module.
+fn answered(span: &Scope, response: &Response) {
+    span.record("gen_ai.response.id", response.request_id.as_deref().map(word).as_deref());
+    span.record("gen_ai.response.model", &*word(&response.model));
+}
+
+fn word(text: &str) -> Cow<'_, str> {
+    plain::line(text, WORD)
+}
+
 fn json(value: &impl Serialize) -> String {
     // Messages are made of what JSON has; if they were not, there would be nothing to show.
-    serde_json::to_string(value).unwrap_or_default()
+    let json = serde_json::to_string(value).unwrap_or_default();
+    plain::json(&json).into_owned()
 }

@@ -95,6 +95,6 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
             checks.push(Check { group: "scenario", name: scenario.name.clone(), differences });
         }
         let (wasm, version) = (bench.wasm.display().to_string(), subject.version.unwrap_or_default());
-        Ok(Report { wasm, version, kind, granted: subject.granted, checks })
+        Ok(Report { wasm, version, kind, granted: subject.asks_for, checks })
     })
 }

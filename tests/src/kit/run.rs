@@ -19,8 +19,8 @@ use super::{
 /// The providers of every scenario.
 const PROVIDERS: [&str; 4] = ["primary", "second", "third", "fourth"];
 
-/// What a module under test is granted: whatever it asks for. What it does with it stays in this process.
-const GRANTS: [&str; 2] = ["models", "state"];
+/// What a module under test is granted: whatever there is. What it does with it stays in this process.
+const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
 
 /// A module under test, in a chain of its own.
 pub(super) struct Bench {

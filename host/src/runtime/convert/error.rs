@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{extensions_in, extensions_out, nanoseconds, wit};
-use crate::error::{ApiError, ErrorKind, Failure};
+use crate::{
+    error::{ApiError, ErrorKind, Failure},
+    plain::{self, MESSAGE, WORD},
+};
 
 fn failure_out(failure: Failure) -> wit::Failure {
     let extensions = extensions_out(&failure.extensions);
@@ -11,7 +14,19 @@ fn failure_out(failure: Failure) -> wit::Failure {
 }
 
 fn failure_in(failure: wit::Failure) -> Failure {
-    Failure { message: failure.message, provider: failure.provider, extensions: extensions_in(failure.extensions) }
+    Failure {
+        message: message(&failure.message),
+        provider: word(&failure.provider),
+        extensions: extensions_in(failure.extensions),
+    }
+}
+
+fn message(text: &str) -> String {
+    plain::lines(text, MESSAGE).into_owned()
+}
+
+fn word(text: &str) -> String {
+    plain::line(text, WORD).into_owned()
 }
 
 pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
@@ -29,7 +44,8 @@ pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
         ErrorKind::Connection(failure) => wit::Error::Connection(failure_out(failure)),
         ErrorKind::Timeout(failure) => wit::Error::Timeout(failure_out(failure)),
         ErrorKind::Parse(failure) => wit::Error::Parse(failure_out(failure)),
-        ErrorKind::Config(failure) => wit::Error::Config(failure_out(failure)),
+        // Nobody but the caller makes one, and no module sees that.
+        ErrorKind::Config(failure) | ErrorKind::Usage(failure) => wit::Error::Config(failure_out(failure)),
         ErrorKind::Module(failure) => wit::Error::Module(failure_out(failure)),
         ErrorKind::Cancelled => wit::Error::Cancelled,
         ErrorKind::DeadlineExceeded => wit::Error::DeadlineExceeded,
@@ -37,14 +53,15 @@ pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
     }
 }
 
+/// What a module says went wrong, which a person reads: it is cleaned.
 pub(crate) fn error_in(error: wit::Error) -> ErrorKind {
     match error {
         wit::Error::Api(api) => ErrorKind::Api(ApiError {
             status: api.status,
-            message: api.message,
-            provider: api.provider,
-            model: api.model,
-            request_id: api.request_id,
+            message: message(&api.message),
+            provider: word(&api.provider),
+            model: word(&api.model),
+            request_id: api.request_id.as_deref().map(word),
             retry_after: api.retry_after.map(Duration::from_nanos),
             should_retry: api.should_retry,
             extensions: extensions_in(api.extensions),

@@ -7,14 +7,17 @@ use wasmtime::{
     component::{Access, Accessor},
 };
 
-use crate::runtime::{
-    bindings::wasi::{
-        clocks::{monotonic_clock, system_clock, types},
-        logging::logging,
-        random::{insecure, insecure_seed, random},
+use crate::{
+    plain::{self, MESSAGE, WORD},
+    runtime::{
+        bindings::wasi::{
+            clocks::{monotonic_clock, system_clock, types},
+            logging::logging,
+            random::{insecure, insecure_seed, random},
+        },
+        convert::nanoseconds,
+        state::{Imports, State, current_hop, since_origin, wall_clock},
     },
-    convert::nanoseconds,
-    state::{Imports, State, current_hop, since_origin, wall_clock},
 };
 
 /// The most random bytes of one call; the WIT allows to give fewer than were asked for.
@@ -131,6 +134,8 @@ impl logging::HostWithStore<State> for Imports {
             (_, Err(_)) | (Err(_), _) => return Ok(()),
         }
         let module: &str = &state.module;
+        let (context, message) = (plain::line(&context, WORD), plain::line(&message, MESSAGE));
+        let context = &*context;
         match level {
             logging::Level::Trace => tracing::trace!(target: "arcllm::module", module, context, "{message}"),
             logging::Level::Debug => tracing::debug!(target: "arcllm::module", module, context, "{message}"),

@@ -13,10 +13,9 @@ use wasmtime::{
 use super::inner::give;
 use super::state::{compare_and_swap, delete, get, increment, set, within};
 use crate::{
-    error::{ErrorKind, Failure},
     runtime::{
         convert::error_out,
-        handles::{Hop, ModelHandle, RequestHandle},
+        handles::{Hop, ModelHandle, RequestHandle, ask},
         state::{State, current_hop},
     },
     state_store::Bucket,
@@ -45,8 +44,8 @@ fn provider(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
     })?;
     linker.func_wrap_async("invoke", |mut store, (handle,): (Resource<RequestHandle>,)| {
         Box::new(async move {
-            let RequestHandle { request, hop, made: _made } = store.data_mut().table.delete(handle)?;
-            let answer = hop.ask(hop.place.inner.clone(), request).await;
+            let request = store.data_mut().table.delete(handle)?;
+            let (hop, answer) = (request.hop.clone(), ask(request, None).await);
             Ok((give(store.data_mut(), &hop, answer)?,))
         })
     })
@@ -78,7 +77,7 @@ fn models(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
             }
             Ok((match hop.place.loader.load(&provider) {
                 Ok(model) => Ok(store.data_mut().table.push(ModelHandle { model })?),
-                Err(error) => Err(error_out(ErrorKind::Config(Failure::new(provider, error.to_string())))),
+                Err(error) => Err(error_out(hop.invoke.unavailable(&hop.place.module, &provider, error))),
             },))
         },
     )?;
@@ -87,8 +86,8 @@ fn models(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
         Box::new(async move {
             let table = &mut store.data_mut().table;
             let model = table.get(&model)?.model.clone();
-            let RequestHandle { request, hop, made: _made } = table.delete(request)?;
-            let answer = hop.ask(model, request).await;
+            let request = table.delete(request)?;
+            let (hop, answer) = (request.hop.clone(), ask(request, Some(model)).await);
             Ok((give(store.data_mut(), &hop, answer)?,))
         })
     })

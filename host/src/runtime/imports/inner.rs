@@ -15,7 +15,7 @@ use crate::{
         },
         convert::{error_out, size_of_response},
         failed::Failed,
-        handles::{Hop, RequestHandle, ResponseHandle},
+        handles::{Hop, RequestHandle, ResponseHandle, ask},
         state::{Imports, State, current_hop},
     },
 };
@@ -40,8 +40,8 @@ impl HostWithStore<State> for Imports {
         handle: Resource<RequestHandle>,
     ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
         // The handle is read before the first await: its slot is reused as soon as the guest goes on.
-        let RequestHandle { request, hop, made: _made } = store.with(|mut store| store.get().table.delete(handle))?;
-        let answer = hop.ask(hop.place.inner.clone(), request).await;
+        let request = store.with(|mut store| store.get().table.delete(handle))?;
+        let (hop, answer) = (request.hop.clone(), ask(request, None).await);
         store.with(|mut store| give(store.get(), &hop, answer))
     }
 }

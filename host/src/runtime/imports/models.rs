@@ -6,17 +6,14 @@ use wasmtime::{
 };
 
 use super::inner::give;
-use crate::{
-    error::{ErrorKind, Failure},
-    runtime::{
-        bindings::arcllm::llm::{
-            models::{Host, HostModel, HostModelWithStore, HostWithStore},
-            types::Error,
-        },
-        convert::error_out,
-        handles::{ModelHandle, RequestHandle, ResponseHandle},
-        state::{Imports, State},
+use crate::runtime::{
+    bindings::arcllm::llm::{
+        models::{Host, HostModel, HostModelWithStore, HostWithStore},
+        types::Error,
     },
+    convert::error_out,
+    handles::{ModelHandle, RequestHandle, ResponseHandle, ask},
+    state::{Imports, State},
 };
 
 impl Host for State {}
@@ -34,7 +31,7 @@ impl HostWithStore<State> for Imports {
         }
         Ok(match hop.place.loader.load(&provider) {
             Ok(model) => Ok(store.with(|mut store| store.get().table.push(ModelHandle { model }))?),
-            Err(error) => Err(error_out(ErrorKind::Config(Failure::new(provider, error.to_string())))),
+            Err(error) => Err(error_out(hop.invoke.unavailable(&hop.place.module, &provider, error))),
         })
     }
 }
@@ -53,12 +50,12 @@ impl HostModelWithStore<State> for Imports {
         handle: Resource<ModelHandle>,
         request: Resource<RequestHandle>,
     ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
-        let (model, RequestHandle { request, hop, made: _made }) = store.with(|mut store| {
+        let (model, request) = store.with(|mut store| {
             let table = &mut store.get().table;
             let model = table.get(&handle)?.model.clone();
             Ok::<_, wasmtime::Error>((model, table.delete(request)?))
         })?;
-        let answer = hop.ask(model, request).await;
+        let (hop, answer) = (request.hop.clone(), ask(request, Some(model)).await);
         store.with(|mut store| give(store.get(), &hop, answer))
     }
 

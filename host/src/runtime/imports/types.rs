@@ -1,7 +1,5 @@
 //! `arcllm:llm/types`: requests and responses as handles.
 
-use std::sync::Arc;
-
 use wasmtime::{
     Result,
     component::{Access, Resource},
@@ -41,9 +39,10 @@ impl HostRequestWithStore<State> for Imports {
         parts: RequestParts,
     ) -> Result<Resource<RequestHandle>> {
         let State { table, growth, .. } = store.get();
-        let hop = table.get(&handle)?.hop.clone();
-        let made = Some(Arc::new(growth.make(convert::weight_of_request(&parts))?));
-        Ok(table.push(RequestHandle { request: Arc::new(convert::request_in(parts)), hop, made })?)
+        let of = table.get(&handle)?;
+        let weight = growth.make(convert::weight_of_request(&parts))?;
+        let derived = of.derive(convert::request_in(parts), weight);
+        Ok(table.push(derived)?)
     }
 
     fn provider(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<String> {

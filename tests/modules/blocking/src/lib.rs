@@ -6,11 +6,11 @@
 
 wit_bindgen::generate!({ path: "../../../wit", world: "module-blocking-with-all", generate_all });
 
-use std::cell::RefCell;
+use std::{cell::RefCell, hint::black_box};
 
 use arcllm::llm::{
     llm_provider_blocking as inner, models_blocking as models, state_blocking as state,
-    types::{Error, Failure, Request, Response},
+    types::{ContentBlock, Error, Failure, Request, Response, ResponseParts, StopReason, Text, Usage},
 };
 use exports::arcllm::llm::{
     llm_provider_blocking,
@@ -25,7 +25,12 @@ struct Settings {
     other: Option<String>,
     /// Whether calls are counted.
     count: bool,
+    /// Whether it answers with the error that it was told where no other can be loaded.
+    tell: bool,
 }
+
+/// Whether `describe` counts its own calls, and says in the version how many there were. A test writes `always` over `not..`.
+const COUNTED: &str = "counted: not...";
 
 thread_local! {
     static SETTINGS: RefCell<Settings> = RefCell::default();
@@ -36,10 +41,14 @@ struct Component;
 impl module::Guest for Component {
     fn describe() -> Description {
         let schema = r#"{"type":"object","additionalProperties":false,"properties":{"again":{"type":"integer"},
-            "other":{"type":"string","format":"arcllm-provider"},"count":{"type":"boolean"}}}"#;
+            "other":{"type":"string","format":"arcllm-provider"},"count":{"type":"boolean"},"tell":{"type":"boolean"}}}"#;
+        let version = match black_box(COUNTED).ends_with("always") {
+            true => format!("{:?}", state::increment("described", 1)),
+            false => env!("CARGO_PKG_VERSION").into(),
+        };
         Description {
             name: "blocking".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
+            version,
             kind: "observer".into(),
             config_schema: schema.into(),
             extensions: Vec::new(),
@@ -52,6 +61,7 @@ impl module::Guest for Component {
             again: config["again"].as_u64().unwrap_or_default(),
             other: config["other"].as_str().map(str::to_owned),
             count: config["count"].as_bool().unwrap_or_default(),
+            tell: config["tell"].as_bool().unwrap_or_default(),
         });
         Ok(())
     }
@@ -86,13 +96,38 @@ impl llm_provider_blocking::Guest for Component {
         }
         match (outcome, settings.other) {
             (Err(_), Some(other)) => {
-                let model = models::load(&request, &other)?;
+                let model = match models::load(&request, &other) {
+                    Ok(model) => model,
+                    Err(error) if settings.tell => return Ok(said(&request, format!("{error:?}"))),
+                    Err(error) => return Err(error),
+                };
                 assert_eq!(model.provider(), other);
                 model.invoke(request)
             }
             (outcome, _) => outcome,
         }
     }
+}
+
+fn said(request: &Request, text: String) -> Response {
+    let usage = Usage {
+        input_tokens: 0,
+        output_tokens: 0,
+        total_tokens: 0,
+        cache_read_tokens: None,
+        cache_write_tokens: None,
+        reasoning_tokens: None,
+        extensions: Vec::new(),
+    };
+    let parts = ResponseParts {
+        content: vec![ContentBlock::Text(Text { text, extensions: Vec::new() })],
+        usage,
+        stop_reason: StopReason::EndTurn,
+        model: request.model(),
+        provider: request.provider(),
+        extensions: Vec::new(),
+    };
+    Response::new(request, &parts)
 }
 
 /// By both of the ways in which numbers are kept.

@@ -1,0 +1,220 @@
+//! Reaches for what it was not given: adds to requests, asks for other models, and writes what a terminal would obey
+//! wherever somebody may read it.
+
+use std::hint::black_box;
+
+use arcllm_module::{
+    Config, ConfigError, Description, Error, Module, Request, Response, inner, log, models,
+    types::{
+        ContentBlock, Failure, Image, ImageSource, Message, RequestParts, Role, Text, Tool, ToolResult, ToolResultBlock,
+    },
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What `describe` does. A test writes another word over the last one: it has no settings then.
+const DESCRIBE: &str = "describe: well.";
+/// What `configure` does, likewise.
+const CONFIGURE: &str = "configure: well.";
+
+/// The settings.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("x-\u{1b}]0;title\u{7}" = "\u{9b}2J"))]
+pub struct Settings {
+    /// What it adds to the request; nothing, and the request is sent as it is, unless it is set.
+    pub add: Option<Add>,
+    /// The text that it adds: an address, or the value of an extension.
+    #[schemars(description = "\u{1b}[2J\u{202e}evil")]
+    pub text: String,
+    /// The key of the extension that it adds.
+    pub key: String,
+    /// Whether it makes the request once more of the one that it has made.
+    pub twice: bool,
+    /// Whether it answers with the error that it was told.
+    pub tell: bool,
+    /// The provider whose model it asks.
+    pub load: Option<String>,
+    /// The error that it answers with.
+    pub fail: Option<String>,
+    /// What it writes to the log.
+    pub log: Option<String>,
+    /// What it has against its settings.
+    pub refuse: Option<String>,
+}
+
+/// What it adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Add {
+    /// Nothing: the request is made anew, as it was.
+    Nothing,
+    /// Nothing: every block goes into the first message.
+    Move,
+    /// An image by its address.
+    Image,
+    /// The same inside of a tool's result.
+    ImageInResult,
+    /// A block of JSON, in which the text stands as an address.
+    Block,
+    /// The same inside of a tool's result.
+    BlockInResult,
+    /// An image whose source is JSON.
+    Source,
+    /// An image of bytes, with the text as its media type.
+    MediaType,
+    /// A tool whose schema refers to the text.
+    Reference,
+    /// An extension of the request.
+    Extension,
+    /// An extension of its options.
+    OptionsExtension,
+    /// An extension of a message.
+    MessageExtension,
+    /// An extension of a block.
+    BlockExtension,
+    /// An extension of a tool.
+    ToolExtension,
+}
+
+impl Config for Settings {
+    fn check(&self) -> Vec<ConfigError> {
+        self.refuse.iter().map(|text| ConfigError::new(text.as_str(), text.as_str(), text.as_str())).collect()
+    }
+}
+
+/// The module.
+pub struct Hostile {
+    settings: Settings,
+}
+
+impl Module for Hostile {
+    type Config = Settings;
+
+    fn describe() -> Description {
+        match black_box(DESCRIBE).split(": ").nth(1) {
+            Some("spin.") => spin(),
+            Some("trap.") => trap(),
+            Some("grow.") => grow(),
+            _ => Description::new("hostile", "1.0\u{1b}[41mEVIL\u{7}", "odd\u{9b}2J\n\u{202e}"),
+        }
+    }
+
+    fn new(settings: Settings) -> Self {
+        if black_box(CONFIGURE).ends_with("trap.") {
+            trap();
+        }
+        Self { settings }
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        if let Some(text) = &self.settings.log {
+            log::log(log::Level::Warn, text, text);
+        }
+        if let Some(message) = self.settings.fail.clone() {
+            return Err(Error::Other(Failure { provider: message.clone(), message, extensions: Vec::new() }));
+        }
+        match self.ask(&request).await {
+            Err(error) if self.settings.tell => Ok(Response::from_text(&request, &format!("{error:?}"))),
+            answer => answer,
+        }
+    }
+}
+
+impl Hostile {
+    async fn ask(&self, request: &Request) -> Result<Response, Error> {
+        let made = self.settings.add.map(|add| self.made(add, request));
+        let made = made.unwrap_or_else(|| request.clone());
+        match &self.settings.load {
+            Some(provider) => models::load(request, provider.clone()).await?.invoke(made).await,
+            None => inner::invoke(made).await,
+        }
+    }
+
+    fn made(&self, add: Add, request: &Request) -> Request {
+        let mut parts = request.parts();
+        self.add(add, &mut parts);
+        let made = request.derive(&parts);
+        if self.settings.twice { made.derive(&made.parts()) } else { made }
+    }
+
+    fn add(&self, add: Add, parts: &mut RequestParts) {
+        let text = self.settings.text.clone();
+        let url = image(String::new(), ImageSource::Url(text.clone()));
+        let json = format!("{{\"type\": \"document\", \"source\": {{\"type\": \"url\", \"url\": {text:?}}}}}");
+        let result = |block| {
+            let content = vec![block];
+            let result = ToolResult { tool_use_id: "t".to_owned(), content, is_error: false, extensions: Vec::new() };
+            ContentBlock::ToolResult(result)
+        };
+        let extension = (self.settings.key.clone(), text.clone());
+        match add {
+            Add::Nothing => {}
+            Add::Move => {
+                let blocks: Vec<_> = parts.messages.iter_mut().flat_map(|message| message.content.drain(..)).collect();
+                parts.messages = vec![said(blocks)];
+            }
+            Add::Image => parts.messages.push(said(vec![ContentBlock::Image(url)])),
+            Add::ImageInResult => parts.messages.push(said(vec![result(ToolResultBlock::Image(url))])),
+            Add::Block => parts.messages.push(said(vec![ContentBlock::Other(json)])),
+            Add::BlockInResult => parts.messages.push(said(vec![result(ToolResultBlock::Other(json))])),
+            Add::Source => {
+                let source = format!("{{\"type\": \"base64\", \"data\": {text:?}}}");
+                let image = image(String::new(), ImageSource::Other(source));
+                parts.messages.push(said(vec![ContentBlock::Image(image)]));
+            }
+            Add::MediaType => {
+                let image = image(text, ImageSource::Data(vec![0]));
+                parts.messages.push(said(vec![ContentBlock::Image(image)]));
+            }
+            Add::Reference => parts.tools.push(tool(format!("{{\"$ref\": {text:?}}}"))),
+            Add::Extension => parts.extensions.push(extension),
+            Add::OptionsExtension => parts.options.extensions.push(extension),
+            Add::MessageExtension => {
+                let message = Message { extensions: vec![extension], ..said(vec![ContentBlock::from_text("a")]) };
+                parts.messages.push(message);
+            }
+            Add::BlockExtension => {
+                let text = Text { text: "a".to_owned(), extensions: vec![extension] };
+                parts.messages.push(said(vec![ContentBlock::Text(text)]));
+            }
+            Add::ToolExtension => {
+                parts.tools.push(Tool { extensions: vec![extension], ..tool("{\"type\": \"object\"}".to_owned()) });
+            }
+        }
+    }
+}
+
+fn said(content: Vec<ContentBlock>) -> Message {
+    Message { role: Role::User, content, extensions: Vec::new() }
+}
+
+fn image(media_type: String, source: ImageSource) -> Image {
+    Image { media_type, source, extensions: Vec::new() }
+}
+
+fn tool(parameters: String) -> Tool {
+    Tool { name: "tool".to_owned(), description: String::new(), parameters, extensions: Vec::new() }
+}
+
+fn spin() -> ! {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+fn trap() -> ! {
+    #[cfg(target_family = "wasm")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_family = "wasm"))]
+    std::process::abort();
+}
+
+fn grow() -> ! {
+    let mut held = Vec::new();
+    loop {
+        held.push(black_box(Vec::<u8>::with_capacity(1 << 20)));
+    }
+}
+
+arcllm_module::export!(Hostile);
