@@ -66,6 +66,7 @@
 //! | `arcllm.module.instances` | `module` | instances that run |
 //! | `arcllm.module.queued` | `module` | calls that wait for an instance |
 
+mod access;
 mod adapter;
 mod answer;
 mod chain;
@@ -107,8 +108,8 @@ pub use adapter::Adapter;
 pub use answer::{Answer, EventStream};
 pub use check::CheckReport;
 pub use config::{
-    Config, ConfigError, Defaults, Limits, ModelFacts, ModuleConfig, OnTrap, Overrides, ProviderConfig, Sandbox,
-    WireFormat,
+    Addition, Config, ConfigError, Defaults, KeySource, Limits, ModelFacts, ModuleConfig, OnTrap, Overrides,
+    ProviderConfig, Sandbox, TrustStore, TrustedFile, WireFormat,
 };
 pub use content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
 pub use error::{ApiError, Error, ErrorKind, Failure};

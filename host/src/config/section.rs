@@ -1,6 +1,6 @@
 //! Reads a table key by key, so that whatever is left over is a mistake.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -96,6 +96,16 @@ impl<'a> Section<'a> {
             }
         });
         tables.collect()
+    }
+
+    /// The folder of the configuration, which relative paths start from.
+    pub(crate) fn directory(&self) -> &Path {
+        self.document.directory()
+    }
+
+    /// Whatever has not been read, by keys that anybody may choose.
+    pub(crate) fn take(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.values)
     }
 
     /// Whatever has not been read, for somebody else to read.
