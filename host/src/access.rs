@@ -70,8 +70,12 @@ impl Shared {
         Ok(providers.filter(|provider| names.iter().any(|text| is_named(&provider.name, text))).collect())
     }
 
-    /// What is missing of what requests to this provider carry, as far as that can be said without running anything.
+    /// What is missing of what requests to this provider carry, as far as that can be said without running anything, and
+    /// without looking where an untrusted configuration points to.
     pub(crate) fn missing(&self, provider: &ProviderConfig) -> Vec<ConfigError> {
+        if self.config.check_provider_is_trusted(provider).is_err() {
+            return Vec::new();
+        }
         let name = &provider.name;
         let mut missing = Vec::new();
         let key = match &provider.key {
@@ -80,6 +84,8 @@ impl Shared {
                 let help = format!("put the key of {name} into the variable {variable}");
                 self.provider_error(provider, "api_key_env", problem).help(help)
             }),
+            // Whoever waits at the other end of a pipe would wait for somebody who asks.
+            Some(KeySource::File(file)) if file.exists() && !file.is_file() => None,
             Some(KeySource::File(file)) => {
                 key_of_file(file).err().map(|problem| self.provider_error(provider, "api_key_file", problem))
             }
@@ -143,3 +149,6 @@ fn texts(value: &Value, found: &mut Vec<String>) {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

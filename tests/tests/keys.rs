@@ -70,7 +70,7 @@ async fn a_key_in_a_file() {
 #[tokio::test]
 async fn a_file_without_a_key() {
     assert_snapshot!(refused("api_key_file = \"nowhere\"").await, @r#"
-    error: config.toml:8: `providers.a.api_key_file` names the file "nowhere", which cannot be read: No such file or directory (os error 2)
+    error: config.toml:10: `providers.a.api_key_file` names the file "nowhere", which cannot be read: No such file or directory (os error 2)
       help: a file that holds the key of a, and nothing else
     "#);
     let server = replies([]).await;
@@ -89,7 +89,7 @@ async fn a_file_without_a_key() {
 #[tokio::test]
 async fn a_provider_has_one_key() {
     assert_snapshot!(refused("api_key_env = \"HOME\"\napi_key_file = \"key\"").await, @"
-    error: config.toml:9: `providers.a.api_key_file` stands beside `api_key_env`, and a provider has one key
+    error: config.toml:11: `providers.a.api_key_file` stands beside `api_key_env`, and a provider has one key
       help: one of api_key_env, api_key_file and api_key_command
     ");
     let both = refused("api_key_file = \"key\"\napi_key_command = [\"pass\"]").await;
@@ -127,7 +127,7 @@ async fn commands_that_will_not_do() {
 async fn a_command_that_fails_is_told_of_without_what_it_printed() {
     let settings = r#"api_key_command = ["sh", "-c", "echo sk-secret; printf 'locked\\033[31m' >&2; sleep 0.2; exit 3", "argument"]"#;
     assert_snapshot!(refused(settings).await, @r#"
-    error: config.toml:8: `providers.a.api_key_command` ran "sh", which failed (exit status: 3): locked\u{1b}[31m
+    error: config.toml:10: `providers.a.api_key_command` ran "sh", which failed (exit status: 3): locked\u{1b}[31m
       help: a program that prints the key of a, and nothing else
     "#);
     let slow = "api_key_command = [\"sleep\", \"600\"]\napi_key_timeout_seconds = 0.1";
@@ -272,11 +272,11 @@ async fn what_came_from_the_environment_is_in_no_error() {
 #[tokio::test]
 async fn additions_that_will_not_do() {
     assert_snapshot!(refused("headers.Authorization = \"Bearer sk-0123\"").await, @"
-    error: config.toml:8: `providers.a.headers.Authorization` sets the header `authorization`, which the adapter sets itself
+    error: config.toml:10: `providers.a.headers.Authorization` sets the header `authorization`, which the adapter sets itself
       help: another header; the key comes from api_key_env, api_key_file or api_key_command, and api_key_header names a header of its own for it
     ");
     assert_snapshot!(refused("headers.x-org = { env = \"ARCLLM_TEST_NO_SUCH_KEY\" }").await, @"
-    error: config.toml:8: `providers.a.headers.x-org` names the environment variable ARCLLM_TEST_NO_SUCH_KEY, which is not set
+    error: config.toml:10: `providers.a.headers.x-org` names the environment variable ARCLLM_TEST_NO_SUCH_KEY, which is not set
     ");
     for (settings, key, says) in [
         ("headers.Host = \"evil.example\"", "headers.Host", "which the adapter sets itself"),

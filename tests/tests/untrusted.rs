@@ -154,6 +154,39 @@ async fn what_is_no_configuration_is_not_remembered() {
     assert_eq!(scene.run(&["trust", "--list"]).await.stdout, "no configuration is trusted\n");
 }
 
+/// A check looks at nothing that a stranger points it to: not even whether it is there.
+#[tokio::test]
+async fn check_reads_no_file_and_runs_no_command() {
+    let config = "[defaults]\nprovider = \"openai\"\n[providers.openai]\nSETTING\n";
+    for (setting, would) in [
+        ("api_key_file = \"/dev/stdin\"", "would send what stands in"),
+        ("api_key_file = \"nowhere\"", "would send what stands in"),
+        ("api_key_command = [\"touch\", \"it-ran\"]", "would run"),
+        ("headers.x-a = { env = \"NO_SUCH_VARIABLE\" }", "would send the environment variable NO_SUCH_VARIABLE"),
+    ] {
+        let scene = Scene::of(&config.replace("SETTING", setting)).await;
+        let output = scene.run(&["check", "--json"]).await;
+        let report = output.json().unwrap();
+        assert!(output.code == 2 && report["problems"].to_string().contains(would), "{report}");
+        assert_eq!(report["warnings"], json!([]));
+        assert!(!scene.folder.path().join("it-ran").exists());
+    }
+}
+
+/// A terminal shows an error as it is.
+#[tokio::test]
+async fn names_in_the_file_cannot_move_a_terminals_cursor() {
+    let name = "\"\\u001b[2Jx\"";
+    let provider = format!("[providers.{name}]\nadapter = \"openai\"\nbase_url = \"https://evil.example\"\n");
+    let module = "[host]\norder = [\"mine\"]\n[modules.mine]\nenabled = true\nsandbox.wasm = \"\\u001b[2Jx.wasm\"\n";
+    let scene = Scene::of(&format!("{LOCAL}\n{provider}\n{module}")).await;
+    for arguments in [&["check"][..], &["modules"], &["invoke", "Hi"], &["trust"]] {
+        let output = scene.run(arguments).await;
+        assert!(format!("{}{}", output.stdout, output.stderr).contains("\\u{1b}[2Jx"), "{output:?}");
+        assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'), "{output:?}");
+    }
+}
+
 /// Each is refused with these words, and the server hears nothing.
 #[tokio::test]
 async fn every_other_way_to_a_key() {
@@ -253,8 +286,8 @@ async fn no_module_is_loaded_from_a_file() {
     }
     let off = on("").replace("enabled = true", "enabled = false\nsome = \"setting\"");
     let scene = Scene::of(&off).await.file("modules/mine.wasm", UPPER);
-    scene.answered(&[]).await;
     assert!(scene.refused(&["--module", "mine=on"]).await.contains("would run the module in \"modules/mine.wasm\""));
+    scene.answered(&[]).await;
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ impl Access {
                 Some(name) => key.header("").map(|value| drop(headers.insert(name, value))),
                 None => format.headers(Some(key)).map(|with_key| headers.extend(with_key)),
             };
-            added.map_err(|problem| ConfigError::new(problem))?;
+            added.map_err(ConfigError::new)?;
         }
         Ok(key)
     }

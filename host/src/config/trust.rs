@@ -9,6 +9,7 @@ use url::{Origin, Url};
 
 use super::{
     Addition, Config, KeySource, ProviderConfig,
+    document::join,
     error::ConfigError,
     provider::{authority, is_loopback},
     trust_store::{TrustStore, place},
@@ -109,7 +110,8 @@ static PRESETS: LazyLock<BTreeMap<String, ProviderConfig>> =
 /// What a stranger could gain by this provider, if anything.
 pub(crate) fn power_of(provider: &ProviderConfig) -> Option<Power> {
     let to = authority(&provider.base_url);
-    let power = |key: &str, would: String| Some(Power { key: format!("providers.{}.{key}", provider.name), would });
+    let table = join("providers", &provider.name);
+    let power = |key: &str, would: String| Some(Power { key: format!("{table}.{key}"), would });
     let variable = match &provider.key {
         Some(KeySource::File(file)) => {
             return power("api_key_file", format!("would send what stands in {file:?} to {to}"));
@@ -123,7 +125,7 @@ pub(crate) fn power_of(provider: &ProviderConfig) -> Option<Power> {
     for (table, additions) in [("headers", &provider.headers), ("query", &provider.query)] {
         for (name, addition) in additions {
             if let Addition::Env(variable) = addition {
-                let key = super::document::join(table, name);
+                let key = join(table, name);
                 return power(&key, format!("would send the environment variable {variable} to {to}"));
             }
         }
