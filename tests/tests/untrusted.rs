@@ -176,14 +176,26 @@ async fn check_reads_no_file_and_runs_no_command() {
 /// A terminal shows an error as it is.
 #[tokio::test]
 async fn names_in_the_file_cannot_move_a_terminals_cursor() {
-    let name = "\"\\u001b[2Jx\"";
-    let provider = format!("[providers.{name}]\nadapter = \"openai\"\nbase_url = \"https://evil.example\"\n");
-    let module = "[host]\norder = [\"mine\"]\n[modules.mine]\nenabled = true\nsandbox.wasm = \"\\u001b[2Jx.wasm\"\n";
-    let scene = Scene::of(&format!("{LOCAL}\n{provider}\n{module}")).await;
-    for arguments in [&["check"][..], &["modules"], &["invoke", "Hi"], &["trust"]] {
-        let output = scene.run(arguments).await;
-        assert!(format!("{}{}", output.stdout, output.stderr).contains("\\u{1b}[2Jx"), "{output:?}");
-        assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'), "{output:?}");
+    let name = r#""\u001b[2Jx""#;
+    for text in [
+        format!("[providers.{name}]\nadapter = \"openai\"\nbase_url = \"https://evil.example\""),
+        format!("[modules.{name}]\nenabled = true"),
+        format!("[modules.retry]\nsandbox.wasm = {name}"),
+        format!("[host]\nmodules_dir = {name}"),
+        format!("[host]\norder = [{name}]"),
+        format!("[providers.openai]\napi_key_file = {name}"),
+        format!("[providers.openai]\napi_key_command = [{name}]"),
+        format!("[providers.openai]\nheaders.{name} = \"a\""),
+        format!("[providers.openai]\nquery.{name} = {{ env = \"A\" }}"),
+        format!("[{name}]"),
+    ] {
+        let scene = Scene::of(&format!("{LOCAL}\n{text}")).await;
+        for arguments in [&["check"][..], &["modules"], &["invoke", "--provider", "openai", "Hi"]] {
+            let output = scene.run(arguments).await;
+            assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'), "{text}: {output:?}");
+        }
+        let output = scene.run(&["check"]).await;
+        assert!(format!("{}{}", output.stdout, output.stderr).contains("u{1b}[2Jx"), "{text}: {output:?}");
     }
 }
 

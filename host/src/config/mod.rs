@@ -187,6 +187,10 @@ pub(crate) fn unknown_provider(
 
 fn check_order(document: &Document, order: &[String]) -> Result<(), ConfigError> {
     for (at, name) in order.iter().enumerate() {
+        if name.contains(char::is_control) {
+            let error = document.error(Some("host.order"), format!("names the module {name:?}"));
+            return Err(error.help("a name has letters, digits, `-` and `_`"));
+        }
         if order.iter().take(at).any(|before| before == name) {
             let error = document.error(Some("host.order"), format!("names the module `{name}` twice"));
             return Err(error.help("each module once, outermost first"));

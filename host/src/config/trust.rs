@@ -62,9 +62,9 @@ impl Config {
 
     /// Refuses a provider of an untrusted configuration that a stranger could gain by.
     pub(crate) fn check_provider_is_trusted(&self, provider: &ProviderConfig) -> Result<(), ConfigError> {
-        match power_of(provider) {
-            Some(power) if !self.is_trusted() => Err(self.distrust(&power)),
-            _ => Ok(()),
+        match self.is_trusted() {
+            true => Ok(()),
+            false => power_of(provider).map_or(Ok(()), |power| Err(self.distrust(&power))),
         }
     }
 
