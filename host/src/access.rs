@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     adapter::{Access, ApiKey, Keys, Resolver, key_of_file},
-    config::{Addition, ConfigError, KeySource, Overrides, ProviderConfig, power_of},
+    config::{Addition, ConfigError, KeySource, Overrides, ProviderConfig, join, power_of},
     host::{Host, Shared},
 };
 
@@ -97,7 +97,7 @@ impl Shared {
                 if let Addition::Env(variable) = value
                     && let Err(problem) = ApiKey::from_env(variable)
                 {
-                    missing.push(self.provider_error(provider, &format!("{table}.{addition}"), problem));
+                    missing.push(self.provider_error(provider, &join(table, addition), problem));
                 }
             }
         }
@@ -117,7 +117,7 @@ impl Shared {
     }
 
     pub(crate) fn provider_error(&self, provider: &ProviderConfig, key: &str, problem: String) -> ConfigError {
-        self.config.document.error(Some(&format!("providers.{}.{key}", provider.name)), problem)
+        self.config.document.error(Some(&format!("{}.{key}", join("providers", &provider.name))), problem)
     }
 }
 

@@ -128,7 +128,7 @@ pub use stream::ResponseStream;
 pub use trail::{Attempt, Outcome};
 
 /// Loads a model from the configuration that the environment points to; see [`Config::find`]. The first call reads it,
-/// later ones share it and its modules.
+/// later ones share it and its modules; what is [trusted](TrustStore) since then counts from the next start.
 ///
 /// # Errors
 ///

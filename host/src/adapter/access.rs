@@ -6,7 +6,7 @@ use reqwest::header::{HeaderMap, HeaderName};
 use url::Url;
 
 use super::{ApiKey, format::Format, keys::Keys, secrets::Secrets};
-use crate::config::{Addition, ConfigError, ProviderConfig};
+use crate::config::{Addition, ConfigError, ProviderConfig, join};
 
 /// What requests to a provider carry besides their content. Its `Debug` says nothing of it.
 pub(crate) struct Access {
@@ -26,7 +26,7 @@ impl Access {
     pub(crate) fn new(provider: &ProviderConfig, keys: Arc<Keys>) -> Result<Self, (String, String)> {
         let mut headers = HeaderMap::new();
         for (name, addition) in &provider.headers {
-            let place = |problem| (format!("headers.{name}"), problem);
+            let place = |problem| (join("headers", name), problem);
             let value = value(addition, &keys.secrets).map_err(place)?;
             let header = HeaderName::try_from(name).map_err(|error| place(error.to_string()))?;
             headers.insert(header, value.header("").map_err(place)?);
@@ -37,7 +37,7 @@ impl Access {
                 Addition::Text(text) => text.clone(),
                 Addition::Env(_) => {
                     let value = value(addition, &keys.secrets);
-                    value.map_err(|problem| (format!("query.{name:?}"), problem))?.expose().to_owned()
+                    value.map_err(|problem| (join("query", name), problem))?.expose().to_owned()
                 }
             };
             query.push((name.clone(), value));

@@ -23,7 +23,7 @@ mod trust_store;
 
 #[cfg(test)]
 pub(crate) use additions::is_reserved;
-pub(crate) use document::Document;
+pub(crate) use document::{Document, join};
 pub(crate) use error::suggest;
 pub(crate) use provider::{authority, is_loopback};
 pub(crate) use trust::{Trust, power_of};
