@@ -18,6 +18,8 @@ use crate::{
 pub struct CheckReport {
     /// The file; absent if it is the built-in configuration.
     pub file: Option<String>,
+    /// Whether the file may do all that it says; see [`Config::is_trusted`].
+    pub trusted: bool,
     /// The provider that is asked unless a call names one.
     pub provider: Option<String>,
     /// Its model.
@@ -51,9 +53,11 @@ impl Host {
             Ok(modules) => report.modules = modules,
             Err(error) => report.problems.push(error.to_string()),
         }
-        // A file that nobody has switched on or configured is in nobody's way.
-        let (used, stray): (Vec<_>, Vec<_>) = (report.modules.iter())
-            .partition(|module| module.position.is_some() || config.modules.contains_key(&module.name));
+        // A file that nobody has switched on or configured is in nobody's way, nor is one that is off and not trusted.
+        let is_used = |module: &&ModuleReport| {
+            module.position.is_some() || (config.is_trusted() && config.modules.contains_key(&module.name))
+        };
+        let (used, stray): (Vec<_>, Vec<_>) = report.modules.iter().partition(is_used);
         report.problems.extend(used.into_iter().filter_map(|module| module.problem.clone()));
         report.warnings.extend(stray.into_iter().filter_map(|module| module.problem.clone()));
         report.warnings.extend(report.modules.iter().flat_map(|module| module.warnings.clone()));
@@ -64,6 +68,7 @@ impl Host {
             Some(Err(error)) => report.problems.push(error.to_string()),
             None => {}
         }
+        self.shared.note_distrust(provider, &mut report);
         if report.problems.is_empty() {
             match self.shared.worst_case(provider.unwrap_or_default()).await {
                 Ok(cost) => {
@@ -84,6 +89,7 @@ impl CheckReport {
     fn new(config: &Config, provider: Option<&str>) -> Self {
         Self {
             file: config.file.as_ref().map(|file| file.display().to_string()),
+            trusted: config.is_trusted(),
             provider: provider.map(str::to_owned),
             model: None,
             chain: Vec::new(),
@@ -98,6 +104,19 @@ impl CheckReport {
 }
 
 impl Shared {
+    /// Notes which providers are refused since the configuration is not trusted: a problem where the chain can ask them,
+    /// a warning of all others.
+    fn note_distrust(&self, provider: Option<&str>, report: &mut CheckReport) {
+        let asked = self.asked_by_chain(provider.unwrap_or_default(), &Overrides::new()).unwrap_or_default();
+        let providers = self.config.providers.values().filter(|provider| !self.has_adapter(&provider.name));
+        for provider in providers {
+            let Err(error) = self.config.check_provider_is_trusted(provider) else { continue };
+            let is_asked = asked.iter().any(|asked| asked.name == provider.name);
+            let notes = if is_asked { &mut report.problems } else { &mut report.warnings };
+            notes.push(error.to_string());
+        }
+    }
+
     /// The most that one call of `provider` can cost: worked out from the adapter outwards, each module told what it
     /// costs to ask its inner and every model that it could load.
     async fn worst_case(&self, provider: &str) -> Result<Cost, ConfigError> {

@@ -72,6 +72,7 @@ impl Shared {
             let (bytes, digest) = (built_in.wasm.into(), built_in_digest(name));
             return Ok(Found { origin: Origin::BuiltIn, digest, stamp: None, bytes, sandbox });
         };
+        self.config.check_file_is_trusted(name, &path)?;
         let reading = path.clone();
         let read = tokio::task::spawn_blocking(move || read(&reading)).await;
         let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -110,11 +111,13 @@ impl Shared {
         self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default()
     }
 
-    /// The file that the config names, or else NAME.wasm in the modules directory if it is there.
+    /// The file that the config names, or else NAME.wasm in the modules directory if it is there. What is built in is a file
+    /// only where the config says so: a file that happens to be there replaces nothing.
     pub(crate) fn file(&self, name: &str, sandbox: &Sandbox) -> Option<PathBuf> {
         let directory = self.config.modules_dir.as_ref()?;
         match &sandbox.wasm {
             Some(wasm) => Some(directory.join(wasm)),
+            None if arcllm_builtin::find(name).is_some() => None,
             None => Some(directory.join(format!("{name}.wasm"))).filter(|path| path.is_file()),
         }
     }

@@ -12,7 +12,8 @@ use std::{
 use tokio::sync::OnceCell;
 
 use crate::{
-    adapter::{Adapter, ApiKey, HttpAdapter},
+    access::KeyRing,
+    adapter::{Adapter, HttpAdapter, resolver},
     chain::{SwitchedOn, wrap},
     config::{Config, ConfigError, Overrides, suggest},
     link::{Current, Link},
@@ -43,6 +44,7 @@ impl std::fmt::Debug for Host {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
+    pub(crate) keys: KeyRing,
     pub(crate) seed: u64,
     pub(crate) state_store: Arc<dyn StateStore>,
     calls: AtomicU64,
@@ -69,6 +71,7 @@ pub(crate) struct Accepted {
 pub struct HostBuilder {
     config: Option<Config>,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
+    keys: KeyRing,
     seed: Option<u64>,
     state_store: Option<Arc<dyn StateStore>>,
     watch: Option<bool>,
@@ -86,6 +89,36 @@ impl HostBuilder {
     #[must_use]
     pub fn adapter(mut self, provider: impl Into<String>, model: impl Into<String>, adapter: Arc<dyn Adapter>) -> Self {
         self.adapters.insert(provider.into(), (model.into(), adapter));
+        self
+    }
+
+    /// Asks this for the key of each provider, by its name, before what the configuration says: `Some` is the key, `None`
+    /// leaves it to the configuration. It is asked when a key is first needed, and again after the provider has refused
+    /// it with a 401; within `api_key_timeout_seconds` of the provider. Its errors are shown, so they must hold no key.
+    ///
+    /// A host has one key for a provider. A program with a key for each of its tenants has a host for each.
+    ///
+    /// Where the configuration is [not trusted](Config::is_trusted), only providers that are built in are asked for, and
+    /// only where they are asked at their own address.
+    ///
+    /// ```
+    /// # use arcllm::Host;
+    /// # async fn look_up(path: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// let host = Host::builder().key_resolver(|provider| async move {
+    ///     match provider.as_str() {
+    ///         "openai" => look_up("vault/openai").await.map(Some),
+    ///         _ => Ok(None),
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn key_resolver<F, Fut, E>(mut self, resolve: F) -> Self
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<String>, E>> + Send + 'static,
+        E: std::fmt::Display,
+    {
+        self.keys.resolver = Some(resolver(resolve));
         self
     }
 
@@ -134,6 +167,7 @@ impl HostBuilder {
             watches: self.watch.unwrap_or(config.watch),
             config,
             adapters: self.adapters,
+            keys: self.keys,
             seed,
             state_store: self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process())),
             calls: AtomicU64::new(0),
@@ -187,6 +221,7 @@ impl Host {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(ConfigError::new("a model is loaded and invoked inside of a Tokio runtime"));
         }
+        self.shared.check_access(provider, &overrides).await?;
         let upstream = self.shared.upstream(provider, overrides.model.as_deref())?;
         let links = loop {
             let before = self.shared.reloads.begun();
@@ -215,19 +250,8 @@ impl Shared {
             return Ok(Upstream { provider: name.to_owned(), model, adapter: adapter.clone(), loaded_by: None });
         }
         let provider = self.provider(name)?;
-        let refuse = |key: &str, problem: String| {
-            let key = format!("providers.{name}.{key}");
-            self.config.document.error(Some(&key), problem)
-        };
-        let key = match &provider.api_key_env {
-            Some(variable) => Some(ApiKey::from_env(variable).map_err(|problem| {
-                let error = refuse("api_key_env", problem);
-                error.help(format!("put the key of {name} into the environment variable {variable}"))
-            })?),
-            None => None,
-        };
-        let adapter = HttpAdapter::new(provider, model.clone(), key);
-        let adapter = adapter.map_err(|problem| refuse("base_url", problem.to_string()))?;
+        let adapter = HttpAdapter::new(provider, model.clone(), Some(self.access(provider)?));
+        let adapter = adapter.map_err(|problem| self.provider_error(provider, "base_url", problem.to_string()))?;
         Ok(Upstream { provider: name.to_owned(), model, adapter: Arc::new(adapter), loaded_by: None })
     }
 
@@ -251,6 +275,11 @@ impl Shared {
             error.file.clone_from(&self.config.file);
             error.help(suggest(name, self.provider_names()))
         })
+    }
+
+    /// Whether this provider is asked by an adapter of the program's own.
+    pub(crate) fn has_adapter(&self, provider: &str) -> bool {
+        self.adapters.contains_key(provider)
     }
 
     /// The names of all providers.

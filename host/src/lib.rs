@@ -66,6 +66,7 @@
 //! | `arcllm.module.instances` | `module` | instances that run |
 //! | `arcllm.module.queued` | `module` | calls that wait for an instance |
 
+mod access;
 mod adapter;
 mod answer;
 mod cancel;
@@ -110,8 +111,8 @@ pub use adapter::Adapter;
 pub use answer::{Answer, EventStream};
 pub use check::CheckReport;
 pub use config::{
-    Config, ConfigError, Defaults, Limits, ModelFacts, ModuleConfig, OnTrap, Overrides, ProviderConfig, Sandbox,
-    WireFormat,
+    Addition, Config, ConfigError, Defaults, KeySource, Limits, ModelFacts, ModuleConfig, OnTrap, Overrides,
+    ProviderConfig, Sandbox, TrustStore, TrustedFile, WireFormat,
 };
 pub use content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
 pub use error::{ApiError, Error, ErrorKind, Failure};
@@ -130,7 +131,7 @@ pub use stream::ResponseStream;
 pub use trail::{Attempt, Outcome};
 
 /// Loads a model from the configuration that the environment points to; see [`Config::find`]. The first call reads it,
-/// later ones share it and its modules.
+/// later ones share it and its modules; what is [trusted](TrustStore) since then counts from the next start.
 ///
 /// # Errors
 ///

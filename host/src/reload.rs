@@ -21,7 +21,7 @@ use crate::{
 pub struct Reload {
     /// The modules whose new calls run on other bytes from now on, by name.
     pub replaced: Vec<String>,
-    /// The modules whose file is gone, and that are not built in: their new calls fail until there is a file again.
+    /// The modules whose file is gone: their new calls fail until there is a file again.
     pub removed: Vec<String>,
     /// The modules that go on as they were, since what is there now does not load, and why it does not.
     pub failed: Vec<(String, ConfigError)>,
@@ -95,7 +95,7 @@ impl Host {
     ///
     /// A module is replaced for all models or for none: a file that does not compile, is not the one that the config pins,
     /// asks for what it is not granted or refuses the settings of any model changes nothing, and is reported.
-    /// A module that is removed makes room for the built-in one of its name; where there is none, new calls fail.
+    /// New calls of a module whose file is removed fail.
     ///
     /// A host that watches its modules does this by itself; see [`HostBuilder::watch`](crate::HostBuilder::watch).
     pub async fn reload(&self) -> Reload {

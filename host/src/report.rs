@@ -170,16 +170,16 @@ impl Shared {
 
     /// What else there is by the name of a module, and is not used.
     fn passed_over(&self, name: &str, origin: &Origin) -> Option<String> {
-        let Origin::File(used) = origin else { return None };
         let beside = self.config.modules_dir.as_ref()?.join(format!("{name}.wasm"));
-        if beside != *used && beside.is_file() {
-            let problem = format!("is passed over: modules.{name}.sandbox.wasm names {}", used.display());
-            return Some(format!("{}: {problem}", beside.display()));
-        }
-        // Whoever names a file means it.
-        let is_named = self.sandbox(name).wasm.is_some();
-        (arcllm_builtin::find(name).is_some() && !is_named)
-            .then(|| format!("{}: takes the place of the built-in `{name}`", used.display()))
+        let why = match origin {
+            Origin::File(used) if *used == beside => return None,
+            Origin::File(used) => format!("is passed over: modules.{name}.sandbox.wasm names {}", used.display()),
+            Origin::BuiltIn => format!(
+                "is ignored: `{name}` is built in\n  help: wasm = \"{name}.wasm\" under [modules.{name}.sandbox] puts the file \
+                 in its place"
+            ),
+        };
+        beside.is_file().then(|| format!("{}: {why}", beside.display()))
     }
 
     async fn describe(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {

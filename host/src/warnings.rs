@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
-use crate::{adapter::ApiKey, check::CheckReport, config::ConfigError, host::Shared, report::ModuleReport, seconds};
+use crate::{check::CheckReport, config::ConfigError, host::Shared, report::ModuleReport, seconds};
 
 impl Shared {
     /// The warnings about a chain.
@@ -89,14 +89,11 @@ impl Shared {
         let Some(provider) = self.config.providers.get(name) else { return Vec::new() };
         let place =
             |key: &str, problem: String| self.config.document.error(Some(&format!("providers.{name}.{key}")), problem);
-        let key = provider.api_key_env.as_ref().and_then(|variable| {
-            let problem = ApiKey::from_env(variable).err()?;
-            Some(place("api_key_env", problem).help(format!("put the key of {name} into the variable {variable}")))
-        });
+        let missing = self.missing(provider);
         let model = match self.model_of(name, None) {
             Ok(model) => model,
             // A problem where the provider is the primary, and no less of one where a fallback turns to it.
-            Err(error) => return key.into_iter().chain([error]).collect(),
+            Err(error) => return missing.into_iter().chain([error]).collect(),
         };
         let facts = provider.models.get(&model).cloned().unwrap_or_default();
         let unknown = [
@@ -110,6 +107,6 @@ impl Shared {
             let problem = format!("does not say what is known of {model}: {}", unknown.join(", "));
             place(&format!("models.{model:?}"), problem).help("limits and prices cannot be worked out without")
         });
-        key.into_iter().chain(facts).collect()
+        missing.into_iter().chain(facts).collect()
     }
 }

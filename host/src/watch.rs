@@ -37,7 +37,8 @@ pub(crate) enum Watching {
 impl Shared {
     /// Begins to watch, if that is wanted and has not begun.
     pub(crate) fn watch(self: &Arc<Self>) {
-        if !self.watches || self.config.modules_dir.is_none() {
+        // Of an untrusted configuration no file is taken up.
+        if !self.watches || self.config.modules_dir.is_none() || !self.config.is_trusted() {
             return;
         }
         let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);

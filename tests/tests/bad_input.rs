@@ -43,7 +43,7 @@ impl Scene {
 
     /// How the command ends with these arguments, without anything sent.
     async fn run(&self, arguments: &[&str]) -> Output {
-        let command = self.folder.arcllm(arguments).unwrap().env("ARCLLM_TEST_EMPTY", " ");
+        let command = self.folder.arcllm(arguments).unwrap().trusted().env("ARCLLM_TEST_EMPTY", " ");
         let output = soon(command.run()).await.unwrap();
         assert_eq!(self.provider.connections(), 0, "nothing is sent");
         output
@@ -176,11 +176,11 @@ async fn a_key_in_the_place_of_its_variable_is_not_repeated() {
 async fn a_key_in_the_configuration() {
     assert_snapshot!(of(&format!("{GOOD}api_key = \"sk-ant-0123456789\"")).await, @"
     error: config.toml:8: `providers.main.api_key` is not a setting
-      help: known are adapter, base_url, allow_insecure_http, max_response_mb, max_event_mb, models, api_key_env, default_model, timeout_seconds, connect_timeout_seconds, first_event_timeout_seconds, idle_timeout_seconds, max_tokens, temperature
+      help: known are adapter, base_url, allow_insecure_http, max_response_mb, max_event_mb, models, headers, query, api_key_env, api_key_file, api_key_command, api_key_header, api_key_timeout_seconds, default_model, timeout_seconds, connect_timeout_seconds, first_event_timeout_seconds, idle_timeout_seconds, max_tokens, temperature
     ");
     assert_snapshot!(of(&GOOD.replace("URL", "https://user:sk-0123456789@example.com")).await, @"
     error: config.toml:6: `providers.main.base_url` holds a user name or a password
-      help: keys come from the variable that api_key_env names
+      help: keys come from api_key_env, api_key_file or api_key_command
     ");
 }
 
@@ -196,7 +196,7 @@ async fn an_address_that_will_not_do() {
     ");
     assert_snapshot!(of(&GOOD.replace("URL", "http://localhost@example.com")).await, @"
     error: config.toml:6: `providers.main.base_url` holds a user name or a password
-      help: keys come from the variable that api_key_env names
+      help: keys come from api_key_env, api_key_file or api_key_command
     ");
     assert_snapshot!(of(&GOOD.replace("URL", "http://10.0.0.1:8080")).await, @"
     error: config.toml:6: `providers.main.base_url` would send keys and conversations to 10.0.0.1 in the clear
@@ -244,7 +244,7 @@ async fn a_file_that_cannot_be_read() {
       help: a TOML file that can be read
     ");
     let binary = Scene::of(GOOD).await.file("config.toml", b"\xff\xfe\x00");
-    assert_snapshot!(binary.refused().await, @"
+    assert_snapshot!(binary.refuses(&["invoke", "--config", "config.toml", "Hi"]).await, @"
     error: config.toml: cannot be read: stream did not contain valid UTF-8
       help: a TOML file that can be read
     ");
@@ -468,7 +468,7 @@ async fn a_fallback_to_nobody() {
 
 #[tokio::test]
 async fn a_file_that_is_no_component() {
-    const ON: &str = "[modules.retry]\nenabled = true";
+    const ON: &str = "[modules.retry]\nenabled = true\nsandbox.wasm = \"retry.wasm\"";
     let file = async |content: &[u8]| Scene::with(ON).await.file("modules/retry.wasm", content).refused().await;
     assert_snapshot!(file(b"#!/bin/sh").await, @"
     error: modules/retry.wasm: is not WebAssembly (the module `retry`)
@@ -504,7 +504,10 @@ async fn a_component_that_is_not_there() {
 
 #[tokio::test]
 async fn a_component_that_is_not_the_pinned_one() {
-    let pinned = format!("[modules.retry]\nenabled = true\nsandbox.sha256 = \"{}\"", "0".repeat(64));
+    let pinned = format!(
+        "[modules.retry]\nenabled = true\nsandbox.sha256 = \"{}\"\nsandbox.wasm = \"retry.wasm\"",
+        "0".repeat(64)
+    );
     let scene = Scene::with(&pinned).await.file("modules/retry.wasm", "changed");
     assert_snapshot!(scene.refused().await, @"
     error: config.toml:11: `modules.retry.sandbox.sha256` does not match: modules/retry.wasm has d67e2e944994496c8d8ec76eed0cf9f09679448d584b532bebf941852a37f5ed
@@ -519,9 +522,10 @@ async fn a_component_that_is_not_the_pinned_one() {
 #[tokio::test]
 async fn a_component_without_its_grant() {
     let fallback = arcllm_builtin::find("fallback").unwrap().wasm;
-    let scene = Scene::with("[modules.fallback]\nenabled = true\nchain = [\"main\"]").await;
+    let on = "[modules.fallback]\nenabled = true\nchain = [\"main\"]\nsandbox.wasm = \"fallback.wasm\"";
+    let scene = Scene::with(on).await;
     assert_snapshot!(scene.file("modules/fallback.wasm", fallback).refused().await, @r#"
-    error: config.toml:9: `modules.fallback.sandbox.allow` does not grant `models`, which modules/fallback.wasm imports (it would ask other models)
+    error: config.toml:12: `modules.fallback.sandbox.allow` does not grant `models`, which modules/fallback.wasm imports (it would ask other models)
       help: allow = ["models"] under [modules.fallback.sandbox], if you trust it with that
     "#);
     assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"

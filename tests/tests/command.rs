@@ -289,10 +289,11 @@ async fn check_warns_of_keys_that_are_missing() {
     let (a, b) = (dead().await, dead().await);
     let chain = around(&a).provider_with("b", Format::OpenAi, &b.url(), "api_key_env = \"ARCLLM_TEST_NO_SUCH_KEY\"");
     let folder = chain.folder().unwrap();
-    let output = run(&folder, &["check", "--provider", "b"]).await;
+    let output = run(&folder, &["check", "--config", "config.toml", "--provider", "b"]).await;
     assert!(output.code == 0 && output.stdout.contains("ARCLLM_TEST_NO_SUCH_KEY"), "{output:?}");
     for (provider, warned) in [("b", true), ("a", false)] {
-        let report = run(&folder, &["check", "--provider", provider, "--json"]).await.json().unwrap();
+        let arguments = ["check", "--config", "config.toml", "--provider", provider, "--json"];
+        let report = run(&folder, &arguments).await.json().unwrap();
         assert_eq!(report["problems"], json!([]));
         assert_eq!(report["warnings"].to_string().contains("providers.b.api_key_env"), warned, "{report}");
     }

@@ -48,6 +48,7 @@ fn the_guide_works_command_by_command() {
     assert!(commands.contains("arcllm module inspect"), "{commands}");
     let mut shell = Command::new("bash");
     shell.args(["-euxo", "pipefail", "-c", &commands]).current_dir(&home).env("PATH", path);
+    shell.env("XDG_STATE_HOME", folder.path());
     let output = shell.env_remove("ARCLLM_CONFIG").stdin(Stdio::null()).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");

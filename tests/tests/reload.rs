@@ -31,14 +31,15 @@ fn others() -> &'static [u8] {
     arcllm_builtin::find("fallback").unwrap().wasm
 }
 
-/// A built-in module, for which another can be put into the modules directory.
-const BUILT_IN: &str = "
+/// A built-in module, in whose place config puts a file.
+const IN_ITS_PLACE: &str = "
 [host]
 watch = false
 [modules.fallback]
 enabled = true
 chain = [\"a\"]
 sandbox.allow = [\"models\"]
+sandbox.wasm = \"fallback.wasm\"
 ";
 
 /// A module that is a file and nothing else.
@@ -93,6 +94,17 @@ fn host_of(folder: &Folder, adapter: Arc<Overloaded>) -> Host {
     Host::builder().config(config).adapter("a", "a-model", adapter).build().unwrap()
 }
 
+/// A folder whose module asks others, from a file in the place of the built-in one.
+fn in_its_place() -> Folder {
+    in_its_place_with(IN_ITS_PLACE)
+}
+
+fn in_its_place_with(config: &str) -> Folder {
+    let folder = Folder::new(config).unwrap();
+    folder.write("modules/fallback.wasm", others()).unwrap();
+    folder
+}
+
 fn host(folder: &Folder) -> Host {
     host_of(folder, Overloaded::new(Semaphore::MAX_PERMITS))
 }
@@ -134,8 +146,8 @@ async fn failure(host: &Host, name: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_in_replaced_and_removed() {
-    let folder = Folder::new(BUILT_IN).unwrap();
+async fn replaced_and_removed() {
+    let folder = in_its_place();
     let host = host(&folder);
     let before = load(&host).await;
     assert_eq!((attempts(&before).await, reload(&host).await), (ONCE, nothing()));
@@ -153,14 +165,31 @@ async fn dropped_in_replaced_and_removed() {
     folder.write("modules/fallback.wasm", AGAIN).unwrap();
     assert_eq!(reload(&host).await, replaces("fallback"));
     fs::remove_file(file).unwrap();
-    assert_eq!(reload(&host).await, replaces("fallback"), "by the built-in one");
-    assert_eq!((attempts(&before).await, attempts(&load(&host).await).await), (ONCE, ONCE));
+    // Config names the file, and nothing else is what it says.
+    assert_eq!(reload(&host).await, (vec![], vec!["fallback".to_owned()], vec![]));
+    assert_eq!(error(&before).await.kind.as_str(), "module");
+    assert!(soon(host.load_model("a", Overrides::new())).await.is_err());
+    folder.write("modules/fallback.wasm", AGAIN).unwrap();
+    assert_eq!(reload(&host).await, replaces("fallback"));
+    assert_eq!(attempts(&before).await, RETRIED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_named_like_a_built_in_module_is_no_news() {
+    let folder = Folder::new(&IN_ITS_PLACE.replace("sandbox.wasm", "# sandbox.wasm")).unwrap();
+    let host = host(&folder);
+    let model = load(&host).await;
+    for content in [AGAIN, b"no component"] {
+        folder.write("modules/fallback.wasm", content).unwrap();
+        assert_eq!(reload(&host).await, nothing());
+        assert_eq!((attempts(&model).await, attempts(&load(&host).await).await), (ONCE, ONCE));
+    }
 }
 
 /// A load looks for itself, and changes nothing for models that are loaded.
 #[tokio::test(start_paused = true)]
 async fn a_new_model_has_what_is_there() {
-    let folder = Folder::new(BUILT_IN).unwrap();
+    let folder = in_its_place();
     let host = host(&folder);
     let before = load(&host).await;
     folder.write("modules/fallback.wasm", AGAIN).unwrap();
@@ -216,7 +245,7 @@ async fn removed_without_a_built_in_it_fails_until_it_is_back() {
 
 #[tokio::test(start_paused = true)]
 async fn half_written_and_then_completed() {
-    let folder = Folder::new(BUILT_IN).unwrap();
+    let folder = in_its_place();
     let host = host(&folder);
     let model = load(&host).await;
     folder.write("modules/fallback.wasm", &AGAIN[..AGAIN.len() / 2]).unwrap();
@@ -232,7 +261,7 @@ async fn half_written_and_then_completed() {
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_load_displaces_nothing() {
-    let folder = Folder::new(BUILT_IN).unwrap();
+    let folder = in_its_place();
     let host = host(&folder);
     let model = load(&host).await;
     let bad: [(&[u8], &str); 4] = [
@@ -283,13 +312,14 @@ async fn pins_and_grants_hold() {
     assert_eq!(attempts(&model).await, RETRIED);
 
     // Not even the bytes of the built-in module, which has the grant.
-    let folder = Folder::new(&BUILT_IN.replace("sandbox.allow = [\"models\"]", "")).unwrap();
+    let folder = Folder::new(&IN_ITS_PLACE.replace("sandbox.allow = [\"models\"]", "")).unwrap();
+    folder.write("modules/fallback.wasm", AGAIN).unwrap();
     let host = host(&folder);
     let model = load(&host).await;
     folder.write("modules/fallback.wasm", others()).unwrap();
     let reason = failure(&host, "fallback").await;
     assert!(reason.contains("`modules.fallback.sandbox.allow` does not grant `models`"), "{reason}");
-    assert_eq!(attempts(&model).await, ONCE);
+    assert_eq!(attempts(&model).await, RETRIED);
 }
 
 #[tokio::test(start_paused = true)]
@@ -327,7 +357,7 @@ async fn a_call_under_way_keeps_all_of_its_chain() {
 
 #[tokio::test(start_paused = true)]
 async fn loads_calls_and_reloads_at_once() {
-    let folder = Folder::new(BUILT_IN).unwrap();
+    let folder = in_its_place();
     let host = host(&folder);
     let kept = load(&host).await;
     for round in 0..6 {
@@ -357,8 +387,7 @@ async fn loads_calls_and_reloads_at_once() {
 /// Whoever gives up a host and its models gives up all that they had.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_left_of_a_host() {
-    let folder = Folder::new(&BUILT_IN.replace("false", "true")).unwrap();
-    folder.write("modules/fallback.wasm", others()).unwrap();
+    let folder = in_its_place_with(&IN_ITS_PLACE.replace("false", "true"));
     let provider = Overloaded::new(Semaphore::MAX_PERMITS);
     let left = Arc::downgrade(&provider);
     let host = host_of(&folder, provider);
@@ -398,10 +427,10 @@ async fn a_moment() {
 
 #[tokio::test(start_paused = true)]
 async fn watched_it_happens_by_itself() {
-    let folder = Folder::new(&BUILT_IN.replace("watch = false", "")).unwrap();
+    let folder = in_its_place_with(&IN_ITS_PLACE.replace("watch = false", ""));
     let host = host(&folder);
     let model = load(&host).await;
-    assert_eq!(attempts(&model).await, ONCE, "there is no modules directory yet");
+    assert_eq!(attempts(&model).await, ONCE);
     let file = folder.write("modules/fallback.wasm", AGAIN).unwrap();
     until(&model, RETRIED).await;
     folder.write("modules/fallback.wasm", others()).unwrap();
@@ -419,7 +448,7 @@ async fn watched_it_happens_by_itself() {
         .unwrap();
     until(&model, RETRIED).await;
     fs::remove_dir_all(folder.path().join("modules")).unwrap();
-    until(&model, ONCE).await;
+    until(&model, 0).await;
     folder.write("modules/fallback.wasm", AGAIN).unwrap();
     until(&model, RETRIED).await;
 }

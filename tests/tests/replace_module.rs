@@ -1,4 +1,5 @@
-//! A component in the modules directory takes the place of a built-in one: no rebuild, only another file.
+//! A component in a file takes the place of a built-in one where config says so, and only there: no rebuild, only another
+//! file.
 
 use crate::support::{Chain, Folder, Output};
 use arcllm_simulator::{Format, Reply, Simulator};
@@ -23,7 +24,7 @@ fn folder(a: &Simulator, b: &Simulator, settings: &str) -> Folder {
 }
 
 async fn invoke(folder: &Folder) -> Output {
-    soon(folder.arcllm(["invoke", "--json", "Hi"]).unwrap().run()).await.unwrap()
+    soon(folder.arcllm(["invoke", "--json", "Hi"]).unwrap().trusted().run()).await.unwrap()
 }
 
 #[tokio::test]
@@ -33,13 +34,35 @@ async fn another_component_under_the_same_name_changes_the_behaviour() {
     let output = invoke(&before).await;
     assert_eq!((output.code, count(&a), count(&b)), (1, 2, 0), "{output:?}");
 
-    let settings = "chain = [\"b\"]\nsandbox.allow = [\"models\"]";
+    let settings = "chain = [\"b\"]\nsandbox.allow = [\"models\"]\nsandbox.wasm = \"retry.wasm\"";
     let after = folder(&a, &b, settings);
     after.write("mine/retry.wasm", stranger()).unwrap();
     let output = invoke(&after).await;
     let answer = output.json().unwrap();
     assert_eq!((output.code, count(&a), count(&b)), (0, 3, 1), "{output:?}");
     assert_eq!((&answer["content"], &answer["trail"][1]["asked_by"]), (&"Hello from b".into(), &"retry".into()));
+}
+
+/// A file that somebody has dropped in, or left behind, is not what anybody has chosen.
+#[tokio::test]
+async fn a_file_that_is_only_there_replaces_nothing() {
+    let (a, b) = (replies([Reply::status(500).times(9)]).await, dead().await);
+    for content in [stranger(), b"no component"] {
+        let folder = folder(&a, &b, "max_retries = 1\nbackoff_base_seconds = 0.001");
+        folder.write("mine/retry.wasm", content).unwrap();
+        a.forget_requests();
+        let output = invoke(&folder).await;
+        assert_eq!((output.code, count(&a)), (1, 2), "{output:?}");
+        for command in ["check", "modules"] {
+            let output = soon(folder.arcllm([command]).unwrap().trusted().run()).await.unwrap();
+            assert_eq!(output.code, 0, "{output:?}");
+            assert!(output.stdout.contains("mine/retry.wasm: is ignored: `retry` is built in"), "{output:?}");
+            assert!(output.stdout.contains("wasm = \"retry.wasm\" under [modules.retry.sandbox]"), "{output:?}");
+        }
+        let model = soon(folder.host().unwrap().load_model("a", arcllm::Overrides::new())).await.unwrap();
+        let error = soon(model.invoke(&[arcllm::Message::user("Hi")], &[])).await.unwrap_err();
+        assert_eq!(error.trail.len(), 2);
+    }
 }
 
 #[tokio::test]
@@ -61,9 +84,9 @@ async fn it_can_be_called_anything_and_pinned() {
 #[tokio::test]
 async fn what_is_refused_is_shown_in_full() {
     let (a, b) = (dead().await, dead().await);
-    let folder = folder(&a, &b, "chain = [\"b\"]");
+    let folder = folder(&a, &b, "chain = [\"b\"]\nsandbox.wasm = \"retry.wasm\"");
     folder.write("mine/retry.wasm", stranger()).unwrap();
-    let output = soon(folder.arcllm(["modules", "--json"]).unwrap().run()).await.unwrap();
+    let output = soon(folder.arcllm(["modules", "--json"]).unwrap().trusted().run()).await.unwrap();
     let modules = output.json().unwrap();
     let module = &modules["modules"][0];
     assert_eq!(module["sha256"], sha256(stranger()));
@@ -75,9 +98,9 @@ async fn what_is_refused_is_shown_in_full() {
 #[tokio::test]
 async fn the_command_shows_whose_it_is() {
     let (a, b) = (dead().await, dead().await);
-    let folder = folder(&a, &b, "chain = [\"b\"]\nsandbox.allow = [\"models\"]");
+    let folder = folder(&a, &b, "chain = [\"b\"]\nsandbox.allow = [\"models\"]\nsandbox.wasm = \"retry.wasm\"");
     folder.write("mine/retry.wasm", stranger()).unwrap();
-    let output = soon(folder.arcllm(["modules", "--json"]).unwrap().run()).await.unwrap();
+    let output = soon(folder.arcllm(["modules", "--json"]).unwrap().trusted().run()).await.unwrap();
     let modules = output.json().unwrap();
     let module = &modules["modules"][0];
     assert_eq!((&module["name"], &module["kind"]), (&"retry".into(), &"fallback".into()));

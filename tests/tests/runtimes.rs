@@ -45,12 +45,16 @@ fn none_waits_for_another() {
 fn a_reload_in_one_leaves_the_others_their_own() {
     let servers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let a = servers.block_on(replies([Reply::status(503), Reply::text("Hello."), Reply::status(503)]));
-    let folder = Folder::new(&around(&a).host("watch = false").module("retry", FAST).to_string()).unwrap();
+    let settings = format!("{FAST}\nsandbox.wasm = \"retry.wasm\"");
+    let folder = Folder::new(&around(&a).host("watch = false").module("retry", &settings).to_string()).unwrap();
+    // With a custom section, which means nothing: its number, its size, and a name of one letter.
+    let retry = |mark| [arcllm_builtin::find("retry").unwrap().wasm, &[0, 2, 1, mark]].concat();
+    folder.write("modules/retry.wasm", retry(b'a')).unwrap();
     let host = folder.host().unwrap();
     let (first, second) = (runtime(), runtime());
     let model = first.block_on(load(&host));
     assert_eq!(first.block_on(ask(&model)).trail.len(), 2);
-    folder.write("modules/retry.wasm", arcllm_builtin::find("retry").unwrap().wasm).unwrap();
+    folder.write("modules/retry.wasm", retry(b'b')).unwrap();
     assert_eq!(second.block_on(soon(host.reload())).replaced, ["retry"]);
     // Where it was reloaded rests.
     assert_eq!(first.block_on(ask(&model)).trail.len(), 2);

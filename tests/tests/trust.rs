@@ -17,7 +17,7 @@ fn built_in(name: &str) -> PathBuf {
 }
 
 async fn run(folder: &Folder, arguments: &[&str]) -> Output {
-    soon(folder.arcllm(arguments).unwrap().run()).await.unwrap()
+    soon(folder.arcllm(arguments).unwrap().trusted().run()).await.unwrap()
 }
 
 /// The same bytes with another text of the same length wherever this one stands.
@@ -106,6 +106,7 @@ async fn the_command_says_so_and_what_config_must_say() {
         enabled = true
 
         [modules.stranger.sandbox]
+        wasm = "stranger.wasm"
         sha256 = "[sha256]"
         allow = ["models", "state"]     # if you trust it with that
     "#);
@@ -195,9 +196,4 @@ async fn of_two_files_of_a_name_the_one_that_is_not_used_is_named() {
     let (_folder, modules) = beside_a_retry(&[("other.wasm", UPPER), ("mine.wasm", UPPER)], settings).await;
     let warnings = &of(&modules, "other").warnings;
     assert!(warnings[0].contains("other.wasm: is passed over") && warnings[0].contains("mine.wasm"), "{warnings:?}");
-    let retry = std::fs::read(built_in("retry")).unwrap();
-    let (folder, modules) = beside_a_retry(&[("retry.wasm", &retry)], "").await;
-    let warnings = &of(&modules, "retry").warnings;
-    assert!(warnings[0].contains("retry.wasm: takes the place of the built-in"), "{warnings:?}");
-    assert!(run(&folder, &["modules"]).await.stdout.contains("takes the place of the built-in"));
 }

@@ -62,7 +62,7 @@ fn folder(format: Format, provider: &Simulator) -> Folder {
 
 /// One run of `arcllm invoke --json` with these arguments.
 async fn invoke(folder: &Folder, arguments: &[&str]) -> Output {
-    let command = folder.arcllm(["invoke", "--json"]).unwrap().arguments(arguments).env("MAIN_KEY", SECRET);
+    let command = folder.arcllm(["invoke", "--json"]).unwrap().trusted().arguments(arguments).env("MAIN_KEY", SECRET);
     soon(command.run()).await.unwrap()
 }
 
@@ -664,7 +664,8 @@ async fn keys_are_nowhere_to_be_read() {
         for number in 0..4 {
             let arguments = ["invoke", "--trace", "Hi"];
             let arguments = if number % 2 == 0 { &arguments[..] } else { &["invoke", "--json", "--trace", "Hi"][..] };
-            let command = folder.arcllm(arguments).unwrap().env("MAIN_KEY", SECRET).env("ARCLLM_LOG", "trace");
+            let command =
+                folder.arcllm(arguments).unwrap().trusted().env("MAIN_KEY", SECRET).env("ARCLLM_LOG", "trace");
             let Output { code, stdout, stderr } = soon(command.run()).await.unwrap();
             assert!(code < 2 && stderr.contains("attempt"), "{stdout}\n{stderr}");
             for text in [stdout, stderr] {

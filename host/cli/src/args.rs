@@ -25,7 +25,8 @@ Examples:
   arcllm check                                       what config.toml comes to
 
 The configuration is --config FILE, else the one that ARCLLM_CONFIG names, else ./config.toml, else
-arcllm/config.toml in your configuration directory, else built-in defaults.")]
+arcllm/config.toml in your configuration directory, else built-in defaults. A ./config.toml is not
+trusted with keys and with modules from files until `arcllm trust` has remembered it.")]
 pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Check(Check),
     /// List the modules: where they come from, what they ask for, what they are granted.
     Modules(Configured),
+    /// Trust a configuration that lies in the working directory, for as long as it stays as it is.
+    Trust(Trust),
     /// Make, build and test a module of your own.
     #[command(subcommand)]
     Module(Module),
@@ -65,7 +68,7 @@ impl Command {
             Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Module(Module::Inspect(arguments)) => arguments.json,
             Command::Module(Module::New(_) | Module::Build(_)) => false,
-            Command::Demo | Command::Simulate(_) | Command::Completions { .. } => false,
+            Command::Trust(_) | Command::Demo | Command::Simulate(_) | Command::Completions { .. } => false,
         }
     }
 }
@@ -127,6 +130,24 @@ pub(crate) struct Invoke {
     /// and how fast the others followed.
     #[arg(long)]
     pub(crate) trace: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A ./config.toml that nobody has named may be anybody's: it came with the folder. Until it is trusted, a key is sent only
+to the host that its preset names, conversations only there or to this machine, and no module is loaded from a file.
+Trusted is the file in this place with this content; a change of it ends that. Not so a change of what it names, such as
+a module's file: `sha256` in the module's sandbox pins that.")]
+pub(crate) struct Trust {
+    /// The configuration.
+    #[arg(default_value = "config.toml")]
+    pub(crate) file: PathBuf,
+    /// Trust it no more.
+    #[arg(long)]
+    pub(crate) forget: bool,
+    /// Show what is trusted, and change nothing.
+    #[arg(long, conflicts_with_all = ["forget", "file"])]
+    pub(crate) list: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,7 @@ mod simulate;
 mod streamed;
 mod templates;
 mod timeline;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Invoke(arguments) => invoke::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Modules(arguments) => modules::run(arguments).await,
+        Command::Trust(arguments) => trust::run(&arguments),
         Command::Module(args::Module::New(arguments)) => module_new::run(arguments),
         Command::Module(args::Module::Build(arguments)) => module_build::run(arguments).await,
         Command::Module(args::Module::Inspect(arguments)) => module_inspect::run(arguments).await,

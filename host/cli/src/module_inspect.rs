@@ -67,6 +67,8 @@ fn config(module: &ModuleReport, arguments: &ModuleInspect) -> Result<(), Failur
     line!("    [host]\n    order = [\"{name}\", \"retry\", \"fallback\"]     # where it stands, outermost first\n")?;
     line!("    [modules.{name}]\n    enabled = true\n")?;
     line!("    [modules.{name}.sandbox]")?;
+    let file = arguments.file.file_name().unwrap_or_default().to_string_lossy();
+    line!("    wasm = {file:?}")?;
     line!("    sha256 = {:?}", module.sha256.as_deref().unwrap_or_default())?;
     match module.asks_for.as_slice() {
         [] => Ok(()),

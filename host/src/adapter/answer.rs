@@ -6,10 +6,11 @@ use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
 use super::{
-    ApiKey, api_error,
+    api_error,
     excerpt::{clean, excerpt},
     format::{Decoded, Format, Unreadable},
     hint,
+    secrets::Secrets,
 };
 use crate::{
     error::{ApiError, ErrorKind, Failure},
@@ -33,7 +34,8 @@ pub(super) struct Reader<'a> {
     pub format: &'static dyn Format,
     pub provider: &'a str,
     pub model: &'a str,
-    pub key: Option<&'a ApiKey>,
+    /// What is not to be seen of what was sent.
+    pub key: Option<&'a Secrets>,
 }
 
 impl Reader<'_> {

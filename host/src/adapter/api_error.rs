@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ApiKey, excerpt::clean};
+use super::{excerpt::clean, secrets::Secrets};
 use crate::message::Extensions;
 
 /// The provider's own message, wherever it stands.
@@ -44,7 +44,7 @@ fn problem(problem: &Value) -> Option<String> {
 }
 
 /// The provider's words for the kind of error, as `VENDOR.error-type` and `VENDOR.error-code`.
-pub(super) fn extensions(body: &Value, vendor: &str, key: Option<&ApiKey>) -> Extensions {
+pub(super) fn extensions(body: &Value, vendor: &str, key: Option<&Secrets>) -> Extensions {
     let body = first(body);
     let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
     let kind = error.get("type").filter(|kind| *kind != "error").or_else(|| body.get("error_type"));
@@ -53,7 +53,7 @@ pub(super) fn extensions(body: &Value, vendor: &str, key: Option<&ApiKey>) -> Ex
     words.map(|(name, word)| (format!("{vendor}.error-{name}"), word)).collect()
 }
 
-fn word_of(value: &Value, key: Option<&ApiKey>) -> Option<Value> {
+fn word_of(value: &Value, key: Option<&Secrets>) -> Option<Value> {
     match value {
         Value::String(word) if !word.is_empty() => Some(clean(word, key).into()),
         Value::Number(_) => Some(value.clone()),

@@ -12,19 +12,10 @@ pub(super) fn join(base_url: &Url, path: fn(&str) -> String) -> Url {
     url
 }
 
-/// Host and port, without what else a URL can hold: passwords, for one.
-pub(super) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port_or_known_default() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::format::format, *};
-    use crate::config::WireFormat;
+    use super::super::format::format;
+    use crate::config::{WireFormat, authority};
 
     #[track_caller]
     fn goes_to(wire_format: WireFormat, base_url: &str, expected: &str) {

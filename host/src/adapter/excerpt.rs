@@ -1,20 +1,20 @@
 //! Text of strangers, made fit for an error message.
 
-use super::ApiKey;
+use super::secrets::Secrets;
 use crate::plain;
 
 /// The most characters of a stranger's text in a message.
 const LONGEST: usize = 500;
 
-/// The text on one line, harmless to a terminal, without the key and cut to 500 characters.
-pub(super) fn clean(text: &str, key: Option<&ApiKey>) -> String {
+/// The text on one line, harmless to a terminal, without secrets and cut to 500 characters.
+pub(super) fn clean(text: &str, key: Option<&Secrets>) -> String {
     let text = text.trim();
     let text = key.map_or_else(|| text.to_owned(), |key| key.redact(text));
     plain::line(&text, LONGEST).into_owned()
 }
 
 /// The start of a body, likewise.
-pub(super) fn excerpt(body: &[u8], key: Option<&ApiKey>) -> String {
+pub(super) fn excerpt(body: &[u8], key: Option<&Secrets>) -> String {
     // More than enough for 500 characters and a key that begins among them.
     const READ: usize = 16 * 1024;
     let body = body.trim_ascii();
@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn the_key_is_taken_out_also_where_the_cut_falls_into_it() {
-        let key = ApiKey::read("K", Some("sk-0123456789".into())).unwrap();
+        let key = Secrets::default();
+        key.hide("sk-0123456789");
         assert_eq!(clean("key sk-0123456789!", Some(&key)), "key [redacted]!");
         assert!(!excerpt(("x".repeat(490) + "sk-0123456789").as_bytes(), Some(&key)).contains("sk-"));
     }

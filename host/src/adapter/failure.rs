@@ -2,9 +2,9 @@
 
 use std::{error::Error, fmt, io, time::Duration};
 
-use super::{endpoint::authority, excerpt::clean};
+use super::excerpt::clean;
 use crate::{
-    config::ProviderConfig,
+    config::{ProviderConfig, authority},
     error::{ErrorKind, Failure},
 };
 

@@ -1,9 +1,9 @@
 //! What the tests of this folder share.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::ApiKey;
-use crate::config::{ProviderConfig, WireFormat};
+use super::{Access, Keys, secrets::Secrets};
+use crate::config::{ConfigError, ProviderConfig, WireFormat};
 
 /// A provider named `here` with no defaults and limits of seconds.
 pub(super) fn provider(adapter: WireFormat, base_url: &str) -> ProviderConfig {
@@ -11,7 +11,11 @@ pub(super) fn provider(adapter: WireFormat, base_url: &str) -> ProviderConfig {
         name: "here".into(),
         adapter,
         base_url: base_url.parse().unwrap(),
-        api_key_env: None,
+        key: None,
+        key_header: None,
+        key_timeout: Duration::from_secs(10),
+        headers: BTreeMap::new(),
+        query: BTreeMap::new(),
         default_model: None,
         timeout: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(5),
@@ -25,6 +29,20 @@ pub(super) fn provider(adapter: WireFormat, base_url: &str) -> ProviderConfig {
     }
 }
 
-pub(super) fn key() -> ApiKey {
-    ApiKey::read("KEY", Some("sk-secret".into())).unwrap()
+/// The key `sk-secret`.
+pub(super) fn key() -> Access {
+    key_of(&provider(WireFormat::OpenAi, "http://localhost"))
+}
+
+/// The key `sk-secret`, and what else this provider's requests carry.
+pub(super) fn key_of(provider: &ProviderConfig) -> Access {
+    let resolver = super::resolver(async |_| Ok::<_, String>(Some("sk-secret".to_owned())));
+    Access::new(provider, Arc::new(Keys::new(provider, Some(resolver), ConfigError::new("")))).unwrap()
+}
+
+/// What hides `sk-secret`.
+pub(super) fn secrets() -> Secrets {
+    let secrets = Secrets::default();
+    secrets.hide("sk-secret");
+    secrets
 }

@@ -1,6 +1,6 @@
 //! The adapter of all providers that are reached over HTTP.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::{
@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::{
-    Adapter, ApiKey,
+    Access, Adapter,
     answer::{HttpAnswer, Reader},
     body::Body,
     client,
@@ -22,21 +22,21 @@ use super::{
 };
 use crate::{
     answer::Answer,
-    config::ProviderConfig,
+    config::{ConfigError, ProviderConfig},
     error::{ErrorKind, Failure},
     request::Request,
     response::Response,
 };
 
 /// Asks one model of one provider.
-#[derive(Debug)]
 pub(crate) struct HttpAdapter {
     client: Client,
     endpoint: Url,
     headers: HeaderMap,
     pub(super) provider: ProviderConfig,
     model: String,
-    key: Option<ApiKey>,
+    /// Absent for a provider that asks for nothing.
+    access: Option<Access>,
 }
 
 impl HttpAdapter {
@@ -45,19 +45,24 @@ impl HttpAdapter {
     /// # Errors
     ///
     /// `Config`, if no client can be made: without the system's certificates, for one.
-    pub(crate) fn new(provider: &ProviderConfig, model: String, key: Option<ApiKey>) -> Result<Self, ErrorKind> {
+    pub(crate) fn new(provider: &ProviderConfig, model: String, access: Option<Access>) -> Result<Self, ErrorKind> {
         let wrong = |message: String| ErrorKind::Config(Failure::new(&provider.name, message));
         let format = format(provider.adapter);
-        let mut headers = format.headers(key.as_ref()).map_err(wrong)?;
+        let mut headers = format.headers(None).map_err(wrong)?;
+        let mut endpoint = format.endpoint(&provider.base_url);
+        if let Some(access) = &access {
+            access.add_headers(&mut headers);
+            access.add_query(&mut endpoint);
+        }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         Ok(Self {
             client: client::client(&provider.base_url, provider.connect_timeout).map_err(wrong)?,
-            endpoint: format.endpoint(&provider.base_url),
+            endpoint,
             headers,
             provider: provider.clone(),
             model,
-            key,
+            access,
         })
     }
 
@@ -66,7 +71,8 @@ impl HttpAdapter {
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
-        Reader { format: self.format(), provider: &self.provider.name, model: &self.model, key: self.key.as_ref() }
+        let secrets = self.access.as_ref().map(Access::secrets);
+        Reader { format: self.format(), provider: &self.provider.name, model: &self.model, key: secrets }
     }
 
     /// Makes an attempt whose answer is wanted whole.
@@ -126,8 +132,26 @@ impl HttpAdapter {
         if stream {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
         }
+        let key = match &self.access {
+            Some(access) => {
+                Some((access, access.add_key(&mut headers, self.format()).await.map_err(|error| self.no_key(&error))?))
+            }
+            None => None,
+        };
         let sending = self.client.post(self.endpoint.clone()).headers(headers).body(body).send();
-        sending.await.map_err(|error| failure::sending(&self.provider, error))
+        let head = sending.await.map_err(|error| failure::sending(&self.provider, error))?;
+        if let Some((access, key)) = key.filter(|_| head.status() == StatusCode::UNAUTHORIZED) {
+            access.refused(&key);
+        }
+        Ok(head)
+    }
+
+    /// There is no key to send. Modules see this error, and nothing of where keys are kept.
+    fn no_key(&self, error: &ConfigError) -> ErrorKind {
+        let name = &self.provider.name;
+        tracing::warn!(provider = name, "there is no key for a request: {error}");
+        let setting = error.key.clone().unwrap_or_else(|| format!("providers.{name}"));
+        ErrorKind::Config(Failure::new(name, format!("there is no key for this request ({setting}); the log says why")))
     }
 
     /// In a task of its own: writing and reading a long conversation would hold up whoever polls this.
@@ -142,6 +166,14 @@ impl HttpAdapter {
             })
         }
         .boxed()
+    }
+}
+
+impl fmt::Debug for HttpAdapter {
+    /// Without the address, which may hold secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (provider, model) = (&self.provider.name, &self.model);
+        formatter.debug_struct("HttpAdapter").field("provider", provider).field("model", model).finish_non_exhaustive()
     }
 }
 

@@ -1,11 +1,11 @@
-//! The secret that a provider asks for: read from the environment, given to that provider, shown to nobody.
+//! A key: given to its provider, shown to nobody.
 
 use std::{ffi::OsString, fmt};
 
 use reqwest::header::HeaderValue;
 
-/// An API key. It has no `Display` and no JSON, and its `Debug` says nothing.
-#[derive(Clone)]
+/// An API key, or another secret that a header can carry. It has no `Display` and no JSON, and its `Debug` says nothing.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ApiKey(String);
 
 impl ApiKey {
@@ -15,19 +15,28 @@ impl ApiKey {
     ///
     /// A message that names the variable, never its value: it is missing, empty or no possible key.
     pub(crate) fn from_env(name: &str) -> Result<Self, String> {
-        Self::read(name, std::env::var_os(name))
+        Self::of_variable(name, std::env::var_os(name))
     }
 
-    pub(super) fn read(name: &str, value: Option<OsString>) -> Result<Self, String> {
+    fn of_variable(name: &str, value: Option<OsString>) -> Result<Self, String> {
         let value = value.ok_or_else(|| format!("names the environment variable {name}, which is not set"))?;
         let value = value
             .into_string()
             .map_err(|_| format!("names the environment variable {name}, which is not valid Unicode"))?;
-        match value.trim() {
-            "" => Err(format!("names the environment variable {name}, which is empty")),
+        Self::new(&format!("names the environment variable {name}, which"), &value)
+    }
+
+    /// The key in this text, without the white space around it.
+    ///
+    /// # Errors
+    ///
+    /// A message that begins with `subject`, and never holds the text: it is empty or no possible key.
+    pub(super) fn new(subject: &str, text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Err(format!("{subject} is empty")),
             // Only these can stand in a header; anything else is a slip of copy and paste.
             key if key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Ok(Self(key.to_owned())),
-            _ => Err(format!("names the environment variable {name}, which holds characters that no key has")),
+            _ => Err(format!("{subject} holds characters that no key has")),
         }
     }
 
@@ -38,9 +47,9 @@ impl ApiKey {
         Ok(value)
     }
 
-    /// The text without the key. Providers echo keys, also with JSON's optional escape of `/`.
-    pub(super) fn redact(&self, text: &str) -> String {
-        text.replace(&self.0, "[redacted]").replace(&self.0.replace('/', "\\/"), "[redacted]")
+    /// The key itself, to be sent or hidden.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
     }
 }
 
@@ -55,7 +64,7 @@ mod tests {
     use super::*;
 
     fn read(value: &str) -> Result<ApiKey, String> {
-        ApiKey::read("SOME_KEY", Some(value.into()))
+        ApiKey::of_variable("SOME_KEY", Some(value.into()))
     }
 
     #[test]
@@ -69,8 +78,6 @@ mod tests {
         let key = read("sk-secret").unwrap();
         assert_eq!(format!("{key:?}"), "[redacted]");
         assert_eq!(format!("{:?}", key.header("").unwrap()), "Sensitive");
-        assert_eq!(key.redact("bad key sk-secret, sk-secret"), "bad key [redacted], [redacted]");
-        assert_eq!(read("a/b").unwrap().redact(r#"{"key": "a\/b"}"#), r#"{"key": "[redacted]"}"#);
     }
 
     #[test]
@@ -82,7 +89,7 @@ mod tests {
             assert!(error.contains("SOME_KEY") && error.contains(says), "{error}");
             assert!(value.trim().is_empty() || !error.contains(value), "{error}");
         }
-        assert!(ApiKey::read("SOME_KEY", None).unwrap_err().contains("SOME_KEY, which is not set"));
+        assert!(ApiKey::of_variable("SOME_KEY", None).unwrap_err().contains("SOME_KEY, which is not set"));
         assert!(ApiKey::from_env("ARCLLM_TEST_NO_SUCH_VARIABLE").is_err());
     }
 
@@ -90,7 +97,7 @@ mod tests {
     #[test]
     fn what_is_not_unicode_is_no_key() {
         use std::os::unix::ffi::OsStringExt as _;
-        let error = ApiKey::read("SOME_KEY", Some(OsString::from_vec(vec![b'a', 0xff]))).unwrap_err();
+        let error = ApiKey::of_variable("SOME_KEY", Some(OsString::from_vec(vec![b'a', 0xff]))).unwrap_err();
         assert!(error.contains("SOME_KEY, which is not valid Unicode"), "{error}");
     }
 }

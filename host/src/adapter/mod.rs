@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 
 use crate::{answer::Answer, error::ErrorKind, request::Request, response::Response};
 
+mod access;
 mod answer;
 mod anthropic;
 mod api_error;
@@ -29,11 +30,16 @@ mod hint;
 mod http;
 mod json;
 mod key;
+mod key_command;
+mod keys;
 mod openai;
+mod secrets;
 mod template;
 
+pub(crate) use access::Access;
 pub(crate) use http::HttpAdapter;
 pub(crate) use key::ApiKey;
+pub(crate) use keys::{Keys, Resolver, of_file as key_of_file, resolver};
 
 /// Makes one attempt.
 ///

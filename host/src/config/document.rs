@@ -43,6 +43,11 @@ impl Document {
         ConfigError { file: self.file.clone(), line, key: key.map(str::to_owned), ..ConfigError::new(problem) }
     }
 
+    /// The folder that it lies in; the working directory if it is in no file.
+    pub(crate) fn directory(&self) -> &Path {
+        self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
     /// Where the key stands, or else the nearest table around it.
     fn line(&self, key: &str) -> Option<usize> {
         let mut key = key;

@@ -9,24 +9,34 @@ use std::{
 
 use serde_json::{Map, Value};
 
+mod additions;
 mod document;
 mod error;
+mod key;
 mod module;
 mod overrides;
 mod provider;
 mod sandbox;
 mod section;
+mod trust;
+mod trust_store;
 
-pub(crate) use document::Document;
+#[cfg(test)]
+pub(crate) use additions::is_reserved;
+pub(crate) use document::{Document, join};
 pub(crate) use error::suggest;
-pub(crate) use provider::is_loopback;
+pub(crate) use provider::{authority, is_loopback};
+pub(crate) use trust::{Trust, power_of};
 
+pub use additions::Addition;
 pub use error::ConfigError;
+pub use key::KeySource;
 pub use module::ModuleConfig;
 pub use overrides::Overrides;
 pub(crate) use overrides::Switch;
 pub use provider::{ModelFacts, ProviderConfig, WireFormat};
 pub use sandbox::{Limits, OnTrap, Sandbox};
+pub use trust_store::{TrustStore, TrustedFile};
 
 use section::Section;
 
@@ -57,6 +67,7 @@ pub struct Config {
     /// `[modules.*]`.
     pub modules: BTreeMap<String, ModuleConfig>,
     pub(crate) document: Document,
+    pub(crate) trust: Trust,
 }
 
 /// `[defaults]`.
@@ -74,6 +85,9 @@ impl Config {
     /// Reads the file that the environment points to: `ARCLLM_CONFIG`, then `./config.toml`, then `arcllm/config.toml`
     /// in the user's configuration directory, then the built-in configuration.
     ///
+    /// A `./config.toml` may have been put there by anybody. Until [`TrustStore`] remembers it as it is, what could give away a
+    /// key, a file or a conversation is an error when a model is loaded, and no module is loaded from a file.
+    ///
     /// # Errors
     ///
     /// Whatever is wrong with the first of these that exists; `ARCLLM_CONFIG` has to exist if it is set.
@@ -82,8 +96,14 @@ impl Config {
             return Self::read(Path::new(&file), "ARCLLM_CONFIG names this file");
         }
         let user = dirs::config_dir().map(|directory| directory.join("arcllm").join("config.toml"));
-        let file = [Some(PathBuf::from("config.toml")), user].into_iter().flatten().find(|file| file.is_file());
-        match file {
+        let found = Path::new("config.toml");
+        if found.is_file() {
+            // Trusted or not is this text, and no other that the file may have a moment later.
+            let text = read_text(found, "a TOML file that can be read")?;
+            let trust = Trust::of_found(found, &text, user.as_deref())?;
+            return Ok(Self { trust, ..Self::parse(&text, Some(found))? });
+        }
+        match user.filter(|file| file.is_file()) {
             Some(file) => Self::load(&file),
             None => Self::parse("", None),
         }
@@ -99,9 +119,7 @@ impl Config {
     }
 
     fn read(file: &Path, help: &str) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).file(file).help(help))?;
-        Self::parse(&text, Some(file))
+        Self::parse(&read_text(file, help)?, Some(file))
     }
 
     /// Reads this text, as if it stood in `file`.
@@ -150,8 +168,14 @@ impl Config {
             providers,
             modules,
             document,
+            trust: Trust::Own,
         })
     }
+}
+
+fn read_text(file: &Path, help: &str) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file)
+        .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).file(file).help(help))
 }
 
 /// An error about a setting that names a provider there is not.
@@ -167,6 +191,10 @@ pub(crate) fn unknown_provider(
 
 fn check_order(document: &Document, order: &[String]) -> Result<(), ConfigError> {
     for (at, name) in order.iter().enumerate() {
+        if name.contains(char::is_control) {
+            let error = document.error(Some("host.order"), format!("names the module {name:?}"));
+            return Err(error.help("a name has letters, digits, `-` and `_`"));
+        }
         if order.iter().take(at).any(|before| before == name) {
             let error = document.error(Some("host.order"), format!("names the module `{name}` twice"));
             return Err(error.help("each module once, outermost first"));
@@ -202,8 +230,12 @@ fn read_providers(
         })
         .collect();
     for (name, section) in sections {
-        let preset = tables.remove(&name).unwrap_or_default();
-        tables.insert(name, overrides::merge(preset, section.rest()));
+        let (mut preset, own) = (tables.remove(&name).unwrap_or_default(), section.rest());
+        // Another source of the key takes the place of the preset's.
+        if own.contains_key("api_key_file") || own.contains_key("api_key_command") {
+            preset.remove("api_key_env");
+        }
+        tables.insert(name, overrides::merge(preset, own));
     }
     let tables = tables.into_iter().map(|(name, table)| {
         let section = Section::new(document, document::join("providers", &name), table);

@@ -4,7 +4,22 @@ use std::{collections::BTreeMap, time::Duration};
 
 use url::Url;
 
-use super::{Defaults, error::ConfigError, section::Section};
+use super::{
+    Defaults,
+    additions::{self, Addition},
+    error::ConfigError,
+    key::KeySource,
+    section::Section,
+};
+
+/// Host and port, without what else a URL can hold: passwords, for one.
+pub(crate) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port_or_known_default() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
 
 /// The wire format that a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,8 +49,16 @@ pub struct ProviderConfig {
     pub adapter: WireFormat,
     /// Where it is. `http` only for loopback hosts, unless `allow_insecure_http`.
     pub base_url: Url,
-    /// The environment variable that holds its key; absent for a provider that needs none.
-    pub api_key_env: Option<String>,
+    /// Where its key comes from; absent for a provider that needs none.
+    pub key: Option<KeySource>,
+    /// The header that has the key as its whole value, in lower case: `api_key_header`. Absent is the wire format's own.
+    pub key_header: Option<String>,
+    /// The most time that reading the key may take: `api_key_timeout_seconds`.
+    pub key_timeout: Duration,
+    /// The headers that its requests carry besides, by names in lower case: `[providers.NAME.headers]`.
+    pub headers: BTreeMap<String, Addition>,
+    /// The query parameters that its requests carry: `[providers.NAME.query]`.
+    pub query: BTreeMap<String, Addition>,
     /// The model that is asked for unless the caller names one.
     pub default_model: Option<String>,
     /// The most time of one attempt, or until its answer says something if that is streamed: `timeout_seconds`.
@@ -108,8 +131,12 @@ impl ProviderConfig {
         let provider = Self {
             name,
             adapter,
+            headers: additions::headers(section.section("headers")?, adapter)?,
+            query: additions::query(section.section("query")?, &base_url)?,
             base_url,
-            api_key_env: read_key_variable(&mut section)?,
+            key: KeySource::read(&mut section)?,
+            key_header: additions::key_header(&mut section, adapter)?,
+            key_timeout: section.seconds("api_key_timeout_seconds")?.unwrap_or(Duration::from_secs(30)),
             default_model: section.text("default_model")?,
             timeout: section.seconds("timeout_seconds")?.unwrap_or(Duration::from_secs(300)),
             connect_timeout: section.seconds("connect_timeout_seconds")?.unwrap_or(Duration::from_secs(10)),
@@ -126,24 +153,6 @@ impl ProviderConfig {
     }
 }
 
-/// The name of a variable. Whatever is no name may well be a key, and is not repeated.
-fn read_key_variable(section: &mut Section<'_>) -> Result<Option<String>, ConfigError> {
-    // An empty text takes a preset's key away: a local server in a provider's place.
-    let name = section.text_or_empty("api_key_env")?.filter(|name| !name.is_empty());
-    let is_name = |name: &String| {
-        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    match name.as_ref().is_none_or(is_name) {
-        true => Ok(name),
-        false => {
-            let error = section.error("api_key_env", "is not the name of an environment variable");
-            Err(error
-                .help("the name of the variable that holds the key, such as \"OPENAI_API_KEY\"; never the key itself"))
-        }
-    }
-}
-
 fn missing(section: &Section<'_>, key: &str, help: &str) -> ConfigError {
     section.error(key, "is missing").help(help)
 }
@@ -155,7 +164,7 @@ fn check_url(text: &str, allow_insecure: bool) -> Result<Url, (String, &'static 
     if !url.username().is_empty() || url.password().is_some() {
         return Err((
             "holds a user name or a password".to_owned(),
-            "keys come from the variable that api_key_env names",
+            "keys come from api_key_env, api_key_file or api_key_command",
         ));
     }
     match url.scheme() {

@@ -11,7 +11,7 @@ const STACK_KB: RangeInclusive<u64> = 64..=16_384;
 /// `[modules.NAME.sandbox]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sandbox {
-    /// The component's file, relative to `host.modules_dir`; else NAME.wasm there, else the built-in NAME.
+    /// The component's file, relative to `host.modules_dir`; else the built-in NAME, else NAME.wasm there.
     pub wasm: Option<String>,
     /// The SHA-256 that the component must have, in hexadecimal.
     pub sha256: Option<String>,

@@ -1,6 +1,6 @@
 //! Reads a table key by key, so that whatever is left over is a mistake.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -29,9 +29,12 @@ impl<'a> Section<'a> {
         self.document.error(Some(&join(&self.path, key)), problem)
     }
 
-    /// A text that is not empty.
+    /// A text that is not empty, and that is harmless to a terminal: errors and reports repeat it.
     pub(crate) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
-        self.read(key, "a text in quotes", |value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned))
+        let is_plain = |text: &&str| !text.is_empty() && !text.contains(char::is_control);
+        self.read(key, "a text in quotes, without control characters", |value| {
+            value.as_str().filter(is_plain).map(str::to_owned)
+        })
     }
 
     /// A text that may be empty.
@@ -87,6 +90,10 @@ impl<'a> Section<'a> {
         let Section { document, path, values, .. } = self.section(key)?;
         let tables = values.into_iter().map(|(name, value)| {
             let path = join(&path, &name);
+            if name.contains(char::is_control) {
+                let error = document.error(Some(&path), "has a name with control characters");
+                return Err(error.help("a name that can be shown"));
+            }
             match value {
                 Value::Object(values) => Ok((name, Section::new(document, path, values))),
                 other => {
@@ -96,6 +103,16 @@ impl<'a> Section<'a> {
             }
         });
         tables.collect()
+    }
+
+    /// The folder of the configuration, which relative paths start from.
+    pub(crate) fn directory(&self) -> &Path {
+        self.document.directory()
+    }
+
+    /// Whatever has not been read, by keys that anybody may choose.
+    pub(crate) fn take(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.values)
     }
 
     /// Whatever has not been read, for somebody else to read.

@@ -40,7 +40,7 @@ fn without_a_file_the_presets_are_there() {
         ]
     );
     for provider in config.providers.values() {
-        assert_eq!(provider.api_key_env.is_none(), is_loopback(&provider.base_url), "{}", provider.name);
+        assert_eq!(provider.key.is_none(), is_loopback(&provider.base_url), "{}", provider.name);
     }
     assert_eq!(config.order, ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]);
     assert_eq!(config.deadline, Duration::from_secs(600));
@@ -70,7 +70,7 @@ fn a_table_overrides_a_preset_key_by_key_and_defaults_come_last() {
     let provider = &config.providers["anthropic"];
     assert_eq!(provider.adapter, WireFormat::Anthropic);
     assert_eq!(provider.base_url.as_str(), "http://127.0.0.1:1/");
-    assert_eq!(provider.api_key_env, None);
+    assert_eq!(provider.key, None);
     assert_eq!(provider.timeout, Duration::from_millis(250));
     assert_eq!((provider.max_tokens, provider.temperature), (Some(100), Some(1.0)));
     assert_eq!(provider.models["m"].context_window, Some(1000));

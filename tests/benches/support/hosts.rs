@@ -24,7 +24,11 @@ impl Modules {
         std::fs::write(self.folder.path().join(format!("{name}.wasm")), wasm).unwrap();
         self.order.push(name.to_owned());
         let (settings, sandbox) = (settings.trim(), sandbox.trim());
-        writeln!(self.tables, "[modules.{name}]\n{settings}\n[modules.{name}.sandbox]\n{sandbox}").unwrap();
+        writeln!(
+            self.tables,
+            "[modules.{name}]\n{settings}\n[modules.{name}.sandbox]\nwasm = \"{name}.wasm\"\n{sandbox}"
+        )
+        .unwrap();
         self
     }
 

@@ -115,7 +115,7 @@ async fn the_command_says_what_each_does_with_streams() {
     for (name, wasm) in [WHOLE, STREAMED, EARLIER] {
         folder.write(format!("modules/{name}.wasm"), wasm).unwrap();
     }
-    let output = soon(folder.arcllm(["modules", "--json"]).unwrap().run()).await.unwrap();
+    let output = soon(folder.arcllm(["modules", "--json"]).unwrap().trusted().run()).await.unwrap();
     let modules = output.json().unwrap();
     let of = |name: &str| {
         let all = modules["modules"].as_array().unwrap();
@@ -125,7 +125,7 @@ async fn the_command_says_what_each_does_with_streams() {
         [of("upper"), of("upper-streamed"), of("earlier"), of("fallback")],
         ["whole", "reads", "forwards", "forwards"]
     );
-    let output = soon(folder.arcllm(["modules"]).unwrap().run()).await.unwrap();
+    let output = soon(folder.arcllm(["modules"]).unwrap().trusted().run()).await.unwrap();
     assert!(output.stdout.contains("streams  are waited for: it reads answers"), "{}", output.stdout);
 }
 

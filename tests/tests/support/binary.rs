@@ -18,9 +18,9 @@ pub(crate) fn arcllm() -> io::Result<&'static Path> {
 
 fn build() -> io::Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
-    // Of the workspace, so that Cargo takes what it has built for these tests: alone, the command would have other
-    // features of its dependencies, and wasmtime would be compiled a second time.
-    cargo.args(["build", "--quiet", "--workspace", "--bin", "arcllm"]);
+    // Of the workspace and beside these tests, so that Cargo takes what it has built for them: alone, the command would have
+    // other features of its dependencies, and wasmtime would be compiled a second time.
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "arcllm", "--test", "all"]);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).stderr(Stdio::inherit());
     // What the outer Cargo says of the package of this test would look like news to build scripts.

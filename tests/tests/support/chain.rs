@@ -8,16 +8,15 @@ use std::{
 };
 
 use arcllm_simulator::Format;
-use toml::Value;
+use toml::{Table, Value};
 
 use super::Folder;
 
 /// The folder of modules to test, where it is not the built-in ones that are tested.
 const MODULES: &str = "ARCLLM_TEST_MODULES";
 
-/// What built-in modules are granted, and the same ones in files are not unless config says so.
-const GRANTS: [(&str, &str); 4] =
-    [("fallback", "models"), ("telemetry", "state"), ("circuit-breaker", "state"), ("rate-limit", "state")];
+/// What a module in a file is granted. One that does not ask for it does not get it.
+const GRANTS: [&str; 2] = ["models", "state"];
 
 /// A configuration of providers and modules. The first provider is the default one; modules stand in the default order,
 /// retry outside of fallback.
@@ -82,22 +81,33 @@ impl Chain {
         Folder::new(&self.text(env::var_os(MODULES).as_deref().map(Path::new)))
     }
 
-    /// The configuration as TOML, with the modules where `modules` says, or else where modules are by default.
+    /// The configuration as TOML, with the modules where `modules` says, or else the built-in ones.
     fn text(&self, modules: Option<&Path>) -> String {
         let default = self.default.as_ref().map(|name| format!("[defaults]\nprovider = {}\n\n", Value::from(&**name)));
-        let default = default.unwrap_or_default();
-        let directory =
-            modules.map(|modules| format!("modules_dir = {}\n", Value::from(modules.display().to_string())));
-        let directory = directory.unwrap_or_default();
-        let grants: String = GRANTS.iter().filter_map(|grant| self.grant(grant, modules)).collect();
-        format!("{default}[host]\n{directory}{}{}{grants}", self.host, self.tables)
+        let text = format!("{}[host]\n{}{}", default.unwrap_or_default(), self.host, self.tables);
+        // A text that is not TOML is for a test of such texts.
+        match (modules, text.parse::<Table>()) {
+            (Some(modules), Ok(mut table)) => {
+                arcllm_builtin::MODULES.iter().for_each(|module| replace(&mut table, module.name, modules));
+                table.to_string()
+            }
+            _ => text,
+        }
     }
+}
 
-    /// What a module in a file is granted. A sandbox that a test has written says so itself.
-    fn grant(&self, (module, grant): &(&str, &str), modules: Option<&Path>) -> Option<String> {
-        let table = format!("[modules.{module}.sandbox]");
-        (modules.is_some() && !self.tables.contains(&table)).then(|| format!("\n{table}\nallow = [\"{grant}\"]\n"))
+/// Puts the file of this name into the place of a built-in module, granted what it asks for. A sandbox says so itself where a
+/// test has written one.
+fn replace(config: &mut Table, module: &str, modules: &Path) {
+    let mut table = config;
+    for name in ["modules", module, "sandbox"] {
+        let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(inner) = inner else { return };
+        table = inner;
     }
+    let file = modules.join(format!("{module}.wasm"));
+    table.entry("wasm").or_insert_with(|| Value::from(file.display().to_string()));
+    table.entry("allow").or_insert_with(|| Value::from(GRANTS.to_vec()));
 }
 
 impl fmt::Display for Chain {
@@ -118,15 +128,17 @@ mod tests {
             .provider("a", Format::Anthropic, "http://127.0.0.1:1")
             .module("retry", "max_retries = 2");
         let text = chain.text(Some(Path::new("/modules")));
-        let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table["host"]["modules_dir"].as_str(), Some("/modules"));
+        let table: Table = text.parse().unwrap();
         assert_eq!(table["host"]["order"][0].as_str(), Some("retry"));
         assert_eq!(table["defaults"]["provider"].as_str(), Some("a"));
         assert_eq!(table["providers"]["a"]["default_model"].as_str(), Some("a-model"));
         assert_eq!(table["modules"]["retry"]["max_retries"].as_integer(), Some(2));
+        assert_eq!(table["modules"]["retry"]["sandbox"]["wasm"].as_str(), Some("/modules/retry.wasm"));
         assert_eq!(table["modules"]["fallback"]["sandbox"]["allow"][0].as_str(), Some("models"));
-        let granted = chain.clone().table("modules.fallback.sandbox", "allow = [\"models\"]\nhandles = 9");
-        assert!(granted.text(Some(Path::new("/modules"))).parse::<toml::Table>().is_ok());
-        assert!(chain.text(None).parse::<toml::Table>().unwrap().get("modules").unwrap().get("fallback").is_none());
+        let own = chain.clone().table("modules.fallback.sandbox", "allow = []\nwasm = \"mine.wasm\"\nhandles = 9");
+        let own: Table = own.text(Some(Path::new("/modules"))).parse().unwrap();
+        let sandbox = &own["modules"]["fallback"]["sandbox"];
+        assert_eq!((sandbox["wasm"].as_str(), sandbox["handles"].as_integer()), (Some("mine.wasm"), Some(9)));
+        assert!(chain.text(None).parse::<Table>().unwrap().get("modules").unwrap().get("fallback").is_none());
     }
 }

@@ -72,6 +72,12 @@ impl Arcllm {
         self
     }
 
+    /// Has it trust the configuration in its folder, as whoever names it does.
+    #[must_use]
+    pub(crate) fn trusted(self) -> Self {
+        self.env("ARCLLM_CONFIG", "config.toml")
+    }
+
     /// What it reads from standard input; nothing, unless this is called.
     #[must_use]
     pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {

@@ -11,5 +11,5 @@ mod folder;
 
 pub(crate) use binary::arcllm;
 pub(crate) use chain::Chain;
-pub(crate) use command::{Output, Running};
+pub(crate) use command::{Arcllm, Output, Running};
 pub(crate) use folder::Folder;

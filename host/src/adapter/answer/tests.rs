@@ -22,7 +22,7 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) ->
 }
 
 fn read_as(wire_format: WireFormat, answer: &HttpAnswer) -> Result<Response, ErrorKind> {
-    let key = fixture::key();
+    let key = fixture::secrets();
     Reader { format: format(wire_format), provider: "here", model: "asked", key: Some(&key) }.read(answer)
 }
 

@@ -9,6 +9,7 @@ use tokio::{
 use super::{super::fixture, *};
 use crate::config::WireFormat;
 
+mod access;
 mod server;
 
 const SAYS_HI: &str = r#"{"choices":[{"message":{"content":"Hi"}}]}"#;

@@ -1,0 +1,89 @@
+//! Where the key of a provider comes from: `api_key_env`, `api_key_file` or `api_key_command`.
+
+use std::path::PathBuf;
+
+use super::{error::ConfigError, section::Section};
+
+/// Where a key comes from. It never stands in the configuration itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// `api_key_env`: the environment variable of this name.
+    Env(String),
+    /// `api_key_file`: what stands in this file, relative to the configuration.
+    File(PathBuf),
+    /// `api_key_command`: what this program prints. It runs without a shell.
+    Command {
+        /// The program. One that has a folder in its name is relative to the configuration; all others are on the `PATH`.
+        program: PathBuf,
+        /// What it is given.
+        arguments: Vec<String>,
+    },
+}
+
+impl KeySource {
+    /// The key setting of a provider's table. There is at most one.
+    pub(super) fn read(section: &mut Section<'_>) -> Result<Option<Self>, ConfigError> {
+        let env = variable(section)?.map(KeySource::Env);
+        let file = section.text("api_key_file")?.map(|file| KeySource::File(section.directory().join(file)));
+        let command = command(section)?;
+        let mut given = [env, file, command].into_iter().flatten();
+        let source = given.next();
+        match (&source, given.next()) {
+            (Some(first), Some(second)) => {
+                let problem = format!("stands beside `{}`, and a provider has one key", first.setting());
+                let error = section.error(second.setting(), problem);
+                Err(error.help("one of api_key_env, api_key_file and api_key_command"))
+            }
+            _ => Ok(source),
+        }
+    }
+
+    /// The setting that says so.
+    pub(crate) fn setting(&self) -> &'static str {
+        match self {
+            KeySource::Env(_) => "api_key_env",
+            KeySource::File(_) => "api_key_file",
+            KeySource::Command { .. } => "api_key_command",
+        }
+    }
+}
+
+/// The name of a variable. Whatever is no name may well be a key, and is not repeated.
+fn variable(section: &mut Section<'_>) -> Result<Option<String>, ConfigError> {
+    // An empty text takes a preset's key away: a local server in a provider's place.
+    let name = section.text_or_empty("api_key_env")?.filter(|name| !name.is_empty());
+    match name.as_deref().is_none_or(is_variable) {
+        true => Ok(name),
+        false => {
+            let error = section.error("api_key_env", "is not the name of an environment variable");
+            Err(error
+                .help("the name of the variable that holds the key, such as \"OPENAI_API_KEY\"; never the key itself"))
+        }
+    }
+}
+
+/// Whether an environment variable can be called so.
+pub(super) fn is_variable(name: &str) -> bool {
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A program and its arguments. They are not repeated: one of them may be a secret.
+fn command(section: &mut Section<'_>) -> Result<Option<KeySource>, ConfigError> {
+    let Some(words) = section.texts("api_key_command")? else { return Ok(None) };
+    let problem = match words.first() {
+        None => "is an empty list",
+        Some(program) if program.is_empty() => "begins with an empty text",
+        Some(_) if words.iter().any(|word| word.contains('\0')) => "holds a zero byte",
+        Some(_) => {
+            let mut words = words.into_iter();
+            let program = PathBuf::from(words.next().unwrap_or_default());
+            // Never whatever lies in the folder that the caller happens to be in.
+            let has_folder = program.parent().is_some_and(|parent| !parent.as_os_str().is_empty());
+            let program = if has_folder { section.directory().join(program) } else { program };
+            return Ok(Some(KeySource::Command { program, arguments: words.collect() }));
+        }
+    };
+    let help = "a program and its arguments, such as [\"pass\", \"show\", \"openai\"]; it runs without a shell";
+    Err(section.error("api_key_command", problem).help(help))
+}

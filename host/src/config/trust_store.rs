@@ -1,0 +1,245 @@
+//! The configurations that a user has said to trust: `trusted.json` in the user's state folder.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf, absolute},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ConfigError;
+use crate::runtime::digest;
+
+/// A configuration that was said to be trusted, as it was then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TrustedFile {
+    /// The file, in the folder that it really lies in. It may be a link itself.
+    pub file: PathBuf,
+    /// The SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+}
+
+/// The configurations that a user trusts although they lie in the working directory.
+#[derive(Debug, Clone)]
+pub struct TrustStore {
+    folder: PathBuf,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    trusted: Vec<TrustedFile>,
+}
+
+impl TrustStore {
+    /// That of the user: `arcllm/trusted.json` in the state folder (`XDG_STATE_HOME`, by default `~/.local/state`), or in the
+    /// folder of local data where the system has no other. Absent for a user who has none.
+    pub fn of_user() -> Option<Self> {
+        let folder = dirs::state_dir().or_else(dirs::data_local_dir)?;
+        Some(Self { folder: folder.join("arcllm") })
+    }
+
+    /// All that are remembered.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn files(&self) -> Result<Vec<TrustedFile>, ConfigError> {
+        let file = self.file();
+        let wrong = |problem: String| {
+            ConfigError::new(problem)
+                .file(&file)
+                .help("mend or remove this file; it says which configurations are trusted")
+        };
+        match fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(|content: Content| content.trusted)
+                .map_err(|error| wrong(format!("is not what `arcllm trust` writes: {error}"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(wrong(format!("cannot be read: {error}"))),
+        }
+    }
+
+    /// What is remembered of this file, whatever it holds now.
+    ///
+    /// # Errors
+    ///
+    /// As [`files`](Self::files).
+    pub(super) fn remembers(&self, file: &Path) -> Result<Option<TrustedFile>, ConfigError> {
+        let Ok(place) = place(file) else { return Ok(None) };
+        Ok(self.files()?.into_iter().find(|trusted| trusted.file == place))
+    }
+
+    /// Remembers this file with this content.
+    ///
+    /// # Errors
+    ///
+    /// Where the file's folder cannot be found, its path is not Unicode, or the store cannot be read or written.
+    pub fn trust(&self, file: &Path, content: &str) -> Result<TrustedFile, ConfigError> {
+        let place = place(file).map_err(|error| unreadable(file, &error))?;
+        if place.to_str().is_none() {
+            return Err(ConfigError::new("has a path that is not Unicode").file(file).help("another path"));
+        }
+        let trusted = TrustedFile { file: place, sha256: digest(content.as_bytes()) };
+        self.change(|files| {
+            files.retain(|other| other.file != trusted.file);
+            files.push(trusted.clone());
+        })?;
+        Ok(trusted)
+    }
+
+    /// Forgets this file. Returns whether it was remembered.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read or written.
+    pub fn forget(&self, file: &Path) -> Result<bool, ConfigError> {
+        // A file whose folder is gone is known by the path that it had.
+        let place = place(file).or_else(|_| absolute(file)).map_err(|error| unreadable(file, &error))?;
+        let mut was_there = false;
+        self.change(|files| {
+            let before = files.len();
+            files.retain(|other| other.file != place);
+            was_there = files.len() < before;
+        })?;
+        Ok(was_there)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("trusted.json")
+    }
+
+    /// Changes the list. One process at a time, and at once: nobody reads half of it.
+    fn change(&self, change: impl FnOnce(&mut Vec<TrustedFile>)) -> Result<(), ConfigError> {
+        let wrong = |error: io::Error| {
+            let help = "a folder that you can write to; XDG_STATE_HOME names another one";
+            ConfigError::new(format!("cannot be written: {error}")).file(self.file()).help(help)
+        };
+        private_folder(&self.folder).map_err(wrong)?;
+        let lock = private_file(&self.folder.join("trusted.lock")).map_err(wrong)?;
+        lock.lock().map_err(wrong)?;
+        let mut trusted = self.files()?;
+        change(&mut trusted);
+        let text = serde_json::to_string_pretty(&Content { trusted }).map_err(|error| wrong(error.into()))?;
+        let next = self.folder.join("trusted.json.new");
+        let written = || {
+            // What a process that was killed has left may have other permissions.
+            match fs::remove_file(&next) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = private_file(&next)?;
+            writeln!(file, "{text}")?;
+            file.sync_all()?;
+            fs::rename(&next, self.file())
+        };
+        written().map_err(wrong)
+    }
+}
+
+/// The file in the folder that it really lies in. A file that is a link is not followed: what it says of its modules is
+/// about the folder that it lies in, so that to trust one place is not to trust another that links to it.
+pub(super) fn place(file: &Path) -> io::Result<PathBuf> {
+    let file = absolute(file)?;
+    match (file.parent(), file.file_name()) {
+        (Some(folder), Some(name)) => Ok(folder.canonicalize()?.join(name)),
+        _ => Err(io::Error::from(io::ErrorKind::InvalidFilename)),
+    }
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> ConfigError {
+    ConfigError::new(format!("cannot be read: {error}")).file(file).help("a TOML file that can be read")
+}
+
+fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}
+
+/// A file of nobody else's, to be written.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_remembered_by_place_and_content_and_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = TrustStore { folder: folder.path().join("state/arcllm") };
+        assert_eq!(store.files().unwrap(), []);
+        let (one, other) = (folder.path().join("one.toml"), folder.path().join("other.toml"));
+        let trusted = store.trust(&one, "a").unwrap();
+        assert_eq!(trusted.sha256, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
+        store.trust(&other, "a").unwrap();
+        assert_eq!(store.remembers(&one).unwrap(), Some(trusted));
+        let again = store.trust(&one, "b").unwrap();
+        assert_eq!(store.files().unwrap().len(), 2, "a file is remembered once");
+        assert_eq!(store.remembers(&folder.path().join("x/../one.toml")).unwrap(), None, "there is no such folder");
+        assert_eq!(store.remembers(&folder.path().join("./one.toml")).unwrap(), Some(again));
+        assert!(store.forget(&one).unwrap() && !store.forget(&one).unwrap());
+        assert_eq!(store.files().unwrap().len(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(store.file()), mode(store.folder.clone())), (0o600, 0o700));
+        }
+        assert_eq!(fs::read_dir(&store.folder).unwrap().count(), 2, "the list and its lock");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_another_file_than_what_it_points_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = TrustStore { folder: folder.path().join("state") };
+        for name in ["good", "evil"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let good = folder.path().join("good/config.toml");
+        fs::write(&good, "a").unwrap();
+        store.trust(&good, "a").unwrap();
+        let link = folder.path().join("evil/config.toml");
+        std::os::unix::fs::symlink(&good, &link).unwrap();
+        assert_eq!(store.remembers(&link).unwrap(), None, "its modules are others");
+        let folder_link = folder.path().join("same");
+        std::os::unix::fs::symlink(folder.path().join("good"), &folder_link).unwrap();
+        assert!(store.remembers(&folder_link.join("config.toml")).unwrap().is_some(), "it is the same folder");
+    }
+
+    #[test]
+    fn nothing_is_lost_where_several_are_remembered_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = TrustStore { folder: folder.path().join("state") };
+        std::thread::scope(|scope| {
+            for at in 0..16 {
+                let (store, file) = (&store, folder.path().join(format!("{at}.toml")));
+                scope.spawn(move || store.trust(&file, "").unwrap());
+            }
+        });
+        assert_eq!(store.files().unwrap().len(), 16);
+    }
+
+    #[test]
+    fn a_store_that_is_none_is_an_error_and_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = TrustStore { folder: folder.path().to_owned() };
+        for content in ["", "{", "[]", "{\"trusted\": [{\"file\": \"/a\"}]}", "{\"trust\": []}"] {
+            fs::write(store.file(), content).unwrap();
+            let error = store.trust(&folder.path().join("a.toml"), "").unwrap_err().to_string();
+            assert!(error.contains("trusted.json: is not what `arcllm trust` writes"), "{error}");
+            assert_eq!(fs::read_to_string(store.file()).unwrap(), content);
+        }
+    }
+}
