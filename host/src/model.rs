@@ -1,6 +1,6 @@
 //! A loaded model: what an agent invokes.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -114,6 +114,8 @@ impl Model {
             result = whole(asking) => result,
             () = late(invoke.clone(), dropped) => Err(ErrorKind::DeadlineExceeded),
         };
+        // Whatever a module has made of it.
+        let result = invoke.exceeded().map_or(result, Err);
         let result = match result {
             Ok(response) => Ok(Response { trail: invoke.attempts(0), ..response }),
             Err(kind) => Err(Error { trail: invoke.attempts(0), ..kind.into() }),
@@ -145,7 +147,8 @@ impl Model {
             return Err(ErrorKind::Config(Failure::new("", problem)).into());
         }
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
-        let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call(), streamed);
+        let max_attempts = self.shared.config.max_attempts;
+        let invoke = Invoke::start(budget, max_attempts, self.shared.seed, self.shared.next_call(), streamed);
         let cancel = CancellationToken::new();
         let dropped = cancel.clone().drop_guard();
         let observed = Observed::begin(&*self.chain, self.meters.clone(), &request, self.shared.config.trace_content);
@@ -176,12 +179,21 @@ pub(crate) struct Begun {
     pub(crate) dropped: DropGuard,
 }
 
-/// Waits until the deadline, cancels the call, and gives the chain the time to say what it was doing. Dropped before, it
-/// cancels the call too.
+/// Waits until the deadline, or until a module has asked for too many attempts; cancels the call, and gives the chain the
+/// time to say what it was doing. Dropped before, it cancels the call too.
 pub(crate) async fn late(invoke: Arc<Invoke>, call: DropGuard) {
-    match invoke.deadline() {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
+    {
+        let mut deadline = pin!(async {
+            match invoke.deadline() {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        });
+        poll_fn(|context| match invoke.poll_exceeded(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => deadline.as_mut().poll(context),
+        })
+        .await;
     }
     drop(call);
     tokio::time::sleep(GRACE).await;

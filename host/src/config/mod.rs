@@ -33,6 +33,9 @@ use section::Section;
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
 const DEFAULT_ORDER: [&str; 7] = ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
 
+/// How many requests one invoke may send unless `host.max_attempts` says otherwise.
+const MAX_ATTEMPTS: u32 = 32;
+
 /// A checked configuration. What only a load can tell, such as a missing key variable, is checked there.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -48,6 +51,8 @@ pub struct Config {
     pub order: Vec<String>,
     /// `host.deadline_seconds`: one budget for a whole invoke.
     pub deadline: Duration,
+    /// `host.max_attempts`: how many requests one invoke may send, whatever its modules do.
+    pub max_attempts: u32,
     /// `host.trace_content`: whether spans hold the messages.
     pub trace_content: bool,
     /// `[providers.*]`, presets included.
@@ -116,6 +121,7 @@ impl Config {
         let watch = host.flag("watch")?.unwrap_or(true);
         let order = host.texts("order")?;
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
+        let max_attempts = host.count_u32("max_attempts")?.unwrap_or(MAX_ATTEMPTS);
         let trace_content = host.flag("trace_content")?.unwrap_or(false);
         host.finish()?;
         let providers = read_providers(root.sections("providers")?, &document, &defaults)?;
@@ -142,6 +148,7 @@ impl Config {
             watch,
             order,
             deadline,
+            max_attempts,
             trace_content,
             providers,
             modules,
