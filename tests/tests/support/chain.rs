@@ -16,8 +16,13 @@ use super::Folder;
 const MODULES: &str = "ARCLLM_TEST_MODULES";
 
 /// What built-in modules are granted, and the same ones in files are not unless config says so.
-const GRANTS: [(&str, &str); 4] =
-    [("fallback", "models"), ("telemetry", "state"), ("circuit-breaker", "state"), ("rate-limit", "state")];
+const GRANTS: [(&str, &str); 5] = [
+    ("retry", "state"),
+    ("fallback", "models"),
+    ("telemetry", "state"),
+    ("circuit-breaker", "state"),
+    ("rate-limit", "state"),
+];
 
 /// A configuration of providers and modules. The first provider is the default one; modules stand in the default order,
 /// retry outside of fallback.
