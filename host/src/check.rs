@@ -34,6 +34,8 @@ pub struct CheckReport {
     /// The budget of one call.
     #[serde(rename = "deadline_seconds", with = "seconds")]
     pub deadline: Duration,
+    /// How many requests one call may send, whatever its modules do.
+    pub max_attempts: u32,
     /// Every module there is.
     pub modules: Vec<ModuleReport>,
     /// What is wrong. Nothing, if the chain can be loaded.
@@ -96,6 +98,7 @@ impl CheckReport {
             worst_case_attempts: 1,
             worst_case_waiting: Duration::ZERO,
             deadline: config.deadline,
+            max_attempts: config.max_attempts,
             modules: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),

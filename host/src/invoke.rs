@@ -1,10 +1,12 @@
 //! What all attempts of one invoke share: its clock, its deadline, its trail and its random numbers.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
+use futures::task::AtomicWaker;
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tokio::time::Instant;
@@ -17,9 +19,12 @@ use crate::{
     plain::{self, WORD},
     provider::Upstream,
     request::Request,
-    telemetry::{Scope, count_attempt},
+    telemetry::{Scope, count_attempt, count_failure},
     trail::{Attempt, Outcome},
 };
+
+/// The setting that bounds the attempts of an invoke.
+const LIMIT: &str = "max_attempts";
 
 /// One invoke. Times are tokio's, so that they are virtual where tokio's clock is paused.
 pub(crate) struct Invoke {
@@ -27,6 +32,12 @@ pub(crate) struct Invoke {
     deadline: Option<Instant>,
     /// Whether the caller wants the answer as it comes.
     pub(crate) streamed: bool,
+    /// How many attempts there may be.
+    max_attempts: u32,
+    /// Why the invoke is over, once a module has asked for one attempt more than there may be.
+    exceeded: OnceLock<Box<ErrorKind>>,
+    /// The caller, who is told of that.
+    caller: AtomicWaker,
     state: Mutex<State>,
 }
 
@@ -48,14 +59,47 @@ struct Entry {
 
 impl Invoke {
     /// An invoke that starts now. Its random numbers depend on `seed` and `number` alone.
-    pub(crate) fn start(budget: Duration, seed: u64, number: u64, streamed: bool) -> Arc<Self> {
+    pub(crate) fn start(budget: Duration, max_attempts: u32, seed: u64, number: u64, streamed: bool) -> Arc<Self> {
         let started = Instant::now();
         // An odd factor keeps the numbers apart; seeding spreads them, which neighbouring states would not be.
         let random = Pcg64Mcg::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let state = State { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random, unavailable: None };
         // A budget past the end of the clock is none.
         let deadline = started.checked_add(budget);
-        Arc::new(Self { started, deadline, streamed, state: Mutex::new(state) })
+        let (exceeded, caller) = Default::default();
+        Arc::new(Self { started, deadline, streamed, max_attempts, exceeded, caller, state: Mutex::new(state) })
+    }
+
+    /// Why the invoke is over, if a module has asked for more attempts than there may be.
+    pub(crate) fn exceeded(&self) -> Option<ErrorKind> {
+        self.exceeded.get().map(|error| (**error).clone())
+    }
+
+    /// Whether a module has asked for more attempts than there may be. Whoever polls last is woken when one does; it is the
+    /// caller alone who does.
+    pub(crate) fn poll_exceeded(&self, context: &mut Context<'_>) -> Poll<()> {
+        // In this order, so that nothing happens unseen between the two.
+        self.caller.register(context.waker());
+        if self.exceeded.get().is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Ends the invoke: a module asks for one attempt more than there may be.
+    fn exceed(&self, upstream: &Upstream, asked_by: Option<&Arc<str>>) -> ErrorKind {
+        let error = self.exceeded.get_or_init(|| {
+            // The caller alone asks once.
+            let module = asked_by.cloned().unwrap_or_else(|| "unknown".into());
+            count_failure(&module, Some(LIMIT));
+            let most = self.max_attempts;
+            let message = format!(
+                "the module `{module}` asks for more than the {most} requests that one call may send (host.{LIMIT})"
+            );
+            let mut failure = Failure::new(&*upstream.provider, message);
+            failure.extensions.insert("module".to_owned(), (*module).into());
+            failure.extensions.insert("limit".to_owned(), LIMIT.into());
+            Box::new(ErrorKind::Module(failure))
+        });
+        self.caller.wake();
+        (**error).clone()
     }
 
     /// When the invoke has to be over.
@@ -131,20 +175,31 @@ impl Invoke {
 
     /// Why nobody waits for an answer any more.
     pub(crate) fn over(&self) -> ErrorKind {
-        match self.remaining() {
+        self.exceeded().unwrap_or_else(|| match self.remaining() {
             Some(Duration::ZERO) => ErrorKind::DeadlineExceeded,
             _ => ErrorKind::Cancelled,
-        }
+        })
     }
 
     /// How an attempt ended that nobody waited for.
     fn cut_short(&self) -> Outcome {
-        self.over().outcome()
+        match self.remaining() {
+            Some(Duration::ZERO) => Outcome::DeadlineExceeded,
+            _ => Outcome::Cancelled,
+        }
     }
 
-    /// Begins an attempt, which ends with the returned value.
-    pub(crate) fn begin(self: &Arc<Self>, upstream: &Upstream, asked_by: Option<&str>) -> Begun {
+    /// Begins an attempt, which ends with the returned value. One more than there may be ends the invoke, and fails as
+    /// every one after it does.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        asked_by: Option<&Arc<str>>,
+    ) -> Result<Begun, ErrorKind> {
         let mut state = self.state();
+        if usize::try_from(self.max_attempts).is_ok_and(|most| state.trail.len() >= most) {
+            return Err(self.exceed(upstream, asked_by));
+        }
         let attempt = Attempt {
             provider: upstream.provider.clone(),
             model: upstream.model.clone(),
@@ -153,7 +208,7 @@ impl Invoke {
             waited: std::mem::take(&mut state.waited),
             took: Duration::ZERO,
             started_after: self.started.elapsed(),
-            asked_by: asked_by.map(str::to_owned),
+            asked_by: asked_by.map(|by| by.to_string()),
             loaded_by: upstream.loaded_by.as_deref().map(str::to_owned),
             waited_by: state.waited_by.take().map(|by| by.to_string()),
             retry_after: None,
@@ -168,7 +223,7 @@ impl Invoke {
         drop(state);
         let number = index + 1;
         tracing::debug!(target: "arcllm::attempt", provider = upstream.provider, model = upstream.model, number, "attempt");
-        Begun { invoke: self.clone(), index }
+        Ok(Begun { invoke: self.clone(), index })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -241,3 +296,6 @@ pub(crate) struct Call {
     /// What whoever asks is seen doing.
     pub(crate) span: Scope,
 }
+
+#[cfg(test)]
+mod tests;

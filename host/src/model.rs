@@ -1,6 +1,6 @@
 //! A loaded model: what an agent invokes.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use futures::future::BoxFuture;
 
@@ -115,6 +115,8 @@ impl Model {
             result = whole(asking) => result,
             () = late(invoke.clone(), dropped) => Err(ErrorKind::DeadlineExceeded),
         };
+        // Whatever a module has made of it.
+        let result = invoke.exceeded().map_or(result, Err);
         let result = match result {
             Ok(response) => Ok(Response { trail: invoke.trail(), ..response }),
             Err(kind) => Err(Error { trail: invoke.trail(), ..invoke.explained(kind).into() }),
@@ -147,7 +149,8 @@ impl Model {
         }
         reserved::check(&request).map_err(|reserved| Error::from(reserved.usage()))?;
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
-        let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call(), streamed);
+        let max_attempts = self.shared.config.max_attempts;
+        let invoke = Invoke::start(budget, max_attempts, self.shared.seed, self.shared.next_call(), streamed);
         let cancel = Cancel::default();
         let dropped = cancel.on_drop();
         let observed = Observed::begin(&*self.chain, self.meters.clone(), &request, self.shared.config.trace_content);
@@ -178,12 +181,21 @@ pub(crate) struct Begun {
     pub(crate) dropped: CancelOnDrop,
 }
 
-/// Waits until the deadline, cancels the call, and gives the chain the time to say what it was doing. Dropped before, it
-/// cancels the call too.
+/// Waits until the deadline, or until a module has asked for too many attempts; cancels the call, and gives the chain the
+/// time to say what it was doing. Dropped before, it cancels the call too.
 pub(crate) async fn late(invoke: Arc<Invoke>, call: CancelOnDrop) {
-    match invoke.deadline() {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
+    {
+        let mut deadline = pin!(async {
+            match invoke.deadline() {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        });
+        poll_fn(|context| match invoke.poll_exceeded(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => deadline.as_mut().poll(context),
+        })
+        .await;
     }
     drop(call);
     tokio::time::sleep(GRACE).await;

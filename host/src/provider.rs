@@ -77,7 +77,7 @@ impl Provider for Upstream {
                 return Err(ErrorKind::DeadlineExceeded);
             }
             let attempt = Attempt {
-                begun: call.invoke.begin(&self, call.asked_by.as_deref()),
+                begun: call.invoke.begin(&self, call.asked_by.as_ref())?,
                 span: attempt_span(&call.span, &self, call.asked_by.as_deref()),
             };
             let mut answering = pin!(self.attempt(&call));

@@ -123,7 +123,7 @@ impl Host {
         let inner = Arc::new(self.shared.upstream(provider, None)?);
         let hop = Hop::new(
             place(&self.shared, module.into(), inner, &[]),
-            Invoke::start(self.shared.config.deadline, self.shared.seed, 0, false),
+            Invoke::start(self.shared.config.deadline, self.shared.config.max_attempts, self.shared.seed, 0, false),
             Held::default(),
             false,
             Cancel::default(),

@@ -14,6 +14,9 @@ use futures::future::{BoxFuture, ready};
 /// The most values that a module keeps in memory.
 const VALUES: usize = 100_000;
 
+/// The most bytes that these have together, keys included.
+const BYTES: usize = 64 << 20;
+
 /// How many locks the values of a module are spread over.
 const SHARDS: usize = 16;
 
@@ -52,7 +55,7 @@ pub trait Bucket: Send + Sync {
     ) -> BoxFuture<'_, Result<bool, String>>;
 }
 
-/// Keeps values in memory, at most 100,000 of each module. Clones share them.
+/// Keeps values in memory: of each module at most 100,000, which have 64 MiB together, keys included. Clones share them.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     modules: Arc<Mutex<HashMap<String, Arc<Values>>>>,
@@ -69,6 +72,8 @@ impl MemoryStore {
 impl StateStore for MemoryStore {
     fn open(&self, module: &str) -> Arc<dyn Bucket> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a module that keeps nothing and has no instance there is nothing to remember.
+        modules.retain(|_, values| Arc::strong_count(values) > 1 || values.count.load(Ordering::Relaxed) > 0);
         modules.entry(module.to_owned()).or_default().clone()
     }
 }
@@ -79,6 +84,7 @@ struct Values {
     shards: [Mutex<HashMap<String, Vec<u8>>>; SHARDS],
     hasher: RandomState,
     count: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 impl Values {
@@ -101,10 +107,14 @@ impl Values {
                 let (change, told) = change(Some(entry.get()))?;
                 match change {
                     Change::Keep => {}
-                    Change::To(value) => drop(entry.insert(value)),
+                    Change::To(value) => {
+                        self.take_room(entry.get().len(), value.len())?;
+                        entry.insert(value);
+                    }
                     Change::Remove => {
-                        entry.remove();
+                        let value = entry.remove();
                         self.count.fetch_sub(1, Ordering::Relaxed);
+                        self.bytes.fetch_sub(key.len() + value.len(), Ordering::Relaxed);
                     }
                 }
                 Ok(told)
@@ -112,8 +122,10 @@ impl Values {
             Entry::Vacant(entry) => {
                 let (change, told) = change(None)?;
                 if let Change::To(value) = change {
+                    self.take_room(0, key.len() + value.len())?;
                     if self.count.fetch_add(1, Ordering::Relaxed) >= VALUES {
                         self.count.fetch_sub(1, Ordering::Relaxed);
+                        self.bytes.fetch_sub(key.len() + value.len(), Ordering::Relaxed);
                         return Err(format!("the module keeps {VALUES} values already, which is the most"));
                     }
                     entry.insert(value);
@@ -121,6 +133,21 @@ impl Values {
                 Ok(told)
             }
         }
+    }
+
+    /// Makes room for what replaces something of another length, unless it grows above the most. Counted over all shards
+    /// without a lock for all of them.
+    fn take_room(&self, before: usize, after: usize) -> Result<(), String> {
+        let bytes = self.bytes.fetch_add(after, Ordering::Relaxed) + after;
+        if after > before && bytes - before > BYTES {
+            self.bytes.fetch_sub(after, Ordering::Relaxed);
+            let most = BYTES >> 20;
+            return Err(format!(
+                "the values of the module would have more than {most} MiB together, which is the most"
+            ));
+        }
+        self.bytes.fetch_sub(before, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -149,6 +149,12 @@ impl Stream for ResponseStream {
 
 impl Running {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, ErrorKind>> {
+        let event = ready!(self.poll_source(context));
+        // A call that has sent too much is over, whatever a module makes of it.
+        Poll::Ready(self.invoke.exceeded().map_or(event, Err))
+    }
+
+    fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, ErrorKind>> {
         loop {
             match &mut self.source {
                 Source::Asking(asking, late) => match asking.poll_unpin(context) {
@@ -166,6 +172,10 @@ impl Running {
                     }
                     Poll::Ready(Some(event)) => return Poll::Ready(event),
                     Poll::Ready(None) => return Poll::Ready(Err(without_end(""))),
+                    // A module may ask while it writes its answer.
+                    Poll::Pending if self.invoke.poll_exceeded(context).is_ready() => {
+                        return Poll::Ready(Err(self.invoke.over()));
+                    }
                     Poll::Pending => match deadline {
                         Some(deadline) => ready!(deadline.poll(context)),
                         None => return Poll::Pending,

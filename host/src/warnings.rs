@@ -4,7 +4,16 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
-use crate::{check::CheckReport, config::ConfigError, host::Shared, report::ModuleReport, seconds};
+use crate::{
+    check::CheckReport,
+    config::{ConfigError, OnTrap},
+    host::Shared,
+    report::ModuleReport,
+    seconds,
+};
+
+/// Kinds of modules whose purpose is lost where a call can go around them.
+const GUARDS: [&str; 4] = ["guard", "guardrail", "limiter", "transformer"];
 
 impl Shared {
     /// The warnings about a chain.
@@ -19,7 +28,9 @@ impl Shared {
             let help = "raise it, or have the modules wait less; it ends every call that is not done by then";
             warnings.push(self.config.document.error(Some("host.deadline_seconds"), problem).help(help));
         }
+        warnings.extend(self.too_many_attempts(report));
         warnings.extend(self.order_warnings(&report.modules));
+        warnings.extend(report.modules.iter().filter_map(|module| self.bypassed(module)));
         let mut asked: BTreeSet<String> = report.provider.iter().cloned().collect();
         for module in report.modules.iter().filter(|module| module.position.is_some()) {
             warnings.extend(self.long_waits(module, report.deadline));
@@ -30,6 +41,30 @@ impl Shared {
         }
         warnings.extend(asked.iter().flat_map(|provider| self.about_provider(provider)));
         warnings.iter().map(ToString::to_string).collect()
+    }
+
+    fn too_many_attempts(&self, report: &CheckReport) -> Option<ConfigError> {
+        let (most, worst) = (report.max_attempts, report.worst_case_attempts);
+        (worst > most.into()).then(|| {
+            let worst = if worst == u64::MAX { "any number".to_owned() } else { format!("up to {worst}") };
+            let problem = format!("is {most}, and one call can ask for more requests than that: {worst}");
+            let help = "raise it, or have the modules ask less often; it ends the call that asks for one more";
+            self.config.document.error(Some("host.max_attempts"), problem).help(help)
+        })
+    }
+
+    /// A module that guards something, and that a call can go around.
+    fn bypassed(&self, module: &ModuleReport) -> Option<ConfigError> {
+        let kind = module.kind.as_deref().filter(|kind| GUARDS.contains(kind))?;
+        let is_bypassed = self.sandbox(&module.name).on_trap == OnTrap::Bypass;
+        (module.position.is_some() && is_bypassed).then(|| {
+            let key = format!("modules.{}.sandbox.on_trap", module.name);
+            let problem = format!(
+                "is \"bypass\", and the module is a {kind}: a call that makes it fail goes on without it, and so do those \
+                 that find it overloaded"
+            );
+            self.config.document.error(Some(&key), problem).help("\"fail\", unless that is what you want")
+        })
     }
 
     /// The module's settings whose schema has this format, the schema's defaults included.

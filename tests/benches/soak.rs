@@ -80,10 +80,12 @@ fn chaos() -> Option<Vec<u8>> {
 /// one after the answer, whose traps fallback heals. Those take one call at a time, so that a trap ends one call.
 fn modules(chaos: Option<&[u8]>, in_flight: u64) -> Modules {
     let built_in = |name| arcllm_builtin::find(name).unwrap().wasm;
-    let shared = "allow = [\"models\"]\nmax_concurrent = 1000";
+    let shared = "allow = [\"models\", \"state\"]\nmax_concurrent = 1000";
     let alone = format!("max_concurrent = 1\nmax_instances = {in_flight}");
     let trap = |when: &str| format!("enabled = true\nfault = \"trap\"\nshare = 0.005\nwhen = \"{when}\"");
-    let retry = "enabled = true\nmax_retries = 9\nbackoff_base_seconds = 0.001\nmax_wait_seconds = 0.01";
+    // Without a budget: each call is to get its answer.
+    let retry = "enabled = true\nmax_retries = 9\nbackoff_base_seconds = 0.001\nmax_wait_seconds = 0.01\n\
+                 budget_min_per_second = 1e9";
     let mut modules = Modules::new();
     if let Some(chaos) = chaos {
         modules = modules.with("outer", chaos, &trap("before"), &alone);

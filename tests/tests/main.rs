@@ -10,6 +10,7 @@ mod chaos;
 mod command;
 mod concurrency;
 mod containment;
+mod cost;
 mod deadline;
 mod fallback;
 mod faults;

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 fn file(place: &str) -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     match place.split_once('/') {
-        Some((module, "policy")) => {
-            let beside = root.join(format!("../modules/{module}/src/policy/tests.rs"));
-            if beside.exists() { beside } else { root.join(format!("../modules/{module}/src/policy.rs")) }
+        Some((module, concept)) if root.join(format!("../modules/{module}")).is_dir() => {
+            let beside = root.join(format!("../modules/{module}/src/{concept}/tests.rs"));
+            if beside.exists() { beside } else { root.join(format!("../modules/{module}/src/{concept}.rs")) }
         }
         _ => root.join(format!("tests/{place}.rs")),
     }

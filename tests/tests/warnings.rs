@@ -30,6 +30,7 @@ async fn nothing_where_all_is_well() {
     provider    local (m)
     chain       agent -> adapter
     worst case  1 attempt, 0 s of waiting
+    attempts    32 at most
     deadline    600 s
     all is well
     ");
@@ -55,6 +56,7 @@ chain = [\"local\"]
     provider    local (m)
     chain       agent -> retry -> fallback -> adapter
     worst case  4 attempts, 180 s of waiting
+    attempts    32 at most
     deadline    30 s
     warning     config.toml:12: `host.deadline_seconds` is 30 s, and one call can wait longer than that on purpose: up to 180 s
                 help: raise it, or have the modules wait less; it ends every call that is not done by then
@@ -79,6 +81,7 @@ chain = [\"openai\", \"groq\", \"vllm\"]
     provider    openai (gpt-4.1)
     chain       agent -> fallback -> adapter
     worst case  3 attempts, 0 s of waiting
+    attempts    32 at most
     deadline    600 s
     warning     config.toml: `providers.groq.api_key_env` names the environment variable GROQ_API_KEY, which is not set
                 help: put the key of groq into the variable GROQ_API_KEY
@@ -111,6 +114,7 @@ chain = [\"local\", \"second\"]
     provider    local (m)
     chain       agent -> retry -> fallback -> adapter
     worst case  8 attempts, 30 s of waiting
+    attempts    32 at most
     deadline    600 s
     all is well
     "#);
@@ -127,6 +131,7 @@ async fn what_is_wrong_is_said_once() {
     provider    local
     chain       agent -> adapter
     worst case  1 attempt, 0 s of waiting
+    attempts    32 at most
     deadline    600 s
     problem     config.toml:5: `providers.local.default_model` is missing, and no model was asked for
                 help: set it, or name a model with the call (--model)

@@ -43,6 +43,7 @@ fn print(report: &CheckReport) -> Result<(), Failure> {
         if report.worst_case_attempts == 1 { "" } else { "s" },
         report.worst_case_waiting.as_secs_f64()
     )?;
+    line!("{STRONG}attempts{STRONG:#}    {} at most", report.max_attempts)?;
     line!("{STRONG}deadline{STRONG:#}    {} s", report.deadline.as_secs_f64())?;
     for problem in &report.problems {
         line!("{BAD}problem{BAD:#}     {}", indent(problem))?;

@@ -61,6 +61,8 @@ const SDK: &[File] = sdk![
     "src/export.rs",
     "src/lib.rs",
     "src/module.rs",
+    "src/pace.rs",
+    "src/pace/tests.rs",
     "src/refused.rs",
     "src/stream.rs",
     "src/testing/executor.rs",

@@ -43,6 +43,9 @@ use section::Section;
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
 const DEFAULT_ORDER: [&str; 7] = ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
 
+/// How many requests one invoke may send unless `host.max_attempts` says otherwise.
+const MAX_ATTEMPTS: u32 = 32;
+
 /// A checked configuration. What only a load can tell, such as a missing key variable, is checked there.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -60,6 +63,8 @@ pub struct Config {
     pub deadline: Duration,
     /// `host.modules_memory_mb`: how much memory the module instances of the process may take, in binary megabytes.
     pub modules_memory_mb: u64,
+    /// `host.max_attempts`: how many requests one invoke may send, whatever its modules do.
+    pub max_attempts: u32,
     /// `host.trace_content`: whether spans hold the messages.
     pub trace_content: bool,
     /// `[providers.*]`, presets included.
@@ -137,6 +142,7 @@ impl Config {
         let order = host.texts("order")?;
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
         let modules_memory_mb = host.count("modules_memory_mb")?.unwrap_or(1024);
+        let max_attempts = host.count_u32("max_attempts")?.unwrap_or(MAX_ATTEMPTS);
         let trace_content = host.flag("trace_content")?.unwrap_or(false);
         host.finish()?;
         let providers = read_providers(root.sections("providers")?, &document, &defaults)?;
@@ -164,6 +170,7 @@ impl Config {
             order,
             deadline,
             modules_memory_mb,
+            max_attempts,
             trace_content,
             providers,
             modules,

@@ -31,6 +31,10 @@ use crate::{
 };
 use metrics::Histogram;
 
+/// How many asks of a call that is over are answered. A guest that goes on after so many is not told again, or it would
+/// compute for ever, and in its instance nobody else.
+const TOLD: u32 = 64;
+
 /// Loads what a module asks for by a provider's name: the modules that stand inside of it around another adapter.
 pub(crate) trait Loader: Send + Sync {
     /// Loads the default model of this provider.
@@ -69,6 +73,8 @@ pub(crate) struct Hop {
     writing: OnceLock<Arc<Writing>>,
     /// Whether the module has asked anybody.
     asked: AtomicBool,
+    /// How often it has been told that the call is over.
+    told: AtomicU32,
     /// What the module waits for of the host's.
     pending: AtomicU32,
     /// Changes whenever the call gets on.
@@ -96,7 +102,7 @@ impl Hop {
         cancel: Cancel,
         span: Scope,
     ) -> Self {
-        let (asked, pending, progress, ticks, logged, waits_since, waited, writing) = Default::default();
+        let (asked, told, pending, progress, ticks, logged, waits_since, waited, writing) = Default::default();
         Self {
             place,
             invoke,
@@ -105,6 +111,7 @@ impl Hop {
             cancel,
             writing,
             asked,
+            told,
             pending,
             progress,
             ticks,
@@ -226,7 +233,12 @@ impl Hop {
             let _waiting = self.wait();
             tokio::select! {
                 biased;
-                () = self.cancelled() => Err(self.invoke.over()),
+                () = self.cancelled() => {
+                    if self.told.fetch_add(1, Ordering::Relaxed) >= TOLD {
+                        std::future::pending::<()>().await;
+                    }
+                    Err(self.invoke.over())
+                }
                 answer = answer => answer,
             }
         }

@@ -1,8 +1,11 @@
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, atomic::Ordering},
+};
 
 use futures::{FutureExt as _, future::BoxFuture};
 
-use super::{Bucket, MemoryStore, StateStore as _, VALUES};
+use super::{BYTES, Bucket, MemoryStore, StateStore as _, VALUES, Values};
 
 /// A bucket in memory answers at once.
 fn now<T>(answer: BoxFuture<'_, T>) -> T {
@@ -90,4 +93,83 @@ fn nothing_is_lost_where_many_count() {
     });
     assert_eq!(now(bucket.get("n")), Ok(Some(b"4000".to_vec())));
     assert_eq!(now(bucket.get("swapped")), Ok(Some(b"4000".to_vec())));
+}
+
+/// As long as a value may be.
+const LONG: usize = 64 << 10;
+
+#[test]
+fn the_values_of_a_module_are_bounded_by_their_sum() {
+    let store = MemoryStore::default();
+    let bucket = store.open("greedy");
+    let key = |at: usize| format!("{at:08}");
+    let fitting = BYTES / (LONG + key(0).len());
+    (0..fitting).for_each(|at| now(bucket.set(&key(at), vec![0; LONG])).unwrap());
+    let refused = [
+        now(bucket.set(&key(fitting), vec![0; LONG])),
+        now(bucket.compare_and_swap(&key(fitting), None, Some(vec![0; LONG]))).map(drop),
+    ];
+    for refused in refused {
+        assert_eq!(
+            refused.unwrap_err(),
+            "the values of the module would have more than 64 MiB together, which is the most"
+        );
+    }
+    assert_eq!(now(bucket.get(&key(fitting))), Ok(None));
+    // Neither a value that is exchanged nor what a refusal left behind is counted twice, and others have their own sum.
+    (0..fitting).for_each(|at| now(bucket.set(&key(at), vec![1; LONG])).unwrap());
+    now(store.open("modest").set("k", vec![0; LONG])).unwrap();
+    now(bucket.delete(&key(0))).unwrap();
+    now(bucket.set(&key(fitting), vec![0; LONG])).unwrap();
+    now(bucket.set(&key(1), Vec::new())).unwrap();
+    now(bucket.set(&key(1), vec![0; LONG])).unwrap();
+    assert!(now(bucket.set(&key(0), vec![0; LONG])).is_err());
+}
+
+#[test]
+fn the_sum_is_right_where_many_change_values() {
+    let values = Arc::new(Values::default());
+    std::thread::scope(|scope| {
+        for thread in 0..4_usize {
+            let values = values.clone();
+            scope.spawn(move || {
+                for at in 0..2000_usize {
+                    let key = format!("{}", at % 7);
+                    let outcome = match (at + thread) % 3 {
+                        0 => now(values.set(&key, vec![b'1'; at % 50])),
+                        1 => now(values.delete(&key)),
+                        _ => now(values.compare_and_swap(&key, None, Some(vec![b'1'; 9]))).map(drop),
+                    };
+                    outcome.unwrap();
+                }
+            });
+        }
+    });
+    let kept = |shard: &Mutex<HashMap<String, Vec<u8>>>| {
+        shard.lock().unwrap().iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+    };
+    assert_eq!(values.bytes.load(Ordering::Relaxed), values.shards.iter().map(kept).sum::<usize>());
+    (0..7).for_each(|at| now(values.delete(&at.to_string())).unwrap());
+    assert_eq!((values.bytes.load(Ordering::Relaxed), values.count.load(Ordering::Relaxed)), (0, 0));
+}
+
+#[test]
+fn a_module_that_keeps_nothing_and_has_no_instance_is_forgotten() {
+    let store = MemoryStore::default();
+    let known = |store: &MemoryStore| {
+        let mut names: Vec<_> = store.modules.lock().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    let running = store.open("running");
+    now(store.open("keeps").set("k", b"1".to_vec())).unwrap();
+    drop(store.open("gone"));
+    drop(store.open("next"));
+    assert_eq!(known(&store), ["keeps", "next", "running"]);
+    // What an instance that runs does is seen by those that begin meanwhile.
+    now(running.set("k", b"1".to_vec())).unwrap();
+    assert_eq!(now(store.open("running").get("k")), Ok(Some(b"1".to_vec())));
+    now(store.open("keeps").delete("k")).unwrap();
+    drop(store.open("last"));
+    assert_eq!(known(&store), ["last", "running"]);
 }

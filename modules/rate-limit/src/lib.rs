@@ -5,12 +5,10 @@
 mod config;
 mod policy;
 
-use arcllm_module::{
-    Cost, Description, Error, Module, Request, Response, Target, Update, clock, inner, log, refused, unix_time, update,
-};
+use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, Turn, clock, inner, log, refused};
 
 pub use config::{ProviderLimit, Settings};
-pub use policy::{Limit, Place, Policy};
+pub use policy::Policy;
 
 /// The module.
 pub struct RateLimit {
@@ -30,10 +28,10 @@ impl Module for RateLimit {
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
         let provider = request.provider();
-        match reserve(&self.policy.limit(&provider), &provider, &request).await {
-            Ok(Place::After { wait: 0, .. }) => {}
-            Ok(Place::After { wait, .. }) => clock::wait_for(wait).await,
-            Ok(Place::TooLate(wait)) => return Err(too_many(&request, &provider, wait)),
+        match self.policy.pace(&provider).take(&provider, request.remaining()).await {
+            Ok(Turn::After(0)) => {}
+            Ok(Turn::After(wait)) => clock::wait_for(wait).await,
+            Ok(Turn::TooLate(wait)) => return Err(too_many(&request, &provider, wait)),
             // A limit that cannot be kept is no reason to ask nobody.
             Err(problem) => {
                 log::log(log::Level::Warn, "rate-limit", &format!("{provider} is asked unlimited: {problem}"))
@@ -45,19 +43,6 @@ impl Module for RateLimit {
     fn worst_case(&self, inner: &Target, _: &[Target]) -> Cost {
         Cost { waiting: inner.most.waiting.saturating_add(self.policy.max_wait()), ..inner.most }
     }
-}
-
-/// Takes the next place, if it comes in time.
-async fn reserve(limit: &Limit, provider: &str, request: &Request) -> Result<Place, String> {
-    update(provider, |kept| {
-        let full_at = kept.and_then(|kept| std::str::from_utf8(kept).ok()?.parse().ok());
-        let place = limit.place(full_at, unix_time(), request.remaining());
-        match place {
-            Place::After { full_at, .. } => (Update::Set(full_at.to_string().into_bytes()), place),
-            Place::TooLate(_) => (Update::Keep, place),
-        }
-    })
-    .await
 }
 
 fn too_many(request: &Request, provider: &str, wait: u64) -> Error {
@@ -96,5 +81,27 @@ mod tests {
         let outcome = world.run(module(60.0, 1, 60.0).invoke(world.request("Hi")));
         let Err(Error::Api(error)) = outcome else { panic!("no error") };
         assert_eq!((error.status, error.retry_after, world.asked().len()), (429, Some(1_000_000_000), 1));
+    }
+
+    /// However many come at once, and however slow the store is: no call goes unlimited, and none has to try for long.
+    #[test]
+    fn calls_that_come_at_once_to_a_slow_store_are_limited_all_the_same() {
+        const CALLS: usize = 1500;
+        let world = World::new().state_after(Duration::from_millis(1));
+        let module = module(600.0, 10, 5.0);
+        let outcomes = world.run_all((0..CALLS).map(|_| module.invoke(world.request("Hi"))));
+        // The burst, and one each tenth of a second for as long as a call may wait.
+        let answered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        assert!((60..=61).contains(&answered), "{answered} calls were let through");
+        let asked: Vec<u64> = world.asked().iter().map(|asked| asked.at.as_millis() as u64).collect();
+        let at_once = asked.iter().filter(|at| **at < 100).count();
+        assert_eq!(at_once, 10, "{asked:?}");
+        assert!(asked.iter().skip(10).zip(asked.iter().skip(11)).all(|(one, next)| next - one >= 99), "{asked:?}");
+        assert!(world.logged().is_empty(), "{:?}", world.logged());
+        let operations = world.state_operations();
+        assert!(operations <= 6 * CALLS, "{operations} operations for {CALLS} calls");
+        // What came too late is in nobody's way.
+        world.run(clock::wait_for(5_000_000_000));
+        world.run(module.invoke(world.request("Hi"))).unwrap();
     }
 }

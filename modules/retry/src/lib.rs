@@ -1,18 +1,22 @@
 //! Asks again after failures that may pass: rate limits, overload, broken connections, silence.
 //!
-//! What is tried again, and when, is in [`Policy`]; this file only connects it to the host.
+//! What is tried again, and when, is in [`Policy`], and how often in all in [`Budget`]; this file only connects them to the
+//! host.
 
+mod budget;
 mod config;
 mod policy;
 
 use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, clock, inner, random};
 
+pub use budget::{Budget, Earned};
 pub use config::Settings;
 pub use policy::{Failed, Policy};
 
 /// The module.
 pub struct Retry {
     policy: Policy,
+    budget: Budget,
 }
 
 impl Module for Retry {
@@ -23,14 +27,18 @@ impl Module for Retry {
     }
 
     fn new(settings: Settings) -> Self {
-        Self { policy: Policy::new(&settings) }
+        Self { policy: Policy::new(&settings), budget: Budget::new(&settings) }
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
         let mut retries = 0;
         loop {
             let before = request.attempt_count();
-            let error = match inner::invoke(request.clone()).await {
+            let outcome = inner::invoke(request.clone()).await;
+            if retries == 0 {
+                self.budget.earn();
+            }
+            let error = match outcome {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -40,6 +48,9 @@ impl Module for Retry {
                 .again(&Failed::of_error(&error), &round, retries)
                 .and_then(|range| range.draw(random::get_insecure_random_u64(), request.remaining()));
             let Some(wait) = wait else { return Err(error) };
+            if !self.budget.take().await {
+                return Err(error);
+            }
             clock::wait_for(wait).await;
             retries += 1;
         }

@@ -72,6 +72,7 @@ mod content;
 #[doc(hidden)]
 pub mod export;
 mod module;
+mod pace;
 mod refused;
 pub mod stream;
 #[cfg(not(target_family = "wasm"))]
@@ -91,6 +92,7 @@ pub use bindings::{
 pub use config::{Config, ConfigError, NoSettings, ProviderName};
 pub use inner::{Request, Response};
 pub use module::{Cost, Description, Module, Target};
+pub use pace::{Pace, Turn};
 pub use refused::refused;
 #[cfg(not(target_family = "wasm"))]
 pub use testing::imports::{clock, inner, log, models, random, state, wall_clock};

@@ -32,10 +32,11 @@ impl Modules {
         self
     }
 
-    /// A copy of retry.
+    /// A copy of retry, with the grant that it asks for.
     #[must_use]
     pub(crate) fn retry(self, name: &str, sandbox: &str) -> Self {
-        self.with(name, arcllm_builtin::find("retry").unwrap().wasm, "", sandbox)
+        let sandbox = format!("allow = [\"state\"]\n{sandbox}");
+        self.with(name, arcllm_builtin::find("retry").unwrap().wasm, "", &sandbox)
     }
 
     /// The configuration. It holds for as long as this value.

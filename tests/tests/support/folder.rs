@@ -4,9 +4,10 @@ use std::{
     ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use arcllm::{ConfigError, Host};
+use arcllm::{Config, ConfigError, Host, MemoryStore};
 use tempfile::TempDir;
 
 use super::command::Arcllm;
@@ -48,13 +49,14 @@ impl Folder {
         Ok(file)
     }
 
-    /// A host of its configuration.
+    /// A host of its configuration. What its modules keep is its own: other tests of this process spend budgets as well.
     ///
     /// # Errors
     ///
     /// As [`Host::from_file`].
     pub(crate) fn host(&self) -> Result<Host, ConfigError> {
-        Host::from_file(self.path().join("config.toml"))
+        let config = Config::load(&self.path().join("config.toml"))?;
+        Host::builder().config(config).state_store(Arc::new(MemoryStore::default())).build()
     }
 
     /// The command with these arguments, to be run in this folder, where it finds the configuration by itself.

@@ -101,6 +101,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             backoff_base_seconds,
             max_wait_seconds,
             retryable_status_codes,
+            ..Settings::default()
         },
     )
 }

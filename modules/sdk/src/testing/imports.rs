@@ -40,28 +40,40 @@ pub mod models {
 
 /// What outlives a call.
 pub mod state {
-    use crate::testing::executor::current;
+    use crate::testing::{World, executor};
+
+    /// The world, once the store has come to this operation.
+    async fn reached() -> World {
+        let world = executor::current();
+        let takes = {
+            let mut inside = world.0.borrow_mut();
+            inside.operations += 1;
+            inside.state_takes
+        };
+        executor::sleep(&world, takes).await;
+        world
+    }
 
     /// The value of this key.
     pub async fn get(key: String) -> Result<Option<Vec<u8>>, String> {
-        Ok(current().0.borrow().values.get(&key).cloned())
+        Ok(reached().await.0.borrow().values.get(&key).cloned())
     }
 
     /// Sets it, whatever it was.
     pub async fn set(key: String, value: Vec<u8>) -> Result<(), String> {
-        current().0.borrow_mut().values.insert(key, value);
+        reached().await.0.borrow_mut().values.insert(key, value);
         Ok(())
     }
 
     /// Removes it.
     pub async fn delete(key: String) -> Result<(), String> {
-        current().0.borrow_mut().values.remove(&key);
+        reached().await.0.borrow_mut().values.remove(&key);
         Ok(())
     }
 
     /// Adds to a whole number.
     pub async fn increment(key: String, delta: i64) -> Result<i64, String> {
-        let world = current();
+        let world = reached().await;
         let values = &mut world.0.borrow_mut().values;
         let number = values.get(&key).map_or(Some(0), |value| std::str::from_utf8(value).ok()?.parse::<i64>().ok());
         let number = number.ok_or("the value is no whole number")?.saturating_add(delta);
@@ -71,7 +83,7 @@ pub mod state {
 
     /// Sets it to `new` if it still is `current`.
     pub async fn compare_and_swap(key: String, current: Option<Vec<u8>>, new: Option<Vec<u8>>) -> Result<bool, String> {
-        let world = self::current();
+        let world = reached().await;
         let values = &mut world.0.borrow_mut().values;
         if values.get(&key) != current.as_ref() {
             return Ok(false);

@@ -31,7 +31,9 @@ pub(crate) mod imports;
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, HashMap},
+    future::poll_fn,
     rc::Rc,
+    task::Poll,
     time::Duration,
 };
 
@@ -77,6 +79,10 @@ pub(crate) struct Inside {
     pub(crate) providers: HashMap<String, Answering>,
     pub(crate) prices: HashMap<(String, String), Price>,
     pub(crate) values: BTreeMap<String, Vec<u8>>,
+    /// How long each operation on these takes, in nanoseconds.
+    pub(crate) state_takes: u64,
+    /// How many of them there were.
+    pub(crate) operations: usize,
     pub(crate) asked: Vec<Asked>,
     pub(crate) trail: Vec<Attempt>,
     pub(crate) logged: Vec<String>,
@@ -109,6 +115,8 @@ impl World {
             providers: HashMap::new(),
             prices: HashMap::new(),
             values: BTreeMap::new(),
+            state_takes: 0,
+            operations: 0,
             asked: Vec::new(),
             trail: Vec::new(),
             logged: Vec::new(),
@@ -149,6 +157,13 @@ impl World {
     #[must_use]
     pub fn answers_after(self, time: Duration) -> Self {
         self.0.borrow_mut().takes = nanoseconds(time);
+        self
+    }
+
+    /// Has each operation on what the module keeps take so long, as a store elsewhere does: others come in between.
+    #[must_use]
+    pub fn state_after(self, time: Duration) -> Self {
+        self.0.borrow_mut().state_takes = nanoseconds(time);
         self
     }
 
@@ -202,6 +217,26 @@ impl World {
         executor::run(self, future)
     }
 
+    /// Runs all of these at once, as an instance does with calls, and returns what they come to, in their order.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](World::run).
+    pub fn run_all<T>(&self, futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+        let mut running: Vec<_> = futures.into_iter().map(|future| (Some(Box::pin(future)), None)).collect();
+        self.run(poll_fn(move |context| {
+            for (future, outcome) in &mut running {
+                if let Some(Poll::Ready(value)) = future.as_mut().map(|future| future.as_mut().poll(context)) {
+                    (*future, *outcome) = (None, Some(value));
+                }
+            }
+            match running.iter().all(|(future, _)| future.is_none()) {
+                true => Poll::Ready(running.drain(..).filter_map(|(_, outcome)| outcome).collect()),
+                false => Poll::Pending,
+            }
+        }))
+    }
+
     /// How much time has passed since the beginning.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.0.borrow().now)
@@ -220,6 +255,11 @@ impl World {
     /// What the module keeps under this key.
     pub fn value(&self, key: &str) -> Option<Vec<u8>> {
         self.0.borrow().values.get(key).cloned()
+    }
+
+    /// How many operations there were on what the module keeps.
+    pub fn state_operations(&self) -> usize {
+        self.0.borrow().operations
     }
 
     /// Asks a provider.

@@ -34,6 +34,8 @@ pub enum Fault {
     Waits,
     /// It goes on after the end.
     GoesOn,
+    /// It asks its inner again and again.
+    AsksOn,
     /// It begins an answer, keeps it, and gives its inner's.
     Keeps,
     /// It writes, and never gives the answer.
@@ -72,6 +74,7 @@ impl Module for Upper {
         }
         let reader = stream::read(inner::invoke(request.clone()).await?);
         let (fault, pause) = (self.settings.fault, self.settings.pause_ms.saturating_mul(1_000_000));
+        let asked = request.clone();
         Ok(stream::written(&request, async move |writer| {
             loop {
                 let mut events: Vec<Event> = reader.read().await?.into_iter().map(upper).collect();
@@ -88,7 +91,7 @@ impl Module for Upper {
                 }
                 writer.write(events).await?;
                 if let Some(fault) = fault {
-                    return commit(fault, writer).await;
+                    return commit(fault, writer, &asked).await;
                 }
             }
         }))
@@ -117,7 +120,7 @@ fn upper_block(block: ContentBlock) -> ContentBlock {
     }
 }
 
-async fn commit(fault: Fault, writer: &Writer) -> Result<(), Error> {
+async fn commit(fault: Fault, writer: &Writer, asked: &Request) -> Result<(), Error> {
     match fault {
         Fault::Stops => Ok(()),
         Fault::Fails => {
@@ -134,6 +137,9 @@ async fn commit(fault: Fault, writer: &Writer) -> Result<(), Error> {
             Ok(())
         }
         Fault::GoesOn => go_on(writer).await,
+        Fault::AsksOn => loop {
+            let _ = inner::invoke(asked.clone()).await;
+        },
         // Not here.
         Fault::Keeps | Fault::HoldsBack => Ok(()),
     }
