@@ -20,6 +20,7 @@ mod known_of_providers;
 mod observed;
 mod projects;
 mod real_server;
+mod redact;
 mod reload;
 mod replace_module;
 mod retry;

@@ -131,4 +131,4 @@ fn set(text: &mut String, rewrite: impl FnOnce(&str) -> Option<String>) -> bool 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

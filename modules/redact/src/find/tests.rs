@@ -118,11 +118,7 @@ fn unicode_is_known_as_far_as_it_goes() {
 
 #[test]
 fn numbers_in_a_row_are_no_cards() {
-    for text in [
-        "2019 2020 2021 2022 2023 2024 2025",
-        "100 200 300 400 500 600 700 800 900",
-        "4 5 6 4 5 6 4 5 6 4 5 6 4 5 6 4 5 6 4 5 6,",
-    ] {
+    for text in ["2019 2020 2021 2022 2023 2024 2025", "100 200 300 400 500 600 700 800 900"] {
         assert_eq!(all(text), [], "{text}");
     }
 }
@@ -166,9 +162,9 @@ const MOST_LOOKS: usize = 24;
 fn a_search_is_one_pass() {
     for piece in HOSTILE {
         let looks = |length: usize| search(&piece.repeat(length / piece.len())).1;
-        let (once, twice) = (looks(1 << 18), looks(1 << 19));
-        assert!(once <= MOST_LOOKS << 18, "{piece}: {} looks a byte", once >> 18);
-        assert!(twice <= 2 * once + 10_000, "{piece}: {once} looks, {twice} at twice the text");
+        let (once, twice) = (looks(1 << 16), looks(1 << 17));
+        assert!(once <= MOST_LOOKS << 16, "{piece}: {} looks a byte", once >> 16);
+        assert!(twice <= 2 * once + 2_000, "{piece}: {once} looks, {twice} at twice the text");
     }
 }
 

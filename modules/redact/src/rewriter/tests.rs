@@ -75,20 +75,25 @@ fn a_pattern_goes_before_what_begins_with_it_and_behind_it_something_can_begin()
     }
 }
 
-/// What an answer becomes that comes in pieces which end there, and the most that was held back.
-fn in_pieces(policy: &Policy, known: &Known, text: &str, ends: &[prop::sample::Index]) -> (String, usize) {
+/// The pieces of a text that is cut there.
+pub(crate) fn cut<'a>(text: &'a str, ends: &[prop::sample::Index]) -> Vec<&'a str> {
     let mut ends: Vec<usize> = ends.iter().map(|end| text.floor_char_boundary(end.index(text.len() + 1))).collect();
     ends.sort_unstable();
     ends.push(text.len());
+    let mut start = 0;
+    ends.into_iter().map(|end| &text[std::mem::replace(&mut start, end)..end]).collect()
+}
+
+/// What an answer becomes that comes in these pieces, and the most that was held back.
+fn in_pieces(policy: &Policy, known: &Known, pieces: Vec<&str>) -> (String, usize) {
     let mut placeholders = Placeholders::default();
     let mut rewriter = Rewriter { policy, placeholders: &mut placeholders, known };
-    let (mut pieces, mut rewritten, mut start, mut held) = (Pieces::default(), String::new(), 0, 0);
-    for end in ends {
-        rewritten.push_str(&pieces.add(&text[start..end], &mut rewriter));
-        held = held.max(pieces.held());
-        start = end;
+    let (mut text, mut rewritten, mut held) = (Pieces::default(), String::new(), 0);
+    for piece in pieces {
+        rewritten.push_str(&text.add(piece, &mut rewriter));
+        held = held.max(text.held());
     }
-    rewritten.push_str(&pieces.end(&mut rewriter));
+    rewritten.push_str(&text.end(&mut rewriter));
     (rewritten, held)
 }
 
@@ -122,24 +127,17 @@ proptest! {
         let (asked, placeholders) = redacted_by(&policy, &asked);
         let known = if restore { placeholders.known() } else { Known::default() };
         let text = format!("{text}{odd}{asked}");
-        let (rewritten, held) = in_pieces(&policy, &known, &text, &ends);
+        let (rewritten, held) = in_pieces(&policy, &known, cut(&text, &ends));
         prop_assert_eq!(rewritten, at_once(&policy, &known, &text));
         prop_assert!(held <= most, "{} bytes were held back", held);
     }
 
     #[test]
-    fn character_by_character_too((policy, _) in policies(), text in texts()) {
-        let ends: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
-        let mut placeholders = Placeholders::default();
-        let mut rewriter = Rewriter { policy: &policy, placeholders: &mut placeholders, known: &Known::default() };
-        let mut pieces = Pieces::default();
-        let mut rewritten = String::new();
-        for (at, start) in ends.iter().enumerate() {
-            let end = ends.get(at + 1).copied().unwrap_or(text.len());
-            rewritten.push_str(&pieces.add(&text[*start..end], &mut rewriter));
-        }
-        rewritten.push_str(&pieces.end(&mut rewriter));
+    fn character_by_character_too((policy, most) in policies(), text in texts()) {
+        let characters = text.split("").collect();
+        let (rewritten, held) = in_pieces(&policy, &Known::default(), characters);
         prop_assert_eq!(rewritten, at_once(&policy, &Known::default(), &text));
+        prop_assert!(held <= most, "{} bytes were held back", held);
     }
 
     #[test]
