@@ -62,6 +62,8 @@ pub(crate) struct Search<'a> {
     finder: Finder<'a>,
     /// The next one that no pattern looks for.
     next: Next,
+    /// What begins right behind what a pattern has found, and did not as long as that was a part of its word.
+    behind: Option<Next>,
     /// The next one of each pattern.
     patterns: Vec<Next>,
 }
@@ -76,8 +78,9 @@ impl<'a> Search<'a> {
         (at, is_cut): (usize, bool),
     ) -> Self {
         let (finder, cut) = (Finder::new(&policy.kinds), is_cut.then_some(at));
-        let (next, patterns) = (Next::Nothing(at), Vec::new());
-        let mut search = Self { policy, known, text: Text::new(text), is_whole, at, cut, finder, next, patterns };
+        let (next, behind, patterns) = (Next::Nothing(at), None, Vec::new());
+        let mut search =
+            Self { policy, known, text: Text::new(text), is_whole, at, cut, finder, next, behind, patterns };
         search.next = search.next_from(at);
         search.patterns = policy.patterns.iter().enumerate().map(|(index, _)| search.pattern_from(index, at)).collect();
         search
@@ -96,12 +99,13 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        let first = self.patterns.iter().chain([&self.next]).min_by_key(|next| next.rank());
+        self.behind = self.behind.take().filter(|next| next.start() >= self.at);
+        let first = self.patterns.iter().chain(&self.behind).chain([&self.next]).min_by_key(|next| next.rank());
         let first = first.cloned().unwrap_or(Next::Nothing(self.at));
         if let Next::Found(range, what) = &first {
             (self.at, self.cut) = (range.end, Some(range.end));
             if matches!(what, What::Pattern(_)) && self.next.start() > range.end {
-                self.look_behind_pattern(range.end);
+                self.behind = self.behind(range.end);
             }
         }
         first
@@ -112,15 +116,12 @@ impl<'a> Search<'a> {
         self.cut == Some(at)
     }
 
-    /// Right behind what a pattern has found something can begin that did not, as long as that was a part of its word.
-    fn look_behind_pattern(&mut self, at: usize) {
-        let mut finder = Finder::new(&self.policy.kinds);
-        std::mem::swap(&mut finder, &mut self.finder);
+    fn behind(&mut self, at: usize) -> Option<Next> {
+        // The other one is further.
+        let finder = std::mem::replace(&mut self.finder, Finder::new(&self.policy.kinds));
         let begins = self.begins(at, None);
         self.finder = finder;
-        if let Some(next) = begins {
-            self.next = next;
-        }
+        begins
     }
 
     /// The next one from here on that no pattern looks for.

@@ -37,7 +37,7 @@ impl Cards {
 /// Where the number ends that is written as on a card: without separators or in groups of four and more, but for the last,
 /// and beginning as those of payment cards do.
 fn grouped(text: &Text<'_>, at: usize) -> Option<usize> {
-    let (mut digits, mut group, mut next, mut best) = (Digits::default(), 0, at, None);
+    let (mut digits, mut group, mut next) = (Digits::default(), 0, at);
     loop {
         match text.look(next) {
             Some((digit, _)) if digit.is_ascii_digit() && digits.count < *LENGTH.end() => {
@@ -50,13 +50,14 @@ fn grouped(text: &Text<'_>, at: usize) -> Option<usize> {
                 next += length;
                 continue;
             }
-            _ => return best,
+            _ => return None,
         }
         if digits.count == 2 && !digits.are_of_a_payment_card() {
             return None;
         }
         if digits.count >= *LENGTH.start() && text.ends(next) && digits.are_right() {
-            best = Some(next);
+            // The shortest: what follows may be another number.
+            return Some(next);
         }
     }
 }

@@ -41,14 +41,17 @@ impl Emails {
 
 /// Where the domain ends that begins here: labels with dots between them, the last one of two letters or more.
 fn domain(text: &Text<'_>, start: usize) -> Option<usize> {
-    let (mut at, mut end) = (start, None);
+    let (mut at, mut end, mut is_beyond) = (start, None, false);
     let mut label = Label { start, is_top: false, letters: 0, others: 0 };
     while at - start <= DOMAIN {
         let (character, length) = text.look(at).unwrap_or((0, 0));
         let is_letter = character.is_ascii_alphabetic() || character == LETTER;
-        if !is_letter && !character.is_ascii_digit() && label.may_be_last(text, at) {
+        // A number may begin behind a letter beyond ASCII.
+        let is_inside = character.is_ascii_alphanumeric() && !is_beyond;
+        if !is_inside && label.may_be_last(text, at) {
             end = Some(at);
         }
+        is_beyond = character == LETTER;
         match character {
             b'.' if at == label.start => break,
             b'.' => label = Label { start: at + 1, is_top: true, letters: 0, others: 0 },

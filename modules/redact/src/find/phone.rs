@@ -1,7 +1,10 @@
 //! Telephone numbers. Without a `+` only what is written as one is.
 
-use super::digits::{Run, is_all, shape};
-use crate::text::Text;
+use super::{
+    Finder,
+    digits::{Run, is_all, shape},
+};
+use crate::{config::Kind, text::Text};
 
 /// Between the digits of a national number.
 const SEPARATORS: &[u8] = b" -/";
@@ -32,15 +35,21 @@ impl Phones {
     }
 }
 
-/// E.164 has fifteen digits at most: as many groups of digits behind the `+` as have no more.
+/// E.164 has fifteen digits at most: as many groups of digits behind the `+` as have no more, up to what is another number.
 fn international(text: &Text<'_>, at: usize) -> Option<usize> {
-    let (mut end, mut digits, mut separators, mut best) = (at, 0, 0, None);
+    let (mut first, mut end, mut digits, mut separators, mut best) = (at, at, 0, 0, None);
     loop {
+        if best.is_some() && separators > 0 && begins_another(text, end) {
+            return best;
+        }
         match text.look(end) {
             Some((digit, _)) if digit.is_ascii_digit() && digits < 15 => {
+                first = if digits == 0 { end } else { first };
                 (digits, separators) = (digits + 1, 0);
                 end += 1;
             }
+            // A card's number behind a `+` is longer.
+            Some((digit, _)) if digit.is_ascii_digit() => return best.filter(|_| !begins_another(text, first)),
             Some((separator, length)) if separators < 2 && b" -./()".contains(&separator) => {
                 separators += 1;
                 end += length;
@@ -52,4 +61,11 @@ fn international(text: &Text<'_>, at: usize) -> Option<usize> {
             best = Some(end);
         }
     }
+}
+
+/// Whether another number begins here that no `+` stands before.
+fn begins_another(text: &Text<'_>, at: usize) -> bool {
+    let kinds = [Kind::Card, Kind::Ssn, Kind::Ip, Kind::Phone];
+    let may_begin = text.at(at).is_some_and(|first| first.is_ascii_digit() || first == b'(');
+    may_begin && Finder::new(&kinds).begins(text, at, None).is_some()
 }

@@ -68,6 +68,7 @@ fn a_pattern_goes_before_what_begins_with_it_and_behind_it_something_can_begin()
         ("1 foojane.", "1 [WORD_1]jane."),
         (".foo+49 30 12345678", ".[WORD_1][PHONE_1]"),
         ("4111111111111111foo 1.2.3.4foo1.2.3.4", "4111111111111111[WORD_1] 1.2.3.4[WORD_1][IP_1]"),
+        ("foo1.2.3.4 foo1.2.3.4 a@b.com", "[WORD_1][IP_1] [WORD_1][IP_1] [EMAIL_1]"),
         ("ab@c.org!", "[LONGER_1]"),
         ("ab@c.org?", "[EMAIL_1]?"),
     ] {
