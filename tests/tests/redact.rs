@@ -154,3 +154,18 @@ async fn nobody_is_kept_waiting_for_the_end() {
     let redact = output["modules"].as_array().unwrap().iter().find(|module| module["name"] == "redact").unwrap();
     assert_eq!(redact["streams"], "reads");
 }
+
+/// Prints how long the module computes: `cargo test --workspace --test all -- --ignored --nocapture redact::measured`.
+#[tokio::test]
+#[ignore = "it measures, and asserts nothing about time"]
+async fn measured() {
+    let a = replies([]).await;
+    let model = model(&a, Format::OpenAi, "sandbox.memory_mb = 256\nsandbox.hostcall_mb = 64").await;
+    for piece in ["word ", "1 ", "1", "a", "@", "+", "a.a.a.a@", "a@b.co ", "1.1.1.", "4111 ", "0-1 ", "AA11 ", "+1-1-"]
+    {
+        let text = piece.repeat((16 << 20) / piece.len());
+        let started = std::time::Instant::now();
+        let result = soon(model.invoke(&[Message::user(text)], &[])).await;
+        println!("{piece:?}: {:?} {:?}", started.elapsed(), result.err().map(|error| error.to_string()));
+    }
+}

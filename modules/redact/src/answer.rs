@@ -21,6 +21,8 @@ use crate::{
 pub struct Answer {
     call: Call,
     text: Pieces,
+    /// Whether a part of the last piece was handed on.
+    is_cut: bool,
     /// How much text has come.
     length: usize,
     /// Where blocks of text ended, in the text of the answer: what stands on both sides of that is not one thing.
@@ -54,7 +56,7 @@ impl Call {
 impl Answer {
     /// An answer that begins.
     pub fn new(call: Call) -> Self {
-        Self { call, text: Pieces::default(), length: 0, ends: Vec::new(), calls: BTreeMap::new() }
+        Self { call, text: Pieces::default(), is_cut: false, length: 0, ends: Vec::new(), calls: BTreeMap::new() }
     }
 
     /// What becomes of these events.
@@ -79,6 +81,7 @@ impl Answer {
             Event::Text(piece) => {
                 self.length += piece.len();
                 let certain = self.text.add(&piece, &mut self.call.rewriter());
+                self.is_cut = !certain.is_empty();
                 if certain.is_empty() {
                     return;
                 }
@@ -127,8 +130,11 @@ impl Answer {
 
     fn end_text(&mut self, rewritten: &mut Vec<Event>) {
         let rest = self.text.end(&mut self.call.rewriter());
-        if !rest.is_empty() {
-            rewritten.push(Event::Text(rest));
+        match rewritten.last_mut() {
+            _ if rest.is_empty() => {}
+            // A piece that comes with the end of its text is one.
+            Some(Event::Text(piece)) if self.is_cut => piece.push_str(&rest),
+            _ => rewritten.push(Event::Text(rest)),
         }
     }
 
