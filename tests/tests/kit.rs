@@ -33,7 +33,7 @@ fn the_built_in_modules_conform() {
         ("rate-limit", 14),
         ("circuit-breaker", 15),
         ("telemetry", 11),
-        ("redact", 4),
+        ("redact", 15),
     ] {
         let mut all = kit::bundled().unwrap();
         let own = crate::projects::root().join(format!("modules/{name}/scenarios.toml"));

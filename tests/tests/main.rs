@@ -23,6 +23,7 @@ mod observed;
 mod projects;
 mod reach;
 mod real_server;
+mod redact;
 mod reload;
 mod replace_module;
 mod retry;

@@ -1,20 +1,41 @@
 //! Keeps personal data from providers: rewrites it in requests and responses, arguments of tools included.
 //!
-//! What is personal is in [`find`], what becomes of it in [`Policy`]; this file only connects them to the host.
+//! Where personal data stands is in [`find`], what else is looked for in [`Policy`]; a [`Rewriter`] puts placeholders in its
+//! place, an [`Answer`] does so with an answer that comes in events, and this file only connects them to the host.
 
+mod answer;
 mod config;
 pub mod find;
+mod json;
+mod pieces;
+mod placeholders;
 mod policy;
+mod rewriter;
+mod search;
+mod text;
 
-use arcllm_module::{Description, Error, Module, Request, Response, inner, types::ContentBlock};
+use std::rc::Rc;
 
+use arcllm_module::{
+    Description, Error, Module, Request, Response, inner,
+    stream::{self, Event, Reader, Writer},
+};
+
+pub use answer::{Answer, Call};
 pub use config::{Kind, Settings};
-pub use policy::{Placeholders, Policy, json};
+pub use json::json;
+pub use pieces::Pieces;
+pub use placeholders::{Known, Placeholders};
+pub use policy::Policy;
+pub use rewriter::Rewriter;
 
 /// The module.
 pub struct Redact {
-    settings: Settings,
-    policy: Policy,
+    /// What is looked for in requests.
+    requests: Policy,
+    /// What is looked for in responses.
+    responses: Rc<Policy>,
+    restore: bool,
 }
 
 impl Module for Redact {
@@ -25,71 +46,81 @@ impl Module for Redact {
     }
 
     fn new(settings: Settings) -> Self {
-        let policy = Policy::new(&settings);
-        Self { settings, policy }
+        let policy = |wanted: bool| if wanted { Policy::new(&settings) } else { Policy::nothing() };
+        let (requests, responses) = (policy(settings.requests), Rc::new(policy(settings.responses)));
+        Self { requests, responses, restore: settings.restore }
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
         let mut placeholders = Placeholders::default();
-        let response = match self.rewritten(&request, &mut placeholders) {
-            Some(rewritten) => inner::invoke(rewritten).await?,
-            None => inner::invoke(request).await?,
-        };
-        Ok(self.answered(response, placeholders))
+        let rewritten = self.rewritten(&request, &mut placeholders);
+        let known = if self.restore { placeholders.known() } else { Known::default() };
+        let call = Call { policy: self.responses.clone(), placeholders, known };
+        let streamed = request.streamed().then(|| request.clone());
+        let response = inner::invoke(rewritten.unwrap_or(request)).await?;
+        Ok(match streamed {
+            _ if call.is_idle() => response,
+            Some(request) => {
+                let reader = stream::read(response);
+                stream::written(&request, async move |writer| rewrite(reader, writer, Answer::new(call)).await)
+            }
+            None => whole(response, call),
+        })
     }
 }
 
 impl Redact {
     /// The request without personal data, if it has any.
     fn rewritten(&self, request: &Request, placeholders: &mut Placeholders) -> Option<Request> {
-        if !self.settings.requests {
+        if self.requests.is_empty() {
             return None;
         }
         let mut parts = request.parts();
-        if self.settings.restore {
+        if self.restore {
             parts.texts_mut().for_each(|text| placeholders.avoid(text));
         }
-        let blocks = parts.messages.iter_mut().flat_map(|message| message.content.iter_mut());
-        let is_changed = rewrite(blocks, &mut |text| self.policy.redacted(text, placeholders));
-        is_changed.then(|| request.derive(&parts))
-    }
-
-    /// The response without personal data of others than the caller's, which is put back if that is wanted.
-    fn answered(&self, response: Response, mut placeholders: Placeholders) -> Response {
-        let Settings { responses, restore, .. } = self.settings;
-        if !responses && !restore {
-            return response;
-        }
-        let mut parts = response.parts();
-        let known = placeholders.known();
+        let mut rewriter = Rewriter { policy: &self.requests, placeholders, known: &Known::default() };
         let mut is_changed = false;
-        if responses {
-            is_changed |= rewrite(parts.content.iter_mut(), &mut |text| self.policy.redacted(text, &mut placeholders));
+        for block in parts.messages.iter_mut().flat_map(|message| message.content.iter_mut()) {
+            is_changed |= rewriter.block(block);
         }
-        if restore {
-            is_changed |= rewrite(parts.content.iter_mut(), &mut |text| placeholders.restored(text, &known));
-        }
-        if is_changed { response.derive(&parts) } else { response }
+        is_changed.then(|| request.derive(&parts))
     }
 }
 
-/// Rewrites what is said in these blocks. Whether anything was.
-fn rewrite<'a>(
-    blocks: impl Iterator<Item = &'a mut ContentBlock>,
-    change: &mut impl FnMut(&str) -> Option<String>,
-) -> bool {
+/// The response without personal data of others than the caller's, which is put back if that is wanted.
+fn whole(response: Response, mut call: Call) -> Response {
+    let mut parts = response.parts();
     let mut is_changed = false;
-    for block in blocks {
-        let is_json = matches!(block, ContentBlock::ToolUse(_));
-        for text in block.texts_mut() {
-            let changed = if is_json { json(text, change) } else { change(text) };
-            if let Some(changed) = changed {
-                *text = changed;
-                is_changed = true;
+    for block in &mut parts.content {
+        is_changed |= call.rewriter().block(block);
+    }
+    if is_changed { response.derive(&parts) } else { response }
+}
+
+/// The same for a response that is read as it comes.
+async fn rewrite(reader: Reader, writer: &Writer, mut answer: Answer) -> Result<(), Error> {
+    loop {
+        let events = match reader.read().await {
+            Ok(events) => events,
+            Err(error) => {
+                let rest = answer.broken();
+                if !rest.is_empty() {
+                    // Whether anybody reads it or not, the answer ends with its own error.
+                    let _ = writer.write(rest).await;
+                }
+                return Err(error);
             }
+        };
+        let is_over = matches!(events.last(), None | Some(Event::End(_)));
+        let rewritten = answer.events(events);
+        if !rewritten.is_empty() {
+            writer.write(rewritten).await?;
+        }
+        if is_over {
+            return Ok(());
         }
     }
-    is_changed
 }
 
 arcllm_module::export!(Redact);
@@ -98,7 +129,7 @@ arcllm_module::export!(Redact);
 mod tests {
     use arcllm_module::{
         testing::{World, text},
-        types::{RequestParts, ResponseParts, ToolCall},
+        types::{ContentBlock, RequestParts, ResponseParts, ToolCall},
     };
 
     use super::*;

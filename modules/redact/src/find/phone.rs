@@ -1,0 +1,71 @@
+//! Telephone numbers. Without a `+` only what is written as one is.
+
+use super::{
+    Finder,
+    digits::{Run, is_all, shape},
+};
+use crate::{config::Kind, text::Text};
+
+/// Between the digits of a national number.
+const SEPARATORS: &[u8] = b" -/";
+
+/// What is known of the digits around the last place.
+#[derive(Default)]
+pub(super) struct Phones(Run);
+
+impl Phones {
+    /// Where the number ends that begins here.
+    pub(super) fn at(&mut self, text: &Text<'_>, at: usize, first: u8) -> Option<usize> {
+        match first {
+            b'+' => international(text, at + 1),
+            b'(' => shape(text, at, b"(ddd) ddd-dddd").or_else(|| shape(text, at, b"(ddd)ddd-dddd")),
+            b'0'..=b'9' => {
+                let american = shape(text, at, b"ddd-ddd-dddd").or_else(|| shape(text, at, b"ddd.ddd.dddd"));
+                american.or_else(|| (first == b'0').then(|| self.national(text, at)).flatten())
+            }
+            _ => None,
+        }
+    }
+
+    /// Nine to twelve digits in groups, the first of them a zero.
+    fn national(&mut self, text: &Text<'_>, at: usize) -> Option<usize> {
+        let (count, end) = self.0.reach(text, at, SEPARATORS, 13);
+        let is_grouped = end - at > count;
+        ((9..=12).contains(&count) && is_grouped && is_all(text, end, SEPARATORS)).then_some(end)
+    }
+}
+
+/// E.164 has fifteen digits at most: as many groups of digits behind the `+` as have no more, up to what is another number.
+fn international(text: &Text<'_>, at: usize) -> Option<usize> {
+    let (mut first, mut end, mut digits, mut separators, mut best) = (at, at, 0, 0, None);
+    loop {
+        if best.is_some() && separators > 0 && begins_another(text, end) {
+            return best;
+        }
+        match text.look(end) {
+            Some((digit, _)) if digit.is_ascii_digit() && digits < 15 => {
+                first = if digits == 0 { end } else { first };
+                (digits, separators) = (digits + 1, 0);
+                end += 1;
+            }
+            // A card's number behind a `+` is longer.
+            Some((digit, _)) if digit.is_ascii_digit() => return best.filter(|_| !begins_another(text, first)),
+            Some((separator, length)) if separators < 2 && b" -./()".contains(&separator) => {
+                separators += 1;
+                end += length;
+                continue;
+            }
+            _ => return best,
+        }
+        if digits >= 8 && text.ends(end) {
+            best = Some(end);
+        }
+    }
+}
+
+/// Whether another number begins here that no `+` stands before.
+fn begins_another(text: &Text<'_>, at: usize) -> bool {
+    let kinds = [Kind::Card, Kind::Ssn, Kind::Ip, Kind::Phone];
+    let may_begin = text.at(at).is_some_and(|first| first.is_ascii_digit() || first == b'(');
+    may_begin && Finder::new(&kinds).begins(text, at, None).is_some()
+}
