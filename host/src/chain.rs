@@ -38,7 +38,7 @@ pub(crate) fn place(
 ) -> Arc<Place> {
     let loader = Inside { shared: Arc::downgrade(shared), module: module.clone(), links: inside.to_vec() };
     let own_time = telemetry::own_time(&module);
-    Arc::new(Place { module, inner, loader: Arc::new(loader), own_time })
+    Arc::new(Place { module, inner, loader: Arc::new(loader), clock: shared.clock.clone(), own_time })
 }
 
 /// Loads models for a module: other adapters in the modules that stand inside of it. Itself is not among them, so

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use tokio::sync::OnceCell;
@@ -14,6 +15,7 @@ use tokio::sync::OnceCell;
 use crate::{
     adapter::{Adapter, ApiKey, HttpAdapter},
     chain::{SwitchedOn, wrap},
+    clock::{self, Clock},
     config::{Config, ConfigError, Overrides, suggest},
     link::{Current, Link},
     model::Model,
@@ -44,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) seed: u64,
+    pub(crate) clock: Clock,
     pub(crate) state_store: Arc<dyn StateStore>,
     calls: AtomicU64,
     pub(crate) pools: Pools,
@@ -70,6 +73,7 @@ pub struct HostBuilder {
     config: Option<Config>,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     seed: Option<u64>,
+    clock: Option<Clock>,
     state_store: Option<Arc<dyn StateStore>>,
     watch: Option<bool>,
 }
@@ -94,6 +98,22 @@ impl HostBuilder {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Tells modules the time of day by this clock instead of the system's. One that goes by tokio's time makes a run on
+    /// paused time depend on nothing else:
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # let _guard = runtime.enter();
+    /// let (began, since) = (std::time::SystemTime::now(), tokio::time::Instant::now());
+    /// let host = arcllm::Host::builder().clock(move || began + since.elapsed()).build()?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Some(Arc::new(now));
         self
     }
 
@@ -135,6 +155,7 @@ impl HostBuilder {
             config,
             adapters: self.adapters,
             seed,
+            clock: self.clock.unwrap_or_else(clock::system),
             state_store: self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process())),
             calls: AtomicU64::new(0),
             pools: Pools::default(),

@@ -70,6 +70,7 @@ mod adapter;
 mod answer;
 mod chain;
 mod check;
+mod clock;
 mod config;
 mod content;
 mod error;

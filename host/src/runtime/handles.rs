@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     answer::{Answer, EventStream},
+    clock::Clock,
     config::{ConfigError, ModelFacts, WireFormat},
     error::ErrorKind,
     held::Held,
@@ -43,6 +44,8 @@ pub(crate) struct Place {
     pub(crate) inner: Arc<dyn Provider>,
     /// How it comes by other models.
     pub(crate) loader: Arc<dyn Loader>,
+    /// What tells it the time of day.
+    pub(crate) clock: Clock,
     /// The time that the module spends itself.
     pub(crate) own_time: Histogram,
 }
@@ -285,10 +288,16 @@ pub struct ModelHandle {
 
 /// A `reader` of the WIT.
 pub struct ReaderHandle {
-    /// Absent while a read is under way, and once it is over.
+    /// Apart from the handle, so that a read that is given up leaves it where it was.
+    pub(crate) reading: Arc<tokio::sync::Mutex<Reading>>,
+    /// The call that reads.
+    pub(crate) hop: Option<Arc<Hop>>,
+}
+
+/// How far an answer has been read.
+pub(crate) struct Reading {
+    /// Absent once it is over.
     pub(crate) events: Option<EventStream>,
     /// What the next read says, if it came right behind an event.
     pub(crate) failed: Option<ErrorKind>,
-    /// The call that reads.
-    pub(crate) hop: Option<Arc<Hop>>,
 }

@@ -24,7 +24,7 @@ pub(crate) use event::{event_in, event_out};
 pub(crate) use price::price_out;
 pub(crate) use request::{request_in, request_out};
 pub(crate) use response::{nothing_yet, response_in, response_out, usage_out};
-pub(crate) use weight::{weight_of_request, weight_of_response};
+pub(crate) use weight::{weight_of_event, weight_of_request, weight_of_response};
 
 /// Nanoseconds, as in the WIT; saturates after 584 years.
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {
