@@ -76,6 +76,9 @@ mod content;
 mod error;
 mod event;
 mod find;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod held;
 mod host;
 mod invoke;

@@ -6,6 +6,8 @@ mod attempt;
 mod content;
 mod error;
 mod event;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod price;
 mod request;
 mod response;
@@ -21,6 +23,8 @@ use crate::message::Extensions;
 pub(crate) use attempt::attempt_out;
 pub(crate) use error::{error_in, error_out};
 pub(crate) use event::{event_in, event_out};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::lift;
 pub(crate) use price::price_out;
 pub(crate) use request::{request_in, request_out};
 pub(crate) use response::{nothing_yet, response_in, response_out, usage_out};

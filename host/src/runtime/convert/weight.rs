@@ -22,7 +22,10 @@ pub(crate) fn weight_of_request(parts: &wit::RequestParts) -> usize {
     };
     let pairs = metadata.iter().map(|(name, value)| EACH + name.len() + value.len());
     let tool = |tool: &wit::Tool| {
-        EACH + tool.name.len() + tool.description.len() + json(&tool.parameters) + weight_of_extensions(&tool.extensions)
+        EACH + tool.name.len()
+            + tool.description.len()
+            + json(&tool.parameters)
+            + weight_of_extensions(&tool.extensions)
     };
     EACH + parts.messages.iter().map(message).sum::<usize>()
         + parts.tools.iter().map(tool).sum::<usize>()
@@ -36,7 +39,10 @@ pub(crate) fn weight_of_request(parts: &wit::RequestParts) -> usize {
 /// The bytes that this takes as a response.
 pub(crate) fn weight_of_response(parts: &wit::ResponseParts) -> usize {
     let names = parts.model.len() + parts.provider.len();
-    EACH + blocks(&parts.content) + names + weight_of_extensions(&parts.usage.extensions) + weight_of_extensions(&parts.extensions)
+    EACH + blocks(&parts.content)
+        + names
+        + weight_of_extensions(&parts.usage.extensions)
+        + weight_of_extensions(&parts.extensions)
 }
 
 /// The bytes that this takes as an event.
