@@ -13,9 +13,7 @@ fn file(place: &str) -> PathBuf {
         Some((module, "policy")) => {
             first(&["/tests.rs", ".rs"].map(|file| format!("../modules/{module}/src/policy{file}")))
         }
-        Some(("host", part)) => {
-            first(&["/tests.rs", "/mod.rs", ".rs"].map(|file| format!("../host/src/{part}{file}")))
-        }
+        Some(("host", part)) => first(&["/tests.rs", "/mod.rs", ".rs"].map(|file| format!("../host/src/{part}{file}"))),
         _ => first(&[format!("tests/{place}.rs")]),
     }
 }

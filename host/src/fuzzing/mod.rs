@@ -9,6 +9,8 @@
     reason = "a promise that is broken is told by a panic"
 )]
 
+use std::fmt::Debug;
+
 use crate::{config::WireFormat, runtime};
 
 mod agreement;
@@ -40,6 +42,27 @@ const FORMATS: [WireFormat; 2] = [WireFormat::Anthropic, WireFormat::OpenAi];
 fn is_harmless(message: &str) {
     assert!(!message.chars().any(char::is_control), "control characters in a message: {message:?}");
     assert!(message.chars().count() < 2000, "a message of {} characters", message.chars().count());
+}
+
+/// Two values say the same. NaN is not itself, but is written like itself; and the last digit of a number with a fraction is
+/// not kept by everybody who reads JSON (`float_roundtrip` of `serde_json`).
+pub(crate) fn stays<T: Debug>(value: &T, again: &T) {
+    assert_eq!(rounded(&format!("{value:?}")), rounded(&format!("{again:?}")));
+}
+
+fn rounded(text: &str) -> String {
+    let of_number = |letter: char| letter.is_ascii_digit() || matches!(letter, '.' | 'e' | '-' | '+');
+    let mut rounded = String::with_capacity(text.len());
+    for part in text.split_inclusive(|letter| !of_number(letter)) {
+        let number = part.trim_end_matches(|letter| !of_number(letter));
+        match number.parse::<f64>() {
+            Ok(value) if number.contains(['.', 'e']) => {
+                rounded.push_str(&format!("{value:.12e}{}", part.get(number.len()..).unwrap_or_default()));
+            }
+            _ => rounded.push_str(part),
+        }
+    }
+    rounded
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What users and strangers write: configuration, requests, and the metadata of components.
 
-use super::{FORMATS, is_harmless};
+use super::{FORMATS, is_harmless, stays};
 use crate::{
     adapter::fuzzing::write,
     config::{Config, Overrides},
@@ -39,7 +39,7 @@ pub(super) fn request(data: &[u8]) {
     is_written(&request);
     let text = serde_json::to_string(&request).expect("JSON");
     let again: Request = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    assert_eq!(format!("{again:?}"), format!("{request:?}"));
+    stays(&again, &request);
 }
 
 /// Each format writes it as JSON, or says why not.

@@ -1,14 +1,12 @@
 //! What a hostile module gives the host: any values of the types of the WIT. Each becomes a value of the library, and that
 //! one stays what it is on its way into a module and back.
 
-use std::fmt::Debug;
-
 use super::{
     error_in, error_out, event_in, event_out, request_in, request_out, response_in, response_out, weight_of_event,
     weight_of_request, weight_of_response, wit,
 };
 use crate::{
-    fuzzing::{Input, is_written},
+    fuzzing::{Input, is_written, stays},
     runtime::bindings::arcllm::llm::streams,
 };
 
@@ -43,11 +41,6 @@ pub(crate) fn lift(data: &[u8]) {
             assert!(!error.to_string().is_empty());
         }
     }
-}
-
-/// NaN is not itself, but is written like itself.
-fn stays<T: Debug>(value: &T, again: &T) {
-    assert_eq!(format!("{value:?}"), format!("{again:?}"));
 }
 
 /// JSON, or what a module takes for it.
