@@ -44,7 +44,14 @@ pub(super) fn agree(data: &[u8]) {
     let heard = hear(format, stream.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect());
     let whole = read(format, StatusCode::OK, whole.to_string().as_bytes());
     match (&whole, heard.0.last()) {
-        (Ok(whole), Some(Event::End(streamed))) => assert_eq!(**streamed, *whole, "{stream}"),
+        (Ok(whole), Some(Event::End(streamed))) => {
+            assert_eq!(**streamed, *whole, "{stream}");
+            let told = heard.0.iter().filter_map(|event| match event {
+                Event::Text(piece) => Some(piece.as_str()),
+                _ => None,
+            });
+            assert_eq!(told.collect::<String>(), whole.text().unwrap_or_default(), "what was told: {stream}");
+        }
         (Err(_), _) if heard.1.is_some() => {}
         _ => panic!("whole {whole:?}, and in events {heard:?}: {stream}"),
     }

@@ -27,7 +27,9 @@ fn failure_out(failure: Failure) -> wit::Failure {
 }
 
 fn failure_in(failure: wit::Failure) -> Failure {
-    Failure { message: failure.message, provider: failure.provider, extensions: extensions_in(failure.extensions) }
+    let message = Some(failure.message).filter(|message| !message.trim().is_empty());
+    let message = message.unwrap_or_else(|| "no reason was given".to_owned());
+    Failure { message, provider: failure.provider, extensions: extensions_in(failure.extensions) }
 }
 
 pub(crate) fn error_out(error: ErrorKind) -> wit::Error {

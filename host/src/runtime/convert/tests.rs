@@ -97,6 +97,12 @@ fn every_error_comes_back_as_it_went() {
 }
 
 #[test]
+fn an_error_that_says_nothing_is_told_so() {
+    let failure = wit::Failure { message: " ".into(), provider: String::new(), extensions: vec![] };
+    assert!(error_in(wit::Error::Other(failure)).to_string().contains("no reason was given"));
+}
+
+#[test]
 fn an_error_is_not_made_of_megabytes() {
     let error = |json: &str| {
         let extensions = vec![("a.b".to_owned(), json.to_owned()), ("c.d".to_owned(), "[1]".to_owned())];
