@@ -39,7 +39,7 @@ pub(crate) fn place(
     let loader = Inside { shared: Arc::downgrade(shared), module: module.clone(), links: inside.to_vec() };
     let own_time = telemetry::own_time(&module);
     let may_add = MayAdd::of(shared.config.modules.get(&*module).map(|module| &module.sandbox));
-    Arc::new(Place { module, inner, loader: Arc::new(loader), may_add, own_time })
+    Arc::new(Place { module, inner, loader: Arc::new(loader), may_add, clock: shared.clock.clone(), own_time })
 }
 
 /// Loads models for a module: other adapters in the modules that stand inside of it. Itself is not among them, so

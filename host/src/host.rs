@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use tokio::sync::OnceCell;
@@ -15,6 +16,7 @@ use crate::{
     access::KeyRing,
     adapter::{Adapter, HttpAdapter, resolver},
     chain::{SwitchedOn, wrap},
+    clock::{self, Clock},
     config::{Config, ConfigError, Overrides, suggest},
     link::{Current, Link},
     model::Model,
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) keys: KeyRing,
     pub(crate) seed: u64,
+    pub(crate) clock: Clock,
     pub(crate) state_store: Arc<dyn StateStore>,
     calls: AtomicU64,
     pub(crate) pools: Pools,
@@ -73,6 +76,7 @@ pub struct HostBuilder {
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     keys: KeyRing,
     seed: Option<u64>,
+    clock: Option<Clock>,
     state_store: Option<Arc<dyn StateStore>>,
     watch: Option<bool>,
 }
@@ -130,6 +134,22 @@ impl HostBuilder {
         self
     }
 
+    /// Tells modules the time of day by this clock instead of the system's. One that goes by tokio's time makes a run on
+    /// paused time depend on nothing else:
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # let _guard = runtime.enter();
+    /// let (began, since) = (std::time::SystemTime::now(), tokio::time::Instant::now());
+    /// let host = arcllm::Host::builder().clock(move || began + since.elapsed()).build()?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Some(Arc::new(now));
+        self
+    }
+
     /// Where modules with the grant `state` keep what outlives a call; by default in memory that all hosts of the process
     /// share.
     #[must_use]
@@ -169,6 +189,7 @@ impl HostBuilder {
             adapters: self.adapters,
             keys: self.keys,
             seed,
+            clock: self.clock.unwrap_or_else(clock::system),
             state_store: self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process())),
             calls: AtomicU64::new(0),
             pools: Pools::default(),

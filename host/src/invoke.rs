@@ -117,6 +117,11 @@ impl Invoke {
         self.state().random.next_u64()
     }
 
+    /// Fills this with the next random bytes of this invoke.
+    pub(crate) fn fill(&self, bytes: &mut [u8]) {
+        self.state().random.fill_bytes(bytes);
+    }
+
     /// Remembers that a module slept on purpose; the next attempt takes note of it.
     pub(crate) fn waited(&self, by: &Arc<str>, slept: Duration) {
         let mut state = self.state();

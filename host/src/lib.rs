@@ -72,11 +72,15 @@ mod answer;
 mod cancel;
 mod chain;
 mod check;
+mod clock;
 mod config;
 mod content;
 mod error;
 mod event;
 mod find;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod held;
 mod host;
 mod invoke;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails here has failed")]
 
 mod agents;
+mod ambient;
 mod bad_input;
 mod blocking;
 mod both;

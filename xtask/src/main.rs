@@ -2,6 +2,7 @@
 
 mod compile;
 mod digest;
+mod fuzz;
 mod modules;
 mod soak;
 mod workspace;
@@ -31,6 +32,8 @@ enum Command {
     },
     /// Make many calls while instances trap and callers go away; fail if one is unaccounted for, or memory grows
     Soak(soak::Soak),
+    /// Feed the fuzz targets what libFuzzer makes up; fail if an input breaks one
+    Fuzz(fuzz::Fuzz),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Modules { check: true, out } => modules::check(out),
         Command::Modules { check: false, out } => modules::build(out),
         Command::Soak(soak) => soak::run(&soak),
+        Command::Fuzz(fuzz) => fuzz::run(&fuzz),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

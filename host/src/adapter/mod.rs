@@ -26,6 +26,8 @@ mod family;
 #[cfg(test)]
 mod fixture;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hint;
 mod http;
 mod json;

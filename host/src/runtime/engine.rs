@@ -71,6 +71,9 @@ impl Runtime {
         ModuleWithAll::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
         imports::add_blocking_to_linker(&mut linker)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        linker.allow_shadowing(true);
+        imports::add_wasi_0_2_to_linker(&mut linker)?;
+        linker.allow_shadowing(false);
         Ok(Self { engine, linker, compiled: Mutex::default(), built_in: Mutex::default() })
     }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::{
     answer::{Answer, EventStream},
     cancel::{Cancel, CancelOnDrop},
+    clock::Clock,
     config::{ConfigError, Limits, ModelFacts, WireFormat},
     error::ErrorKind,
     held::Held,
@@ -54,6 +55,8 @@ pub(crate) struct Place {
     pub(crate) loader: Arc<dyn Loader>,
     /// What it may add to a request.
     pub(crate) may_add: MayAdd,
+    /// What tells it the time of day.
+    pub(crate) clock: Clock,
     /// The time that the module spends itself.
     pub(crate) own_time: Histogram,
 }
@@ -330,10 +333,16 @@ pub struct ModelHandle {
 
 /// A `reader` of the WIT.
 pub struct ReaderHandle {
-    /// Absent while a read is under way, and once it is over.
+    /// Apart from the handle, so that a read that is given up leaves it where it was.
+    pub(crate) reading: Arc<tokio::sync::Mutex<Reading>>,
+    /// The call that reads.
+    pub(crate) hop: Option<Arc<Hop>>,
+}
+
+/// How far an answer has been read.
+pub(crate) struct Reading {
+    /// Absent once it is over.
     pub(crate) events: Option<EventStream>,
     /// What the next read says, if it came right behind an event.
     pub(crate) failed: Option<ErrorKind>,
-    /// The call that reads.
-    pub(crate) hop: Option<Arc<Hop>>,
 }

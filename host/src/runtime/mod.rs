@@ -36,6 +36,8 @@ pub use instance::Probe;
 pub(crate) use additions::MayAdd;
 pub(crate) use bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target};
 pub(crate) use component::{Compiled, GRANTS, digest};
+#[cfg(any(test, fuzzing))]
+pub(crate) use convert::lift;
 pub(crate) use engine::Runtime;
 pub(crate) use handles::{Hop, Loader, Place};
 pub(crate) use instance::Instance;

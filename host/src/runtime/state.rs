@@ -2,18 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Weak},
+    time::Duration,
 };
 
-use rand_core::TryRng;
 use tokio::time::Instant;
 use wasmtime::{
     AsContextMut, StoreContextMut,
     component::{GuestTaskId, HasData, ResourceTable},
 };
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostMonotonicClock, WasiCtx, WasiCtxView, WasiView};
 
 use super::{
     cpu::Meter,
@@ -42,43 +40,23 @@ pub(crate) struct State {
     pub(crate) most_content: Option<(usize, Limit)>,
     /// Whose turn it is, where calls are served one at a time.
     pub(crate) turn: Turn,
+    started: Instant,
     wasi: WasiCtx,
 }
 
-/// The call of an instance that serves one at a time: whose random numbers those of WASI 0.2 are.
-#[derive(Clone, Default)]
-pub(crate) struct Turn(Arc<Mutex<Weak<Hop>>>);
+/// The call of an instance that serves one at a time: the one on whose behalf WASI 0.2 is asked.
+#[derive(Default)]
+pub(crate) struct Turn(Weak<Hop>);
 
 impl Turn {
     /// It is this call's.
-    pub(crate) fn is_of(&self, hop: &Arc<Hop>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(hop);
+    pub(crate) fn is_of(&mut self, hop: &Arc<Hop>) {
+        self.0 = Arc::downgrade(hop);
     }
 
-    fn random(&self) -> u64 {
-        let hop = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        hop.map_or(0, |hop| hop.invoke.random())
-    }
-}
-
-impl TryRng for Turn {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        // The upper half is as random as the lower one.
-        Ok(u32::try_from(self.random() >> 32).unwrap_or_default())
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.random())
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        for chunk in bytes.chunks_mut(8) {
-            let random = self.random().to_le_bytes();
-            chunk.iter_mut().zip(random).for_each(|(byte, random)| *byte = random);
-        }
-        Ok(())
+    /// The call; none outside of calls.
+    pub(crate) fn hop(&self) -> Option<Arc<Hop>> {
+        self.0.upgrade()
     }
 }
 
@@ -87,9 +65,9 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(caps.handles());
         // Nothing is inherited, nothing is open: what WASI 0.2 has of files, sockets and environment is empty.
-        let turn = Turn::default();
+        let started = Instant::now();
         let mut wasi = WasiCtx::builder();
-        wasi.monotonic_clock(Clock(Instant::now())).wall_clock(WallClock).insecure_random(turn.clone());
+        wasi.monotonic_clock(MonotonicClock(started));
         Self {
             module,
             table,
@@ -101,9 +79,15 @@ impl State {
             culprit: None,
             bucket,
             most_content: None,
-            turn,
+            turn: Turn::default(),
+            started,
             wasi: wasi.build(),
         }
+    }
+
+    /// The monotonic clock that the module sees: tokio's, since the instance started.
+    pub(crate) fn monotonic_clock(&self) -> Duration {
+        self.started.elapsed()
     }
 }
 
@@ -114,28 +98,15 @@ impl WasiView for State {
 }
 
 /// Tokio's clock for WASI 0.2, so that it is virtual where tokio's is paused.
-struct Clock(Instant);
+struct MonotonicClock(Instant);
 
-impl HostMonotonicClock for Clock {
+impl HostMonotonicClock for MonotonicClock {
     fn resolution(&self) -> u64 {
         1
     }
 
     fn now(&self) -> u64 {
         super::convert::nanoseconds(self.0.elapsed())
-    }
-}
-
-/// Likewise the wall clock.
-struct WallClock;
-
-impl HostWallClock for WallClock {
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
-
-    fn now(&self) -> Duration {
-        wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 
@@ -152,32 +123,4 @@ pub(crate) fn current_hop(mut store: StoreContextMut<'_, State>) -> wasmtime::Re
     let tasks: Vec<GuestTaskId> = store.as_context_mut().async_call_stack()?.collect();
     let state = store.data();
     Ok(tasks.iter().rev().find_map(|task| state.calls.get(task).cloned()))
-}
-
-/// When the clocks that modules see were first asked, by either clock.
-fn origin() -> &'static (Instant, SystemTime) {
-    static ORIGIN: std::sync::OnceLock<(Instant, SystemTime)> = std::sync::OnceLock::new();
-    ORIGIN.get_or_init(|| (Instant::now(), SystemTime::now()))
-}
-
-/// What the monotonic clock began with. Above zero, since a runtime whose time is virtual may be behind another one in which
-/// the clock was first asked.
-const BEGINNING: Duration = Duration::from_secs(10 * 365 * 86_400);
-
-/// The monotonic clock that modules see.
-pub(crate) fn since_origin() -> Duration {
-    let (since, _) = origin();
-    let now = Instant::now();
-    (BEGINNING + now.saturating_duration_since(*since)).saturating_sub(since.saturating_duration_since(now))
-}
-
-/// The wall clock that modules see: the system's, or where time is virtual one that goes with it.
-pub(crate) fn wall_clock() -> SystemTime {
-    let (_, began) = origin();
-    // Tokio does not tell. A clock that stands still while it is read twice is virtual, or too coarse to tell it from one
-    // that is.
-    match Instant::now() == Instant::now() {
-        true => *began + since_origin() - BEGINNING,
-        false => SystemTime::now(),
-    }
 }

@@ -17,10 +17,18 @@ use crate::{
     cancel::Cancel,
     error::{ErrorKind, Failure},
     event::Event,
+    runtime::limits::Made,
 };
 
 /// How many writes may wait for whoever reads.
 const AHEAD: usize = 2;
+
+/// The events of one write.
+pub(crate) struct Batch {
+    pub(crate) events: Vec<Event>,
+    /// What they take of the memory that is the module's.
+    pub(crate) made: Made,
+}
 
 /// What whoever runs the module knows of an answer that it writes.
 #[derive(Default)]
@@ -89,13 +97,13 @@ impl Writing {
 /// A `writer` of the WIT. Dropped, it ends the answer.
 pub struct WriterHandle {
     /// Absent once the answer has ended.
-    batches: Option<mpsc::Sender<Vec<Event>>>,
+    batches: Option<mpsc::Sender<Batch>>,
     writing: Arc<Writing>,
 }
 
 impl WriterHandle {
     /// Where events go, unless the answer has ended.
-    pub(crate) fn batches(&self) -> Option<mpsc::Sender<Vec<Event>>> {
+    pub(crate) fn batches(&self) -> Option<mpsc::Sender<Batch>> {
         self.batches.clone()
     }
 
@@ -125,8 +133,8 @@ pub(crate) fn written(writing: Arc<Writing>, module: &str, provider: &str) -> (W
     let (sender, batches) = mpsc::channel(AHEAD);
     let settled = settled(writing.clone()).boxed();
     let failure = Failure::new(provider, format!("the module `{module}` ended its answer before it was whole"));
-    let written =
-        Written { batches, ready: VecDeque::new(), writing: writing.clone(), settled, failure: Some(failure) };
+    let (ready, made) = Default::default();
+    let written = Written { batches, ready, made, writing: writing.clone(), settled, failure: Some(failure) };
     (WriterHandle { batches: Some(sender), writing }, written)
 }
 
@@ -137,8 +145,10 @@ async fn settled(writing: Arc<Writing>) {
 
 /// The events that a module writes.
 pub(crate) struct Written {
-    batches: mpsc::Receiver<Vec<Event>>,
+    batches: mpsc::Receiver<Batch>,
     ready: VecDeque<Event>,
+    /// What those take that are ready.
+    made: Option<Made>,
     writing: Arc<Writing>,
     settled: BoxFuture<'static, ()>,
     /// What it is if it ends without an end; absent once it has ended.
@@ -161,7 +171,10 @@ impl Stream for Written {
                 return Poll::Ready(Some(Ok(event)));
             }
             match ready!(this.batches.poll_recv(context)) {
-                Some(batch) => this.ready.extend(batch),
+                Some(Batch { events, made }) => {
+                    this.ready.extend(events);
+                    this.made = Some(made);
+                }
                 None => break,
             }
         }

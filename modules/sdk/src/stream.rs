@@ -2,15 +2,20 @@
 
 pub use crate::bindings::arcllm::llm::streams::{Event, ToolArguments, ToolUseEnd, ToolUseStart};
 #[cfg(target_family = "wasm")]
-pub use crate::bindings::arcllm::llm::streams::{Reader, Writer, read, write};
+pub use crate::bindings::arcllm::llm::streams::{Writer, write};
 #[cfg(not(target_family = "wasm"))]
 pub use crate::testing::handles::{Reader, Writer, read, write};
 #[cfg(all(feature = "stream", not(target_family = "wasm")))]
 use crate::testing::spawn as spawn_local;
 #[cfg(feature = "stream")]
 use crate::{Error, Request, Response};
+#[cfg(target_family = "wasm")]
+pub use reader::{Reader, read};
 #[cfg(all(feature = "stream", target_family = "wasm"))]
 use wit_bindgen::spawn_local;
+
+#[cfg(target_family = "wasm")]
+mod reader;
 
 /// An answer that is written as it comes, by a loop that goes on after the module has returned it. This one drops all
 /// reasoning from an answer:

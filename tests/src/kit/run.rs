@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use arcllm::{Config, Error, Host, MemoryStore, Message, Model, ModuleReport, Overrides, Request, Response};
@@ -41,6 +41,9 @@ impl Bench {
     pub(super) async fn load(&self, scenario: &Scenario, then: Reply) -> Result<(Host, Model, Log), String> {
         let log = Log::default();
         let mut builder = Host::builder().config(self.config(scenario)?).seed(self.seed).watch(false);
+        // Virtual, as tokio's is.
+        let (began, since) = (SystemTime::now(), Instant::now());
+        builder = builder.clock(move || began + since.elapsed());
         // What one run keeps is not the next one's.
         builder = builder.state_store(Arc::new(MemoryStore::default()));
         for name in PROVIDERS {

@@ -12,6 +12,7 @@ mod late;
 mod leaving;
 mod modules;
 mod patience;
+mod reading;
 mod shapes;
 mod stage;
 mod thrown_away;

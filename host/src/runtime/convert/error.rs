@@ -2,11 +2,25 @@
 
 use std::time::Duration;
 
-use super::{extensions_in, extensions_out, nanoseconds, wit};
+use serde_json::Value;
+
+use super::{extensions_out, nanoseconds, weight::weight_of_extensions, wit};
 use crate::{
     error::{ApiError, ErrorKind, Failure},
+    message::Extensions,
     plain::{self, MESSAGE, WORD},
 };
+
+/// The most that is made of the JSON in an error, in bytes. No module's memory has room for errors.
+const LARGEST: usize = 1 << 20;
+
+/// JSON that would be large stays text.
+fn extensions_in(extensions: wit::Extensions) -> Extensions {
+    match weight_of_extensions(&extensions) {
+        ..=LARGEST => super::extensions_in(extensions),
+        _ => extensions.into_iter().map(|(key, value)| (key, Value::String(value))).collect(),
+    }
+}
 
 fn failure_out(failure: Failure) -> wit::Failure {
     let extensions = extensions_out(&failure.extensions);
@@ -14,11 +28,9 @@ fn failure_out(failure: Failure) -> wit::Failure {
 }
 
 fn failure_in(failure: wit::Failure) -> Failure {
-    Failure {
-        message: message(&failure.message),
-        provider: word(&failure.provider),
-        extensions: extensions_in(failure.extensions),
-    }
+    let message = Some(failure.message).filter(|message| !message.trim().is_empty());
+    let message = message.map_or_else(|| "no reason was given".to_owned(), |text| self::message(&text));
+    Failure { message, provider: word(&failure.provider), extensions: extensions_in(failure.extensions) }
 }
 
 fn message(text: &str) -> String {

@@ -6,6 +6,8 @@ mod attempt;
 mod content;
 mod error;
 mod event;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod price;
 mod request;
 mod response;
@@ -22,11 +24,13 @@ use crate::message::Extensions;
 pub(crate) use attempt::attempt_out;
 pub(crate) use error::{error_in, error_out};
 pub(crate) use event::{event_in, event_out};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::lift;
 pub(crate) use price::price_out;
 pub(crate) use request::{request_in, request_out};
 pub(crate) use response::{nothing_yet, response_in, response_out, usage_out};
 pub(crate) use size::{size_of_request, size_of_response};
-pub(crate) use weight::{weight_of_request, weight_of_response};
+pub(crate) use weight::{weight_of_event, weight_of_request, weight_of_response};
 
 /// Nanoseconds, as in the WIT; saturates after 584 years.
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {

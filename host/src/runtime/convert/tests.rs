@@ -97,6 +97,28 @@ fn every_error_comes_back_as_it_went() {
 }
 
 #[test]
+fn an_error_that_says_nothing_is_told_so() {
+    let failure = wit::Failure { message: " ".into(), provider: String::new(), extensions: vec![] };
+    assert!(error_in(wit::Error::Other(failure)).to_string().contains("no reason was given"));
+}
+
+#[test]
+fn an_error_is_not_made_of_megabytes() {
+    let error = |json: &str| {
+        let extensions = vec![("a.b".to_owned(), json.to_owned()), ("c.d".to_owned(), "[1]".to_owned())];
+        let failure = wit::Failure { message: "so".into(), provider: "p".into(), extensions };
+        match error_in(wit::Error::Other(failure)) {
+            ErrorKind::Other(failure) => failure.extensions,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(error("[[]]")["a.b"], json!([[]]));
+    let nested = format!("[{}[]]", "[[[0]]],".repeat(1000));
+    assert_eq!(error(&nested)["a.b"], json!(nested), "it stays text");
+    assert_eq!(error(&nested)["c.d"], json!("[1]"), "as do others of the same error");
+}
+
+#[test]
 fn what_is_no_json_is_kept_as_text() {
     let call = wit::ToolCall { id: "t".into(), name: "n".into(), arguments: "not json".into(), extensions: vec![] };
     let parts = wit::Message {

@@ -1,11 +1,15 @@
 //! What every module may have: clocks, random numbers and logging.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use wasmtime::{
     AsContextMut, Result,
-    component::{Access, Accessor},
+    component::{Access, Accessor, Linker},
 };
+use wasmtime_wasi::p2::bindings as wasi_0_2;
 
 use crate::{
     plain::{self, MESSAGE, WORD},
@@ -16,12 +20,13 @@ use crate::{
             random::{insecure, insecure_seed, random},
         },
         convert::nanoseconds,
-        state::{Imports, State, current_hop, since_origin, wall_clock},
+        handles::Hop,
+        state::{Imports, State, current_hop},
     },
 };
 
-/// The most random bytes of one call; the WIT allows to give fewer than were asked for.
-const RANDOM_BYTES: u64 = 4096;
+/// The most random bytes of one call, as in <https://www.w3.org/TR/webcrypto/#Crypto-method-getRandomValues>.
+const RANDOM_BYTES: u64 = 65_536;
 
 impl types::Host for State {}
 impl monotonic_clock::Host for State {}
@@ -32,8 +37,8 @@ impl random::Host for State {}
 impl logging::Host for State {}
 
 impl monotonic_clock::HostWithStore<State> for Imports {
-    fn now(_: Access<'_, State, Self>) -> Result<u64> {
-        Ok(nanoseconds(since_origin()))
+    fn now(mut store: Access<'_, State, Self>) -> Result<u64> {
+        Ok(nanoseconds(store.get().monotonic_clock()))
     }
 
     fn get_resolution(_: Access<'_, State, Self>) -> Result<u64> {
@@ -41,7 +46,8 @@ impl monotonic_clock::HostWithStore<State> for Imports {
     }
 
     async fn wait_until(store: &Accessor<State, Self>, when: u64) -> Result<()> {
-        sleep(store, Duration::from_nanos(when).saturating_sub(since_origin())).await
+        let now = store.with(|mut store| store.get().monotonic_clock());
+        sleep(store, Duration::from_nanos(when).saturating_sub(now)).await
     }
 
     async fn wait_for(store: &Accessor<State, Self>, how_long: u64) -> Result<()> {
@@ -67,8 +73,8 @@ async fn sleep(store: &Accessor<State, Imports>, duration: Duration) -> Result<(
 }
 
 impl system_clock::HostWithStore<State> for Imports {
-    fn now(_: Access<'_, State, Self>) -> Result<system_clock::Instant> {
-        let now = wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+    fn now(mut store: Access<'_, State, Self>) -> Result<system_clock::Instant> {
+        let now = wall_clock(current_hop(store.as_context_mut())?);
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         Ok(system_clock::Instant { seconds, nanoseconds: now.subsec_nanos() })
     }
@@ -79,21 +85,42 @@ impl system_clock::HostWithStore<State> for Imports {
 }
 
 /// Bits of the call's own stream, so that a seeded run does not depend on which calls run beside it.
-fn insecure_bits(mut store: Access<'_, State, Imports>) -> Result<u64> {
-    let hop = current_hop(store.as_context_mut())?;
-    Ok(hop.map_or(0, |hop| hop.invoke.random()))
+fn insecure_bits(hop: Option<Arc<Hop>>) -> u64 {
+    hop.map_or(0, |hop| hop.invoke.random())
+}
+
+fn insecure_bytes(hop: Option<Arc<Hop>>, len: u64) -> Vec<u8> {
+    let mut bytes = zeros(len);
+    if let Some(hop) = hop {
+        hop.invoke.fill(&mut bytes);
+    }
+    bytes
+}
+
+fn random_bytes(len: u64) -> Result<Vec<u8>> {
+    let mut bytes = zeros(len);
+    getrandom::fill(&mut bytes).map_err(wasmtime::Error::new)?;
+    Ok(bytes)
+}
+
+fn zeros(len: u64) -> Vec<u8> {
+    vec![0; usize::try_from(len).unwrap_or_default()]
+}
+
+/// Since 1970, by the clock of the host whose call it is. Outside of calls it is nobody's in particular.
+fn wall_clock(hop: Option<Arc<Hop>>) -> Duration {
+    let now = hop.map_or_else(SystemTime::now, |hop| (hop.place.clock)());
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl insecure::HostWithStore<State> for Imports {
     fn get_insecure_random_bytes(mut store: Access<'_, State, Self>, max_len: u64) -> Result<Vec<u8>> {
-        let len = usize::try_from(max_len.min(RANDOM_BYTES)).unwrap_or_default();
-        let hop = current_hop(store.as_context_mut())?;
-        let words = std::iter::repeat_with(|| hop.as_ref().map_or(0, |hop| hop.invoke.random()));
-        Ok(words.flat_map(u64::to_le_bytes).take(len).collect())
+        // The WIT allows to give fewer than were asked for.
+        Ok(insecure_bytes(current_hop(store.as_context_mut())?, max_len.min(RANDOM_BYTES)))
     }
 
-    fn get_insecure_random_u64(store: Access<'_, State, Self>) -> Result<u64> {
-        insecure_bits(store)
+    fn get_insecure_random_u64(mut store: Access<'_, State, Self>) -> Result<u64> {
+        Ok(insecure_bits(current_hop(store.as_context_mut())?))
     }
 }
 
@@ -106,9 +133,7 @@ impl insecure_seed::HostWithStore<State> for Imports {
 
 impl random::HostWithStore<State> for Imports {
     fn get_random_bytes(_: Access<'_, State, Self>, max_len: u64) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(max_len.min(RANDOM_BYTES)).unwrap_or_default()];
-        getrandom::fill(&mut bytes).map_err(wasmtime::Error::new)?;
-        Ok(bytes)
+        random_bytes(max_len.min(RANDOM_BYTES))
     }
 
     fn get_random_u64(_: Access<'_, State, Self>) -> Result<u64> {
@@ -146,5 +171,51 @@ impl logging::HostWithStore<State> for Imports {
             }
         }
         Ok(())
+    }
+}
+
+/// WASI 0.2's clock and random numbers are those of WASI 0.3. Its own have no bound worth the name, and know of no call.
+pub(in crate::runtime) fn add_wasi_0_2_to_linker(linker: &mut Linker<State>) -> Result<()> {
+    wasi_0_2::clocks::wall_clock::add_to_linker::<State, Imports>(linker, |state| state)?;
+    wasi_0_2::random::random::add_to_linker::<State, Imports>(linker, |state| state)?;
+    wasi_0_2::random::insecure::add_to_linker::<State, Imports>(linker, |state| state)
+}
+
+/// What WASI 0.2 gives is as long as it was asked for, or nothing.
+fn bounded(len: u64) -> Result<u64> {
+    let is_bounded = len <= RANDOM_BYTES;
+    let what = "it asked for more random bytes at once than";
+    is_bounded.then_some(len).ok_or_else(|| wasmtime::format_err!("{what} {RANDOM_BYTES}: {len}"))
+}
+
+impl wasi_0_2::clocks::wall_clock::Host for State {
+    fn now(&mut self) -> Result<wasi_0_2::clocks::wall_clock::Datetime> {
+        let now = wall_clock(self.turn.hop());
+        let (seconds, nanoseconds) = (now.as_secs(), now.subsec_nanos());
+        Ok(wasi_0_2::clocks::wall_clock::Datetime { seconds, nanoseconds })
+    }
+
+    fn resolution(&mut self) -> Result<wasi_0_2::clocks::wall_clock::Datetime> {
+        Ok(wasi_0_2::clocks::wall_clock::Datetime { seconds: 0, nanoseconds: 1 })
+    }
+}
+
+impl wasi_0_2::random::random::Host for State {
+    fn get_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
+        random_bytes(bounded(len)?)
+    }
+
+    fn get_random_u64(&mut self) -> Result<u64> {
+        getrandom::u64().map_err(wasmtime::Error::new)
+    }
+}
+
+impl wasi_0_2::random::insecure::Host for State {
+    fn get_insecure_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
+        Ok(insecure_bytes(self.turn.hop(), bounded(len)?))
+    }
+
+    fn get_insecure_random_u64(&mut self) -> Result<u64> {
+        Ok(insecure_bits(self.turn.hop()))
     }
 }

@@ -9,4 +9,5 @@ mod state;
 mod streams;
 mod types;
 
+pub(super) use ambient::add_wasi_0_2_to_linker;
 pub(super) use blocking::add_to_linker as add_blocking_to_linker;

@@ -1,8 +1,9 @@
 //! `arcllm:llm/streams`: answers as they come, for modules that read or change them on their way.
 
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::Mutex;
 use wasmtime::{
     AsContextMut, Result,
     component::{Access, Accessor, Resource},
@@ -17,10 +18,10 @@ use crate::{
             streams::{self, Host, HostReader, HostReaderWithStore, HostWithStore, HostWriter, HostWriterWithStore},
             types::Error,
         },
-        convert::{error_in, error_out, event_in, event_out, nothing_yet},
-        handles::{ReaderHandle, RequestHandle, ResponseHandle},
+        convert::{error_in, error_out, event_in, event_out, nothing_yet, weight_of_event},
+        handles::{ReaderHandle, Reading, RequestHandle, ResponseHandle},
         state::{Imports, State, current_hop},
-        writing::{WriterHandle, written},
+        writing::{Batch, WriterHandle, written},
     },
 };
 
@@ -36,7 +37,8 @@ impl HostWithStore<State> for Imports {
         let hop = current_hop(store.as_context_mut())?;
         let table = &mut store.get().table;
         let events = Some(table.delete(answer)?.answer.events());
-        Ok(table.push(ReaderHandle { events, failed: None, hop })?)
+        let reading = Arc::new(Mutex::new(Reading { events, failed: None }));
+        Ok(table.push(ReaderHandle { reading, hop })?)
     }
 
     fn write(
@@ -60,42 +62,52 @@ impl HostReaderWithStore<State> for Imports {
         store: &Accessor<State, Self>,
         handle: Resource<ReaderHandle>,
     ) -> Result<std::result::Result<Vec<streams::Event>, Error>> {
-        let (events, hop, failed) = store.with(|mut store| {
-            let reader = store.get().table.get_mut(&handle)?;
-            Ok::<_, wasmtime::Error>((reader.events.take(), reader.hop.clone(), reader.failed.take()))
+        let (reading, hop) = store.with(|mut store| {
+            let reader = store.get().table.get(&handle)?;
+            Ok::<_, wasmtime::Error>((reader.reading.clone(), reader.hop.clone()))
         })?;
-        if let Some(failed) = failed {
-            return Ok(Err(error_out(failed)));
-        }
-        let Some(mut events) = events else { return Ok(Ok(Vec::new())) };
-        let (batch, failed) = match &hop {
+        let read = match &hop {
             Some(hop) => {
                 let _waiting = hop.wait();
                 tokio::select! {
                     biased;
-                    () = hop.cancelled() => (Vec::new(), Some(hop.invoke.over())),
-                    batch = batch(&mut events) => batch,
+                    () = hop.cancelled() => Err(hop.invoke.over()),
+                    read = next(&reading) => read,
                 }
             }
-            None => batch(&mut events).await,
+            None => next(&reading).await,
         };
-        if let (true, Some(failed)) = (batch.is_empty(), &failed) {
-            return Ok(Err(error_out(failed.clone())));
+        if let (Err(_), Ok(mut reading)) = (&read, reading.try_lock()) {
+            // Closes its connection.
+            reading.events = None;
         }
-        let is_over = failed.is_some() || matches!(batch.last(), None | Some(Event::End(_)));
-        store.with(|mut store| {
-            // Dropped meanwhile, it has nobody to say it to.
-            if let Ok(reader) = store.get().table.get_mut(&handle) {
-                reader.failed = failed;
-                reader.events = Some(events).filter(|_| !is_over);
-            }
-        });
-        Ok(Ok(batch.into_iter().map(event_out).collect()))
+        Ok(read.map(|events| events.into_iter().map(event_out).collect()).map_err(error_out))
     }
 
     fn drop(mut store: Access<'_, State, Self>, handle: Resource<ReaderHandle>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
+    }
+}
+
+/// The next events; none after the last. Waits before it takes anything and never after, so that a module that gives up
+/// loses nothing.
+async fn next(reading: &Mutex<Reading>) -> std::result::Result<Vec<Event>, ErrorKind> {
+    let mut reading = reading.lock().await;
+    if let Some(failed) = reading.failed.take() {
+        return Err(failed);
+    }
+    let Some(events) = &mut reading.events else { return Ok(Vec::new()) };
+    let (batch, failed) = batch(events).await;
+    if failed.is_some() || matches!(batch.last(), None | Some(Event::End(_))) {
+        reading.events = None;
+    }
+    match failed {
+        Some(failed) if batch.is_empty() => Err(failed),
+        failed => {
+            reading.failed = failed;
+            Ok(batch)
+        }
     }
 }
 
@@ -125,10 +137,12 @@ impl HostWriterWithStore<State> for Imports {
         handle: Resource<WriterHandle>,
         events: Vec<streams::Event>,
     ) -> Result<std::result::Result<(), Error>> {
-        let (batches, writing, hop) = store.with(|mut store| {
-            let writer = store.get().table.get(&handle)?;
+        let (batches, writing, made, hop) = store.with(|mut store| {
+            let State { table, growth, .. } = store.get();
+            let writer = table.get(&handle)?;
             let (batches, writing) = (writer.batches(), writer.writing());
-            Ok::<_, wasmtime::Error>((batches, writing, current_hop(store.as_context_mut())?))
+            let made = growth.make(events.iter().map(weight_of_event).sum())?;
+            Ok::<_, wasmtime::Error>((batches, writing, made, current_hop(store.as_context_mut())?))
         })?;
         let Some(batches) = batches else {
             let failure = Failure::new("", "the answer has ended: nothing can be written any more");
@@ -141,7 +155,7 @@ impl HostWriterWithStore<State> for Imports {
             events.truncate(end + 1);
         }
         let sent = {
-            let mut sending = pin!(batches.send(events));
+            let mut sending = pin!(batches.send(Batch { events, made }));
             tokio::select! {
                 biased;
                 sent = &mut sending => sent,

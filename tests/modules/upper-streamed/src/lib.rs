@@ -1,8 +1,10 @@
 //! Says everything in capitals, as it comes; or ends its answer in one of the ways in which it should not.
 
+use std::{future::poll_fn, pin::pin, task::Poll};
+
 use arcllm_module::{
     Config, Description, Error, Module, Request, Response, clock, inner,
-    stream::{self, Event, Writer},
+    stream::{self, Event, Reader, Writer},
     types::{ContentBlock, Failure},
 };
 use schemars::JsonSchema;
@@ -16,6 +18,10 @@ pub struct Settings {
     pub fault: Option<Fault>,
     /// Waited before each write, in milliseconds.
     pub pause_ms: u64,
+    /// A read is given up after so many milliseconds, and begun again.
+    pub patience_ms: Option<u64>,
+    /// Kilobytes of JSON that `goes-on` writes at a time, in place of a word.
+    pub json_kb: usize,
 }
 
 /// What happens after the first write, or instead of it.
@@ -68,16 +74,17 @@ impl Module for Upper {
             }
             Some(Fault::HoldsBack) => {
                 let (_answer, writer) = stream::write(&request);
-                go_on(&writer).await?;
+                go_on(&writer, 0).await?;
             }
             _ => {}
         }
         let reader = stream::read(inner::invoke(request.clone()).await?);
         let (fault, pause) = (self.settings.fault, self.settings.pause_ms.saturating_mul(1_000_000));
+        let (patience, json) = (self.settings.patience_ms, self.settings.json_kb);
         let asked = request.clone();
         Ok(stream::written(&request, async move |writer| {
             loop {
-                let mut events: Vec<Event> = reader.read().await?.into_iter().map(upper).collect();
+                let mut events: Vec<Event> = read(&reader, patience).await?.into_iter().map(upper).collect();
                 if events.is_empty() {
                     return Ok(());
                 }
@@ -91,7 +98,7 @@ impl Module for Upper {
                 }
                 writer.write(events).await?;
                 if let Some(fault) = fault {
-                    return commit(fault, writer, &asked).await;
+                    return commit(fault, writer, json, &asked).await;
                 }
             }
         }))
@@ -120,7 +127,24 @@ fn upper_block(block: ContentBlock) -> ContentBlock {
     }
 }
 
-async fn commit(fault: Fault, writer: &Writer, asked: &Request) -> Result<(), Error> {
+/// Reads, and gives up and begins again where that takes longer than there is patience.
+async fn read(reader: &Reader, patience: Option<u64>) -> Result<Vec<Event>, Error> {
+    let Some(patience) = patience else { return reader.read().await };
+    loop {
+        let mut read = pin!(reader.read());
+        let mut timer = pin!(clock::wait_for(patience.saturating_mul(1_000_000)));
+        let read = poll_fn(|context| match (read.as_mut().poll(context), timer.as_mut().poll(context)) {
+            (Poll::Ready(read), _) => Poll::Ready(Some(read)),
+            (Poll::Pending, Poll::Ready(())) => Poll::Ready(None),
+            (Poll::Pending, Poll::Pending) => Poll::Pending,
+        });
+        if let Some(read) = read.await {
+            return read;
+        }
+    }
+}
+
+async fn commit(fault: Fault, writer: &Writer, json: usize, asked: &Request) -> Result<(), Error> {
     match fault {
         Fault::Stops => Ok(()),
         Fault::Fails => {
@@ -136,7 +160,7 @@ async fn commit(fault: Fault, writer: &Writer, asked: &Request) -> Result<(), Er
             clock::wait_for(86_400_000_000_000).await;
             Ok(())
         }
-        Fault::GoesOn => go_on(writer).await,
+        Fault::GoesOn => go_on(writer, json).await,
         Fault::AsksOn => loop {
             let _ = inner::invoke(asked.clone()).await;
         },
@@ -145,9 +169,15 @@ async fn commit(fault: Fault, writer: &Writer, asked: &Request) -> Result<(), Er
     }
 }
 
-async fn go_on(writer: &Writer) -> Result<(), Error> {
+async fn go_on(writer: &Writer, json: usize) -> Result<(), Error> {
     loop {
-        writer.write(vec![Event::Text("and on ".to_owned())]).await?;
+        writer
+            .write(vec![match json {
+                0 => Event::Text("and on ".to_owned()),
+                // Of the kind that takes the most for what it says.
+                _ => Event::Block(ContentBlock::Other(format!("[{}0]", "[0],".repeat(json << 8)))),
+            }])
+            .await?;
     }
 }
 

@@ -1,0 +1,62 @@
+//! What users and strangers write: configuration, requests, and the metadata of components.
+
+use super::{FORMATS, is_harmless, stays};
+use crate::{
+    adapter::fuzzing::write,
+    config::{Config, Overrides},
+    host::Host,
+    metadata::Metadata,
+    request::Request,
+};
+
+/// A configuration is refused by name, or everything in it can be asked for. Nothing is run or sent: `switched_on` and
+/// `model_of` only look.
+pub(super) fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let config = match Config::parse(text, None) {
+        Ok(config) => config,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    let names: Vec<String> = config.providers.keys().cloned().collect();
+    let host = Host::builder().config(config).watch(false).seed(0).build().expect("a host");
+    for name in names {
+        let model = host.shared.model_of(&name, None);
+        assert!(model.is_ok_and(|model| !model.is_empty()) || host.shared.model_of(&name, Some("m")).is_ok());
+    }
+    let order = host.config().order.clone();
+    if let Ok(on) = host.shared.switched_on(&Overrides::new()) {
+        let at = |name: &str| order.iter().position(|ordered| ordered == name);
+        assert!(on.is_sorted_by_key(|module| at(&module.name)), "in the order of `host.order`");
+    }
+}
+
+/// A request is what it was once it has been written and read again, and each format writes it or says why not.
+pub(super) fn request(data: &[u8]) {
+    let Ok(request) = serde_json::from_slice::<Request>(data) else { return };
+    is_written(&request);
+    let text = serde_json::to_string(&request).expect("JSON");
+    let again: Request = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    stays(&again, &request);
+}
+
+/// Each format writes it as JSON, or says why not.
+pub(crate) fn is_written(request: &Request) {
+    for format in FORMATS {
+        for stream in [false, true] {
+            if let Ok(body) = write(format, request, stream) {
+                let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+                assert!(body.is_object());
+            }
+        }
+    }
+}
+
+/// The custom sections of a stranger's component.
+pub(super) fn metadata(data: &[u8]) {
+    let metadata = Metadata::of(data);
+    let all = [metadata.name, metadata.version, metadata.description, metadata.authors, metadata.licenses];
+    all.into_iter().flatten().for_each(|text| is_harmless(&text));
+}

@@ -1,0 +1,15 @@
+//! Feeds one target, named by `ARCLLM_FUZZ`, what libFuzzer makes up. `cargo xtask fuzz` builds and runs it.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use arcllm::fuzzing::{TARGETS, Target};
+use libfuzzer_sys::fuzz_target;
+
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
+    let name = std::env::var("ARCLLM_FUZZ").unwrap_or_default();
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    target.unwrap_or_else(|| panic!("ARCLLM_FUZZ is one of {:?}", TARGETS.map(|(name, _)| name))).1
+});
+
+fuzz_target!(|data: &[u8]| TARGET(data));

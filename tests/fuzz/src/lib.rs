@@ -1,0 +1,1 @@
+//! The corpus of the fuzz targets, and what feeds them. The targets stand in `host/src/fuzzing`.
