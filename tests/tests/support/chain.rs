@@ -78,7 +78,9 @@ impl Chain {
     ///
     /// Where no folder can be made.
     pub(crate) fn folder(&self) -> io::Result<Folder> {
-        Folder::new(&self.text(env::var_os(MODULES).as_deref().map(Path::new)))
+        let modules = env::var_os(MODULES);
+        let folder = Folder::new(&self.text(modules.as_deref().map(Path::new)))?;
+        Ok(if modules.is_some() { folder.trusted() } else { folder })
     }
 
     /// The configuration as TOML, with the modules where `modules` says, or else the built-in ones.

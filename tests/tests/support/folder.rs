@@ -16,6 +16,8 @@ use super::command::Arcllm;
 #[derive(Debug)]
 pub(crate) struct Folder {
     folder: TempDir,
+    /// Whether the command trusts it, although it finds it by itself.
+    trusted: bool,
 }
 
 impl Folder {
@@ -25,9 +27,15 @@ impl Folder {
     ///
     /// Where no folder can be made.
     pub(crate) fn new(config: &str) -> io::Result<Self> {
-        let folder = Self { folder: tempfile::tempdir()? };
+        let folder = Self { folder: tempfile::tempdir()?, trusted: false };
         folder.write("config.toml", config)?;
         Ok(folder)
+    }
+
+    /// The same, of a configuration whose modules are files.
+    #[must_use]
+    pub(crate) fn trusted(self) -> Self {
+        Self { trusted: true, ..self }
     }
 
     /// Its path.
@@ -65,6 +73,7 @@ impl Folder {
     ///
     /// Where the command does not build.
     pub(crate) fn arcllm(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io::Result<Arcllm> {
-        Ok(Arcllm::new(self.path())?.arguments(arguments))
+        let command = Arcllm::new(self.path())?.arguments(arguments);
+        Ok(if self.trusted { command.trusted() } else { command })
     }
 }
