@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     adapter::{Adapter, ApiKey, HttpAdapter},
-    chain::{SwitchedOn, wrap},
+    chain::{Links, SwitchedOn, wrap},
     config::{Config, ConfigError, Overrides, suggest},
     link::{Current, Link},
     model::Model,
@@ -24,6 +24,7 @@ use crate::{
     runtime::Pool,
     state_store::{MemoryStore, StateStore},
     telemetry::ModelMeters,
+    upstreams::Upstreams,
     watch::Watching,
 };
 
@@ -43,6 +44,7 @@ impl std::fmt::Debug for Host {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
+    pub(crate) upstreams: Upstreams,
     pub(crate) seed: u64,
     pub(crate) state_store: Arc<dyn StateStore>,
     calls: AtomicU64,
@@ -134,6 +136,7 @@ impl HostBuilder {
             watches: self.watch.unwrap_or(config.watch),
             config,
             adapters: self.adapters,
+            upstreams: Upstreams::default(),
             seed,
             state_store: self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process())),
             calls: AtomicU64::new(0),
@@ -184,9 +187,8 @@ impl Host {
     ///
     /// Names the file, the key and what would be right. Nothing is sent.
     pub async fn load_model(&self, provider: &str, overrides: Overrides) -> Result<Model, ConfigError> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(ConfigError::new("a model is loaded and invoked inside of a Tokio runtime"));
-        }
+        let outside = |_| ConfigError::new("a model is loaded and invoked inside of a Tokio runtime");
+        let runtime = tokio::runtime::Handle::try_current().map_err(outside)?;
         let upstream = self.shared.upstream(provider, overrides.model.as_deref())?;
         let links = loop {
             let before = self.shared.reloads.begun();
@@ -197,7 +199,8 @@ impl Host {
         };
         self.shared.modules_off.get_or_try_init(|| self.shared.check_modules_off()).await?;
         let modules = links.iter().map(|link| link.module.clone()).collect();
-        let chain = wrap(&self.shared, &links, Arc::new(upstream));
+        self.shared.make_ready(&links);
+        let chain = wrap(&Arc::downgrade(&self.shared), &Links::new(links, runtime), Arc::new(upstream));
         let meters = Arc::new(ModelMeters::new(&*chain));
         Ok(Model { chain, modules, meters, shared: self.shared.clone() })
     }
@@ -208,8 +211,8 @@ impl Shared {
         self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The end of a chain: this provider's adapter. Only here is its key looked for.
-    pub(crate) fn upstream(&self, name: &str, model: Option<&str>) -> Result<Upstream, ConfigError> {
+    /// Makes the end of a chain: this provider's adapter. Only here is its key looked for.
+    pub(crate) fn make_upstream(&self, name: &str, model: Option<&str>) -> Result<Upstream, ConfigError> {
         let model = self.model_of(name, model)?;
         if let Some((_, adapter)) = self.adapters.get(name) {
             return Ok(Upstream { provider: name.to_owned(), model, adapter: adapter.clone(), loaded_by: None });

@@ -100,6 +100,7 @@ mod stream;
 mod telemetry;
 mod timer;
 mod trail;
+mod upstreams;
 mod warnings;
 mod watch;
 

@@ -42,6 +42,7 @@ pub(crate) trait Provider: Send + Sync {
 }
 
 /// The end of the chain: makes one attempt through an adapter, within the deadline, and notes it in the trail.
+#[derive(Clone)]
 pub(crate) struct Upstream {
     pub(crate) provider: String,
     pub(crate) model: String,

@@ -4,10 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    chain::place,
+    chain::{Links, place},
     config::{Config, ConfigError, ModuleConfig, Overrides, Sandbox},
     find::is_name,
     held::Held,
@@ -16,7 +17,7 @@ use crate::{
     metadata::Metadata,
     permissions,
     runtime::{GRANTS, Hop, Origin, Probe, Streams},
-    telemetry::Scope,
+    telemetry::{Scope, own_time},
 };
 
 /// What `arcllm modules` says of a module.
@@ -110,8 +111,10 @@ impl Host {
         let prepared = self.shared.prepare(module).await?;
         let mut instance = self.shared.configured(module, &prepared, &settings, None).await?;
         let inner = Arc::new(self.shared.upstream(provider, None)?);
+        let name: Arc<str> = module.into();
+        let own_time = own_time(&name);
         let hop = Hop::new(
-            place(&self.shared, module.into(), inner, &[]),
+            place(&Arc::downgrade(&self.shared), name, own_time, inner, Links::new(Vec::new(), Handle::current())),
             Invoke::start(self.shared.config.deadline, self.shared.seed, 0, false),
             Held::default(),
             false,

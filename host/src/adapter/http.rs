@@ -61,6 +61,12 @@ impl HttpAdapter {
         })
     }
 
+    /// Makes the client that this provider will be asked by, unless there is one, since that may load certificates. Whoever
+    /// needs it is told what is wrong with it.
+    pub(crate) fn make_client_ready(provider: &ProviderConfig) {
+        drop(client::client(&provider.base_url, provider.connect_timeout));
+    }
+
     pub(super) fn format(&self) -> &'static dyn Format {
         format(self.provider.adapter)
     }

@@ -32,6 +32,8 @@ mod key;
 mod openai;
 mod template;
 
+#[cfg(test)]
+pub(crate) use client::has_client;
 pub(crate) use http::HttpAdapter;
 pub(crate) use key::ApiKey;
 
