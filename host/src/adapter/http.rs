@@ -72,7 +72,13 @@ impl HttpAdapter {
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
-        Reader { format: self.format(), provider: &self.provider.name, model: &self.model, key: self.key.as_ref() }
+        Reader {
+            format: self.format(),
+            provider: &self.provider.name,
+            model: &self.model,
+            key: self.key.as_ref(),
+            max_response_bytes: self.provider.max_response_bytes,
+        }
     }
 
     /// Makes an attempt whose answer is wanted whole.
@@ -127,7 +133,6 @@ impl HttpAdapter {
     async fn ask(&self, request: &Request, stream: bool) -> Result<reqwest::Response, ErrorKind> {
         let wrong = |message: String| ErrorKind::Config(Failure::new(&self.provider.name, message));
         let body = self.format().encode(request, &self.provider, &self.model, stream).map_err(wrong)?;
-        let body = serde_json::to_vec(&body).map_err(|error| wrong(error.to_string()))?;
         let mut headers = self.headers.clone();
         if stream {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));

@@ -25,12 +25,15 @@ mod family;
 #[cfg(test)]
 mod fixture;
 mod format;
+mod garbled;
 mod hint;
 mod http;
 mod json;
 mod key;
 mod openai;
+mod outline;
 mod template;
+mod tree;
 
 #[cfg(test)]
 pub(crate) use client::has_client;

@@ -101,7 +101,7 @@ impl ProviderConfig {
         let base_url =
             check_url(&base_url, insecure).map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
         let bytes = |megabytes: u64| usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
-        let max_response_bytes = bytes(section.count("max_response_mb")?.unwrap_or(64));
+        let max_response_bytes = bytes(section.count("max_response_mb")?.unwrap_or(16));
         let max_event_bytes = bytes(section.count("max_event_mb")?.unwrap_or(16));
         let models = section.sections("models")?.into_iter();
         let models = models.map(|(model, section)| Ok((model, ModelFacts::read(section)?)));

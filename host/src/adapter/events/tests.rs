@@ -293,10 +293,10 @@ fn there_is_an_end_to_blocks() {
     let block = |index: usize| {
         format!(r#"{{"type":"content_block_start","index":{index},"content_block":{{"type":"text","text":""}}}}"#)
     };
-    let many = |line: &dyn Fn(usize) -> String| (0..5000).map(|id| lines(&[&line(id)])).collect::<String>();
+    let many = |line: &dyn Fn(usize) -> String| (0..10_000).map(|id| lines(&[&line(id)])).collect::<String>();
     for (format, stream) in [(OpenAi, many(&call)), (Anthropic, many(&block))] {
         let Some(ErrorKind::Parse(failure)) = hear(format, &stream).1 else { panic!() };
-        assert!(failure.message.contains("more than 4096 blocks"), "{}", failure.message);
+        assert!(failure.message.contains("max_response_mb"), "{}", failure.message);
     }
 }
 
