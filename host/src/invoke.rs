@@ -1,7 +1,7 @@
 //! What all attempts of one invoke share: its clock, its deadline, its trail and its random numbers.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use crate::{
     held::Held,
     provider::Upstream,
     request::Request,
-    telemetry::{Scope, count_attempt},
+    telemetry::{Scope, Trace, TraceParent, count_attempt},
     trail::{Attempt, Outcome},
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Invoke {
     deadline: Option<Instant>,
     /// Whether the caller wants the answer as it comes.
     pub(crate) streamed: bool,
+    /// The trace that providers are told of, if they are.
+    trace: OnceLock<Trace>,
     state: Mutex<State>,
 }
 
@@ -51,7 +53,13 @@ impl Invoke {
         let state = State { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random };
         // A budget past the end of the clock is none.
         let deadline = started.checked_add(budget);
-        Arc::new(Self { started, deadline, streamed, state: Mutex::new(state) })
+        Arc::new(Self { started, deadline, streamed, trace: OnceLock::new(), state: Mutex::new(state) })
+    }
+
+    /// Has providers told that their requests belong to this trace.
+    pub(crate) fn set_trace(&self, trace: Trace) {
+        // It is set where the invoke begins, and only there.
+        let _ = self.trace.set(trace);
     }
 
     /// When the invoke has to be over.
@@ -152,6 +160,16 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
+    /// What the provider is told of it.
+    pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
+        self.invoke.trace.get().map(|trace| trace.attempt(self.index))
+    }
+
+    /// Why nobody waits for its answer any more.
+    pub(crate) fn over(&self) -> ErrorKind {
+        self.invoke.over()
+    }
+
     /// The answer is coming.
     pub(crate) fn commit(&self) {
         if let Some(entry) = self.invoke.state().trail.get_mut(self.index) {

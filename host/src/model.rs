@@ -15,7 +15,7 @@ use crate::{
     request::{Request, Tool},
     response::Response,
     stream::ResponseStream,
-    telemetry::{ModelMeters, Observed},
+    telemetry::{ModelMeters, Observed, Trace, invoke_traced},
 };
 
 /// How long after the deadline a chain may take to say what it was doing.
@@ -145,13 +145,32 @@ impl Model {
             return Err(ErrorKind::Config(Failure::new("", problem)).into());
         }
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
-        let invoke = Invoke::start(budget, self.shared.seed, self.shared.next_call(), streamed);
+        let number = self.shared.next_call();
+        let invoke = Invoke::start(budget, self.shared.seed, number, streamed);
+        let trace = self.trace(&request, number)?;
+        if let Some(trace) = trace {
+            invoke.set_trace(trace);
+        }
         let cancel = CancellationToken::new();
         let dropped = cancel.clone().drop_guard();
         let observed = Observed::begin(&*self.chain, self.meters.clone(), &request, self.shared.config.trace_content);
         let span = observed.span.clone();
+        if let Some(trace) = &trace {
+            invoke_traced(&span, trace);
+        }
         let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel, span };
         Ok((Begun { invoke, observed, dropped }, self.chain.clone().invoke(call)))
+    }
+}
+
+impl Model {
+    /// The trace that providers are told of, if they are.
+    fn trace(&self, request: &Request, number: u64) -> Result<Option<Trace>, Error> {
+        if !self.shared.config.propagate_trace {
+            return Ok(None);
+        }
+        let trace = Trace::of_invoke(self.shared.seed, number, request.options.traceparent.as_deref());
+        trace.map(Some).map_err(|problem| ErrorKind::Config(Failure::new("", problem)).into())
     }
 }
 

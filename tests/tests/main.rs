@@ -28,6 +28,7 @@ mod scene;
 mod streaming;
 mod support;
 mod toolchains;
+mod trace_context;
 mod traceability;
 mod trust;
 mod warnings;

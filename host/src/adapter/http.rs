@@ -9,6 +9,7 @@ use reqwest::{
 };
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 use url::Url;
 
 use super::{
@@ -26,6 +27,7 @@ use crate::{
     error::{ErrorKind, Failure},
     request::Request,
     response::Response,
+    telemetry::TraceParent,
 };
 
 /// Asks one model of one provider.
@@ -137,6 +139,11 @@ impl HttpAdapter {
         if stream {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
         }
+        if let Some(attempt) = TraceParent::current() {
+            let attempt = HeaderValue::try_from(attempt.to_string()).map_err(|error| wrong(error.to_string()))?;
+            headers.insert("traceparent", attempt);
+        }
+        tracing::debug!(target: "arcllm::http", bytes = body.len(), "sends a request");
         let sending = self.client.post(self.endpoint.clone()).headers(headers).body(body).send();
         sending.await.map_err(|error| failure::sending(&self.provider, error))
     }
@@ -147,6 +154,7 @@ impl HttpAdapter {
         attempt: impl Future<Output = Result<T, ErrorKind>> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, ErrorKind>> {
         async move {
+            let attempt = TraceParent::cover(TraceParent::current(), attempt).in_current_span();
             let attempt = AbortOnDropHandle::new(tokio::spawn(attempt));
             attempt.await.unwrap_or_else(|error| {
                 Err(ErrorKind::Other(Failure::new(&self.provider.name, format!("the adapter failed: {error}"))))

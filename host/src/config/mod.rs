@@ -50,6 +50,8 @@ pub struct Config {
     pub deadline: Duration,
     /// `host.trace_content`: whether spans hold the messages.
     pub trace_content: bool,
+    /// `host.propagate_trace`: whether requests tell providers by `traceparent` which trace they belong to.
+    pub propagate_trace: bool,
     /// `[providers.*]`, presets included.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// `[modules.*]`.
@@ -117,6 +119,7 @@ impl Config {
         let order = host.texts("order")?;
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
         let trace_content = host.flag("trace_content")?.unwrap_or(false);
+        let propagate_trace = host.flag("propagate_trace")?.unwrap_or(false);
         host.finish()?;
         let providers = read_providers(root.sections("providers")?, &document, &defaults)?;
         let modules = root.sections("modules")?.into_iter();
@@ -143,6 +146,7 @@ impl Config {
             order,
             deadline,
             trace_content,
+            propagate_trace,
             providers,
             modules,
             document,
