@@ -321,7 +321,7 @@ pub(crate) async fn answers() {
             };
             let peak = since.peak();
             let times = peak.saturating_sub(BESIDES) as f64 / body.len() as f64;
-            println!("{times:5.2} times {:5} KB, {format}: {name}: {ended}", body.len() >> 10);
+            eprintln!("{times:5.2} times {:5} KB, {format}: {name}: {ended}", body.len() >> 10);
             assert!(times <= 6.0, "{name} ({format}) cost {times:.2} times its size");
             if let Err(error) = &result {
                 let expected = matches!(error.kind, ErrorKind::Parse(_) | ErrorKind::Api(_) | ErrorKind::Connection(_));
@@ -329,4 +329,29 @@ pub(crate) async fn answers() {
             }
         }
     }
+}
+
+/// Ten answers of the size that there may be by default, each of the kind that costs most.
+pub(crate) async fn ten_at_once() {
+    const TEN: usize = 10;
+    const DEFAULT: usize = 16;
+    const GIGABYTE: usize = 1_000_000_000;
+    let server = Server::start().await;
+    let model = model("openai", &server, DEFAULT).await;
+    let before = r#"{"detail":[{"msg":""#;
+    let mut body = before.as_bytes().to_vec();
+    body.resize((DEFAULT << 20) - 4, b'a');
+    body.extend_from_slice(br#""}]}"#);
+    server.says(Says::Error, &body.into());
+    let since = Since::now();
+    let calls = (0..TEN).map(|_| {
+        let model = model.clone();
+        tokio::spawn(async move { ask(&model, false).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let error = call.await.unwrap().unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Api(_)), "{error}");
+    }
+    eprintln!("{TEN} at once: {} MB", since.peak() / 1_000_000);
+    assert!(since.peak() < GIGABYTE, "{} bytes", since.peak());
 }

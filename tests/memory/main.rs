@@ -35,4 +35,7 @@ fn memory() {
         hostile::answers().await;
         request::conversations().await;
     });
+    // As many threads as calls, so that all of them can read their answers at the same time.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(10).enable_all().build().unwrap();
+    runtime.block_on(hostile::ten_at_once());
 }

@@ -157,7 +157,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         if event.metadata().target() == "arcllm::http" {
-            let span = context.event_span(event).expect("a request is sent inside of a span");
+            // A request is sent inside of a span.
+            let span = context.event_span(event).unwrap();
             let index = span.extensions().get::<usize>().copied().unwrap();
             self.0.lock().unwrap()[index].requests += 1;
         }

@@ -10,10 +10,15 @@ const READ: usize = 16 * 1024;
 
 /// The text on one line, harmless to a terminal, without the key and cut to 500 characters.
 pub(super) fn clean(text: &str, key: Option<&ApiKey>) -> String {
-    let text = text.trim();
-    let text = text.get(..text.floor_char_boundary(READ)).unwrap_or(text);
+    let text = beginning(text);
     let text = key.map_or_else(|| text.to_owned(), |key| key.redact(text));
     cut(text.chars().map(escape))
+}
+
+/// As much of a text as is looked at, which may be megabytes long.
+pub(super) fn beginning(text: &str) -> &str {
+    let text = text.trim();
+    text.get(..text.floor_char_boundary(READ)).unwrap_or(text)
 }
 
 /// The start of a body, likewise.

@@ -176,9 +176,7 @@ impl Stream {
         };
         let Choice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
         // The first one also tells who answers.
-        if self.root.is_none() {
-            return None;
-        }
+        self.root.as_ref()?;
         self.piece.learn(data, &delta.content);
         Some(delta.content.into_owned())
     }
