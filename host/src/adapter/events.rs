@@ -169,7 +169,12 @@ impl Events {
 
     fn hear_event(&mut self, data: &str) -> Result<(), ErrorKind> {
         match self.listener.hear(data, &mut self.said) {
-            Ok(Heard::More) => Ok(()),
+            Ok(Heard::More) => {
+                if let (Some(length), Some(body)) = (self.piece_length(), &mut self.body) {
+                    body.give_back(data.len().saturating_sub(length));
+                }
+                Ok(())
+            }
             Ok(Heard::Short) => Err(self.adapter.reader().cut_short()),
             Ok(Heard::End) => {
                 let whole = self.listener.body();
@@ -184,6 +189,18 @@ impl Events {
                 self.answer.body = data.into();
                 Err(self.adapter.reader().unreadable(&self.answer, unreadable))
             }
+        }
+    }
+
+    /// The length of what was said, if that is a piece and nothing else.
+    fn piece_length(&self) -> Option<usize> {
+        let length = |event: &Event| match event {
+            Event::Text(piece) | Event::Thinking(piece) | Event::ToolArguments { json: piece, .. } => Some(piece.len()),
+            _ => None,
+        };
+        match self.said.len() {
+            1 => self.said.front().and_then(length),
+            _ => None,
         }
     }
 

@@ -48,7 +48,8 @@ pub struct ProviderConfig {
     pub idle_timeout: Duration,
     /// The most bytes of one event of a streamed answer: `max_event_mb`, in binary megabytes.
     pub max_event_bytes: usize,
-    /// The most bytes of an answer's body, decompressed: `max_response_mb`, in binary megabytes.
+    /// The most bytes of an answer's body, decompressed: `max_response_mb`, in binary megabytes. What stands around the
+    /// pieces of a streamed answer does not count, up to fifteen times as much.
     pub max_response_bytes: usize,
     /// The most tokens of an answer unless the caller says, `defaults.max_tokens` included.
     pub max_tokens: Option<u32>,

@@ -102,11 +102,11 @@ fn messages(messages: &[Message]) -> Json<'_> {
         if blocks.is_empty() {
             continue;
         }
-        if turns.last().is_none_or(|turn| turn.role != role) {
-            turns.push(Turn { role, blocks: Vec::new(), fields: Object::default() });
+        match turns.last_mut() {
+            Some(turn) if turn.role == role => turn.blocks.extend(blocks),
+            _ => turns.push(Turn { role, blocks, fields: Object::default() }),
         }
         if let Some(turn) = turns.last_mut() {
-            turn.blocks.extend(blocks);
             turn.fields.apply(&message.extensions, VENDOR);
         }
     }
