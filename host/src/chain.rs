@@ -24,24 +24,31 @@ pub(crate) struct SwitchedOn {
     pub(crate) settings: Map<String, Value>,
 }
 
-/// The modules of a chain from some place on, outermost first. All places of a chain share one list.
+/// The modules of a chain from some place on, outermost first. Places share what stands inside of them. None knows its own
+/// module, so that an instance, by way of the calls that it serves, never holds itself.
 #[derive(Clone)]
 pub(crate) struct Links {
-    all: Arc<[Arc<Link>]>,
-    from: usize,
+    outermost: Option<Arc<Stop>>,
     /// Where the chain was loaded. What its modules load later has its connections there, too.
     runtime: Handle,
+}
+
+struct Stop {
+    link: Arc<Link>,
+    inside: Option<Arc<Stop>>,
 }
 
 impl Links {
     /// All modules of a chain that is loaded in this Tokio runtime.
     pub(crate) fn new(all: Vec<Arc<Link>>, runtime: Handle) -> Self {
-        Self { all: all.into(), from: 0, runtime }
+        let around = |inside, link| Some(Arc::new(Stop { link, inside }));
+        Self { outermost: all.into_iter().rev().fold(None, around), runtime }
     }
 
     /// The outermost module, and those inside of it.
     fn split_first(&self) -> Option<(&Arc<Link>, Self)> {
-        Some((self.all.get(self.from)?, Self { from: self.from + 1, ..self.clone() }))
+        let Stop { link, inside } = self.outermost.as_deref()?;
+        Some((link, Self { outermost: inside.clone(), runtime: self.runtime.clone() }))
     }
 }
 
@@ -146,7 +153,34 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Config, host::Host};
+    use crate::{
+        config::{Config, OnTrap},
+        host::Host,
+        link::Current,
+        runtime::Origin,
+    };
+
+    /// It would wait for itself where the last call of an instance drops it.
+    #[tokio::test]
+    async fn a_place_does_not_hold_its_own_module() {
+        let config = "providers.ollama.default_model = \"m\"\nproviders.vllm.default_model = \"m\"";
+        let host = Host::builder().config(Config::parse(config, None).unwrap()).build().unwrap();
+        let upstream = |name: &str| Arc::new(host.shared.upstream(name, None).unwrap());
+        let link = |name: &str| {
+            let current = Current::Removed { origin: Origin::BuiltIn, on_trap: OnTrap::Fail };
+            Arc::new(Link::new(name, Map::new(), None, current))
+        };
+        let all = vec![link("outer"), link("own"), link("inner")];
+        let held: Vec<Weak<Link>> = all.iter().map(Arc::downgrade).collect();
+        let links = Links::new(all, Handle::current());
+        let inside = links.split_first().unwrap().1.split_first().unwrap().1;
+        let own_time = crate::telemetry::own_time(&"own".into());
+        let place = place(&Arc::downgrade(&host.shared), "own".into(), own_time, upstream("ollama"), inside);
+        drop(links);
+        place.loader.load("vllm").unwrap();
+        let is_held: Vec<bool> = held.iter().map(|link| link.strong_count() > 0).collect();
+        assert_eq!(is_held, [false, false, true]);
+    }
 
     #[tokio::test]
     async fn what_a_module_loads_is_made_once() {
