@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use crate::{
     access::KeyRing,
     adapter::{Adapter, HttpAdapter, resolver},
-    chain::{SwitchedOn, wrap},
+    chain::{Links, SwitchedOn, wrap},
     clock::{self, Clock},
     config::{Config, ConfigError, Overrides, suggest},
     link::{Current, Link},
@@ -27,6 +27,7 @@ use crate::{
     runtime::Pool,
     state_store::{MemoryStore, StateStore},
     telemetry::ModelMeters,
+    upstreams::Upstreams,
     watch::Watching,
 };
 
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     adapters: HashMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) keys: KeyRing,
+    pub(crate) upstreams: Upstreams,
     pub(crate) seed: u64,
     pub(crate) clock: Clock,
     pub(crate) state_store: Arc<dyn StateStore>,
@@ -188,6 +190,7 @@ impl HostBuilder {
             config,
             adapters: self.adapters,
             keys: self.keys,
+            upstreams: Upstreams::default(),
             seed,
             clock: self.clock.unwrap_or_else(clock::system),
             state_store: self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process())),
@@ -239,9 +242,8 @@ impl Host {
     ///
     /// Names the file, the key and what would be right. Nothing is sent.
     pub async fn load_model(&self, provider: &str, overrides: Overrides) -> Result<Model, ConfigError> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(ConfigError::new("a model is loaded and invoked inside of a Tokio runtime"));
-        }
+        let outside = |_| ConfigError::new("a model is loaded and invoked inside of a Tokio runtime");
+        let runtime = tokio::runtime::Handle::try_current().map_err(outside)?;
         self.shared.check_access(provider, &overrides).await?;
         let upstream = self.shared.upstream(provider, overrides.model.as_deref())?;
         let links = loop {
@@ -253,7 +255,8 @@ impl Host {
         };
         self.shared.modules_off.get_or_try_init(|| self.shared.check_modules_off()).await?;
         let modules = links.iter().map(|link| link.module.clone()).collect();
-        let chain = wrap(&self.shared, &links, Arc::new(upstream));
+        self.shared.make_ready(&links);
+        let chain = wrap(&Arc::downgrade(&self.shared), &Links::new(links, runtime), Arc::new(upstream));
         let meters = Arc::new(ModelMeters::new(&*chain));
         Ok(Model { chain, modules, meters, shared: self.shared.clone() })
     }
@@ -264,8 +267,8 @@ impl Shared {
         self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The end of a chain: this provider's adapter. Only here is its key looked for.
-    pub(crate) fn upstream(&self, name: &str, model: Option<&str>) -> Result<Upstream, ConfigError> {
+    /// Makes the end of a chain: this provider's adapter. Only here is its key looked for.
+    pub(crate) fn make_upstream(&self, name: &str, model: Option<&str>) -> Result<Upstream, ConfigError> {
         let model = self.model_of(name, model)?;
         if let Some((_, adapter)) = self.adapters.get(name) {
             return Ok(Upstream { provider: name.to_owned(), model, adapter: adapter.clone(), loaded_by: None });

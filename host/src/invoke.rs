@@ -19,7 +19,7 @@ use crate::{
     plain::{self, WORD},
     provider::Upstream,
     request::Request,
-    telemetry::{Scope, count_attempt, count_failure},
+    telemetry::{Scope, Trace, TraceParent, count_attempt, count_failure},
     trail::{Attempt, Outcome},
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct Invoke {
     exceeded: OnceLock<Box<ErrorKind>>,
     /// The caller, who is told of that.
     caller: AtomicWaker,
+    /// The trace that providers are told of, if they are.
+    trace: OnceLock<Trace>,
     state: Mutex<State>,
 }
 
@@ -66,8 +68,8 @@ impl Invoke {
         let state = State { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random, unavailable: None };
         // A budget past the end of the clock is none.
         let deadline = started.checked_add(budget);
-        let (exceeded, caller) = Default::default();
-        Arc::new(Self { started, deadline, streamed, max_attempts, exceeded, caller, state: Mutex::new(state) })
+        let (exceeded, caller, trace) = Default::default();
+        Arc::new(Self { started, deadline, streamed, max_attempts, exceeded, caller, trace, state: Mutex::new(state) })
     }
 
     /// Why the invoke is over, if a module has asked for more attempts than there may be.
@@ -100,6 +102,12 @@ impl Invoke {
         });
         self.caller.wake();
         (**error).clone()
+    }
+
+    /// Has providers told that their requests belong to this trace.
+    pub(crate) fn set_trace(&self, trace: Trace) {
+        // It is set where the invoke begins, and only there.
+        let _ = self.trace.set(trace);
     }
 
     /// When the invoke has to be over.
@@ -244,6 +252,16 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
+    /// What the provider is told of it.
+    pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
+        self.invoke.trace.get().map(|trace| trace.attempt(self.index))
+    }
+
+    /// Why nobody waits for its answer any more.
+    pub(crate) fn over(&self) -> ErrorKind {
+        self.invoke.over()
+    }
+
     /// The answer is coming.
     pub(crate) fn commit(&self) {
         if let Some(entry) = self.invoke.state().trail.get_mut(self.index) {

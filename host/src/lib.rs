@@ -48,7 +48,9 @@
 //! one span `attempt` for each request sent; all with the target `arcllm`. Their fields are named by [OpenTelemetry's
 //! conventions for generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/): `gen_ai.request.model`,
 //! `gen_ai.usage.input_tokens`, `error.type` and so on; `otel.name` and `otel.kind` are for `tracing-opentelemetry`.
-//! Messages are in them only where `host.trace_content` is set, keys never.
+//! Messages are in them only where `host.trace_content` is set, keys never. Where `host.propagate_trace` is set, requests
+//! have a `traceparent` ([W3C Trace Context](https://www.w3.org/TR/trace-context/)), and `trace_id` and `span_id` are what
+//! it says.
 //!
 //! What is counted goes to the recorder of [`metrics`], which is installed before models are loaded:
 //!
@@ -108,6 +110,7 @@ mod stream;
 mod telemetry;
 mod timer;
 mod trail;
+mod upstreams;
 mod warnings;
 mod watch;
 

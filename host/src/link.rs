@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use metrics::Histogram;
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
 use crate::{
     config::OnTrap,
     runtime::{Origin, Pool},
+    telemetry,
 };
 
 /// A module as one load has it.
@@ -20,6 +22,8 @@ pub(crate) struct Link {
     pub(crate) asked: Option<Value>,
     /// Where it was loaded, and its instances run.
     pub(crate) runtime: Handle,
+    /// The time that the module spends itself.
+    pub(crate) own_time: Histogram,
     now: ArcSwap<Current>,
 }
 
@@ -35,7 +39,8 @@ pub(crate) enum Current {
 impl Link {
     /// A link that is loaded in this Tokio runtime and whose calls run on this.
     pub(crate) fn new(module: &str, settings: Map<String, Value>, asked: Option<Value>, current: Current) -> Self {
-        Self { module: module.into(), settings, asked, runtime: Handle::current(), now: ArcSwap::from_pointee(current) }
+        let (module, now) = (module.into(), ArcSwap::from_pointee(current));
+        Self { own_time: telemetry::own_time(&module), module, settings, asked, runtime: Handle::current(), now }
     }
 
     /// What a call that begins now runs on. Neither locks nor waits.

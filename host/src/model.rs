@@ -16,7 +16,7 @@ use crate::{
     reserved,
     response::Response,
     stream::ResponseStream,
-    telemetry::{ModelMeters, Observed},
+    telemetry::{ModelMeters, Observed, Trace, invoke_traced},
 };
 
 /// How long after the deadline a chain may take to say what it was doing.
@@ -149,14 +149,32 @@ impl Model {
         }
         reserved::check(&request).map_err(|reserved| Error::from(reserved.usage()))?;
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
-        let max_attempts = self.shared.config.max_attempts;
-        let invoke = Invoke::start(budget, max_attempts, self.shared.seed, self.shared.next_call(), streamed);
+        let (max_attempts, number) = (self.shared.config.max_attempts, self.shared.next_call());
+        let invoke = Invoke::start(budget, max_attempts, self.shared.seed, number, streamed);
+        let trace = self.trace(&request, number)?;
+        if let Some(trace) = trace {
+            invoke.set_trace(trace);
+        }
         let cancel = Cancel::default();
         let dropped = cancel.on_drop();
         let observed = Observed::begin(&*self.chain, self.meters.clone(), &request, self.shared.config.trace_content);
         let span = observed.span.clone();
+        if let Some(trace) = &trace {
+            invoke_traced(&span, trace);
+        }
         let call = Call { request, invoke: invoke.clone(), asked_by: None, held: self.chain.hold(), cancel, span };
         Ok((Begun { invoke, observed, dropped }, self.chain.clone().invoke(call)))
+    }
+}
+
+impl Model {
+    /// The trace that providers are told of, if they are.
+    fn trace(&self, request: &Request, number: u64) -> Result<Option<Trace>, Error> {
+        if !self.shared.config.propagate_trace {
+            return Ok(None);
+        }
+        let trace = Trace::of_invoke(self.shared.seed, number, request.options.traceparent.as_deref());
+        trace.map(Some).map_err(|problem| ErrorKind::Config(Failure::new("", problem)).into())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     held::Held,
     invoke::{Begun, Call},
     response::Response,
-    telemetry::{Scope, attempt_ended, attempt_span},
+    telemetry::{Scope, TraceParent, attempt_ended, attempt_span, attempt_traced},
 };
 
 /// One stop of a chain.
@@ -42,6 +42,7 @@ pub(crate) trait Provider: Send + Sync {
 }
 
 /// The end of the chain: makes one attempt through an adapter, within the deadline, and notes it in the trail.
+#[derive(Clone)]
 pub(crate) struct Upstream {
     pub(crate) provider: String,
     pub(crate) model: String,
@@ -77,10 +78,10 @@ impl Provider for Upstream {
                 return Err(ErrorKind::DeadlineExceeded);
             }
             let attempt = Attempt {
-                begun: call.invoke.begin(&self, call.asked_by.as_ref())?,
+                begun: Some(call.invoke.begin(&self, call.asked_by.as_ref())?),
                 span: attempt_span(&call.span, &self, call.asked_by.as_deref()),
             };
-            let mut answering = pin!(self.attempt(&call));
+            let mut answering = pin!(TraceParent::cover(attempt.traced(), self.attempt(&call)));
             let answer = poll_fn(|context| {
                 let _entered = attempt.span.enter();
                 answering.as_mut().poll(context)
@@ -118,7 +119,7 @@ impl Upstream {
 
     /// An answer that is coming, which ends the attempt when it has come or is given up.
     fn watch(&self, attempt: Attempt, head: Box<Response>, events: EventStream) -> Answer {
-        attempt.begun.commit();
+        attempt.commit();
         let events = AssertUnwindSafe(events).catch_unwind();
         let watched = Watched { events, attempt: Some(attempt), provider: self.provider.clone() };
         Answer::Stream { head, events: watched.boxed() }
@@ -129,16 +130,40 @@ fn panicked(provider: &str) -> ErrorKind {
     ErrorKind::Other(Failure::new(provider, "the adapter panicked"))
 }
 
-/// An attempt under way, as the trail and an observer have it.
+/// An attempt under way, as the trail and an observer have it. Dropped before its end, it was cut short.
 struct Attempt {
-    begun: Begun,
+    /// Absent once it has ended.
+    begun: Option<Begun>,
     span: Scope,
 }
 
 impl Attempt {
-    fn end(self, result: Result<&Response, &ErrorKind>) {
+    /// What the provider is told of it, which its span tells too.
+    fn traced(&self) -> Option<TraceParent> {
+        let parent = self.begun.as_ref()?.trace_parent()?;
+        attempt_traced(&self.span, &parent);
+        Some(parent)
+    }
+
+    fn commit(&self) {
+        if let Some(begun) = &self.begun {
+            begun.commit();
+        }
+    }
+
+    fn end(mut self, result: Result<&Response, &ErrorKind>) {
         attempt_ended(&self.span, result);
-        self.begun.end(result.map(|_| ()));
+        if let Some(begun) = self.begun.take() {
+            begun.end(result.map(|_| ()));
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(begun) = &self.begun {
+            attempt_ended(&self.span, Err(&begun.over()));
+        }
     }
 }
 

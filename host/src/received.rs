@@ -1,7 +1,9 @@
 //! What has arrived of a streamed answer, put together from its events.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use crate::{
-    content::{ContentBlock, Thinking},
+    content::{ContentBlock, Text, Thinking},
     event::Event,
     message::Extensions,
 };
@@ -10,57 +12,94 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     content: Vec<ContentBlock>,
-    /// Blocks that have begun: in an answer the order in which blocks end is that in which they began, but for tool calls
+    /// Blocks that have begun, by when they did.
+    begun: BTreeMap<u64, Piece>,
+    /// How many have begun.
+    count: u64,
+    /// Which of them are texts: in an answer the order in which blocks end is that in which they began, but for tool calls
     /// that come side by side.
-    begun: Vec<Piece>,
+    texts: VecDeque<u64>,
+    thinking: VecDeque<u64>,
+    /// Which are tool calls, by their index.
+    tools: BTreeMap<usize, u64>,
 }
 
 #[derive(Debug)]
 enum Piece {
     Text(String),
     Thinking(String),
-    Tool { index: usize, id: String, name: String, json: String },
+    Tool { id: String, name: String, json: String },
 }
 
 impl Received {
     /// Takes note of an event. Its end is of no use here: whoever has that has all.
     pub(crate) fn add(&mut self, event: &Event) {
         match event {
-            Event::Text(text) => match self.begun.last_mut() {
-                Some(Piece::Text(before)) => before.push_str(text),
-                _ => self.begun.push(Piece::Text(text.clone())),
-            },
-            Event::Thinking(text) => match self.begun.last_mut() {
-                Some(Piece::Thinking(before)) => before.push_str(text),
-                _ => self.begun.push(Piece::Thinking(text.clone())),
-            },
+            Event::Text(text) => self.add_text(text),
+            Event::Thinking(text) => self.add_thinking(text),
             Event::ToolUseStart { index, id, name } => {
                 let (id, name, json) = (id.clone(), name.clone(), String::new());
-                self.begun.push(Piece::Tool { index: *index, id, name, json });
+                let at = self.begin(Piece::Tool { id, name, json });
+                self.tools.insert(*index, at);
             }
             Event::ToolArguments { index, json } => {
-                let of = |piece: &&mut Piece| matches!(piece, Piece::Tool { index: at, .. } if at == index);
-                if let Some(Piece::Tool { json: before, .. }) = self.begun.iter_mut().find(of) {
+                let piece = self.tools.get(index).and_then(|at| self.begun.get_mut(at));
+                if let Some(Piece::Tool { json: before, .. }) = piece {
                     before.push_str(json);
                 }
             }
             Event::ToolUseEnd { index, call } => {
-                self.forget(|piece| matches!(piece, Piece::Tool { index: at, .. } if at == index));
+                self.tools.remove(index).map(|at| self.begun.remove(&at));
                 self.content.push(ContentBlock::ToolUse(call.clone()));
             }
-            Event::Block(block) => {
-                match block {
-                    ContentBlock::Text(_) => self.forget(|piece| matches!(piece, Piece::Text(_))),
-                    ContentBlock::Thinking(_) => self.forget(|piece| matches!(piece, Piece::Thinking(_))),
-                    partial if partial.is_partial_tool_use() => {
-                        self.forget(|piece| matches!(piece, Piece::Tool { .. }));
-                    }
-                    _ => {}
-                }
-                self.content.push(block.clone());
-            }
+            Event::Block(block) => self.add_block(block),
             Event::Usage(_) | Event::End(_) => {}
         }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        match self.begun.last_entry().map(|last| last.into_mut()) {
+            Some(Piece::Text(before)) => before.push_str(text),
+            _ => {
+                let at = self.begin(Piece::Text(text.to_owned()));
+                self.texts.push_back(at);
+            }
+        }
+    }
+
+    fn add_thinking(&mut self, text: &str) {
+        match self.begun.last_entry().map(|last| last.into_mut()) {
+            Some(Piece::Thinking(before)) => before.push_str(text),
+            _ => {
+                let at = self.begin(Piece::Thinking(text.to_owned()));
+                self.thinking.push_back(at);
+            }
+        }
+    }
+
+    fn begin(&mut self, piece: Piece) -> u64 {
+        self.count += 1;
+        self.begun.insert(self.count, piece);
+        self.count
+    }
+
+    /// A block that is whole stands in the place of its pieces.
+    fn add_block(&mut self, block: &ContentBlock) {
+        let began = match block {
+            ContentBlock::Text(_) => self.texts.pop_front(),
+            ContentBlock::Thinking(_) => self.thinking.pop_front(),
+            partial if partial.is_partial_tool_use() => self.tools.pop_first().map(|(_, at)| at),
+            _ => None,
+        };
+        let piece = began.and_then(|at| self.begun.remove(&at));
+        self.content.push(match (piece, block) {
+            // All of it has come in pieces: a long text is not there twice.
+            (Some(Piece::Text(mut text)), ContentBlock::Text(whole)) if text == whole.text => {
+                text.shrink_to_fit();
+                ContentBlock::Text(Text { text, extensions: whole.extensions.clone() })
+            }
+            (_, block) => block.clone(),
+        });
     }
 
     /// The blocks that are whole, and the beginnings of those that are not. A tool call that is not whole is no tool
@@ -72,16 +111,10 @@ impl Received {
                 let (signature, redacted, extensions) = (None, None, Extensions::new());
                 ContentBlock::Thinking(Thinking { text, signature, redacted, extensions })
             }
-            Piece::Tool { id, name, json, .. } => ContentBlock::partial_tool_use(&id, &name, &json),
+            Piece::Tool { id, name, json } => ContentBlock::partial_tool_use(&id, &name, &json),
         };
-        let begun = self.begun.into_iter().map(partial);
+        let begun = self.begun.into_values().map(partial);
         self.content.into_iter().chain(begun).collect()
-    }
-
-    fn forget(&mut self, is_it: impl Fn(&Piece) -> bool) {
-        if let Some(at) = self.begun.iter().position(is_it) {
-            self.begun.remove(at);
-        }
     }
 }
 

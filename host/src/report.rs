@@ -4,10 +4,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::runtime::Handle;
 
 use crate::{
     cancel::Cancel,
-    chain::place,
+    chain::{Links, place},
     config::{Config, ConfigError, ModuleConfig, Overrides, Sandbox},
     find::is_name,
     held::Held,
@@ -19,7 +20,7 @@ use crate::{
     prepare::Prepared,
     runtime::{Hop, Origin, Probe, Streams},
     state_store::MemoryStore,
-    telemetry::Scope,
+    telemetry::{Scope, own_time},
 };
 
 /// The most time that a component which is inspected has to describe itself.
@@ -121,8 +122,10 @@ impl Host {
         let prepared = self.shared.prepare(module).await?;
         let mut instance = self.shared.configured(module, &prepared, &settings, None).await?;
         let inner = Arc::new(self.shared.upstream(provider, None)?);
+        let name: Arc<str> = module.into();
+        let own_time = own_time(&name);
         let hop = Hop::new(
-            place(&self.shared, module.into(), inner, &[]),
+            place(&Arc::downgrade(&self.shared), name, own_time, inner, Links::new(Vec::new(), Handle::current())),
             Invoke::start(self.shared.config.deadline, self.shared.config.max_attempts, self.shared.seed, 0, false),
             Held::default(),
             false,

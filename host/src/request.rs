@@ -148,6 +148,10 @@ pub struct Options {
     /// `deadline_seconds` in JSON.
     #[serde(rename = "deadline_seconds", with = "seconds::option", skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Duration>,
+    /// The caller's place in a trace, as the header of [W3C Trace Context](https://www.w3.org/TR/trace-context/) has it:
+    /// requests belong to that trace instead of one of their own, where `host.propagate_trace` is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// The caller's own labels, for modules; never sent upstream.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,

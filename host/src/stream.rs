@@ -56,7 +56,8 @@ pub struct ResponseStream {
     running: Option<Running>,
     /// Why the call could not begin.
     failed: Option<Error>,
-    received: Received,
+    /// Apart, since an agent may hold many streams that have not begun.
+    received: Box<Received>,
 }
 
 /// A call, and where its events come from.
@@ -79,11 +80,11 @@ impl ResponseStream {
         let Begun { invoke, observed, dropped } = begun;
         let late = late(invoke.clone(), dropped).boxed();
         let running = Running { invoke, observed, source: Source::Asking(asking, late), unchecked: 0 };
-        Self { running: Some(running), failed: None, received: Received::default() }
+        Self { running: Some(running), failed: None, received: Box::default() }
     }
 
     pub(crate) fn failed(error: Error) -> Self {
-        Self { running: None, failed: Some(error), received: Received::default() }
+        Self { running: None, failed: Some(error), received: Box::default() }
     }
 
     /// The whole answer, as [`Model::invoke`](crate::Model::invoke) gives it.

@@ -617,7 +617,7 @@ async fn a_request_that_is_none() {
         format!("{{\"messages\": [{{\"role\": \"user\", \"content\": \"\"}}], \"options\": {options}}}")
     };
     assert_snapshot!(request(&options("{\"temprature\": 1}")).await, @r#"
-    error: request.json: is no request: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `stop`, `tool_choice`, `seed`, `deadline_seconds`, `metadata`, `extensions` at line 1 column 72
+    error: request.json: is no request: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `stop`, `tool_choice`, `seed`, `deadline_seconds`, `traceparent`, `metadata`, `extensions` at line 1 column 72
       help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request(&options("{\"deadline_seconds\": -1}")).await, @r#"

@@ -34,6 +34,7 @@ mod sharing;
 mod streaming;
 mod support;
 mod toolchains;
+mod trace_context;
 mod traceability;
 mod trust;
 mod untrusted;

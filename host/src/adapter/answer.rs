@@ -11,6 +11,7 @@ use super::{
     format::{Decoded, Format, Unreadable},
     hint,
     secrets::Secrets,
+    tree::{self, Keep, Room, Unfit},
 };
 use crate::{
     error::{ApiError, ErrorKind, Failure},
@@ -36,29 +37,39 @@ pub(super) struct Reader<'a> {
     pub model: &'a str,
     /// What is not to be seen of what was sent.
     pub key: Option<&'a Secrets>,
+    /// The most bytes of a body.
+    pub max_response_bytes: usize,
 }
 
 impl Reader<'_> {
     /// What the answer means.
     pub(super) fn read(&self, answer: &HttpAnswer) -> Result<Response, ErrorKind> {
         if !answer.status.is_success() {
-            let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+            let body = tree::read(&answer.body, &Keep::All, &self.room()).unwrap_or(Value::Null);
             return Err(self.api_error(answer, answer.status, &body));
         }
         if let Some(flaw) = &answer.flaw {
             return Err(self.parse_error(answer, flaw));
         }
-        let body: Value = match serde_json::from_slice(&answer.body) {
+        let body = match tree::read(&answer.body, self.format.keeps(), &self.room()) {
             Ok(body) => body,
-            Err(error) if error.is_eof() && !answer.framed => return Err(self.cut_short()),
-            Err(error) => return Err(self.parse_error(answer, &format!("the body is not JSON: {error}"))),
+            Err(Unfit::NotJson(error)) if error.is_eof() && !answer.framed => return Err(self.cut_short()),
+            Err(Unfit::NotJson(error)) => {
+                return Err(self.parse_error(answer, &format!("the body is not JSON: {error}")));
+            }
+            Err(Unfit::TooLarge(malformed)) => return Err(self.parse_error(answer, &malformed.0)),
         };
         self.read_body(answer, &body)
     }
 
+    /// Room for the JSON of one answer.
+    pub(super) fn room(&self) -> Room {
+        Room::new(self.max_response_bytes)
+    }
+
     /// What a body with a 2xx status means.
     pub(super) fn read_body(&self, answer: &HttpAnswer, body: &Value) -> Result<Response, ErrorKind> {
-        match self.format.decode(body) {
+        match self.format.decode(body, &self.room()) {
             Ok(decoded) => Ok(self.response(answer, body, decoded)),
             Err(unreadable) => Err(self.unreadable(answer, unreadable)),
         }

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::{excerpt::clean, secrets::Secrets};
+use super::{
+    excerpt::{beginning, clean},
+    secrets::Secrets,
+};
 use crate::message::Extensions;
 
 /// The provider's own message, wherever it stands.
@@ -20,7 +23,7 @@ fn first(body: &Value) -> &Value {
 
 fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::String(text) => Some(beginning(text).to_owned()).filter(|text| !text.is_empty()),
         Value::Array(problems) => {
             let problems: Vec<String> = problems.iter().filter_map(problem).collect();
             Some(problems.join("; ")).filter(|text| !text.is_empty())
@@ -33,9 +36,9 @@ fn text(value: &Value) -> Option<String> {
 /// One entry of the list that FastAPI makes of a request it refuses: where, and what.
 fn problem(problem: &Value) -> Option<String> {
     if let Value::String(text) = problem {
-        return Some(text.clone());
+        return Some(beginning(text).to_owned());
     }
-    let what = problem.get("msg").or_else(|| problem.get("message"))?.as_str()?;
+    let what = beginning(problem.get("msg").or_else(|| problem.get("message"))?.as_str()?);
     let step = |step: &Value| step.as_str().map_or_else(|| step.to_string(), str::to_owned);
     match problem.get("loc").and_then(Value::as_array) {
         Some(steps) => Some(format!("{}: {what}", steps.iter().map(step).collect::<Vec<_>>().join("."))),

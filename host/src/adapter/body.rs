@@ -12,6 +12,9 @@ use futures::{StreamExt as _, stream::BoxStream};
 use super::{answer::HttpAnswer, failure, http::HttpAdapter};
 use crate::error::ErrorKind;
 
+/// How many times as long as what it says a streamed answer may be.
+const AROUND: usize = 15;
+
 /// A body, decompressed.
 pub(super) struct Body {
     chunks: BoxStream<'static, reqwest::Result<Bytes>>,
@@ -20,6 +23,8 @@ pub(super) struct Body {
     begins: Bytes,
     /// How many more bytes there may be.
     room: usize,
+    /// How many of those that came may be given back.
+    returnable: usize,
     /// Why there is no more of it, where that is known.
     ended: Option<Result<(), Flaw>>,
 }
@@ -39,7 +44,9 @@ impl Body {
 
     /// A body that comes in these chunks.
     pub(super) fn of(chunks: BoxStream<'static, reqwest::Result<Bytes>>, adapter: Arc<HttpAdapter>) -> Self {
-        Self { chunks, room: adapter.provider.max_response_bytes, adapter, begins: Bytes::new(), ended: None }
+        let room = adapter.provider.max_response_bytes;
+        let returnable = room.saturating_mul(AROUND);
+        Self { chunks, room, returnable, adapter, begins: Bytes::new(), ended: None }
     }
 
     /// What it begins with: nothing only if it says nothing. White space before it says nothing in either format, and some
@@ -66,6 +73,14 @@ impl Body {
             Some(end) => Poll::Ready(end.map(|()| None)),
             None => self.poll_more(context),
         }
+    }
+
+    /// Gives back bytes that count for nothing: what stands around a piece of a streamed answer may be a hundred times as
+    /// long, and is not kept. An answer that never ends has an end all the same.
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.returnable);
+        self.returnable -= bytes;
+        self.room = self.room.saturating_add(bytes);
     }
 
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Flaw>> {

@@ -61,6 +61,13 @@ pub(super) fn client(base_url: &Url, connect_timeout: Duration) -> Result<Client
     Ok(client)
 }
 
+/// Whether there is a client with this limit, which a test has for itself.
+#[cfg(test)]
+pub(crate) fn has_client(connect_timeout: Duration) -> bool {
+    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.clients.keys().any(|kind| kind.connect_timeout == connect_timeout)
+}
+
 impl Shared {
     fn tls(&mut self) -> Result<ClientConfig, String> {
         if let Some(tls) = &self.tls {

@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use sse_core::{SseDecoder, SseEvent};
+use sse_core::{MessageEvent, SseDecoder, SseEvent};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
     body::{Body, Flaw},
     failure,
     format::{Heard, Listen},
+    garbled::Garbled,
     http::HttpAdapter,
 };
 use crate::{answer::Answer, error::ErrorKind, event::Event, response::Response, timer::Timer};
@@ -35,6 +36,9 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// its connections at the same time.
 const SECOND_LOOK: Duration = Duration::from_millis(10);
 
+/// From how many bytes on an event is large: none that is a piece of an answer.
+const LARGE: usize = 64 * 1024;
+
 /// What an answer says, as it comes.
 pub(super) struct Events {
     adapter: Arc<HttpAdapter>,
@@ -45,6 +49,7 @@ pub(super) struct Events {
     /// What has come of it, and was not read.
     chunk: Bytes,
     decoder: SseDecoder,
+    garbled: Garbled,
     listener: Box<dyn Listen>,
     /// What was said, and not handed on.
     said: VecDeque<Event>,
@@ -64,14 +69,14 @@ struct Quiet {
 
 impl Events {
     pub(super) fn new(adapter: Arc<HttpAdapter>, answer: HttpAnswer, body: Body) -> Self {
-        let limit = NonZeroUsize::new(adapter.provider.max_event_bytes).unwrap_or(NonZeroUsize::MIN);
         Self {
-            listener: adapter.format().listen(),
-            adapter,
+            listener: adapter.format().listen(adapter.reader().room()),
             answer,
             body: Some(body),
             chunk: Bytes::new(),
-            decoder: SseDecoder::with_limit(limit),
+            decoder: decoder(&adapter),
+            garbled: Garbled::default(),
+            adapter,
             said: VecDeque::new(),
             failed: None,
             quiet: Quiet::default(),
@@ -124,7 +129,13 @@ impl Events {
                 *since = Instant::now();
             }
             match more {
-                Ok(Some(chunk)) => self.chunk = chunk,
+                Ok(Some(chunk)) => {
+                    if self.garbled.exceeds(&chunk) {
+                        let what = "the events are not UTF-8";
+                        return Poll::Ready(Err(self.adapter.reader().parse_error(&self.answer, what)));
+                    }
+                    self.chunk = chunk;
+                }
                 Ok(None) => return Poll::Ready(self.hear_the_last()),
                 Err(Flaw::Broken(error)) => return Poll::Ready(Err(error)),
                 Err(Flaw::Unreadable(flaw)) => {
@@ -138,7 +149,14 @@ impl Events {
     fn hear(&mut self) -> Result<bool, ErrorKind> {
         while let Some(event) = self.decoder.next(&mut self.chunk) {
             match event {
-                Ok(SseEvent::Message(message)) => self.hear_event(&message.data)?,
+                Ok(SseEvent::Message(MessageEvent { mut data, .. })) => {
+                    if data.capacity() > LARGE {
+                        // The decoder has made room for as much again.
+                        self.decoder = decoder(&self.adapter);
+                        data.shrink_to_fit();
+                    }
+                    self.hear_event(&data)?;
+                }
                 Ok(SseEvent::Retry(_)) => {}
                 Err(_) => return Err(self.adapter.reader().parse_error(&self.answer, &self.too_long())),
             }
@@ -151,7 +169,12 @@ impl Events {
 
     fn hear_event(&mut self, data: &str) -> Result<(), ErrorKind> {
         match self.listener.hear(data, &mut self.said) {
-            Ok(Heard::More) => Ok(()),
+            Ok(Heard::More) => {
+                if let (Some(length), Some(body)) = (self.piece_length(), &mut self.body) {
+                    body.give_back(data.len().saturating_sub(length));
+                }
+                Ok(())
+            }
             Ok(Heard::Short) => Err(self.adapter.reader().cut_short()),
             Ok(Heard::End) => {
                 let whole = self.listener.body();
@@ -166,6 +189,18 @@ impl Events {
                 self.answer.body = data.into();
                 Err(self.adapter.reader().unreadable(&self.answer, unreadable))
             }
+        }
+    }
+
+    /// The length of what was said, if that is a piece and nothing else.
+    fn piece_length(&self) -> Option<usize> {
+        let length = |event: &Event| match event {
+            Event::Text(piece) | Event::Thinking(piece) | Event::ToolArguments { json: piece, .. } => Some(piece.len()),
+            _ => None,
+        };
+        match self.said.len() {
+            1 => self.said.front().and_then(length),
+            _ => None,
         }
     }
 
@@ -223,6 +258,10 @@ impl Quiet {
             timer.reset(Instant::now() + left);
         }
     }
+}
+
+fn decoder(adapter: &HttpAdapter) -> SseDecoder {
+    SseDecoder::with_limit(NonZeroUsize::new(adapter.provider.max_event_bytes).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// Reads a body to its end, which an answer that is whole has reached but for a few bytes.

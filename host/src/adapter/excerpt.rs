@@ -6,17 +6,24 @@ use crate::plain;
 /// The most characters of a stranger's text in a message.
 const LONGEST: usize = 500;
 
+/// How many bytes of it are looked at: more than enough for as many characters and a key that begins among them.
+const READ: usize = 16 * 1024;
+
 /// The text on one line, harmless to a terminal, without secrets and cut to 500 characters.
 pub(super) fn clean(text: &str, key: Option<&Secrets>) -> String {
-    let text = text.trim();
+    let text = beginning(text);
     let text = key.map_or_else(|| text.to_owned(), |key| key.redact(text));
     plain::line(&text, LONGEST).into_owned()
 }
 
+/// As much of a text as is looked at, which may be megabytes long.
+pub(super) fn beginning(text: &str) -> &str {
+    let text = text.trim();
+    text.get(..text.floor_char_boundary(READ)).unwrap_or(text)
+}
+
 /// The start of a body, likewise.
 pub(super) fn excerpt(body: &[u8], key: Option<&Secrets>) -> String {
-    // More than enough for 500 characters and a key that begins among them.
-    const READ: usize = 16 * 1024;
     let body = body.trim_ascii();
     clean(&String::from_utf8_lossy(body.get(..READ).unwrap_or(body)), key)
 }

@@ -3,10 +3,16 @@
 use std::collections::VecDeque;
 
 use reqwest::header::HeaderMap;
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 use url::Url;
 
-use super::{ApiKey, anthropic::Anthropic, json::Malformed, openai::OpenAi};
+use super::{
+    ApiKey,
+    anthropic::Anthropic,
+    json::Malformed,
+    openai::OpenAi,
+    tree::{Keep, Room},
+};
 use crate::{
     config::{ProviderConfig, WireFormat},
     content::ContentBlock,
@@ -28,13 +34,22 @@ pub(super) trait Format: Send + Sync {
     fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, String>;
 
     /// The body of a request, for an answer in events if `stream`. Fails where the format has no way to write it.
-    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String>;
+    fn encode(
+        &self,
+        request: &Request,
+        provider: &ProviderConfig,
+        model: &str,
+        stream: bool,
+    ) -> Result<Vec<u8>, String>;
 
-    /// What a body with a 2xx status says.
-    fn decode(&self, body: &Value) -> Result<Decoded, Unreadable>;
+    /// What is read of a body with a 2xx status.
+    fn keeps(&self) -> &'static Keep;
 
-    /// Reads an answer that comes in events.
-    fn listen(&self) -> Box<dyn Listen>;
+    /// What a body with a 2xx status says. JSON inside of its texts needs room.
+    fn decode(&self, body: &Value, room: &Room) -> Result<Decoded, Unreadable>;
+
+    /// Reads an answer that comes in events, in this room.
+    fn listen(&self, room: Room) -> Box<dyn Listen>;
 }
 
 /// Reads one answer that comes in events.
@@ -94,13 +109,4 @@ impl From<Malformed> for Unreadable {
     fn from(malformed: Malformed) -> Self {
         Unreadable::Malformed(malformed)
     }
-}
-
-/// Puts a number of the options into the body, if it is given. JSON has none for NaN and infinities.
-pub(super) fn insert_number(body: &mut Map<String, Value>, name: &str, number: Option<f64>) -> Result<(), String> {
-    if let Some(number) = number {
-        let number = Number::from_f64(number).ok_or_else(|| format!("the option `{name}` is not a finite number"))?;
-        body.insert(name.to_owned(), number.into());
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@ use reqwest::{
 };
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 use url::Url;
 
 use super::{
@@ -26,6 +27,7 @@ use crate::{
     error::{ErrorKind, Failure},
     request::Request,
     response::Response,
+    telemetry::TraceParent,
 };
 
 /// Asks one model of one provider.
@@ -66,13 +68,24 @@ impl HttpAdapter {
         })
     }
 
+    /// Makes the client that this provider will be asked by, unless there is one, since that may load certificates. Whoever
+    /// needs it is told what is wrong with it.
+    pub(crate) fn make_client_ready(provider: &ProviderConfig) {
+        drop(client::client(&provider.base_url, provider.connect_timeout));
+    }
+
     pub(super) fn format(&self) -> &'static dyn Format {
         format(self.provider.adapter)
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
-        let secrets = self.access.as_ref().map(Access::secrets);
-        Reader { format: self.format(), provider: &self.provider.name, model: &self.model, key: secrets }
+        Reader {
+            format: self.format(),
+            provider: &self.provider.name,
+            model: &self.model,
+            key: self.access.as_ref().map(Access::secrets),
+            max_response_bytes: self.provider.max_response_bytes,
+        }
     }
 
     /// Makes an attempt whose answer is wanted whole.
@@ -127,7 +140,6 @@ impl HttpAdapter {
     async fn ask(&self, request: &Request, stream: bool) -> Result<reqwest::Response, ErrorKind> {
         let wrong = |message: String| ErrorKind::Config(Failure::new(&self.provider.name, message));
         let body = self.format().encode(request, &self.provider, &self.model, stream).map_err(wrong)?;
-        let body = serde_json::to_vec(&body).map_err(|error| wrong(error.to_string()))?;
         let mut headers = self.headers.clone();
         if stream {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
@@ -138,6 +150,11 @@ impl HttpAdapter {
             }
             None => None,
         };
+        if let Some(attempt) = TraceParent::current() {
+            let attempt = HeaderValue::try_from(attempt.to_string()).map_err(|error| wrong(error.to_string()))?;
+            headers.insert("traceparent", attempt);
+        }
+        tracing::debug!(target: "arcllm::http", bytes = body.len(), "sends a request");
         let sending = self.client.post(self.endpoint.clone()).headers(headers).body(body).send();
         let head = sending.await.map_err(|error| failure::sending(&self.provider, error))?;
         if let Some((access, key)) = key.filter(|_| head.status() == StatusCode::UNAUTHORIZED) {
@@ -160,6 +177,7 @@ impl HttpAdapter {
         attempt: impl Future<Output = Result<T, ErrorKind>> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, ErrorKind>> {
         async move {
+            let attempt = TraceParent::cover(TraceParent::current(), attempt).in_current_span();
             let attempt = AbortOnDropHandle::new(tokio::spawn(attempt));
             attempt.await.unwrap_or_else(|error| {
                 Err(ErrorKind::Other(Failure::new(&self.provider.name, format!("the adapter failed: {error}"))))

@@ -1,8 +1,9 @@
 //! Reading JSON of strangers: liberal in what is there, clear about what is not.
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use super::extensions::others;
+use super::tree::{self, Keep, Room, Unfit};
 use crate::message::Extensions;
 
 /// What was expected where.
@@ -14,19 +15,21 @@ pub(super) struct Malformed(pub(super) String);
 pub(super) struct Node<'a> {
     pub(super) value: &'a Value,
     path: String,
+    /// For JSON inside of its texts.
+    room: &'a Room,
 }
 
 impl<'a> Node<'a> {
-    /// The whole body.
-    pub(super) fn root(value: &'a Value) -> Self {
-        Self { value, path: String::new() }
+    /// The whole body, and room for what is read out of its texts.
+    pub(super) fn root(value: &'a Value, room: &'a Room) -> Self {
+        Self { value, path: String::new(), room }
     }
 
     /// The field, unless it is missing or null.
     pub(super) fn get(&self, name: &str) -> Option<Self> {
         let value = self.value.get(name).filter(|value| !value.is_null())?;
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
-        Some(Self { value, path })
+        Some(Self { value, path, room: self.room })
     }
 
     /// The field, which must be there.
@@ -43,9 +46,9 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn list(&self) -> Result<impl Iterator<Item = Node<'a>> + use<'a>, Malformed> {
-        let path = self.path.clone();
+        let (path, room) = (self.path.clone(), self.room);
         let list = self.value.as_array().ok_or_else(|| self.malformed("is not a list"))?;
-        Ok(list.iter().enumerate().map(move |(at, value)| Node { value, path: format!("{path}[{at}]") }))
+        Ok(list.iter().enumerate().map(move |(at, value)| Node { value, path: format!("{path}[{at}]"), room }))
     }
 
     /// The field, if it is a string that is not empty.
@@ -58,12 +61,17 @@ impl<'a> Node<'a> {
         count(self.value.get(name)?)
     }
 
-    /// The fields that are numbers, but for the known ones, as extensions.
+    /// The first fields that are numbers, but for the known ones, as extensions.
     pub(super) fn numbers(&self, known: &[&str], vendor: &str) -> Extensions {
-        let Some(fields) = self.value.as_object() else { return Extensions::new() };
-        let mut numbers = others(fields, known, vendor);
-        numbers.retain(|_, value| value.is_number());
-        numbers
+        let fields = self.value.as_object().into_iter().flatten();
+        let numbers = fields.filter(|(name, value)| value.is_number() && !known.contains(&name.as_str()));
+        numbers.take(MOST_COUNTS).map(|(name, value)| (format!("{vendor}.{name}"), value.clone())).collect()
+    }
+
+    fn no_arguments(&self, shown: &str) -> Malformed {
+        // More than enough for an error message.
+        let shown = shown.get(..shown.floor_char_boundary(4096)).unwrap_or_default();
+        self.malformed(&format!("is not a JSON object: {shown}"))
     }
 
     /// An error about this value.
@@ -85,25 +93,22 @@ pub(super) fn arguments(node: Option<&Node<'_>>) -> Result<Map<String, Value>, M
     match node.value {
         Value::Object(arguments) => Ok(arguments.clone()),
         Value::String(text) if text.trim().is_empty() => Ok(Map::new()),
-        Value::String(text) => match serde_json::from_str(text) {
+        Value::String(text) => match tree::read(text.as_bytes(), &Keep::All, node.room) {
             Ok(Value::Object(arguments)) => Ok(arguments),
             Ok(Value::Null) => Ok(Map::new()),
-            Ok(_) | Err(_) => Err(node.malformed(&format!("is not a JSON object: {text}"))),
+            Ok(_) | Err(Unfit::NotJson(_)) => Err(node.no_arguments(text)),
+            Err(Unfit::TooLarge(malformed)) => Err(malformed),
         },
-        other => Err(node.malformed(&format!("is not a JSON object: {other}"))),
+        other => Err(node.no_arguments(&other.to_string())),
     }
 }
 
-/// The most blocks of a streamed answer: each piece looks for its own.
-const MOST_BLOCKS: usize = 4096;
+/// The most numbers beside the known ones that are counted in one answer: each piece of a stream may tell all of them again.
+pub(super) const MOST_COUNTS: usize = 64;
 
-/// Fails if an answer has as many blocks as it may have.
-pub(super) fn room_for_block(blocks: usize) -> Result<(), Malformed> {
-    match blocks < MOST_BLOCKS {
-        true => Ok(()),
-        false => Err(Malformed(format!("the answer has more than {MOST_BLOCKS} blocks"))),
-    }
-}
+/// What is kept of a block of a streamed answer besides what it says, in bytes: as it comes, as what has arrived, and as part
+/// of the whole.
+pub(super) const BLOCK: usize = 1024;
 
 /// Whether the arguments of a call that the answer ends with are cut, where it ends because it may not be longer. None at
 /// all may be the beginning of some.
@@ -111,7 +116,7 @@ pub(super) fn are_cut(node: Option<&Node<'_>>) -> bool {
     match node.map(|node| node.value) {
         None => true,
         Some(Value::Object(arguments)) => arguments.is_empty(),
-        Some(Value::String(text)) => serde_json::from_str::<Value>(text).is_err(),
+        Some(Value::String(text)) => serde_json::from_str::<IgnoredAny>(text).is_err(),
         Some(_) => false,
     }
 }
@@ -134,7 +139,8 @@ mod tests {
     #[test]
     fn errors_name_the_place() {
         let body = json!({"a": [{"b": 1}], "n": null});
-        let root = Node::root(&body);
+        let room = Room::new(0);
+        let root = Node::root(&body, &room);
         let first = root.need("a").unwrap().list().unwrap().next().unwrap();
         assert_eq!(first.need("b").unwrap().str().unwrap_err().0, "a[0].b is not a string");
         assert_eq!(first.need("c").unwrap_err().0, "a[0] has no `c`");
@@ -159,7 +165,7 @@ mod tests {
 
     #[test]
     fn arguments_in_all_forms() {
-        let read = |value: Value| arguments(Some(&Node::root(&value))).map(Value::from);
+        let read = |value: Value| arguments(Some(&Node::root(&value, &Room::new(0)))).map(Value::from);
         for none in [json!(""), json!(" \n"), json!("{}"), json!("null"), json!({})] {
             assert_eq!(read(none), Ok(json!({})));
         }

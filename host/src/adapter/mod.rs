@@ -28,6 +28,7 @@ mod fixture;
 mod format;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod garbled;
 mod hint;
 mod http;
 mod json;
@@ -35,10 +36,14 @@ mod key;
 mod key_command;
 mod keys;
 mod openai;
+mod outline;
 mod secrets;
 mod template;
+mod tree;
 
 pub(crate) use access::Access;
+#[cfg(test)]
+pub(crate) use client::has_client;
 pub(crate) use http::HttpAdapter;
 pub(crate) use key::ApiKey;
 pub(crate) use keys::{Keys, Resolver, of_file as key_of_file, resolver};

@@ -1,6 +1,9 @@
 //! Events of which there are many, and which differ in one text alone, such as the pieces of a long answer: recognized by
 //! what stands around that text, without reading all of the JSON again.
 
+/// The most bytes of JSON that are remembered.
+const LONGEST: usize = 4096;
+
 /// The JSON around a text that was read.
 #[derive(Default)]
 pub(super) struct Template {
@@ -12,12 +15,13 @@ pub(super) struct Template {
 
 impl Template {
     /// Remembers what stands around this text, which was read from this JSON. A text with escapes stands elsewhere, and is
-    /// not remembered.
+    /// not remembered; nor is more than a piece has around it.
     pub(super) fn learn(&mut self, json: &str, text: &str) {
         let begins = (text.as_ptr() as usize).checked_sub(json.as_ptr() as usize);
         let ends = begins.and_then(|begins| begins.checked_add(text.len()));
         if let (Some(before), Some(after)) =
             (begins.and_then(|begins| json.get(..begins)), ends.and_then(|ends| json.get(ends..)))
+            && before.len() + after.len() <= LONGEST
             && before.ends_with('"')
             && after.starts_with('"')
         {

@@ -67,6 +67,8 @@ pub struct Config {
     pub max_attempts: u32,
     /// `host.trace_content`: whether spans hold the messages.
     pub trace_content: bool,
+    /// `host.propagate_trace`: whether requests tell providers by `traceparent` which trace they belong to.
+    pub propagate_trace: bool,
     /// `[providers.*]`, presets included.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// `[modules.*]`.
@@ -144,6 +146,7 @@ impl Config {
         let modules_memory_mb = host.count("modules_memory_mb")?.unwrap_or(1024);
         let max_attempts = host.count_u32("max_attempts")?.unwrap_or(MAX_ATTEMPTS);
         let trace_content = host.flag("trace_content")?.unwrap_or(false);
+        let propagate_trace = host.flag("propagate_trace")?.unwrap_or(false);
         host.finish()?;
         let providers = read_providers(root.sections("providers")?, &document, &defaults)?;
         let modules = root.sections("modules")?.into_iter();
@@ -172,6 +175,7 @@ impl Config {
             modules_memory_mb,
             max_attempts,
             trace_content,
+            propagate_trace,
             providers,
             modules,
             document,

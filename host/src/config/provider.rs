@@ -71,7 +71,8 @@ pub struct ProviderConfig {
     pub idle_timeout: Duration,
     /// The most bytes of one event of a streamed answer: `max_event_mb`, in binary megabytes.
     pub max_event_bytes: usize,
-    /// The most bytes of an answer's body, decompressed: `max_response_mb`, in binary megabytes.
+    /// The most bytes of an answer's body, decompressed: `max_response_mb`, in binary megabytes. What stands around the
+    /// pieces of a streamed answer does not count, up to fifteen times as much.
     pub max_response_bytes: usize,
     /// The most tokens of an answer unless the caller says, `defaults.max_tokens` included.
     pub max_tokens: Option<u32>,
@@ -124,7 +125,7 @@ impl ProviderConfig {
         let base_url =
             check_url(&base_url, insecure).map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
         let bytes = |megabytes: u64| usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
-        let max_response_bytes = bytes(section.count("max_response_mb")?.unwrap_or(64));
+        let max_response_bytes = bytes(section.count("max_response_mb")?.unwrap_or(16));
         let max_event_bytes = bytes(section.count("max_event_mb")?.unwrap_or(16));
         let models = section.sections("models")?.into_iter();
         let models = models.map(|(model, section)| Ok((model, ModelFacts::read(section)?)));

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use serde::Serialize;
 use tracing::{field::Empty, info_span};
 
-use super::scope::Scope;
+use super::{
+    scope::Scope,
+    trace::{Trace, TraceParent},
+};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -40,12 +43,20 @@ pub(crate) fn invoke_span(chain: &dyn Provider, request: &Request, content: bool
         "gen_ai.output.messages" = Empty,
         "arcllm.response.provider" = Empty,
         "arcllm.attempts" = Empty,
+        "trace_id" = Empty,
         "error.type" = Empty,
     ));
     if content && !span.is_disabled() {
         span.record("gen_ai.input.messages", json(&request.messages));
     }
     span
+}
+
+/// Writes down the trace that providers are told of.
+pub(crate) fn invoke_traced(span: &Scope, trace: &Trace) {
+    if !span.is_disabled() {
+        span.record("trace_id", &*trace.id());
+    }
 }
 
 /// Writes down how an invoke ended.
@@ -108,8 +119,18 @@ pub(crate) fn attempt_span(parent: &Scope, upstream: &Upstream, asked_by: Option
         "gen_ai.usage.output_tokens" = Empty,
         "http.response.status_code" = Empty,
         "arcllm.asked_by" = asked_by,
+        "trace_id" = Empty,
+        "span_id" = Empty,
         "error.type" = Empty,
     ))
+}
+
+/// Writes down what the provider is told of the attempt.
+pub(crate) fn attempt_traced(span: &Scope, attempt: &TraceParent) {
+    if !span.is_disabled() {
+        span.record("trace_id", &*attempt.trace_id());
+        span.record("span_id", &*attempt.span_id());
+    }
 }
 
 /// Writes down how an attempt ended.

@@ -22,7 +22,7 @@ fn huge() -> Reply {
 #[tokio::test]
 async fn a_huge_event_is_refused_by_the_name_of_the_limit() {
     for formats in FORMATS {
-        let stage = Stage::new(huge(), formats, &["retry"], "").await;
+        let stage = Stage::new(huge(), formats, &["retry"], "max_response_mb = 100").await;
         let (events, end) = read(&mut stage.stream()).await;
         let error = end.unwrap_err();
         assert!(matches!(&error.kind, ErrorKind::Parse(_)), "{error}");

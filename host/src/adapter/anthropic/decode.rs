@@ -8,6 +8,7 @@ use crate::{
         extensions::others,
         format::{Decoded, Unreadable},
         json::{Malformed, Node, are_cut, arguments, arguments_text},
+        tree::{Keep, Room},
     },
     content::{ContentBlock, Text, Thinking, ToolCall},
     message::Extensions,
@@ -17,9 +18,24 @@ use crate::{
 /// Why an answer ends that may not be longer.
 pub(super) const CUT: &str = "max_tokens";
 
+/// What is read of a body, and what may tell of an error.
+pub(super) const KEEPS: Keep = Keep::Fields(&[
+    ("type", Keep::All),
+    ("id", Keep::All),
+    ("model", Keep::All),
+    ("content", Keep::All),
+    ("stop_reason", Keep::All),
+    ("stop_sequence", Keep::All),
+    ("usage", Keep::All),
+    ("request_id", Keep::All),
+    ("error", Keep::All),
+    ("message", Keep::All),
+    ("detail", Keep::All),
+]);
+
 /// What the body says.
-pub(super) fn response(body: &Value) -> Result<Decoded, Unreadable> {
-    let root = Node::root(body);
+pub(super) fn response(body: &Value, room: &Room) -> Result<Decoded, Unreadable> {
+    let root = Node::root(body, room);
     root.object()?;
     refuse_errors(&root)?;
     let mut content = Vec::new();

@@ -1,15 +1,13 @@
 //! A request as Anthropic Messages wants it.
 
-use serde_json::{Map, Value, json};
-
 use super::VENDOR;
 use crate::{
     adapter::{
-        extensions::{apply, extended},
-        family, format,
+        family,
+        outline::{Json, Object},
     },
     config::ProviderConfig,
-    content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult, encode_base64},
+    content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult},
     message::{Message, Role},
     request::{Options, Request, Tool, ToolChoice},
 };
@@ -18,33 +16,37 @@ use crate::{
 const MAX_TOKENS: u32 = 4096;
 
 /// The body. Extensions come last and override what stands here.
-pub(super) fn body(request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String> {
+pub(super) fn body<'a>(
+    request: &'a Request,
+    provider: &ProviderConfig,
+    model: &'a str,
+    stream: bool,
+) -> Result<Object<'a>, String> {
     let options = &request.options;
-    let mut body = Map::new();
-    body.insert("model".into(), model.into());
-    body.insert("max_tokens".into(), options.max_tokens.or(provider.max_tokens).unwrap_or(MAX_TOKENS).into());
+    let max_tokens = options.max_tokens.or(provider.max_tokens).unwrap_or(MAX_TOKENS);
+    let mut body = Object::new([("model", model.into()), ("max_tokens", max_tokens.into())]);
     if let Some(system) = system(&request.messages) {
-        body.insert("system".into(), system);
+        body.insert("system", system);
     }
-    body.insert("messages".into(), messages(&request.messages));
+    body.insert("messages", messages(&request.messages));
     if !request.tools.is_empty() {
-        body.insert("tools".into(), request.tools.iter().map(tool).collect());
+        body.insert("tools", request.tools.iter().map(tool).collect::<Json<'_>>());
     }
     if let Some(choice) = &options.tool_choice {
-        body.insert("tool_choice".into(), tool_choice(choice));
+        body.insert("tool_choice", tool_choice(choice));
     }
     let temperature = options.temperature.or_else(|| default_temperature(options, provider, model));
-    format::insert_number(&mut body, "temperature", temperature)?;
-    format::insert_number(&mut body, "top_p", options.top_p)?;
+    body.insert_number("temperature", temperature)?;
+    body.insert_number("top_p", options.top_p)?;
     if !options.stop.is_empty() {
-        body.insert("stop_sequences".into(), options.stop.clone().into());
+        body.insert("stop_sequences", options.stop.iter().map(|text| text.as_str().into()).collect::<Json<'_>>());
     }
     if stream {
-        body.insert("stream".into(), true.into());
+        body.insert("stream", Json::Bool(true));
     }
-    apply(&mut body, &request.extensions, VENDOR);
-    apply(&mut body, &options.extensions, VENDOR);
-    Ok(body.into())
+    body.apply(&request.extensions, VENDOR);
+    body.apply(&options.extensions, VENDOR);
+    Ok(body)
 }
 
 /// The config's temperature gives way to what the API refuses beside one: `top_p`, thinking and the newer models.
@@ -54,43 +56,41 @@ fn default_temperature(options: &Options, provider: &ProviderConfig, model: &str
     provider.temperature.filter(|_| !refused)
 }
 
-fn tool(tool: &Tool) -> Value {
-    let mut value = Map::new();
-    value.insert("name".into(), tool.name.as_str().into());
+fn tool(tool: &Tool) -> Json<'_> {
+    let mut fields = Object::new([("name", tool.name.as_str().into())]);
     if !tool.description.is_empty() {
-        value.insert("description".into(), tool.description.as_str().into());
+        fields.insert("description", tool.description.as_str());
     }
-    value.insert("input_schema".into(), tool.parameters.clone());
-    apply(&mut value, &tool.extensions, VENDOR);
-    value.into()
+    fields.insert("input_schema", &tool.parameters);
+    fields.extended(&tool.extensions, VENDOR)
 }
 
-fn tool_choice(choice: &ToolChoice) -> Value {
+fn tool_choice(choice: &ToolChoice) -> Json<'_> {
     match choice {
-        ToolChoice::Auto => json!({"type": "auto"}),
-        ToolChoice::Required => json!({"type": "any"}),
-        ToolChoice::None => json!({"type": "none"}),
-        ToolChoice::Tool(name) => json!({"type": "tool", "name": name}),
-        ToolChoice::Other(value) => value.clone(),
+        ToolChoice::Auto => Json::object([("type", "auto".into())]),
+        ToolChoice::Required => Json::object([("type", "any".into())]),
+        ToolChoice::None => Json::object([("type", "none".into())]),
+        ToolChoice::Tool(name) => Json::object([("type", "tool".into()), ("name", name.as_str().into())]),
+        ToolChoice::Other(value) => value.into(),
     }
 }
 
 /// The format has one system prompt; all system messages go there, wherever they stand.
-fn system(messages: &[Message]) -> Option<Value> {
+fn system(messages: &[Message]) -> Option<Json<'_>> {
     let blocks = messages.iter().filter(|message| message.role == Role::System).flat_map(|message| &message.content);
-    let blocks: Vec<Value> = blocks.filter_map(block).collect();
+    let blocks: Vec<Json<'_>> = blocks.filter_map(block).collect();
     if blocks.is_empty() { None } else { Some(content(blocks)) }
 }
 
 /// A run of messages of one role, which the format wants as one.
-struct Turn {
-    role: String,
-    blocks: Vec<Value>,
-    fields: Map<String, Value>,
+struct Turn<'a> {
+    role: &'a str,
+    blocks: Vec<Json<'a>>,
+    fields: Object<'a>,
 }
 
-fn messages(messages: &[Message]) -> Value {
-    let mut turns: Vec<Turn> = Vec::new();
+fn messages(messages: &[Message]) -> Json<'_> {
+    let mut turns: Vec<Turn<'_>> = Vec::new();
     for message in messages {
         let role = match &message.role {
             Role::System => continue,
@@ -98,104 +98,112 @@ fn messages(messages: &[Message]) -> Value {
             Role::Assistant => "assistant",
             Role::Other(word) => word,
         };
-        let blocks: Vec<Value> = message.content.iter().filter_map(block).collect();
+        let blocks: Vec<Json<'_>> = message.content.iter().filter_map(block).collect();
         if blocks.is_empty() {
             continue;
         }
-        if turns.last().is_none_or(|turn| turn.role != role) {
-            turns.push(Turn { role: role.to_owned(), blocks: Vec::new(), fields: Map::new() });
+        match turns.last_mut() {
+            Some(turn) if turn.role == role => turn.blocks.extend(blocks),
+            _ => turns.push(Turn { role, blocks, fields: Object::default() }),
         }
         if let Some(turn) = turns.last_mut() {
-            turn.blocks.extend(blocks);
-            apply(&mut turn.fields, &message.extensions, VENDOR);
+            turn.fields.apply(&message.extensions, VENDOR);
         }
     }
     turns.into_iter().map(Turn::into_json).collect()
 }
 
-impl Turn {
-    fn into_json(mut self) -> Value {
+impl<'a> Turn<'a> {
+    fn into_json(mut self) -> Json<'a> {
         // The API refuses tool results that stand behind anything else. The sort is stable.
         if self.role == "user" {
-            self.blocks.sort_by_key(|block| block.get("type") != Some(&json!("tool_result")));
+            self.blocks.sort_by_key(|block| !block.is("tool_result"));
         }
-        let mut message = Map::from_iter([("role".into(), self.role.into()), ("content".into(), content(self.blocks))]);
-        message.append(&mut self.fields);
+        let mut message = Object::new([("role", self.role.into()), ("content", content(self.blocks))]);
+        message.append(self.fields);
         message.into()
     }
 }
 
 /// Plain text is a string.
-fn content(blocks: Vec<Value>) -> Value {
-    match blocks.as_slice() {
-        [Value::Object(block)] if block.len() == 2 && block.get("type") == Some(&json!("text")) => {
-            block.get("text").cloned().unwrap_or_default()
-        }
-        _ => blocks.into(),
-    }
+fn content(blocks: Vec<Json<'_>>) -> Json<'_> {
+    let text = match blocks.as_slice() {
+        [block] => block.plain_text(),
+        _ => None,
+    };
+    text.map_or_else(|| blocks.into(), Json::Text)
 }
 
 /// The block, if it can be sent: the API refuses blank text, and thinking that it cannot verify.
-fn block(block: &ContentBlock) -> Option<Value> {
+fn block(block: &ContentBlock) -> Option<Json<'_>> {
     match block {
         ContentBlock::Text(text) => text_block(text),
         ContentBlock::Image(image) => Some(image_block(image)),
         ContentBlock::ToolUse(call) => Some(tool_use(call)),
         ContentBlock::ToolResult(result) => Some(tool_result(result)),
         ContentBlock::Thinking(thinking) => thinking_block(thinking),
-        ContentBlock::Other(value) => Some(value.clone()).filter(|_| !block.is_partial_tool_use()),
+        ContentBlock::Other(value) => Some(value.into()).filter(|_| !block.is_partial_tool_use()),
     }
 }
 
-fn text_block(text: &Text) -> Option<Value> {
-    let value = json!({"type": "text", "text": text.text});
-    if text.text.trim().is_empty() { None } else { Some(extended(value, &text.extensions, VENDOR)) }
+fn text_block(text: &Text) -> Option<Json<'_>> {
+    let block = || Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
+    if text.text.trim().is_empty() { None } else { Some(block().extended(&text.extensions, VENDOR)) }
 }
 
-fn image_block(image: &Image) -> Value {
+fn image_block(image: &Image) -> Json<'_> {
     let source = match &image.source {
-        ImageSource::Data(bytes) => {
-            json!({"type": "base64", "media_type": image.media_type, "data": encode_base64(bytes)})
-        }
-        ImageSource::Url(url) => json!({"type": "url", "url": url}),
-        ImageSource::Other(value) => value.clone(),
+        ImageSource::Data(bytes) => Json::object([
+            ("type", "base64".into()),
+            ("media_type", image.media_type.as_str().into()),
+            ("data", Json::Base64(String::new(), bytes)),
+        ]),
+        ImageSource::Url(url) => Json::object([("type", "url".into()), ("url", url.as_str().into())]),
+        ImageSource::Other(value) => value.into(),
     };
-    extended(json!({"type": "image", "source": source}), &image.extensions, VENDOR)
+    Object::new([("type", "image".into()), ("source", source)]).extended(&image.extensions, VENDOR)
 }
 
-fn tool_use(call: &ToolCall) -> Value {
-    let value = json!({"type": "tool_use", "id": tool_id(&call.id), "name": call.name, "input": call.arguments});
-    extended(value, &call.extensions, VENDOR)
+fn tool_use(call: &ToolCall) -> Json<'_> {
+    let block = Object::new([
+        ("type", "tool_use".into()),
+        ("id", tool_id(&call.id)),
+        ("name", call.name.as_str().into()),
+        ("input", Json::Fields(&call.arguments)),
+    ]);
+    block.extended(&call.extensions, VENDOR)
 }
 
-fn tool_result(result: &ToolResult) -> Value {
-    let mut value = Map::new();
-    value.insert("type".into(), "tool_result".into());
-    value.insert("tool_use_id".into(), tool_id(&result.tool_use_id).into());
-    let blocks: Vec<Value> = result.content.iter().filter_map(block).collect();
+fn tool_result(result: &ToolResult) -> Json<'_> {
+    let mut fields = Object::new([("type", "tool_result".into()), ("tool_use_id", tool_id(&result.tool_use_id))]);
+    let blocks: Vec<Json<'_>> = result.content.iter().filter_map(block).collect();
     if !blocks.is_empty() {
-        value.insert("content".into(), content(blocks));
+        fields.insert("content", content(blocks));
     }
     if result.is_error {
-        value.insert("is_error".into(), true.into());
+        fields.insert("is_error", Json::Bool(true));
     }
-    apply(&mut value, &result.extensions, VENDOR);
-    value.into()
+    fields.extended(&result.extensions, VENDOR)
 }
 
 /// The API refuses ids with other characters, which other providers make: `functions.weather:0`.
-fn tool_id(id: &str) -> String {
+fn tool_id(id: &str) -> Json<'static> {
     let allowed = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '-';
-    id.chars().map(|character| if allowed(character) { character } else { '_' }).collect()
+    let id: String = id.chars().map(|character| if allowed(character) { character } else { '_' }).collect();
+    Json::Made(id)
 }
 
-fn thinking_block(thinking: &Thinking) -> Option<Value> {
-    let value = match (&thinking.redacted, &thinking.signature) {
-        (Some(data), _) => json!({"type": "redacted_thinking", "data": data}),
-        (None, Some(signature)) => json!({"type": "thinking", "thinking": thinking.text, "signature": signature}),
+fn thinking_block(thinking: &Thinking) -> Option<Json<'_>> {
+    let fields = match (&thinking.redacted, &thinking.signature) {
+        (Some(data), _) => Object::new([("type", "redacted_thinking".into()), ("data", data.as_str().into())]),
+        (None, Some(signature)) => Object::new([
+            ("type", "thinking".into()),
+            ("thinking", thinking.text.as_str().into()),
+            ("signature", signature.as_str().into()),
+        ]),
         (None, None) => return None,
     };
-    Some(extended(value, &thinking.extensions, VENDOR))
+    Some(fields.extended(&thinking.extensions, VENDOR))
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ use url::Url;
 use super::{
     ApiKey, endpoint,
     format::{Decoded, Format, Listen, Unreadable},
+    tree::{Keep, Room},
 };
 use crate::{config::ProviderConfig, request::Request};
 
+mod block;
 mod decode;
 mod encode;
 mod stream;
@@ -41,15 +43,25 @@ impl Format for Anthropic {
         Ok(headers)
     }
 
-    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String> {
-        encode::body(request, provider, model, stream)
+    fn encode(
+        &self,
+        request: &Request,
+        provider: &ProviderConfig,
+        model: &str,
+        stream: bool,
+    ) -> Result<Vec<u8>, String> {
+        encode::body(request, provider, model, stream)?.into_bytes()
     }
 
-    fn decode(&self, body: &Value) -> Result<Decoded, Unreadable> {
-        decode::response(body)
+    fn keeps(&self) -> &'static Keep {
+        &decode::KEEPS
     }
 
-    fn listen(&self) -> Box<dyn Listen> {
-        Box::new(stream::Stream::default())
+    fn decode(&self, body: &Value, room: &Room) -> Result<Decoded, Unreadable> {
+        decode::response(body, room)
+    }
+
+    fn listen(&self, room: Room) -> Box<dyn Listen> {
+        Box::new(stream::Stream::new(room))
     }
 }

@@ -3,48 +3,73 @@
 //! Its events are put together to the message that an answer without streaming would have been, which the same code
 //! reads.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, VecDeque},
+};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::decode;
+use super::{block::Block, decode};
 use crate::{
     adapter::{
         format::{Heard, Listen, Unreadable},
-        json::{Malformed, Node, room_for_block},
+        json::{BLOCK, MOST_COUNTS, Malformed, Node},
         template::Template,
+        tree::{self, Keep, Room, Unfit},
     },
     content::ContentBlock,
     event::Event,
 };
 
+/// What is read of an event.
+const EVENT: Keep = Keep::Fields(&[
+    ("type", Keep::All),
+    ("index", Keep::All),
+    ("message", MESSAGE),
+    ("content_block", Keep::All),
+    ("delta", DELTA),
+    ("usage", Keep::All),
+    ("error", Keep::All),
+    ("request_id", Keep::All),
+]);
+
+/// Its content comes in blocks.
+const MESSAGE: Keep = Keep::Fields(&[
+    ("type", Keep::All),
+    ("id", Keep::All),
+    ("model", Keep::All),
+    ("stop_reason", Keep::All),
+    ("stop_sequence", Keep::All),
+    ("usage", Keep::All),
+]);
+
+const DELTA: Keep = Keep::Fields(&[
+    ("type", Keep::All),
+    ("text", Keep::All),
+    ("thinking", Keep::All),
+    ("partial_json", Keep::All),
+    ("signature", Keep::All),
+    ("citation", Keep::All),
+    ("stop_reason", Keep::All),
+    ("stop_sequence", Keep::All),
+]);
+
 /// What has been heard.
-#[derive(Default)]
 pub(super) struct Stream {
+    /// For what is kept.
+    room: Room,
     message: Map<String, Value>,
     blocks: Vec<Block>,
+    /// The last block of each number.
+    numbered: HashMap<u64, usize>,
     calls: usize,
     /// A call that has ended with arguments that may have been cut: whether they were is told by what comes next.
     doubtful: Option<usize>,
     /// A piece of the text at this place.
     piece: Template,
     piece_of: usize,
-}
-
-/// A block that has begun.
-struct Block {
-    /// Its number in the events.
-    index: u64,
-    /// As it began, and completed at its end.
-    value: Value,
-    text: String,
-    thinking: String,
-    signature: String,
-    input: String,
-    /// Which of the tool calls it is, if it is one.
-    call: Option<usize>,
-    ended: bool,
 }
 
 /// The event of which there are many.
@@ -71,11 +96,12 @@ impl Listen for Stream {
             events.extend(event);
             return Ok(Heard::More);
         }
-        let value: Value = serde_json::from_str(data).map_err(not_json)?;
-        let event = Node::root(&value);
+        let mut value = tree::read(data.as_bytes(), &EVENT, &self.room.anew()).map_err(unfit)?;
+        let room = self.room.anew();
+        let event = Node::root(&value, &room);
         match event.text("type") {
             Some("message_start") => self.begin(&event, events)?,
-            Some("content_block_start") => self.begin_block(&event, events)?,
+            Some("content_block_start") => self.begin_block(&mut value, events)?,
             Some("content_block_delta") => self.add(&event)?,
             Some("content_block_stop") => {
                 let at = self.find(&event)?;
@@ -107,11 +133,20 @@ impl Listen for Stream {
     }
 }
 
-fn not_json(error: serde_json::Error) -> Malformed {
-    Malformed(format!("an event is not JSON: {error}"))
+fn unfit(unfit: Unfit) -> Malformed {
+    match unfit {
+        Unfit::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
+        Unfit::TooLarge(malformed) => malformed,
+    }
 }
 
 impl Stream {
+    /// Nothing has been heard. What is kept has to find room.
+    pub(super) fn new(room: Room) -> Self {
+        let (message, blocks, numbered, calls, doubtful, piece, piece_of) = Default::default();
+        Self { room, message, blocks, numbered, calls, doubtful, piece, piece_of }
+    }
+
     /// A piece of text, of reasoning or of arguments, without making a tree of it. None if it is anything else.
     fn hear_piece(&mut self, data: &str) -> Option<Option<Event>> {
         if let (Some(text), Some(block)) = (self.piece.text(data), self.blocks.get_mut(self.piece_of)) {
@@ -122,8 +157,8 @@ impl Stream {
         if event.r#type != "content_block_delta" {
             return None;
         }
-        let at = self.blocks.iter().rposition(|block| block.index == event.index && !block.ended)?;
-        let block = self.blocks.get_mut(at)?;
+        let at = *self.numbered.get(&event.index)?;
+        let block = self.blocks.get_mut(at).filter(|block| !block.ended)?;
         let delta = event.delta;
         Some(match (delta.r#type, delta.text, delta.thinking, delta.partial_json, block.call) {
             ("text_delta", Some(text), ..) => {
@@ -147,43 +182,45 @@ impl Stream {
     fn begin(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let message = event.need("message")?;
         self.message = message.object()?.clone();
+        self.room.take_for(message.value)?;
         self.say_usage(events);
         Ok(())
     }
 
     fn say_usage(&self, events: &mut VecDeque<Event>) {
         if let Some(usage) = self.message.get("usage").filter(|usage| usage.is_object()) {
-            events.push_back(Event::Usage(decode::counts(&Node::root(usage))));
+            events.push_back(Event::Usage(decode::counts(&Node::root(usage, &self.room))));
         }
     }
 
-    fn begin_block(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
-        let begins = event.need("content_block")?;
+    fn begin_block(&mut self, event: &mut Value, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        let room = self.room.anew();
+        let node = Node::root(event, &room);
+        let begins = node.need("content_block")?;
         begins.object()?;
         self.settle(events)?;
-        let index = event.count("index").unwrap_or(self.blocks.len() as u64);
-        let mut block = Block {
-            index,
-            value: begins.value.clone(),
-            text: begins.text("text").unwrap_or_default().to_owned(),
-            thinking: begins.text("thinking").unwrap_or_default().to_owned(),
-            signature: begins.text("signature").unwrap_or_default().to_owned(),
-            input: String::new(),
-            call: None,
-            ended: false,
-        };
-        // Some servers say all of a block where it begins.
-        let pieces = [Event::Text(block.text.clone()), Event::Thinking(block.thinking.clone())];
-        events.extend(pieces.into_iter().filter(says_something));
+        let index = node.count("index").unwrap_or(self.blocks.len() as u64);
+        let mut call = None;
         if begins.text("type") == Some("tool_use") {
-            block.call = Some(self.calls);
+            call = Some(self.calls);
             let id = decode::call_id(self.blocks.len(), &begins);
             let name = begins.need("name")?.str()?.to_owned();
             events.push_back(Event::ToolUseStart { index: self.calls, id, name });
             self.calls += 1;
         }
-        room_for_block(self.blocks.len())?;
-        self.blocks.push(block);
+        self.room.take(BLOCK)?;
+        self.room.take_for(begins.value)?;
+        let mut value = event.get_mut("content_block").map(Value::take).unwrap_or_default();
+        // Some servers say all of a block where it begins. It is put back at the block's end.
+        let mut take = |name| match value.get_mut(name) {
+            Some(Value::String(text)) => std::mem::take(text),
+            _ => String::new(),
+        };
+        let (text, thinking, signature) = (take("text"), take("thinking"), take("signature"));
+        let pieces = [Event::Text(text.clone()), Event::Thinking(thinking.clone())];
+        events.extend(pieces.into_iter().filter(says_something));
+        self.numbered.insert(index, self.blocks.len());
+        self.blocks.push(Block { value, text, thinking, signature, input: String::new(), call, ended: false });
         Ok(())
     }
 
@@ -196,6 +233,8 @@ impl Stream {
             Some("signature_delta") => block.signature.push_str(delta.text("signature").unwrap_or_default()),
             Some("citations_delta") => {
                 let citation = delta.need("citation")?.value.clone();
+                self.room.take(2 * size_of::<Value>())?;
+                self.room.take_for(&citation)?;
                 if let Some(fields) = block.value.as_object_mut() {
                     match fields.get_mut("citations").and_then(Value::as_array_mut) {
                         Some(citations) => citations.push(citation),
@@ -210,17 +249,21 @@ impl Stream {
 
     fn find(&self, event: &Node<'_>) -> Result<usize, Malformed> {
         let index = event.count("index").ok_or_else(|| event.malformed("has no `index`"))?;
-        let at = self.blocks.iter().rposition(|block| block.index == index);
+        let at = self.numbered.get(&index).copied();
         at.ok_or_else(|| event.malformed(&format!("is about block {index}, which has not begun")))
     }
 
     fn end_block(&mut self, at: usize, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let Some(block) = self.blocks.get_mut(at).filter(|block| !block.ended) else { return Ok(()) };
         block.ended = true;
-        block.complete();
+        block.complete(&self.room)?;
         self.piece.forget();
         self.settle(events)?;
-        match self.blocks.get(at).is_some_and(|block| decode::partial(at, &Node::root(&block.value)).is_some()) {
+        match self
+            .blocks
+            .get(at)
+            .is_some_and(|block| decode::partial(at, &Node::root(&block.value, &self.room)).is_some())
+        {
             true => self.doubtful = Some(at),
             false => self.tell(at, false, events)?,
         }
@@ -239,7 +282,7 @@ impl Stream {
     /// Tells of a block as a whole.
     fn tell(&self, at: usize, is_cut: bool, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let Some(block) = self.blocks.get(at) else { return Ok(()) };
-        let node = Node::root(&block.value);
+        let node = Node::root(&block.value, &self.room);
         let whole = match is_cut.then(|| decode::partial(at, &node)).flatten() {
             Some(partial) => partial,
             None => decode::block(at, &node)?,
@@ -264,8 +307,14 @@ impl Stream {
         let usage = self.message.entry("usage").or_insert_with(|| json!({}));
         let counted = fields("usage").into_iter().flatten().filter(|(_, value)| !value.is_null());
         if let Some(usage) = usage.as_object_mut() {
-            // Each count is of the whole answer so far, not of what is new.
-            usage.extend(counted.map(|(name, value)| (name.clone(), value.clone())));
+            for (name, value) in counted {
+                // Each count is of the whole answer so far, not of what is new.
+                let before = usage.get(name);
+                if before.is_some() || usage.len() < MOST_COUNTS {
+                    self.room.take_for_instead(value, before)?;
+                    usage.insert(name.clone(), value.clone());
+                }
+            }
         }
         self.say_usage(events);
         Ok(())
@@ -276,26 +325,5 @@ fn says_something(event: &Event) -> bool {
     match event {
         Event::Text(piece) | Event::Thinking(piece) | Event::ToolArguments { json: piece, .. } => !piece.is_empty(),
         _ => true,
-    }
-}
-
-impl Block {
-    /// Makes it what it would have been without streaming.
-    fn complete(&mut self) {
-        let Some(fields) = self.value.as_object_mut() else { return };
-        let mut set = |name: &str, text: &mut String| {
-            if fields.contains_key(name) || !text.is_empty() {
-                fields.insert(name.to_owned(), std::mem::take(text).into());
-            }
-        };
-        set("text", &mut self.text);
-        set("thinking", &mut self.thinking);
-        set("signature", &mut self.signature);
-        if !self.input.is_empty() {
-            // Text that is not JSON stays one: reading the block tells what is wrong with it.
-            let input = std::mem::take(&mut self.input);
-            let input = serde_json::from_str(&input).unwrap_or(Value::String(input));
-            fields.insert("input".to_owned(), input);
-        }
     }
 }

@@ -293,10 +293,10 @@ fn there_is_an_end_to_blocks() {
     let block = |index: usize| {
         format!(r#"{{"type":"content_block_start","index":{index},"content_block":{{"type":"text","text":""}}}}"#)
     };
-    let many = |line: &dyn Fn(usize) -> String| (0..5000).map(|id| lines(&[&line(id)])).collect::<String>();
+    let many = |line: &dyn Fn(usize) -> String| (0..10_000).map(|id| lines(&[&line(id)])).collect::<String>();
     for (format, stream) in [(OpenAi, many(&call)), (Anthropic, many(&block))] {
         let Some(ErrorKind::Parse(failure)) = hear(format, &stream).1 else { panic!() };
-        assert!(failure.message.contains("more than 4096 blocks"), "{}", failure.message);
+        assert!(failure.message.contains("max_response_mb"), "{}", failure.message);
     }
 }
 
@@ -381,4 +381,20 @@ fn an_error_that_ends_without_its_empty_line_is_the_error_that_it_names() {
     // Half of it says nothing.
     let (_, error) = hear(OpenAi, &body[..body.len() - 3]);
     assert!(matches!(error, Some(ErrorKind::Connection(_))), "{error:?}");
+}
+
+/// What stands around a piece is a hundred times as long, and counts for nothing; but an answer has to end.
+#[test]
+fn what_a_piece_says_counts_and_not_what_stands_around_it() {
+    let piece = |around: usize| {
+        lines(&[&format!(r#"{{"id":"1","choices":[{{"delta":{{"content":"a"}}}}],"x":"{}"}}"#, "x".repeat(around))])
+    };
+    let ends = lines(&[r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, "[DONE]"]);
+    let hear = |body: String| run(heard(OpenAi, body.as_bytes().chunks(4096).map(Bytes::copy_from_slice).collect()));
+    let (events, error) = hear(piece(1000).repeat(4096) + &ends);
+    assert_eq!((error, events.len()), (None, 4096 + 2), "four megabytes, where one is allowed");
+    let (events, error) = hear(piece(2000).repeat(10_000));
+    let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };
+    assert!(failure.message.contains("(providers.here.max_response_mb)"), "{}", failure.message);
+    assert!(events.len() > 4096, "{}", events.len());
 }

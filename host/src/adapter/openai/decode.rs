@@ -8,6 +8,7 @@ use crate::{
         extensions::others,
         format::{Decoded, Unreadable},
         json::{Malformed, Node, are_cut, arguments, arguments_text},
+        tree::{Keep, Room},
     },
     content::{ContentBlock, Thinking, ToolCall},
     message::Extensions,
@@ -17,9 +18,45 @@ use crate::{
 /// Why an answer ends that may not be longer.
 pub(super) const CUT: &str = "length";
 
+/// What is read of a choice.
+pub(super) const CHOICE: Keep = Keep::Fields(&[
+    ("index", Keep::All),
+    ("message", MESSAGE),
+    ("delta", MESSAGE),
+    ("finish_reason", Keep::All),
+    ("error", Keep::All),
+    ("usage", Keep::All),
+]);
+
+const MESSAGE: Keep = Keep::Fields(&[
+    ("content", Keep::All),
+    ("reasoning_content", Keep::All),
+    ("reasoning", Keep::All),
+    ("refusal", Keep::All),
+    ("tool_calls", Keep::All),
+]);
+
+/// What is read of a body: its first choice, and what may tell of an error.
+pub(super) const KEEPS: Keep = Keep::Fields(&[
+    ("id", Keep::All),
+    ("object", Keep::All),
+    ("model", Keep::All),
+    ("choices", Keep::First(&CHOICE)),
+    ("usage", Keep::All),
+    ("request_id", Keep::All),
+    ("error", Keep::All),
+    ("error_type", Keep::All),
+    ("message", Keep::All),
+    ("detail", Keep::All),
+    ("type", Keep::All),
+    ("code", Keep::All),
+    ("status", Keep::All),
+    ("status_code", Keep::All),
+]);
+
 /// What the body says: its first choice.
-pub(super) fn response(body: &Value) -> Result<Decoded, Unreadable> {
-    let root = Node::root(body);
+pub(super) fn response(body: &Value, room: &Room) -> Result<Decoded, Unreadable> {
+    let root = Node::root(body, room);
     root.object()?;
     refusal::refuse_errors(&root)?;
     let choices = root.need("choices")?;
@@ -124,13 +161,13 @@ pub(super) fn last_call(at: usize, call: &Node<'_>, cut: bool) -> Result<Content
         return Ok(ContentBlock::ToolUse(tool_call(at, call)?));
     }
     let name = function.as_ref().and_then(|function| function.text("name")).unwrap_or_default();
-    Ok(ContentBlock::partial_tool_use(&call_id(at, call), name, &arguments_text(arguments.as_ref())))
+    Ok(ContentBlock::partial_tool_use(&call_id(at, call.text("id")), name, &arguments_text(arguments.as_ref())))
 }
 
 fn tool_call(at: usize, call: &Node<'_>) -> Result<ToolCall, Malformed> {
     let function = call.need("function")?;
     Ok(ToolCall {
-        id: call_id(at, call),
+        id: call_id(at, call.text("id")),
         name: function.need("name")?.str()?.to_owned(),
         arguments: arguments(function.get("arguments").as_ref())?,
         extensions: others(call.object()?, &["id", "type", "function", "index"], VENDOR),
@@ -138,8 +175,8 @@ fn tool_call(at: usize, call: &Node<'_>) -> Result<ToolCall, Malformed> {
 }
 
 /// The name of the call, or one for the call at this place.
-pub(super) fn call_id(at: usize, call: &Node<'_>) -> String {
-    call.text("id").map_or_else(|| format!("call_{at}"), str::to_owned)
+pub(super) fn call_id(at: usize, id: Option<&str>) -> String {
+    id.map_or_else(|| format!("call_{at}"), str::to_owned)
 }
 
 /// Some servers say `stop`, or nothing, when they mean what the message shows.

@@ -1,51 +1,53 @@
 //! A request as OpenAI Chat Completions wants it.
 
-use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{VENDOR, conversation};
 use crate::{
     adapter::{
-        extensions::{apply, extended},
-        family, format,
+        family,
+        outline::{Json, Object},
     },
     config::ProviderConfig,
     request::{Request, Tool, ToolChoice},
 };
 
 /// The body. Extensions come last and override what stands here.
-pub(super) fn body(request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String> {
+pub(super) fn body<'a>(
+    request: &'a Request,
+    provider: &ProviderConfig,
+    model: &'a str,
+    stream: bool,
+) -> Result<Object<'a>, String> {
     let options = &request.options;
-    let mut body = Map::new();
-    body.insert("model".into(), model.into());
-    body.insert("messages".into(), conversation::messages(&request.messages));
+    let mut body = Object::new([("model", model.into()), ("messages", conversation::messages(&request.messages))]);
     if let Some(max_tokens) = options.max_tokens.or(provider.max_tokens) {
-        body.insert(max_tokens_name(&provider.base_url, model).into(), max_tokens.into());
+        body.insert(max_tokens_name(&provider.base_url, model), max_tokens);
     }
     if !request.tools.is_empty() {
-        body.insert("tools".into(), request.tools.iter().map(tool).collect());
+        body.insert("tools", request.tools.iter().map(tool).collect::<Json<'_>>());
     }
     if let Some(choice) = &options.tool_choice {
-        body.insert("tool_choice".into(), tool_choice(choice));
+        body.insert("tool_choice", tool_choice(choice));
     }
     let default_temperature = provider.temperature.filter(|_| !family::refuses_temperature(model));
-    format::insert_number(&mut body, "temperature", options.temperature.or(default_temperature))?;
-    format::insert_number(&mut body, "top_p", options.top_p)?;
+    body.insert_number("temperature", options.temperature.or(default_temperature))?;
+    body.insert_number("top_p", options.top_p)?;
     if !options.stop.is_empty() {
-        body.insert("stop".into(), options.stop.clone().into());
+        body.insert("stop", options.stop.iter().map(|text| text.as_str().into()).collect::<Json<'_>>());
     }
     if let Some(seed) = options.seed {
-        body.insert("seed".into(), seed.into());
+        body.insert("seed", Json::Number(seed.into()));
     }
     if stream {
-        body.insert("stream".into(), true.into());
+        body.insert("stream", Json::Bool(true));
         if takes_stream_options(&provider.base_url) {
-            body.insert("stream_options".into(), json!({"include_usage": true}));
+            body.insert("stream_options", Json::object([("include_usage", Json::Bool(true))]));
         }
     }
-    apply(&mut body, &request.extensions, VENDOR);
-    apply(&mut body, &options.extensions, VENDOR);
-    Ok(body.into())
+    body.apply(&request.extensions, VENDOR);
+    body.apply(&options.extensions, VENDOR);
+    Ok(body)
 }
 
 /// OpenAI has given `max_tokens` up, and its reasoning models refuse it. Most compatible servers know nothing else.
@@ -60,23 +62,25 @@ fn takes_stream_options(base_url: &Url) -> bool {
     base_url.host_str() != Some("api.mistral.ai")
 }
 
-fn tool(tool: &Tool) -> Value {
-    let mut function = Map::new();
-    function.insert("name".into(), tool.name.as_str().into());
+fn tool(tool: &Tool) -> Json<'_> {
+    let mut function = Object::new([("name", tool.name.as_str().into())]);
     if !tool.description.is_empty() {
-        function.insert("description".into(), tool.description.as_str().into());
+        function.insert("description", tool.description.as_str());
     }
-    function.insert("parameters".into(), tool.parameters.clone());
-    extended(json!({"type": "function", "function": function}), &tool.extensions, VENDOR)
+    function.insert("parameters", &tool.parameters);
+    let tool_fields = Object::new([("type", "function".into()), ("function", function.into())]);
+    tool_fields.extended(&tool.extensions, VENDOR)
 }
 
-fn tool_choice(choice: &ToolChoice) -> Value {
+fn tool_choice(choice: &ToolChoice) -> Json<'_> {
     match choice {
         ToolChoice::Auto => "auto".into(),
         ToolChoice::Required => "required".into(),
         ToolChoice::None => "none".into(),
-        ToolChoice::Tool(name) => json!({"type": "function", "function": {"name": name}}),
-        ToolChoice::Other(value) => value.clone(),
+        ToolChoice::Tool(name) => {
+            Json::object([("type", "function".into()), ("function", Json::object([("name", name.as_str().into())]))])
+        }
+        ToolChoice::Other(value) => value.into(),
     }
 }
 

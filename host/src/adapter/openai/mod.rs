@@ -8,9 +8,11 @@ use url::Url;
 use super::{
     ApiKey, endpoint,
     format::{Decoded, Format, Listen, Unreadable},
+    tree::{Keep, Room},
 };
 use crate::{config::ProviderConfig, request::Request};
 
+mod calls;
 mod conversation;
 mod decode;
 mod encode;
@@ -43,15 +45,25 @@ impl Format for OpenAi {
         Ok(headers)
     }
 
-    fn encode(&self, request: &Request, provider: &ProviderConfig, model: &str, stream: bool) -> Result<Value, String> {
-        encode::body(request, provider, model, stream)
+    fn encode(
+        &self,
+        request: &Request,
+        provider: &ProviderConfig,
+        model: &str,
+        stream: bool,
+    ) -> Result<Vec<u8>, String> {
+        encode::body(request, provider, model, stream)?.into_bytes()
     }
 
-    fn decode(&self, body: &Value) -> Result<Decoded, Unreadable> {
-        decode::response(body)
+    fn keeps(&self) -> &'static Keep {
+        &decode::KEEPS
     }
 
-    fn listen(&self) -> Box<dyn Listen> {
-        Box::new(stream::Stream::default())
+    fn decode(&self, body: &Value, room: &Room) -> Result<Decoded, Unreadable> {
+        decode::response(body, room)
+    }
+
+    fn listen(&self, room: Room) -> Box<dyn Listen> {
+        Box::new(stream::Stream::new(room))
     }
 }

@@ -7,14 +7,15 @@
 use std::{borrow::Cow, collections::VecDeque};
 
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{decode, refusal};
+use super::{calls::Calls, decode, refusal};
 use crate::{
     adapter::{
         format::{Heard, Listen, Unreadable},
-        json::{Malformed, Node, room_for_block},
+        json::{BLOCK, Malformed, Node},
         template::Template,
+        tree::{self, Keep, Room, Unfit},
     },
     content::ContentBlock,
     event::Event,
@@ -23,17 +24,37 @@ use crate::{
 /// What stands at the end of a stream.
 const DONE: &str = "[DONE]";
 
+/// What is read of a chunk.
+const CHUNK: Keep = Keep::Fields(&[
+    ("id", Keep::All),
+    ("object", Keep::All),
+    ("model", Keep::All),
+    ("choices", Keep::Each(&decode::CHOICE)),
+    ("usage", Keep::All),
+    ("x_groq", Keep::Fields(&[("usage", Keep::All)])),
+    ("request_id", Keep::All),
+    ("error", Keep::All),
+    ("error_type", Keep::All),
+    ("message", Keep::All),
+    ("detail", Keep::All),
+    ("type", Keep::All),
+    ("code", Keep::All),
+    ("status", Keep::All),
+    ("status_code", Keep::All),
+]);
+
 /// What has been heard.
-#[derive(Default)]
 pub(super) struct Stream {
+    /// For what is kept.
+    room: Room,
     /// The fields of the first chunk, and the usage.
-    root: Map<String, Value>,
+    root: Option<Map<String, Value>>,
     reasoning: Text,
     content: Text,
     refusal: Text,
     /// Parts of the content that are no text.
     parts: Vec<Value>,
-    calls: Vec<Call>,
+    calls: Calls,
     finish_reason: Option<Value>,
     /// A chunk that is a piece of text.
     piece: Template,
@@ -45,18 +66,6 @@ struct Text {
     text: String,
     /// How much of it was told as a whole.
     told: usize,
-}
-
-/// A tool call that has begun.
-#[derive(Default)]
-struct Call {
-    index: Option<u64>,
-    /// Its fields, but for the function.
-    fields: Map<String, Value>,
-    name: String,
-    arguments: String,
-    begun: bool,
-    ended: bool,
 }
 
 /// The chunk of which there are many: a piece of text and nothing else.
@@ -98,14 +107,18 @@ impl Listen for Stream {
             self.say(piece, events);
             return Ok(Heard::More);
         }
-        let value: Value =
-            serde_json::from_str(data).map_err(|error| Malformed(format!("an event is not JSON: {error}")))?;
-        let chunk = Node::root(&value);
+        let room = self.room.anew();
+        let value = tree::read(data.as_bytes(), &CHUNK, &room).map_err(|unfit| match unfit {
+            Unfit::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
+            Unfit::TooLarge(malformed) => malformed,
+        })?;
+        let chunk = Node::root(&value, &room);
         let fields = chunk.object()?;
         refusal::refuse_errors(&chunk)?;
-        if self.root.is_empty() {
-            self.root = fields.clone();
-            self.root.remove("usage");
+        if self.root.is_none() {
+            let kept = fields.iter().filter(|(name, _)| *name != "usage" && *name != "choices");
+            self.root = Some(kept.map(|(name, value)| (name.clone(), value.clone())).collect());
+            self.room.take_for(&value)?;
         }
         let choices = chunk.get("choices").map(|choices| choices.list()).transpose()?;
         // Only the first answer is read where several were asked for.
@@ -119,30 +132,39 @@ impl Listen for Stream {
     }
 
     fn body(&mut self) -> Value {
-        let Self { root, reasoning, content, refusal, parts, calls, finish_reason, piece: _ } = std::mem::take(self);
-        let mut message = Map::new();
-        let text = |text: Text| if text.text.is_empty() { Value::Null } else { text.text.into() };
-        message.insert("reasoning_content".to_owned(), text(reasoning));
-        message.insert("refusal".to_owned(), text(refusal));
-        let content = match parts.is_empty() {
-            true => text(content),
-            false => {
-                let said = Some(content.text).filter(|text| !text.is_empty());
-                let said = said.map(|text| json!({"type": "text", "text": text}));
-                said.into_iter().chain(parts).collect()
-            }
+        let text = |text: &mut Text| match std::mem::take(&mut text.text) {
+            text if text.is_empty() => Value::Null,
+            text => text.into(),
         };
-        message.insert("content".to_owned(), content);
-        if !calls.is_empty() {
-            message.insert("tool_calls".to_owned(), calls.iter().map(Call::value).collect());
+        let mut message = Map::new();
+        message.insert("reasoning_content".to_owned(), text(&mut self.reasoning));
+        message.insert("refusal".to_owned(), text(&mut self.refusal));
+        let mut content = text(&mut self.content);
+        if !self.parts.is_empty() {
+            let said = Some(content).filter(Value::is_string);
+            let said = said.map(|text| Map::from_iter([("type".into(), "text".into()), ("text".into(), text)]).into());
+            content = said.into_iter().chain(std::mem::take(&mut self.parts)).collect();
         }
-        let mut body = root;
-        body.insert("choices".to_owned(), json!([{"message": message, "finish_reason": finish_reason}]));
+        message.insert("content".to_owned(), content);
+        let calls: Vec<Value> = std::mem::take(&mut self.calls).values().collect();
+        if !calls.is_empty() {
+            message.insert("tool_calls".to_owned(), calls.into());
+        }
+        let finish_reason = self.finish_reason.take().unwrap_or_default();
+        let choice = Map::from_iter([("message".into(), message.into()), ("finish_reason".into(), finish_reason)]);
+        let mut body = self.root.take().unwrap_or_default();
+        body.insert("choices".to_owned(), Value::Array(vec![choice.into()]));
         body.into()
     }
 }
 
 impl Stream {
+    /// Nothing has been heard. What is kept has to find room.
+    pub(super) fn new(room: Room) -> Self {
+        let (root, reasoning, content, refusal, parts, calls, finish_reason, piece) = Default::default();
+        Self { room, root, reasoning, content, refusal, parts, calls, finish_reason, piece }
+    }
+
     /// A piece of text, without making a tree of its chunk. None if it is anything else.
     fn hear_piece(&mut self, data: &str) -> Option<String> {
         if let Some(piece) = self.piece.text(data) {
@@ -154,9 +176,7 @@ impl Stream {
         };
         let Choice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
         // The first one also tells who answers.
-        if self.root.is_empty() {
-            return None;
-        }
+        self.root.as_ref()?;
         self.piece.learn(data, &delta.content);
         Some(delta.content.into_owned())
     }
@@ -196,7 +216,8 @@ impl Stream {
                     match part.text("type") {
                         Some("text") => self.say(part.need("text")?.str()?.to_owned(), events),
                         _ => {
-                            room_for_block(self.parts.len())?;
+                            self.room.take(BLOCK)?;
+                            self.room.take_for(part.value)?;
                             self.parts.push(part.value.clone());
                             events.push_back(Event::Block(ContentBlock::Other(part.value.clone())));
                         }
@@ -220,50 +241,16 @@ impl Stream {
 
     fn hear_call(&mut self, piece: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let (index, id) = (piece.count("index"), piece.text("id"));
-        let is_it = |call: &Call| {
-            // Some servers give no index, or the same one to all calls.
-            let other = id.is_some_and(|id| call.begun && call.fields.get("id").is_some_and(|known| known != id));
-            !other && (index.is_none() || call.index.is_none() || call.index == index)
-        };
-        let at = match self.calls.iter().rposition(is_it) {
+        let at = match self.calls.find(index, id) {
             Some(at) => at,
             None => {
                 self.end_texts(events);
                 self.end_calls(events)?;
-                room_for_block(self.calls.len())?;
-                self.calls.push(Call { index, ..Call::default() });
-                self.calls.len() - 1
+                self.room.take(BLOCK)?;
+                self.calls.begin(index)
             }
         };
-        let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
-        let function = piece.get("function");
-        for (name, value) in piece.object()? {
-            if !value.is_null() && name != "function" && !(name == "id" && value == "") {
-                call.fields.insert(name.clone(), value.clone());
-            }
-        }
-        if let Some(name) = function.as_ref().and_then(|function| function.text("name")) {
-            // In pieces or, by some servers, again with each piece.
-            if !call.begun {
-                call.name.push_str(name);
-            }
-        }
-        if !call.begun && !call.name.is_empty() {
-            call.begun = true;
-            let id = decode::call_id(at, &Node::root(&call.fields.clone().into()));
-            events.push_back(Event::ToolUseStart { index: at, id, name: call.name.clone() });
-        }
-        let arguments = function.as_ref().and_then(|function| function.get("arguments"));
-        let json = match arguments.as_ref().map(|arguments| arguments.value) {
-            None => return Ok(()),
-            Some(Value::String(json)) => json.clone(),
-            Some(value) => value.to_string(),
-        };
-        call.arguments.push_str(&json);
-        if !json.is_empty() {
-            events.push_back(Event::ToolArguments { index: at, json });
-        }
-        Ok(())
+        Ok(self.calls.hear(at, piece, &self.room, events)?)
     }
 
     fn end_texts(&mut self, events: &mut VecDeque<Event>) {
@@ -274,16 +261,7 @@ impl Stream {
 
     fn end_calls(&mut self, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let cut = self.finish_reason.as_ref().is_some_and(|reason| reason == decode::CUT);
-        let last = self.calls.len().saturating_sub(1);
-        for (index, call) in self.calls.iter_mut().enumerate().filter(|(_, call)| !call.ended) {
-            call.ended = true;
-            let whole = decode::last_call(index, &Node::root(&call.value()), cut && index == last)?;
-            events.push_back(match whole {
-                ContentBlock::ToolUse(call) => Event::ToolUseEnd { index, call },
-                partial => Event::Block(partial),
-            });
-        }
-        Ok(())
+        Ok(self.calls.end(cut, &self.room, events)?)
     }
 
     /// Usage stands in a chunk of its own, in the last one, in every one, beside the choice, or where Groq has it.
@@ -291,7 +269,7 @@ impl Stream {
         let groqs = || chunk.get("x_groq")?.get("usage");
         let found = chunk.get("usage").or_else(groqs).or_else(|| choice?.get("usage"));
         if let Some(usage) = found.filter(|usage| usage.value.is_object()) {
-            self.root.insert("usage".to_owned(), usage.value.clone());
+            self.root.get_or_insert_default().insert("usage".to_owned(), usage.value.clone());
             events.push_back(Event::Usage(decode::counts(&usage)));
         }
     }
@@ -318,15 +296,5 @@ impl Text {
             events.push_back(Event::Block(block(untold)));
             self.told = self.text.len();
         }
-    }
-}
-
-impl Call {
-    /// The call as it would have been without streaming.
-    fn value(&self) -> Value {
-        let mut fields = self.fields.clone();
-        let name = Some(&self.name).filter(|name| !name.is_empty());
-        fields.insert("function".to_owned(), json!({"name": name, "arguments": self.arguments}));
-        fields.into()
     }
 }

@@ -104,6 +104,7 @@ fn options_in(options: wit::Options) -> Options {
         tool_choice,
         seed: options.seed,
         deadline: None,
+        traceparent: None,
         metadata: options.metadata.into_iter().collect(),
         extensions: extensions_in(options.extensions),
     }

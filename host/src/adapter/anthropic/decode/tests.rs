@@ -5,6 +5,7 @@ use crate::{
         anthropic::Anthropic,
         fixture,
         format::{Decoded, Format as _, Unreadable},
+        tree::Room,
     },
     config::WireFormat,
     content::{ContentBlock, Thinking, ToolCall},
@@ -14,7 +15,7 @@ use crate::{
 };
 
 fn decode(body: Value) -> Result<Decoded, Unreadable> {
-    Anthropic.decode(&body)
+    Anthropic.decode(&body, &Room::new(0))
 }
 
 fn malformed(body: Value) -> String {
@@ -89,9 +90,10 @@ fn an_answer_goes_back_as_it_came() {
     ]);
     let decoded = decode(json!({"content": content})).unwrap();
     let request = Request::new([Message::new(Role::Assistant, decoded.content)]);
-    let body = Anthropic
+    let bytes = Anthropic
         .encode(&request, &fixture::provider(WireFormat::Anthropic, "https://api.anthropic.com"), "m", false)
         .unwrap();
+    let body: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(body["messages"], json!([{"role": "assistant", "content": content}]));
 }
 

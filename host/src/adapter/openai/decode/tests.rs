@@ -5,6 +5,7 @@ use crate::{
         fixture,
         format::{Decoded, Format as _, Unreadable},
         openai::OpenAi,
+        tree::Room,
     },
     config::WireFormat,
     content::ContentBlock,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 fn decode(body: Value) -> Result<Decoded, Unreadable> {
-    OpenAi.decode(&body)
+    OpenAi.decode(&body, &Room::new(0))
 }
 
 /// The answer with this message.
@@ -103,7 +104,7 @@ fn calls_go_back_with_what_came_with_them() {
     let function = json!({"name": "c", "arguments": "{}"});
     let call = json!({"id": "x", "type": "function", "function": function, "extra_content": {"google": 1}});
     let content = says(json!({"content": null, "tool_calls": [call]})).content;
-    let body = OpenAi
+    let bytes = OpenAi
         .encode(
             &Request::new([Message::new(Role::Assistant, content)]),
             &fixture::provider(WireFormat::OpenAi, "http://localhost:8080/v1"),
@@ -111,6 +112,7 @@ fn calls_go_back_with_what_came_with_them() {
             false,
         )
         .unwrap();
+    let body: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(body["messages"], json!([{"role": "assistant", "content": null, "tool_calls": [call]}]));
 }
 

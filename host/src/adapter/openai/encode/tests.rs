@@ -15,7 +15,7 @@ fn provider() -> ProviderConfig {
 
 fn encode(request: Value) -> Value {
     let request: Request = serde_json::from_value(request).unwrap();
-    OpenAi.encode(&request, &provider(), "some-model", false).unwrap()
+    serde_json::from_slice(&OpenAi.encode(&request, &provider(), "some-model", false).unwrap()).unwrap()
 }
 
 fn messages(messages: Value) -> Value {
@@ -63,7 +63,6 @@ fn a_conversation_with_tools_and_images() {
     };
     let expected = json!({
         "model": "some-model",
-        "max_tokens": 100,
         "messages": [
             {"role": "system", "content": "Be brief.\n\nBe kind."},
             {"role": "user", "content": [
@@ -77,15 +76,18 @@ fn a_conversation_with_tools_and_images() {
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.com/daisy.png"}}]},
             {"role": "user", "content": "Go on."},
         ],
-        "tools": [{"type": "function", "strict": true,
-                   "function": {"name": "lookup", "description": "Finds a plant", "parameters": {"type": "object"}}}],
+        "max_tokens": 100,
+        "tools": [{"type": "function",
+                   "function": {"name": "lookup", "description": "Finds a plant", "parameters": {"type": "object"}},
+                   "strict": true}],
         "tool_choice": "required",
         "temperature": 0.5,
         "top_p": 0.9,
         "stop": ["END"],
         "seed": 7,
     });
-    assert_eq!(encode(request), expected);
+    // The order of the fields included.
+    assert_eq!(encode(request).to_string(), expected.to_string());
 }
 
 #[test]
@@ -127,7 +129,8 @@ fn content_of_each_kind() {
         assert_eq!(messages(json!([message])), json!([expected]));
     }
     let critic = Message::new(Role::Other("critic".into()), vec![ContentBlock::text("No.")]);
-    let body = OpenAi.encode(&Request::new([critic]), &provider(), "m", false).unwrap();
+    let body: Value =
+        serde_json::from_slice(&OpenAi.encode(&Request::new([critic]), &provider(), "m", false).unwrap()).unwrap();
     assert_eq!(body["messages"], json!([{"role": "critic", "content": "No."}]));
 }
 
@@ -186,7 +189,7 @@ fn reasoning_models_get_no_default_temperature() {
     (provider.max_tokens, provider.temperature) = (Some(50), Some(0.7));
     let body = |model: &str, options: Value| {
         let request = serde_json::from_value(json!({"messages": [], "options": options})).unwrap();
-        OpenAi.encode(&request, &provider, model, false).unwrap()
+        serde_json::from_slice::<Value>(&OpenAi.encode(&request, &provider, model, false).unwrap()).unwrap()
     };
     assert_eq!(
         body("gpt-4o", json!({})),

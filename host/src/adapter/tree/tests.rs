@@ -1,0 +1,91 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+const SOME: Keep = Keep::Fields(&[
+    ("a", Keep::All),
+    ("first", Keep::First(&Keep::Fields(&[("b", Keep::All)]))),
+    ("each", Keep::Each(&Keep::Fields(&[("b", Keep::All)]))),
+]);
+
+fn kept(json: &Value) -> Value {
+    read(json.to_string().as_bytes(), &SOME, &Room::new(0)).unwrap()
+}
+
+#[test]
+fn what_nobody_reads_is_left_out() {
+    let body = json!({"x": [[]], "a": {"x": 1}, "first": [{"b": 1, "x": 2}, {"b": 3}], "each": [{"x": 1}, {"b": 2}]});
+    let expected = json!({"a": {"x": 1}, "first": [{"b": 1}], "each": [{}, {"b": 2}]});
+    assert_eq!(kept(&body), expected);
+    let body = json!({"first": "text", "each": {"b": 1}, "a": null});
+    assert_eq!(kept(&body), json!({"first": "text", "each": {}, "a": null}));
+    assert_eq!(kept(&json!([1, 2])), json!([]));
+    assert_eq!(kept(&json!("text")), json!("text"));
+}
+
+#[test]
+fn what_nobody_reads_needs_no_room() {
+    let body =
+        format!(r#"{{"first":[{{}}{}],"x":{}1{}}}"#, ",{}".repeat(1 << 20), "[".repeat(1 << 20), "]".repeat(1 << 20));
+    assert_eq!(read(body.as_bytes(), &SOME, &Room::new(0)).unwrap(), json!({"first": [{}]}));
+}
+
+#[test]
+fn dense_json_does_not_fit() {
+    let unit = ["[],", "0,", "[1],", "{},", r#"{"":0},"#, r#""","#];
+    for unit in unit {
+        let body = format!("[{}0]", unit.repeat(1 << 20));
+        let error = read(body.as_bytes(), &Keep::All, &Room::new(0)).unwrap_err();
+        assert!(matches!(&error, Unfit::TooLarge(Malformed(says)) if says.contains("max_response_mb")), "{error:?}");
+    }
+}
+
+#[test]
+fn text_and_little_else_fits() {
+    let body = json!({"a": "x".repeat(8 << 20)});
+    assert_eq!(kept(&body), body);
+}
+
+#[test]
+fn what_is_no_json_says_where() {
+    for (body, is_eof) in [("{\"a\":", true), ("{} x", false), ("", true), ("{a}", false)] {
+        let error = read(body.as_bytes(), &Keep::All, &Room::new(0)).unwrap_err();
+        assert!(matches!(&error, Unfit::NotJson(error) if error.is_eof() == is_eof), "{body}: {error:?}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 8, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+            proptest::collection::vec((".{0,3}", inner), 0..8)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn it_reads_as_any_other_reader_does(value in any_json()) {
+        let text = value.to_string();
+        let tree = read(text.as_bytes(), &Keep::All, &Room::new(0)).unwrap();
+        prop_assert_eq!(tree, serde_json::from_str::<Value>(&text).unwrap());
+    }
+
+    #[test]
+    fn any_bytes_are_read_as_by_any_other_reader(bytes: Vec<u8>, text in r#"[\[\]{},:"a0 -e.\\u]{0,12}"#) {
+        for bytes in [bytes, text.into_bytes()] {
+            let tree = read(&bytes, &Keep::All, &Room::new(0)).ok();
+            prop_assert_eq!(tree, serde_json::from_slice::<Value>(&bytes).ok());
+        }
+    }
+}

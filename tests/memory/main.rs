@@ -1,0 +1,41 @@
+//! What a call costs in memory, to the byte: a binary of its own, whose allocator counts. One test, since what others
+//! allocate would count too.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails here has failed")]
+
+mod allocator;
+mod hostile;
+mod request;
+mod server;
+
+use std::time::Duration;
+
+use arcllm::{Config, Host, Model, Overrides};
+use server::Server;
+
+/// A call costs less than this besides what it is measured by: connections, a runtime, buffers.
+const BESIDES: usize = 2 << 20;
+
+/// A model for each format, without modules.
+pub(crate) async fn model(format: &str, server: &Server, megabytes: usize) -> Model {
+    let config = format!(
+        "[providers.a]\nadapter = \"{format}\"\nbase_url = \"{}\"\napi_key_env = \"\"\ndefault_model = \"m\"\n\
+         max_response_mb = {megabytes}\n",
+        server.url
+    );
+    let mut config = Config::parse(&config, None).unwrap();
+    // Work that grows with the square of an answer does not come to an end within this.
+    config.deadline = Duration::from_secs(120);
+    Host::builder().config(config).build().unwrap().load_model("a", Overrides::new()).await.unwrap()
+}
+
+#[test]
+fn memory() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        hostile::answers().await;
+        request::conversations().await;
+    });
+    // As many threads as calls, so that all of them can read their answers at the same time.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(10).enable_all().build().unwrap();
+    runtime.block_on(hostile::ten_at_once());
+}
