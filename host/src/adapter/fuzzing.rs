@@ -67,14 +67,16 @@ pub(crate) fn hear(format: WireFormat, pieces: Vec<Bytes>) -> Heard {
     runtime.block_on(async {
         let body = Body::of(stream::iter(pieces.into_iter().map(Ok)).boxed(), adapter(format));
         let mut events = Events::new(adapter(format), answer(StatusCode::OK, b""), body);
-        let mut heard = Vec::new();
+        let (mut heard, mut failed) = (Vec::new(), None);
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => heard.push(event),
-                Err(error) => return (heard, Some(error)),
+                Err(error) => failed = Some(error),
             }
         }
-        (heard, None)
+        // What reads a body to its end once the answer is whole, or it would pile up.
+        tokio::task::yield_now().await;
+        (heard, failed)
     })
 }
 
