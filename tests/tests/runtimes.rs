@@ -45,7 +45,14 @@ fn none_waits_for_another() {
 fn a_reload_in_one_leaves_the_others_their_own() {
     let servers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let a = servers.block_on(replies([Reply::status(503), Reply::text("Hello."), Reply::status(503)]));
-    let folder = Folder::new(&around(&a).host("watch = false").module("retry", FAST).to_string()).unwrap();
+    let folder = Folder::new(
+        &around(&a)
+            .host("watch = false")
+            .module("retry", FAST)
+            .table("modules.retry.sandbox", "allow = [\"state\"]")
+            .to_string(),
+    )
+    .unwrap();
     let host = folder.host().unwrap();
     let (first, second) = (runtime(), runtime());
     let model = first.block_on(load(&host));

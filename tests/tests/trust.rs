@@ -195,7 +195,8 @@ async fn of_two_files_of_a_name_the_one_that_is_not_used_is_named() {
     let warnings = &of(&modules, "other").warnings;
     assert!(warnings[0].contains("other.wasm: is passed over") && warnings[0].contains("mine.wasm"), "{warnings:?}");
     let retry = std::fs::read(built_in("retry")).unwrap();
-    let (folder, modules) = beside_a_retry(&[("retry.wasm", &retry)], "").await;
+    let (folder, modules) =
+        beside_a_retry(&[("retry.wasm", &retry)], "[modules.retry.sandbox]\nallow = [\"state\"]").await;
     let warnings = &of(&modules, "retry").warnings;
     assert!(warnings[0].contains("retry.wasm: takes the place of the built-in"), "{warnings:?}");
     assert!(run(&folder, &["modules"]).await.stdout.contains("takes the place of the built-in"));

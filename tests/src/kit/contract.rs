@@ -247,6 +247,9 @@ async fn replays(bench: &Bench, settings: &Map<String, Value>, counts: bool) -> 
     }
 }
 
+/// So few that none of them is the one for which a budget of retries is used up.
+const REPLAYED: usize = 3;
+
 async fn waits(model: &arcllm::Model, together: bool) -> Vec<Vec<Duration>> {
     let call = || async {
         let result = model.invoke_with(request("Hello")).await;
@@ -254,10 +257,10 @@ async fn waits(model: &arcllm::Model, together: bool) -> Vec<Vec<Duration>> {
         trail.into_iter().map(|attempt| attempt.waited).collect::<Vec<_>>()
     };
     if together {
-        return join_all((0..20).map(|_| call())).await;
+        return join_all((0..REPLAYED).map(|_| call())).await;
     }
     let mut all = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..REPLAYED {
         all.push(call().await);
     }
     all
