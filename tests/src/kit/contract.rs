@@ -229,7 +229,7 @@ async fn large(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String
     }
 }
 
-/// Twenty calls at once against a provider that fails, and the same one after the other. Of a module that counts the calls of
+/// A few calls at once against a provider that fails, and the same one after the other. Of a module that counts the calls of
 /// all, only one after the other: which of many at once comes first, and is let through, is not the module's to say.
 async fn replays(bench: &Bench, settings: &Map<String, Value>, counts: bool) -> Vec<String> {
     let busy = Reply { status: Some(503), ..Reply::default() };

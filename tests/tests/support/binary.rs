@@ -20,7 +20,7 @@ fn build() -> io::Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     // Of the workspace, so that Cargo takes what it has built for these tests: alone, the command would have other
     // features of its dependencies, and wasmtime would be compiled a second time.
-    cargo.args(["build", "--quiet", "--workspace", "--bin", "arcllm"]);
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "arcllm", "--test", "all"]);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).stderr(Stdio::inherit());
     // What the outer Cargo says of the package of this test would look like news to build scripts.
