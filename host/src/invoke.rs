@@ -77,12 +77,17 @@ impl Invoke {
         self.exceeded.get().map(|error| (**error).clone())
     }
 
-    /// Whether a module has asked for more attempts than there may be. Whoever polls last is woken when one does; it is the
+    /// Whether a module has asked for more attempts than there may be.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.exceeded.get().is_some()
+    }
+
+    /// Waits for that. Whoever polls last is woken when one does; it is the
     /// caller alone who does.
     pub(crate) fn poll_exceeded(&self, context: &mut Context<'_>) -> Poll<()> {
         // In this order, so that nothing happens unseen between the two.
         self.caller.register(context.waker());
-        if self.exceeded.get().is_some() { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_exceeded() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Ends the invoke: a module asks for one attempt more than there may be.

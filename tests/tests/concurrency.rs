@@ -95,8 +95,9 @@ fn answer(provider: &str, text: &str) -> Response {
 
 /// A host whose retry stands around a fallback from `a` to `b`, both in this process.
 fn host(seed: u64, retry: &str) -> Host {
-    let config =
-        format!("[modules.retry]\nenabled = true\n{retry}\n[modules.fallback]\nenabled = true\nchain = [\"b\"]");
+    let config = format!(
+        "[modules.retry]\nenabled = true\nbudget_min_per_second = 1e6\n{retry}\n[modules.fallback]\nenabled = true\nchain = [\"b\"]"
+    );
     let builder = Host::builder().config(Config::parse(&config, None).unwrap()).seed(seed);
     let builder = builder.adapter("a", "a-model", Obedient::new("a")).adapter("b", "b-model", Obedient::new("b"));
     builder.build().unwrap()
@@ -216,7 +217,10 @@ async fn two_hundred_calls_at_once_over_sockets_do_not_mix() {
     };
     let (a, b) = (Simulator::start(mixed()).await.unwrap(), Simulator::start(mixed()).await.unwrap());
     let chain = around_both(&a, &b).module("fallback", "chain = [\"b\"]");
-    let chain = chain.module("retry", "max_retries = 2\nbackoff_base_seconds = 0.002\nmax_wait_seconds = 0.02");
+    let chain = chain.module(
+        "retry",
+        "max_retries = 2\nbackoff_base_seconds = 0.002\nmax_wait_seconds = 0.02\nbudget_min_per_second = 1e6",
+    );
     let folder = chain.folder().unwrap();
     let model = load(&folder, Overrides::new()).await;
     let calls = (0..CALLS).map(|number| {

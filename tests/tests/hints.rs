@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Backoff is from 10 to 20 ms; a wait for a hint h is from h to h + 10 ms; no wait is above 60 ms.
-const RETRY: &str = "max_retries = 1\nbackoff_base_seconds = 0.01\nmax_wait_seconds = 0.06";
+const RETRY: &str =
+    "max_retries = 1\nbackoff_base_seconds = 0.01\nmax_wait_seconds = 0.06\nbudget_min_per_second = 1e6";
 
 const SENT: &str = "Tue, 15 Nov 1994 08:12:31 GMT";
 
@@ -146,7 +147,7 @@ async fn in_seconds() {
 #[tokio::test]
 async fn a_whole_second_is_waited_for_where_it_may_be() {
     // As long as the longest wait, so that there is nothing to draw.
-    let settings = "max_retries = 1\nbackoff_base_seconds = 0.01\nmax_wait_seconds = 1.0";
+    let settings = "max_retries = 1\nbackoff_base_seconds = 0.01\nmax_wait_seconds = 1.0\nbudget_min_per_second = 1e6";
     let stage = Stage::new(Format::Anthropic, settings).await;
     let date = [("date", SENT), ("retry-after", "Tue, 15 Nov 1994 08:12:32 GMT")];
     let (in_seconds, as_date) = (Wait(1000.0, 1000..=1000), Wait(1000.0, 1000..=1000));

@@ -268,7 +268,7 @@ async fn what_does_not_load_displaces_nothing() {
         (b"", "is not WebAssembly"),
         (b"\0asm\x01\0\0\0", "is a core WebAssembly module"),
         (b"\0asm\x0d\0\x01\0", "is a component of another world"),
-        (arcllm_builtin::find("retry").unwrap().wasm, "`modules.fallback.chain` is not a setting"),
+        (arcllm_builtin::find("redact").unwrap().wasm, "`modules.fallback.chain` is not a setting"),
     ];
     for (bytes, reason) in bad {
         folder.write("modules/fallback.wasm", bytes).unwrap();

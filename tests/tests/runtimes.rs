@@ -45,7 +45,7 @@ fn none_waits_for_another() {
 fn a_reload_in_one_leaves_the_others_their_own() {
     let servers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let a = servers.block_on(replies([Reply::status(503), Reply::text("Hello."), Reply::status(503)]));
-    let settings = format!("{FAST}\nsandbox.wasm = \"retry.wasm\"");
+    let settings = format!("{FAST}\nsandbox.wasm = \"retry.wasm\"\nsandbox.allow = [\"state\"]");
     let folder = Folder::new(&around(&a).host("watch = false").module("retry", &settings).to_string()).unwrap();
     // With a custom section, which means nothing: its number, its size, and a name of one letter.
     let retry = |mark| [arcllm_builtin::find("retry").unwrap().wasm, &[0, 2, 1, mark]].concat();

@@ -6,8 +6,8 @@ use crate::support::{Chain, Folder};
 use arcllm::{Attempt, Error, Message, Model, Outcome, Overrides, Response};
 use arcllm_simulator::{Format, Reply, Script, Simulator};
 
-/// Waits of milliseconds.
-pub(crate) const FAST: &str = "backoff_base_seconds = 0.001\nmax_wait_seconds = 0.5";
+/// Waits of milliseconds, and no end of the budget: hundreds of calls fail here within a second.
+pub(crate) const FAST: &str = "backoff_base_seconds = 0.001\nmax_wait_seconds = 0.5\nbudget_min_per_second = 1e6";
 
 /// Nothing here takes this long unless it hangs.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {

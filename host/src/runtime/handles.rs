@@ -234,14 +234,14 @@ impl Hop {
         let answer = answer(whom.invoke(call), whole);
         async move {
             let _waiting = self.wait();
+            // Not only once the caller has cancelled the call: it may not have come to that yet.
+            let is_over = self.invoke.is_exceeded() || self.is_cancelled();
+            if is_over && self.told.fetch_add(1, Ordering::Relaxed) >= TOLD {
+                std::future::pending::<()>().await;
+            }
             tokio::select! {
                 biased;
-                () = self.cancelled() => {
-                    if self.told.fetch_add(1, Ordering::Relaxed) >= TOLD {
-                        std::future::pending::<()>().await;
-                    }
-                    Err(self.invoke.over())
-                }
+                () = self.cancelled() => Err(self.invoke.over()),
                 answer = answer => answer,
             }
         }

@@ -96,7 +96,8 @@ impl Loader for None {
 pub(super) fn hop(inner: Arc<dyn Provider>) -> Arc<Hop> {
     let module: Arc<str> = "retry".into();
     let (own_time, loader) = (own_time(&module), Arc::new(None));
-    let place = Place { module, inner, loader, own_time, may_add: MayAdd::of(Option::None), clock: crate::clock::system() };
+    let place =
+        Place { module, inner, loader, own_time, may_add: MayAdd::of(Option::None), clock: crate::clock::system() };
     let invoke = Invoke::start(std::time::Duration::from_secs(600), 32, 0, 0, false);
     Arc::new(Hop::new(Arc::new(place), invoke, Held::default(), false, Cancel::default(), Scope::default()))
 }

@@ -229,7 +229,7 @@ async fn large(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String
     }
 }
 
-/// Twenty calls at once against a provider that fails, and the same one after the other. Of a module that counts the calls of
+/// A few calls at once against a provider that fails, and the same one after the other. Of a module that counts the calls of
 /// all, only one after the other: which of many at once comes first, and is let through, is not the module's to say.
 async fn replays(bench: &Bench, settings: &Map<String, Value>, counts: bool) -> Vec<String> {
     let busy = Reply { status: Some(503), ..Reply::default() };
@@ -247,6 +247,9 @@ async fn replays(bench: &Bench, settings: &Map<String, Value>, counts: bool) -> 
     }
 }
 
+/// So few that none of them is the one for which a budget of retries is used up.
+const REPLAYED: usize = 3;
+
 async fn waits(model: &arcllm::Model, together: bool) -> Vec<Vec<Duration>> {
     let call = || async {
         let result = model.invoke_with(request("Hello")).await;
@@ -254,10 +257,10 @@ async fn waits(model: &arcllm::Model, together: bool) -> Vec<Vec<Duration>> {
         trail.into_iter().map(|attempt| attempt.waited).collect::<Vec<_>>()
     };
     if together {
-        return join_all((0..20).map(|_| call())).await;
+        return join_all((0..REPLAYED).map(|_| call())).await;
     }
     let mut all = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..REPLAYED {
         all.push(call().await);
     }
     all

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// The settings of retry that the table goes with.
-pub(super) const RETRY: &str = "max_retries = 2\nbackoff_base_seconds = 0.002\nmax_wait_seconds = 0.02";
+pub(super) const RETRY: &str =
+    "max_retries = 2\nbackoff_base_seconds = 0.002\nmax_wait_seconds = 0.02\nbudget_min_per_second = 1e6";
 
 const RETRY_ALONE: &[&str] = &["retry"];
 const FALLBACK_ALONE: &[&str] = &["fallback"];

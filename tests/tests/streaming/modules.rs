@@ -257,7 +257,8 @@ async fn many_at_once_keep_their_own_answers() {
 async fn one_that_was_built_before_streams_passes_them_on() {
     let early = Reply::fault(Fault::Truncate).fault_at(Place::BeforeEvent(1));
     let a = replies([early, slow()]).await;
-    let model = model(&a, EARLIER, FAST, "", false).await;
+    // It knows of no budget.
+    let model = model(&a, EARLIER, "backoff_base_seconds = 0.001\nmax_wait_seconds = 0.5", "", false).await;
     let mut stream = ask(&model);
     while !matches!(soon(stream.next()).await.unwrap().unwrap(), Event::Text(_)) {}
     assert_eq!(a.requests()[1].sent_events, 0, "the answer is still coming");
