@@ -180,7 +180,7 @@ async fn time_that_passes_while_a_call_waits_is_not_computing() {
 #[tokio::test]
 async fn a_trap_takes_along_whoever_shares_the_instance_and_nobody_else() {
     let gate = Gate::closed();
-    let pair = Pair::load(gate.clone(), "fault = \"trap\"", "max_concurrent = 3").await;
+    let pair = Pair::load(gate.clone(), "fault = \"trap\"", "max_concurrent = 3\nmax_instances = 2").await;
     let pair = Arc::new(pair);
     let calls: Vec<_> = (0..5)
         .map(|_| {

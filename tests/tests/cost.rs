@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use arcllm::{
@@ -264,7 +264,10 @@ impl Adapter for Provider {
 
 /// The model of `p` in modules that keep what they keep in this store.
 async fn model(config: &str, provider: &Arc<Provider>, store: Arc<dyn StateStore>) -> Model {
+    // The time of day goes by tokio's, which some of these tests have stand still.
+    let (began, since) = (SystemTime::now(), Instant::now());
     let host = Host::builder().config(Config::parse(config, None).unwrap()).seed(7).state_store(store);
+    let host = host.clock(move || began + since.elapsed());
     let host = host.adapter("p", "m", provider.clone()).adapter("q", "m", Provider::new(None)).build().unwrap();
     host.load_model("p", Overrides::new()).await.unwrap()
 }

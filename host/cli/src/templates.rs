@@ -65,6 +65,7 @@ const SDK: &[File] = sdk![
     "src/pace/tests.rs",
     "src/refused.rs",
     "src/stream.rs",
+    "src/stream/reader.rs",
     "src/testing/executor.rs",
     "src/testing/handles.rs",
     "src/testing/imports.rs",

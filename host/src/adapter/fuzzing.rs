@@ -88,6 +88,5 @@ pub(crate) fn hint(headers: &HeaderMap, now: SystemTime) -> (Option<Duration>, O
 /// The body that a request becomes, if the format can write it.
 pub(crate) fn write(format: WireFormat, request: &Request, stream: bool) -> Result<Vec<u8>, String> {
     let adapter = adapter(format);
-    let body = adapter.format().encode(request, &adapter.provider, "asked", stream)?;
-    serde_json::to_vec(&body).map_err(|error| error.to_string())
+    adapter.format().encode(request, &adapter.provider, "asked", stream)
 }
