@@ -14,7 +14,8 @@ fn file(place: &str) -> PathBuf {
             first(&["/tests.rs", ".rs"].map(|file| format!("../modules/{module}/src/{concept}{file}")))
         }
         Some(("host", part)) => first(&["/tests.rs", "/mod.rs", ".rs"].map(|file| format!("../host/src/{part}{file}"))),
-        _ => first(&[format!("tests/{place}.rs")]),
+        // A program of its own, as `memory` is, stands beside the tests.
+        _ => first(&[format!("tests/{place}.rs"), format!("{place}/main.rs")]),
     }
 }
 
@@ -51,7 +52,7 @@ fn every_threat_that_is_met_names_tests_that_there_are() {
     for row in threats.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| threat |")) {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
         let [_, met, place, shown] = &*cells else { panic!("not four cells: {row}") };
-        assert!(!met.trim().is_empty() && (shown.contains("::") || shown.contains("TODO(")), "nothing shows: {row}");
+        assert!(!met.trim().is_empty() && shown.contains("::"), "nothing shows: {row}");
         for path in place.split('`').filter(|part| part.contains('/')) {
             let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
             assert!(path.exists(), "{} is not there: {row}", path.display());
