@@ -14,9 +14,8 @@ mod turn;
 use turn::Turn;
 
 /// A loop that counts what it is woken for, and whoever is to poll it.
-#[derive(Default)]
 struct Loop {
-    turn: Option<Turn>,
+    turn: Turn,
     /// What has been asked for, and what of it a poll has seen.
     asked: AtomicUsize,
     seen: AtomicUsize,
@@ -28,18 +27,14 @@ struct Loop {
 impl Loop {
     /// A loop that somebody is about to poll.
     fn new() -> Arc<Self> {
-        let scheduled = AtomicUsize::new(1);
-        Arc::new(Self { turn: Some(Turn::new()), scheduled, ..Self::default() })
-    }
-
-    fn turn(&self) -> &Turn {
-        self.turn.as_ref().unwrap()
+        let [asked, seen, polling] = [0; 3].map(AtomicUsize::new);
+        Arc::new(Self { turn: Turn::new(), asked, seen, polling, scheduled: AtomicUsize::new(1) })
     }
 
     /// Asks for something, as whoever hands over a call does.
     fn ask(&self) {
         self.asked.fetch_add(1, SeqCst);
-        if self.turn().wake() {
+        if self.turn.wake() {
             self.scheduled.fetch_add(1, SeqCst);
         }
     }
@@ -47,13 +42,13 @@ impl Loop {
     /// Polls if it was scheduled, as the threads do with the loops that they are about to poll.
     fn run(&self) {
         while self.scheduled.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
-            if !self.turn().take() {
+            if !self.turn.take() {
                 continue;
             }
             assert_eq!(self.polling.fetch_add(1, SeqCst), 0, "two threads poll at once");
             self.seen.store(self.asked.load(SeqCst), SeqCst);
             self.polling.fetch_sub(1, SeqCst);
-            if self.turn().pause() {
+            if self.turn.pause() {
                 self.scheduled.fetch_add(1, SeqCst);
             }
         }
@@ -88,9 +83,9 @@ fn a_loop_that_has_ended_is_polled_no_more() {
             other.ask();
             other.run();
         });
-        one.turn().end();
+        one.turn.end();
         thread.join().unwrap();
-        assert!(one.turn().is_over());
-        assert!(!one.turn().wake() && !one.turn().take());
+        assert!(one.turn.is_over());
+        assert!(!one.turn.wake() && !one.turn.take());
     });
 }

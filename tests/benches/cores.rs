@@ -123,17 +123,17 @@ fn over_loopback() {
     let models: Vec<Model> = chains.iter().map(|chain| load(&runtime, &host, &chain.modules)).collect();
     let mut samples = vec![[Vec::new(), Vec::new()]; chains.len()];
     for round in 0..=ROUNDS {
-        for (callers, which) in [(1, 0), (16, 1)] {
-            for (model, samples) in models.iter().zip(&mut samples) {
+        for (model, samples) in models.iter().zip(&mut samples) {
+            for (callers, samples) in [1, 16].into_iter().zip(samples) {
                 let sample = runtime.block_on(processor(model, callers));
                 if round > 0 {
-                    samples[which].push(sample);
+                    samples.push(sample);
                 }
             }
         }
     }
     let figures: Vec<[Duration; 2]> = samples.into_iter().map(|samples| samples.map(median)).collect();
-    let bare = figures[0];
+    let bare = figures.first().copied().unwrap();
     println!("{:54} {:>12} {:>12} {:>12}", "the bare client itself", micros(bare[0]), "", micros(bare[1]));
     for (chain, [one, many]) in chains.iter().zip(&figures).skip(1) {
         let targets = if chain.name == "retry, fallback" { ["40.00 µs", "20.00 µs"] } else { ["", ""] };

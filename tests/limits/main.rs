@@ -1,5 +1,7 @@
 //! What all modules of a process may take together: in a process of its own, where nobody else's instances count.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it cannot go on")]
+
 use std::{
     sync::{
         Arc,

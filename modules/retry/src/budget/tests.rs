@@ -36,7 +36,7 @@ fn what_is_earned_neither_overflows_nor_takes_room() {
     let mut earned = Earned::default();
     (0..100_000_u64).for_each(|second| earned.add(second, u64::MAX));
     assert!(earned.seconds.len() <= 10);
-    assert!(earned.take(u64::MAX - 1) == false && earned.seconds.is_empty());
+    assert!(!earned.take(u64::MAX - 1) && earned.seconds.is_empty());
 }
 
 proptest! {
