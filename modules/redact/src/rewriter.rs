@@ -25,6 +25,9 @@ pub struct Rewriter<'a> {
 impl Rewriter<'_> {
     /// The text with all that is found in it replaced. None if nothing is.
     pub fn text(&mut self, text: &str) -> Option<String> {
+        if self.has_nothing(text) {
+            return None;
+        }
         let (mut rewritten, mut end) = (String::new(), 0);
         self.replace((text, true), (0, false), |range, with| {
             if end == 0 {
@@ -36,6 +39,12 @@ impl Rewriter<'_> {
         });
         rewritten.push_str(text.get(end..).filter(|_| end > 0)?);
         Some(rewritten)
+    }
+
+    /// Whether a look at each byte tells that there is nothing to be found, as in most texts: every kind has a digit or an `@`.
+    fn has_nothing(&self, text: &str) -> bool {
+        let tells = |byte: &u8| byte.is_ascii_digit() || *byte == b'@';
+        self.policy.patterns.is_empty() && self.known.is_empty() && !text.as_bytes().iter().any(tells)
     }
 
     /// Says what is to be replaced in a text, and with what, from some place on. As in [`Search::new`]. Returns up to where

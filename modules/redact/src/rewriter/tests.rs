@@ -181,3 +181,17 @@ proptest! {
         prop_assert_eq!(redacted_by(&policy(), &redacted).0, redacted);
     }
 }
+
+proptest! {
+    #[test]
+    fn where_a_look_tells_that_there_is_nothing_the_search_finds_nothing(text in texts(), other in "[^0-9@]*") {
+        let policy = Policy::new(&Settings::default());
+        let (mut placeholders, known) = (Placeholders::default(), Known::default());
+        let mut rewriter = Rewriter { policy: &policy, placeholders: &mut placeholders, known: &known };
+        for text in [text, other] {
+            let mut found = false;
+            rewriter.replace((&text, true), (0, false), |_, _| found = true);
+            prop_assert!(!found || !rewriter.has_nothing(&text), "{text:?}");
+        }
+    }
+}
