@@ -22,8 +22,9 @@ use super::cpu;
 
 mod turn;
 
-/// How many polls whoever hands over work makes, before it leaves the rest to the tasks of the loops.
-const POLLS: usize = 64;
+/// How many polls whoever hands over work makes, before it leaves the rest to the tasks of the loops. Built with
+/// `ARCLLM_LOOPS_ALONE=1` it leaves all to them, for a benchmark that shows what these polls are worth.
+const POLLS: usize = if option_env!("ARCLLM_LOOPS_ALONE").is_some() { 0 } else { 64 };
 
 thread_local! {
     /// The loops that this thread is about to poll; absent while it polls none.

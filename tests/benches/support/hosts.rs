@@ -41,7 +41,8 @@ impl Modules {
 
     /// The configuration. It holds for as long as this value.
     pub(crate) fn config(&self) -> Config {
-        let text = format!("[host]\nmodules_dir = \".\"\norder = {:?}\n{}", self.order, self.tables);
+        let memory = "modules_memory_mb = 16384";
+        let text = format!("[host]\nmodules_dir = \".\"\n{memory}\norder = {:?}\n{}", self.order, self.tables);
         Config::parse(&text, Some(&self.folder.path().join("config.toml"))).unwrap()
     }
 }
