@@ -170,3 +170,6 @@ impl Drop for Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
