@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool, atomic::Ordering},
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -163,14 +163,15 @@ impl Worker {
                 // Polled whenever the guest can begin with a call: not while it computes. One call at a time, so that those
                 // behind one that computes can go elsewhere.
                 poll_fn(|context| {
-                    if let Some(begun) = self.begin() {
-                        served.push(serve(begun, self, &exports, store));
-                    }
                     loop {
-                        match served.poll_next_unpin(context) {
-                            Poll::Ready(Some(Ok(()))) => {}
-                            Poll::Ready(Some(Err(error))) => return Poll::Ready(error),
-                            Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                        let begun = self.begin().map(|begun| served.push(serve(begun, self, &exports, store)));
+                        let before = served.len();
+                        if let Some(error) = ended(&mut served, context) {
+                            return Poll::Ready(error);
+                        }
+                        // One that nobody wants any more ends at once, and the guest has nothing to do for it: the next can begin.
+                        if begun.is_none() || served.len() >= before {
+                            return Poll::Pending;
                         }
                     }
                 })
@@ -264,6 +265,19 @@ impl Worker {
             self.instances.hand_all(rest);
         }
     }
+}
+
+/// Takes out the calls that have ended. An error ends the instance.
+fn ended<F: Future<Output = wasmtime::Result<()>>>(
+    served: &mut FuturesUnordered<F>,
+    context: &mut Context<'_>,
+) -> Option<wasmtime::Error> {
+    while let Poll::Ready(Some(ended)) = served.poll_next_unpin(context) {
+        if let Err(error) = ended {
+            return Some(error);
+        }
+    }
+    None
 }
 
 /// Ends a worker even where its task panics, or its runtime shuts down.

@@ -146,17 +146,16 @@ impl logging::HostWithStore<State> for Imports {
         let culprit = current_hop(store.as_context_mut())?;
         let state = store.get();
         let (bytes, limits) = (context.len() + message.len(), &state.caps.limits);
-        let by_itself = culprit.as_ref().map_or(Ok(()), |hop| hop.logs(bytes, limits));
         let together = state.log_rate.count(bytes, limits, &state.module);
-        match (by_itself, together) {
-            (Ok(()), Ok(())) => {}
-            // Its call floods the log. Without a call, the instance does.
-            (Err(limit), _) | (Ok(()), Err(limit)) if by_itself.is_err() || culprit.is_none() => {
-                state.culprit = culprit;
-                return Err(limit.into());
-            }
+        // Of a call, or of the instance where there is none.
+        let by_itself = culprit.as_ref().map_or(together, |hop| hop.logs(bytes, limits));
+        if let Err(limit) = by_itself {
+            state.culprit = culprit;
+            return Err(limit.into());
+        }
+        if together.is_err() {
             // Its calls log too much together, which is no single one's fault.
-            (_, Err(_)) | (Err(_), _) => return Ok(()),
+            return Ok(());
         }
         let module: &str = &state.module;
         let (context, message) = (plain::line(&context, WORD), plain::line(&message, MESSAGE));

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::runtime::stage::{Inner, call, pool};
+use crate::runtime::stage::{Inner, call, hop, pool};
 
 impl Pool {
     /// How many instances take calls, by the thread whose calls they serve.
@@ -106,6 +106,25 @@ async fn instances_end_with_the_pool_and_their_calls_before() {
     while instances.strong_count() > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_behind_one_that_nobody_wants_is_served() {
+    let began = tokio::time::Instant::now();
+    let (pool, inner) = (pool(&sandbox(1, 10), 10).await, Inner::new());
+    let jobs = [true, true, false].map(|gone| {
+        let ((reply, outcome), hop) = (oneshot::channel(), hop(inner.clone()));
+        if gone {
+            hop.close();
+        }
+        (Job { request: Arc::default(), hop, reply, content: 0, alone: false }, outcome)
+    });
+    let (jobs, mut outcomes): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+    // All of them before the instance is polled.
+    jobs.into_iter().for_each(|job| pool.0.hand(job));
+    inner.answer(1);
+    assert!(outcomes.pop().unwrap().await.unwrap().is_ok());
+    assert_eq!(began.elapsed(), Duration::ZERO, "and does not wait until the instance is looked after");
 }
 
 #[tokio::test]
