@@ -145,7 +145,7 @@ async fn calls_do_not_wait_behind_those_that_compute() {
     let provider = Provider::saying("Hello.", Semaphore::MAX_PERMITS);
     let (_folder, host) = patient(&provider, "max_concurrent = 20");
     let (model, other) = (load(&host).await, around(&provider, "retry").await);
-    let computing: Vec<_> = (0..6).map(|_| asking(&model, "compute 800")).collect();
+    let computing: Vec<_> = (0..6).map(|_| asking(&model, "compute 4000")).collect();
     // Of the same module, some of them handed to the instances that compute, and of another one.
     for ended in join_all((0..20).map(|_| asking(&model, "at once"))).await {
         ended.unwrap().unwrap();
@@ -153,7 +153,7 @@ async fn calls_do_not_wait_behind_those_that_compute() {
     for _ in 0..20 {
         ask(&other, "at once").await.unwrap();
     }
-    assert!(!computing.iter().any(|call| call.is_finished()), "6 calls of 0.8 s are still computing");
+    assert!(!computing.iter().any(|call| call.is_finished()), "6 calls of 4 s are still computing");
     for ended in join_all(computing).await {
         ended.unwrap().unwrap();
     }
