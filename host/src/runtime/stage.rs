@@ -80,24 +80,24 @@ impl Provider for Inner {
     }
 }
 
-struct None;
+/// Loads nothing.
+struct NoOthers;
 
-impl Loader for None {
+impl Loader for NoOthers {
     fn load(&self, _: &str) -> Result<Arc<dyn Provider>, ConfigError> {
         Err(ConfigError::new("there is no other"))
     }
 
     fn facts(&self, _: &str, _: &str) -> Option<(WireFormat, ModelFacts)> {
-        Option::None
+        None
     }
 }
 
 /// A call of a module around this.
 pub(super) fn hop(inner: Arc<dyn Provider>) -> Arc<Hop> {
     let module: Arc<str> = "retry".into();
-    let (own_time, loader) = (own_time(&module), Arc::new(None));
-    let place =
-        Place { module, inner, loader, own_time, may_add: MayAdd::of(Option::None), clock: crate::clock::system() };
+    let (own_time, loader) = (own_time(&module), Arc::new(NoOthers));
+    let place = Place { module, inner, loader, own_time, may_add: MayAdd::of(None), clock: crate::clock::system() };
     let invoke = Invoke::start(std::time::Duration::from_secs(600), 32, 0, 0, false);
     Arc::new(Hop::new(Arc::new(place), invoke, Held::default(), false, Cancel::default(), Scope::default()))
 }
