@@ -20,7 +20,7 @@ async fn model(order: &[&str], a: &Simulator, b: &Simulator) -> Model {
     let chain = if order.is_empty() { chain } else { chain.host(&format!("order = {order:?}")) };
     let chain = order.iter().fold(chain, |chain, module| {
         let settings = if *module == "retry" { "max_wait_seconds = 50" } else { "chain = [\"a\", \"b\"]" };
-        let sandbox = "max_concurrent = 1\nmax_instances = 1\nmax_queued = 1\nallow = [\"models\"]";
+        let sandbox = "max_concurrent = 1\nmax_instances = 1\nmax_queued = 1\nallow = [\"models\", \"state\"]";
         chain.module(module, settings).table(&format!("modules.{module}.sandbox"), sandbox)
     });
     load(&chain.folder().unwrap(), Overrides::new()).await
