@@ -40,6 +40,7 @@ impl Shared {
     ///
     /// Whatever is not there. Nothing was sent.
     pub(crate) async fn check_access(&self, provider: &str, overrides: &Overrides) -> Result<(), ConfigError> {
+        self.config.check_attempts_are_trusted()?;
         for provider in self.asked_by_chain(provider, overrides)? {
             self.config.check_provider_is_trusted(provider)?;
         }

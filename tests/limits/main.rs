@@ -90,6 +90,15 @@ async fn memory_of_all_modules_has_a_limit_and_calls_wait_for_it() {
         soon(ended).await.unwrap().unwrap();
     }
 
+    // Modules around each other wait for one another, and each has an instance of its own, however little room there is.
+    let chain = ["retry", "redact", "telemetry"].into_iter().fold(Overrides::new(), |on, name| on.module(name, true));
+    let chained = soon(host.load_model("a", chain)).await.unwrap();
+    provider.open.add_permits(8);
+    let calls: Vec<_> = (0..8).map(|_| asking(&chained)).collect();
+    for ended in calls {
+        soon(ended).await.unwrap().unwrap();
+    }
+
     // An instance that has no call makes room for another.
     provider.open.add_permits(2);
     for model in [&model, &other] {

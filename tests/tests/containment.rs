@@ -207,7 +207,8 @@ async fn a_trap_takes_along_whoever_shares_the_instance_and_nobody_else() {
 #[tokio::test]
 async fn a_call_that_is_taken_along_is_told_that_it_was_another() {
     let gate = Gate::closed();
-    let pair = Pair::load(gate.clone(), "fault = \"spin\"", "max_concurrent = 2\ncpu_seconds = 0.05").await;
+    let pair =
+        Pair::load(gate.clone(), "fault = \"spin\"", "max_concurrent = 2\nmax_instances = 1\ncpu_seconds = 0.05").await;
     let good = pair.good.clone();
     let taken_along = tokio::spawn(async move { ask(&good).await });
     gate.wait_until_asked(1).await;

@@ -127,7 +127,7 @@ async fn calls_that_asked_nobody_do_not_notice_that_another_ends_their_instance(
 #[tokio::test]
 async fn calls_that_have_asked_end_with_their_instance_and_are_not_asked_for_again() {
     let provider = Provider::saying("Hello.", 0);
-    let (_folder, host) = patient(&provider, "max_concurrent = 20");
+    let (_folder, host) = patient(&provider, "max_concurrent = 20\nmax_instances = 1");
     let model = load(&host).await;
     let asked: Vec<_> = (0..3).map(|_| asking(&model, "at once")).collect();
     provider.wait_until_asked(3).await;

@@ -173,6 +173,19 @@ async fn check_reads_no_file_and_runs_no_command() {
     }
 }
 
+/// What one call may send is the caller's money.
+#[tokio::test]
+async fn more_requests_for_a_call_than_by_default() {
+    for (most, code) in [(32, 0), (33, 2), (4_294_967_295_u32, 2)] {
+        let scene = Scene::of(&format!("[host]\nmax_attempts = {most}\n{LOCAL}")).await;
+        let output = scene.run(&["invoke", "--provider", "local", "Hi"]).await;
+        assert_eq!(output.code, code, "{output:?}");
+        let would =
+            format!("`host.max_attempts` would send up to {most} requests for one call, and this file is not trusted");
+        assert!(code == 0 || output.stderr.contains(&would), "{output:?}");
+    }
+}
+
 /// A terminal shows an error as it is.
 #[tokio::test]
 async fn names_in_the_file_cannot_move_a_terminals_cursor() {

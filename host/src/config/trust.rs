@@ -90,6 +90,15 @@ impl Config {
         self.is_trusted() || PRESETS.get(&provider.name).is_some_and(is_presets)
     }
 
+    /// Refuses more requests for one call than a configuration may ask for that is not trusted.
+    pub(crate) fn check_attempts_are_trusted(&self) -> Result<(), ConfigError> {
+        if self.is_trusted() || self.max_attempts <= super::MAX_ATTEMPTS {
+            return Ok(());
+        }
+        let would = format!("would send up to {} requests for one call", self.max_attempts);
+        Err(self.distrust(&Power { key: "host.max_attempts".to_owned(), would }))
+    }
+
     fn distrust(&self, power: &Power) -> ConfigError {
         let why = match self.trust {
             Trust::Changed => "it has changed since it was trusted",
@@ -116,8 +125,10 @@ pub(crate) fn power_of(provider: &ProviderConfig) -> Option<Power> {
         Some(KeySource::File(file)) => {
             return power("api_key_file", format!("would send what stands in {file:?} to {to}"));
         }
-        Some(KeySource::Command { program, .. }) => {
-            return power("api_key_command", format!("would run {program:?} and send what it prints to {to}"));
+        Some(KeySource::Command { program, arguments }) => {
+            let arguments: String = arguments.iter().map(|argument| format!(" {argument:?}")).collect();
+            let would = format!("would run {program:?}{arguments} and send what it prints to {to}");
+            return power("api_key_command", would);
         }
         Some(KeySource::Env(variable)) => Some(variable),
         None => None,

@@ -117,7 +117,7 @@ impl Pool {
         });
         room::enter(Arc::downgrade(&instances));
         // If there is no room for it, it is not kept.
-        if let Some(room) = instances.room() {
+        if let Some(room) = instances.room(false) {
             instances.count.fetch_add(1, Ordering::SeqCst);
             let thread = this_thread() % threads;
             instances.open(thread).add(instances.spawn(thread, std::future::ready(Ok(first)), room));
@@ -262,7 +262,7 @@ impl Instances {
         let most = self.share.max_instances;
         let one_more = |count| (count < most).then_some(count + 1);
         self.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok()?;
-        let Some(room) = self.room() else {
+        let Some(room) = self.room(self.count.load(Ordering::SeqCst) <= 1) else {
             self.count.fetch_sub(1, Ordering::SeqCst);
             return None;
         };
@@ -289,8 +289,8 @@ impl Instances {
     }
 
     /// Room for one more instance. Where there is none, this is told when there is.
-    fn room(self: &Arc<Self>) -> Option<Room> {
-        let take = || Room::take(self.share.is_built_in, self.share.modules_memory);
+    fn room(self: &Arc<Self>, is_first: bool) -> Option<Room> {
+        let take = || Room::take(is_first, self.share.is_built_in, self.share.modules_memory);
         take().or_else(|| {
             room::want(Arc::downgrade(self));
             // Some may have been given back just before.

@@ -41,9 +41,13 @@ pub(super) struct NoRoom {
 }
 
 impl Room {
-    /// Room for one more instance, where instances may take so many bytes of memory in all.
-    pub(super) fn take(is_built_in: bool, memory: usize) -> Option<Self> {
-        let fits = MEMORY.load(Ordering::Relaxed) < memory && take_one(&RUNNING, is_built_in);
+    /// Room for one more instance, where instances may take so many bytes of memory in all. The `first` of a pool may be
+    /// more than that: the calls that fill the room may be waiting for the very one that it is to serve.
+    pub(super) fn take(is_first: bool, is_built_in: bool, memory: usize) -> Option<Self> {
+        let fits = match is_first {
+            true => take_one(&RUNNING, INSTANCES),
+            false => MEMORY.load(Ordering::Relaxed) < memory && take_one(&RUNNING, most(is_built_in)),
+        };
         fits.then(|| Self(()))
     }
 }
@@ -62,8 +66,8 @@ fn most(is_built_in: bool) -> u32 {
     INSTANCES - FOR_LOADS - if is_built_in { 0 } else { FOR_BUILT_INS }
 }
 
-fn take_one(running: &AtomicU32, is_built_in: bool) -> bool {
-    let one_more = |now| (now < most(is_built_in)).then_some(now + 1);
+fn take_one(running: &AtomicU32, most: u32) -> bool {
+    let one_more = |now| (now < most).then_some(now + 1);
     running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
 }
 
@@ -129,11 +133,11 @@ mod tests {
     #[test]
     fn strangers_leave_room_for_built_in_modules_and_for_loads() {
         let running = AtomicU32::new(0);
-        assert_eq!(std::iter::from_fn(|| take_one(&running, false).then_some(())).count(), 896);
-        assert_eq!(std::iter::from_fn(|| take_one(&running, true).then_some(())).count(), 64);
+        assert_eq!(std::iter::from_fn(|| take_one(&running, most(false)).then_some(())).count(), 896);
+        assert_eq!(std::iter::from_fn(|| take_one(&running, most(true)).then_some(())).count(), 64);
         assert_eq!(running.load(Ordering::Relaxed), 960);
         running.store(900, Ordering::Relaxed);
-        assert!(!take_one(&running, false));
-        assert!(take_one(&running, true));
+        assert!(!take_one(&running, most(false)));
+        assert!(take_one(&running, most(true)));
     }
 }

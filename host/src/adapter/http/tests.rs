@@ -268,6 +268,6 @@ async fn tls_that_is_none_and_names_that_are_none() {
         Ok(adapter) => is_connection(&send(adapter).await.unwrap_err(), &format!("cannot connect to {address}: ")),
         Err(error) => assert!(matches!(&error, ErrorKind::Config(failure) if failure.message.contains("certificates"))),
     }
-    let nowhere = send(adapter("http://nowhere.invalid.localhost:9", |_| ())).await.unwrap_err();
-    is_connection(&nowhere, "cannot connect to nowhere.invalid.localhost:9: ");
+    let nowhere = send(adapter("https://nowhere.invalid:9", |_| ())).await.unwrap_err();
+    is_connection(&nowhere, "cannot connect to nowhere.invalid:9: ");
 }
