@@ -31,7 +31,7 @@ impl Cancel {
 
     /// Fires.
     pub(crate) fn cancel(&self) {
-        // In this order, as whoever waits first counts itself and then looks.
+        // In this order: a waiter first counts itself and then looks.
         if !self.0.fired.swap(true, Ordering::SeqCst) && self.0.waiting.load(Ordering::SeqCst) > 0 {
             self.root().woken.notify_waiters();
         }

@@ -161,7 +161,7 @@ fn private_folder(folder: &Path) -> io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
-/// A file of nobody else's, to be written.
+/// A new file to write, which nobody else has.
 fn private_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(false);
