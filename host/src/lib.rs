@@ -68,74 +68,50 @@
 //! | `arcllm.module.instances` | `module` | instances that run |
 //! | `arcllm.module.queued` | `module` | calls that wait for an instance |
 
-mod access;
 mod adapter;
-mod answer;
-mod cancel;
-mod chain;
+mod assembly;
+mod call;
+mod chat;
 mod check;
-mod clock;
 mod config;
-mod content;
-mod error;
-mod event;
-mod find;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod held;
-mod host;
-mod invoke;
-mod link;
-mod message;
-mod metadata;
-mod model;
-mod order;
-mod permissions;
-pub mod plain;
-mod pools;
-mod prepare;
-mod provider;
-mod ready;
-mod received;
-mod reload;
-mod report;
-mod request;
-mod reserved;
-mod response;
 mod runtime;
-mod seconds;
-mod state_store;
-mod stream;
+mod state;
 mod telemetry;
-mod timer;
-mod trail;
-mod upstreams;
-mod warnings;
-mod watch;
 
-pub use adapter::Adapter;
-pub use answer::{Answer, EventStream};
-pub use check::CheckReport;
-pub use config::{
-    Addition, Config, ConfigError, Defaults, KeySource, Limits, ModelFacts, ModuleConfig, OnTrap, Overrides,
-    ProviderConfig, Sandbox, TrustStore, TrustedFile, WireFormat,
-};
-pub use content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
-pub use error::{ApiError, Error, ErrorKind, Failure};
-pub use event::Event;
-pub use host::{Host, HostBuilder};
-pub use message::{Extensions, Message, Role};
-pub use metadata::Metadata;
-pub use model::Model;
-pub use reload::Reload;
-pub use report::ModuleReport;
-pub use request::{Options, Request, Tool, ToolChoice};
-pub use response::{Response, StopReason, Usage};
-pub use runtime::{Origin, Probe, Streams};
-pub use state_store::{Bucket, MemoryStore, StateStore};
-pub use stream::ResponseStream;
-pub use trail::{Attempt, Outcome};
+pub use adapter::adapter::Adapter;
+pub use adapter::answer::{Answer, EventStream};
+pub use assembly::host::{Host, HostBuilder};
+pub use assembly::reload::Reload;
+pub use call::model::Model;
+pub use call::stream::ResponseStream;
+pub use chat::content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
+pub use chat::error::{ApiError, Error, ErrorKind, Failure};
+pub use chat::event::Event;
+pub use chat::message::{Extensions, Message, Role};
+pub use chat::plain;
+pub use chat::request::{Options, Request, Tool, ToolChoice};
+pub use chat::response::{Response, StopReason, Usage};
+pub use chat::trail::{Attempt, Outcome};
+pub use check::check::CheckReport;
+pub use check::metadata::Metadata;
+pub use check::report::ModuleReport;
+pub use config::additions::Addition;
+pub use config::config::Config;
+pub use config::defaults::Defaults;
+pub use config::error::ConfigError;
+pub use config::key::KeySource;
+pub use config::module::ModuleConfig;
+pub use config::overrides::Overrides;
+pub use config::provider::{ModelFacts, ProviderConfig};
+pub use config::sandbox::{Limits, OnTrap, Sandbox};
+pub use config::trust_store::{TrustStore, TrustedFile};
+pub use config::wire_format::WireFormat;
+pub use runtime::guest::component::{Origin, Streams};
+pub use runtime::instance::instance::Probe;
+pub use state::state_store::{Bucket, MemoryStore, StateStore};
 
 /// Loads a model from the configuration that the environment points to; see [`Config::find`]. The first call reads it,
 /// later ones share it and its modules; what is [trusted](TrustStore) since then counts from the next start.

@@ -8,7 +8,7 @@ use loom::{
     thread,
 };
 
-#[path = "../src/runtime/drive/turn.rs"]
+#[path = "../src/runtime/instance/turn.rs"]
 mod turn;
 
 use turn::Turn;

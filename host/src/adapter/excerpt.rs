@@ -1,7 +1,6 @@
 //! Text of strangers, made fit for an error message.
 
-use super::secrets::Secrets;
-use crate::plain;
+use crate::{adapter::secrets::Secrets, chat::plain};
 
 /// The most characters of a stranger's text in a message.
 const LONGEST: usize = 500;
@@ -10,20 +9,20 @@ const LONGEST: usize = 500;
 const READ: usize = 16 * 1024;
 
 /// The text on one line, harmless to a terminal, without secrets and cut to 500 characters.
-pub(super) fn clean(text: &str, key: Option<&Secrets>) -> String {
+pub(crate) fn clean(text: &str, key: Option<&Secrets>) -> String {
     let text = beginning(text);
     let text = key.map_or_else(|| text.to_owned(), |key| key.redact(text));
     plain::line(&text, LONGEST).into_owned()
 }
 
 /// As much of a text as is looked at, which may be megabytes long.
-pub(super) fn beginning(text: &str) -> &str {
+pub(crate) fn beginning(text: &str) -> &str {
     let text = text.trim();
     text.get(..text.floor_char_boundary(READ)).unwrap_or(text)
 }
 
 /// The start of a body, likewise.
-pub(super) fn excerpt(body: &[u8], key: Option<&Secrets>) -> String {
+pub(crate) fn excerpt(body: &[u8], key: Option<&Secrets>) -> String {
     let body = body.trim_ascii();
     clean(&String::from_utf8_lossy(body.get(..READ).unwrap_or(body)), key)
 }

@@ -12,13 +12,10 @@ use futures::{StreamExt as _, stream};
 use reqwest::{StatusCode, header::HeaderMap};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{HttpAdapter, answer::HttpAnswer, body::Body, events::Events, hint};
 use crate::{
-    config::{Config, WireFormat},
-    error::ErrorKind,
-    event::Event,
-    request::Request,
-    response::Response,
+    adapter::http::{body::Body, events::Events, hint, http_adapter::HttpAdapter, reader::HttpAnswer},
+    chat::{error::ErrorKind, event::Event, request::Request, response::Response},
+    config::{config::Config, wire_format::WireFormat},
 };
 
 /// The events of an answer, and why it ended if not with its end.

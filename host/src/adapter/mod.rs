@@ -1,76 +1,12 @@
-//! Adapters: what turns a request into one HTTP exchange with a provider, and its answer into a response.
-//!
-//! An adapter makes one attempt and nothing else. Retrying, deadlines, cancellation and the trail stand outside of it.
-//!
-//! Conversion (`anthropic`, `openai`, `answer`) knows nothing of the network, and the network (`http`, `client`)
-//! nothing of the formats.
+//! Adapters: each turns a request into one exchange with a provider, and the answer into a response.
 
-use std::sync::Arc;
-
-use futures::future::BoxFuture;
-
-use crate::{answer::Answer, error::ErrorKind, request::Request, response::Response};
-
-mod access;
-mod answer;
-mod anthropic;
-mod api_error;
-mod body;
-mod client;
-mod endpoint;
-mod events;
-mod excerpt;
-mod extensions;
-mod failure;
-mod family;
-#[cfg(test)]
-mod fixture;
-mod format;
+pub(crate) mod adapter;
+pub(crate) mod answer;
+pub(crate) mod excerpt;
+pub(crate) mod format;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod garbled;
-mod hint;
-mod http;
-mod json;
-mod key;
-mod key_command;
-mod keys;
-mod openai;
-mod outline;
-mod secrets;
-mod template;
-mod tree;
-
-pub(crate) use access::Access;
-#[cfg(test)]
-pub(crate) use client::has_client;
-pub(crate) use http::HttpAdapter;
-pub(crate) use key::ApiKey;
-pub(crate) use keys::{Keys, Resolver, of_file as key_of_file, resolver};
-
-/// Makes one attempt.
-///
-/// Dropping the future ends the attempt and closes its connection. It is polled beside other calls: what computes for
-/// long, such as writing a long conversation as JSON, belongs into a task of its own.
-pub trait Adapter: Send + Sync + 'static {
-    /// Sends the request once.
-    ///
-    /// # Errors
-    ///
-    /// `Api`, `Connection`, `Timeout` or `Parse`; `Config` where the request cannot be written in this format.
-    fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>>;
-
-    /// Sends the request once and asks for an answer that comes in events. Resolves with the first of them that
-    /// [says something](crate::Event::is_content), so that an error before it is an error of the attempt. An adapter that
-    /// cannot stream answers whole, which is what happens unless this is implemented.
-    ///
-    /// Dropping the future, or the answer, ends the attempt and closes its connection.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Adapter::send); the events end with an error of the same kinds.
-    fn stream(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
-        let sending = self.send(request);
-        Box::pin(async move { Ok(sending.await?.into()) })
-    }
-}
+pub(crate) mod http;
+pub(crate) mod key;
+pub(crate) mod secrets;
+pub(crate) mod timer;

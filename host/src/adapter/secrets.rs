@@ -22,7 +22,7 @@ struct Secret {
 
 impl Secrets {
     /// Takes this out of every text from now on.
-    pub(super) fn hide(&self, plain: &str) {
+    pub(crate) fn hide(&self, plain: &str) {
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if plain.is_empty() || secrets.iter().any(|secret| secret.plain == plain) {
             return;
@@ -34,7 +34,7 @@ impl Secrets {
     }
 
     /// The text without the secrets.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut forms: Vec<&String> = secrets.iter().flat_map(|secret| &secret.forms).collect();
         // A secret may stand in a longer one, which would show what is left of it.

@@ -6,11 +6,11 @@ use reqwest::header::HeaderName;
 use serde_json::Value;
 use url::Url;
 
-use super::{
-    WireFormat,
+use crate::config::{
     error::ConfigError,
     key::is_variable,
     section::{Section, kind},
+    wire_format::WireFormat,
 };
 
 /// What the adapter or the HTTP client sets itself, whatever the wire format.
@@ -48,7 +48,7 @@ pub enum Addition {
 }
 
 /// `headers`, by names in lower case.
-pub(super) fn headers(
+pub(crate) fn headers(
     mut section: Section<'_>,
     adapter: WireFormat,
 ) -> Result<BTreeMap<String, Addition>, ConfigError> {
@@ -71,7 +71,7 @@ pub(super) fn headers(
 }
 
 /// `query`, by names.
-pub(super) fn query(mut section: Section<'_>, base_url: &Url) -> Result<BTreeMap<String, Addition>, ConfigError> {
+pub(crate) fn query(mut section: Section<'_>, base_url: &Url) -> Result<BTreeMap<String, Addition>, ConfigError> {
     let mut query = BTreeMap::new();
     for (name, value) in section.take() {
         if name.is_empty() {
@@ -87,7 +87,7 @@ pub(super) fn query(mut section: Section<'_>, base_url: &Url) -> Result<BTreeMap
 }
 
 /// `api_key_header`: the header that has the key as its whole value, in lower case.
-pub(super) fn key_header(section: &mut Section<'_>, adapter: WireFormat) -> Result<Option<String>, ConfigError> {
+pub(crate) fn key_header(section: &mut Section<'_>, adapter: WireFormat) -> Result<Option<String>, ConfigError> {
     let Some(name) = section.text("api_key_header")? else { return Ok(None) };
     header_name(section, "api_key_header", &name, adapter).map(Some)
 }

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::error::ConfigError;
+use crate::config::error::ConfigError;
 
 /// A parsed file.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::{
+use crate::chat::{
     error::{ErrorKind, Failure},
     plain::{self, MESSAGE, SENTENCE},
 };
@@ -79,7 +79,7 @@ impl From<ConfigError> for ErrorKind {
     }
 }
 
-impl From<ConfigError> for crate::Error {
+impl From<ConfigError> for crate::chat::error::Error {
     fn from(error: ConfigError) -> Self {
         ErrorKind::from(error).into()
     }

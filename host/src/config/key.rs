@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{error::ConfigError, section::Section};
+use crate::config::{error::ConfigError, section::Section};
 
 /// Where a key comes from. It never stands in the configuration itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum KeySource {
 
 impl KeySource {
     /// The key setting of a provider's table. There is at most one.
-    pub(super) fn read(section: &mut Section<'_>) -> Result<Option<Self>, ConfigError> {
+    pub(crate) fn read(section: &mut Section<'_>) -> Result<Option<Self>, ConfigError> {
         let env = variable(section)?.map(KeySource::Env);
         let file = section.text("api_key_file")?.map(|file| KeySource::File(section.directory().join(file)));
         let command = command(section)?;
@@ -63,7 +63,7 @@ fn variable(section: &mut Section<'_>) -> Result<Option<String>, ConfigError> {
 }
 
 /// Whether an environment variable can be called so.
-pub(super) fn is_variable(name: &str) -> bool {
+pub(crate) fn is_variable(name: &str) -> bool {
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

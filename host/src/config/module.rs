@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{error::ConfigError, sandbox::Sandbox, section::Section};
+use crate::config::{error::ConfigError, sandbox::Sandbox, section::Section};
 
 /// `[modules.NAME]`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,7 +16,7 @@ pub struct ModuleConfig {
 }
 
 impl ModuleConfig {
-    pub(super) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             enabled: section.flag("enabled")?.unwrap_or(false),
             sandbox: Sandbox::read(section.section("sandbox")?)?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{ModuleConfig, error::ConfigError, section::kind};
+use crate::config::{error::ConfigError, module::ModuleConfig, section::kind};
 
 /// What one load wants otherwise than the config has it.
 ///
@@ -94,7 +94,7 @@ fn dotted(name: &str, key: &str) -> String {
 }
 
 /// Tables are merged key by key, all else is replaced.
-pub(super) fn merge(mut under: Map<String, Value>, over: Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn merge(mut under: Map<String, Value>, over: Map<String, Value>) -> Map<String, Value> {
     for (key, value) in over {
         let merged = match (under.remove(&key), value) {
             (Some(Value::Object(under)), Value::Object(over)) => Value::Object(merge(under, over)),

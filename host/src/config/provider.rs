@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use url::Url;
 
-use super::{
-    Defaults,
+use crate::config::wire_format::WireFormat;
+use crate::config::{
     additions::{self, Addition},
+    defaults::Defaults,
     error::ConfigError,
     key::KeySource,
     section::Section,
@@ -18,25 +19,6 @@ pub(crate) fn authority(url: &Url) -> String {
     match url.port_or_known_default() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
-    }
-}
-
-/// The wire format that a provider speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WireFormat {
-    /// Anthropic Messages.
-    Anthropic,
-    /// OpenAI Chat Completions.
-    OpenAi,
-}
-
-impl WireFormat {
-    /// The value of `providers.NAME.adapter`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            WireFormat::Anthropic => "anthropic",
-            WireFormat::OpenAi => "openai",
-        }
     }
 }
 
@@ -108,7 +90,7 @@ pub struct ModelFacts {
 }
 
 impl ProviderConfig {
-    pub(super) fn read(name: String, mut section: Section<'_>, defaults: &Defaults) -> Result<Self, ConfigError> {
+    pub(crate) fn read(name: String, mut section: Section<'_>, defaults: &Defaults) -> Result<Self, ConfigError> {
         let adapter = match section.text("adapter")?.as_deref() {
             Some("anthropic") => WireFormat::Anthropic,
             Some("openai") => WireFormat::OpenAi,

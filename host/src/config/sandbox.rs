@@ -2,8 +2,10 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::{error::ConfigError, section::Section};
-use crate::runtime::GRANTS;
+use crate::config::{error::ConfigError, section::Section};
+
+/// What config can grant: interfaces by their names, then what a module may add to a request.
+pub(crate) const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
 
 /// Below this no component starts; above it a stack is most of what a call would cost.
 const STACK_KB: RangeInclusive<u64> = 64..=16_384;
@@ -107,7 +109,7 @@ impl Default for Limits {
 }
 
 impl Sandbox {
-    pub(super) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
         let sandbox = Self {
             wasm: section.text("wasm")?,

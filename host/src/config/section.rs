@@ -4,11 +4,13 @@ use std::{path::Path, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{
-    document::{Document, join},
-    error::{ConfigError, suggest},
+use crate::{
+    chat::seconds,
+    config::{
+        document::{Document, join},
+        error::{ConfigError, suggest},
+    },
 };
-use crate::seconds;
 
 /// One table of the configuration, being read.
 pub(crate) struct Section<'a> {

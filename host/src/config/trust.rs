@@ -1,17 +1,10 @@
-//! What a configuration may do that lay in the working directory: nothing that a stranger would have it do.
-//!
-//! Whoever enters a folder has not read what lies in it. Until its owner says otherwise, such a file sends a key only where
-//! the preset of that key sends it, sends conversations only there or to this machine, and loads no module from a file.
+//! Whether a configuration is its user's own.
 
-use std::{collections::BTreeMap, path::Path, sync::LazyLock};
+use std::path::Path;
 
-use url::{Origin, Url};
-
-use super::{
-    Addition, Config, KeySource, ProviderConfig,
-    document::join,
+use crate::config::{
+    digest::digest,
     error::ConfigError,
-    provider::{authority, is_loopback},
     trust_store::{TrustStore, place},
 };
 
@@ -29,7 +22,7 @@ pub(crate) enum Trust {
 impl Trust {
     /// That of a file in the working directory with this content. `user` is the user's own configuration, which the
     /// working directory may be the folder of.
-    pub(super) fn of_found(file: &Path, content: &str, user: Option<&Path>) -> Result<Self, ConfigError> {
+    pub(crate) fn of_found(file: &Path, content: &str, user: Option<&Path>) -> Result<Self, ConfigError> {
         let is_users =
             user.is_some_and(|user| matches!((place(file), place(user)), (Ok(one), Ok(other)) if one == other));
         if is_users {
@@ -38,209 +31,8 @@ impl Trust {
         let Some(store) = TrustStore::of_user() else { return Ok(Trust::Found) };
         Ok(match store.remembers(file)? {
             None => Trust::Found,
-            Some(trusted) if trusted.sha256 == crate::runtime::digest(content.as_bytes()) => Trust::Own,
+            Some(trusted) if trusted.sha256 == digest(content.as_bytes()) => Trust::Own,
             Some(_) => Trust::Changed,
         })
-    }
-}
-
-/// Something that only a trusted configuration may do.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Power {
-    /// The setting that asks for it.
-    pub(crate) key: String,
-    /// What would happen, as the end of a sentence that begins with the setting.
-    pub(crate) would: String,
-}
-
-impl Config {
-    /// Whether this configuration may do all that it says: unless it lay in the working directory and has not been
-    /// remembered as trusted.
-    pub fn is_trusted(&self) -> bool {
-        self.trust == Trust::Own
-    }
-
-    /// Refuses a provider of an untrusted configuration that a stranger could gain by.
-    pub(crate) fn check_provider_is_trusted(&self, provider: &ProviderConfig) -> Result<(), ConfigError> {
-        match self.is_trusted() {
-            true => Ok(()),
-            false => power_of(provider).map_or(Ok(()), |power| Err(self.distrust(&power))),
-        }
-    }
-
-    /// Refuses a module's file in an untrusted configuration.
-    pub(crate) fn check_file_is_trusted(&self, module: &str, file: &Path) -> Result<(), ConfigError> {
-        match self.is_trusted() {
-            true => Ok(()),
-            false => Err(self.distrust(&self.power_of_file(module, file))),
-        }
-    }
-
-    /// What loading this module from this file is.
-    pub(crate) fn power_of_file(&self, module: &str, file: &Path) -> Power {
-        let is_named = self.modules.get(module).is_some_and(|module| module.sandbox.wasm.is_some());
-        let key = if is_named { format!("modules.{module}.sandbox.wasm") } else { format!("modules.{module}") };
-        Power { key, would: format!("would run the module in {file:?}") }
-    }
-
-    /// Whether the program's own keys may be used for this provider: not where a stranger has put another address under
-    /// a name that the program knows.
-    pub(crate) fn may_be_given_keys(&self, provider: &ProviderConfig) -> bool {
-        let is_presets = |preset: &ProviderConfig| preset.base_url.origin() == provider.base_url.origin();
-        self.is_trusted() || PRESETS.get(&provider.name).is_some_and(is_presets)
-    }
-
-    /// Refuses more requests for one call than a configuration may ask for that is not trusted.
-    pub(crate) fn check_attempts_are_trusted(&self) -> Result<(), ConfigError> {
-        if self.is_trusted() || self.max_attempts <= super::MAX_ATTEMPTS {
-            return Ok(());
-        }
-        let would = format!("would send up to {} requests for one call", self.max_attempts);
-        Err(self.distrust(&Power { key: "host.max_attempts".to_owned(), would }))
-    }
-
-    fn distrust(&self, power: &Power) -> ConfigError {
-        let why = match self.trust {
-            Trust::Changed => "it has changed since it was trusted",
-            Trust::Own | Trust::Found => "it was found in the working directory",
-        };
-        let file = self.file.as_deref().unwrap_or(Path::new("config.toml")).display();
-        let problem = format!("{}, and this file is not trusted: {why}", power.would);
-        let help =
-            format!("if you trust it, run `arcllm trust {file}`, or name it with --config {file} or ARCLLM_CONFIG");
-        self.document.error(Some(&power.key), problem).help(help)
-    }
-}
-
-/// The built-in providers as they are without a file.
-static PRESETS: LazyLock<BTreeMap<String, ProviderConfig>> =
-    LazyLock::new(|| Config::parse("", None).map(|config| config.providers).unwrap_or_default());
-
-/// What a stranger could gain by this provider, if anything.
-pub(crate) fn power_of(provider: &ProviderConfig) -> Option<Power> {
-    let to = authority(&provider.base_url);
-    let table = join("providers", &provider.name);
-    let power = |key: &str, would: String| Some(Power { key: format!("{table}.{key}"), would });
-    let variable = match &provider.key {
-        Some(KeySource::File(file)) => {
-            return power("api_key_file", format!("would send what stands in {file:?} to {to}"));
-        }
-        Some(KeySource::Command { program, arguments }) => {
-            let arguments: String = arguments.iter().map(|argument| format!(" {argument:?}")).collect();
-            let would = format!("would run {program:?}{arguments} and send what it prints to {to}");
-            return power("api_key_command", would);
-        }
-        Some(KeySource::Env(variable)) => Some(variable),
-        None => None,
-    };
-    for (table, additions) in [("headers", &provider.headers), ("query", &provider.query)] {
-        for (name, addition) in additions {
-            if let Addition::Env(variable) = addition {
-                let key = join(table, name);
-                return power(&key, format!("would send the environment variable {variable} to {to}"));
-            }
-        }
-    }
-    let goes_to_a_preset = PRESETS.values().any(|preset| is_same(&preset.base_url, &provider.base_url));
-    match variable {
-        Some(variable) if is_the_key_of_a_preset(variable, &provider.base_url) => None,
-        Some(variable) => {
-            let key = if goes_to_a_preset { "api_key_env" } else { "base_url" };
-            power(key, format!("would send the environment variable {variable} to {to}"))
-        }
-        None if goes_to_a_preset || is_loopback(&provider.base_url) => None,
-        None => power("base_url", format!("would send conversations to {to}")),
-    }
-}
-
-fn is_the_key_of_a_preset(variable: &str, base_url: &Url) -> bool {
-    PRESETS.values().any(|preset| {
-        matches!(&preset.key, Some(KeySource::Env(preset)) if preset == variable) && is_same(&preset.base_url, base_url)
-    })
-}
-
-/// Whether both go to the same scheme, host and port.
-fn is_same(one: &Url, other: &Url) -> bool {
-    matches!(one.origin(), Origin::Tuple(..)) && one.origin() == other.origin()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(text: &str) -> Config {
-        Config { trust: Trust::Found, ..Config::parse(text, Some(Path::new("config.toml"))).unwrap() }
-    }
-
-    /// Which provider is refused of a file that has this.
-    fn refused(text: &str) -> Option<String> {
-        let config = found(text);
-        let mut refused =
-            config.providers.values().filter_map(|provider| config.check_provider_is_trusted(provider).err());
-        let first = refused.next().map(|error| error.to_string());
-        assert_eq!(refused.next(), None);
-        first
-    }
-
-    #[test]
-    fn nothing_is_refused_of_a_file_that_uses_the_presets() {
-        for text in [
-            "",
-            "[providers.anthropic]\nbase_url = \"https://api.anthropic.com/v1/messages\"\ntimeout_seconds = 5",
-            "[providers.anthropic]\nbase_url = \"HTTPS://API.anthropic.COM:443\"",
-            "[providers.anthropic]\nheaders.anthropic-beta = \"x\"",
-            "[providers.anthropic]\napi_key_env = \"\"",
-            "[providers.other]\nadapter = \"openai\"\nbase_url = \"https://api.openai.com/v1\"\napi_key_env = \"OPENAI_API_KEY\"",
-            "[providers.other]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\nquery.a = \"b\"",
-            "[providers.openai]\nbase_url = \"http://[::1]:9/v1\"\napi_key_env = \"\"",
-        ] {
-            assert_eq!(refused(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn all_else_is_refused_and_says_what_it_would_do() {
-        let provider = |settings: &str| format!("[providers.p]\nadapter = \"openai\"\n{settings}");
-        for (text, would) in [
-            ("[providers.anthropic]\nbase_url = \"https://evil.example\"", "ANTHROPIC_API_KEY to evil.example:443"),
-            ("[providers.anthropic]\nbase_url = \"http://127.0.0.1:9\"", "ANTHROPIC_API_KEY to 127.0.0.1:9"),
-            ("[providers.anthropic]\nbase_url = \"http://localhost\"", "ANTHROPIC_API_KEY to localhost:80"),
-            ("[providers.anthropic]\nbase_url = \"https://api.anthropic.com:8443\"", "to api.anthropic.com:8443"),
-            ("[providers.anthropic]\nbase_url = \"https://api.anthropic.com.\"", "to api.anthropic.com.:443"),
-            ("[providers.anthropic]\nbase_url = \"https://api.anthropic.com.evil.example\"", "evil.example:443"),
-            ("[providers.anthropic]\nbase_url = \"https://api.openai.com\"", "ANTHROPIC_API_KEY to api.openai.com"),
-            (
-                "[providers.anthropic]\nbase_url = \"http://api.anthropic.com\"\nallow_insecure_http = true",
-                "ANTHROPIC_API_KEY to api.anthropic.com:80",
-            ),
-            ("[providers.openai]\napi_key_env = \"AWS_SECRET_ACCESS_KEY\"", "AWS_SECRET_ACCESS_KEY to api.openai.com"),
-            ("[providers.openai]\nheaders.x-a = { env = \"AWS_SECRET_ACCESS_KEY\" }", "AWS_SECRET_ACCESS_KEY"),
-            ("[providers.openai]\nquery.a = { env = \"OPENAI_API_KEY\" }", "OPENAI_API_KEY to api.openai.com"),
-            ("[providers.openai]\napi_key_file = \"/etc/passwd\"", "\"/etc/passwd\" to api.openai.com"),
-            ("[providers.openai]\napi_key_command = [\"rm\", \"-r\"]", "would run \"rm\""),
-            ("[providers.ollama]\napi_key_env = \"HOME\"", "HOME to localhost:11434"),
-        ] {
-            let error = refused(text).unwrap_or_else(|| panic!("{text}"));
-            assert!(error.contains(would), "{text}: {error}");
-            for way_out in ["not trusted", "`arcllm trust config.toml`", "--config config.toml", "ARCLLM_CONFIG"] {
-                assert!(error.contains(way_out), "{error}");
-            }
-        }
-        let keyless = provider("base_url = \"https://evil.example\"");
-        assert!(refused(&keyless).unwrap().contains("`providers.p.base_url` would send conversations to evil.example"));
-        let any = provider("base_url = \"https://evil.example\"\napi_key_env = \"PATH\"");
-        assert!(refused(&any).unwrap().contains("PATH to evil.example:443"));
-        assert!(refused(&provider("base_url = \"http://127.0.0.1:9\"\napi_key_env = \"PATH\"")).is_some());
-    }
-
-    #[test]
-    fn a_program_gives_keys_only_where_its_names_mean_what_they_say() {
-        let text = "[providers.openai]\nbase_url = \"http://127.0.0.1:9\"\napi_key_env = \"\"
-            [providers.mine]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9\"";
-        let config = found(text);
-        let may = |config: &Config, name: &str| config.may_be_given_keys(&config.providers[name]);
-        assert!(!may(&config, "openai") && !may(&config, "mine") && may(&config, "groq"));
-        let own = Config::parse(text, None).unwrap();
-        assert!(may(&own, "openai") && may(&own, "mine"));
     }
 }

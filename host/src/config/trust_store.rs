@@ -8,8 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::error::ConfigError;
-use crate::runtime::digest;
+use crate::config::{digest::digest, error::ConfigError};
 
 /// A configuration that was said to be trusted, as it was then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +67,7 @@ impl TrustStore {
     /// # Errors
     ///
     /// As [`files`](Self::files).
-    pub(super) fn remembers(&self, file: &Path) -> Result<Option<TrustedFile>, ConfigError> {
+    pub(crate) fn remembers(&self, file: &Path) -> Result<Option<TrustedFile>, ConfigError> {
         let Ok(place) = place(file) else { return Ok(None) };
         Ok(self.files()?.into_iter().find(|trusted| trusted.file == place))
     }
@@ -142,7 +141,7 @@ impl TrustStore {
 
 /// The file in the folder that it really lies in. A file that is a link is not followed: what it says of its modules is
 /// about the folder that it lies in, so that to trust one place is not to trust another that links to it.
-pub(super) fn place(file: &Path) -> io::Result<PathBuf> {
+pub(crate) fn place(file: &Path) -> io::Result<PathBuf> {
     let file = absolute(file)?;
     match (file.parent(), file.file_name()) {
         (Some(folder), Some(name)) => Ok(folder.canonicalize()?.join(name)),

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{FORMATS, Input, answers::is_coherent};
 use crate::{
     adapter::fuzzing::{hear, read},
-    config::WireFormat,
-    event::Event,
+    chat::event::Event,
+    config::wire_format::WireFormat,
+    fuzzing::{FORMATS, answers::is_coherent, input::Input},
 };
 
 /// What an answer holds.
@@ -25,7 +25,7 @@ enum Block {
     Call { id: String, name: String, arguments: Value, cuts: u8 },
 }
 
-pub(super) fn agree(data: &[u8]) {
+pub(crate) fn agree(data: &[u8]) {
     let mut input = Input(data);
     let format = FORMATS[usize::from(input.below(2))];
     let (line_end, noise, size) = (input.below(3), input.flag(), usize::from(input.byte()) + 1);

@@ -5,15 +5,14 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use reqwest::{StatusCode, header::HeaderMap};
 
-use super::{FORMATS, Input, is_harmless};
 use crate::{
     adapter::fuzzing::{Heard, hear, hint, read},
-    event::Event,
-    response::Response,
+    chat::{event::Event, response::Response},
+    fuzzing::{FORMATS, input::Input, is_harmless},
 };
 
 /// A body with any status.
-pub(super) fn whole(data: &[u8]) {
+pub(crate) fn whole(data: &[u8]) {
     let mut input = Input(data);
     let format = FORMATS[usize::from(input.below(2))];
     let status = match input.flag() {
@@ -27,7 +26,7 @@ pub(super) fn whole(data: &[u8]) {
 }
 
 /// A body in events says the same however it is cut into pieces.
-pub(super) fn streamed(data: &[u8]) {
+pub(crate) fn streamed(data: &[u8]) {
     let mut input = Input(data);
     let format = FORMATS[usize::from(input.below(2))];
     let size = usize::from(input.below(16)) + 1;
@@ -37,7 +36,7 @@ pub(super) fn streamed(data: &[u8]) {
 }
 
 /// Its end is the last event.
-pub(super) fn is_coherent((events, error): &Heard) {
+pub(crate) fn is_coherent((events, error): &Heard) {
     let ends = events.iter().filter(|event| matches!(event, Event::End(_))).count();
     match (events.last(), error) {
         (Some(Event::End(response)), None) => {
@@ -59,7 +58,7 @@ fn is_printable(response: &Response) {
 }
 
 /// The headers that say when to ask again, a line each.
-pub(super) fn hints(data: &[u8]) {
+pub(crate) fn hints(data: &[u8]) {
     let mut headers = HeaderMap::new();
     let names = ["retry-after-ms", "retry-after", "date", "x-should-retry"];
     for (name, line) in names.into_iter().zip(data.split(|byte| *byte == b'\n')) {

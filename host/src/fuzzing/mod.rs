@@ -11,15 +11,12 @@
 
 use std::fmt::Debug;
 
-use crate::{config::WireFormat, runtime};
+use crate::{config::wire_format::WireFormat, runtime};
 
 mod agreement;
 mod answers;
-mod input;
-mod settings;
-
-pub(crate) use input::Input;
-pub(crate) use settings::is_written;
+pub(crate) mod input;
+pub(crate) mod settings;
 
 /// Takes any bytes.
 pub type Target = fn(&[u8]);
@@ -31,7 +28,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("config", settings::config),
     ("events", answers::streamed),
     ("hints", answers::hints),
-    ("lifting", runtime::lift),
+    ("lifting", runtime::guest::convert::fuzzing::lift),
     ("metadata", settings::metadata),
     ("request", settings::request),
 ];

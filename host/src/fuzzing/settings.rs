@@ -1,17 +1,17 @@
 //! What users and strangers write: configuration, requests, and the metadata of components.
 
-use super::{FORMATS, is_harmless, stays};
 use crate::{
     adapter::fuzzing::write,
-    config::{Config, Overrides},
-    host::Host,
-    metadata::Metadata,
-    request::Request,
+    assembly::host::Host,
+    chat::request::Request,
+    check::metadata::Metadata,
+    config::{config::Config, overrides::Overrides},
+    fuzzing::{FORMATS, is_harmless, stays},
 };
 
 /// A configuration is refused by name, or everything in it can be asked for. Nothing is run or sent: `switched_on` and
 /// `model_of` only look.
-pub(super) fn config(data: &[u8]) {
+pub(crate) fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let config = match Config::parse(text, None) {
         Ok(config) => config,
@@ -34,7 +34,7 @@ pub(super) fn config(data: &[u8]) {
 }
 
 /// A request is what it was once it has been written and read again, and each format writes it or says why not.
-pub(super) fn request(data: &[u8]) {
+pub(crate) fn request(data: &[u8]) {
     let Ok(request) = serde_json::from_slice::<Request>(data) else { return };
     is_written(&request);
     let text = serde_json::to_string(&request).expect("JSON");
@@ -55,7 +55,7 @@ pub(crate) fn is_written(request: &Request) {
 }
 
 /// The custom sections of a stranger's component.
-pub(super) fn metadata(data: &[u8]) {
+pub(crate) fn metadata(data: &[u8]) {
     let metadata = Metadata::of(data);
     let all = [metadata.name, metadata.version, metadata.description, metadata.authors, metadata.licenses];
     all.into_iter().flatten().for_each(|text| is_harmless(&text));

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::{
-    convert::size_of_request,
-    failed::Failed,
-    handles::{Hop, Place},
-    limits::Limit,
-};
 use crate::{
-    answer::Answer,
-    config::OnTrap,
-    error::ErrorKind,
-    held::Held,
-    invoke::Call,
-    link::{Current, Link},
-    provider::Provider,
-    telemetry::{count_failure, hop_ended, hop_span},
+    adapter::answer::Answer,
+    call::{held::Held, invoke::Call, provider::Provider},
+    chat::error::ErrorKind,
+    config::sandbox::OnTrap,
+    runtime::{
+        guest::handles::{Hop, Place},
+        instance::failed::Failed,
+        limits::{limits::Limit, size::size_of_request},
+        link::{Current, Link},
+    },
+    telemetry::{
+        meters::count_failure,
+        spans::{hop_ended, hop_span},
+    },
 };
 
 /// A module around its inner.

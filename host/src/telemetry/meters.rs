@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::{Counter, Gauge, Histogram, Label, SharedString, counter, gauge, histogram};
 
-use crate::{error::Error, provider::Provider, response::Response, trail::Attempt};
+use crate::{
+    call::provider::Provider,
+    chat::{error::Error, response::Response, trail::Attempt},
+};
 
 /// What is counted of a model's invokes. What every answer needs is looked up when the model is loaded, so that a call
 /// does not pay for it: a recorder has to be installed before that.
@@ -42,12 +45,12 @@ impl ModelMeters {
     }
 
     /// Counts a streamed answer that begins to come.
-    pub(super) fn committed(&self, after: Duration) {
+    pub(crate) fn committed(&self, after: Duration) {
         self.first_chunk.record(after);
     }
 
     /// Counts an invoke that has ended.
-    pub(super) fn ended(&self, took: Duration, result: Result<&Response, &Error>) {
+    pub(crate) fn ended(&self, took: Duration, result: Result<&Response, &Error>) {
         match result {
             Ok(response) => {
                 self.answered.increment(1);

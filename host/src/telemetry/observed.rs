@@ -2,16 +2,18 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{
-    meters::ModelMeters,
-    scope::Scope,
-    spans::{invoke_ended, invoke_span},
-};
 use crate::{
-    error::{Error, ErrorKind},
-    provider::Provider,
-    request::Request,
-    response::Response,
+    call::provider::Provider,
+    chat::{
+        error::{Error, ErrorKind},
+        request::Request,
+        response::Response,
+    },
+    telemetry::{
+        meters::ModelMeters,
+        scope::Scope,
+        spans::{invoke_ended, invoke_span},
+    },
 };
 
 /// An invoke under way. Dropped before its end, it was cancelled.

@@ -10,16 +10,16 @@ pub(crate) struct Scope(Option<Arc<Span>>);
 
 impl Scope {
     /// What others stand inside of.
-    pub(super) fn id(&self) -> Option<Id> {
+    pub(crate) fn id(&self) -> Option<Id> {
         self.0.as_ref().and_then(|span| span.id())
     }
 
     /// Whether nobody listens.
-    pub(super) fn is_disabled(&self) -> bool {
+    pub(crate) fn is_disabled(&self) -> bool {
         self.0.is_none()
     }
 
-    pub(super) fn record(&self, field: &(impl AsField + ?Sized), value: impl Value) {
+    pub(crate) fn record(&self, field: &(impl AsField + ?Sized), value: impl Value) {
         if let Some(span) = &self.0 {
             span.record(field, value);
         }

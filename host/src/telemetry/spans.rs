@@ -5,17 +5,19 @@ use std::borrow::Cow;
 use serde::Serialize;
 use tracing::{field::Empty, info_span};
 
-use super::{
+use crate::telemetry::{
     scope::Scope,
     trace::{Trace, TraceParent},
 };
 
 use crate::{
-    error::{Error, ErrorKind},
-    plain::{self, WORD},
-    provider::{Provider, Upstream},
-    request::Request,
-    response::Response,
+    call::provider::{Provider, Upstream},
+    chat::{
+        error::{Error, ErrorKind},
+        plain::{self, WORD},
+        request::Request,
+        response::Response,
+    },
 };
 
 /// The one operation that there is, as the conventions call it.

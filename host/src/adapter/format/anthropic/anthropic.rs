@@ -1,0 +1,69 @@
+//! The format of Anthropic Messages: <https://docs.claude.com/en/api/messages>.
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
+use url::Url;
+
+use crate::{
+    adapter::format::anthropic::{decode, encode, stream},
+    adapter::{
+        format::{
+            endpoint,
+            format::{Decoded, Format, Listen, Unreadable},
+            tree::{Keep, Room},
+        },
+        key::api_key::ApiKey,
+    },
+    chat::request::Request,
+    config::provider::ProviderConfig,
+};
+
+pub(crate) const VENDOR: &str = "anthropic";
+
+/// Anthropic Messages.
+pub(crate) struct Anthropic;
+
+impl Format for Anthropic {
+    fn vendor(&self) -> &'static str {
+        VENDOR
+    }
+
+    fn endpoint(&self, base_url: &Url) -> Url {
+        endpoint::join(base_url, |base| match base {
+            path if path.ends_with("/v1/messages") => path.to_owned(),
+            path if path.ends_with("/v1") => format!("{path}/messages"),
+            path => format!("{path}/v1/messages"),
+        })
+    }
+
+    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        if let Some(key) = key {
+            headers.insert("x-api-key", key.header("")?);
+        }
+        Ok(headers)
+    }
+
+    fn encode(
+        &self,
+        request: &Request,
+        provider: &ProviderConfig,
+        model: &str,
+        stream: bool,
+    ) -> Result<Vec<u8>, String> {
+        encode::body(request, provider, model, stream)?.into_bytes()
+    }
+
+    fn keeps(&self) -> &'static Keep {
+        &decode::KEEPS
+    }
+
+    fn decode(&self, body: &Value, room: &Room) -> Result<Decoded, Unreadable> {
+        decode::response(body, room)
+    }
+
+    fn listen(&self, room: Room) -> Box<dyn Listen> {
+        Box::new(stream::Stream::new(room))
+    }
+}

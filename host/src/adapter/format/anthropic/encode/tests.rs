@@ -1,0 +1,244 @@
+use serde_json::{Value, json};
+
+use crate::{
+    adapter::{
+        format::{anthropic::anthropic::Anthropic, format::Format as _},
+        http::fixture,
+    },
+    chat::{
+        content::{ContentBlock, Image, ImageSource},
+        message::{Message, Role},
+        request::Request,
+    },
+    config::{provider::ProviderConfig, wire_format::WireFormat},
+};
+
+fn provider() -> ProviderConfig {
+    fixture::provider(WireFormat::Anthropic, "https://api.anthropic.com")
+}
+
+fn encode(request: Value) -> Value {
+    let request: Request = serde_json::from_value(request).unwrap();
+    serde_json::from_slice(&Anthropic.encode(&request, &provider(), "claude-test", false).unwrap()).unwrap()
+}
+
+fn messages(messages: Value) -> Value {
+    encode(json!({"messages": messages}))["messages"].take()
+}
+
+/// A conversation with a tool and an image, with all that the format has a place for.
+#[test]
+fn a_conversation_with_a_tool_and_an_image() {
+    let request = json!({
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": [
+                {"type": "text", "text": "What is this, and where does it grow?"},
+                {"type": "image", "media_type": "image/png", "data": "iVBORw0K"},
+            ]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "text": "A flower.", "signature": "c2ln"},
+                {"type": "text", "text": "I look it up."},
+                {"type": "tool_use", "id": "toolu_1", "name": "lookup", "arguments": {"plant": "daisy"}},
+                {"type": "tool_use", "id": "toolu_2", "name": "picture", "arguments": {}},
+            ]},
+            {"role": "tool", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "Europe"}]},
+            {"role": "tool", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_2", "is_error": true, "content": [
+                    {"type": "text", "text": "only a sketch"},
+                    {"type": "image", "url": "https://example.com/daisy.png"},
+                ]},
+            ]},
+            {"role": "user", "content": "Go on."},
+        ],
+        "tools": [{"name": "lookup", "description": "Finds a plant", "parameters": {"type": "object"}}],
+        "options": {"max_tokens": 100, "temperature": 0.5, "top_p": 0.9, "stop": ["END"], "tool_choice": "required",
+                    "seed": 7, "metadata": {"team": "garden"}},
+    });
+    let expected = json!({
+        "model": "claude-test",
+        "max_tokens": 100,
+        "system": "Be brief.",
+        "messages": [
+            {"role": "user", "content": [
+                {"type": "text", "text": "What is this, and where does it grow?"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0K"}},
+            ]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "A flower.", "signature": "c2ln"},
+                {"type": "text", "text": "I look it up."},
+                {"type": "tool_use", "id": "toolu_1", "name": "lookup", "input": {"plant": "daisy"}},
+                {"type": "tool_use", "id": "toolu_2", "name": "picture", "input": {}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Europe"},
+                {"type": "tool_result", "tool_use_id": "toolu_2", "content": [
+                    {"type": "text", "text": "only a sketch"},
+                    {"type": "image", "source": {"type": "url", "url": "https://example.com/daisy.png"}},
+                ], "is_error": true},
+                {"type": "text", "text": "Go on."},
+            ]},
+        ],
+        "tools": [{"name": "lookup", "description": "Finds a plant", "input_schema": {"type": "object"}}],
+        "tool_choice": {"type": "any"},
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "stop_sequences": ["END"],
+    });
+    // The order of the fields included.
+    assert_eq!(encode(request).to_string(), expected.to_string());
+}
+
+#[test]
+fn the_least_request() {
+    let expected = json!({"model": "claude-test", "max_tokens": 4096, "messages": [{"role": "user", "content": "Hi"}]});
+    assert_eq!(encode(json!({"messages": [{"role": "user", "content": "Hi"}]})), expected);
+    assert_eq!(encode(json!({"messages": []}))["messages"], json!([]));
+}
+
+#[test]
+fn system_blocks_keep_their_cache_control() {
+    let cached = json!({"anthropic.cache_control": {"type": "ephemeral"}, "openai.other": 1});
+    let request = json!({"messages": [
+        {"role": "system", "content": [{"type": "text", "text": "Long.", "extensions": cached}]},
+        {"role": "user", "content": "Hi"},
+        {"role": "developer", "content": "Late."},
+    ]});
+    let body = encode(request);
+    let expected = json!([
+        {"type": "text", "text": "Long.", "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": "Late."},
+    ]);
+    assert_eq!(body["system"], expected);
+    assert_eq!(body["messages"], json!([{"role": "user", "content": "Hi"}]));
+}
+
+#[test]
+fn roles_in_a_row_are_merged_and_blank_text_is_left_out() {
+    let merged = messages(json!([
+        {"role": "user", "content": "a"},
+        {"role": "system", "content": "between"},
+        {"role": "user", "content": [{"type": "text", "text": " \n"}, {"type": "text", "text": "b"}]},
+        {"role": "assistant", "content": ""},
+        {"role": "tool", "content": "plain text of a tool"},
+        {"role": "assistant", "content": "c"},
+        {"role": "assistant", "content": "d"},
+    ]));
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let expected = json!([
+        {"role": "user", "content": [text("a"), text("b"), text("plain text of a tool")]},
+        {"role": "assistant", "content": [text("c"), text("d")]},
+    ]);
+    assert_eq!(merged, expected);
+}
+
+#[test]
+fn results_stand_first_in_their_turn() {
+    let merged = messages(json!([
+        {"role": "user", "content": "Hurry!"},
+        {"role": "tool", "content": [{"type": "tool_result", "tool_use_id": "functions.a:0", "content": []}]},
+        {"role": "tool", "content": [{"type": "tool_result", "tool_use_id": "b", "content": ""}]},
+    ]));
+    let expected = json!([{"role": "user", "content": [
+        {"type": "tool_result", "tool_use_id": "functions_a_0"},
+        {"type": "tool_result", "tool_use_id": "b"},
+        {"type": "text", "text": "Hurry!"},
+    ]}]);
+    assert_eq!(merged, expected);
+}
+
+#[test]
+fn thinking_goes_back_if_the_provider_can_verify_it() {
+    let server_tool = json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}});
+    let sent = messages(json!([{"role": "assistant", "content": [
+        {"type": "thinking", "text": "unsigned"},
+        {"type": "thinking", "redacted": "opaque"},
+        {"type": "thinking", "text": "", "signature": "hidden"},
+        server_tool,
+        {"type": "tool_use", "id": "functions.a:0", "name": "a", "arguments": {}},
+    ]}]));
+    let expected = json!([{"role": "assistant", "content": [
+        {"type": "redacted_thinking", "data": "opaque"},
+        {"type": "thinking", "thinking": "", "signature": "hidden"},
+        server_tool,
+        {"type": "tool_use", "id": "functions_a_0", "name": "a", "input": {}},
+    ]}]);
+    assert_eq!(sent, expected);
+}
+
+#[test]
+fn a_role_and_a_source_of_their_own_go_as_they_are() {
+    let image = Image {
+        media_type: String::new(),
+        source: ImageSource::Other(json!({"type": "file", "file_id": "f"})),
+        extensions: [("anthropic.cache_control".to_owned(), json!({"type": "ephemeral"}))].into(),
+    };
+    let mut message = Message::new(Role::Other("critic".into()), vec![ContentBlock::Image(image)]);
+    message.extensions.insert("anthropic.mood".into(), json!("stern"));
+    let body: Value =
+        serde_json::from_slice(&Anthropic.encode(&Request::new([message]), &provider(), "m", false).unwrap()).unwrap();
+    let block =
+        json!({"type": "image", "source": {"type": "file", "file_id": "f"}, "cache_control": {"type": "ephemeral"}});
+    assert_eq!(body["messages"], json!([{"role": "critic", "content": [block], "mood": "stern"}]));
+}
+
+#[test]
+fn tool_choices() {
+    for (choice, expected) in [
+        (json!("auto"), json!({"type": "auto"})),
+        (json!("none"), json!({"type": "none"})),
+        (json!({"tool": "lookup"}), json!({"type": "tool", "name": "lookup"})),
+        (
+            json!({"type": "auto", "disable_parallel_tool_use": true}),
+            json!({"type": "auto", "disable_parallel_tool_use": true}),
+        ),
+    ] {
+        assert_eq!(encode(json!({"messages": [], "options": {"tool_choice": choice}}))["tool_choice"], expected);
+    }
+}
+
+#[test]
+fn extensions_of_this_format_override() {
+    let body = encode(json!({
+        "messages": [],
+        "tools": [{"name": "web_search", "extensions": {
+            "anthropic.type": "web_search_20250305", "anthropic.input_schema": null,
+        }}],
+        "options": {"max_tokens": 5, "extensions": {
+            "anthropic.thinking": {"type": "enabled", "budget_tokens": 2000},
+            "anthropic.max_tokens": 6,
+            "openai.seed": 7,
+        }},
+        "extensions": {"anthropic.service_tier": "auto", "trace.id": 1},
+    }));
+    let expected = json!({
+        "model": "claude-test", "max_tokens": 6, "messages": [], "service_tier": "auto",
+        "tools": [{"name": "web_search", "type": "web_search_20250305"}],
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+    });
+    assert_eq!(body, expected);
+}
+
+#[test]
+fn the_defaults_temperature_gives_way() {
+    let mut provider = provider();
+    (provider.max_tokens, provider.temperature) = (Some(50), Some(0.7));
+    let body = |model: &str, options: Value| {
+        let request = serde_json::from_value(json!({"messages": [], "options": options})).unwrap();
+        serde_json::from_slice::<Value>(&Anthropic.encode(&request, &provider, model, false).unwrap()).unwrap()
+    };
+    let plain = body("claude-sonnet-4-5", json!({}));
+    assert_eq!((&plain["max_tokens"], &plain["temperature"]), (&json!(50), &json!(0.7)));
+    assert_eq!(body("claude-sonnet-4-5", json!({"max_tokens": 5}))["max_tokens"], 5);
+    assert_eq!(body("claude-sonnet-4-5", json!({"top_p": 0.5})).get("temperature"), None);
+    assert_eq!(body("claude-sonnet-4-5", json!({"extensions": {"anthropic.thinking": {}}})).get("temperature"), None);
+    assert_eq!(body("claude-opus-4-7", json!({})).get("temperature"), None);
+    assert_eq!(body("claude-opus-4-7", json!({"temperature": 1.0}))["temperature"], 1.0);
+}
+
+#[test]
+fn what_json_cannot_hold_is_said() {
+    let mut request = Request::default();
+    request.options.top_p = Some(f64::NAN);
+    assert!(Anthropic.encode(&request, &provider(), "m", false).unwrap_err().contains("`top_p`"));
+}

@@ -1,0 +1,76 @@
+//! What must be known of models by their names, as their providers refuse requests over it.
+
+/// Whether it is a reasoning model of OpenAI's: it takes `max_completion_tokens`, not `max_tokens`, and no temperature.
+///
+/// Those are `o1` and its successors, and `gpt-5` and newer. A `vendor/` prefix does not matter.
+pub(crate) fn is_openai_reasoning(model: &str) -> bool {
+    let name = bare(model);
+    let generation = |prefix: &str| {
+        let rest = name.strip_prefix(prefix)?;
+        let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, rest) = rest.split_at(digits);
+        let ends = !rest.starts_with(|character: char| character.is_ascii_alphabetic());
+        number.parse::<u32>().ok().filter(|_| ends)
+    };
+    // Azure writes 3.5 as 35.
+    generation("o").is_some() || generation("gpt-").is_some_and(|number| number >= 5 && number != 35)
+}
+
+/// Whether a temperature that nobody asked for in this request, as it comes from the config, is left out.
+///
+/// Besides the models above, Claude from 4.7 on refuses any.
+pub(crate) fn refuses_temperature(model: &str) -> bool {
+    is_openai_reasoning(model) || claude_version(model).is_some_and(|version| version >= (4, 7))
+}
+
+/// `claude-opus-4-7` and `claude-3-5-sonnet-20241022` alike; dates are no versions.
+fn claude_version(model: &str) -> Option<(u32, u32)> {
+    let name = bare(model);
+    let rest = name.get(name.find("claude-")? + "claude-".len()..)?;
+    let mut parts = rest.split(['-', '.', '@', ':']).skip_while(|part| version_number(part).is_none());
+    let major = version_number(parts.next()?)?;
+    Some((major, parts.next().and_then(version_number).unwrap_or(0)))
+}
+
+fn version_number(part: &str) -> Option<u32> {
+    if part.len() <= 2 { part.parse().ok() } else { None }
+}
+
+fn bare(model: &str) -> &str {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    name.strip_prefix("ft:").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn all(models: &str, test: fn(&str) -> bool, expected: bool) {
+        for model in models.split_whitespace() {
+            assert_eq!(test(model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn openai_reasoning() {
+        let reasoning = "o1 o1-mini o1-2024-12-17 o1:free o3 o3-pro o4-mini gpt-5 gpt-5-mini gpt-5.1 gpt-6 gpt-10-x
+            openai/o3-mini openai/gpt-5 a/b/gpt-5.2-codex ft:o4-mini-2025-04-16:org";
+        all(reasoning, is_openai_reasoning, true);
+        let others = "o gpt- gpt-4o gpt-4.1-mini gpt-4-turbo gpt-3.5-turbo gpt-35-turbo gpt-oss-120b openai/gpt-oss-20b
+            o1x olmo-2 openchat omni-1 deepseek-reasoner llama3 chatgpt-4o-latest o99999999999999999999 gpt-4o/x";
+        all(others, is_openai_reasoning, false);
+        assert!(!is_openai_reasoning(""));
+    }
+
+    #[test]
+    fn temperature() {
+        let refusing = "gpt-5 claude-opus-4-7 claude-opus-4-8-20260401 claude-opus-4.7 claude-sonnet-5 claude-haiku-5-5
+            anthropic/claude-fable-5 us.anthropic.claude-opus-4-7-v1:0";
+        all(refusing, refuses_temperature, true);
+        let taking = "gpt-4o claude-sonnet-4-5-20250929 claude-sonnet-4-20250514 claude-opus-4-1 claude-3-opus-latest
+            claude-3-5-sonnet-20241022 claude-instant-1.2 claude-2.1 claude- claude claude-opus claude-x-20250514
+            anthropic.claude-3-haiku-20240307-v1:0 llama-4.7";
+        all(taking, refuses_temperature, false);
+    }
+}

@@ -1,0 +1,180 @@
+//! Reading JSON of strangers: liberal in what is there, clear about what is not.
+
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+
+use crate::adapter::format::malformed::Malformed;
+use crate::{
+    adapter::format::tree::{self, Keep, Room, Unfit},
+    chat::message::Extensions,
+};
+
+/// A value of an answer, and where it stands in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Node<'a> {
+    pub(crate) value: &'a Value,
+    path: String,
+    /// For JSON inside of its texts.
+    room: &'a Room,
+}
+
+impl<'a> Node<'a> {
+    /// The whole body, and room for what is read out of its texts.
+    pub(crate) fn root(value: &'a Value, room: &'a Room) -> Self {
+        Self { value, path: String::new(), room }
+    }
+
+    /// The field, unless it is missing or null.
+    pub(crate) fn get(&self, name: &str) -> Option<Self> {
+        let value = self.value.get(name).filter(|value| !value.is_null())?;
+        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        Some(Self { value, path, room: self.room })
+    }
+
+    /// The field, which must be there.
+    pub(crate) fn need(&self, name: &str) -> Result<Self, Malformed> {
+        self.get(name).ok_or_else(|| self.malformed(&format!("has no `{name}`")))
+    }
+
+    pub(crate) fn str(&self) -> Result<&'a str, Malformed> {
+        self.value.as_str().ok_or_else(|| self.malformed("is not a string"))
+    }
+
+    pub(crate) fn object(&self) -> Result<&'a Map<String, Value>, Malformed> {
+        self.value.as_object().ok_or_else(|| self.malformed("is not an object"))
+    }
+
+    pub(crate) fn list(&self) -> Result<impl Iterator<Item = Node<'a>> + use<'a>, Malformed> {
+        let (path, room) = (self.path.clone(), self.room);
+        let list = self.value.as_array().ok_or_else(|| self.malformed("is not a list"))?;
+        Ok(list.iter().enumerate().map(move |(at, value)| Node { value, path: format!("{path}[{at}]"), room }))
+    }
+
+    /// The field, if it is a string that is not empty.
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+        self.value.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// The field, if it is a number of things.
+    pub(crate) fn count(&self, name: &str) -> Option<u64> {
+        count(self.value.get(name)?)
+    }
+
+    /// The first fields that are numbers, but for the known ones, as extensions.
+    pub(crate) fn numbers(&self, known: &[&str], vendor: &str) -> Extensions {
+        let fields = self.value.as_object().into_iter().flatten();
+        let numbers = fields.filter(|(name, value)| value.is_number() && !known.contains(&name.as_str()));
+        numbers.take(MOST_COUNTS).map(|(name, value)| (format!("{vendor}.{name}"), value.clone())).collect()
+    }
+
+    fn no_arguments(&self, shown: &str) -> Malformed {
+        // More than enough for an error message.
+        let shown = shown.get(..shown.floor_char_boundary(4096)).unwrap_or_default();
+        self.malformed(&format!("is not a JSON object: {shown}"))
+    }
+
+    /// An error about this value.
+    pub(crate) fn malformed(&self, what: &str) -> Malformed {
+        let subject = if self.path.is_empty() { "the body" } else { &self.path };
+        Malformed(format!("{subject} {what}"))
+    }
+}
+
+/// Some servers count in floats.
+fn count(value: &Value) -> Option<u64> {
+    let float = || value.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64);
+    value.as_u64().or_else(float)
+}
+
+/// The arguments of a tool call: an object, or text that is one. None at all are no arguments.
+pub(crate) fn arguments(node: Option<&Node<'_>>) -> Result<Map<String, Value>, Malformed> {
+    let Some(node) = node else { return Ok(Map::new()) };
+    match node.value {
+        Value::Object(arguments) => Ok(arguments.clone()),
+        Value::String(text) if text.trim().is_empty() => Ok(Map::new()),
+        Value::String(text) => match tree::read(text.as_bytes(), &Keep::All, node.room) {
+            Ok(Value::Object(arguments)) => Ok(arguments),
+            Ok(Value::Null) => Ok(Map::new()),
+            Ok(_) | Err(Unfit::NotJson(_)) => Err(node.no_arguments(text)),
+            Err(Unfit::TooLarge(malformed)) => Err(malformed),
+        },
+        other => Err(node.no_arguments(&other.to_string())),
+    }
+}
+
+/// The most numbers beside the known ones that are counted in one answer: each piece of a stream may tell all of them again.
+pub(crate) const MOST_COUNTS: usize = 64;
+
+/// What is kept of a block of a streamed answer besides what it says, in bytes: as it comes, as what has arrived, and as part
+/// of the whole.
+pub(crate) const BLOCK: usize = 1024;
+
+/// Whether the arguments of a call that the answer ends with are cut, where it ends because it may not be longer. None at
+/// all may be the beginning of some.
+pub(crate) fn are_cut(node: Option<&Node<'_>>) -> bool {
+    match node.map(|node| node.value) {
+        None => true,
+        Some(Value::Object(arguments)) => arguments.is_empty(),
+        Some(Value::String(text)) => serde_json::from_str::<IgnoredAny>(text).is_err(),
+        Some(_) => false,
+    }
+}
+
+/// The arguments of a call as text, however they stand there.
+pub(crate) fn arguments_text(node: Option<&Node<'_>>) -> String {
+    match node.map(|node| node.value) {
+        None => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn errors_name_the_place() {
+        let body = json!({"a": [{"b": 1}], "n": null});
+        let room = Room::new(0);
+        let root = Node::root(&body, &room);
+        let first = root.need("a").unwrap().list().unwrap().next().unwrap();
+        assert_eq!(first.need("b").unwrap().str().unwrap_err().0, "a[0].b is not a string");
+        assert_eq!(first.need("c").unwrap_err().0, "a[0] has no `c`");
+        assert_eq!(root.need("n").unwrap_err().0, "the body has no `n`");
+        assert_eq!(root.list().err().unwrap().0, "the body is not a list");
+        assert_eq!(first.need("b").unwrap().object().unwrap_err().0, "a[0].b is not an object");
+    }
+
+    #[test]
+    fn counts() {
+        for (value, expected) in [
+            (json!(7), Some(7)),
+            (json!(7.0), Some(7)),
+            (json!(1e300), Some(u64::MAX)),
+            (json!(-1), None),
+            (json!("7"), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(count(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn arguments_in_all_forms() {
+        let read = |value: Value| arguments(Some(&Node::root(&value, &Room::new(0)))).map(Value::from);
+        for none in [json!(""), json!(" \n"), json!("{}"), json!("null"), json!({})] {
+            assert_eq!(read(none), Ok(json!({})));
+        }
+        assert_eq!(arguments(None), Ok(Map::new()));
+        assert_eq!(read(json!("{\"a\": 1}")), Ok(json!({"a": 1})));
+        assert_eq!(read(json!({"a": 1})), Ok(json!({"a": 1})));
+        for wrong in [json!("{\"a\": "), json!("[1]"), json!("7"), json!([1]), json!(7)] {
+            let raw = wrong.as_str().map_or_else(|| wrong.to_string(), str::to_owned);
+            let error = read(wrong).unwrap_err().0;
+            assert!(error.ends_with(&format!("is not a JSON object: {raw}")), "{error}");
+        }
+    }
+}

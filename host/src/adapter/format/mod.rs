@@ -1,0 +1,14 @@
+//! Wire formats: pure conversion, without the network.
+
+pub(crate) mod anthropic;
+pub(crate) mod endpoint;
+pub(crate) mod extensions;
+pub(crate) mod family;
+pub(crate) mod format;
+pub(crate) mod json;
+pub(crate) mod malformed;
+pub(crate) mod openai;
+pub(crate) mod outline;
+pub(crate) mod table;
+pub(crate) mod template;
+pub(crate) mod tree;

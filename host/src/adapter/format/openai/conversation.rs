@@ -1,0 +1,159 @@
+//! The conversation as OpenAI Chat Completions wants it.
+
+use std::borrow::Cow;
+
+use crate::{
+    adapter::format::{
+        openai::openai::VENDOR,
+        outline::{Json, Object},
+    },
+    chat::{
+        content::{ContentBlock, Image, ImageSource, ToolCall, ToolResult},
+        message::{Extensions, Message, Role},
+    },
+};
+
+/// The messages, a system message wherever it stands, and a message of its own for each result of a tool.
+pub(crate) fn messages(messages: &[Message]) -> Json<'_> {
+    let mut conversation = Conversation { messages: Vec::with_capacity(messages.len()), ..Conversation::default() };
+    for message in messages {
+        conversation.add(message);
+    }
+    conversation.flush();
+    conversation.messages.into()
+}
+
+#[derive(Default)]
+struct Conversation<'a> {
+    messages: Vec<Json<'a>>,
+    /// What came with results of tools and cannot stand in their messages. The API refuses anything between those, so
+    /// it waits for the last of them.
+    beside_results: Vec<Json<'a>>,
+}
+
+impl<'a> Conversation<'a> {
+    fn add(&mut self, message: &'a Message) {
+        let is_result = |block: &&ContentBlock| matches!(block, ContentBlock::ToolResult(_));
+        if message.content.iter().find(is_result).is_some() {
+            self.add_results(&message.content);
+            return;
+        }
+        self.flush();
+        let (role, gap) = match &message.role {
+            Role::System => ("system", Some("\n\n")),
+            Role::User | Role::Tool => ("user", None),
+            // The blocks of an answer may be cut anywhere.
+            Role::Assistant => ("assistant", Some("")),
+            Role::Other(word) => (word.as_str(), None),
+        };
+        self.messages.push(one(role, gap, &message.content, &message.extensions));
+    }
+
+    fn add_results(&mut self, content: &'a [ContentBlock]) {
+        for block in content {
+            match block {
+                ContentBlock::ToolResult(result) => {
+                    self.messages.push(tool_message(result));
+                    self.beside_results.extend(result.content.iter().filter(|block| is_image(block)).filter_map(part));
+                }
+                block => self.beside_results.extend(part(block)),
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.beside_results.is_empty() {
+            let content = content(std::mem::take(&mut self.beside_results), None);
+            self.messages.push(Json::object([("role", "user".into()), ("content", content)]));
+        }
+    }
+}
+
+fn is_image(block: &ContentBlock) -> bool {
+    matches!(block, ContentBlock::Image(_))
+}
+
+/// A message without results. Texts are joined where there is a `gap` to put between them.
+fn one<'a>(
+    role: &'a str,
+    gap: Option<&'static str>,
+    blocks: &'a [ContentBlock],
+    extensions: &'a Extensions,
+) -> Json<'a> {
+    let calls: Vec<Json<'_>> = blocks.iter().filter_map(tool_call).collect();
+    let parts: Vec<Json<'_>> = blocks.iter().filter_map(part).collect();
+    // Nothing but calls is null; no content without calls would be refused.
+    let is_null = parts.is_empty() && !calls.is_empty();
+    let content = if is_null { Json::Null } else { content(parts, gap) };
+    let mut message = Object::new([("role", role.into()), ("content", content)]);
+    if !calls.is_empty() {
+        message.insert("tool_calls", calls);
+    }
+    message.extended(extensions, VENDOR)
+}
+
+/// The parts as a string if they are plain text, as the oldest servers want it, else as a list.
+fn content<'a>(parts: Vec<Json<'a>>, gap: Option<&'static str>) -> Json<'a> {
+    let texts: Option<Vec<&'a str>> = parts.iter().map(Json::plain_text).collect();
+    match (texts.as_deref(), gap) {
+        (Some([]), _) => "".into(),
+        (Some([text]), _) => (*text).into(),
+        (Some(texts), Some(gap)) => Json::Joined(texts.iter().map(|text| Cow::Borrowed(*text)).collect(), gap),
+        _ => parts.into(),
+    }
+}
+
+/// The block as a part of a message's content. Thinking is not sent: servers that show it refuse to read it.
+fn part(block: &ContentBlock) -> Option<Json<'_>> {
+    match block {
+        ContentBlock::Text(text) => {
+            let part = Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
+            Some(part.extended(&text.extensions, VENDOR))
+        }
+        ContentBlock::Image(image) => Some(image_part(image)),
+        ContentBlock::Other(value) => Some(value.into()).filter(|_| !block.is_partial_tool_use()),
+        ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) | ContentBlock::Thinking(_) => None,
+    }
+}
+
+fn image_part(image: &Image) -> Json<'_> {
+    let address = match &image.source {
+        ImageSource::Data(bytes) => {
+            Json::object([("url", Json::Base64(format!("data:{};base64,", image.media_type), bytes))])
+        }
+        ImageSource::Url(url) => Json::object([("url", url.as_str().into())]),
+        ImageSource::Other(value) => value.into(),
+    };
+    Object::new([("type", "image_url".into()), ("image_url", address)]).extended(&image.extensions, VENDOR)
+}
+
+fn tool_call(block: &ContentBlock) -> Option<Json<'_>> {
+    let ContentBlock::ToolUse(ToolCall { id, name, arguments, extensions }) = block else { return None };
+    let function = Json::object([("name", name.as_str().into()), ("arguments", Json::Written(arguments))]);
+    let call = Object::new([("id", id.as_str().into()), ("type", "function".into()), ("function", function)]);
+    Some(call.extended(extensions, VENDOR))
+}
+
+fn tool_message(result: &ToolResult) -> Json<'_> {
+    let texts: Vec<Cow<'_, str>> = result.content.iter().filter_map(result_text).collect();
+    // The format has no other place for it.
+    let is_empty = texts.len() < 2 && texts.iter().all(|text| text.is_empty());
+    let content = if result.is_error && is_empty { "error".into() } else { Json::Joined(texts, "\n") };
+    let message = Object::new([
+        ("role", "tool".into()),
+        ("tool_call_id", result.tool_use_id.as_str().into()),
+        ("content", content),
+    ]);
+    message.extended(&result.extensions, VENDOR)
+}
+
+/// What of a tool's result can stand in a message of text.
+fn result_text(block: &ContentBlock) -> Option<Cow<'_, str>> {
+    match block {
+        ContentBlock::Text(text) => Some(text.text.as_str().into()),
+        ContentBlock::Other(value) => Some(value.to_string().into()),
+        ContentBlock::Image(_) | ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) | ContentBlock::Thinking(_) => {
+            None
+        }
+    }
+}

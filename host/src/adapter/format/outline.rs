@@ -1,0 +1,337 @@
+//! JSON that is about to be written: its structure is made here, its texts stay where they are. A conversation of
+//! megabytes is copied once, into the bytes that are sent.
+
+use std::{borrow::Cow, fmt, io};
+
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+use indexmap::IndexMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Number, Value};
+
+use crate::chat::message::Extensions;
+
+/// A value.
+#[derive(Debug)]
+pub(crate) enum Json<'a> {
+    Text(&'a str),
+    /// These texts as one, with this between them.
+    Joined(Vec<Cow<'a, str>>, &'static str),
+    /// Bytes in base64, behind this.
+    Base64(String, &'a [u8]),
+    /// A text that is this JSON.
+    Written(&'a Map<String, Value>),
+    Fields(&'a Map<String, Value>),
+    Value(&'a Value),
+    Null,
+    Bool(bool),
+    Number(Number),
+    /// A text that is made here, and short.
+    Made(String),
+    List(Vec<Json<'a>>),
+    Object(Box<[(&'a str, Json<'a>)]>),
+}
+
+/// An object that is being made. Its fields stay in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Object<'a>(IndexMap<&'a str, Json<'a>>);
+
+impl<'a> Object<'a> {
+    pub(crate) fn new<const N: usize>(fields: [(&'a str, Json<'a>); N]) -> Self {
+        Self(fields.into_iter().collect())
+    }
+
+    pub(crate) fn insert(&mut self, name: &'a str, value: impl Into<Json<'a>>) {
+        self.0.insert(name, value.into());
+    }
+
+    /// Puts in a number of the options, if it is given. JSON has none for NaN and infinities.
+    pub(crate) fn insert_number(&mut self, name: &'static str, number: Option<f64>) -> Result<(), String> {
+        if let Some(number) = number {
+            let number =
+                Number::from_f64(number).ok_or_else(|| format!("the option `{name}` is not a finite number"))?;
+            self.insert(name, Json::Number(number));
+        }
+        Ok(())
+    }
+
+    /// Puts in all fields of another, over what is there.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Puts in this vendor's extensions, over what is there. Null takes a field out.
+    pub(crate) fn apply(&mut self, extensions: &'a Extensions, vendor: &str) {
+        for (key, value) in extensions {
+            let Some(name) = key.strip_prefix(vendor).and_then(|rest| rest.strip_prefix('.')) else { continue };
+            match value {
+                Value::Null => drop(self.0.swap_remove(name)),
+                value => self.insert(name, value),
+            }
+        }
+    }
+
+    /// The same with this vendor's extensions.
+    pub(crate) fn extended(mut self, extensions: &'a Extensions, vendor: &str) -> Json<'a> {
+        self.apply(extensions, vendor);
+        self.into()
+    }
+
+    /// The bytes to be sent.
+    ///
+    /// # Errors
+    ///
+    /// None that a value of this kind could cause.
+    pub(crate) fn into_bytes(self) -> Result<Vec<u8>, String> {
+        let json = Json::from(self);
+        // As much as it takes, since a buffer that grows would be copied, and end twice as large.
+        let mut bytes = Vec::with_capacity(json.length());
+        serde_json::to_writer(&mut bytes, &json).map_err(|error| error.to_string())?;
+        Ok(bytes)
+    }
+}
+
+impl<'a> Json<'a> {
+    pub(crate) fn object<const N: usize>(fields: [(&'a str, Json<'a>); N]) -> Self {
+        Json::Object(fields.into())
+    }
+
+    /// The text of a block or a part that is nothing but text.
+    pub(crate) fn plain_text(&self) -> Option<&'a str> {
+        match self {
+            Json::Object(fields) if fields.len() == 2 && self.is("text") => field(fields, "text")?.as_str(),
+            Json::Value(Value::Object(fields)) if fields.len() == 2 && self.is("text") => fields.get("text")?.as_str(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an object with this `type`.
+    pub(crate) fn is(&self, kind: &str) -> bool {
+        let found = match self {
+            Json::Object(fields) => field(fields, "type").and_then(Json::as_str),
+            Json::Value(value) => value.get("type").and_then(Value::as_str),
+            _ => None,
+        };
+        found == Some(kind)
+    }
+
+    fn as_str(&self) -> Option<&'a str> {
+        match self {
+            Json::Text(text) => Some(text),
+            Json::Value(value) => value.as_str(),
+            _ => None,
+        }
+    }
+
+    /// About how many bytes it takes, and seldom less.
+    fn length(&self) -> usize {
+        match self {
+            Json::Text(text) => text_length(text),
+            Json::Joined(texts, gap) => texts.iter().map(|text| text_length(text) + 2 * gap.len()).sum(),
+            Json::Base64(before, bytes) => before.len() + bytes.len().div_ceil(3) * 4 + 2,
+            Json::Written(fields) => fields_length(fields, TWICE) + 2,
+            Json::Fields(fields) => fields_length(fields, ONCE),
+            Json::Value(value) => value_length(value, ONCE),
+            Json::Null | Json::Bool(_) => 5,
+            Json::Number(_) => 20,
+            Json::Made(text) => text_length(text),
+            Json::List(items) => items.iter().map(|item| item.length() + 1).sum::<usize>() + 2,
+            Json::Object(fields) => {
+                fields.iter().map(|(name, field)| text_length(name) + field.length() + 2).sum::<usize>() + 2
+            }
+        }
+    }
+}
+
+fn field<'a, 'b>(fields: &'b [(&'a str, Json<'a>)], name: &str) -> Option<&'b Json<'a>> {
+    fields.iter().find(|(found, _)| *found == name).map(|(_, field)| field)
+}
+
+fn text_length(text: &str) -> usize {
+    escaped_length(text, ONCE)
+}
+
+/// How many bytes escaping adds to a character that needs it, and quotes to a text: in JSON, and in JSON that is a text of JSON.
+type Escaping = (usize, usize);
+const ONCE: Escaping = (1, 2);
+const TWICE: Escaping = (3, 4);
+
+fn escaped_length(text: &str, (each, quotes): Escaping) -> usize {
+    // Control characters take more, but hardly a text has any besides line breaks and tabs.
+    let escaped = text.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | ..b' ')).count();
+    text.len() + escaped * each + quotes
+}
+
+fn value_length(value: &Value, escaping: Escaping) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 20,
+        Value::String(text) => escaped_length(text, escaping),
+        Value::Array(items) => items.iter().map(|item| value_length(item, escaping) + 1).sum::<usize>() + 2,
+        Value::Object(fields) => fields_length(fields, escaping),
+    }
+}
+
+fn fields_length(fields: &Map<String, Value>, escaping: Escaping) -> usize {
+    let each = |(name, field): (&String, &Value)| escaped_length(name, escaping) + value_length(field, escaping) + 2;
+    fields.iter().map(each).sum::<usize>() + 2
+}
+
+impl<'a> From<Object<'a>> for Json<'a> {
+    fn from(object: Object<'a>) -> Self {
+        Json::Object(object.0.into_iter().collect())
+    }
+}
+
+impl From<u32> for Json<'_> {
+    fn from(number: u32) -> Self {
+        Json::Number(number.into())
+    }
+}
+
+impl<'a> From<&'a str> for Json<'a> {
+    fn from(text: &'a str) -> Self {
+        Json::Text(text)
+    }
+}
+
+impl<'a> From<&'a Value> for Json<'a> {
+    fn from(value: &'a Value) -> Self {
+        Json::Value(value)
+    }
+}
+
+impl<'a> From<Vec<Json<'a>>> for Json<'a> {
+    fn from(items: Vec<Json<'a>>) -> Self {
+        Json::List(items)
+    }
+}
+
+impl<'a> FromIterator<Json<'a>> for Json<'a> {
+    fn from_iter<T: IntoIterator<Item = Json<'a>>>(items: T) -> Self {
+        Json::List(items.into_iter().collect())
+    }
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Json::Text(text) => serializer.serialize_str(text),
+            Json::Joined(texts, gap) => serializer.collect_str(&Joined(texts, gap)),
+            Json::Base64(before, bytes) => {
+                serializer.collect_str(&format_args!("{before}{}", Base64Display::new(bytes, &STANDARD)))
+            }
+            Json::Written(fields) => serializer.collect_str(&Written(fields)),
+            Json::Fields(fields) => fields.serialize(serializer),
+            Json::Value(value) => value.serialize(serializer),
+            Json::Null => serializer.serialize_unit(),
+            Json::Bool(value) => serializer.serialize_bool(*value),
+            Json::Number(number) => number.serialize(serializer),
+            Json::Made(text) => serializer.serialize_str(text),
+            Json::List(items) => serializer.collect_seq(items),
+            Json::Object(fields) => serializer.collect_map(fields.iter().map(|(name, field)| (name, field))),
+        }
+    }
+}
+
+/// Displayed as JSON, without a copy of it in between.
+struct Written<'a>(&'a Map<String, Value>);
+
+impl fmt::Display for Written<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        serde_json::to_writer(Displayed(formatter), self.0).map_err(|_| fmt::Error)
+    }
+}
+
+/// Writes into what is displayed.
+struct Displayed<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl io::Write for Displayed<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Each piece is text of its own: it is split at escapes only.
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_str(text).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Joined<'a>(&'a [Cow<'a, str>], &'static str);
+
+impl fmt::Display for Joined<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, text) in self.0.iter().enumerate() {
+            if at > 0 {
+                formatter.write_str(self.1)?;
+            }
+            formatter.write_str(text)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn written(json: Json<'_>) -> Value {
+        let bytes = Object::new([("it", json)]).into_bytes().unwrap();
+        serde_json::from_slice::<Value>(&bytes).unwrap()["it"].take()
+    }
+
+    #[test]
+    fn extensions_of_this_vendor_only_and_over_what_is_there() {
+        let extensions = Extensions::from([
+            ("anthropic.cache_control".into(), json!({"type": "ephemeral"})),
+            ("anthropic.text".into(), json!("other")),
+            ("anthropic.gone".into(), json!(null)),
+            ("anthropics.a".into(), json!(1)),
+            ("openai.name".into(), json!("x")),
+            ("bare".into(), json!(1)),
+        ]);
+        let object = Object::new([("text", "a".into()), ("gone", 1.into()), ("b", 2.into())]);
+        let json = object.extended(&extensions, "anthropic");
+        let bytes = serde_json::to_string(&json).unwrap();
+        assert_eq!(bytes, r#"{"text":"other","cache_control":{"type":"ephemeral"},"b":2}"#);
+    }
+
+    #[test]
+    fn plain_text_is_a_block_of_nothing_else() {
+        let text = || Object::new([("type", "text".into()), ("text", "a".into())]);
+        let extensions = Extensions::from([("v.x".into(), json!(1)), ("w.text".into(), json!("b"))]);
+        assert_eq!(Json::from(text()).plain_text(), Some("a"));
+        assert_eq!(text().extended(&extensions, "w").plain_text(), Some("b"));
+        assert_eq!(text().extended(&extensions, "v").plain_text(), None);
+        assert_eq!(Json::Value(&json!({"type": "text", "text": "c"})).plain_text(), Some("c"));
+        assert_eq!(Json::Value(&json!({"type": "x", "text": "c"})).plain_text(), None);
+        assert_eq!(Json::Value(&json!("text")).plain_text(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_was_meant(texts: Vec<String>, bytes: Vec<u8>, number: i64) {
+            let joined = texts.iter().map(|text| text.as_str().into()).collect();
+            prop_assert_eq!(written(Json::Joined(joined, "\n\n")), json!(texts.join("\n\n")));
+            let list: Json<'_> = texts.iter().map(|text| text.as_str().into()).collect();
+            prop_assert_eq!(written(list), json!(texts));
+            let base64 = crate::chat::content::encode_base64(&bytes);
+            prop_assert_eq!(written(Json::Base64("data:\"".into(), &bytes)), json!(format!("data:\"{base64}")));
+            let fields = Map::from_iter(texts.iter().map(|text| (text.clone(), number.into())));
+            prop_assert_eq!(written(Json::Fields(&fields)), Value::Object(fields.clone()));
+            let text = Value::Object(fields.clone()).to_string();
+            prop_assert_eq!(written(Json::Written(&fields)), json!(text));
+        }
+
+        #[test]
+        fn room_is_made_for_all_of_it_and_little_more(texts in proptest::collection::vec("[ -~\n]{0,60}", 1..9)) {
+            let list: Json<'_> = texts.iter().map(|text| text.as_str().into()).collect();
+            let (length, bytes) = (list.length(), serde_json::to_vec(&list).unwrap().len());
+            prop_assert!((bytes..=bytes + 8).contains(&length), "{} for {}", length, bytes);
+        }
+    }
+}

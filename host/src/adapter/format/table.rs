@@ -1,0 +1,14 @@
+//! All wire formats.
+
+use crate::{
+    adapter::format::{anthropic::anthropic::Anthropic, format::Format, openai::openai::OpenAi},
+    config::wire_format::WireFormat,
+};
+
+/// The format that a provider speaks.
+pub(crate) fn format(wire_format: WireFormat) -> &'static dyn Format {
+    match wire_format {
+        WireFormat::Anthropic => &Anthropic,
+        WireFormat::OpenAi => &OpenAi,
+    }
+}

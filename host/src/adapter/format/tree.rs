@@ -1,0 +1,243 @@
+//! JSON of strangers as a tree whose size is bounded. Two bytes of JSON, such as `0,`, become a value of 72, so that an
+//! answer of a few megabytes could take all memory: what a tree takes besides its text is counted while it grows, and
+//! what nobody reads does not become part of it.
+
+use std::{cell::Cell, fmt};
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::adapter::format::malformed::Malformed;
+
+/// What a text takes besides what it says: where it stands, and what the allocator rounds up to.
+const TEXT: usize = 32;
+
+/// What a field of an object takes besides its text: key, value, hash and place in the table.
+const FIELD: usize = size_of::<String>() + size_of::<Value>() + 16;
+
+/// How much memory the JSON of an answer may take besides its text.
+#[derive(Debug)]
+pub(crate) struct Room {
+    most: usize,
+    left: Cell<usize>,
+}
+
+impl Room {
+    /// Answers whose bodies are limited to a megabyte may have a few calls for tools as well.
+    const LEAST: usize = 4 << 20;
+
+    /// Room for an answer whose body may have so many bytes. Half of that besides the body, and no answer costs more than
+    /// a few times its size, since little more than its text and two trees are there at once.
+    pub(crate) fn new(max_response_bytes: usize) -> Self {
+        let most = (max_response_bytes / 2).max(Self::LEAST);
+        Self { most, left: Cell::new(most) }
+    }
+
+    /// As much room as this had at first.
+    pub(crate) fn anew(&self) -> Self {
+        Self { most: self.most, left: Cell::new(self.most) }
+    }
+
+    /// Takes so many bytes of it.
+    pub(crate) fn take(&self, bytes: usize) -> Result<(), Malformed> {
+        match self.left.get().checked_sub(bytes) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => {
+                self.left.set(0);
+                Err(self.exceeded())
+            }
+        }
+    }
+
+    /// Takes what this value takes.
+    pub(crate) fn take_for(&self, value: &Value) -> Result<(), Malformed> {
+        self.take(weight(value))
+    }
+
+    /// Takes what this value takes more than the one that it replaces.
+    pub(crate) fn take_for_instead(&self, value: &Value, before: Option<&Value>) -> Result<(), Malformed> {
+        self.take(weight(value).saturating_sub(before.map_or(0, weight)))
+    }
+
+    fn exceeded(&self) -> Malformed {
+        let mebibytes = self.most as f64 / (1024.0 * 1024.0);
+        let limit = "(half of max_response_mb, but at least 4 MiB)";
+        Malformed(format!("the JSON of the answer needs more than {mebibytes} MiB of memory besides its text {limit}"))
+    }
+}
+
+/// What a value takes besides its text and the place where it stands, in bytes.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(_) => TEXT,
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + items.capacity() * size_of::<Value>(),
+        Value::Object(fields) => {
+            let each = |(_, field): (&String, &Value)| TEXT + 2 * FIELD + weight(field);
+            fields.iter().map(each).sum::<usize>() + 2 * FIELD
+        }
+    }
+}
+
+/// Which part of a value is read by anybody. Texts and numbers are always kept, so that what stands in a wrong place can be
+/// told.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// All of it.
+    All,
+    /// These fields of an object; of a list nothing.
+    Fields(&'static [(&'static str, Keep)]),
+    /// This part of each item of a list.
+    Each(&'static Keep),
+    /// This part of the first item of a list.
+    First(&'static Keep),
+}
+
+impl Keep {
+    fn field(&self, name: &str) -> Option<&Keep> {
+        match self {
+            Keep::All => Some(self),
+            Keep::Fields(fields) => fields.iter().find(|(field, _)| *field == name).map(|(_, keep)| keep),
+            Keep::Each(_) | Keep::First(_) => None,
+        }
+    }
+
+    fn item(&self) -> Option<&Keep> {
+        match self {
+            Keep::All => Some(self),
+            Keep::Each(keep) | Keep::First(keep) => Some(keep),
+            Keep::Fields(_) => None,
+        }
+    }
+}
+
+/// Why there is no tree.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// It is not JSON.
+    NotJson(serde_json::Error),
+    /// There is no room for it.
+    TooLarge(Malformed),
+}
+
+/// Reads this part of JSON.
+pub(crate) fn read(json: &[u8], keep: &Keep, room: &Room) -> Result<Value, Unfit> {
+    let full = Cell::new(false);
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = Grow { keep, room, full: &full }.deserialize(&mut deserializer);
+    let value = value.and_then(|value| deserializer.end().map(|()| value));
+    value.map_err(|error| match full.get() {
+        true => Unfit::TooLarge(room.exceeded()),
+        false => Unfit::NotJson(error),
+    })
+}
+
+/// Makes the tree.
+#[derive(Clone, Copy)]
+struct Grow<'a> {
+    keep: &'a Keep,
+    room: &'a Room,
+    full: &'a Cell<bool>,
+}
+
+impl Grow<'_> {
+    fn take<E: serde::de::Error>(&self, bytes: usize) -> Result<(), E> {
+        self.room.take(bytes).map_err(|malformed| {
+            self.full.set(true);
+            E::custom(malformed.0)
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Grow<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Grow<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        self.take(TEXT)?;
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list: Vec<Value> = Vec::new();
+        let Some(keep) = self.keep.item() else {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(list.into());
+        };
+        while let Some(item) = items.next_element_seed(Grow { keep, ..self })? {
+            if list.len() == list.capacity() {
+                let more = list.len().max(4);
+                self.take(more.saturating_mul(size_of::<Value>()))?;
+                list.reserve_exact(more);
+            }
+            list.push(item);
+            if matches!(self.keep, Keep::First(_)) {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                break;
+            }
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        let mut capacity = 0_usize;
+        while let Some(name) = entries.next_key::<String>()? {
+            let Some(keep) = self.keep.field(&name) else {
+                entries.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if fields.len() == capacity {
+                // As the map grows: to 3, 7, 14, 28 fields and so on.
+                let more = match capacity {
+                    0 => 3,
+                    3 => 4,
+                    more => more,
+                };
+                self.take(more.saturating_mul(FIELD))?;
+                capacity = capacity.saturating_add(more);
+            }
+            self.take(TEXT)?;
+            let field = entries.next_value_seed(Grow { keep, ..self })?;
+            fields.insert(name, field);
+        }
+        Ok(fields.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

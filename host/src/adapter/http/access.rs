@@ -1,0 +1,116 @@
+//! What a request carries besides its content: the key, and the headers and query parameters of the configuration.
+
+use std::{fmt, sync::Arc};
+
+use reqwest::header::{HeaderMap, HeaderName};
+use url::Url;
+
+use crate::{
+    adapter::{
+        format::format::Format,
+        key::{api_key::ApiKey, keys::Keys},
+        secrets::Secrets,
+    },
+    config::{additions::Addition, document::join, error::ConfigError, provider::ProviderConfig},
+};
+
+/// What requests to a provider carry besides their content. Its `Debug` says nothing of it.
+pub(crate) struct Access {
+    keys: Arc<Keys>,
+    /// The header of the key, where it is not the format's own.
+    key_header: Option<HeaderName>,
+    headers: HeaderMap,
+    query: Vec<(String, String)>,
+}
+
+impl Access {
+    /// What the configuration of this provider says, with variables read now.
+    ///
+    /// # Errors
+    ///
+    /// A setting of the provider, and what is wrong with it; never a value.
+    pub(crate) fn new(provider: &ProviderConfig, keys: Arc<Keys>) -> Result<Self, (String, String)> {
+        let mut headers = HeaderMap::new();
+        for (name, addition) in &provider.headers {
+            let place = |problem| (join("headers", name), problem);
+            let value = value(addition, &keys.secrets).map_err(place)?;
+            let header = HeaderName::try_from(name).map_err(|error| place(error.to_string()))?;
+            headers.insert(header, value.header("").map_err(place)?);
+        }
+        let mut query = Vec::new();
+        for (name, addition) in &provider.query {
+            let value = match addition {
+                Addition::Text(text) => text.clone(),
+                Addition::Env(_) => {
+                    let value = value(addition, &keys.secrets);
+                    value.map_err(|problem| (join("query", name), problem))?.expose().to_owned()
+                }
+            };
+            query.push((name.clone(), value));
+        }
+        let key_header = provider.key_header.as_ref().map(HeaderName::try_from).transpose();
+        let key_header = key_header.map_err(|error| ("api_key_header".to_owned(), error.to_string()))?;
+        Ok(Self { keys, key_header, headers, query })
+    }
+
+    /// What is not to be seen of it.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.keys.secrets
+    }
+
+    /// Adds the headers of the configuration to those of all requests.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
+        headers.extend(self.headers.clone());
+    }
+
+    /// Adds the query parameters to the address of all requests.
+    pub(crate) fn add_query(&self, endpoint: &mut Url) {
+        if !self.query.is_empty() {
+            endpoint.query_pairs_mut().extend_pairs(&self.query);
+        }
+    }
+
+    /// Adds the key to the headers of a request, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub(crate) async fn add_key(
+        &self,
+        headers: &mut HeaderMap,
+        format: &dyn Format,
+    ) -> Result<Arc<Option<ApiKey>>, ConfigError> {
+        let key = self.keys.get().await?;
+        if let Some(key) = &*key {
+            let added: Result<(), String> = match &self.key_header {
+                Some(name) => key.header("").map(|value| drop(headers.insert(name, value))),
+                None => format.headers(Some(key)).map(|with_key| headers.extend(with_key)),
+            };
+            added.map_err(ConfigError::new)?;
+        }
+        Ok(key)
+    }
+
+    /// The provider refuses this key.
+    pub(crate) fn refused(&self, key: &Arc<Option<ApiKey>>) {
+        self.keys.refused(key);
+    }
+}
+
+/// A value to be sent. What came from the environment is hidden from then on.
+fn value(addition: &Addition, secrets: &Secrets) -> Result<ApiKey, String> {
+    match addition {
+        Addition::Text(text) => ApiKey::new("holds a text that", text),
+        Addition::Env(variable) => {
+            let value = ApiKey::from_env(variable)?;
+            secrets.hide(value.expose());
+            Ok(value)
+        }
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[redacted]")
+    }
+}

@@ -1,0 +1,118 @@
+//! What a provider says in an error, in the shapes that servers of either format use.
+
+use serde_json::Value;
+
+use crate::{
+    adapter::{
+        excerpt::{beginning, clean},
+        secrets::Secrets,
+    },
+    chat::message::Extensions,
+};
+
+/// The provider's own message, wherever it stands.
+pub(crate) fn message(body: &Value) -> Option<String> {
+    let body = first(body);
+    let error = body.get("error");
+    let places = [error.and_then(|error| error.get("message")), error, body.get("message"), body.get("detail")];
+    places.into_iter().flatten().find_map(text)
+}
+
+/// Some gateways answer with a list of one error.
+fn first(body: &Value) -> &Value {
+    body.get(0).unwrap_or(body)
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(beginning(text).to_owned()).filter(|text| !text.is_empty()),
+        Value::Array(problems) => {
+            let problems: Vec<String> = problems.iter().filter_map(problem).collect();
+            Some(problems.join("; ")).filter(|text| !text.is_empty())
+        }
+        Value::Object(fields) => fields.get("message").and_then(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// One entry of the list that FastAPI makes of a request it refuses: where, and what.
+fn problem(problem: &Value) -> Option<String> {
+    if let Value::String(text) = problem {
+        return Some(beginning(text).to_owned());
+    }
+    let what = beginning(problem.get("msg").or_else(|| problem.get("message"))?.as_str()?);
+    let step = |step: &Value| step.as_str().map_or_else(|| step.to_string(), str::to_owned);
+    match problem.get("loc").and_then(Value::as_array) {
+        Some(steps) => Some(format!("{}: {what}", steps.iter().map(step).collect::<Vec<_>>().join("."))),
+        None => Some(what.to_owned()),
+    }
+}
+
+/// The provider's words for the kind of error, as `VENDOR.error-type` and `VENDOR.error-code`.
+pub(crate) fn extensions(body: &Value, vendor: &str, key: Option<&Secrets>) -> Extensions {
+    let body = first(body);
+    let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
+    let kind = error.get("type").filter(|kind| *kind != "error").or_else(|| body.get("error_type"));
+    let words = [("type", kind), ("code", error.get("code"))];
+    let words = words.into_iter().filter_map(|(name, word)| Some((name, word.and_then(|word| word_of(word, key))?)));
+    words.map(|(name, word)| (format!("{vendor}.error-{name}"), word)).collect()
+}
+
+fn word_of(value: &Value, key: Option<&Secrets>) -> Option<Value> {
+    match value {
+        Value::String(word) if !word.is_empty() => Some(clean(word, key).into()),
+        Value::Number(_) => Some(value.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn messages_in_all_shapes() {
+        for (body, expected) in [
+            (json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}), "Overloaded"),
+            (json!({"error": {"message": "Bad key", "type": "x", "param": null, "code": "y"}}), "Bad key"),
+            (json!({"error": "model not found"}), "model not found"),
+            (json!({"error": {"message": ""}, "message": "outer"}), "outer"),
+            (json!({"error": {"message": {"message": "nested"}}}), "nested"),
+            (json!({"object": "error", "message": "too long", "code": 400}), "too long"),
+            (json!({"detail": "Not Found"}), "Not Found"),
+            (
+                json!({"detail": [{"loc": ["body", "messages", 0], "msg": "field required"}, {"msg": "b"}, "c"]}),
+                "body.messages.0: field required; b; c",
+            ),
+            (json!([{"error": {"message": "in a list", "code": 400}}]), "in a list"),
+        ] {
+            assert_eq!(message(&body).as_deref(), Some(expected), "{body}");
+        }
+        for body in [
+            json!({}),
+            json!([]),
+            json!(null),
+            json!("x"),
+            json!({"error": {}}),
+            json!({"error": 1}),
+            json!({"detail": []}),
+        ] {
+            assert_eq!(message(&body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn words_become_extensions() {
+        let words = |body| Value::from_iter(extensions(&body, "v", None));
+        assert_eq!(
+            words(json!({"error": {"type": "t", "code": "c"}})),
+            json!({"v.error-type": "t", "v.error-code": "c"})
+        );
+        assert_eq!(words(json!({"error": {"type": "t", "code": null}})), json!({"v.error-type": "t"}));
+        assert_eq!(words(json!({"error": "x", "error_type": "overloaded"})), json!({"v.error-type": "overloaded"}));
+        assert_eq!(words(json!({"type": "error", "code": 7})), json!({"v.error-code": 7}));
+        assert_eq!(words(json!("x")), json!({}));
+    }
+}

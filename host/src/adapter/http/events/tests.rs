@@ -1,0 +1,398 @@
+use futures::stream;
+use proptest::prelude::*;
+use reqwest::{StatusCode, header::HeaderMap};
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    adapter::{answer::EventStream, http::fixture},
+    chat::{content::ContentBlock, received::Received},
+    config::wire_format::WireFormat::{self, Anthropic, OpenAi},
+};
+
+/// Answers of both formats: streamed, and as they would have been without.
+const RECORDED: [(WireFormat, &str, &str); 4] = [
+    (Anthropic, include_str!("recorded/anthropic-tools.sse"), include_str!("recorded/anthropic-tools.json")),
+    (Anthropic, include_str!("recorded/anthropic-thinking.sse"), include_str!("recorded/anthropic-thinking.json")),
+    (OpenAi, include_str!("recorded/openai-tools.sse"), include_str!("recorded/openai-tools.json")),
+    (OpenAi, include_str!("recorded/openai-reasoning.sse"), include_str!("recorded/openai-reasoning.json")),
+];
+
+fn adapter(format: WireFormat) -> Arc<HttpAdapter> {
+    let mut provider = fixture::provider(format, "http://localhost:1");
+    provider.max_event_bytes = 4096;
+    Arc::new(HttpAdapter::new(&provider, "asked".into(), None).unwrap())
+}
+
+fn answer() -> HttpAnswer {
+    HttpAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body: Vec::new(), flaw: None, framed: true }
+}
+
+/// The events of a body that comes in these chunks.
+fn events(format: WireFormat, chunks: Vec<Bytes>) -> EventStream {
+    let adapter = adapter(format);
+    let body = Body::of(stream::iter(chunks.into_iter().map(Ok)).boxed(), adapter.clone());
+    Events::new(adapter, answer(), body).boxed()
+}
+
+/// What is said, and why it ends if that is not its end.
+async fn heard(format: WireFormat, chunks: Vec<Bytes>) -> (Vec<Event>, Option<ErrorKind>) {
+    let mut stream = events(format, chunks);
+    let mut heard = Vec::new();
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(event) => heard.push(event),
+            Err(error) => return (heard, Some(error)),
+        }
+    }
+    (heard, None)
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn hear(format: WireFormat, body: &str) -> (Vec<Event>, Option<ErrorKind>) {
+    run(heard(format, vec![Bytes::copy_from_slice(body.as_bytes())]))
+}
+
+/// The text of an event stream in which each line is the data of an event.
+fn lines(lines: &[&str]) -> String {
+    lines.iter().map(|line| format!("data: {line}\n\n")).collect()
+}
+
+#[test]
+fn it_ends_with_what_it_would_have_been_without_streaming() {
+    for (format, stream, whole) in RECORDED {
+        let (events, error) = hear(format, stream);
+        assert_eq!(error, None);
+        let whole: Value = serde_json::from_str(whole).unwrap();
+        let whole = adapter(format).reader().read_body(&answer(), &whole).unwrap();
+        let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+        assert_eq!(**response, whole);
+        let mut received = Received::default();
+        events.iter().for_each(|event| received.add(event));
+        assert_eq!(received.content(), whole.content, "the events say all of it");
+    }
+}
+
+#[test]
+fn events_of_a_call_for_a_tool() {
+    let (events, _) = hear(OpenAi, RECORDED[2].1);
+    let kinds: Vec<&str> = events.iter().map(kind).collect();
+    let expected = "text text block start arguments arguments tool start arguments tool usage end";
+    assert_eq!(kinds.join(" "), expected);
+    let (events, _) = hear(Anthropic, RECORDED[0].1);
+    let kinds: Vec<&str> = events.iter().map(kind).collect();
+    let expected = "usage text text text block start arguments arguments tool start tool usage end";
+    assert_eq!(kinds.join(" "), expected);
+    let Event::ToolUseEnd { index: 0, call } = &events[8] else { panic!("{events:?}") };
+    assert_eq!(call.arguments["location"], "Zürich");
+}
+
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Text(_) => "text",
+        Event::Thinking(_) => "thinking",
+        Event::ToolUseStart { .. } => "start",
+        Event::ToolArguments { .. } => "arguments",
+        Event::ToolUseEnd { .. } => "tool",
+        Event::Block(_) => "block",
+        Event::Usage(_) => "usage",
+        Event::End(_) => "end",
+    }
+}
+
+#[test]
+fn any_line_ends_and_any_number_of_data_lines() {
+    for (format, stream, _) in RECORDED {
+        let whole = hear(format, stream);
+        for line_end in ["\r\n", "\r"] {
+            assert_eq!(hear(format, &stream.replace('\n', line_end)), whole);
+        }
+        let commented = stream.replace("data: {", ": a comment\ndata:{\ndata: ");
+        assert_eq!(hear(format, &format!("\u{feff}{commented}")), whole);
+        assert_eq!(hear(format, stream.trim_end()), whole, "the last event may lack its empty line");
+    }
+}
+
+#[test]
+fn split_at_every_byte_it_says_the_same() {
+    for (format, stream, _) in RECORDED {
+        let whole = hear(format, stream);
+        let bytes = Bytes::from_static(stream.as_bytes());
+        run(async {
+            for at in 0..=bytes.len() {
+                let (first, rest) = (bytes.slice(..at), bytes.slice(at..));
+                assert_eq!(heard(format, vec![first, rest]).await, whole, "split at {at}");
+            }
+            let single = (0..bytes.len()).map(|at| bytes.slice(at..=at)).collect();
+            assert_eq!(heard(format, single).await, whole);
+        });
+    }
+}
+
+#[test]
+fn cut_at_any_byte_it_is_never_whole() {
+    for (format, stream, _) in RECORDED {
+        let marker = stream.rfind(if format == Anthropic { "}\n" } else { "]\n" }).unwrap();
+        let whole = hear(format, stream).0;
+        for at in 0..=marker {
+            let (events, error) = run(heard(format, vec![Bytes::copy_from_slice(&stream.as_bytes()[..at])]));
+            assert!(matches!(error, Some(ErrorKind::Connection(_))), "cut at {at}: {error:?}");
+            assert_eq!(events[..], whole[..events.len()], "cut at {at}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn split_anywhere_it_says_the_same(which in 0..4usize, mut cuts in proptest::collection::vec(0..2000usize, 0..20)) {
+        let (format, stream, _) = RECORDED[which];
+        let bytes = Bytes::from_static(stream.as_bytes());
+        cuts.retain(|cut| *cut < bytes.len());
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        let chunks = cuts.windows(2).map(|cut| bytes.slice(cut[0]..cut[1])).collect();
+        prop_assert_eq!(run(heard(format, chunks)), hear(format, stream));
+    }
+
+    #[test]
+    fn any_bytes_end_in_an_error(body: Vec<u8>, which in 0..2usize) {
+        let (_, error) = run(heard([Anthropic, OpenAi][which], vec![body.into()]));
+        prop_assert!(error.is_some());
+    }
+
+    #[test]
+    fn any_damage_ends_in_an_error_or_an_answer(which in 0..4usize, at in 0..2000usize, byte: u8) {
+        let (format, stream, _) = RECORDED[which];
+        let mut bytes = stream.as_bytes().to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        let (events, error) = run(heard(format, vec![bytes.into()]));
+        prop_assert!(error.is_some() != matches!(events.last(), Some(Event::End(_))));
+    }
+}
+
+#[test]
+fn an_error_among_the_events_is_the_error_that_it_names() {
+    let start = r#"{"type":"message_start","message":{"content":[]}}"#;
+    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    let (events, error) = hear(Anthropic, &lines(&[start, overloaded]));
+    assert_eq!(events, []);
+    let Some(ErrorKind::Api(error)) = error else { panic!("{error:?}") };
+    assert_eq!((error.status, error.message.as_str()), (529, "Overloaded"));
+
+    let piece = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+    let error = r#"{"error":{"message":"Slow down","code":"rate_limit_exceeded"}}"#;
+    let (events, error) = hear(OpenAi, &lines(&[piece, error]));
+    assert_eq!(events, [Event::Text("a".into())]);
+    let Some(ErrorKind::Api(error)) = error else { panic!("{error:?}") };
+    assert_eq!((error.status, error.message.as_str()), (429, "Slow down"));
+}
+
+#[test]
+fn a_piece_that_carries_more_than_text_is_not_passed_over() {
+    let first = r#"{"id":"1","model":"m","choices":[{"delta":{"content":"a"}}]}"#;
+    let error = r#"{"choices":[{"delta":{"content":"b"}}],"error":{"code":500,"message":"no"}}"#;
+    assert!(matches!(hear(OpenAi, &lines(&[first, error])).1, Some(ErrorKind::Api(_))));
+    let usage = r#"{"choices":[{"delta":{"content":"b"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
+    let thought = r#"{"choices":[{"delta":{"content":"","reasoning":"so"}}]}"#;
+    let finish = r#"{"choices":[{"delta":{"content":"c"},"finish_reason":"stop"}]}"#;
+    let (events, error) = hear(OpenAi, &lines(&[first, usage, thought, finish, "[DONE]"]));
+    assert_eq!(error, None);
+    let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+    assert_eq!((response.text().unwrap().as_str(), response.usage.total_tokens), ("abc", 7));
+    assert_eq!(response.thinking().unwrap(), "so");
+}
+
+#[test]
+fn what_is_missing_at_the_end_is_a_broken_connection() {
+    let piece = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+    let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    for body in [lines(&[piece]), lines(&[piece, finish]), lines(&[piece, "[DONE]"]), String::new()] {
+        let (_, error) = hear(OpenAi, &body);
+        assert!(matches!(error, Some(ErrorKind::Connection(_))), "{body}: {error:?}");
+    }
+    assert_eq!(hear(OpenAi, &lines(&[piece, finish, "[DONE]"])).1, None);
+}
+
+#[test]
+fn what_cannot_be_read_is_a_parse_error() {
+    let open =
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"a\""}}]}}]}"#;
+    let finish = r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#;
+    let nameless = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{}"}}]}}]}"#;
+    let long = format!("{{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}", "a".repeat(5000));
+    for (body, expected) in [
+        (lines(&["{\"choices\""]), "an event is not JSON"),
+        (lines(&["[]"]), "the body is not an object"),
+        (lines(&[open, finish]), "is not a JSON object: {\"a\""),
+        (lines(&[nameless, finish]), "has no `name`"),
+        (lines(&[&long]), "an event is longer than 0.00390625 MiB (providers.here.max_event_mb)"),
+    ] {
+        let (_, error) = hear(OpenAi, &body);
+        let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };
+        assert!(failure.message.contains(expected), "{}", failure.message);
+    }
+    let stray = r#"{"type":"content_block_stop","index":3}"#;
+    let Some(ErrorKind::Parse(failure)) = hear(Anthropic, &lines(&[stray])).1 else { panic!() };
+    assert!(failure.message.contains("block 3, which has not begun"), "{}", failure.message);
+}
+
+/// Cut by the most tokens an answer may have, a call for a tool is no call for a tool, and no garbage either.
+#[test]
+fn a_call_at_which_the_answer_is_cut_is_told_as_what_it_is() {
+    for (arguments, is_cut) in [("", true), ("{", true), ("{\"a\": 1", true), ("{\"a\": 1}", false)] {
+        let text = Value::String(arguments.to_owned());
+        let call = format!(r#"{{"index":1,"id":"b","function":{{"name":"f","arguments":{text}}}}}"#);
+        let first = r#"{"index":0,"id":"a","function":{"name":"g","arguments":"{}"}}"#;
+        let delta = |call: &str| format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{call}]}}}}]}}"#);
+        let finish = r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#;
+        let openai = lines(&[&delta(first), &delta(&call), finish, "[DONE]"]);
+        let tool = r#"{"type":"tool_use","id":"b","name":"f","input":{}}"#;
+        let anthropic = lines(&[
+            r#"{"type":"message_start","message":{"content":[]}}"#,
+            &format!(r#"{{"type":"content_block_start","index":0,"content_block":{tool}}}"#),
+            &format!(
+                r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"input_json_delta","partial_json":{text}}}}}"#
+            ),
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"output_tokens":16}}"#,
+            r#"{"type":"message_stop"}"#,
+        ]);
+        for (format, stream) in [(OpenAi, &openai), (Anthropic, &anthropic)] {
+            let (events, error) = hear(format, stream);
+            assert_eq!(error, None, "{arguments}");
+            let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+            assert_eq!(response.stop_reason, crate::chat::response::StopReason::MaxTokens);
+            let last = response.content.last().unwrap();
+            assert_eq!(last.is_partial_tool_use(), is_cut, "{arguments}: {last:?}");
+            let ends = events.iter().filter(|event| matches!(event, Event::ToolUseEnd { call, .. } if call.id == "b"));
+            assert_eq!(ends.count(), usize::from(!is_cut), "{arguments}");
+            let mut received = Received::default();
+            events.iter().for_each(|event| received.add(event));
+            assert_eq!(received.content(), response.content);
+        }
+        let whole =
+            format!(r#"{{"choices":[{{"message":{{"tool_calls":[{first},{call}]}},"finish_reason":"length"}}]}}"#);
+        let whole = adapter(OpenAi).reader().read_body(&answer(), &serde_json::from_str(&whole).unwrap()).unwrap();
+        let Some(Event::End(streamed)) = hear(OpenAi, &openai).0.pop() else { panic!() };
+        assert_eq!(streamed.content, whole.content);
+    }
+}
+
+#[test]
+fn there_is_an_end_to_blocks() {
+    let call = |id: usize| {
+        let function = r#""function":{"name":"f","arguments":"{}"}"#;
+        format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{id},"id":"{id}",{function}}}]}}}}]}}"#)
+    };
+    let block = |index: usize| {
+        format!(r#"{{"type":"content_block_start","index":{index},"content_block":{{"type":"text","text":""}}}}"#)
+    };
+    let many = |line: &dyn Fn(usize) -> String| (0..10_000).map(|id| lines(&[&line(id)])).collect::<String>();
+    for (format, stream) in [(OpenAi, many(&call)), (Anthropic, many(&block))] {
+        let Some(ErrorKind::Parse(failure)) = hear(format, &stream).1 else { panic!() };
+        assert!(failure.message.contains("max_response_mb"), "{}", failure.message);
+    }
+}
+
+/// One that needs no arguments is a call like any other, unless the answer is cut.
+#[test]
+fn a_call_without_arguments_is_told_before_the_end() {
+    let (events, _) = hear(Anthropic, RECORDED[0].1);
+    let call = events.iter().position(|event| matches!(event, Event::ToolUseEnd { index: 1, .. })).unwrap();
+    assert!(call < events.len() - 2, "{events:?}");
+}
+
+#[test]
+fn servers_that_number_tool_calls_in_ways_of_their_own() {
+    let call = |call: &str| format!("{{\"choices\":[{{\"delta\":{{\"tool_calls\":[{call}]}}}}]}}");
+    let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let function = r#""function":{"name":"f","arguments":"{}"}"#;
+    for (first, second) in [
+        // All with the same number, none with any, all in one chunk without one.
+        (format!("{{\"index\":0,\"id\":\"a\",{function}}}"), format!("{{\"index\":0,\"id\":\"b\",{function}}}")),
+        (format!("{{\"id\":\"a\",{function}}}"), format!("{{\"id\":\"b\",{function}}}")),
+    ] {
+        let (events, error) = hear(OpenAi, &lines(&[&call(&first), &call(&second), finish, "[DONE]"]));
+        assert_eq!(error, None);
+        let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+        let ids: Vec<&str> = response.tool_calls().map(|call| call.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+    }
+}
+
+#[test]
+fn usage_is_found_wherever_it_stands() {
+    let usage = r#""usage":{"prompt_tokens":3,"completion_tokens":4}"#;
+    for last in [
+        format!("{{\"choices\":[],{usage}}}"),
+        format!("{{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"stop\"}}],{usage}}}"),
+        format!("{{\"choices\":[{{\"delta\":{{}},{usage}}}]}}"),
+        format!("{{\"choices\":[],\"x_groq\":{{{usage}}}}}"),
+    ] {
+        let finish = r#"{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#;
+        let (events, _) = hear(OpenAi, &lines(&[finish, &last, "[DONE]"]));
+        let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+        assert_eq!(response.usage.total_tokens, 7, "{last}");
+    }
+}
+
+#[test]
+fn blocks_that_are_not_pieces_are_told_whole() {
+    let (events, _) = hear(Anthropic, RECORDED[1].1);
+    let blocks: Vec<&ContentBlock> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Block(block) => Some(block),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(blocks.len(), 4);
+    assert!(matches!(blocks[0], ContentBlock::Thinking(thinking) if thinking.signature.is_some()));
+    assert!(matches!(blocks[3], ContentBlock::Other(_)));
+}
+
+#[test]
+fn tokens_told_before_the_first_event_are_not_collected() {
+    let many = r#"data: {"usage": {"prompt_tokens": 7, "completion_tokens": 0}}"#.to_owned() + "\n\n";
+    let said = r#"data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}"#.to_owned() + "\n\n";
+    let body = Bytes::from(many.repeat(1000) + &said);
+    run(async {
+        let adapter = adapter(OpenAi);
+        let body = Body::of(stream::iter([Ok(body)]).boxed(), adapter.clone());
+        let answer = Events::new(adapter, answer(), body).committed().await.unwrap();
+        let Answer::Stream { mut events, .. } = answer else { panic!("{answer:?}") };
+        assert!(matches!(events.next().await, Some(Ok(Event::Usage(usage))) if usage.input_tokens == 7));
+        assert!(matches!(events.next().await, Some(Ok(Event::Text(text))) if text == "Hi"));
+    });
+}
+
+#[test]
+fn an_error_that_ends_without_its_empty_line_is_the_error_that_it_names() {
+    let body = r#"data: {"error": {"message": "no such key", "code": 401}}"#.to_owned() + "\n";
+    let (events, error) = hear(OpenAi, &body);
+    assert_eq!(events, []);
+    assert!(matches!(&error, Some(ErrorKind::Api(api)) if api.status == 401), "{error:?}");
+    // Half of it says nothing.
+    let (_, error) = hear(OpenAi, &body[..body.len() - 3]);
+    assert!(matches!(error, Some(ErrorKind::Connection(_))), "{error:?}");
+}
+
+/// What stands around a piece is a hundred times as long, and counts for nothing; but an answer has to end.
+#[test]
+fn what_a_piece_says_counts_and_not_what_stands_around_it() {
+    let piece = |around: usize| {
+        lines(&[&format!(r#"{{"id":"1","choices":[{{"delta":{{"content":"a"}}}}],"x":"{}"}}"#, "x".repeat(around))])
+    };
+    let ends = lines(&[r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, "[DONE]"]);
+    let hear = |body: String| run(heard(OpenAi, body.as_bytes().chunks(4096).map(Bytes::copy_from_slice).collect()));
+    let (events, error) = hear(piece(1000).repeat(4096) + &ends);
+    assert_eq!((error, events.len()), (None, 4096 + 2), "four megabytes, where one is allowed");
+    let (events, error) = hear(piece(2000).repeat(10_000));
+    let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };
+    assert!(failure.message.contains("(providers.here.max_response_mb)"), "{}", failure.message);
+    assert!(events.len() > 4096, "{}", events.len());
+}

@@ -1,0 +1,156 @@
+//! What the server says about the next attempt: how long to wait, and whether to make one.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+/// Longer waits mean the same, and sums with this one do not overflow.
+const LONGEST_SECONDS: f64 = 1e9;
+
+/// The wait that the server asks for. Zero, past, negative, infinite or unreadable is no hint.
+///
+/// The first that is one: `retry-after-ms`, `Retry-After` in seconds, `Retry-After` as a date (RFC 9110, section
+/// 10.2.3). Dates count from the `Date` of the answer, as the server's clock may differ, or else from `now`.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let milliseconds = text(headers, "retry-after-ms").and_then(number).and_then(|ms| wait(ms / 1000.0));
+    let after = text(headers, RETRY_AFTER.as_str());
+    let seconds = || after.and_then(number).and_then(wait);
+    let date = || {
+        let until = httpdate::parse_http_date(after?).ok()?;
+        let sent = text(headers, DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok());
+        wait(until.duration_since(sent.unwrap_or(now)).ok()?.as_secs_f64())
+    };
+    milliseconds.or_else(seconds).or_else(date)
+}
+
+/// The server's `x-should-retry`.
+pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    match text(headers, "x-should-retry")?.to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+fn wait(seconds: f64) -> Option<Duration> {
+    if !seconds.is_finite() {
+        return None;
+    }
+    // Tiny waits round to zero, which is no hint either.
+    Duration::try_from_secs_f64(seconds.min(LONGEST_SECONDS)).ok().filter(|wait| !wait.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    /// 1994-11-15 08:12:31, the example of RFC 9110.
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(784_887_151)
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    fn seconds(pairs: &[(&'static str, &str)]) -> Option<f64> {
+        retry_after(&headers(pairs), now()).map(|wait| wait.as_secs_f64())
+    }
+
+    #[test]
+    fn seconds_with_decimals() {
+        for (value, wait) in
+            [("2", 2.0), ("0.25", 0.25), (" 30 ", 30.0), ("1e3", 1000.0), ("99999999999999999999", 1e9)]
+        {
+            assert_eq!(seconds(&[("retry-after", value)]), Some(wait), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_hint() {
+        let texts = ["0", "0.0", "-1", "-0", "NaN", "inf", "-inf", "1e400", "1e-300", "", "soon", "1,5", "5 s", "0x10"];
+        let dates = ["Tue, 15 Nov 1994 08:12:31 GMT", "Tue, 15 Nov 1994 08:12:30 GMT", "Tue, 32 Nov 1994 08:12:40 GMT"];
+        for value in texts.into_iter().chain(dates) {
+            assert_eq!(seconds(&[("retry-after", value)]), None, "{value}");
+            assert_eq!(seconds(&[("retry-after-ms", value)]), None, "{value}");
+        }
+        assert_eq!(seconds(&[]), None);
+    }
+
+    #[test]
+    fn the_first_valid_one_wins() {
+        assert_eq!(seconds(&[("retry-after-ms", "1500"), ("retry-after", "9")]), Some(1.5));
+        assert_eq!(seconds(&[("retry-after-ms", "0.5"), ("retry-after", "9")]), Some(0.0005));
+        for none in ["0", "-5", "NaN", "inf", "soon", "1e-300"] {
+            assert_eq!(seconds(&[("retry-after-ms", none), ("retry-after", "9")]), Some(9.0), "{none}");
+        }
+        assert_eq!(seconds(&[("retry-after-ms", "1e300")]), Some(1e9));
+    }
+
+    #[test]
+    fn dates_in_all_three_forms() {
+        for date in ["Tue, 15 Nov 1994 08:12:41 GMT", "Tuesday, 15-Nov-94 08:12:41 GMT", "Tue Nov 15 08:12:41 1994"] {
+            assert_eq!(seconds(&[("retry-after", date)]), Some(10.0), "{date}");
+        }
+        assert_eq!(seconds(&[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")]), Some(1e9));
+    }
+
+    #[test]
+    fn dates_count_from_the_date_of_the_answer() {
+        let until = ("retry-after", "Tue, 15 Nov 1994 08:12:41 GMT");
+        assert_eq!(seconds(&[until, ("date", "Tue, 15 Nov 1994 08:12:36 GMT")]), Some(5.0));
+        assert_eq!(seconds(&[until, ("date", "Tue, 15 Nov 1994 09:12:36 GMT")]), None);
+        assert_eq!(seconds(&[until, ("date", "yesterday")]), Some(10.0));
+    }
+
+    #[test]
+    fn should_retry_in_any_case() {
+        for (value, says) in [("true", Some(true)), ("False", Some(false)), (" TRUE", Some(true)), ("1", None)] {
+            assert_eq!(should_retry(&headers(&[("x-should-retry", value)])), says, "{value}");
+        }
+        assert_eq!(should_retry(&HeaderMap::new()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_hint_within_bounds_or_none(
+            values in proptest::collection::vec((0..3usize, proptest::collection::vec(any::<u8>(), 0..40)), 0..4),
+            text in "[ -~]{0,40}",
+            date in "[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT",
+        ) {
+            let names = ["retry-after-ms", "retry-after", "date"];
+            let text = (1, text.into_bytes());
+            for values in [values, vec![text, (2, date.clone().into_bytes())], vec![(1, date.into_bytes())]] {
+                let mut headers = HeaderMap::new();
+                for (name, value) in values {
+                    if let Ok(value) = HeaderValue::from_bytes(&value) {
+                        headers.insert(names[name], value);
+                    }
+                }
+                if let Some(wait) = retry_after(&headers, now()) {
+                    prop_assert!(!wait.is_zero() && wait <= Duration::from_secs(1_000_000_000));
+                }
+            }
+        }
+
+        #[test]
+        fn any_number_is_a_hint_within_bounds_or_none(number: f64) {
+            let seconds = seconds(&[("retry-after", &number.to_string())]);
+            prop_assert!(seconds.is_none_or(|seconds| seconds > 0.0 && seconds <= 1e9));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The keys of providers: where they come from and how long they are used.
+
+pub(crate) mod api_key;
+pub(crate) mod command;
+pub(crate) mod keys;

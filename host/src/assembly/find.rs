@@ -1,0 +1,174 @@
+//! A module's bytes: where they are, and whether they are still those that were read.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    fs::{File, Metadata},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::LazyLock,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    assembly::host::Shared,
+    config::{digest::digest, error::ConfigError, sandbox::Sandbox},
+    runtime::guest::component::Origin,
+};
+
+/// A file that was changed less long ago may change again and look the same: file systems count in up to two seconds.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// A module's bytes, and where they come from.
+pub(crate) struct Found {
+    pub(crate) origin: Origin,
+    pub(crate) digest: String,
+    pub(crate) stamp: Option<Stamp>,
+    pub(crate) bytes: Cow<'static, [u8]>,
+    pub(crate) sandbox: Sandbox,
+}
+
+/// What a file looks like from outside. As long as that is the same, so are its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    length: u64,
+    modified: SystemTime,
+    /// The device, the file on it, and when it last changed in any way, which no program can pretend.
+    #[cfg(unix)]
+    inode: (u64, u64, i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Option<Self> {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt as _;
+        Some(Self {
+            length: metadata.len(),
+            modified: metadata.modified().ok()?,
+            #[cfg(unix)]
+            inode: (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    /// Whether another change would be seen.
+    fn is_settled(&self) -> bool {
+        let since = |then: SystemTime| then.elapsed().is_ok_and(|elapsed| elapsed >= SETTLED);
+        #[cfg(unix)]
+        let changed = u64::try_from(self.inode.2).map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        #[cfg(unix)]
+        return since(self.modified) && changed.is_ok_and(since);
+        #[cfg(not(unix))]
+        since(self.modified)
+    }
+}
+
+impl Shared {
+    /// The module's bytes, read now.
+    pub(crate) async fn find(&self, name: &str) -> Result<Found, ConfigError> {
+        let sandbox = self.sandbox(name);
+        let Some(path) = self.file(name, &sandbox) else {
+            let missing = || ConfigError::new(format!("there is no module named `{name}`: {}", self.looked_for(name)));
+            let built_in = arcllm_builtin::find(name).ok_or_else(missing)?;
+            let (bytes, digest) = (built_in.wasm.into(), built_in_digest(name));
+            return Ok(Found { origin: Origin::BuiltIn, digest, stamp: None, bytes, sandbox });
+        };
+        self.config.check_file_is_trusted(name, &path)?;
+        let reading = path.clone();
+        let read = tokio::task::spawn_blocking(move || read(&reading)).await;
+        let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let (bytes, digest, stamp) = read.map_err(|error| {
+            let key = format!("modules.{name}.sandbox.wasm");
+            let key = if sandbox.wasm.is_some() { key } else { format!("modules.{name}") };
+            let problem = format!("names {}, which cannot be read: {error}", path.display());
+            self.config.document.error(Some(&key), problem).help("a component's file, relative to host.modules_dir")
+        })?;
+        Ok(Found { origin: Origin::File(path), digest, stamp, bytes: bytes.into(), sandbox })
+    }
+
+    /// Whether reading the module would give what came from there with this stamp.
+    pub(crate) fn is_unchanged(&self, name: &str, origin: &Origin, stamp: Option<Stamp>) -> bool {
+        match (self.file(name, &self.sandbox(name)), origin) {
+            (None, Origin::BuiltIn) => true,
+            (Some(path), Origin::File(known)) if path == *known => {
+                let now = path.metadata().ok().and_then(|metadata| Stamp::of(&metadata));
+                now.is_some() && now == stamp
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether there is nothing to read any more, neither a file nor a built-in module.
+    pub(crate) fn is_gone(&self, name: &str) -> bool {
+        match self.file(name, &self.sandbox(name)) {
+            // One that cannot be looked at is there.
+            Some(path) => path.try_exists().is_ok_and(|exists| !exists),
+            None => arcllm_builtin::find(name).is_none(),
+        }
+    }
+
+    /// The module's sandbox, as the config has it.
+    pub(crate) fn sandbox(&self, name: &str) -> Sandbox {
+        self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default()
+    }
+
+    /// The file that the config names, or else NAME.wasm in the modules directory if it is there. What is built in is a file
+    /// only where the config says so: a file that happens to be there replaces nothing.
+    pub(crate) fn file(&self, name: &str, sandbox: &Sandbox) -> Option<PathBuf> {
+        let directory = self.config.modules_dir.as_ref()?;
+        match &sandbox.wasm {
+            Some(wasm) => Some(directory.join(wasm)),
+            None if arcllm_builtin::find(name).is_some() => None,
+            None => Some(directory.join(format!("{name}.wasm"))).filter(|path| path.is_file()),
+        }
+    }
+
+    pub(crate) fn has_module(&self, name: &str) -> bool {
+        is_name(name) && (arcllm_builtin::find(name).is_some() || self.file(name, &self.sandbox(name)).is_some())
+    }
+
+    /// Where a module was looked for in vain.
+    pub(crate) fn looked_for(&self, name: &str) -> String {
+        match &self.config.modules_dir {
+            _ if !is_name(name) => "a name has letters, digits, `-` and `_`".to_owned(),
+            Some(directory) => {
+                format!("{} is not there, and none is built in", directory.join(format!("{name}.wasm")).display())
+            }
+            None => "none is built in".to_owned(),
+        }
+    }
+
+    /// Every module there is: built in, in the modules directory, or in the config.
+    pub(crate) fn module_names(&self) -> BTreeSet<String> {
+        let built_in = arcllm_builtin::MODULES.iter().map(|module| module.name.to_owned());
+        let files = self.config.modules_dir.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten();
+        let files = files.filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            name.strip_suffix(".wasm").map(str::to_owned)
+        });
+        let configured = self.config.modules.keys().filter(|name| self.has_module(name)).cloned();
+        built_in.chain(files).chain(configured).filter(|name| is_name(name)).collect()
+    }
+}
+
+/// The file's bytes, their digest, and the stamp by which to know the file again, if it can be.
+fn read(path: &Path) -> io::Result<(Vec<u8>, String, Option<Stamp>)> {
+    let mut file = File::open(path)?;
+    // Before the bytes: a change meanwhile is one since.
+    let stamp = Stamp::of(&file.metadata()?).filter(Stamp::is_settled);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let digest = digest(&bytes);
+    Ok((bytes, digest, stamp))
+}
+
+/// Worked out once a process.
+fn built_in_digest(name: &str) -> String {
+    static DIGESTS: LazyLock<HashMap<&str, String>> =
+        LazyLock::new(|| arcllm_builtin::MODULES.iter().map(|module| (module.name, digest(module.wasm))).collect());
+    DIGESTS.get(name).cloned().unwrap_or_default()
+}
+
+/// Whether a module may be called so: its name becomes a file's.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}

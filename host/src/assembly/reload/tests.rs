@@ -1,0 +1,72 @@
+use std::{fs, sync::Weak};
+
+use serde_json::json;
+
+use super::*;
+use crate::{
+    config::{config::Config, overrides::Overrides},
+    runtime::{guest::component::Compiled, instance::pool::Pool},
+};
+
+/// A module whose bytes no other test has.
+fn module(mark: u8) -> Vec<u8> {
+    // A custom section, which means nothing: its number, its size, and a name of one letter.
+    [arcllm_builtin::find("retry").unwrap().wasm, &[0, 2, 1, mark]].concat()
+}
+
+/// What the only model of the host runs on.
+fn pool_and_code(host: &Host) -> (Weak<Pool>, Weak<Compiled>) {
+    let living = host.shared.reloads.living();
+    let Current::Runs { pool, .. } = &*living.get("mine").unwrap().first().unwrap().now() else {
+        panic!("it is there");
+    };
+    (Arc::downgrade(pool), Arc::downgrade(&host.shared.accepted("mine").unwrap().prepared.compiled))
+}
+
+/// Code is there until the instances that ran it have ended.
+async fn given_up(code: &Weak<Compiled>) {
+    while code.strong_count() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_has_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let config = "[host]\norder = [\"mine\"]\nwatch = false\n[modules.mine]\nenabled = true\nsandbox.wasm = \"mine.wasm\"\nsandbox.allow = [\"state\"]\n\
+        [providers.a]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\ndefault_model = \"m\"";
+    let config = config.replace("[host]", &format!("[host]\nmodules_dir = {:?}", folder.path()));
+    let host = Host::builder().config(Config::parse(&config, Some(&file)).unwrap()).build().unwrap();
+    fs::write(folder.path().join("mine.wasm"), module(b'a')).unwrap();
+    let model = host.load_model("a", Overrides::new()).await.unwrap();
+    let same = host.load_model("a", Overrides::new()).await.unwrap();
+    let first = pool_and_code(&host);
+    assert_eq!(first.0.strong_count(), 3, "both run on the same, and so will the next");
+
+    fs::write(folder.path().join("mine.wasm"), module(b'b')).unwrap();
+    assert_eq!(host.reload().await.replaced, ["mine"]);
+    assert_eq!(first.0.strong_count(), 0, "what was replaced");
+    given_up(&first.1).await;
+    let second = pool_and_code(&host);
+    let others = host.load_model("a", Overrides::new().module("mine", json!({ "max_retries": 1 }))).await.unwrap();
+    drop((model, same));
+    assert_eq!(second.0.strong_count(), 0, "what no model has, nor the next would");
+    drop(others);
+    assert!(host.shared.reloads.living().is_empty());
+    drop(host);
+    given_up(&second.1).await;
+}
+
+#[test]
+fn it_is_said_once_for_each_content() {
+    let told = Told::default();
+    let (one, other) = (ConfigError::new("is no module"), ConfigError::new("is not the one"));
+    assert!(told.is_news("mine", "0a", &one));
+    assert!(!told.is_news("mine", "0a", &one));
+    assert!(told.is_news("mine", "0b", &one), "other bytes");
+    assert!(told.is_news("mine", "0b", &other), "another reason");
+    assert!(told.is_news("yours", "0b", &other), "another module");
+    told.forget("mine");
+    assert!(told.is_news("mine", "0b", &other), "it had been good meanwhile");
+}

@@ -1,0 +1,207 @@
+//! An answer as it comes: what an agent reads.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
+
+use crate::{
+    adapter::{
+        answer::{EventStream, without_end},
+        timer::Timer,
+    },
+    call::{
+        invoke::Invoke,
+        model::{Asking, Begun, late},
+    },
+    chat::{
+        error::{Error, ErrorKind},
+        event::Event,
+        received::Received,
+        response::Response,
+    },
+    telemetry::observed::Observed,
+};
+
+/// How many events may come at once before the deadline is looked at again.
+const UNCHECKED: u32 = 64;
+
+/// A streamed answer: [`Event`]s, the last of them [`Event::End`] with the whole answer, or else an error, after which
+/// there is nothing.
+///
+/// An error before the first event is one of the call, which modules may have tried again or elsewhere. One after it ends
+/// the answer: it has the trail, and [what had arrived](Error::received). Nothing is asked again then.
+///
+/// Nothing is sent until it is polled. Dropping it cancels the call and closes its connection. The deadline ends it where it
+/// is polled: drop a stream that is not to be read on, or its connection stays.
+///
+/// ```no_run
+/// use arcllm::{Event, Message, Model};
+/// use futures::StreamExt;
+///
+/// # async fn agent(model: Model) -> Result<(), arcllm::Error> {
+/// let mut answer = model.stream(&[Message::user("What is a monad?")], &[]);
+/// while let Some(event) = answer.next().await {
+///     match event? {
+///         Event::Text(piece) => print!("{piece}"),
+///         Event::ToolUseEnd { call, .. } => println!("{} is to be called", call.name),
+///         Event::End(response) => println!("\n{} tokens", response.usage.total_tokens),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is sent until it is polled"]
+pub struct ResponseStream {
+    /// Absent once it is over.
+    running: Option<Running>,
+    /// Why the call could not begin.
+    failed: Option<Error>,
+    /// Apart, since an agent may hold many streams that have not begun.
+    received: Box<Received>,
+}
+
+/// A call, and where its events come from.
+struct Running {
+    invoke: Arc<Invoke>,
+    observed: Observed,
+    source: Source,
+    unchecked: u32,
+}
+
+enum Source {
+    /// The chain is asked; the other ends when the call has to be over.
+    Asking(Asking, BoxFuture<'static, ()>),
+    /// The answer is coming, until the deadline.
+    Reading(EventStream, Option<Timer>),
+}
+
+impl ResponseStream {
+    pub(crate) fn new(begun: Begun, asking: Asking) -> Self {
+        let Begun { invoke, observed, dropped } = begun;
+        let late = late(invoke.clone(), dropped).boxed();
+        let running = Running { invoke, observed, source: Source::Asking(asking, late), unchecked: 0 };
+        Self { running: Some(running), failed: None, received: Box::default() }
+    }
+
+    pub(crate) fn failed(error: Error) -> Self {
+        Self { running: None, failed: Some(error), received: Box::default() }
+    }
+
+    /// The whole answer, as [`Model::invoke`](crate::Model::invoke) gives it.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, with the attempts that were made and with what had arrived.
+    pub async fn collect(mut self) -> Result<Response, Error> {
+        while let Some(event) = self.next().await {
+            if let Event::End(response) = event? {
+                return Ok(*response);
+            }
+        }
+        // It had ended before.
+        Err(ErrorKind::Cancelled.into())
+    }
+
+    /// Gives the answer up. Unlike dropping the stream, that tells what was tried and what had arrived: the error is
+    /// [`Cancelled`](ErrorKind::Cancelled). None if the answer had ended before.
+    pub fn stop(&mut self) -> Option<Error> {
+        self.running.is_some().then(|| self.end_with(ErrorKind::Cancelled))
+    }
+
+    /// The error that the call ends with, as its caller sees it.
+    fn end_with(&mut self, kind: ErrorKind) -> Error {
+        let received = std::mem::take(&mut self.received).content();
+        let Some(Running { invoke, observed, source, .. }) = self.running.take() else { return kind.into() };
+        // With it goes the attempt, whose end belongs into the trail.
+        drop(source);
+        let error = Error { kind: invoke.explained(kind), trail: invoke.trail(), received };
+        observed.end(Err(&error));
+        error
+    }
+
+    fn end(&mut self, mut response: Box<Response>) -> Event {
+        if let Some(Running { invoke, observed, .. }) = self.running.take() {
+            response.trail = invoke.trail();
+            observed.end(Ok(&response));
+        }
+        Event::End(response)
+    }
+}
+
+impl Stream for ResponseStream {
+    type Item = Result<Event, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let Some(running) = &mut self.running else { return Poll::Ready(None) };
+        let event = match ready!(running.poll_next(context)) {
+            Ok(Event::End(response)) => Ok(self.end(response)),
+            Ok(event) => {
+                self.received.add(&event);
+                Ok(event)
+            }
+            Err(kind) => Err(self.end_with(kind)),
+        };
+        Poll::Ready(Some(event))
+    }
+}
+
+impl Running {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, ErrorKind>> {
+        let event = ready!(self.poll_source(context));
+        // A call that has sent too much is over, whatever a module makes of it.
+        Poll::Ready(self.invoke.exceeded().map_or(event, Err))
+    }
+
+    fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, ErrorKind>> {
+        loop {
+            match &mut self.source {
+                Source::Asking(asking, late) => match asking.poll_unpin(context) {
+                    Poll::Ready(Ok(answer)) => {
+                        self.observed.committed();
+                        self.source = Source::Reading(answer.events(), self.invoke.deadline().map(Timer::at));
+                        continue;
+                    }
+                    Poll::Ready(Err(kind)) => return Poll::Ready(Err(kind)),
+                    Poll::Pending => ready!(late.poll_unpin(context)),
+                },
+                Source::Reading(events, deadline) => match events.poll_next_unpin(context) {
+                    Poll::Ready(_) if is_late(&mut self.unchecked, &self.invoke) => {
+                        return Poll::Ready(Err(ErrorKind::DeadlineExceeded));
+                    }
+                    Poll::Ready(Some(event)) => return Poll::Ready(event),
+                    Poll::Ready(None) => return Poll::Ready(Err(without_end(""))),
+                    // A module may ask while it writes its answer.
+                    Poll::Pending if self.invoke.poll_exceeded(context).is_ready() => {
+                        return Poll::Ready(Err(self.invoke.over()));
+                    }
+                    Poll::Pending => match deadline {
+                        Some(deadline) => ready!(deadline.poll(context)),
+                        None => return Poll::Pending,
+                    },
+                },
+            }
+            return Poll::Ready(Err(ErrorKind::DeadlineExceeded));
+        }
+    }
+}
+
+/// Whether the deadline has passed, looked at now and then: events that never pause would outrun the timer.
+fn is_late(unchecked: &mut u32, invoke: &Invoke) -> bool {
+    *unchecked = (*unchecked + 1) % UNCHECKED;
+    *unchecked == 0 && invoke.remaining().is_some_and(|remaining| remaining.is_zero())
+}
+
+impl fmt::Debug for ResponseStream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ResponseStream").finish_non_exhaustive()
+    }
+}

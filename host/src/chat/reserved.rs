@@ -1,0 +1,260 @@
+//! What extensions cannot set: what the adapters write themselves.
+//!
+//! An extension goes into the body that a provider gets. One named `openai.model` would have another model asked than the
+//! one that the trail, the price and the telemetry name, so it is refused before anything is sent: as a `usage` error where
+//! the caller wrote it, as a `module` error where a module did.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::chat::{
+    content::ContentBlock,
+    error::{ErrorKind, Failure},
+    message::Extensions,
+    plain::{self, WORD},
+    request::Request,
+};
+
+/// The vendors whose extensions an adapter writes.
+const VENDORS: [&str; 2] = ["anthropic", "openai"];
+
+/// What either format writes at the top of a body, for this request or for another. `extra_body` is what gateways put over
+/// the body.
+const BODY: &[&str] = &[
+    "model",
+    "messages",
+    "system",
+    "tools",
+    "tool_choice",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "stop",
+    "stop_sequences",
+    "seed",
+    "stream",
+    "stream_options",
+    "extra_body",
+];
+
+const MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id"];
+const TEXT: &[&str] = &["type", "text", "role", "content"];
+const IMAGE: &[&str] = &["type", "source", "image_url", "role", "content"];
+const TOOL_USE: &[&str] = &["type", "id", "name", "input", "function", "role", "content"];
+const TOOL_RESULT: &[&str] = &["type", "tool_use_id", "tool_call_id", "content", "is_error", "role"];
+const THINKING: &[&str] = &["type", "thinking", "signature", "data", "role", "content"];
+/// Not `type`: it makes of a tool one that the provider runs itself.
+const TOOL: &[&str] = &["name", "description", "parameters", "input_schema", "function"];
+/// What such a tool has none of: null leaves it out.
+const OPTIONAL: &[&str] = &["input_schema", "function"];
+
+/// Where extensions stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// At the request or its options: they go to the top of the body.
+    Body,
+    Tool,
+    Message,
+    Text,
+    Image,
+    ToolUse,
+    ToolResult,
+    Thinking,
+}
+
+impl Level {
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Level::Body => BODY,
+            Level::Tool => TOOL,
+            Level::Message => MESSAGE,
+            Level::Text => TEXT,
+            Level::Image => IMAGE,
+            Level::ToolUse => TOOL_USE,
+            Level::ToolResult => TOOL_RESULT,
+            Level::Thinking => THINKING,
+        }
+    }
+
+    fn of(self) -> &'static str {
+        match self {
+            Level::Body => "the request",
+            Level::Tool => "a tool",
+            Level::Message => "a message",
+            Level::Text | Level::Image | Level::ToolUse | Level::ToolResult | Level::Thinking => "a block",
+        }
+    }
+}
+
+/// An extension that would set what an adapter writes.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Reserved {
+    level: Level,
+    /// As it stands in the request.
+    pub(crate) key: String,
+    name: &'static str,
+}
+
+impl fmt::Display for Reserved {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, of, name) = (plain::line(&self.key, WORD), self.level.of(), self.name);
+        write!(formatter, "the extension `{key}` of {of} would set `{name}`, which ArcLLM writes itself")
+    }
+}
+
+impl Reserved {
+    /// What it is to the caller who wrote it.
+    pub(crate) fn usage(&self) -> ErrorKind {
+        let help = "use the field of the request or its options; the model is chosen where it is loaded";
+        ErrorKind::Usage(Failure::new("", format!("{self}\n  help: {help}")))
+    }
+}
+
+/// Finds an extension that would set what an adapter writes.
+///
+/// # Errors
+///
+/// The first one.
+pub(crate) fn check(request: &Request) -> Result<(), Reserved> {
+    let mut found = None;
+    each(request, &mut |level, extensions| {
+        if found.is_none() && !extensions.is_empty() {
+            found = extensions.iter().find_map(|(key, value)| reserved(level, key, value));
+        }
+    });
+    found.map_or(Ok(()), Err)
+}
+
+/// Looks at all extensions of a request, with where they stand.
+pub(crate) fn each<'a>(request: &'a Request, look: &mut impl FnMut(Level, &'a Extensions)) {
+    look(Level::Body, &request.extensions);
+    look(Level::Body, &request.options.extensions);
+    request.tools.iter().for_each(|tool| look(Level::Tool, &tool.extensions));
+    for message in &request.messages {
+        look(Level::Message, &message.extensions);
+        message.content.iter().for_each(|block| each_of_block(block, look));
+    }
+}
+
+fn each_of_block<'a>(block: &'a ContentBlock, look: &mut impl FnMut(Level, &'a Extensions)) {
+    match block {
+        ContentBlock::Text(text) => look(Level::Text, &text.extensions),
+        ContentBlock::Image(image) => look(Level::Image, &image.extensions),
+        ContentBlock::ToolUse(call) => look(Level::ToolUse, &call.extensions),
+        ContentBlock::Thinking(thinking) => look(Level::Thinking, &thinking.extensions),
+        ContentBlock::ToolResult(result) => {
+            look(Level::ToolResult, &result.extensions);
+            result.content.iter().for_each(|block| each_of_block(block, look));
+        }
+        ContentBlock::Other(_) => {}
+    }
+}
+
+fn reserved(level: Level, key: &str, value: &Value) -> Option<Reserved> {
+    let name = name(level, key)?;
+    let left_out = level == Level::Tool && value.is_null() && OPTIONAL.contains(&name);
+    (!left_out).then(|| Reserved { level, key: key.to_owned(), name })
+}
+
+/// Whether this key would set what an adapter writes of a block, of whatever kind.
+pub(crate) fn is_of_block(key: &str) -> bool {
+    let blocks = [Level::Text, Level::Image, Level::ToolUse, Level::ToolResult, Level::Thinking];
+    blocks.into_iter().any(|level| name(level, key).is_some())
+}
+
+/// The name that this key would set, if an adapter writes it. A key of another vendor than those of the formats goes
+/// nowhere; one without a vendor is taken as meant for all.
+fn name(level: Level, key: &str) -> Option<&'static str> {
+    let mut parts = key.split('.').map(bare).filter(|part| !part.is_empty()).peekable();
+    let has_vendor = key.contains('.');
+    let is_ours = |part: &String| VENDORS.contains(&part.as_str());
+    if has_vendor && !parts.peek().is_some_and(is_ours) {
+        return None;
+    }
+    // A server may read a dotted name as a path.
+    let first = parts.find(|part| !is_ours(part))?;
+    level.names().iter().find(|name| bare(name) == first).copied()
+}
+
+/// A name as the most lenient of servers reads it: Go's JSON takes no notice of case, in all of Unicode, and that of
+/// protocol buffers takes `maxTokens` for `max_tokens`.
+fn bare(name: &str) -> String {
+    let folded = name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    folded.filter(|character| character.is_alphanumeric()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn found(request: Value) -> Option<String> {
+        let mut whole = json!({"messages": []});
+        whole.as_object_mut().unwrap().extend(request.as_object().unwrap().clone());
+        check(&serde_json::from_value(whole).unwrap()).err().map(|reserved| reserved.key)
+    }
+
+    #[test]
+    fn what_an_adapter_writes_is_found_wherever_it_stands() {
+        let text = |extensions: Value| json!({"type": "text", "text": "a", "extensions": extensions});
+        let said = |block: Value| json!({"messages": [{"role": "user", "content": [block]}]});
+        let result = |block: Value| {
+            let result = json!({"type": "tool_result", "tool_use_id": "t", "content": [block]});
+            json!({"messages": [{"role": "tool", "content": [result]}]})
+        };
+        for (key, request) in [
+            ("openai.model", json!({"extensions": {"openai.model": "o1-pro"}})),
+            ("anthropic.system", json!({"options": {"extensions": {"a.b": 1, "anthropic.system": "x"}}})),
+            ("openai.stream", json!({"options": {"extensions": {"openai.stream": null}}})),
+            ("openai.function", json!({"tools": [{"name": "a", "extensions": {"openai.function": {}}}]})),
+            ("openai.role", json!({"messages": [{"role": "user", "content": "", "extensions": {"openai.role": 1}}]})),
+            ("anthropic.type", said(text(json!({"anthropic.type": "image"})))),
+            ("anthropic.content", said(text(json!({"anthropic.content": []})))),
+            ("openai.text", result(text(json!({"openai.text": "b"})))),
+        ] {
+            assert_eq!(found(request).as_deref(), Some(key));
+        }
+    }
+
+    #[test]
+    fn however_it_is_written() {
+        for key in [
+            "model",
+            "openai.model",
+            "anthropic.model",
+            "OpenAI.Model",
+            "openai.MODEL",
+            "openai..model",
+            "openai.model.",
+            "openai.model.name",
+            "openai.openai.model",
+            " openai . model ",
+            "openai.mo_del",
+            "openai.maxTokens",
+            "openai.max-tokens",
+            "openai.me\u{17f}\u{17f}ages",
+            "openai.to\u{200b}ols",
+            "openai.model\0",
+        ] {
+            assert!(name(Level::Body, key).is_some(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_one_provider_knows_stays_free() {
+        for key in
+            ["openai.reasoning_effort", "anthropic.thinking", "openai.user", "other.model", "trace.id", "openai", ""]
+        {
+            assert_eq!(name(Level::Body, key), None, "{key:?}");
+        }
+        assert_eq!(name(Level::Text, "anthropic.cache_control"), None);
+        assert_eq!(name(Level::Message, "openai.name"), None);
+        let search = json!({"anthropic.type": "web_search_20250305", "anthropic.input_schema": null});
+        assert_eq!(found(json!({"tools": [{"name": "web_search", "extensions": search}]})), None);
+        let schema = json!({"anthropic.input_schema": {"type": "object"}});
+        assert!(found(json!({"tools": [{"name": "web_search", "extensions": schema}]})).is_some());
+    }
+}

@@ -1,0 +1,210 @@
+//! What a model answered.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::chat::{
+    content::{ContentBlock, ToolCall},
+    message::{Extensions, Message, Role},
+    trail::Attempt,
+};
+
+/// One answer. Its JSON is what `arcllm invoke --json` prints; `message` in it can be sent back as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "ResponseJson", into = "ResponseJson")]
+pub struct Response {
+    /// What was said, in order.
+    pub content: Vec<ContentBlock>,
+    /// What it cost in tokens.
+    pub usage: Usage,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// The model that answered.
+    pub model: String,
+    /// The provider that answered.
+    pub provider: String,
+    /// The provider's name for this request, for its support.
+    pub request_id: Option<String>,
+    /// The attempts that led here, in order.
+    pub trail: Vec<Attempt>,
+    /// Whatever else came with it.
+    pub extensions: Extensions,
+}
+
+impl Response {
+    /// All text of the answer, if it has any.
+    pub fn text(&self) -> Option<String> {
+        let texts = self.content.iter().filter_map(|block| match block {
+            ContentBlock::Text(text) => Some(text.text.as_str()),
+            _ => None,
+        });
+        join(texts)
+    }
+
+    /// All reasoning of the answer that the provider shows, if any.
+    pub fn thinking(&self) -> Option<String> {
+        let texts = self.content.iter().filter_map(|block| match block {
+            ContentBlock::Thinking(thinking) if !thinking.text.is_empty() => Some(thinking.text.as_str()),
+            _ => None,
+        });
+        join(texts)
+    }
+
+    /// The tools that the model asks for.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.content.iter().filter_map(|block| match block {
+            ContentBlock::ToolUse(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// The answer as a message of the conversation, to be sent back with what follows.
+    pub fn message(&self) -> Message {
+        Message::new(Role::Assistant, self.content.clone())
+    }
+}
+
+fn join<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String> {
+    texts.fold(None, |joined, text| Some(joined.unwrap_or_else(String::new) + text))
+}
+
+/// The JSON of a response: the message, and what most readers want of it apart.
+#[derive(Serialize, Deserialize)]
+struct ResponseJson {
+    #[serde(default)]
+    content: Option<String>,
+    #[serde(default)]
+    tool_calls: Vec<ToolCall>,
+    usage: Usage,
+    model: String,
+    provider: String,
+    stop_reason: StopReason,
+    #[serde(default)]
+    thinking: Option<String>,
+    #[serde(default)]
+    request_id: Option<String>,
+    message: Message,
+    #[serde(default)]
+    trail: Vec<Attempt>,
+    #[serde(default, skip_serializing_if = "Extensions::is_empty")]
+    extensions: Extensions,
+}
+
+impl From<Response> for ResponseJson {
+    fn from(response: Response) -> Self {
+        ResponseJson {
+            content: response.text(),
+            tool_calls: response.tool_calls().cloned().collect(),
+            thinking: response.thinking(),
+            usage: response.usage,
+            model: response.model,
+            provider: response.provider,
+            stop_reason: response.stop_reason,
+            request_id: response.request_id,
+            message: Message::new(Role::Assistant, response.content),
+            trail: response.trail,
+            extensions: response.extensions,
+        }
+    }
+}
+
+impl From<ResponseJson> for Response {
+    fn from(json: ResponseJson) -> Self {
+        Response {
+            content: json.message.content,
+            usage: json.usage,
+            stop_reason: json.stop_reason,
+            model: json.model,
+            provider: json.provider,
+            request_id: json.request_id,
+            trail: json.trail,
+            extensions: json.extensions,
+        }
+    }
+}
+
+/// Tokens of one answer, as the provider counts them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// What went in. Anthropic's format counts cached tokens apart, OpenAI's counts them in.
+    pub input_tokens: u64,
+    /// What came out, reasoning included.
+    pub output_tokens: u64,
+    /// Both.
+    pub total_tokens: u64,
+    /// Of the input, read from the provider's cache.
+    #[serde(default)]
+    pub cache_read_tokens: Option<u64>,
+    /// Of the input, written to the provider's cache.
+    #[serde(default)]
+    pub cache_write_tokens: Option<u64>,
+    /// Of the output, spent on reasoning.
+    #[serde(default)]
+    pub reasoning_tokens: Option<u64>,
+    /// Whatever else was counted.
+    #[serde(default, skip_serializing_if = "Extensions::is_empty")]
+    pub extensions: Extensions,
+}
+
+/// Why the model stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopReason {
+    /// It had said all.
+    EndTurn,
+    /// It reached the most tokens.
+    MaxTokens,
+    /// It came to a stop text.
+    StopSequence,
+    /// It asks for tools.
+    ToolUse,
+    /// It declined.
+    Refusal,
+    /// It wants to go on: send the answer back as it is.
+    PauseTurn,
+    /// A filter of the provider's cut it.
+    ContentFilter,
+    /// The provider's own word.
+    Other(String),
+}
+
+impl StopReason {
+    /// The word for it in JSON.
+    pub fn as_str(&self) -> &str {
+        match self {
+            StopReason::EndTurn => "end_turn",
+            StopReason::MaxTokens => "max_tokens",
+            StopReason::StopSequence => "stop_sequence",
+            StopReason::ToolUse => "tool_use",
+            StopReason::Refusal => "refusal",
+            StopReason::PauseTurn => "pause_turn",
+            StopReason::ContentFilter => "content_filter",
+            StopReason::Other(word) => word,
+        }
+    }
+}
+
+impl From<String> for StopReason {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "end_turn" => StopReason::EndTurn,
+            "max_tokens" => StopReason::MaxTokens,
+            "stop_sequence" => StopReason::StopSequence,
+            "tool_use" => StopReason::ToolUse,
+            "refusal" => StopReason::Refusal,
+            "pause_turn" => StopReason::PauseTurn,
+            "content_filter" => StopReason::ContentFilter,
+            _ => StopReason::Other(word),
+        }
+    }
+}
+
+impl Serialize for StopReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for StopReason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(StopReason::from)
+    }
+}

@@ -1,0 +1,82 @@
+//! The trail: every attempt of one invoke, in order, across retries and fallbacks.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chat::seconds;
+
+/// One request sent upstream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The provider that was asked.
+    pub provider: String,
+    /// The model that was asked for.
+    pub model: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The HTTP status, where the outcome is [`Outcome::Api`].
+    pub status: Option<u16>,
+    /// Slept on purpose before it, since the attempt before.
+    #[serde(rename = "waited_seconds", with = "seconds")]
+    pub waited: Duration,
+    /// How long it took.
+    #[serde(rename = "took_seconds", with = "seconds")]
+    pub took: Duration,
+    /// When it started, after the start of the invoke.
+    #[serde(rename = "started_after_seconds", with = "seconds")]
+    pub started_after: Duration,
+    /// The module that asked; absent if it was the caller.
+    pub asked_by: Option<String>,
+    /// The module that loaded this provider's model; absent if it was the caller.
+    #[serde(default)]
+    pub loaded_by: Option<String>,
+    /// The module that slept before it; absent if none did.
+    pub waited_by: Option<String>,
+    /// The server's hint how long to wait before the next.
+    #[serde(rename = "retry_after_seconds", with = "seconds::option")]
+    pub retry_after: Option<Duration>,
+    /// The server's `x-should-retry`.
+    pub should_retry: Option<bool>,
+}
+
+/// How one attempt ended: with an answer, or with an error of this kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// With an answer.
+    Ok,
+    /// The provider answered with an error status.
+    Api,
+    /// The connection could not be made, or broke.
+    Connection,
+    /// Silence past a limit.
+    Timeout,
+    /// An answer that is not what the format says.
+    Parse,
+    /// The request could not be written in the provider's format.
+    Config,
+    /// The adapter itself failed.
+    Module,
+    /// The caller went away.
+    Cancelled,
+    /// The deadline of the invoke cut it short.
+    DeadlineExceeded,
+}
+
+impl Outcome {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Api => "api",
+            Outcome::Connection => "connection",
+            Outcome::Timeout => "timeout",
+            Outcome::Parse => "parse",
+            Outcome::Config => "config",
+            Outcome::Module => "module",
+            Outcome::Cancelled => "cancelled",
+            Outcome::DeadlineExceeded => "deadline_exceeded",
+        }
+    }
+}

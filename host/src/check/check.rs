@@ -1,0 +1,154 @@
+//! What a configuration comes to: its chain, and the most that one call can cost.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    assembly::{
+        chain::SwitchedOn,
+        host::{Host, Shared},
+    },
+    chat::seconds,
+    check::report::ModuleReport,
+    config::{config::Config, error::ConfigError, overrides::Overrides},
+    runtime::{
+        guest::bindings::exports::arcllm::llm::module::{Cost, Target},
+        instance::instance::Instance,
+    },
+};
+
+/// What `arcllm check` says of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckReport {
+    /// The file; absent if it is the built-in configuration.
+    pub file: Option<String>,
+    /// Whether the file may do all that it says; see [`Config::is_trusted`].
+    pub trusted: bool,
+    /// The provider that is asked unless a call names one.
+    pub provider: Option<String>,
+    /// Its model.
+    pub model: Option<String>,
+    /// The modules of the chain, outermost first.
+    pub chain: Vec<String>,
+    /// The most requests that one call can send.
+    pub worst_case_attempts: u64,
+    /// The most time that one call can spend waiting on purpose.
+    #[serde(rename = "worst_case_waiting_seconds", with = "seconds")]
+    pub worst_case_waiting: Duration,
+    /// The budget of one call.
+    #[serde(rename = "deadline_seconds", with = "seconds")]
+    pub deadline: Duration,
+    /// How many requests one call may send, whatever its modules do.
+    pub max_attempts: u32,
+    /// Every module there is.
+    pub modules: Vec<ModuleReport>,
+    /// What is wrong. Nothing, if the chain can be loaded.
+    pub problems: Vec<String>,
+    /// What is allowed, and costs people dearly.
+    pub warnings: Vec<String>,
+}
+
+impl Host {
+    /// Checks the configuration and every module, and works out what one call of `provider`, or of the default
+    /// provider, can cost at most. A key that is not there is a warning: it may be where the calls are made.
+    pub async fn check(&self, provider: Option<&str>) -> CheckReport {
+        let config = self.config();
+        let provider = provider.or(config.defaults.provider.as_deref());
+        let mut report = CheckReport::new(config, provider);
+        match self.modules().await {
+            Ok(modules) => report.modules = modules,
+            Err(error) => report.problems.push(error.to_string()),
+        }
+        // A file that nobody has switched on or configured is in nobody's way, nor is one that is off and not trusted.
+        let is_used = |module: &&ModuleReport| {
+            module.position.is_some() || (config.is_trusted() && config.modules.contains_key(&module.name))
+        };
+        let (used, stray): (Vec<_>, Vec<_>) = report.modules.iter().partition(is_used);
+        report.problems.extend(used.into_iter().filter_map(|module| module.problem.clone()));
+        report.warnings.extend(stray.into_iter().filter_map(|module| module.problem.clone()));
+        report.warnings.extend(report.modules.iter().flat_map(|module| module.warnings.clone()));
+        let on = report.modules.iter().filter(|module| module.position.is_some());
+        report.chain = on.map(|module| module.name.clone()).collect();
+        match provider.map(|provider| self.shared.model_of(provider, None)) {
+            Some(Ok(model)) => report.model = Some(model),
+            Some(Err(error)) => report.problems.push(error.to_string()),
+            None => {}
+        }
+        self.shared.note_distrust(provider, &mut report);
+        if report.problems.is_empty() {
+            match self.shared.worst_case(provider.unwrap_or_default()).await {
+                Ok(cost) => {
+                    report.worst_case_attempts = cost.attempts;
+                    report.worst_case_waiting = Duration::from_nanos(cost.waiting);
+                }
+                Err(error) => report.problems.push(error.to_string()),
+            }
+        }
+        // Whatever stands in the way of the chain is said once, as the problem that it is.
+        let warnings = self.shared.warnings(&report);
+        report.warnings.extend(warnings.into_iter().filter(|warning| !report.problems.contains(warning)));
+        report
+    }
+}
+
+impl CheckReport {
+    fn new(config: &Config, provider: Option<&str>) -> Self {
+        Self {
+            file: config.file.as_ref().map(|file| file.display().to_string()),
+            trusted: config.is_trusted(),
+            provider: provider.map(str::to_owned),
+            model: None,
+            chain: Vec::new(),
+            worst_case_attempts: 1,
+            worst_case_waiting: Duration::ZERO,
+            deadline: config.deadline,
+            max_attempts: config.max_attempts,
+            modules: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Shared {
+    /// Notes which providers are refused since the configuration is not trusted: a problem where the chain can ask them,
+    /// a warning of all others.
+    fn note_distrust(&self, provider: Option<&str>, report: &mut CheckReport) {
+        let asked = self.asked_by_chain(provider.unwrap_or_default(), &Overrides::new()).unwrap_or_default();
+        let providers = self.config.providers.values().filter(|provider| !self.has_adapter(&provider.name));
+        for provider in providers {
+            let Err(error) = self.config.check_provider_is_trusted(provider) else { continue };
+            let is_asked = asked.iter().any(|asked| asked.name == provider.name);
+            let notes = if is_asked { &mut report.problems } else { &mut report.warnings };
+            notes.push(error.to_string());
+        }
+    }
+
+    /// The most that one call of `provider` can cost: worked out from the adapter outwards, each module told what it
+    /// costs to ask its inner and every model that it could load.
+    async fn worst_case(&self, provider: &str) -> Result<Cost, ConfigError> {
+        let one = Cost { attempts: 1, waiting: 0 };
+        let names = self.provider_names().filter(|name| *name != provider);
+        let targets = std::iter::once(provider).chain(names);
+        let mut targets: Vec<Target> = targets.map(|name| Target { provider: name.to_owned(), most: one }).collect();
+        for SwitchedOn { name, settings } in self.switched_on(&Overrides::new())?.into_iter().rev() {
+            let prepared = self.prepare(&name).await?;
+            let mut instance = self.configured(&name, &prepared, &settings, None).await?;
+            targets = outwards(&name, &mut instance, &targets).await?;
+        }
+        Ok(targets.first().map_or(one, |target| target.most))
+    }
+}
+
+async fn outwards(name: &str, instance: &mut Instance, targets: &[Target]) -> Result<Vec<Target>, ConfigError> {
+    let mut around = Vec::new();
+    for target in targets {
+        let others = targets.iter().filter(|other| other.provider != target.provider).cloned().collect();
+        let most = instance.worst_case(target.clone(), others).await.map_err(|reason| {
+            ConfigError::new(format!("the module `{name}` failed to name its worst case: {reason}"))
+        })?;
+        around.push(Target { provider: target.provider.clone(), most });
+    }
+    Ok(around)
+}

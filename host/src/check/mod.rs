@@ -1,0 +1,8 @@
+//! What a configuration and its modules come to, without a call.
+
+pub(crate) mod check;
+pub(crate) mod metadata;
+pub(crate) mod order;
+pub(crate) mod permissions;
+pub(crate) mod report;
+pub(crate) mod warnings;

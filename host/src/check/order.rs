@@ -1,0 +1,69 @@
+//! Orders of a chain that defeat a module's purpose: found by what modules say they are, not by their names.
+
+use crate::{assembly::host::Shared, check::report::ModuleReport, config::error::ConfigError};
+
+/// What stands outside of what that should be inside of it, and why.
+struct Rule {
+    outside: &'static str,
+    inside: &'static [&'static str],
+    why: &'static str,
+}
+
+/// By the kinds of modules; see `Description::new` in the SDK.
+const RULES: [Rule; 5] = [
+    Rule {
+        outside: "limiter",
+        inside: &["retry", "fallback"],
+        why: "whose further attempts it then neither counts nor holds back",
+    },
+    Rule {
+        outside: "limiter",
+        inside: &["breaker"],
+        why: "so that calls which are refused without being sent use up the limit",
+    },
+    Rule {
+        outside: "breaker",
+        inside: &["fallback"],
+        why: "whose other providers then have no circuit of their own, and are not asked while the first one's is open",
+    },
+    Rule {
+        outside: "retry",
+        inside: &["observer"],
+        why: "so that it sees each attempt as a call, and none of the waits between them",
+    },
+    Rule {
+        outside: "fallback",
+        inside: &["observer"],
+        why: "so that it sees each provider's attempt as a call of its own",
+    },
+];
+
+impl Shared {
+    /// What is wrong with the order of the modules that are on.
+    pub(crate) fn order_warnings(&self, modules: &[ModuleReport]) -> Vec<ConfigError> {
+        let mut on: Vec<_> = modules.iter().filter(|module| module.position.is_some()).collect();
+        on.sort_by_key(|module| module.position);
+        let is =
+            |module: &ModuleReport, kinds: &[&str]| module.kind.as_deref().is_some_and(|kind| kinds.contains(&kind));
+        let mut warnings = Vec::new();
+        for (at, outer) in on.iter().enumerate() {
+            for rule in RULES.iter().filter(|rule| is(outer, &[rule.outside])) {
+                // What is said of one is not said again of each that stands further in.
+                let Some(inner) = on.iter().skip(at + 1).find(|inner| is(inner, rule.inside)) else { continue };
+                let (outer, inner) = (&outer.name, &inner.name);
+                // In words that fit both: who is outside is too far out, or who is inside too far in.
+                let is_observer = rule.inside == ["observer"];
+                let problem = match is_observer {
+                    true => format!("has `{inner}` inside of `{outer}`, {}", rule.why),
+                    false => format!("has `{outer}` outside of `{inner}`, {}", rule.why),
+                };
+                let help = match is_observer {
+                    true => format!("put `{inner}` before `{outer}`"),
+                    false => format!("put `{outer}` after `{inner}`"),
+                };
+                warnings.push(self.config.document.error(Some("host.order"), problem).help(help));
+            }
+        }
+        warnings
+    }
+}

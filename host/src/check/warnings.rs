@@ -1,0 +1,146 @@
+//! What a configuration allows and costs people dearly: found by the modules' schemas, not by their names.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    assembly::host::Shared,
+    chat::seconds,
+    check::{check::CheckReport, report::ModuleReport},
+    config::{error::ConfigError, sandbox::OnTrap},
+};
+
+/// Kinds of modules whose purpose is lost where a call can go around them.
+const GUARDS: [&str; 4] = ["guard", "guardrail", "limiter", "transformer"];
+
+impl Shared {
+    /// The warnings about a chain.
+    pub(crate) fn warnings(&self, report: &CheckReport) -> Vec<String> {
+        let mut warnings: Vec<ConfigError> = Vec::new();
+        if report.worst_case_waiting > report.deadline {
+            let problem = format!(
+                "is {} s, and one call can wait longer than that on purpose: up to {} s",
+                report.deadline.as_secs_f64(),
+                report.worst_case_waiting.as_secs_f64(),
+            );
+            let help = "raise it, or have the modules wait less; it ends every call that is not done by then";
+            warnings.push(self.config.document.error(Some("host.deadline_seconds"), problem).help(help));
+        }
+        warnings.extend(self.too_many_attempts(report));
+        warnings.extend(self.order_warnings(&report.modules));
+        warnings.extend(report.modules.iter().filter_map(|module| self.bypassed(module)));
+        let mut asked: BTreeSet<String> = report.provider.iter().cloned().collect();
+        for module in report.modules.iter().filter(|module| module.position.is_some()) {
+            warnings.extend(self.long_waits(module, report.deadline));
+            for (key, names) in self.provider_lists(module) {
+                warnings.extend(self.only_the_primary(module, &key, &names, report.provider.as_deref()));
+                asked.extend(names);
+            }
+        }
+        warnings.extend(asked.iter().flat_map(|provider| self.about_provider(provider)));
+        warnings.iter().map(ToString::to_string).collect()
+    }
+
+    fn too_many_attempts(&self, report: &CheckReport) -> Option<ConfigError> {
+        let (most, worst) = (report.max_attempts, report.worst_case_attempts);
+        (worst > most.into()).then(|| {
+            let worst = if worst == u64::MAX { "any number".to_owned() } else { format!("up to {worst}") };
+            let problem = format!("is {most}, and one call can ask for more requests than that: {worst}");
+            let help = "raise it, or have the modules ask less often; it ends the call that asks for one more";
+            self.config.document.error(Some("host.max_attempts"), problem).help(help)
+        })
+    }
+
+    /// A module that guards something, and that a call can go around.
+    fn bypassed(&self, module: &ModuleReport) -> Option<ConfigError> {
+        let kind = module.kind.as_deref().filter(|kind| GUARDS.contains(kind))?;
+        let is_bypassed = self.sandbox(&module.name).on_trap == OnTrap::Bypass;
+        (module.position.is_some() && is_bypassed).then(|| {
+            let key = format!("modules.{}.sandbox.on_trap", module.name);
+            let problem = format!(
+                "is \"bypass\", and the module is a {kind}: a call that makes it fail goes on without it, and so do those \
+                 that find it overloaded"
+            );
+            self.config.document.error(Some(&key), problem).help("\"fail\", unless that is what you want")
+        })
+    }
+
+    /// The module's settings whose schema has this format, the schema's defaults included.
+    fn settings_of_format(&self, module: &ModuleReport, format: &str) -> Vec<(String, Value)> {
+        let properties = module.config_schema.as_ref().and_then(|schema| schema.get("properties")?.as_object());
+        let settings = self.config.modules.get(&module.name).map(|module| &module.settings);
+        let of_format = properties.into_iter().flatten().filter(|(_, property)| {
+            [property.get("format"), property.pointer("/items/format")].contains(&Some(&Value::from(format)))
+        });
+        of_format
+            .filter_map(|(key, property)| {
+                let configured = settings.and_then(|settings| settings.get(key));
+                Some((key.clone(), configured.or(property.get("default"))?.clone()))
+            })
+            .collect()
+    }
+
+    /// The module's settings that name providers, one or several, and the names.
+    fn provider_lists(&self, module: &ModuleReport) -> Vec<(String, Vec<String>)> {
+        let settings = self.settings_of_format(module, "arcllm-provider").into_iter();
+        let names = |value| match value {
+            Value::String(name) => vec![name],
+            list => serde_json::from_value(list).unwrap_or_default(),
+        };
+        settings.map(|(key, value)| (key, names(value))).collect()
+    }
+
+    fn long_waits(&self, module: &ModuleReport, deadline: Duration) -> Vec<ConfigError> {
+        let settings = self.settings_of_format(module, "arcllm-wait-seconds").into_iter();
+        let waits = settings.filter_map(|(key, value)| Some((key, value.as_f64().and_then(seconds::from_f64)?)));
+        let too_long = waits.filter(|(_, wait)| *wait > deadline);
+        let error = |(key, wait): (String, Duration)| {
+            let problem = format!("is {} s, longer than the deadline of a whole call", wait.as_secs_f64());
+            let key = format!("modules.{}.{key}", module.name);
+            let help = format!("at most host.deadline_seconds, which is {}", deadline.as_secs_f64());
+            self.config.document.error(Some(&key), problem).help(help)
+        };
+        too_long.map(error).collect()
+    }
+
+    fn only_the_primary(
+        &self,
+        module: &ModuleReport,
+        key: &str,
+        names: &[String],
+        primary: Option<&str>,
+    ) -> Option<ConfigError> {
+        let alone = !names.is_empty() && names.iter().all(|name| Some(name.as_str()) == primary);
+        alone.then(|| {
+            let key = format!("modules.{}.{key}", module.name);
+            let problem = "names only the provider that is asked anyway, so nobody is left to turn to";
+            self.config.document.error(Some(&key), problem).help("add another provider")
+        })
+    }
+
+    fn about_provider(&self, name: &str) -> Vec<ConfigError> {
+        let Some(provider) = self.config.providers.get(name) else { return Vec::new() };
+        let place =
+            |key: &str, problem: String| self.config.document.error(Some(&format!("providers.{name}.{key}")), problem);
+        let missing = self.missing(provider);
+        let model = match self.model_of(name, None) {
+            Ok(model) => model,
+            // A problem where the provider is the primary, and no less of one where a fallback turns to it.
+            Err(error) => return missing.into_iter().chain([error]).collect(),
+        };
+        let facts = provider.models.get(&model).cloned().unwrap_or_default();
+        let unknown = [
+            ("context_window", facts.context_window.is_none()),
+            ("max_output_tokens", facts.max_output_tokens.is_none()),
+            ("cost_input_per_1m", facts.cost_input_per_1m.is_none()),
+            ("cost_output_per_1m", facts.cost_output_per_1m.is_none()),
+        ];
+        let unknown: Vec<&str> = unknown.into_iter().filter(|(_, unknown)| *unknown).map(|(key, _)| key).collect();
+        let facts = (!unknown.is_empty()).then(|| {
+            let problem = format!("does not say what is known of {model}: {}", unknown.join(", "));
+            place(&format!("models.{model:?}"), problem).help("limits and prices cannot be worked out without")
+        });
+        missing.into_iter().chain(facts).collect()
+    }
+}

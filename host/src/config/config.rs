@@ -1,0 +1,216 @@
+//! The configuration: providers, modules, defaults, and where they are read from.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::{Map, Value};
+
+use crate::config::{
+    defaults::Defaults,
+    document::{self, Document},
+    error::{ConfigError, suggest},
+    module::ModuleConfig,
+    overrides,
+    provider::ProviderConfig,
+    section::Section,
+    trust::Trust,
+};
+
+/// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
+const DEFAULT_ORDER: [&str; 7] = ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
+
+/// How many requests one invoke may send unless `host.max_attempts` says otherwise.
+pub(crate) const MAX_ATTEMPTS: u32 = 32;
+
+/// A checked configuration. What only a load can tell, such as a missing key variable, is checked there.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it was read; absent if it is built in.
+    pub file: Option<PathBuf>,
+    /// `[defaults]`.
+    pub defaults: Defaults,
+    /// `host.modules_dir`, resolved against the file; absent with the built-in configuration.
+    pub modules_dir: Option<PathBuf>,
+    /// `host.watch`: whether modules that change take effect without a reload by hand.
+    pub watch: bool,
+    /// `host.order`, outermost first.
+    pub order: Vec<String>,
+    /// `host.deadline_seconds`: one budget for a whole invoke.
+    pub deadline: Duration,
+    /// `host.modules_memory_mb`: how much memory the module instances of the process may take, in binary megabytes.
+    pub modules_memory_mb: u64,
+    /// `host.max_attempts`: how many requests one invoke may send, whatever its modules do.
+    pub max_attempts: u32,
+    /// `host.trace_content`: whether spans hold the messages.
+    pub trace_content: bool,
+    /// `host.propagate_trace`: whether requests tell providers by `traceparent` which trace they belong to.
+    pub propagate_trace: bool,
+    /// `[providers.*]`, presets included.
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// `[modules.*]`.
+    pub modules: BTreeMap<String, ModuleConfig>,
+    pub(crate) document: Document,
+    pub(crate) trust: Trust,
+}
+
+impl Config {
+    /// Reads the file that the environment points to: `ARCLLM_CONFIG`, then `./config.toml`, then `arcllm/config.toml`
+    /// in the user's configuration directory, then the built-in configuration.
+    ///
+    /// A `./config.toml` may have been put there by anybody. Until [`TrustStore`] remembers it as it is, what could give away a
+    /// key, a file or a conversation is an error when a model is loaded, and no module is loaded from a file.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the first of these that exists; `ARCLLM_CONFIG` has to exist if it is set.
+    pub fn find() -> Result<Self, ConfigError> {
+        if let Some(file) = env::var_os("ARCLLM_CONFIG").filter(|file| !file.is_empty()) {
+            return Self::read(Path::new(&file), "ARCLLM_CONFIG names this file");
+        }
+        let user = dirs::config_dir().map(|directory| directory.join("arcllm").join("config.toml"));
+        let found = Path::new("config.toml");
+        if found.is_file() {
+            // Trusted or not is this text, and no other that the file may have a moment later.
+            let text = read_text(found, "a TOML file that can be read")?;
+            let trust = Trust::of_found(found, &text, user.as_deref())?;
+            return Ok(Self { trust, ..Self::parse(&text, Some(found))? });
+        }
+        match user.filter(|file| file.is_file()) {
+            Some(file) => Self::load(&file),
+            None => Self::parse("", None),
+        }
+    }
+
+    /// Reads this file.
+    ///
+    /// # Errors
+    ///
+    /// Names the file, the line, the key and what would be right.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        Self::read(file, "a TOML file that can be read")
+    }
+
+    fn read(file: &Path, help: &str) -> Result<Self, ConfigError> {
+        Self::parse(&read_text(file, help)?, Some(file))
+    }
+
+    /// Reads this text, as if it stood in `file`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn parse(text: &str, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let (document, values) = Document::parse(text, file)?;
+        let mut root = Section::new(&document, "", values);
+        let defaults = Defaults::read(root.section("defaults")?)?;
+        let mut host = root.section("host")?;
+        let modules_dir = host.text("modules_dir")?;
+        let watch = host.flag("watch")?.unwrap_or(true);
+        let order = host.texts("order")?;
+        let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
+        let modules_memory_mb = host.count("modules_memory_mb")?.unwrap_or(1024);
+        let max_attempts = host.count_u32("max_attempts")?.unwrap_or(MAX_ATTEMPTS);
+        let trace_content = host.flag("trace_content")?.unwrap_or(false);
+        let propagate_trace = host.flag("propagate_trace")?.unwrap_or(false);
+        host.finish()?;
+        let providers = read_providers(root.sections("providers")?, &document, &defaults)?;
+        let modules = root.sections("modules")?.into_iter();
+        let modules = modules.map(|(name, section)| Ok((name, ModuleConfig::read(section)?)));
+        let modules = modules.collect::<Result<_, ConfigError>>()?;
+        root.finish()?;
+
+        if let Some(name) = &defaults.provider
+            && !providers.contains_key(name)
+        {
+            return Err(unknown_provider(&document, "defaults.provider", name, &providers));
+        }
+        let modules_dir = file.map(|file| {
+            let directory = file.parent().unwrap_or(Path::new(""));
+            directory.join(modules_dir.as_deref().unwrap_or("modules"))
+        });
+        let order = order.unwrap_or_else(|| DEFAULT_ORDER.map(str::to_owned).to_vec());
+        check_order(&document, &order)?;
+        Ok(Self {
+            file: file.map(Path::to_owned),
+            defaults,
+            modules_dir,
+            watch,
+            order,
+            deadline,
+            modules_memory_mb,
+            max_attempts,
+            trace_content,
+            propagate_trace,
+            providers,
+            modules,
+            document,
+            trust: Trust::Own,
+        })
+    }
+}
+
+fn read_text(file: &Path, help: &str) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file)
+        .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).file(file).help(help))
+}
+
+/// An error about a setting that names a provider there is not.
+pub(crate) fn unknown_provider(
+    document: &Document,
+    key: &str,
+    name: &str,
+    providers: &BTreeMap<String, ProviderConfig>,
+) -> ConfigError {
+    let error = document.error(Some(key), format!("names the provider `{name}`, which there is not"));
+    error.help(suggest(name, providers.keys().map(String::as_str)))
+}
+
+fn check_order(document: &Document, order: &[String]) -> Result<(), ConfigError> {
+    for (at, name) in order.iter().enumerate() {
+        if name.contains(char::is_control) {
+            let error = document.error(Some("host.order"), format!("names the module {name:?}"));
+            return Err(error.help("a name has letters, digits, `-` and `_`"));
+        }
+        if order.iter().take(at).any(|before| before == name) {
+            let error = document.error(Some("host.order"), format!("names the module `{name}` twice"));
+            return Err(error.help("each module once, outermost first"));
+        }
+    }
+    Ok(())
+}
+
+/// The presets, each overridden by the file's table of the same name, and the file's own.
+fn read_providers(
+    sections: Vec<(String, Section<'_>)>,
+    document: &Document,
+    defaults: &Defaults,
+) -> Result<BTreeMap<String, ProviderConfig>, ConfigError> {
+    let (_, presets) = Document::parse(include_str!("presets.toml"), None)?;
+    let mut tables: BTreeMap<String, Map<String, Value>> = presets
+        .into_iter()
+        .filter_map(|(name, preset)| match preset {
+            Value::Object(table) => Some((name, table)),
+            _ => None,
+        })
+        .collect();
+    for (name, section) in sections {
+        let (mut preset, own) = (tables.remove(&name).unwrap_or_default(), section.rest());
+        // Another source of the key takes the place of the preset's.
+        if own.contains_key("api_key_file") || own.contains_key("api_key_command") {
+            preset.remove("api_key_env");
+        }
+        tables.insert(name, overrides::merge(preset, own));
+    }
+    let tables = tables.into_iter().map(|(name, table)| {
+        let section = Section::new(document, document::join("providers", &name), table);
+        Ok((name.clone(), ProviderConfig::read(name, section, defaults)?))
+    });
+    tables.collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! The defaults of requests: `[defaults]`.
+
+use crate::config::{error::ConfigError, section::Section};
+
+/// `[defaults]`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Defaults {
+    /// The provider that is asked unless a call names one.
+    pub provider: Option<String>,
+    /// The most tokens of an answer, for providers that say nothing else.
+    pub max_tokens: Option<u32>,
+    /// The temperature, for providers that say nothing else.
+    pub temperature: Option<f64>,
+}
+
+impl Defaults {
+    pub(crate) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
+        let defaults = Self {
+            provider: section.text("provider")?,
+            max_tokens: section.count_u32("max_tokens")?,
+            temperature: section.amount("temperature")?,
+        };
+        section.finish()?;
+        Ok(defaults)
+    }
+}

@@ -1,0 +1,142 @@
+//! A module's file: found, identified, compiled, and checked for what it asks for.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use wasmtime::component::{Component, types};
+
+use crate::runtime::guest::{
+    engine::Runtime,
+    exports::{self, ExportsPre},
+};
+
+/// Where a module's bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// It is part of this library.
+    BuiltIn,
+    /// A file, in the modules directory or named by `sandbox.wasm`.
+    File(PathBuf),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::BuiltIn => formatter.write_str("built-in"),
+            Origin::File(path) => write!(formatter, "{}", path.display()),
+        }
+    }
+}
+
+/// The grants that a component asks for by importing an interface.
+const INTERFACES: [&str; 2] = ["models", "state"];
+
+/// What looks into an answer.
+const READING: [&str; 3] = ["[method]response.parts", "[method]response.derive", "[method]response.usage"];
+
+/// What looks into a request.
+const READS_REQUESTS: &str = "[method]request.parts";
+
+/// What a module does with answers that come in events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Streams {
+    /// It hands them on without looking into them.
+    Forwards,
+    /// It reads them as they come.
+    Reads,
+    /// It looks into answers, and knows nothing of those that are still coming: it is given whole ones.
+    Whole,
+}
+
+/// A compiled component, linked and ready to be instantiated.
+pub(crate) struct Compiled {
+    pub(crate) digest: String,
+    /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
+    pub(crate) imports: Vec<String>,
+    /// The functions of `arcllm:llm/types` that it imports, as `[method]request.parts`.
+    pub(crate) functions: Vec<String>,
+    pub(crate) streams: Streams,
+    /// Whether it looks into requests, and so copies them.
+    pub(crate) copies: bool,
+    /// Whether its calls hold up the whole instance.
+    pub(crate) blocks: bool,
+    pub(crate) exports: ExportsPre,
+}
+
+/// Why bytes are no module.
+pub(crate) type Unfit = (String, &'static str);
+
+impl Compiled {
+    /// Compiles and links. Takes milliseconds where the compiled code is cached, up to seconds where it is not.
+    pub(crate) fn new(runtime: &Runtime, bytes: &[u8], digest: String) -> Result<Self, Unfit> {
+        check_header(bytes)?;
+        let component = Component::from_binary(&runtime.engine, bytes).map_err(|error| {
+            (format!("is no valid component: {error:#}"), "build it anew; this host speaks arcllm:llm@0.1.0")
+        })?;
+        let kind = component.component_type();
+        let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
+        let functions = functions(runtime, &kind);
+        let streams = streams(&imports, &functions);
+        let copies = functions.iter().any(|function| function == READS_REQUESTS);
+        let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
+        let (provider, blocks) = exports::check(&exports)?;
+        // So do the sleeps of WASI 0.2.
+        let blocks = blocks || imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."));
+        let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
+            (format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
+        })?;
+        let exports = ExportsPre::new(pre, &component, provider)
+            .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
+        Ok(Self { digest, imports, functions, streams, copies, blocks, exports })
+    }
+
+    /// Whether it copies neither requests nor answers.
+    pub(crate) fn forwards(&self) -> bool {
+        !self.copies && self.streams == Streams::Forwards
+    }
+
+    /// What it imports beyond what every module may: what config has to grant.
+    pub(crate) fn asks_for(&self) -> impl Iterator<Item = &'static str> {
+        INTERFACES.into_iter().filter(|grant| {
+            let asks = |import: &String| {
+                let name = import.strip_prefix("arcllm:llm/").and_then(|name| name.split('@').next());
+                name.is_some_and(|name| name.strip_suffix("-blocking").unwrap_or(name) == *grant)
+            };
+            self.imports.iter().any(asks)
+        })
+    }
+}
+
+/// A module imports no more than it uses, so its imports tell whether it looks into answers at all.
+fn streams(imports: &[String], functions: &[String]) -> Streams {
+    match imports.iter().any(|import| import.starts_with("arcllm:llm/streams@")) {
+        true => Streams::Reads,
+        false if functions.iter().any(|function| READING.contains(&function.as_str())) => Streams::Whole,
+        false => Streams::Forwards,
+    }
+}
+
+fn functions(runtime: &Runtime, kind: &types::Component) -> Vec<String> {
+    let mut functions = Vec::new();
+    for (name, item) in kind.imports(&runtime.engine) {
+        if let (true, types::ComponentItem::ComponentInstance(types)) = (name.starts_with("arcllm:llm/types@"), item.ty)
+        {
+            functions.extend(types.exports(&runtime.engine).map(|(name, _)| name.to_owned()));
+        }
+    }
+    functions
+}
+
+/// The first eight bytes tell a component from a core module, and both from anything else.
+/// <https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>
+fn check_header(bytes: &[u8]) -> Result<(), Unfit> {
+    match bytes.get(..8) {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Err((
+            "is a core WebAssembly module, not a component".to_owned(),
+            "make a component of it, as with `wasm-tools component new`",
+        )),
+        _ => Err(("is not WebAssembly".to_owned(), "a component built for arcllm:llm@0.1.0")),
+    }
+}

@@ -1,0 +1,96 @@
+//! Errors.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::chat::seconds::nanoseconds;
+use crate::{
+    chat::{
+        error::{ApiError, ErrorKind, Failure},
+        message::Extensions,
+        plain::{self, MESSAGE, WORD},
+    },
+    runtime::{
+        guest::{bindings::arcllm::llm::types as wit, convert::json::extensions_out},
+        limits::weight::weight_of_extensions,
+    },
+};
+
+/// The most that is made of the JSON in an error, in bytes. No module's memory has room for errors.
+const LARGEST: usize = 1 << 20;
+
+/// JSON that would be large stays text.
+fn extensions_in(extensions: wit::Extensions) -> Extensions {
+    match weight_of_extensions(&extensions) {
+        ..=LARGEST => crate::runtime::guest::convert::json::extensions_in(extensions),
+        _ => extensions.into_iter().map(|(key, value)| (key, Value::String(value))).collect(),
+    }
+}
+
+fn failure_out(failure: Failure) -> wit::Failure {
+    let extensions = extensions_out(&failure.extensions);
+    wit::Failure { message: failure.message, provider: failure.provider, extensions }
+}
+
+fn failure_in(failure: wit::Failure) -> Failure {
+    let message = Some(failure.message).filter(|message| !message.trim().is_empty());
+    let message = message.map_or_else(|| "no reason was given".to_owned(), |text| self::message(&text));
+    Failure { message, provider: word(&failure.provider), extensions: extensions_in(failure.extensions) }
+}
+
+fn message(text: &str) -> String {
+    plain::lines(text, MESSAGE).into_owned()
+}
+
+fn word(text: &str) -> String {
+    plain::line(text, WORD).into_owned()
+}
+
+pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
+    match error {
+        ErrorKind::Api(api) => wit::Error::Api(wit::ApiError {
+            status: api.status,
+            message: api.message,
+            provider: api.provider,
+            model: api.model,
+            request_id: api.request_id,
+            retry_after: api.retry_after.map(nanoseconds),
+            should_retry: api.should_retry,
+            extensions: extensions_out(&api.extensions),
+        }),
+        ErrorKind::Connection(failure) => wit::Error::Connection(failure_out(failure)),
+        ErrorKind::Timeout(failure) => wit::Error::Timeout(failure_out(failure)),
+        ErrorKind::Parse(failure) => wit::Error::Parse(failure_out(failure)),
+        // Nobody but the caller makes one, and no module sees that.
+        ErrorKind::Config(failure) | ErrorKind::Usage(failure) => wit::Error::Config(failure_out(failure)),
+        ErrorKind::Module(failure) => wit::Error::Module(failure_out(failure)),
+        ErrorKind::Cancelled => wit::Error::Cancelled,
+        ErrorKind::DeadlineExceeded => wit::Error::DeadlineExceeded,
+        ErrorKind::Other(failure) => wit::Error::Other(failure_out(failure)),
+    }
+}
+
+/// What a module says went wrong, which a person reads: it is cleaned.
+pub(crate) fn error_in(error: wit::Error) -> ErrorKind {
+    match error {
+        wit::Error::Api(api) => ErrorKind::Api(ApiError {
+            status: api.status,
+            message: message(&api.message),
+            provider: word(&api.provider),
+            model: word(&api.model),
+            request_id: api.request_id.as_deref().map(word),
+            retry_after: api.retry_after.map(Duration::from_nanos),
+            should_retry: api.should_retry,
+            extensions: extensions_in(api.extensions),
+        }),
+        wit::Error::Connection(failure) => ErrorKind::Connection(failure_in(failure)),
+        wit::Error::Timeout(failure) => ErrorKind::Timeout(failure_in(failure)),
+        wit::Error::Parse(failure) => ErrorKind::Parse(failure_in(failure)),
+        wit::Error::Config(failure) => ErrorKind::Config(failure_in(failure)),
+        wit::Error::Module(failure) => ErrorKind::Module(failure_in(failure)),
+        wit::Error::Cancelled => ErrorKind::Cancelled,
+        wit::Error::DeadlineExceeded => ErrorKind::DeadlineExceeded,
+        wit::Error::Other(failure) => ErrorKind::Other(failure_in(failure)),
+    }
+}

@@ -1,0 +1,15 @@
+//! The types of the library and those of the WIT, each made from the other.
+
+pub(crate) mod attempt;
+pub(crate) mod content;
+pub(crate) mod error;
+pub(crate) mod event;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+pub(crate) mod json;
+pub(crate) mod price;
+pub(crate) mod request;
+pub(crate) mod response;
+
+#[cfg(test)]
+mod tests;

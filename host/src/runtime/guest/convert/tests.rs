@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    error::{error_in, error_out},
+    request::{self, request_in, request_out},
+    response::{response_in, response_out},
+};
+use crate::chat::{
+    error::{ApiError, ErrorKind, Failure},
+    request::Request,
+    response::Response,
+};
+use crate::runtime::guest::bindings::arcllm::llm::types as wit;
+
+/// Every kind of block, role, choice and setting; `extensions` wherever they can stand.
+fn request() -> Request {
+    serde_json::from_value(json!({
+        "messages": [
+            {"role": "system", "content": "Be brief.", "extensions": {"a.b": {"c": [1, null]}}},
+            {"role": "user", "content": [
+                {"type": "text", "text": "Look", "extensions": {"anthropic.cache_control": {"type": "ephemeral"}}},
+                {"type": "image", "media_type": "image/png", "data": "iVBORw0KGgo="},
+                {"type": "image", "url": "https://example.com/a.png"},
+                {"type": "image", "source": {"file_id": "f1"}},
+                {"type": "document", "title": "unknown here"},
+            ]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "text": "Hm.", "signature": "s"},
+                {"type": "thinking", "redacted": "opaque"},
+                {"type": "tool_use", "id": "t1", "name": "weather", "arguments": {"z": 1, "a": {"deep": true}}},
+            ]},
+            {"role": "tool", "content": [{"type": "tool_result", "tool_use_id": "t1", "is_error": true, "content": [
+                {"type": "text", "text": "no"},
+                {"type": "image", "url": "https://example.com/b.png"},
+                {"type": "search_result", "x": 1},
+            ]}]},
+        ],
+        "tools": [{"name": "weather", "description": "Of a place", "parameters": {"type": "object", "properties": {"z": {}, "a": {}}}}],
+        "options": {
+            "max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stop": ["END"], "tool_choice": {"tool": "weather"},
+            "seed": 18446744073709551615u64, "metadata": {"team": "a"}, "extensions": {"openai.user": "u"},
+        },
+        "extensions": {"kit.note": "kept"},
+    }))
+    .expect("a request")
+}
+
+#[test]
+fn a_request_comes_back_as_it_went() {
+    let request = request();
+    assert_eq!(request_in(request_out(&request)), request);
+}
+
+#[test]
+fn a_response_comes_back_as_it_went() {
+    let response = Response {
+        content: request().messages.remove(2).content,
+        usage: serde_json::from_value(json!({
+            "input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cache_read_tokens": 4, "cache_write_tokens": 5,
+            "reasoning_tokens": 6, "extensions": {"anthropic.x": 7},
+        }))
+        .expect("usage"),
+        stop_reason: "something_new".to_owned().into(),
+        model: "m".into(),
+        provider: "p".into(),
+        request_id: Some("r".into()),
+        trail: Vec::new(),
+        extensions: [("anthropic.id".to_owned(), json!("x"))].into(),
+    };
+    assert_eq!(response_in(response_out(&response), response.request_id.clone()), response);
+}
+
+#[test]
+fn every_error_comes_back_as_it_went() {
+    let failure =
+        || Failure { extensions: [("a.b".to_owned(), json!([1]))].into(), ..Failure::new("p", "what happened") };
+    let api = ApiError {
+        status: 529,
+        message: "busy".into(),
+        provider: "p".into(),
+        model: "m".into(),
+        request_id: Some("r".into()),
+        retry_after: Some(Duration::from_nanos(1_234_567_891)),
+        should_retry: Some(false),
+        extensions: [("a.b".to_owned(), json!({}))].into(),
+    };
+    for error in [
+        ErrorKind::Api(api),
+        ErrorKind::Connection(failure()),
+        ErrorKind::Timeout(failure()),
+        ErrorKind::Parse(failure()),
+        ErrorKind::Config(failure()),
+        ErrorKind::Module(failure()),
+        ErrorKind::Cancelled,
+        ErrorKind::DeadlineExceeded,
+        ErrorKind::Other(failure()),
+    ] {
+        assert_eq!(error_in(error_out(error.clone())), error);
+    }
+}
+
+#[test]
+fn an_error_that_says_nothing_is_told_so() {
+    let failure = wit::Failure { message: " ".into(), provider: String::new(), extensions: vec![] };
+    assert!(error_in(wit::Error::Other(failure)).to_string().contains("no reason was given"));
+}
+
+#[test]
+fn an_error_is_not_made_of_megabytes() {
+    let error = |json: &str| {
+        let extensions = vec![("a.b".to_owned(), json.to_owned()), ("c.d".to_owned(), "[1]".to_owned())];
+        let failure = wit::Failure { message: "so".into(), provider: "p".into(), extensions };
+        match error_in(wit::Error::Other(failure)) {
+            ErrorKind::Other(failure) => failure.extensions,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(error("[[]]")["a.b"], json!([[]]));
+    let nested = format!("[{}[]]", "[[[0]]],".repeat(1000));
+    assert_eq!(error(&nested)["a.b"], json!(nested), "it stays text");
+    assert_eq!(error(&nested)["c.d"], json!("[1]"), "as do others of the same error");
+}
+
+#[test]
+fn what_is_no_json_is_kept_as_text() {
+    let call = wit::ToolCall { id: "t".into(), name: "n".into(), arguments: "not json".into(), extensions: vec![] };
+    let parts = wit::Message {
+        role: wit::Role::Assistant,
+        content: vec![wit::ContentBlock::ToolUse(call), wit::ContentBlock::Other("{broken".into())],
+        extensions: vec![("a.b".into(), "[".into())],
+    };
+    let message = request::message_in(parts);
+    let json = serde_json::to_value(&message).expect("JSON");
+    assert_eq!(json["content"][0]["arguments"], json!({"arguments": "not json"}));
+    assert_eq!(json["content"][1], json!("{broken"));
+    assert_eq!(json["extensions"], json!({"a.b": "["}));
+}

@@ -1,0 +1,140 @@
+//! The engine that compiles and runs modules. One for the process, as long as all modules have the same stack.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker,
+};
+
+use crate::{
+    config::error::ConfigError,
+    runtime::{
+        guest::{
+            bindings::ModuleWithAll,
+            component::{Compiled, Unfit},
+            imports,
+            state::{Imports, State},
+        },
+        limits::cpu,
+    },
+};
+
+/// What the host needs of a stack beyond what is the guest's, in bytes.
+const HOST_STACK: usize = 1536 << 10;
+
+/// The most instances of all modules together. Each costs the first load of a process some 5 µs, for the guard pages of two
+/// stacks: one on which its guest runs, and one for a guest that waits without giving its stack back.
+pub(crate) const INSTANCES: u32 = 1024;
+
+/// The most elements of one table.
+const TABLE_ELEMENTS: usize = 100_000;
+
+/// What of a memory or a table stays in place for the next instance, in bytes.
+const KEPT: usize = 256 << 10;
+
+/// The runtimes of this process, by the kilobytes of stack that they give a guest: the engine has one size for all.
+static RUNTIMES: Mutex<BTreeMap<u64, &'static Runtime>> = Mutex::new(BTreeMap::new());
+
+/// The engine, and everything that a module can import.
+pub(crate) struct Runtime {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<State>,
+    /// By digest. What no host has any more is given up.
+    compiled: Mutex<HashMap<String, Weak<Compiled>>>,
+    /// Kept, since they never change: a host is also made for a single call.
+    built_in: Mutex<HashMap<String, Arc<Compiled>>>,
+}
+
+impl Runtime {
+    /// The process's runtime for guests with this much stack, made at first use.
+    pub(crate) fn get(stack_kb: u64) -> Result<&'static Self, ConfigError> {
+        let mut runtimes = runtimes();
+        if let Some(runtime) = runtimes.get(&stack_kb) {
+            return Ok(*runtime);
+        }
+        let unable = |error| ConfigError::new(format!("the WebAssembly engine does not start: {error:#}"));
+        if runtimes.is_empty() {
+            cpu::start_clock(|tick| self::runtimes().values().for_each(|runtime| tick(&runtime.engine)))
+                .map_err(|error| unable(error.into()))?;
+        }
+        // For as long as the process lives: compiled code refers to it.
+        let runtime: &'static Self = Box::leak(Box::new(Self::new(stack_kb).map_err(unable)?));
+        runtimes.insert(stack_kb, runtime);
+        Ok(runtime)
+    }
+
+    fn new(stack_kb: u64) -> wasmtime::Result<Self> {
+        let stack = usize::try_from(stack_kb)?.saturating_mul(1 << 10);
+        let mut config = Config::new();
+        config.wasm_component_model_async(true).epoch_interruption(true).cache(cache());
+        config.max_wasm_stack(stack).async_stack_size(stack.saturating_add(HOST_STACK));
+        let engine = engine(&mut config)?;
+        let mut linker = Linker::new(&engine);
+        ModuleWithAll::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
+        imports::blocking::add_to_linker(&mut linker)?;
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        linker.allow_shadowing(true);
+        imports::ambient::add_wasi_0_2_to_linker(&mut linker)?;
+        linker.allow_shadowing(false);
+        Ok(Self { engine, linker, compiled: Mutex::default(), built_in: Mutex::default() })
+    }
+
+    /// The component that these bytes are, compiled unless the process has it.
+    pub(crate) fn compile(&self, bytes: &[u8], digest: String, is_built_in: bool) -> Result<Arc<Compiled>, Unfit> {
+        let lock = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().get(&digest).and_then(Weak::upgrade);
+        let compiled = match known {
+            Some(compiled) => compiled,
+            None => {
+                let compiled = Arc::new(Compiled::new(self, bytes, digest.clone())?);
+                let mut all = lock();
+                all.retain(|_, compiled| compiled.strong_count() > 0);
+                // Two loads at once may both have come here; one is kept.
+                let before = all.get(&digest).and_then(Weak::upgrade);
+                let compiled = before.unwrap_or(compiled);
+                all.insert(digest.clone(), Arc::downgrade(&compiled));
+                compiled
+            }
+        };
+        if is_built_in {
+            let mut built_in = self.built_in.lock().unwrap_or_else(PoisonError::into_inner);
+            built_in.entry(digest).or_insert_with(|| compiled.clone());
+        }
+        Ok(compiled)
+    }
+}
+
+/// An engine that keeps the memory of its instances for the next ones: a new instance then costs a fraction.
+fn engine(config: &mut Config) -> wasmtime::Result<Engine> {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES).total_memories(INSTANCES).total_stacks(2 * INSTANCES);
+    pool.total_core_instances(16 * INSTANCES).total_tables(8 * INSTANCES).table_elements(TABLE_ELEMENTS);
+    pool.max_tables_per_component(64).max_tables_per_module(64).pagemap_scan(Enabled::Auto);
+    pool.linear_memory_keep_resident(KEPT).table_keep_resident(KEPT);
+    Engine::new(config.allocation_strategy(pool)).or_else(|error| {
+        // It takes addresses, not memory; some systems give no process that many.
+        tracing::debug!("instances are made one by one: {error:#}");
+        Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand))
+    })
+}
+
+/// Compiled code is kept in the user's cache directory, written by nobody else. Without one it is compiled anew.
+fn cache() -> Option<Cache> {
+    let directory = dirs::cache_dir()?.join("arcllm").join("modules");
+    let mut config = CacheConfig::new();
+    config.with_directory(directory);
+    match Cache::new(config) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            tracing::warn!("modules are compiled at every start, since their cache cannot be used: {error:#}");
+            None
+        }
+    }
+}
+
+fn runtimes() -> MutexGuard<'static, BTreeMap<u64, &'static Runtime>> {
+    RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,84 @@
+//! What a module exports, whether it can wait without blocking or not.
+
+use wasmtime::{
+    Store,
+    component::{Component, ComponentExportIndex, InstancePre, Resource, TypedFunc},
+};
+
+use crate::runtime::guest::{
+    bindings::{
+        arcllm::llm::types::Error,
+        exports::arcllm::llm::module::{Guest, GuestIndices},
+    },
+    component::Unfit,
+    handles::{RequestHandle, ResponseHandle},
+    state::State,
+};
+
+/// A module's own life. The same for all.
+const MODULE: &str = "arcllm:llm/module@0.1.0";
+/// What is asked of a module that waits without blocking.
+const PROVIDER: &str = "arcllm:llm/llm-provider@0.1.0";
+/// What is asked of one that blocks its instance. Of the same types, but for `async`.
+const BLOCKING: &str = "arcllm:llm/llm-provider-blocking@0.1.0";
+
+/// A component's exports, found before it is instantiated.
+pub(crate) struct ExportsPre {
+    pub(crate) pre: InstancePre<State>,
+    module: GuestIndices,
+    name: ComponentExportIndex,
+    validate_config: ComponentExportIndex,
+    invoke: ComponentExportIndex,
+}
+
+/// What a call comes to: an answer, or why there is none.
+pub(crate) type Given = Result<Resource<ResponseHandle>, Error>;
+
+/// An instance's exports.
+pub(crate) struct Exports {
+    /// Whether calls are served one at a time.
+    pub(crate) blocks: bool,
+    pub(crate) module: Guest,
+    pub(crate) name: TypedFunc<(), (String,)>,
+    pub(crate) validate_config: TypedFunc<(), (Result<(), String>,)>,
+    pub(crate) invoke: TypedFunc<(Resource<RequestHandle>,), (Given,)>,
+}
+
+/// Which interface a component of these exports is asked by, and whether its calls block it.
+pub(crate) fn check(exports: &[&str]) -> Result<(&'static str, bool), Unfit> {
+    let missing = match exports {
+        _ if !exports.contains(&MODULE) => MODULE,
+        _ if exports.contains(&PROVIDER) => return Ok((PROVIDER, false)),
+        _ if exports.contains(&BLOCKING) => return Ok((BLOCKING, true)),
+        _ => PROVIDER,
+    };
+    let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+    let problem = format!("is a component of another world: it exports {found}, and not {missing}");
+    Err((problem, "build it for a world of arcllm:llm@0.1.0, such as `module-world` or `module-blocking`"))
+}
+
+impl ExportsPre {
+    /// Finds what the component exports; `provider` is the interface that it is asked by.
+    pub(crate) fn new(pre: InstancePre<State>, component: &Component, provider: &str) -> wasmtime::Result<Self> {
+        let module = GuestIndices::new(&pre)?;
+        let interface = component.get_export_index(None, provider);
+        let find = |name: &str| {
+            let found = component.get_export_index(interface.as_ref(), name);
+            found.ok_or_else(|| wasmtime::format_err!("{provider} has no function `{name}`"))
+        };
+        let (name, validate_config, invoke) = (find("name")?, find("validate-config")?, find("invoke")?);
+        Ok(Self { pre, module, name, validate_config, invoke })
+    }
+
+    /// An instance.
+    pub(crate) async fn instantiate(&self, store: &mut Store<State>, blocks: bool) -> wasmtime::Result<Exports> {
+        let instance = self.pre.instantiate_async(&mut *store).await?;
+        Ok(Exports {
+            blocks,
+            module: self.module.load(&mut *store, &instance)?,
+            name: instance.get_typed_func(&mut *store, self.name)?,
+            validate_config: instance.get_typed_func(&mut *store, self.validate_config)?,
+            invoke: instance.get_typed_func(&mut *store, self.invoke)?,
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! The imports of modules that block: as the others, save that the instance does nothing else meanwhile.
+//!
+//! Linked by hand. What `bindgen!` makes of these interfaces would have types of its own, though they have those of the
+//! interfaces that wait.
+
+use std::sync::Arc;
+
+use wasmtime::{
+    AsContextMut as _, Result, StoreContextMut,
+    component::{Linker, LinkerInstance, Resource, ResourceType},
+};
+
+use crate::{
+    runtime::guest::{
+        convert::error::error_out,
+        handles::{Hop, ModelHandle, RequestHandle, ask},
+        imports::{
+            inner::give,
+            state::{compare_and_swap, delete, get, increment, set, within},
+        },
+        state::{State, current_hop},
+    },
+    state::state_store::Bucket,
+};
+
+/// The values of a module, and the call on whose behalf they are asked for.
+type Values = (Arc<dyn Bucket>, Option<Arc<Hop>>);
+
+/// Links all of them.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+    provider(&mut linker.instance("arcllm:llm/llm-provider-blocking@0.1.0")?)?;
+    models(&mut linker.instance("arcllm:llm/models-blocking@0.1.0")?)?;
+    state(&mut linker.instance("arcllm:llm/state-blocking@0.1.0")?)
+}
+
+fn provider(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
+    linker.func_wrap("name", |mut store: StoreContextMut<'_, State>, ()| {
+        let hop = current_hop(store.as_context_mut())?;
+        Ok((hop.map(|hop| hop.place.inner.name().to_owned()).unwrap_or_default(),))
+    })?;
+    linker.func_wrap("validate-config", |mut store: StoreContextMut<'_, State>, ()| {
+        Ok((match current_hop(store.as_context_mut())? {
+            Some(hop) => hop.place.inner.validate_config(),
+            None => Err("there is no inner outside of a call".to_owned()),
+        },))
+    })?;
+    linker.func_wrap_async("invoke", |mut store, (handle,): (Resource<RequestHandle>,)| {
+        Box::new(async move {
+            let request = store.data_mut().table.delete(handle)?;
+            let (hop, answer) = (request.hop.clone(), ask(request, None).await);
+            Ok((give(store.data_mut(), &hop, answer)?,))
+        })
+    })
+}
+
+fn models(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
+    linker.resource("model", ResourceType::host::<ModelHandle>(), |mut store, handle| {
+        store.data_mut().table.delete(Resource::<ModelHandle>::new_own(handle))?;
+        Ok(())
+    })?;
+    linker.func_wrap(
+        "[method]model.provider",
+        |mut store: StoreContextMut<'_, State>, (handle,): (Resource<ModelHandle>,)| {
+            Ok((store.data_mut().table.get(&handle)?.model.name().to_owned(),))
+        },
+    )?;
+    linker.func_wrap(
+        "[method]model.name",
+        |mut store: StoreContextMut<'_, State>, (handle,): (Resource<ModelHandle>,)| {
+            Ok((store.data_mut().table.get(&handle)?.model.model().to_owned(),))
+        },
+    )?;
+    linker.func_wrap(
+        "load",
+        |mut store: StoreContextMut<'_, State>, (request, provider): (Resource<RequestHandle>, String)| {
+            let hop = store.data_mut().table.get(&request)?.hop.clone();
+            if hop.is_cancelled() {
+                return Ok((Err(error_out(hop.invoke.over())),));
+            }
+            Ok((match hop.place.loader.load(&provider) {
+                Ok(model) => Ok(store.data_mut().table.push(ModelHandle { model })?),
+                Err(error) => Err(error_out(hop.invoke.unavailable(&hop.place.module, &provider, error))),
+            },))
+        },
+    )?;
+    type Asked = (Resource<ModelHandle>, Resource<RequestHandle>);
+    linker.func_wrap_async("[method]model.invoke", |mut store, (model, request): Asked| {
+        Box::new(async move {
+            let table = &mut store.data_mut().table;
+            let model = table.get(&model)?.model.clone();
+            let request = table.delete(request)?;
+            let (hop, answer) = (request.hop.clone(), ask(request, Some(model)).await);
+            Ok((give(store.data_mut(), &hop, answer)?,))
+        })
+    })
+}
+
+fn state(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
+    linker.func_wrap_async("get", |store, (key,): (String,)| {
+        Box::new(async move {
+            let (bucket, hop) = bucket(store)?;
+            Ok((within(hop.as_deref(), get(&bucket, &key)).await,))
+        })
+    })?;
+    linker.func_wrap_async("set", |store, (key, value): (String, Vec<u8>)| {
+        Box::new(async move {
+            let (bucket, hop) = bucket(store)?;
+            Ok((within(hop.as_deref(), set(&bucket, &key, value)).await,))
+        })
+    })?;
+    linker.func_wrap_async("delete", |store, (key,): (String,)| {
+        Box::new(async move {
+            let (bucket, hop) = bucket(store)?;
+            Ok((within(hop.as_deref(), delete(&bucket, &key)).await,))
+        })
+    })?;
+    linker.func_wrap_async("increment", |store, (key, delta): (String, i64)| {
+        Box::new(async move {
+            let (bucket, hop) = bucket(store)?;
+            Ok((within(hop.as_deref(), increment(&bucket, &key, delta)).await,))
+        })
+    })?;
+    type Swap = (String, Option<Vec<u8>>, Option<Vec<u8>>);
+    linker.func_wrap_async("compare-and-swap", |store, (key, current, new): Swap| {
+        Box::new(async move {
+            let (bucket, hop) = bucket(store)?;
+            Ok((within(hop.as_deref(), compare_and_swap(&bucket, &key, current, new)).await,))
+        })
+    })
+}
+
+/// The module's values, and the call on whose behalf they are asked for.
+fn bucket(mut store: StoreContextMut<'_, State>) -> Result<Values> {
+    let hop = current_hop(store.as_context_mut())?;
+    Ok((store.data().bucket.clone(), hop))
+}

@@ -1,0 +1,129 @@
+//! `arcllm:llm/state`: what a module keeps from one call to the next, if it has the grant.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use wasmtime::{AsContextMut, Result, component::Accessor};
+
+use crate::{
+    runtime::guest::{
+        bindings::arcllm::llm::state::{Host, HostWithStore},
+        handles::Hop,
+        state::{Imports, State, current_hop},
+    },
+    state::state_store::Bucket,
+};
+
+/// The most bytes of a key.
+const KEY: usize = 512;
+/// The most bytes of a value.
+const VALUE: usize = 64 << 10;
+
+/// What is done with a value, or why not.
+type Outcome<T> = std::result::Result<T, String>;
+
+impl Host for State {}
+
+impl HostWithStore<State> for Imports {
+    async fn get(store: &Accessor<State, Self>, key: String) -> Result<Outcome<Option<Vec<u8>>>> {
+        on(store, |bucket| get(bucket, &key)).await
+    }
+
+    async fn set(store: &Accessor<State, Self>, key: String, value: Vec<u8>) -> Result<Outcome<()>> {
+        on(store, |bucket| set(bucket, &key, value)).await
+    }
+
+    async fn delete(store: &Accessor<State, Self>, key: String) -> Result<Outcome<()>> {
+        on(store, |bucket| delete(bucket, &key)).await
+    }
+
+    async fn increment(store: &Accessor<State, Self>, key: String, delta: i64) -> Result<Outcome<i64>> {
+        on(store, |bucket| increment(bucket, &key, delta)).await
+    }
+
+    async fn compare_and_swap(
+        store: &Accessor<State, Self>,
+        key: String,
+        current: Option<Vec<u8>>,
+        new: Option<Vec<u8>>,
+    ) -> Result<Outcome<bool>> {
+        on(store, |bucket| compare_and_swap(bucket, &key, current, new)).await
+    }
+}
+
+/// Does something with the module's values, and waits for it no longer than anybody waits for the call.
+async fn on<T>(
+    store: &Accessor<State, Imports>,
+    doing: impl FnOnce(&Arc<dyn Bucket>) -> BoxFuture<'_, Outcome<T>>,
+) -> Result<Outcome<T>> {
+    let (bucket, hop) = store.with(|mut store| {
+        let hop = current_hop(store.as_context_mut())?;
+        Ok::<_, wasmtime::Error>((store.get().bucket.clone(), hop))
+    })?;
+    Ok(within(hop.as_deref(), doing(&bucket)).await)
+}
+
+/// Waits no longer than anybody waits for the call.
+pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, Outcome<T>>) -> Outcome<T> {
+    let Some(hop) = hop else { return doing.await };
+    let _waiting = hop.wait();
+    tokio::select! {
+        biased;
+        done = doing => done,
+        () = hop.cancelled() => Err("the call is over".to_owned()),
+    }
+}
+
+pub(crate) fn get<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, Outcome<Option<Vec<u8>>>> {
+    match check(key, None) {
+        Ok(()) => bucket.get(key),
+        Err(problem) => refuse(problem),
+    }
+}
+
+pub(crate) fn set<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, value: Vec<u8>) -> BoxFuture<'a, Outcome<()>> {
+    match check(key, Some(&value)) {
+        Ok(()) => bucket.set(key, value),
+        Err(problem) => refuse(problem),
+    }
+}
+
+pub(crate) fn delete<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, Outcome<()>> {
+    match check(key, None) {
+        Ok(()) => bucket.delete(key),
+        Err(problem) => refuse(problem),
+    }
+}
+
+pub(crate) fn increment<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, delta: i64) -> BoxFuture<'a, Outcome<i64>> {
+    match check(key, None) {
+        Ok(()) => bucket.increment(key, delta),
+        Err(problem) => refuse(problem),
+    }
+}
+
+pub(crate) fn compare_and_swap<'a>(
+    bucket: &'a Arc<dyn Bucket>,
+    key: &str,
+    current: Option<Vec<u8>>,
+    new: Option<Vec<u8>>,
+) -> BoxFuture<'a, Outcome<bool>> {
+    match check(key, new.as_deref()) {
+        Ok(()) => bucket.compare_and_swap(key, current, new),
+        Err(problem) => refuse(problem),
+    }
+}
+
+fn check(key: &str, value: Option<&[u8]>) -> Outcome<()> {
+    if key.len() > KEY {
+        return Err(format!("a key of {} bytes is longer than {KEY}", key.len()));
+    }
+    match value.map(<[u8]>::len) {
+        Some(length) if length > VALUE => Err(format!("a value of {length} bytes is longer than {VALUE}")),
+        _ => Ok(()),
+    }
+}
+
+fn refuse<'a, T: Send + 'a>(problem: String) -> BoxFuture<'a, Outcome<T>> {
+    Box::pin(std::future::ready(Err(problem)))
+}

@@ -1,0 +1,198 @@
+//! `arcllm:llm/streams`: answers as they come, for modules that read or change them on their way.
+
+use std::{pin::pin, sync::Arc};
+
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::Mutex;
+use wasmtime::{
+    AsContextMut, Result,
+    component::{Access, Accessor, Resource},
+};
+
+use crate::{
+    adapter::answer::{Answer, EventStream},
+    chat::{
+        error::{ErrorKind, Failure},
+        event::Event,
+    },
+    runtime::{
+        guest::{
+            bindings::arcllm::llm::{
+                streams::{
+                    self, Host, HostReader, HostReaderWithStore, HostWithStore, HostWriter, HostWriterWithStore,
+                },
+                types::Error,
+            },
+            convert::{
+                error::{error_in, error_out},
+                event::{event_in, event_out},
+                response::nothing_yet,
+            },
+            handles::{ReaderHandle, Reading, RequestHandle, ResponseHandle},
+            state::{Imports, State, current_hop},
+            writing::{Batch, WriterHandle, written},
+        },
+        limits::weight::weight_of_event,
+    },
+};
+
+/// The most events that one read takes.
+const BATCH: usize = 256;
+
+impl Host for State {}
+impl HostReader for State {}
+impl HostWriter for State {}
+
+impl HostWithStore<State> for Imports {
+    fn read(mut store: Access<'_, State, Self>, answer: Resource<ResponseHandle>) -> Result<Resource<ReaderHandle>> {
+        let hop = current_hop(store.as_context_mut())?;
+        let table = &mut store.get().table;
+        let events = Some(table.delete(answer)?.answer.events());
+        let reading = Arc::new(Mutex::new(Reading { events, failed: None }));
+        Ok(table.push(ReaderHandle { reading, hop })?)
+    }
+
+    fn write(
+        mut store: Access<'_, State, Self>,
+        request: Resource<RequestHandle>,
+    ) -> Result<(Resource<ResponseHandle>, Resource<WriterHandle>)> {
+        let table = &mut store.get().table;
+        let hop = table.get(&request)?.hop.clone();
+        let writing = hop.begin_writing().ok_or_else(|| wasmtime::format_err!("a call writes one answer"))?;
+        let inner = &hop.place.inner;
+        let (writer, events) = written(writing.clone(), &hop.place.module, inner.name());
+        let head = Box::new(nothing_yet(inner.model(), inner.name()));
+        let answer = Answer::Stream { head, events: events.boxed() };
+        let answer = table.push(ResponseHandle { answer, writing: Some(writing), _made: None })?;
+        Ok((answer, table.push(writer)?))
+    }
+}
+
+impl HostReaderWithStore<State> for Imports {
+    async fn read(
+        store: &Accessor<State, Self>,
+        handle: Resource<ReaderHandle>,
+    ) -> Result<std::result::Result<Vec<streams::Event>, Error>> {
+        let (reading, hop) = store.with(|mut store| {
+            let reader = store.get().table.get(&handle)?;
+            Ok::<_, wasmtime::Error>((reader.reading.clone(), reader.hop.clone()))
+        })?;
+        let read = match &hop {
+            Some(hop) => {
+                let _waiting = hop.wait();
+                tokio::select! {
+                    biased;
+                    () = hop.cancelled() => Err(hop.invoke.over()),
+                    read = next(&reading) => read,
+                }
+            }
+            None => next(&reading).await,
+        };
+        if let (Err(_), Ok(mut reading)) = (&read, reading.try_lock()) {
+            // Closes its connection.
+            reading.events = None;
+        }
+        Ok(read.map(|events| events.into_iter().map(event_out).collect()).map_err(error_out))
+    }
+
+    fn drop(mut store: Access<'_, State, Self>, handle: Resource<ReaderHandle>) -> Result<()> {
+        store.get().table.delete(handle)?;
+        Ok(())
+    }
+}
+
+/// The next events; none after the last. Waits before it takes anything and never after, so that a module that gives up
+/// loses nothing.
+async fn next(reading: &Mutex<Reading>) -> std::result::Result<Vec<Event>, ErrorKind> {
+    let mut reading = reading.lock().await;
+    if let Some(failed) = reading.failed.take() {
+        return Err(failed);
+    }
+    let Some(events) = &mut reading.events else { return Ok(Vec::new()) };
+    let (batch, failed) = batch(events).await;
+    if failed.is_some() || matches!(batch.last(), None | Some(Event::End(_))) {
+        reading.events = None;
+    }
+    match failed {
+        Some(failed) if batch.is_empty() => Err(failed),
+        failed => {
+            reading.failed = failed;
+            Ok(batch)
+        }
+    }
+}
+
+/// Waits for an event, and takes all that have come with it.
+async fn batch(events: &mut EventStream) -> (Vec<Event>, Option<ErrorKind>) {
+    let mut batch = Vec::new();
+    let mut next = events.next().await;
+    loop {
+        match next {
+            Some(Ok(event)) => batch.push(event),
+            Some(Err(error)) => return (batch, Some(error)),
+            None => return (batch, None),
+        }
+        if batch.len() >= BATCH {
+            return (batch, None);
+        }
+        match events.next().now_or_never() {
+            Some(more) => next = more,
+            None => return (batch, None),
+        }
+    }
+}
+
+impl HostWriterWithStore<State> for Imports {
+    async fn write(
+        store: &Accessor<State, Self>,
+        handle: Resource<WriterHandle>,
+        events: Vec<streams::Event>,
+    ) -> Result<std::result::Result<(), Error>> {
+        let (batches, writing, made, hop) = store.with(|mut store| {
+            let State { table, growth, .. } = store.get();
+            let writer = table.get(&handle)?;
+            let (batches, writing) = (writer.batches(), writer.writing());
+            let made = growth.make(events.iter().map(weight_of_event).sum())?;
+            Ok::<_, wasmtime::Error>((batches, writing, made, current_hop(store.as_context_mut())?))
+        })?;
+        let Some(batches) = batches else {
+            let failure = Failure::new("", "the answer has ended: nothing can be written any more");
+            return Ok(Err(error_out(ErrorKind::Other(failure))));
+        };
+        let mut events: Vec<Event> = events.into_iter().filter_map(event_in).collect();
+        // What stands behind the end is not the answer's any more.
+        let end = events.iter().position(|event| matches!(event, Event::End(_)));
+        if let Some(end) = end {
+            events.truncate(end + 1);
+        }
+        let sent = {
+            let mut sending = pin!(batches.send(Batch { events, made }));
+            tokio::select! {
+                biased;
+                sent = &mut sending => sent,
+                // Until then nobody can read it, and the module waits for itself.
+                () = writing.released() => {
+                    let _waiting = hop.as_ref().map(|hop| hop.wait());
+                    sending.await
+                }
+            }
+        };
+        if sent.is_err() {
+            return Ok(Err(error_out(ErrorKind::Cancelled)));
+        }
+        if end.is_some() {
+            store.with(|mut store| store.get().table.get_mut(&handle).map(|writer| writer.end(None)))?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn fail(mut store: Access<'_, State, Self>, handle: Resource<WriterHandle>, error: Error) -> Result<()> {
+        store.get().table.get_mut(&handle)?.end(Some(error_in(error)));
+        Ok(())
+    }
+
+    fn drop(mut store: Access<'_, State, Self>, handle: Resource<WriterHandle>) -> Result<()> {
+        store.get().table.delete(handle)?;
+        Ok(())
+    }
+}

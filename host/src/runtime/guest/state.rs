@@ -1,0 +1,130 @@
+//! What one instance has: its handles, its limits, and the calls it is serving.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use wasmtime::{
+    AsContextMut, StoreContextMut,
+    component::{GuestTaskId, HasData, ResourceTable},
+};
+use wasmtime_wasi::{HostMonotonicClock, WasiCtx, WasiCtxView, WasiView};
+
+use crate::{
+    runtime::{
+        guest::handles::Hop,
+        limits::{
+            cpu::Meter,
+            limits::{Caps, Growth, Limit},
+            log_rate::LogRate,
+        },
+    },
+    state::state_store::Bucket,
+};
+
+/// The data of an instance's store.
+pub(crate) struct State {
+    /// The module's name, for its log messages.
+    pub(crate) module: Arc<str>,
+    pub(crate) table: ResourceTable,
+    pub(crate) caps: Caps,
+    pub(crate) growth: Growth,
+    pub(crate) log_rate: LogRate,
+    pub(crate) meter: Arc<Meter>,
+    /// The calls being served, by the guest task that serves them: how an import that carries no handle finds its call.
+    pub(crate) calls: BTreeMap<GuestTaskId, Arc<Hop>>,
+    /// The call that went past a limit, where that is known.
+    pub(crate) culprit: Option<Arc<Hop>>,
+    /// What the module keeps, if it may.
+    pub(crate) bucket: Arc<dyn Bucket>,
+    /// The most content of an answer that the guest is handed, if it looks into answers, and the limit that says so.
+    pub(crate) most_content: Option<(usize, Limit)>,
+    /// Whose turn it is, where calls are served one at a time.
+    pub(crate) turn: Turn,
+    started: Instant,
+    wasi: WasiCtx,
+}
+
+/// The call of an instance that serves one at a time: the one on whose behalf WASI 0.2 is asked.
+#[derive(Default)]
+pub(crate) struct Turn(Weak<Hop>);
+
+impl Turn {
+    /// It is this call's.
+    pub(crate) fn is_of(&mut self, hop: &Arc<Hop>) {
+        self.0 = Arc::downgrade(hop);
+    }
+
+    /// The call; none outside of calls.
+    pub(crate) fn hop(&self) -> Option<Arc<Hop>> {
+        self.0.upgrade()
+    }
+}
+
+impl State {
+    pub(crate) fn new(module: Arc<str>, caps: Caps, bucket: Arc<dyn Bucket>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(caps.handles());
+        // Nothing is inherited, nothing is open: what WASI 0.2 has of files, sockets and environment is empty.
+        let started = Instant::now();
+        let mut wasi = WasiCtx::builder();
+        wasi.monotonic_clock(MonotonicClock(started));
+        Self {
+            module,
+            table,
+            growth: Growth::new(&caps),
+            log_rate: LogRate::new(),
+            meter: Arc::default(),
+            caps,
+            calls: BTreeMap::new(),
+            culprit: None,
+            bucket,
+            most_content: None,
+            turn: Turn::default(),
+            started,
+            wasi: wasi.build(),
+        }
+    }
+
+    /// The monotonic clock that the module sees: tokio's, since the instance started.
+    pub(crate) fn monotonic_clock(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Tokio's clock for WASI 0.2, so that it is virtual where tokio's is paused.
+struct MonotonicClock(Instant);
+
+impl HostMonotonicClock for MonotonicClock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        crate::chat::seconds::nanoseconds(self.0.elapsed())
+    }
+}
+
+/// How the imports reach the state.
+pub(crate) struct Imports;
+
+impl HasData for Imports {
+    type Data<'a> = &'a mut State;
+}
+
+/// The call on whose behalf the guest is calling the host just now; none outside of calls.
+pub(crate) fn current_hop(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<Option<Arc<Hop>>> {
+    // Youngest first; the entry made by the worker is the oldest.
+    let tasks: Vec<GuestTaskId> = store.as_context_mut().async_call_stack()?.collect();
+    let state = store.data();
+    Ok(tasks.iter().rev().find_map(|task| state.calls.get(task).cloned()))
+}

@@ -1,0 +1,126 @@
+//! One running copy of a module: its own store, limits and settings.
+
+use std::{sync::Arc, time::Duration};
+
+use wasmtime::{
+    AsContextMut, Store,
+    component::{Access, Accessor, ComponentNamedList, Lift, TypedFunc, TypedFuncCallConcurrent},
+};
+
+use crate::{
+    runtime::{
+        guest::{
+            bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
+            component::{Compiled, Streams},
+            exports::Exports,
+            handles::Hop,
+            state::State,
+        },
+        instance::failed::Failed,
+        limits::{
+            cpu::{self, Meter},
+            limits::Caps,
+        },
+    },
+    state::state_store::StateStore,
+};
+
+/// The most time that an instance may take to start and to read its settings.
+const START: Duration = Duration::from_secs(30);
+
+/// An instance that has not been configured yet, or that has.
+pub(crate) struct Instance {
+    pub(crate) store: Store<State>,
+    pub(crate) exports: Arc<Exports>,
+}
+
+impl Instance {
+    /// Instantiates a module.
+    pub(crate) async fn start(
+        module: Arc<str>,
+        compiled: &Compiled,
+        caps: Caps,
+        store: &dyn StateStore,
+    ) -> Result<Self, String> {
+        let bucket = store.open(&module);
+        let mut state = State::new(module, caps, bucket);
+        state.most_content = (compiled.streams != Streams::Forwards).then(|| caps.content_of_call());
+        let mut store = Store::new(compiled.exports.pre.engine(), state);
+        store.limiter(|state| &mut state.growth);
+        store.set_hostcall_fuel(caps.hostcall());
+        // Of the guest's own, those of calls that it has under way among them.
+        store.set_max_component_handles(caps.handles());
+        cpu::limit(&mut store);
+        let meter = store.data().meter.clone();
+        let exports = within(&meter, compiled.exports.instantiate(&mut store, compiled.blocks)).await?;
+        Ok(Self { store, exports: Arc::new(exports) })
+    }
+
+    /// `module.describe`.
+    pub(crate) async fn describe(&mut self) -> Result<Description, String> {
+        let exports = self.exports.clone();
+        let run = async |store: &Accessor<State>| exports.module.call_describe(store).await;
+        let meter = self.store.data().meter.clone();
+        within(&meter, async { self.store.run_concurrent(run).await? }).await
+    }
+
+    /// `module.configure`. The inner result is what the module has to say about its settings.
+    pub(crate) async fn configure(&mut self, settings: String) -> Result<Result<(), Vec<Refusal>>, String> {
+        let exports = self.exports.clone();
+        let run = async |store: &Accessor<State>| exports.module.call_configure(store, settings).await;
+        let meter = self.store.data().meter.clone();
+        within(&meter, async { self.store.run_concurrent(run).await? }).await
+    }
+
+    /// `module.worst-case`.
+    pub(crate) async fn worst_case(&mut self, inner: Target, others: Vec<Target>) -> Result<Cost, String> {
+        let exports = self.exports.clone();
+        let run = async |store: &Accessor<State>| exports.module.call_worst_case(store, inner, others).await;
+        let meter = self.store.data().meter.clone();
+        within(&meter, async { self.store.run_concurrent(run).await? }).await
+    }
+}
+
+/// What a module answers when it is asked itself, and not through the chain that it stands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Its `llm-provider.name`.
+    pub name: String,
+    /// Its `llm-provider.validate-config`.
+    pub validate_config: Result<(), String>,
+}
+
+impl Instance {
+    /// Asks the module's own `name` and `validate-config`, as if on behalf of this call.
+    pub(crate) async fn probe(&mut self, hop: Arc<Hop>) -> Result<Probe, String> {
+        let exports = self.exports.clone();
+        let run = async |store: &Accessor<State>| {
+            let (name, validate_config) = (exports.name, exports.validate_config);
+            let call = store.with(|store| begin(store, name, &hop))?;
+            let (name,) = name.finish_call_concurrent(store, call).await?;
+            let call = store.with(|store| begin(store, validate_config, &hop))?;
+            let (validate_config,) = validate_config.finish_call_concurrent(store, call).await?;
+            Ok::<_, wasmtime::Error>(Probe { name, validate_config })
+        };
+        let meter = self.store.data().meter.clone();
+        within(&meter, async { self.store.run_concurrent(run).await? }).await
+    }
+}
+
+/// Starts a call that takes nothing, and notes on whose behalf.
+fn begin<R: ComponentNamedList + Lift + Send + Sync + 'static>(
+    mut store: Access<'_, State>,
+    function: TypedFunc<(), R>,
+    hop: &Arc<Hop>,
+) -> wasmtime::Result<TypedFuncCallConcurrent<State, (), R>> {
+    let call = function.start_call_concurrent(store.as_context_mut(), ())?;
+    store.data_mut().calls.insert(call.task(), hop.clone());
+    Ok(call)
+}
+
+async fn within<T>(meter: &Meter, doing: impl Future<Output = wasmtime::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(START, meter.watch(doing)).await {
+        Ok(done) => done.map_err(|error| Failed::trap(&error, None).reason),
+        Err(_) => Err(format!("no answer within {} s", START.as_secs())),
+    }
+}

@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use super::*;
+use crate::runtime::instance::stage::{Inner, call, hop, pool};
+
+impl Pool {
+    /// How many instances take calls, by the thread whose calls they serve.
+    fn open(&self) -> Vec<usize> {
+        self.0.open.iter().map(Open::len).collect()
+    }
+
+    fn count(&self) -> u32 {
+        self.0.count.load(Ordering::SeqCst)
+    }
+}
+
+fn sandbox(max_instances: u32, max_queued: u32) -> Sandbox {
+    Sandbox { max_instances, max_queued, ..Sandbox::default() }
+}
+
+#[tokio::test]
+async fn as_many_instances_as_the_calls_need_and_no_more_than_there_may_be() {
+    let (pool, inner) = (pool(&sandbox(3, 10), 2).await, Inner::new());
+    assert_eq!(pool.count(), 1, "the one that was loaded");
+    let mut calls = Vec::new();
+    for (asked, instances) in [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3)] {
+        calls.push(call(&pool, &inner));
+        inner.wait_until_asked(asked).await;
+        assert_eq!(pool.count(), instances);
+    }
+    calls.extend((0..2).map(|_| call(&pool, &inner)));
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert!(!pool.0.queue.is_empty(), "they wait");
+    inner.answer(8);
+    for ended in calls {
+        assert!(ended.await.unwrap().is_ok());
+    }
+    assert!(pool.0.queue.is_empty());
+    assert_eq!(pool.count(), 3);
+}
+
+#[tokio::test]
+async fn those_that_wait_are_served_in_their_order_and_one_more_is_refused() {
+    let (pool, inner) = (pool(&sandbox(1, 2), 1).await, Inner::new());
+    let first = call(&pool, &inner);
+    inner.wait_until_asked(1).await;
+    let (second, third) = (call(&pool, &inner), call(&pool, &inner));
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+    let refused = call(&pool, &inner).await.unwrap();
+    let failed = refused.err().unwrap();
+    assert_eq!(failed.limit, Some(Limit::Queued));
+    assert!(failed.reason.contains("2 calls wait for an instance already (max_queued)"), "{}", failed.reason);
+    inner.answer(2);
+    assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
+    inner.wait_until_asked(3).await;
+    assert!(!third.is_finished());
+    inner.answer(1);
+    assert!(third.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn one_that_gave_up_waiting_is_not_served() {
+    let (pool, inner) = (pool(&sandbox(1, 2), 1).await, Inner::new());
+    let first = call(&pool, &inner);
+    inner.wait_until_asked(1).await;
+    for _ in 0..5 {
+        let given_up = call(&pool, &inner);
+        tokio::task::yield_now().await;
+        given_up.abort();
+        let _ = given_up.await;
+    }
+    let last = call(&pool, &inner);
+    inner.answer(2);
+    assert!(first.await.unwrap().is_ok() && last.await.unwrap().is_ok());
+    inner.wait_until_asked(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_have_instances_of_their_own_and_borrow_when_there_are_no_more() {
+    let (pool, inner) = (pool(&sandbox(2, 10), 3).await, Inner::new());
+    let calls: Vec<_> = (0..6).map(|_| call(&pool, &inner)).collect();
+    // Two instances have room for all of them, whichever threads they came on.
+    inner.wait_until_asked(6).await;
+    assert_eq!(pool.count(), 2);
+    inner.answer(6);
+    for ended in calls {
+        assert!(ended.await.unwrap().is_ok());
+    }
+    while pool.open().iter().sum::<usize>() < 2 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn instances_end_with_the_pool_and_their_calls_before() {
+    let (pool, inner) = (pool(&sandbox(2, 10), 1).await, Inner::new());
+    let instances = Arc::downgrade(&pool.0);
+    let called = call(&pool, &inner);
+    inner.wait_until_asked(1).await;
+    drop(pool);
+    tokio::task::yield_now().await;
+    assert!(instances.strong_count() > 0, "the call has the pool");
+    inner.answer(1);
+    assert!(called.await.unwrap().is_ok());
+    while instances.strong_count() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_behind_one_that_nobody_wants_is_served() {
+    let began = tokio::time::Instant::now();
+    let (pool, inner) = (pool(&sandbox(1, 10), 10).await, Inner::new());
+    let jobs = [true, true, false].map(|gone| {
+        let ((reply, outcome), hop) = (oneshot::channel(), hop(inner.clone()));
+        if gone {
+            hop.close();
+        }
+        (Job { request: Arc::default(), hop, reply, content: 0, alone: false }, outcome)
+    });
+    let (jobs, mut outcomes): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+    // All of them before the instance is polled.
+    jobs.into_iter().for_each(|job| pool.0.hand(job));
+    inner.answer(1);
+    assert!(outcomes.pop().unwrap().await.unwrap().is_ok());
+    assert_eq!(began.elapsed(), Duration::ZERO, "and does not wait until the instance is looked after");
+}
+
+#[tokio::test]
+async fn an_idle_instance_makes_room() {
+    let (pool, inner) = (pool(&sandbox(2, 10), 1).await, Inner::new());
+    assert!(pool.0.give_up_idle());
+    assert_eq!(pool.count(), 0);
+    assert!(!pool.0.give_up_idle(), "there is none any more");
+    let called = call(&pool, &inner);
+    inner.wait_until_asked(1).await;
+    assert!(!pool.0.give_up_idle(), "it has a call");
+    inner.answer(1);
+    assert!(called.await.unwrap().is_ok());
+}

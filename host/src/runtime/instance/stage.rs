@@ -1,0 +1,127 @@
+//! What the tests of this folder have in common: calls, and instances of a built-in module around a provider that waits.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
+
+use crate::{
+    adapter::answer::Answer,
+    call::{
+        cancel::Cancel,
+        held::Held,
+        invoke::{Call, Invoke},
+        provider::Provider,
+    },
+    chat::{error::ErrorKind, request::Request},
+    config::{error::ConfigError, provider::ModelFacts, sandbox::Sandbox, wire_format::WireFormat},
+    runtime::{
+        guest::{
+            additions::MayAdd,
+            component::Compiled,
+            engine::Runtime,
+            handles::{Hop, Loader, Place},
+        },
+        instance::{
+            failed::Outcome,
+            instance::Instance,
+            pool::{Pool, Share},
+        },
+    },
+    state::state_store::MemoryStore,
+    telemetry::{meters::own_time, scope::Scope},
+};
+
+/// What stands inside of the module: it counts who asks, and fails as soon as it may.
+pub(crate) struct Inner {
+    asked: AtomicUsize,
+    open: Semaphore,
+}
+
+impl Inner {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { asked: AtomicUsize::new(0), open: Semaphore::new(0) })
+    }
+
+    pub(crate) async fn wait_until_asked(&self, times: usize) {
+        while self.asked.load(Ordering::SeqCst) < times {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets so many of those that ask go.
+    pub(crate) fn answer(&self, times: usize) {
+        self.open.add_permits(times);
+    }
+}
+
+impl Provider for Inner {
+    fn name(&self) -> &str {
+        "a"
+    }
+
+    fn model(&self) -> &str {
+        "m"
+    }
+
+    fn validate_config(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn hold(&self) -> Held {
+        Held::default()
+    }
+
+    fn invoke(self: Arc<Self>, _: Call) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.open.acquire().await.unwrap().forget();
+            // A kind that retry hands on.
+            Err(ErrorKind::Cancelled)
+        })
+    }
+}
+
+/// Loads nothing.
+struct NoOthers;
+
+impl Loader for NoOthers {
+    fn load(&self, _: &str) -> Result<Arc<dyn Provider>, ConfigError> {
+        Err(ConfigError::new("there is no other"))
+    }
+
+    fn facts(&self, _: &str, _: &str) -> Option<(WireFormat, ModelFacts)> {
+        None
+    }
+}
+
+/// A call of a module around this.
+pub(crate) fn hop(inner: Arc<dyn Provider>) -> Arc<Hop> {
+    let module: Arc<str> = "retry".into();
+    let (own_time, loader) = (own_time(&module), Arc::new(NoOthers));
+    let place =
+        Place { module, inner, loader, own_time, may_add: MayAdd::of(None), clock: crate::call::clock::system() };
+    let invoke = Invoke::start(std::time::Duration::from_secs(600), 32, 0, 0, false);
+    Arc::new(Hop::new(Arc::new(place), invoke, Held::default(), false, Cancel::default(), Scope::default()))
+}
+
+/// Instances of retry.
+pub(crate) async fn pool(sandbox: &Sandbox, most: u32) -> Arc<Pool> {
+    let wasm = arcllm_builtin::find("retry").unwrap().wasm;
+    let runtime = Runtime::get(sandbox.limits.stack_kb).unwrap();
+    let compiled: Arc<Compiled> = runtime.compile(wasm, crate::config::digest::digest(wasm), true).unwrap();
+    let share = Share::new(sandbox, most, usize::MAX, true);
+    let state = Arc::new(MemoryStore::of_process());
+    let mut first = Instance::start("retry".into(), &compiled, share.caps, &*state).await.unwrap();
+    first.configure("{}".to_owned()).await.unwrap().unwrap();
+    Pool::new("retry".into(), compiled, "{}".to_owned(), share, state, first)
+}
+
+/// Has the pool serve a call around this.
+pub(crate) fn call(pool: &Arc<Pool>, inner: &Arc<Inner>) -> tokio::task::JoinHandle<Outcome> {
+    let (pool, hop) = (pool.clone(), hop(inner.clone()));
+    tokio::spawn(async move { pool.serve(Arc::new(Request::default()), hop, 0, false).await })
+}

@@ -1,0 +1,206 @@
+//! How much memory of the host's a module takes with what it makes: about.
+
+use crate::runtime::guest::bindings::arcllm::llm::{streams::Event, types as wit};
+
+/// Of each thing besides what it says, in bytes.
+const EACH: usize = 256;
+
+/// Of each array and object in JSON: it has room for four values from the first on, an object 104 bytes for each of them,
+/// and a table to find them by.
+const OPENED: usize = 640;
+
+/// Of each further value in one. Room grows by doubling, and a text of one letter takes 32 bytes.
+const FURTHER: usize = 320;
+
+/// The bytes that this takes as a request.
+pub(crate) fn weight_of_request(parts: &wit::RequestParts) -> usize {
+    let wit::Options { stop, tool_choice, metadata, extensions, .. } = &parts.options;
+    let choice = match tool_choice {
+        Some(wit::ToolChoice::Tool(text) | wit::ToolChoice::Other(text)) => json(text),
+        Some(wit::ToolChoice::Auto | wit::ToolChoice::Required | wit::ToolChoice::None) | None => 0,
+    };
+    let pairs = metadata.iter().map(|(name, value)| EACH + name.len() + value.len());
+    let tool = |tool: &wit::Tool| {
+        EACH + tool.name.len()
+            + tool.description.len()
+            + json(&tool.parameters)
+            + weight_of_extensions(&tool.extensions)
+    };
+    EACH + parts.messages.iter().map(message).sum::<usize>()
+        + parts.tools.iter().map(tool).sum::<usize>()
+        + stop.iter().map(|text| EACH + text.len()).sum::<usize>()
+        + choice
+        + pairs.sum::<usize>()
+        + weight_of_extensions(extensions)
+        + weight_of_extensions(&parts.extensions)
+}
+
+/// The bytes that this takes as a response.
+pub(crate) fn weight_of_response(parts: &wit::ResponseParts) -> usize {
+    let names = parts.model.len() + parts.provider.len();
+    EACH + blocks(&parts.content)
+        + names
+        + weight_of_extensions(&parts.usage.extensions)
+        + weight_of_extensions(&parts.extensions)
+}
+
+/// The bytes that this takes as an event.
+pub(crate) fn weight_of_event(event: &Event) -> usize {
+    let says = match event {
+        Event::Text(text) | Event::Thinking(text) => text.len(),
+        Event::ToolUseStart(start) => start.id.len() + start.name.len(),
+        Event::ToolArguments(piece) => piece.json.len(),
+        Event::ToolUseEnd(end) => call(&end.call),
+        Event::Block(block) => blocks(std::slice::from_ref(block)),
+        Event::Usage(usage) => weight_of_extensions(&usage.extensions),
+        Event::End(parts) => weight_of_response(parts),
+        // It is left out.
+        Event::Other(_) => 0,
+    };
+    EACH.saturating_add(says)
+}
+
+fn message(message: &wit::Message) -> usize {
+    EACH + blocks(&message.content) + weight_of_extensions(&message.extensions)
+}
+
+fn blocks(blocks: &[wit::ContentBlock]) -> usize {
+    let block = |block: &wit::ContentBlock| match block {
+        wit::ContentBlock::Text(block) => text(block),
+        wit::ContentBlock::Image(block) => image(block),
+        wit::ContentBlock::ToolUse(tool_use) => call(tool_use),
+        wit::ContentBlock::ToolResult(result) => {
+            let content = result.content.iter().map(|block| match block {
+                wit::ToolResultBlock::Text(block) => text(block),
+                wit::ToolResultBlock::Image(block) => image(block),
+                wit::ToolResultBlock::Other(block) => json(block),
+            });
+            EACH + result.tool_use_id.len() + content.sum::<usize>() + weight_of_extensions(&result.extensions)
+        }
+        wit::ContentBlock::Thinking(thinking) => {
+            let hidden = [&thinking.signature, &thinking.redacted];
+            let hidden = hidden.into_iter().flatten().map(String::len);
+            EACH + thinking.text.len() + hidden.sum::<usize>() + weight_of_extensions(&thinking.extensions)
+        }
+        wit::ContentBlock::Other(block) => json(block),
+    };
+    blocks.iter().map(block).sum()
+}
+
+fn call(call: &wit::ToolCall) -> usize {
+    EACH + call.id.len() + call.name.len() + json(&call.arguments) + weight_of_extensions(&call.extensions)
+}
+
+fn text(text: &wit::Text) -> usize {
+    EACH + text.text.len() + weight_of_extensions(&text.extensions)
+}
+
+fn image(image: &wit::Image) -> usize {
+    let source = match &image.source {
+        wit::ImageSource::Data(bytes) => bytes.len(),
+        wit::ImageSource::Url(url) => url.len(),
+        wit::ImageSource::Other(text) => json(text),
+    };
+    EACH + image.media_type.len() + source + weight_of_extensions(&image.extensions)
+}
+
+/// The bytes that these take.
+pub(crate) fn weight_of_extensions(extensions: &wit::Extensions) -> usize {
+    extensions.iter().map(|(key, value)| EACH + key.len() + json(value)).sum()
+}
+
+/// JSON is taken apart. Before that is done, what it comes to is told by what stands between its texts: they take what they
+/// took, while two brackets can become three hundred bytes.
+fn json(json: &str) -> usize {
+    let (mut weight, mut in_text, mut escaped) = (EACH.saturating_add(json.len()), false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => weight = weight.saturating_add(OPENED),
+            b',' if !in_text => weight = weight.saturating_add(FURTHER),
+            _ => {}
+        }
+    }
+    weight
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What the allocator hands out for this many bytes, at least.
+    fn allocated(bytes: usize) -> usize {
+        if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
+    }
+
+    /// What a tree takes beyond its root: arrays by their capacity, objects by that of the map behind them.
+    fn taken(value: &Value) -> usize {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => allocated(text.capacity()),
+            Value::Array(values) => {
+                allocated(values.capacity() * size_of::<Value>()) + values.iter().map(taken).sum::<usize>()
+            }
+            Value::Object(values) => {
+                // At most seven of eight places are taken, and there is a power of two of them.
+                let places = (values.len() * 8 / 7 + 1).next_power_of_two().max(4);
+                let entry = size_of::<Value>() + size_of::<String>() + size_of::<u64>();
+                let own = if values.is_empty() { 0 } else { allocated(places * entry) + allocated(places * 9 + 16) };
+                own + values.iter().map(|(key, value)| allocated(key.capacity()) + taken(value)).sum::<usize>()
+            }
+        }
+    }
+
+    fn is_bounded(text: &str) -> bool {
+        let tree = taken(&crate::runtime::guest::convert::json::json(text));
+        assert!(tree <= json(text), "{tree} bytes of {}: {}", json(text), text.get(..60).unwrap_or(text));
+        true
+    }
+
+    #[test]
+    fn no_json_takes_more_than_it_weighs() {
+        let nested = "[".repeat(120) + "0" + &"]".repeat(120);
+        let list = |of: &str| format!("[{}]", vec![of; 1000].join(","));
+        let keys = |of: &str| {
+            let entries: Vec<String> = (0..1000).map(|key| format!("\"{key}\":{of}")).collect();
+            format!("{{{}}}", entries.join(","))
+        };
+        let deep = "{\"\":".repeat(120) + "0" + &"}".repeat(120);
+        for text in
+            [&nested, &deep, "0", "\"\"", "[", "{\"a\":\"\\\"[[[[\"}", "[[[\"", &list("\"a\""), &"[1,".repeat(200)]
+        {
+            assert!(is_bounded(text));
+        }
+        for of in ["0", "[]", "[0]", "[[0]]", "{}", "{\"\":0}", "\"\"", "\"a\"", "{\"a\":\"b\"}", &nested, &deep] {
+            assert!(is_bounded(&list(of)) && is_bounded(&keys(of)));
+        }
+    }
+
+    #[test]
+    fn text_in_json_takes_what_it_took() {
+        let image = format!("{{\"data\":\"{}\"}}", "[,{".repeat(1 << 20));
+        assert!(json(&image) < image.len() + 2048);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_json(text in "[\\[\\]{},:\"0a\\\\]{0,200}", value in any_json()) {
+            prop_assert!(is_bounded(&text) && is_bounded(&value.to_string()));
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(Value::Null), any::<i32>().prop_map(Value::from), ".{0,9}".prop_map(Value::from)];
+        leaf.prop_recursive(6, 200, 9, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..9).prop_map(Value::from),
+                prop::collection::vec((".{0,3}", inner), 0..9).prop_map(|all| Value::Object(all.into_iter().collect())),
+            ]
+        })
+    }
+}

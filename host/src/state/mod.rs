@@ -1,0 +1,3 @@
+//! What modules keep from one call to the next.
+
+pub(crate) mod state_store;
