@@ -77,16 +77,16 @@ mod config;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod model;
 mod runtime;
 mod state;
 mod telemetry;
 
 pub use adapter::adapter::Adapter;
 pub use adapter::answer::{Answer, EventStream};
-pub use assembly::host::{Host, HostBuilder};
-pub use assembly::reload::Reload;
-pub use call::model::Model;
-pub use call::stream::ResponseStream;
+pub use assembly::builder::HostBuilder;
+pub use assembly::host::Host;
+pub use assembly::reloader::Reload;
 pub use chat::content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
 pub use chat::error::{ApiError, Error, ErrorKind, Failure};
 pub use chat::event::Event;
@@ -109,7 +109,10 @@ pub use config::provider::{ModelFacts, ProviderConfig};
 pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::trust_store::{TrustStore, TrustedFile};
 pub use config::wire_format::WireFormat;
-pub use runtime::guest::component::{Origin, Streams};
+pub use model::model::Model;
+pub use model::stream::ResponseStream;
+pub use runtime::guest::component::Streams;
+pub use runtime::guest::origin::Origin;
 pub use runtime::instance::instance::Probe;
 pub use state::state_store::{Bucket, MemoryStore, StateStore};
 

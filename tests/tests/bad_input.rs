@@ -132,7 +132,7 @@ async fn an_unknown_provider() {
       help: known are anthropic, deepseek, fireworks, groq, huggingface, main, mistral, ollama, openai, tgi, together, vllm
     ");
     assert_snapshot!(of(&GOOD.replace("provider = \"main\"", "provider = \"mian\"")).await, @"
-    error: config.toml:2: `defaults.provider` names the provider `mian`, which there is not
+    error: config.toml:2: `defaults.provider` names the unknown provider `mian`
       help: did you mean `main`?
     ");
 }
@@ -424,19 +424,19 @@ async fn dates() {
 #[tokio::test]
 async fn a_module_that_there_is_not() {
     assert_snapshot!(with("[modules.retyr]\nenabled = true").await, @"
-    error: config.toml:9: `modules.retyr` there is no module named `retyr`: modules/retyr.wasm is not there, and none is built in
+    error: config.toml:9: `modules.retyr` names the unknown module `retyr`: none is built in, and modules/retyr.wasm does not exist
       help: did you mean `retry`?
     ");
     assert_snapshot!(with("[host]\norder = [\"retry\", \"fallbak\"]").await, @"
-    error: config.toml:10: `host.order` there is no module named `fallbak`: modules/fallbak.wasm is not there, and none is built in
+    error: config.toml:10: `host.order` names the unknown module `fallbak`: none is built in, and modules/fallbak.wasm does not exist
       help: did you mean `fallback`?
     ");
     assert_snapshot!(given(&["--module", "cache=on", "Hi"]).await, @"
-    error: `modules.cache` there is no module named `cache`: modules/cache.wasm is not there, and none is built in
+    error: `modules.cache` names the unknown module `cache`: none is built in, and modules/cache.wasm does not exist
       help: known are chaos, circuit-breaker, fallback, rate-limit, redact, retry, telemetry
     ");
     assert_snapshot!(with("[modules.\"../retry\"]\nenabled = true").await, @"
-    error: config.toml:9: `modules.../retry` there is no module named `../retry`: a name has letters, digits, `-` and `_`
+    error: config.toml:9: `modules.../retry` names the unknown module `../retry`: a name has letters, digits, `-` and `_`
       help: known are chaos, circuit-breaker, fallback, rate-limit, redact, retry, telemetry
     ");
 }
@@ -445,8 +445,8 @@ async fn a_module_that_there_is_not() {
 async fn a_module_that_is_in_no_order_or_twice() {
     let order = "[host]\norder = [\"retry\"]\n[modules.fallback]\nenabled = true\nchain = [\"main\"]";
     assert_snapshot!(with(order).await, @r#"
-    error: config.toml:10: `host.order` does not say where the module `fallback` stands, which is on
-      help: outermost first, such as order = ["retry", "fallback"]
+    error: config.toml:10: `host.order` does not list the module `fallback`, which is enabled
+      help: list it at its place, outermost first, such as order = ["retry", "fallback"]
     "#);
     assert_snapshot!(with("[host]\norder = [\"retry\", \"retry\"]").await, @"
     error: config.toml:10: `host.order` names the module `retry` twice
@@ -461,7 +461,7 @@ async fn a_fallback_to_nobody() {
       help: a list of provider names, such as ["anthropic", "openai"]
     "#);
     assert_snapshot!(with("[modules.fallback]\nenabled = true\nchain = [\"main\", \"mian\"]").await, @"
-    error: config.toml:11: `modules.fallback.chain[1]` names the provider `mian`, which there is not
+    error: config.toml:11: `modules.fallback.chain[1]` names the unknown provider `mian`
       help: did you mean `main`?
     ");
 }
@@ -570,7 +570,7 @@ async fn overrides_that_will_not_do() {
       help: the sandbox is set in the config file alone
     ");
     assert_snapshot!(given(&["--module", "fallback={\"chain\": [\"mian\"]}", "Hi"]).await, @"
-    error: `modules.fallback.chain[0]` names the provider `mian`, which there is not (in the overrides of this load)
+    error: `modules.fallback.chain[0]` names the unknown provider `mian` (in the overrides of this load)
       help: did you mean `main`?
     ");
 }

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use crate::{
     adapter::answer::Answer,
     chat::{error::ErrorKind, request::Request, response::Response},
+    config::error::ConfigError,
 };
 
 /// Makes one attempt.
@@ -19,6 +20,16 @@ use crate::{
 /// Dropping the future ends the attempt and closes its connection. It is polled beside other calls: what computes for
 /// long, such as writing a long conversation as JSON, belongs into a task of its own.
 pub trait Adapter: Send + Sync + 'static {
+    /// Checks that the provider can be asked, without asking it: its key is there, its URL is one. Unless this is implemented,
+    /// nothing stands in the way.
+    ///
+    /// # Errors
+    ///
+    /// What stands in the way.
+    fn validate_config(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
     /// Sends the request once.
     ///
     /// # Errors

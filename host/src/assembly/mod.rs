@@ -1,12 +1,18 @@
-//! Puts chains together: finds, compiles and configures modules, and exchanges them.
+//! Puts chains together: finds, compiles and configures modules, and exchanges those that change.
 
-pub(crate) mod access;
-pub(crate) mod chain;
-pub(crate) mod find;
+pub(crate) mod builder;
+pub(crate) mod enabled;
+pub(crate) mod failures;
 pub(crate) mod host;
+pub(crate) mod keys;
+pub(crate) mod loader;
+pub(crate) mod models;
 pub(crate) mod pools;
-pub(crate) mod prepare;
-pub(crate) mod ready;
-pub(crate) mod reload;
+pub(crate) mod prepared;
+pub(crate) mod reloader;
+pub(crate) mod schema;
+pub(crate) mod settings;
+pub(crate) mod source;
+pub(crate) mod trust;
 pub(crate) mod upstreams;
-pub(crate) mod watch;
+pub(crate) mod watcher;

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     config::sandbox::Sandbox,
-    runtime::{guest::component::Origin, instance::pool::Pool},
+    runtime::{guest::origin::Origin, instance::pool::Pool},
 };
 
 /// What two models must have in common to share a module's instances.

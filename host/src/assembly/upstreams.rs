@@ -1,7 +1,7 @@
 //! The ends of a host's chains, each made once: an adapter with its key and its connections.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -9,64 +9,128 @@ use serde_json::Value;
 use tokio::runtime::{Handle, Id};
 
 use crate::{
-    adapter::http::http_adapter::HttpAdapter, assembly::host::Shared, call::provider::Upstream,
-    config::error::ConfigError, runtime::link::Link,
+    adapter::{adapter::Adapter, http::http_adapter::HttpAdapter},
+    assembly::keys::KeyRing,
+    call::upstream::Upstream,
+    config::{
+        config::Config,
+        error::{ConfigError, suggest},
+        provider::ProviderConfig,
+    },
+    runtime::slot::Slot,
 };
 
-/// The most ends that are known. One that is not is made anew; chains keep theirs.
+/// The most ends that are kept. Another one is made anew each time, and chains keep theirs.
 const MOST: usize = 1024;
 
-/// The ends that were made.
-#[derive(Default)]
-pub(crate) struct Upstreams(RwLock<HashMap<Key, Upstream>>);
+/// The ends of a host's chains.
+pub(crate) struct Upstreams {
+    config: Arc<Config>,
+    /// The adapters of the program's own, with their models.
+    adapters: BTreeMap<String, (String, Arc<dyn Adapter>)>,
+    pub(crate) keys: KeyRing,
+    made: RwLock<HashMap<Key, Arc<Upstream>>>,
+}
 
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     provider: String,
     model: String,
-    /// Tokio's: a connection ends with the one that it was opened in.
+    /// A connection ends with the Tokio runtime that it was opened in.
     runtime: Option<Id>,
 }
 
 impl Upstreams {
-    fn get(&self, key: &Key) -> Option<Upstream> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    /// The ends of this configuration, and of these adapters of the program's own.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        adapters: BTreeMap<String, (String, Arc<dyn Adapter>)>,
+        keys: KeyRing,
+    ) -> Self {
+        Self { config, adapters, keys, made: RwLock::default() }
     }
 
-    fn add(&self, key: Key, upstream: Upstream) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
-            // A program that makes up models, or makes a runtime for each call, would have as many.
-            known.clear();
-        }
-        known.insert(key, upstream);
-    }
-}
-
-impl Shared {
-    /// The end of a chain in the current Tokio runtime: this provider's adapter for this model, or for the provider's
-    /// own. Its key is looked for when it is asked for the first time. A failure is not kept: a key may be set later.
-    pub(crate) fn upstream(&self, name: &str, model: Option<&str>) -> Result<Upstream, ConfigError> {
+    /// The end of a chain in the current Tokio runtime: this provider's adapter for this model, or for the provider's default
+    /// model. Its key is looked up when it is first asked for. A failure is not kept: a key may be set later.
+    ///
+    /// # Errors
+    ///
+    /// Where the provider is unknown or not trusted, or has no model or no key.
+    pub(crate) fn get(&self, provider: &str, model: Option<&str>) -> Result<Arc<Upstream>, ConfigError> {
         let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
-        let key = Key { provider: name.to_owned(), model: self.model_of(name, model)?, runtime };
-        if let Some(upstream) = self.upstreams.get(&key) {
-            return Ok(upstream);
+        let key = Key { provider: provider.to_owned(), model: self.model_of(provider, model)?, runtime };
+        if let Some(upstream) = self.made.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(upstream.clone());
         }
-        let upstream = self.make_upstream(name, model)?;
-        self.upstreams.add(key, upstream.clone());
+        let upstream = Arc::new(self.make(provider, key.model.clone())?);
+        let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
+        if made.len() >= MOST {
+            // A program that makes up models, or makes a runtime for each call, would fill the memory.
+            made.clear();
+        }
+        made.insert(key, upstream.clone());
         Ok(upstream)
     }
 
-    /// Makes the ends that these modules can load by their settings, so that no call has to: for one, it would load the
-    /// system's certificates. What is missing now, such as a key, is looked for again when a module asks for it.
-    pub(crate) fn make_ready(&self, links: &[Arc<Link>]) {
+    fn make(&self, name: &str, model: String) -> Result<Upstream, ConfigError> {
+        let adapter: Arc<dyn Adapter> = match self.adapters.get(name) {
+            Some((_, adapter)) => adapter.clone(),
+            None => {
+                let provider = self.provider(name)?;
+                let adapter = HttpAdapter::new(provider, model.clone(), Some(self.keys.access(provider)?));
+                let wrong = |problem: String| self.config.provider_error(provider, "base_url", problem);
+                Arc::new(adapter.map_err(|problem| wrong(problem.to_string()))?)
+            }
+        };
+        Ok(Upstream { provider: name.to_owned(), model, adapter, loaded_by: None })
+    }
+
+    /// The model that this provider is asked for, unless `model` says another.
+    ///
+    /// # Errors
+    ///
+    /// Where the provider is unknown, or no model is named.
+    pub(crate) fn model_of(&self, name: &str, model: Option<&str>) -> Result<String, ConfigError> {
+        let default = match self.adapters.get(name) {
+            Some((default, _)) => Some(default),
+            None => self.provider(name)?.default_model.as_ref(),
+        };
+        let model = model.or(default.map(String::as_str)).filter(|model| !model.is_empty());
+        model.map(str::to_owned).ok_or_else(|| {
+            let key = format!("providers.{name}.default_model");
+            let error = self.config.document.error(Some(&key), "is missing, and no model was asked for");
+            error.help("set it, or name a model with the call (--model)")
+        })
+    }
+
+    fn provider(&self, name: &str) -> Result<&ProviderConfig, ConfigError> {
+        self.config.providers.get(name).ok_or_else(|| {
+            let mut error = ConfigError::new(format!("there is no provider named `{name}`"));
+            error.file.clone_from(&self.config.file);
+            error.help(suggest(name, self.providers()))
+        })
+    }
+
+    /// Whether the program has an adapter of its own for this provider.
+    pub(crate) fn has_adapter(&self, provider: &str) -> bool {
+        self.adapters.contains_key(provider)
+    }
+
+    /// The names of all providers.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &str> {
+        self.config.providers.keys().chain(self.adapters.keys()).map(String::as_str)
+    }
+
+    /// Makes the ends that these modules name in their settings, so that no call has to: one of them may load the system's
+    /// certificates. What is missing now, such as a key, is looked for again when a module asks for it.
+    pub(crate) fn prepare(&self, modules: &[Arc<Slot>]) {
         let mut names = BTreeSet::new();
-        for (key, value) in links.iter().flat_map(|link| &link.settings) {
+        for (key, value) in modules.iter().flat_map(|slot| &slot.settings) {
             self.find_providers(key, value, &mut names);
         }
         for name in names {
-            if let Err(error) = self.upstream(name, None) {
-                tracing::debug!(provider = name, "not ready to be loaded by a module: {error}");
+            if let Err(error) = self.get(name, None) {
+                tracing::debug!(provider = name, "a module cannot load this provider yet: {error}");
                 if let Some(provider) = self.config.providers.get(name) {
                     HttpAdapter::make_client_ready(provider);
                 }
@@ -95,10 +159,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{
-        assembly::host::Host,
-        config::{config::Config, overrides::Overrides},
-    };
+    use crate::{assembly::host::Host, config::overrides::Overrides};
 
     fn host(config: &str) -> Host {
         Host::builder().config(Config::parse(config, None).unwrap()).build().unwrap()
@@ -125,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn an_adapter_is_made_once_for_each_model() {
         let host = host(TWO);
-        let upstream = |model| host.shared.upstream("a", model).unwrap().adapter;
+        let upstream = |model| host.inner.upstreams.get("a", model).unwrap();
         assert!(Arc::ptr_eq(&upstream(None), &upstream(Some("m"))));
         assert!(!Arc::ptr_eq(&upstream(None), &upstream(Some("other"))));
     }
@@ -136,7 +197,7 @@ mod tests {
         let upstream = || {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let _inside = runtime.enter();
-            (host.shared.upstream("a", None).unwrap().adapter, runtime)
+            (host.inner.upstreams.get("a", None).unwrap(), runtime)
         };
         let ((one, _one), (other, _other)) = (upstream(), upstream());
         assert!(!Arc::ptr_eq(&one, &other));
@@ -146,9 +207,9 @@ mod tests {
     async fn a_program_that_makes_up_models_does_not_fill_the_memory() {
         let host = host(TWO);
         for number in 0..2 * MOST {
-            host.shared.upstream("a", Some(&number.to_string())).unwrap();
+            host.inner.upstreams.get("a", Some(&number.to_string())).unwrap();
         }
-        assert!(host.shared.upstreams.0.read().unwrap().len() <= MOST);
+        assert!(host.inner.upstreams.made.read().unwrap().len() <= MOST);
     }
 
     #[tokio::test]
@@ -156,9 +217,9 @@ mod tests {
         let host = host(TWO);
         host.load_model("a", Overrides::new()).await.unwrap();
         let wait = Duration::from_secs_f64(12.345678);
-        assert!(crate::adapter::http::client::has_client(wait), "the certificates are not loaded when it is asked");
-        assert!(host.shared.upstream("far", None).is_err());
-        let known = host.shared.upstreams.0.read().unwrap();
-        assert!(known.keys().all(|key| key.provider == "a"), "a failure is not kept");
+        assert!(crate::adapter::http::client::has_client(wait), "a call would load the certificates");
+        assert!(host.inner.upstreams.get("far", None).is_err());
+        let made = host.inner.upstreams.made.read().unwrap();
+        assert!(made.keys().all(|key| key.provider == "a"), "a failure is not kept");
     }
 }

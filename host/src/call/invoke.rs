@@ -7,22 +7,18 @@ use std::{
 };
 
 use futures::task::AtomicWaker;
-use rand_core::{Rng, SeedableRng};
-use rand_pcg::Pcg64Mcg;
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use tokio::time::Instant;
 
 use crate::{
-    call::{cancel::Cancel, held::Held, provider::Upstream},
     chat::{
         error::{ErrorKind, Failure},
         plain::{self, WORD},
-        request::Request,
         trail::{Attempt, Outcome},
     },
     config::error::ConfigError,
     telemetry::{
         meters::{count_attempt, count_failure},
-        scope::Scope,
         trace::{Trace, TraceParent},
     },
 };
@@ -44,20 +40,20 @@ pub(crate) struct Invoke {
     caller: AtomicWaker,
     /// The trace that providers are told of, if they are.
     trace: OnceLock<Trace>,
-    state: Mutex<State>,
+    record: Mutex<Record>,
 }
 
-struct State {
-    trail: Vec<Entry>,
+struct Record {
+    trail: Vec<TrailEntry>,
     waited: Duration,
     waited_by: Option<Arc<str>>,
-    random: Pcg64Mcg,
+    random: SmallRng,
     /// Why a module could not load a model: the last that it could not, and what it was not told.
     unavailable: Option<Box<(Failure, ConfigError)>>,
 }
 
 /// An attempt, written down when it begins: whatever becomes of it, and whoever asks when, it is in the trail.
-struct Entry {
+struct TrailEntry {
     attempt: Attempt,
     /// Since when it is under way; absent once it has ended.
     since: Option<Instant>,
@@ -68,12 +64,21 @@ impl Invoke {
     pub(crate) fn start(budget: Duration, max_attempts: u32, seed: u64, number: u64, streamed: bool) -> Arc<Self> {
         let started = Instant::now();
         // An odd factor keeps the numbers apart; seeding spreads them, which neighbouring states would not be.
-        let random = Pcg64Mcg::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let state = State { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random, unavailable: None };
+        let random = SmallRng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let record = Record { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random, unavailable: None };
         // A budget past the end of the clock is none.
         let deadline = started.checked_add(budget);
         let (exceeded, caller, trace) = Default::default();
-        Arc::new(Self { started, deadline, streamed, max_attempts, exceeded, caller, trace, state: Mutex::new(state) })
+        Arc::new(Self {
+            started,
+            deadline,
+            streamed,
+            max_attempts,
+            exceeded,
+            caller,
+            trace,
+            record: Mutex::new(record),
+        })
     }
 
     /// Why the invoke is over, if a module has asked for more attempts than there may be.
@@ -95,7 +100,7 @@ impl Invoke {
     }
 
     /// Ends the invoke: a module asks for one attempt more than there may be.
-    fn exceed(&self, upstream: &Upstream, asked_by: Option<&Arc<str>>) -> ErrorKind {
+    fn exceed(&self, provider: &str, asked_by: Option<&Arc<str>>) -> ErrorKind {
         let error = self.exceeded.get_or_init(|| {
             // The caller alone asks once.
             let module = asked_by.cloned().unwrap_or_else(|| "unknown".into());
@@ -104,7 +109,7 @@ impl Invoke {
             let message = format!(
                 "the module `{module}` asks for more than the {most} requests that one call may send (host.{LIMIT})"
             );
-            let mut failure = Failure::new(&*upstream.provider, message);
+            let mut failure = Failure::new(provider, message);
             failure.extensions.insert("module".to_owned(), (*module).into());
             failure.extensions.insert("limit".to_owned(), LIMIT.into());
             Box::new(ErrorKind::Module(failure))
@@ -131,43 +136,43 @@ impl Invoke {
 
     /// The next 64 random bits of this invoke.
     pub(crate) fn random(&self) -> u64 {
-        self.state().random.next_u64()
+        self.record().random.next_u64()
     }
 
     /// Fills this with the next random bytes of this invoke.
     pub(crate) fn fill(&self, bytes: &mut [u8]) {
-        self.state().random.fill_bytes(bytes);
+        self.record().random.fill_bytes(bytes);
     }
 
     /// Remembers that a module slept on purpose; the next attempt takes note of it.
     pub(crate) fn waited(&self, by: &Arc<str>, slept: Duration) {
-        let mut state = self.state();
-        state.waited += slept;
-        state.waited_by = Some(by.clone());
+        let mut record = self.record();
+        record.waited += slept;
+        record.waited_by = Some(by.clone());
     }
 
     /// How many attempts have begun.
     pub(crate) fn attempt_count(&self) -> usize {
-        self.state().trail.len()
+        self.record().trail.len()
     }
 
     /// The attempts from this one on, in the order in which they began. One that is under way ends here for whoever asks.
     pub(crate) fn attempts(&self, since: usize) -> Vec<Attempt> {
-        let state = self.state();
-        state.trail.get(since..).unwrap_or_default().iter().map(|entry| self.seen(entry)).collect()
+        let record = self.record();
+        record.trail.get(since..).unwrap_or_default().iter().map(|entry| self.seen(entry)).collect()
     }
 
     /// The attempts, for whoever is the last to ask.
     pub(crate) fn trail(&self) -> Vec<Attempt> {
-        let mut state = self.state();
-        if state.trail.iter().any(|entry| entry.since.is_some()) {
+        let mut record = self.record();
+        if record.trail.iter().any(|entry| entry.since.is_some()) {
             // They are still to be written down.
-            return state.trail.iter().map(|entry| self.seen(entry)).collect();
+            return record.trail.iter().map(|entry| self.seen(entry)).collect();
         }
-        std::mem::take(&mut state.trail).into_iter().map(|entry| entry.attempt).collect()
+        std::mem::take(&mut record.trail).into_iter().map(|entry| entry.attempt).collect()
     }
 
-    fn seen(&self, entry: &Entry) -> Attempt {
+    fn seen(&self, entry: &TrailEntry) -> Attempt {
         let Some(begun) = entry.since else { return entry.attempt.clone() };
         // Its answer may be coming.
         let committed = entry.attempt.outcome == Outcome::Ok;
@@ -181,13 +186,13 @@ impl Invoke {
         let provider = plain::line(provider, WORD).into_owned();
         tracing::info!(target: "arcllm::module", module, provider, "a model is not available: {error}");
         let failure = Failure::new(&*provider, format!("the model of `{provider}` is not available"));
-        self.state().unavailable = Some(Box::new((failure.clone(), error)));
+        self.record().unavailable = Some(Box::new((failure.clone(), error)));
         ErrorKind::Config(failure)
     }
 
     /// The error as the caller sees it: with what modules were not told.
     pub(crate) fn explained(&self, error: ErrorKind) -> ErrorKind {
-        match (error, self.state().unavailable.take().map(|unavailable| *unavailable)) {
+        match (error, self.record().unavailable.take().map(|unavailable| *unavailable)) {
             (ErrorKind::Config(failure), Some((told, whole))) if failure == told => {
                 ErrorKind::Config(Failure { message: whole.to_string(), ..failure })
             }
@@ -196,7 +201,7 @@ impl Invoke {
     }
 
     /// Why nobody waits for an answer any more.
-    pub(crate) fn over(&self) -> ErrorKind {
+    pub(crate) fn why_over(&self) -> ErrorKind {
         self.exceeded().unwrap_or_else(|| match self.remaining() {
             Some(Duration::ZERO) => ErrorKind::DeadlineExceeded,
             _ => ErrorKind::Cancelled,
@@ -211,69 +216,74 @@ impl Invoke {
         }
     }
 
-    /// Begins an attempt, which ends with the returned value. One more than there may be ends the invoke, and fails as
-    /// every one after it does.
-    pub(crate) fn begin(
+    /// Starts an attempt, which ends with the returned value.
+    ///
+    /// # Errors
+    ///
+    /// Where the invoke has made all the attempts that it may make. That ends the invoke, and every later attempt fails too.
+    pub(crate) fn start_attempt(
         self: &Arc<Self>,
-        upstream: &Upstream,
+        provider: &str,
+        model: &str,
         asked_by: Option<&Arc<str>>,
-    ) -> Result<Begun, ErrorKind> {
-        let mut state = self.state();
-        if usize::try_from(self.max_attempts).is_ok_and(|most| state.trail.len() >= most) {
-            return Err(self.exceed(upstream, asked_by));
+        loaded_by: Option<&str>,
+    ) -> Result<StartedAttempt, ErrorKind> {
+        let mut record = self.record();
+        if usize::try_from(self.max_attempts).is_ok_and(|most| record.trail.len() >= most) {
+            return Err(self.exceed(provider, asked_by));
         }
         let attempt = Attempt {
-            provider: upstream.provider.clone(),
-            model: upstream.model.clone(),
+            provider: provider.to_owned(),
+            model: model.to_owned(),
             outcome: Outcome::Cancelled,
             status: None,
-            waited: std::mem::take(&mut state.waited),
+            waited: std::mem::take(&mut record.waited),
             took: Duration::ZERO,
             started_after: self.started.elapsed(),
             asked_by: asked_by.map(|by| by.to_string()),
-            loaded_by: upstream.loaded_by.as_deref().map(str::to_owned),
-            waited_by: state.waited_by.take().map(|by| by.to_string()),
+            loaded_by: loaded_by.map(str::to_owned),
+            waited_by: record.waited_by.take().map(|by| by.to_string()),
             retry_after: None,
             should_retry: None,
         };
-        let index = state.trail.len();
+        let index = record.trail.len();
         if index == 0 {
             // Most invokes have one attempt, and many may be under way.
-            state.trail.reserve_exact(1);
+            record.trail.reserve_exact(1);
         }
-        state.trail.push(Entry { attempt, since: Some(Instant::now()) });
-        drop(state);
+        record.trail.push(TrailEntry { attempt, since: Some(Instant::now()) });
+        drop(record);
         let number = index + 1;
-        tracing::debug!(target: "arcllm::attempt", provider = upstream.provider, model = upstream.model, number, "attempt");
-        Ok(Begun { invoke: self.clone(), index })
+        tracing::debug!(target: "arcllm::attempt", provider, model, number, "attempt");
+        Ok(StartedAttempt { invoke: self.clone(), index })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn record(&self) -> MutexGuard<'_, Record> {
         // Nothing panics while it holds the lock; if it did, the trail would still be whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An attempt under way. Dropped before its end, it was cut short.
-pub(crate) struct Begun {
+pub(crate) struct StartedAttempt {
     invoke: Arc<Invoke>,
     index: usize,
 }
 
-impl Begun {
+impl StartedAttempt {
     /// What the provider is told of it.
     pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
         self.invoke.trace.get().map(|trace| trace.attempt(self.index))
     }
 
     /// Why nobody waits for its answer any more.
-    pub(crate) fn over(&self) -> ErrorKind {
-        self.invoke.over()
+    pub(crate) fn why_over(&self) -> ErrorKind {
+        self.invoke.why_over()
     }
 
     /// The answer is coming.
     pub(crate) fn commit(&self) {
-        if let Some(entry) = self.invoke.state().trail.get_mut(self.index) {
+        if let Some(entry) = self.invoke.record().trail.get_mut(self.index) {
             entry.attempt.outcome = Outcome::Ok;
         }
     }
@@ -295,8 +305,8 @@ impl Begun {
 
     /// Completes the entry, unless that has been done.
     fn finish(&self, complete: impl FnOnce(&mut Attempt)) {
-        let mut state = self.invoke.state();
-        let Some(entry) = state.trail.get_mut(self.index) else { return };
+        let mut record = self.invoke.record();
+        let Some(entry) = record.trail.get_mut(self.index) else { return };
         if let Some(begun) = entry.since.take() {
             entry.attempt.took = begun.elapsed();
             complete(&mut entry.attempt);
@@ -305,28 +315,11 @@ impl Begun {
     }
 }
 
-impl Drop for Begun {
+impl Drop for StartedAttempt {
     fn drop(&mut self) {
         let outcome = self.invoke.cut_short();
         self.finish(|attempt| attempt.outcome = outcome);
     }
-}
-
-/// One request on its way down the chain.
-#[derive(Clone)]
-pub(crate) struct Call {
-    /// The content; a module forwards it without touching it.
-    pub(crate) request: Arc<Request>,
-    /// The invoke that it belongs to.
-    pub(crate) invoke: Arc<Invoke>,
-    /// The module that asks; absent if it is the caller.
-    pub(crate) asked_by: Option<Arc<str>>,
-    /// What the modules on its way run on.
-    pub(crate) held: Held,
-    /// Fires when whoever asks no longer wants the answer.
-    pub(crate) cancel: Cancel,
-    /// What whoever asks is seen doing.
-    pub(crate) span: Scope,
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
-//! One call: from [`Model::invoke`](model::Model::invoke) down to an adapter, and what its attempts share.
+//! One call on its way: what its attempts share, what cancels it, and the stops that it passes.
 
+pub(crate) mod branch;
 pub(crate) mod cancel;
 pub(crate) mod clock;
-pub(crate) mod held;
 pub(crate) mod invoke;
-pub(crate) mod model;
-pub(crate) mod provider;
-pub(crate) mod stream;
+pub(crate) mod stop;
+pub(crate) mod upstream;

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::{
     assembly::{
-        chain::SwitchedOn,
-        host::{Host, Shared},
+        enabled::{EnabledModule, enabled},
+        host::{Host, HostInner},
+        settings::ModuleSettings,
     },
     chat::seconds,
     check::report::ModuleReport,
@@ -70,14 +71,14 @@ impl Host {
         report.warnings.extend(report.modules.iter().flat_map(|module| module.warnings.clone()));
         let on = report.modules.iter().filter(|module| module.position.is_some());
         report.chain = on.map(|module| module.name.clone()).collect();
-        match provider.map(|provider| self.shared.model_of(provider, None)) {
+        match provider.map(|provider| self.inner.upstreams.model_of(provider, None)) {
             Some(Ok(model)) => report.model = Some(model),
             Some(Err(error)) => report.problems.push(error.to_string()),
             None => {}
         }
-        self.shared.note_distrust(provider, &mut report);
+        self.inner.note_distrust(provider, &mut report);
         if report.problems.is_empty() {
-            match self.shared.worst_case(provider.unwrap_or_default()).await {
+            match self.inner.worst_case(provider.unwrap_or_default()).await {
                 Ok(cost) => {
                     report.worst_case_attempts = cost.attempts;
                     report.worst_case_waiting = Duration::from_nanos(cost.waiting);
@@ -86,7 +87,7 @@ impl Host {
             }
         }
         // Whatever stands in the way of the chain is said once, as the problem that it is.
-        let warnings = self.shared.warnings(&report);
+        let warnings = self.inner.warnings(&report);
         report.warnings.extend(warnings.into_iter().filter(|warning| !report.problems.contains(warning)));
         report
     }
@@ -111,12 +112,12 @@ impl CheckReport {
     }
 }
 
-impl Shared {
+impl HostInner {
     /// Notes which providers are refused since the configuration is not trusted: a problem where the chain can ask them,
     /// a warning of all others.
     fn note_distrust(&self, provider: Option<&str>, report: &mut CheckReport) {
         let asked = self.asked_by_chain(provider.unwrap_or_default(), &Overrides::new()).unwrap_or_default();
-        let providers = self.config.providers.values().filter(|provider| !self.has_adapter(&provider.name));
+        let providers = self.config.providers.values().filter(|provider| !self.upstreams.has_adapter(&provider.name));
         for provider in providers {
             let Err(error) = self.config.check_provider_is_trusted(provider) else { continue };
             let is_asked = asked.iter().any(|asked| asked.name == provider.name);
@@ -129,12 +130,13 @@ impl Shared {
     /// costs to ask its inner and every model that it could load.
     async fn worst_case(&self, provider: &str) -> Result<Cost, ConfigError> {
         let one = Cost { attempts: 1, waiting: 0 };
-        let names = self.provider_names().filter(|name| *name != provider);
+        let names = self.upstreams.providers().filter(|name| *name != provider);
         let targets = std::iter::once(provider).chain(names);
         let mut targets: Vec<Target> = targets.map(|name| Target { provider: name.to_owned(), most: one }).collect();
-        for SwitchedOn { name, settings } in self.switched_on(&Overrides::new())?.into_iter().rev() {
-            let prepared = self.prepare(&name).await?;
-            let mut instance = self.configured(&name, &prepared, &settings, None).await?;
+        for EnabledModule { name, settings, .. } in enabled(&self.source, &Overrides::new())?.into_iter().rev() {
+            let prepared = self.loader.prepare(&name).await?;
+            let settings = ModuleSettings { module: &name, settings: &settings, overrides: None };
+            let mut instance = self.loader.configured(&prepared, settings).await?;
             targets = outwards(&name, &mut instance, &targets).await?;
         }
         Ok(targets.first().map_or(one, |target| target.most))

@@ -1,6 +1,6 @@
 //! Orders of a chain that defeat a module's purpose: found by what modules say they are, not by their names.
 
-use crate::{assembly::host::Shared, check::report::ModuleReport, config::error::ConfigError};
+use crate::{assembly::host::HostInner, check::report::ModuleReport, config::error::ConfigError};
 
 /// What stands outside of what that should be inside of it, and why.
 struct Rule {
@@ -38,7 +38,7 @@ const RULES: [Rule; 5] = [
     },
 ];
 
-impl Shared {
+impl HostInner {
     /// What is wrong with the order of the modules that are on.
     pub(crate) fn order_warnings(&self, modules: &[ModuleReport]) -> Vec<ConfigError> {
         let mut on: Vec<_> = modules.iter().filter(|module| module.position.is_some()).collect();

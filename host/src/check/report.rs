@@ -4,28 +4,26 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio::runtime::Handle;
 
 use crate::{
     assembly::{
-        chain::{Links, place},
-        find::is_name,
-        host::{Host, Shared},
-        prepare::Prepared,
+        enabled::enabled,
+        host::{Host, HostInner},
+        loader::configured_settings,
+        prepared::Prepared,
+        settings::ModuleSettings,
+        source::is_name,
     },
-    call::{cancel::Cancel, held::Held, invoke::Invoke},
+    call::{branch::Branch, cancel::Cancel, invoke::Invoke},
     chat::plain::{self, MESSAGE, SENTENCE, WORD},
     check::{metadata::Metadata, permissions},
     config::{config::Config, error::ConfigError, module::ModuleConfig, overrides::Overrides, sandbox::Sandbox},
     runtime::{
-        guest::{
-            component::{Origin, Streams},
-            handles::Hop,
-        },
+        guest::{component::Streams, hop::Hop, origin::Origin},
         instance::instance::Probe,
     },
     state::state_store::MemoryStore,
-    telemetry::{meters::own_time, scope::Scope},
+    telemetry::scope::Scope,
 };
 
 /// The most time that a component which is inspected has to describe itself.
@@ -80,11 +78,11 @@ impl Host {
     ///
     /// Where the configuration says nothing sensible about the chain. What is wrong with one module is in its report.
     pub async fn modules(&self) -> Result<Vec<ModuleReport>, ConfigError> {
-        let on = self.shared.switched_on(&Overrides::new())?;
+        let on = enabled(&self.inner.source, &Overrides::new())?;
         let mut reports = Vec::new();
-        for name in self.shared.module_names() {
+        for name in self.inner.source.names() {
             let position = on.iter().position(|on| on.name == name);
-            reports.push(self.shared.module_report(name, position.map(|at| at + 1)).await);
+            reports.push(self.inner.module_report(name, position.map(|at| at + 1)).await);
         }
         reports.sort_by_key(|report| (report.position.is_none(), report.position, report.name.clone()));
         Ok(reports)
@@ -110,7 +108,7 @@ impl Host {
         let store = Arc::new(MemoryStore::default());
         let host = Host::builder().config(config).state_store(store).watch(false).build()?;
         let mut report = ModuleReport::new(name, None);
-        if let Err(error) = host.shared.inspect(&mut report).await {
+        if let Err(error) = host.inner.inspect(&mut report).await {
             report.problem = Some(error.to_string());
         }
         Ok(report)
@@ -123,20 +121,19 @@ impl Host {
     ///
     /// Where the module or the provider cannot be loaded, or the module fails.
     pub async fn probe(&self, module: &str, provider: &str) -> Result<Probe, ConfigError> {
-        let settings = self.shared.config.modules.get(module).map(|module| module.settings.clone()).unwrap_or_default();
-        let prepared = self.shared.prepare(module).await?;
-        let mut instance = self.shared.configured(module, &prepared, &settings, None).await?;
-        let inner = Arc::new(self.shared.upstream(provider, None)?);
-        let name: Arc<str> = module.into();
-        let own_time = own_time(&name);
-        let hop = Hop::new(
-            place(&Arc::downgrade(&self.shared), name, own_time, inner, Links::new(Vec::new(), Handle::current())),
-            Invoke::start(self.shared.config.deadline, self.shared.config.max_attempts, self.shared.seed, 0, false),
-            Held::default(),
-            false,
-            Cancel::default(),
-            Scope::default(),
-        );
+        let inner = &self.inner;
+        let settings = configured_settings(&inner.config, module);
+        let prepared = inner.loader.prepare(module).await?;
+        let settings = ModuleSettings { module, settings: &settings, overrides: None };
+        let mut instance = inner.loader.configured(&prepared, settings).await?;
+        let end = inner.upstreams.get(provider, None)?;
+        let (deadline, max_attempts) = (inner.config.deadline, inner.config.max_attempts);
+        let branch = Branch {
+            invoke: Invoke::start(deadline, max_attempts, inner.defaults.seed, 0, false),
+            cancel: Cancel::default(),
+            span: Scope::default(),
+        };
+        let hop = Hop::new(inner.place(module), end, branch, false);
         let probe = instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))?;
         let validate_config = probe.validate_config.map_err(|problem| plain::lines(&problem, MESSAGE).into_owned());
         Ok(Probe { name: word(&probe.name), validate_config })
@@ -167,7 +164,7 @@ impl ModuleReport {
     }
 }
 
-impl Shared {
+impl HostInner {
     async fn module_report(&self, name: String, position: Option<usize>) -> ModuleReport {
         let mut report = ModuleReport::new(name, position);
         if let Err(error) = self.describe(&mut report).await {
@@ -192,16 +189,17 @@ impl Shared {
 
     async fn describe(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
         let prepared = self.identify(report).await?;
-        self.check_grants(&report.name, &prepared)?;
+        self.loader.check_grants(&report.name, &prepared)?;
         self.hear(report, &prepared).await?;
-        let settings = self.config.modules.get(&report.name).map(|module| module.settings.clone()).unwrap_or_default();
+        let settings = configured_settings(&self.config, &report.name);
+        let settings = ModuleSettings { module: &report.name, settings: &settings, overrides: None };
         match report.position {
-            Some(_) => self.configured(&report.name, &prepared, &settings, None).await.map(drop),
-            None => self.check_module_off(&report.name, &settings, None).await,
+            Some(_) => self.loader.configured(&prepared, settings).await.map(drop),
+            None => self.loader.check_disabled_module(settings).await,
         }
     }
 
-    /// As [`describe`](Shared::describe), of a component that nobody has granted or set anything.
+    /// As [`describe`](HostInner::describe), of a component that nobody has granted or set anything.
     async fn inspect(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
         let prepared = self.identify(report).await?;
         let heard = tokio::time::timeout(INSPECTION, self.hear(report, &prepared)).await;
@@ -214,15 +212,15 @@ impl Shared {
     /// What is known of a module without running it.
     async fn identify(&self, report: &mut ModuleReport) -> Result<Prepared, ConfigError> {
         // All that is known stands in the report before this says what is wrong.
-        let found = self.find(&report.name).await?;
+        let found = self.source.find(&report.name).await?;
         report.origin = Some(plain::line(&found.origin.to_string(), SENTENCE).into_owned());
         report.sha256 = Some(found.digest.clone());
         report.size_bytes = Some(found.bytes.len());
         report.metadata = Metadata::of(&found.bytes);
         let passed_over = self.passed_over(&report.name, &found.origin);
         report.warnings.extend(passed_over.map(|warning| plain::line(&warning, MESSAGE).into_owned()));
-        let pinned = self.check_pin(&report.name, &found);
-        let prepared = self.compile(&report.name, found).await?;
+        let pinned = self.loader.check_pin(&report.name, &found);
+        let prepared = self.loader.compile(&report.name, found).await?;
         report.imports = prepared.compiled.imports.iter().map(|name| word(name)).collect();
         (report.may, report.asks_in_vain) = permissions::of(&report.imports, &prepared.compiled.functions);
         report.streams = Some(prepared.compiled.streams);
@@ -235,7 +233,7 @@ impl Shared {
 
     /// What a module says of itself.
     async fn hear(&self, report: &mut ModuleReport, prepared: &Prepared) -> Result<(), ConfigError> {
-        let (_, description) = self.started(&report.name, prepared).await?;
+        let (_, description) = self.loader.started(&report.name, prepared).await?;
         report.version = Some(word(&description.version));
         report.kind = Some(word(&description.kind));
         let schema = Some(description.config_schema).filter(|schema| schema.len() <= SCHEMA);

@@ -1,11 +1,15 @@
 //! What a configuration allows and costs people dearly: found by the modules' schemas, not by their names.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 
 use crate::{
-    assembly::host::Shared,
+    assembly::host::HostInner,
+    assembly::{loader::configured_settings, schema},
     chat::seconds,
     check::{check::CheckReport, report::ModuleReport},
     config::{error::ConfigError, sandbox::OnTrap},
@@ -14,7 +18,7 @@ use crate::{
 /// Kinds of modules whose purpose is lost where a call can go around them.
 const GUARDS: [&str; 4] = ["guard", "guardrail", "limiter", "transformer"];
 
-impl Shared {
+impl HostInner {
     /// The warnings about a chain.
     pub(crate) fn warnings(&self, report: &CheckReport) -> Vec<String> {
         let mut warnings: Vec<ConfigError> = Vec::new();
@@ -55,7 +59,7 @@ impl Shared {
     /// A module that guards something, and that a call can go around.
     fn bypassed(&self, module: &ModuleReport) -> Option<ConfigError> {
         let kind = module.kind.as_deref().filter(|kind| GUARDS.contains(kind))?;
-        let is_bypassed = self.sandbox(&module.name).on_trap == OnTrap::Bypass;
+        let is_bypassed = self.source.sandbox(&module.name).on_trap == OnTrap::Bypass;
         (module.position.is_some() && is_bypassed).then(|| {
             let key = format!("modules.{}.sandbox.on_trap", module.name);
             let problem = format!(
@@ -66,29 +70,31 @@ impl Shared {
         })
     }
 
-    /// The module's settings whose schema has this format, the schema's defaults included.
+    /// The module's settings whose schema has this format, by their dotted paths, the schema's defaults included.
     fn settings_of_format(&self, module: &ModuleReport, format: &str) -> Vec<(String, Value)> {
-        let properties = module.config_schema.as_ref().and_then(|schema| schema.get("properties")?.as_object());
-        let settings = self.config.modules.get(&module.name).map(|module| &module.settings);
-        let of_format = properties.into_iter().flatten().filter(|(_, property)| {
-            [property.get("format"), property.pointer("/items/format")].contains(&Some(&Value::from(format)))
+        let Some(schema) = &module.config_schema else { return Vec::new() };
+        let settings = Value::Object(configured_settings(&self.config, &module.name));
+        let mut found = Vec::new();
+        let walked = schema::walk(schema, &settings, true, &mut |schema, path, value| {
+            if schema::format(schema) == Some(format) {
+                found.push((path.to_owned(), value.clone()));
+            }
+            Ok::<_, std::convert::Infallible>(())
         });
-        of_format
-            .filter_map(|(key, property)| {
-                let configured = settings.and_then(|settings| settings.get(key));
-                Some((key.clone(), configured.or(property.get("default"))?.clone()))
-            })
-            .collect()
+        match walked {
+            Ok(()) => found,
+        }
     }
 
     /// The module's settings that name providers, one or several, and the names.
     fn provider_lists(&self, module: &ModuleReport) -> Vec<(String, Vec<String>)> {
-        let settings = self.settings_of_format(module, "arcllm-provider").into_iter();
-        let names = |value| match value {
-            Value::String(name) => vec![name],
-            list => serde_json::from_value(list).unwrap_or_default(),
-        };
-        settings.map(|(key, value)| (key, names(value))).collect()
+        let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (path, value) in self.settings_of_format(module, "arcllm-provider") {
+            // `chain[0]` and `chain[1]` are one list.
+            let list = path.rsplit_once('[').map_or(&*path, |(list, _)| list);
+            lists.entry(list.to_owned()).or_default().extend(value.as_str().map(str::to_owned));
+        }
+        lists.into_iter().collect()
     }
 
     fn long_waits(&self, module: &ModuleReport, deadline: Duration) -> Vec<ConfigError> {
@@ -123,8 +129,8 @@ impl Shared {
         let Some(provider) = self.config.providers.get(name) else { return Vec::new() };
         let place =
             |key: &str, problem: String| self.config.document.error(Some(&format!("providers.{name}.{key}")), problem);
-        let missing = self.missing(provider);
-        let model = match self.model_of(name, None) {
+        let missing = self.upstreams.keys.missing(provider);
+        let model = match self.upstreams.model_of(name, None) {
             Ok(model) => model,
             // A problem where the provider is the primary, and no less of one where a fallback turns to it.
             Err(error) => return missing.into_iter().chain([error]).collect(),

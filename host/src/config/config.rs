@@ -153,6 +153,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// An error about this setting of a provider.
+    pub(crate) fn provider_error(&self, provider: &ProviderConfig, key: &str, problem: String) -> ConfigError {
+        self.document.error(Some(&format!("{}.{key}", document::join("providers", &provider.name))), problem)
+    }
+}
+
 fn read_text(file: &Path, help: &str) -> Result<String, ConfigError> {
     std::fs::read_to_string(file)
         .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).file(file).help(help))
@@ -165,7 +172,7 @@ pub(crate) fn unknown_provider(
     name: &str,
     providers: &BTreeMap<String, ProviderConfig>,
 ) -> ConfigError {
-    let error = document.error(Some(key), format!("names the provider `{name}`, which there is not"));
+    let error = document.error(Some(key), format!("names the unknown provider `{name}`"));
     error.help(suggest(name, providers.keys().map(String::as_str)))
 }
 

@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use url::{Origin, Url};
 
-use crate::config::trust::Trust;
 use crate::config::{
     additions::Addition,
     config::Config,
@@ -15,6 +14,7 @@ use crate::config::{
     error::ConfigError,
     key::KeySource,
     provider::{ProviderConfig, authority, is_loopback},
+    trust::Trust,
 };
 
 /// Something that only a trusted configuration may do.

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use url::Url;
 
-use crate::config::wire_format::WireFormat;
 use crate::config::{
     additions::{self, Addition},
     defaults::Defaults,
     error::ConfigError,
     key::KeySource,
     section::Section,
+    wire_format::WireFormat,
 };
 
 /// Host and port, without what else a URL can hold: passwords, for one.

@@ -2,14 +2,14 @@
 
 use crate::{
     adapter::fuzzing::write,
-    assembly::host::Host,
+    assembly::{enabled::enabled, host::Host},
     chat::request::Request,
     check::metadata::Metadata,
     config::{config::Config, overrides::Overrides},
     fuzzing::{FORMATS, is_harmless, stays},
 };
 
-/// A configuration is refused by name, or everything in it can be asked for. Nothing is run or sent: `switched_on` and
+/// A configuration is refused by name, or everything in it can be asked for. Nothing is run or sent: `enabled` and
 /// `model_of` only look.
 pub(crate) fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -23,11 +23,11 @@ pub(crate) fn config(data: &[u8]) {
     let names: Vec<String> = config.providers.keys().cloned().collect();
     let host = Host::builder().config(config).watch(false).seed(0).build().expect("a host");
     for name in names {
-        let model = host.shared.model_of(&name, None);
-        assert!(model.is_ok_and(|model| !model.is_empty()) || host.shared.model_of(&name, Some("m")).is_ok());
+        let model = host.inner.upstreams.model_of(&name, None);
+        assert!(model.is_ok_and(|model| !model.is_empty()) || host.inner.upstreams.model_of(&name, Some("m")).is_ok());
     }
     let order = host.config().order.clone();
-    if let Ok(on) = host.shared.switched_on(&Overrides::new()) {
+    if let Ok(on) = enabled(&host.inner.source, &Overrides::new()) {
         let at = |name: &str| order.iter().position(|ordered| ordered == name);
         assert!(on.is_sorted_by_key(|module| at(&module.name)), "in the order of `host.order`");
     }

@@ -1,113 +1,139 @@
-//! A module at its place in a chain: a provider that has an instance serve each call.
+//! A module in the chain of one call: lets an instance serve the call.
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-
 use crate::{
     adapter::answer::Answer,
-    call::{held::Held, invoke::Call, provider::Provider},
+    call::{
+        branch::Branch,
+        stop::{Answering, Call, Stop},
+    },
     chat::error::ErrorKind,
-    config::sandbox::OnTrap,
+    config::{error::ConfigError, sandbox::OnTrap},
     runtime::{
-        guest::handles::{Hop, Place},
-        instance::failed::Failed,
-        limits::{limits::Limit, size::size_of_request},
-        link::{Current, Link},
+        guest::{hop::Hop, place::Place},
+        instance::{error::InstanceError, pool::Pool},
+        limits::{limit::Limit, size::size_of_request},
+        slot::{Slot, Version},
     },
     telemetry::{
         meters::count_failure,
-        spans::{hop_ended, hop_span},
+        spans::{module_ended, module_span},
     },
 };
 
-/// A module around its inner.
+/// A module in the chain of one call. A call knows only the modules inside of the one that serves it, so that an instance
+/// never holds itself by way of its calls.
 pub(crate) struct Module {
-    pub(crate) link: Arc<Link>,
-    pub(crate) place: Arc<Place>,
+    place: Arc<Place>,
+    version: Arc<Version>,
+    inner: Arc<dyn Stop>,
 }
 
-impl Provider for Module {
-    fn name(&self) -> &str {
-        self.place.inner.name()
+impl Module {
+    /// The module of this slot as it is now, around this inner.
+    pub(crate) fn new(slot: &Slot, inner: Arc<dyn Stop>) -> Self {
+        Self { place: slot.place.clone(), version: slot.version(), inner }
+    }
+}
+
+impl Stop for Module {
+    fn provider(&self) -> &str {
+        self.inner.provider()
     }
 
     fn model(&self) -> &str {
-        self.place.inner.model()
+        self.inner.model()
     }
 
-    fn validate_config(&self) -> Result<(), String> {
-        self.place.inner.validate_config()
+    fn validate_config(&self) -> Result<(), ConfigError> {
+        match &*self.version {
+            Version::Removed { origin, .. } => {
+                let module = &self.place.module;
+                Err(ConfigError::new(format!("was removed: {origin} does not exist")).key(format!("modules.{module}")))
+            }
+            Version::Runs { .. } => self.inner.validate_config(),
+        }
     }
 
-    fn hold(&self) -> Held {
-        Held::around(self.link.clone(), self.place.inner.hold())
+    fn around(&self, end: Arc<dyn Stop>) -> Arc<dyn Stop> {
+        let (place, version, inner) = (self.place.clone(), self.version.clone(), self.inner.around(end));
+        Arc::new(Self { place, version, inner })
     }
 
-    fn invoke(self: Arc<Self>, mut call: Call) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
+    fn invoke(self: Arc<Self>, call: Call) -> Answering {
         Box::pin(async move {
-            let held = call.held.of(&self.link);
-            let (current, held) = held.unwrap_or_else(|| (self.link.now(), self.place.inner.hold()));
-            call.held = held;
-            let pool = match &*current {
-                Current::Runs { pool, .. } => pool,
-                Current::Removed { origin, on_trap } => {
+            match &*self.version {
+                Version::Runs { pool, .. } => self.serve(pool, call).await,
+                Version::Removed { origin, on_trap } => {
                     let hop = self.hop(&call, false);
-                    return Box::pin(self.make_do(Failed::removed(origin), *on_trap, &hop, call)).await;
+                    Box::pin(self.make_do(InstanceError::removed(origin), *on_trap, &hop, call)).await
                 }
-            };
-            let content = if pool.copies() { size_of_request(&call.request) } else { 0 };
-            let (most, limit) = pool.caps().content_of_call();
-            let mut alone = false;
-            loop {
-                let hop = self.hop(&call, pool.takes_whole());
-                // Dropping this future ends whatever the module does for it.
-                let _dropped = hop.end_guard();
-                let outcome = if content > most {
-                    Err(Failed::too_large("request", content, most, limit))
-                } else {
-                    pool.serve(call.request.clone(), hop.clone(), content, alone).await
-                };
-                let failed = match outcome {
-                    Ok(answer) => return self.ended(&hop, *answer),
-                    Err(_) if call.cancel.is_cancelled() => return self.ended(&hop, Err(call.invoke.over())),
-                    Err(failed) => failed,
-                };
-                // Its instance ended, maybe for another call's sake. As long as nobody was asked, another can serve it: alone,
-                // so that a call which ends every instance ends no other call.
-                if failed.may_pass() && !alone && !hop.close() {
-                    alone = true;
-                    continue;
-                }
-                // On the heap, since it is rare and every call would have room for it.
-                return Box::pin(self.make_do(failed, pool.on_trap(), &hop, call)).await;
             }
         })
     }
 }
 
 impl Module {
-    /// A call at this place.
+    async fn serve(&self, pool: &Pool, call: Call) -> Result<Answer, ErrorKind> {
+        let content = if pool.copies() { size_of_request(&call.request) } else { 0 };
+        let (most, limit) = pool.policy().content_of_call();
+        let mut alone = false;
+        loop {
+            let hop = self.hop(&call, pool.takes_whole());
+            // Dropping this future ends whatever the module does for the call.
+            let _dropped = hop.end_guard();
+            let served = if content > most {
+                Err(InstanceError::too_large("request", content, most, limit))
+            } else {
+                pool.serve(call.request.clone(), hop.clone(), content, alone).await
+            };
+            let failed = match served {
+                Ok(answer) => return self.ended(&hop, *answer),
+                Err(_) if call.branch.cancel.is_cancelled() => {
+                    return self.ended(&hop, Err(call.branch.invoke.why_over()));
+                }
+                Err(failed) => failed,
+            };
+            // The instance ended, maybe because of another call. While the module has asked nobody, another instance can
+            // serve the call: alone, so that a call which ends every instance ends no other call.
+            if failed.may_pass() && !alone && !hop.close() {
+                alone = true;
+                continue;
+            }
+            return Box::pin(self.make_do(failed, pool.policy().on_trap, &hop, call)).await;
+        }
+    }
+
+    /// The call at this module.
     fn hop(&self, call: &Call, takes_whole: bool) -> Arc<Hop> {
-        let (cancel, span) = (call.cancel.part(), hop_span(&call.span, &self.place.module));
-        Arc::new(Hop::new(self.place.clone(), call.invoke.clone(), call.held.clone(), takes_whole, cancel, span))
+        let Branch { invoke, cancel, span } = &call.branch;
+        let (cancel, span) = (cancel.part(), module_span(span, &self.place.module));
+        let branch = Branch { invoke: invoke.clone(), cancel, span };
+        Arc::new(Hop::new(self.place.clone(), self.inner.clone(), branch, takes_whole))
     }
 
     /// What becomes of a call that no instance served to its end.
-    async fn make_do(&self, failed: Failed, on_trap: OnTrap, hop: &Hop, call: Call) -> Result<Answer, ErrorKind> {
+    async fn make_do(
+        &self,
+        failed: InstanceError,
+        on_trap: OnTrap,
+        hop: &Hop,
+        call: Call,
+    ) -> Result<Answer, ErrorKind> {
         count_failure(&self.place.module, failed.limit.map(Limit::setting));
         let has_asked = hop.close();
-        let error = failed.error(&self.place);
+        let error = failed.for_caller(&self.place.module, self.provider());
         if has_asked || on_trap == OnTrap::Fail {
             return self.ended(hop, Err(error));
         }
         tracing::warn!(target: "arcllm::module", "{error}; the call goes on without it (on_trap)");
-        self.ended(hop, self.place.inner.clone().invoke(call).await)
+        self.ended(hop, self.inner.clone().invoke(call).await)
     }
 
     fn ended(&self, hop: &Hop, result: Result<Answer, ErrorKind>) -> Result<Answer, ErrorKind> {
-        hop_ended(&hop.span, &result);
-        self.place.own_time.record(hop.own_time());
+        module_ended(&hop.branch.span, &result);
+        self.place.own_time.record(hop.progress.own_time());
         result
     }
 }

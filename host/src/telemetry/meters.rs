@@ -4,15 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::{Counter, Gauge, Histogram, Label, SharedString, counter, gauge, histogram};
 
-use crate::{
-    call::provider::Provider,
-    chat::{error::Error, response::Response, trail::Attempt},
-};
+use crate::chat::{error::Error, response::Response, trail::Attempt};
 
 /// What is counted of a model's invokes. What every answer needs is looked up when the model is loaded, so that a call
 /// does not pay for it: a recorder has to be installed before that.
 pub(crate) struct ModelMeters {
     provider: Arc<str>,
+    model: String,
     labels: [Label; 3],
     answered: Counter,
     duration: Histogram,
@@ -22,12 +20,12 @@ pub(crate) struct ModelMeters {
 }
 
 impl ModelMeters {
-    pub(crate) fn new(chain: &dyn Provider) -> Self {
-        let provider: Arc<str> = chain.name().into();
+    pub(crate) fn new(provider: &str, model: &str) -> Self {
+        let provider: Arc<str> = provider.into();
         let labels = [
             Label::from_static_parts("gen_ai.operation.name", "chat"),
             Label::new("gen_ai.provider.name", provider.clone()),
-            Label::new("gen_ai.request.model", chain.model().to_owned()),
+            Label::new("gen_ai.request.model", model.to_owned()),
         ];
         let tokens = |kind| {
             let labels = with(&labels, "gen_ai.token.type", kind);
@@ -40,8 +38,19 @@ impl ModelMeters {
             input_tokens: tokens("input"),
             output_tokens: tokens("output"),
             provider,
+            model: model.to_owned(),
             labels,
         }
+    }
+
+    /// The provider whose calls are counted.
+    pub(crate) fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The model whose calls are counted.
+    pub(crate) fn model(&self) -> &str {
+        &self.model
     }
 
     /// Counts a streamed answer that begins to come.

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    call::provider::Provider,
     chat::{
         error::{Error, ErrorKind},
         request::Request,
@@ -26,9 +25,9 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    /// An invoke of this chain begins. Its span holds the messages if `content` says so.
-    pub(crate) fn begin(chain: &dyn Provider, meters: Arc<ModelMeters>, request: &Request, content: bool) -> Self {
-        let span = invoke_span(chain, request, content);
+    /// Starts observing an invoke. Its span holds the messages if `content` says so.
+    pub(crate) fn begin(meters: Arc<ModelMeters>, request: &Request, content: bool) -> Self {
+        let span = invoke_span(meters.provider(), meters.model(), request, content);
         Self { meters, span, content, started: Instant::now(), has_ended: false }
     }
 

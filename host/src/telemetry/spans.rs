@@ -5,18 +5,16 @@ use std::borrow::Cow;
 use serde::Serialize;
 use tracing::{field::Empty, info_span};
 
-use crate::telemetry::{
-    scope::Scope,
-    trace::{Trace, TraceParent},
-};
-
 use crate::{
-    call::provider::{Provider, Upstream},
     chat::{
         error::{Error, ErrorKind},
         plain::{self, WORD},
         request::Request,
         response::Response,
+    },
+    telemetry::{
+        scope::Scope,
+        trace::{Trace, TraceParent},
     },
 };
 
@@ -24,14 +22,14 @@ use crate::{
 const OPERATION: &str = "chat";
 
 /// The span of an invoke, inside of the caller's. It holds the messages if `content` says so.
-pub(crate) fn invoke_span(chain: &dyn Provider, request: &Request, content: bool) -> Scope {
+pub(crate) fn invoke_span(provider: &str, model: &str, request: &Request, content: bool) -> Scope {
     let span = Scope::from(info_span!(
         target: "arcllm",
         "invoke",
-        "otel.name" = format_args!("{OPERATION} {}", chain.model()),
+        "otel.name" = format_args!("{OPERATION} {model}"),
         "gen_ai.operation.name" = OPERATION,
-        "gen_ai.provider.name" = chain.name(),
-        "gen_ai.request.model" = chain.model(),
+        "gen_ai.provider.name" = provider,
+        "gen_ai.request.model" = model,
         "gen_ai.request.max_tokens" = request.options.max_tokens,
         "gen_ai.request.temperature" = request.options.temperature,
         "gen_ai.request.top_p" = request.options.top_p,
@@ -86,7 +84,7 @@ pub(crate) fn invoke_ended(span: &Scope, result: Result<&Response, &Error>, cont
 }
 
 /// The span of a module's part in a call.
-pub(crate) fn hop_span(parent: &Scope, module: &str) -> Scope {
+pub(crate) fn module_span(parent: &Scope, module: &str) -> Scope {
     Scope::from(info_span!(
         target: "arcllm",
         parent: parent.id(),
@@ -98,23 +96,23 @@ pub(crate) fn hop_span(parent: &Scope, module: &str) -> Scope {
 }
 
 /// Writes down how a module's part ended.
-pub(crate) fn hop_ended<T>(span: &Scope, result: &Result<T, ErrorKind>) {
+pub(crate) fn module_ended<T>(span: &Scope, result: &Result<T, ErrorKind>) {
     if let Err(error) = result {
         span.record("error.type", error.as_str());
     }
 }
 
 /// The span of one attempt.
-pub(crate) fn attempt_span(parent: &Scope, upstream: &Upstream, asked_by: Option<&str>) -> Scope {
+pub(crate) fn attempt_span(parent: &Scope, provider: &str, model: &str, asked_by: Option<&str>) -> Scope {
     Scope::from(info_span!(
         target: "arcllm",
         parent: parent.id(),
         "attempt",
-        "otel.name" = format_args!("{OPERATION} {}", upstream.model),
+        "otel.name" = format_args!("{OPERATION} {model}"),
         "otel.kind" = "client",
         "gen_ai.operation.name" = OPERATION,
-        "gen_ai.provider.name" = upstream.provider,
-        "gen_ai.request.model" = upstream.model,
+        "gen_ai.provider.name" = provider,
+        "gen_ai.request.model" = model,
         "gen_ai.response.id" = Empty,
         "gen_ai.response.model" = Empty,
         "gen_ai.usage.input_tokens" = Empty,

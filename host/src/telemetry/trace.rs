@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use rand_core::{Rng, SeedableRng};
-use rand_pcg::Pcg64Mcg;
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 
 /// Keeps these numbers apart from those that modules draw: a trace must not change what a seeded run does.
 const APART: u64 = 0x7472_6163_6570_6172;
@@ -33,7 +32,7 @@ impl Trace {
             })?;
             return Ok(Self { id, flags, seed });
         }
-        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let mut random = SmallRng::seed_from_u64(seed);
         let id = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64().max(1));
         // Whoever asks for traces has them recorded.
         Ok(Self { id, flags: 1, seed })
@@ -42,7 +41,7 @@ impl Trace {
     /// The attempt of this number, from zero.
     pub(crate) fn attempt(&self, number: usize) -> TraceParent {
         let number = (number as u64).wrapping_add(1);
-        let mut random = Pcg64Mcg::seed_from_u64(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut random = SmallRng::seed_from_u64(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         TraceParent { trace: *self, span: random.next_u64().max(1) }
     }
 

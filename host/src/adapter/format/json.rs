@@ -3,9 +3,11 @@
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use crate::adapter::format::malformed::Malformed;
 use crate::{
-    adapter::format::tree::{self, Keep, Room, Unfit},
+    adapter::format::{
+        malformed::Malformed,
+        tree::{self, Keep, Room, Unfit},
+    },
     chat::message::Extensions,
 };
 

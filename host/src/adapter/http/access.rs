@@ -53,6 +53,11 @@ impl Access {
         Ok(Self { keys, key_header, headers, query })
     }
 
+    /// Checks that there is a key, as far as that can be told without running anything.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.keys.check()
+    }
+
     /// What is not to be seen of it.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.keys.secrets

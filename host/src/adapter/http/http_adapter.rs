@@ -201,6 +201,10 @@ impl fmt::Debug for HttpAdapter {
 }
 
 impl Adapter for HttpAdapter {
+    fn validate_config(&self) -> Result<(), ConfigError> {
+        self.access.as_ref().map_or(Ok(()), Access::check)
+    }
+
     fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
         let adapter = self.clone();
         self.apart(async move { adapter.attempt(&request).await })

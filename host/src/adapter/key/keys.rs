@@ -99,6 +99,24 @@ impl Keys {
         Ok(self.keep(read.map_err(|problem| self.error(problem))?))
     }
 
+    /// Checks that there is a key, as far as that can be told without running or waiting for anything: in the environment, or
+    /// in a file.
+    ///
+    /// # Errors
+    ///
+    /// Names the setting and what is wrong, never the key.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let checked = match &self.source {
+            _ if self.resolver.is_some() => Ok(()),
+            Some(KeySource::Env(variable)) => ApiKey::from_env(variable).map(drop),
+            // A pipe may have nobody at its other end.
+            Some(KeySource::File(file)) if file.exists() && !file.is_file() => Ok(()),
+            Some(KeySource::File(file)) => of_file(file).map(drop),
+            Some(KeySource::Command { .. }) | None => Ok(()),
+        };
+        checked.map_err(|problem| self.error(problem))
+    }
+
     /// The provider refuses this key: the next that asks has it read again. One refusal has it read once.
     pub(crate) fn refused(&self, key: &Arc<Option<ApiKey>>) {
         if self.can_change() {

@@ -1,18 +1,7 @@
-use futures::future::BoxFuture;
-
 use super::*;
-use crate::{adapter::adapter::Adapter, chat::response::Response};
 
-struct Nobody;
-
-impl Adapter for Nobody {
-    fn send(self: Arc<Self>, _: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
-        Box::pin(async { Err(ErrorKind::Cancelled) })
-    }
-}
-
-fn upstream() -> Upstream {
-    Upstream { provider: "p".to_owned(), model: "m".to_owned(), adapter: Arc::new(Nobody), loaded_by: None }
+fn start(invoke: &Arc<Invoke>, by: &str) -> Result<StartedAttempt, ErrorKind> {
+    invoke.start_attempt("p", "m", Some(&by.into()), None)
 }
 
 fn invoke(max_attempts: u32) -> Arc<Invoke> {
@@ -26,7 +15,7 @@ fn so_many_attempts_begin_and_no_more_however_they_are_asked_for() {
     let begun = std::thread::scope(|scope| {
         let asking = (0..4).map(|_| {
             scope.spawn(|| {
-                let begin = |_| invoke.begin(&upstream(), Some(&"swarm".into())).map(drop);
+                let begin = |_| start(&invoke, "swarm").map(drop);
                 (0..25).map(begin).filter(Result::is_ok).count()
             })
         });
@@ -38,16 +27,16 @@ fn so_many_attempts_begin_and_no_more_however_they_are_asked_for() {
 
 #[test]
 fn one_more_is_the_same_error_for_all_and_tells_the_caller() {
-    let (invoke, upstream) = (invoke(1), upstream());
+    let invoke = invoke(1);
     let mut context = Context::from_waker(std::task::Waker::noop());
-    let first = invoke.begin(&upstream, Some(&"one".into())).expect("the first");
+    let first = start(&invoke, "one").expect("the first");
     assert!(invoke.poll_exceeded(&mut context).is_pending());
-    assert_eq!((invoke.exceeded(), invoke.over()), (None, ErrorKind::Cancelled));
-    let error = invoke.begin(&upstream, Some(&"two".into())).err().expect("one too many");
+    assert_eq!((invoke.exceeded(), invoke.why_over()), (None, ErrorKind::Cancelled));
+    let error = start(&invoke, "two").err().expect("one too many");
     assert!(error.to_string().contains("the module `two`") && error.to_string().contains("max_attempts"), "{error}");
-    assert_eq!(invoke.begin(&upstream, Some(&"three".into())).err(), Some(error.clone()));
+    assert_eq!(start(&invoke, "three").err(), Some(error.clone()));
     assert!(invoke.poll_exceeded(&mut context).is_ready());
-    assert_eq!((invoke.exceeded(), invoke.over()), (Some(error.clone()), error));
+    assert_eq!((invoke.exceeded(), invoke.why_over()), (Some(error.clone()), error));
     // What was under way was given up, and did not fail by itself.
     drop(first);
     assert_eq!(invoke.attempts(0).first().map(|attempt| attempt.outcome), Some(Outcome::Cancelled));

@@ -18,7 +18,6 @@ use crate::{
         reserved::{self, Level},
     },
     config::sandbox::Sandbox,
-    runtime::guest::handles::Place,
 };
 
 /// The keys of a JSON Schema that refer to another.
@@ -44,35 +43,34 @@ impl MayAdd {
     }
 }
 
-/// Why a request that a module made of the one that it was given may not be sent, if it may not. Says nothing of what was
-/// added but the key: the rest may be anybody's secret.
-pub(crate) fn refusal(place: &Place, given: &Request, made: &Request) -> Option<ErrorKind> {
-    if let Err(reserved) = reserved::check(made) {
-        return Some(error(place, &format!("it is refused, since {reserved}"), "extension", &reserved.key));
+impl MayAdd {
+    /// Why this module may not send a request that it made of a given one, if it may not. Says nothing of what was added but
+    /// the key: the rest may be a secret.
+    pub(crate) fn refusal(self, module: &str, provider: &str, given: &Request, made: &Request) -> Option<ErrorKind> {
+        let refuse = |why: &str, about: &str, what: &str| {
+            let message = format!("the request that the module `{module}` made was not sent: {why}");
+            let extensions = [("module", module.into()), (about, plain::line(what, WORD).into())];
+            let extensions = extensions.map(|(name, text)| (name.to_owned(), text)).into();
+            Some(ErrorKind::Module(Failure { extensions, ..Failure::new(provider, message) }))
+        };
+        if let Err(reserved) = reserved::check(made) {
+            return refuse(&format!("it is refused, since {reserved}"), "extension", &reserved.key);
+        }
+        let ungranted = |grant: &str, what: &str| {
+            let help = format!("allow = [{grant:?}] under [modules.{module}.sandbox], if you trust it with that");
+            let why = format!("the module added {what}, which its sandbox does not allow\n  help: {help}");
+            refuse(&why, "grant", grant)
+        };
+        if !self.extensions
+            && let Some(key) = added_extension(given, made)
+        {
+            return ungranted(EXTENSIONS, &format!("or changed the extension `{}`", plain::line(key, WORD)));
+        }
+        match !self.urls && adds_address(given, made) {
+            true => ungranted(URLS, "an address that the provider would fetch, or a block that may hold one"),
+            false => None,
+        }
     }
-    let ungranted = |grant: &str, what: &str| {
-        let module = &place.module;
-        let help = format!("allow = [{grant:?}] under [modules.{module}.sandbox], if you trust it with that");
-        let why = format!("the module added {what}, which its sandbox does not allow\n  help: {help}");
-        Some(error(place, &why, "grant", grant))
-    };
-    if !place.may_add.extensions
-        && let Some(key) = added_extension(given, made)
-    {
-        return ungranted(EXTENSIONS, &format!("or changed the extension `{}`", plain::line(key, WORD)));
-    }
-    match !place.may_add.urls && adds_address(given, made) {
-        true => ungranted(URLS, "an address that the provider would fetch, or a block that may hold one"),
-        false => None,
-    }
-}
-
-fn error(place: &Place, why: &str, about: &str, what: &str) -> ErrorKind {
-    let module = &*place.module;
-    let message = format!("the request that the module `{module}` made was not sent: {why}");
-    let extensions = [("module", module.into()), (about, plain::line(what, WORD).into())];
-    let extensions = extensions.map(|(name, text)| (name.to_owned(), text)).into();
-    ErrorKind::Module(Failure { extensions, ..Failure::new(place.inner.name(), message) })
 }
 
 /// The key of an extension that was not there, or had another value.

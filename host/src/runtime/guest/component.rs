@@ -1,32 +1,20 @@
 //! A module's file: found, identified, compiled, and checked for what it asks for.
 
-use std::path::PathBuf;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use serde::Serialize;
 use wasmtime::component::{Component, types};
 
-use crate::runtime::guest::{
-    engine::Runtime,
-    exports::{self, ExportsPre},
+use crate::{
+    config::error::ConfigError,
+    runtime::guest::{
+        engine::Runtime,
+        exports::{self, ExportsPre},
+    },
 };
-
-/// Where a module's bytes come from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// It is part of this library.
-    BuiltIn,
-    /// A file, in the modules directory or named by `sandbox.wasm`.
-    File(PathBuf),
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Origin::BuiltIn => formatter.write_str("built-in"),
-            Origin::File(path) => write!(formatter, "{}", path.display()),
-        }
-    }
-}
 
 /// The grants that a component asks for by importing an interface.
 const INTERFACES: [&str; 2] = ["models", "state"];
@@ -64,15 +52,53 @@ pub(crate) struct Compiled {
     pub(crate) exports: ExportsPre,
 }
 
-/// Why bytes are no module.
-pub(crate) type Unfit = (String, &'static str);
+/// The components of the process, by stack size and digest. What no host uses is given up.
+static COMPILED: Mutex<Components<Weak<Compiled>>> = Mutex::new(None);
+
+/// The built-in components. They are kept, since they never change: a host may be made for a single call.
+static BUILT_IN: Mutex<Components<Arc<Compiled>>> = Mutex::new(None);
+
+type Components<T> = Option<HashMap<(u64, String), T>>;
 
 impl Compiled {
+    /// The component that these bytes are, compiled unless the process has it already.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are no module for this host.
+    pub(crate) fn get(
+        runtime: &Runtime,
+        bytes: &[u8],
+        digest: String,
+        is_built_in: bool,
+    ) -> Result<Arc<Self>, ConfigError> {
+        let key = (runtime.stack_kb, digest);
+        let known = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(&key)?.upgrade();
+        let compiled = match known() {
+            Some(compiled) => compiled,
+            None => {
+                let compiled = Arc::new(Self::new(runtime, bytes, key.1.clone())?);
+                let mut all = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+                let all = all.get_or_insert_default();
+                all.retain(|_, compiled| compiled.strong_count() > 0);
+                // Two loads at once may both have come here. One component is kept.
+                let compiled = all.get(&key).and_then(Weak::upgrade).unwrap_or(compiled);
+                all.insert(key.clone(), Arc::downgrade(&compiled));
+                compiled
+            }
+        };
+        if is_built_in {
+            let mut built_in = BUILT_IN.lock().unwrap_or_else(PoisonError::into_inner);
+            built_in.get_or_insert_default().entry(key).or_insert_with(|| compiled.clone());
+        }
+        Ok(compiled)
+    }
+
     /// Compiles and links. Takes milliseconds where the compiled code is cached, up to seconds where it is not.
-    pub(crate) fn new(runtime: &Runtime, bytes: &[u8], digest: String) -> Result<Self, Unfit> {
+    fn new(runtime: &Runtime, bytes: &[u8], digest: String) -> Result<Self, ConfigError> {
         check_header(bytes)?;
         let component = Component::from_binary(&runtime.engine, bytes).map_err(|error| {
-            (format!("is no valid component: {error:#}"), "build it anew; this host speaks arcllm:llm@0.1.0")
+            unfit(format!("is no valid component: {error:#}"), "build it anew; this host speaks arcllm:llm@0.1.0")
         })?;
         let kind = component.component_type();
         let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
@@ -84,10 +110,11 @@ impl Compiled {
         // So do the sleeps of WASI 0.2.
         let blocks = blocks || imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."));
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
-            (format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
+            unfit(format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
         })?;
-        let exports = ExportsPre::new(pre, &component, provider)
-            .map_err(|error| (format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0"))?;
+        let exports = ExportsPre::new(pre, &component, provider).map_err(|error| {
+            unfit(format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0")
+        })?;
         Ok(Self { digest, imports, functions, streams, copies, blocks, exports })
     }
 
@@ -130,13 +157,17 @@ fn functions(runtime: &Runtime, kind: &types::Component) -> Vec<String> {
 
 /// The first eight bytes tell a component from a core module, and both from anything else.
 /// <https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>
-fn check_header(bytes: &[u8]) -> Result<(), Unfit> {
+fn check_header(bytes: &[u8]) -> Result<(), ConfigError> {
     match bytes.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
-        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Err((
-            "is a core WebAssembly module, not a component".to_owned(),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Err(unfit(
+            "is a core WebAssembly module, not a component",
             "make a component of it, as with `wasm-tools component new`",
         )),
-        _ => Err(("is not WebAssembly".to_owned(), "a component built for arcllm:llm@0.1.0")),
+        _ => Err(unfit("is not WebAssembly", "a component built for arcllm:llm@0.1.0")),
     }
+}
+
+fn unfit(problem: impl Into<String>, help: &str) -> ConfigError {
+    ConfigError::new(problem).help(help)
 }

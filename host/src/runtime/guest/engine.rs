@@ -1,8 +1,8 @@
 //! The engine that compiles and runs modules. One for the process, as long as all modules have the same stack.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use wasmtime::{
@@ -14,20 +14,15 @@ use crate::{
     runtime::{
         guest::{
             bindings::ModuleWithAll,
-            component::{Compiled, Unfit},
             imports,
-            state::{Imports, State},
+            store_data::{Imports, StoreData},
         },
-        limits::cpu,
+        limits::{capacity::INSTANCES, cpu_clock},
     },
 };
 
 /// What the host needs of a stack beyond what is the guest's, in bytes.
 const HOST_STACK: usize = 1536 << 10;
-
-/// The most instances of all modules together. Each costs the first load of a process some 5 µs, for the guard pages of two
-/// stacks: one on which its guest runs, and one for a guest that waits without giving its stack back.
-pub(crate) const INSTANCES: u32 = 1024;
 
 /// The most elements of one table.
 const TABLE_ELEMENTS: usize = 100_000;
@@ -41,11 +36,9 @@ static RUNTIMES: Mutex<BTreeMap<u64, &'static Runtime>> = Mutex::new(BTreeMap::n
 /// The engine, and everything that a module can import.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
-    pub(crate) linker: Linker<State>,
-    /// By digest. What no host has any more is given up.
-    compiled: Mutex<HashMap<String, Weak<Compiled>>>,
-    /// Kept, since they never change: a host is also made for a single call.
-    built_in: Mutex<HashMap<String, Arc<Compiled>>>,
+    pub(crate) linker: Linker<StoreData>,
+    /// The kilobytes of stack that a guest has.
+    pub(crate) stack_kb: u64,
 }
 
 impl Runtime {
@@ -57,7 +50,7 @@ impl Runtime {
         }
         let unable = |error| ConfigError::new(format!("the WebAssembly engine does not start: {error:#}"));
         if runtimes.is_empty() {
-            cpu::start_clock(|tick| self::runtimes().values().for_each(|runtime| tick(&runtime.engine)))
+            cpu_clock::start(|tick| self::runtimes().values().for_each(|runtime| tick(&runtime.engine)))
                 .map_err(|error| unable(error.into()))?;
         }
         // For as long as the process lives: compiled code refers to it.
@@ -73,37 +66,13 @@ impl Runtime {
         config.max_wasm_stack(stack).async_stack_size(stack.saturating_add(HOST_STACK));
         let engine = engine(&mut config)?;
         let mut linker = Linker::new(&engine);
-        ModuleWithAll::add_to_linker::<State, Imports>(&mut linker, |state| state)?;
+        ModuleWithAll::add_to_linker::<StoreData, Imports>(&mut linker, |state| state)?;
         imports::blocking::add_to_linker(&mut linker)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         linker.allow_shadowing(true);
         imports::ambient::add_wasi_0_2_to_linker(&mut linker)?;
         linker.allow_shadowing(false);
-        Ok(Self { engine, linker, compiled: Mutex::default(), built_in: Mutex::default() })
-    }
-
-    /// The component that these bytes are, compiled unless the process has it.
-    pub(crate) fn compile(&self, bytes: &[u8], digest: String, is_built_in: bool) -> Result<Arc<Compiled>, Unfit> {
-        let lock = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = lock().get(&digest).and_then(Weak::upgrade);
-        let compiled = match known {
-            Some(compiled) => compiled,
-            None => {
-                let compiled = Arc::new(Compiled::new(self, bytes, digest.clone())?);
-                let mut all = lock();
-                all.retain(|_, compiled| compiled.strong_count() > 0);
-                // Two loads at once may both have come here; one is kept.
-                let before = all.get(&digest).and_then(Weak::upgrade);
-                let compiled = before.unwrap_or(compiled);
-                all.insert(digest.clone(), Arc::downgrade(&compiled));
-                compiled
-            }
-        };
-        if is_built_in {
-            let mut built_in = self.built_in.lock().unwrap_or_else(PoisonError::into_inner);
-            built_in.entry(digest).or_insert_with(|| compiled.clone());
-        }
-        Ok(compiled)
+        Ok(Self { engine, linker, stack_kb })
     }
 }
 

@@ -5,14 +5,16 @@ use wasmtime::{
     component::{Component, ComponentExportIndex, InstancePre, Resource, TypedFunc},
 };
 
-use crate::runtime::guest::{
-    bindings::{
-        arcllm::llm::types::Error,
-        exports::arcllm::llm::module::{Guest, GuestIndices},
+use crate::{
+    config::error::ConfigError,
+    runtime::guest::{
+        bindings::{
+            arcllm::llm::types::Error,
+            exports::arcllm::llm::module::{Guest, GuestIndices},
+        },
+        handles::{RequestHandle, ResponseHandle},
+        store_data::StoreData,
     },
-    component::Unfit,
-    handles::{RequestHandle, ResponseHandle},
-    state::State,
 };
 
 /// A module's own life. The same for all.
@@ -24,7 +26,7 @@ const BLOCKING: &str = "arcllm:llm/llm-provider-blocking@0.1.0";
 
 /// A component's exports, found before it is instantiated.
 pub(crate) struct ExportsPre {
-    pub(crate) pre: InstancePre<State>,
+    pub(crate) pre: InstancePre<StoreData>,
     module: GuestIndices,
     name: ComponentExportIndex,
     validate_config: ComponentExportIndex,
@@ -45,7 +47,7 @@ pub(crate) struct Exports {
 }
 
 /// Which interface a component of these exports is asked by, and whether its calls block it.
-pub(crate) fn check(exports: &[&str]) -> Result<(&'static str, bool), Unfit> {
+pub(crate) fn check(exports: &[&str]) -> Result<(&'static str, bool), ConfigError> {
     let missing = match exports {
         _ if !exports.contains(&MODULE) => MODULE,
         _ if exports.contains(&PROVIDER) => return Ok((PROVIDER, false)),
@@ -54,12 +56,13 @@ pub(crate) fn check(exports: &[&str]) -> Result<(&'static str, bool), Unfit> {
     };
     let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
     let problem = format!("is a component of another world: it exports {found}, and not {missing}");
-    Err((problem, "build it for a world of arcllm:llm@0.1.0, such as `module-world` or `module-blocking`"))
+    Err(ConfigError::new(problem)
+        .help("build it for a world of arcllm:llm@0.1.0, such as `module-world` or `module-blocking`"))
 }
 
 impl ExportsPre {
     /// Finds what the component exports; `provider` is the interface that it is asked by.
-    pub(crate) fn new(pre: InstancePre<State>, component: &Component, provider: &str) -> wasmtime::Result<Self> {
+    pub(crate) fn new(pre: InstancePre<StoreData>, component: &Component, provider: &str) -> wasmtime::Result<Self> {
         let module = GuestIndices::new(&pre)?;
         let interface = component.get_export_index(None, provider);
         let find = |name: &str| {
@@ -71,7 +74,7 @@ impl ExportsPre {
     }
 
     /// An instance.
-    pub(crate) async fn instantiate(&self, store: &mut Store<State>, blocks: bool) -> wasmtime::Result<Exports> {
+    pub(crate) async fn instantiate(&self, store: &mut Store<StoreData>, blocks: bool) -> wasmtime::Result<Exports> {
         let instance = self.pre.instantiate_async(&mut *store).await?;
         Ok(Exports {
             blocks,

@@ -19,7 +19,7 @@ use crate::{
         error::{ErrorKind, Failure},
         event::Event,
     },
-    runtime::limits::limits::Made,
+    runtime::limits::memory::HostBytes,
 };
 
 /// How many writes may wait for whoever reads.
@@ -29,7 +29,7 @@ const AHEAD: usize = 2;
 pub(crate) struct Batch {
     pub(crate) events: Vec<Event>,
     /// What they take of the memory that is the module's.
-    pub(crate) made: Made,
+    pub(crate) made: HostBytes,
 }
 
 /// What whoever runs the module knows of an answer that it writes.
@@ -71,7 +71,7 @@ impl Writing {
     }
 
     /// Fires when nobody reads any more.
-    pub(crate) fn unread_token(&self) -> Cancel {
+    pub(crate) fn on_unread(&self) -> Cancel {
         self.unread.clone()
     }
 
@@ -150,7 +150,7 @@ pub(crate) struct Written {
     batches: mpsc::Receiver<Batch>,
     ready: VecDeque<Event>,
     /// What those take that are ready.
-    made: Option<Made>,
+    made: Option<HostBytes>,
     writing: Arc<Writing>,
     settled: BoxFuture<'static, ()>,
     /// What it is if it ends without an end; absent once it has ended.

@@ -8,35 +8,21 @@ use tokio::{sync::oneshot, time::Instant};
 use crate::{
     chat::request::Request,
     runtime::{
-        guest::handles::Hop,
-        instance::failed::{Failed, Outcome},
+        guest::hop::Hop,
+        instance::error::{InstanceError, Served},
+        limits::policy::InstancePolicy,
     },
 };
 
 /// How long a guest may go on with a call that nobody waits for.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// When an instance is given up.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
-    /// How many calls share it.
-    pub(crate) most: u32,
-    /// How many bytes of content those calls may have in all, where the module copies it. One call may have more.
-    pub(crate) content: usize,
-    /// How many calls it serves in all.
-    pub(crate) calls: u64,
-    /// For how long it stays without a call.
-    pub(crate) idle: Duration,
-    /// For how long a call may make no progress.
-    pub(crate) stall: Duration,
-}
-
 /// A call that no instance has begun with.
 pub(crate) struct Job {
     pub(crate) request: Arc<Request>,
     pub(crate) hop: Arc<Hop>,
     /// Where its answer goes.
-    pub(crate) reply: oneshot::Sender<Outcome>,
+    pub(crate) reply: oneshot::Sender<Served>,
     /// Bytes of content that the guest copies.
     pub(crate) content: usize,
     /// Whether it must not share an instance: the one that it shared before has ended.
@@ -52,11 +38,11 @@ impl Job {
 
 /// The calls of an instance.
 pub(crate) struct Calls {
-    terms: Terms,
+    policy: InstancePolicy,
     /// Those that it has taken and not begun with.
     waiting: VecDeque<Job>,
     /// Those that it has begun with.
-    entries: Slab<Entry>,
+    entries: Slab<CallEntry>,
     /// Bytes of content of all of them.
     content: usize,
     /// How many more it takes.
@@ -68,10 +54,10 @@ pub(crate) struct Calls {
 }
 
 /// A call that the instance has begun with.
-struct Entry {
+struct CallEntry {
     hop: Arc<Hop>,
     /// Absent once it was answered in the guest's stead.
-    reply: Option<oneshot::Sender<Outcome>>,
+    reply: Option<oneshot::Sender<Served>>,
     content: usize,
     seen: Seen,
 }
@@ -87,18 +73,20 @@ enum Seen {
     Unawaited(Instant),
 }
 
-impl Entry {
+impl CallEntry {
     /// Whether somebody waits for the answer, or reads what is written of it.
     fn is_awaited(&self) -> bool {
         self.reply.as_ref().is_some_and(|reply| !reply.is_closed()) || self.hop.is_read()
     }
 
     /// Answers in the guest's stead.
-    fn answer(&mut self, failed: Failed) {
+    fn answer(&mut self, failed: InstanceError) {
         match (self.reply.take(), self.hop.writing()) {
             // Nobody may be waiting any more.
             (Some(reply), _) => drop(reply.send(Err(failed))),
-            (None, Some(writing)) => writing.settle(Some(failed.error(&self.hop.place))),
+            (None, Some(writing)) => {
+                writing.settle(Some(failed.for_caller(&self.hop.place.module, self.hop.inner.provider())))
+            }
             (None, None) => {}
         }
     }
@@ -115,7 +103,7 @@ pub(crate) enum Taken {
 }
 
 /// A call that the guest is to begin with.
-pub(crate) struct Begun {
+pub(crate) struct NextCall {
     pub(crate) request: Arc<Request>,
     pub(crate) hop: Arc<Hop>,
     pub(crate) key: usize,
@@ -132,9 +120,9 @@ pub(crate) struct Left {
 }
 
 impl Calls {
-    pub(crate) fn new(terms: Terms) -> Self {
+    pub(crate) fn new(policy: InstancePolicy) -> Self {
         let (waiting, entries) = (VecDeque::new(), Slab::new());
-        Self { terms, waiting, entries, content: 0, left: terms.calls, closed: false, idle: None }
+        Self { policy, waiting, entries, content: 0, left: policy.retire_after_calls, closed: false, idle: None }
     }
 
     /// Takes this call, if there is room for it.
@@ -142,7 +130,7 @@ impl Calls {
         if self.closed || self.is_full() {
             return Taken::Closed(job);
         }
-        let fits = !job.alone && self.content.saturating_add(job.content) <= self.terms.content;
+        let fits = !job.alone && self.content.saturating_add(job.content) <= self.policy.content;
         if !fits && !self.is_idle() {
             return Taken::Unfit(job);
         }
@@ -155,10 +143,10 @@ impl Calls {
     }
 
     /// The next call that the guest is to begin with.
-    pub(crate) fn begin(&mut self) -> Option<Begun> {
+    pub(crate) fn start(&mut self) -> Option<NextCall> {
         let Job { request, hop, reply, content, .. } = self.waiting.pop_front()?;
-        let entry = Entry { hop: hop.clone(), reply: Some(reply), content, seen: Seen::Nowhere };
-        Some(Begun { request, hop, key: self.entries.insert(entry) })
+        let entry = CallEntry { hop: hop.clone(), reply: Some(reply), content, seen: Seen::Nowhere };
+        Some(NextCall { request, hop, key: self.entries.insert(entry) })
     }
 
     /// Gives back the calls that the guest has not begun with. Tells whether it takes calls again.
@@ -170,7 +158,7 @@ impl Calls {
     }
 
     /// Where the answer of this call goes, if anybody waits for it.
-    pub(crate) fn reply(&mut self, key: usize) -> Option<oneshot::Sender<Outcome>> {
+    pub(crate) fn reply(&mut self, key: usize) -> Option<oneshot::Sender<Served>> {
         self.entries.get_mut(key)?.reply.take()
     }
 
@@ -208,14 +196,14 @@ impl Calls {
     /// Answers calls that make no progress, and closes the instance when it is idle or goes on with what nobody waits for.
     pub(crate) fn look_after(&mut self, now: Instant) {
         for (_, entry) in &mut self.entries {
-            let (since, longest) = match (entry.is_awaited(), entry.hop.progress(), entry.seen) {
+            let (since, longest) = match (entry.is_awaited(), entry.hop.progress.steps(), entry.seen) {
                 // All that it asks for is refused: it should have returned.
                 (false, _, Seen::Unawaited(since)) => (since, LINGER),
                 (false, _, _) => {
                     entry.seen = Seen::Unawaited(now);
                     continue;
                 }
-                (true, Some(at), Seen::At(before, since)) if at == before => (since, self.terms.stall),
+                (true, Some(at), Seen::At(before, since)) if at == before => (since, self.policy.limits.stall),
                 (true, at, _) => {
                     entry.seen = at.map_or(Seen::Nowhere, |at| Seen::At(at, now));
                     continue;
@@ -223,15 +211,16 @@ impl Calls {
             };
             if now.duration_since(since) >= longest {
                 self.closed = true;
-                entry.answer(Failed::stalled());
+                entry.answer(InstanceError::stalled());
             }
         }
-        let is_idle = self.is_idle() && now.duration_since(*self.idle.get_or_insert(now)) >= self.terms.idle;
+        let is_idle =
+            self.is_idle() && now.duration_since(*self.idle.get_or_insert(now)) >= self.policy.retire_after_idle;
         self.closed |= is_idle;
     }
 
     /// Closes the instance, answers what it has begun with in its stead, and gives back the rest.
-    pub(crate) fn end(&mut self, why: &Failed) -> VecDeque<Job> {
+    pub(crate) fn end(&mut self, why: &InstanceError) -> VecDeque<Job> {
         self.closed = true;
         let shared = self.entries.iter().filter(|(_, entry)| entry.is_awaited()).count();
         for mut entry in self.entries.drain() {
@@ -247,7 +236,7 @@ impl Calls {
 
     fn is_full(&self) -> bool {
         let calls = self.entries.len().saturating_add(self.waiting.len());
-        calls >= usize::try_from(self.terms.most).unwrap_or(usize::MAX)
+        calls >= usize::try_from(self.policy.calls).unwrap_or(usize::MAX)
     }
 }
 

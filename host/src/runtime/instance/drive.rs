@@ -17,7 +17,7 @@ use std::{
 use futures::{future::BoxFuture, task::AtomicWaker};
 use tokio::runtime::Handle;
 
-use crate::runtime::{instance::turn::Turn, limits::cpu};
+use crate::runtime::{instance::turn::Turn, limits::cpu_clock};
 
 /// How many polls whoever hands over work makes, before it leaves the rest to the tasks of the loops. Built with
 /// `ARCLLM_LOOPS_ALONE=1` it leaves all to them, for a benchmark that shows what these polls are worth.
@@ -50,10 +50,10 @@ pub(crate) fn with<T>(hand_over: impl FnOnce() -> T) -> T {
     }
     let _end = End;
     let done = hand_over();
-    let (mut polls, began) = (0, cpu::ticks());
+    let (mut polls, began) = (0, cpu_clock::ticks());
     while let Some(next) = READY.with_borrow_mut(|ready| ready.as_mut().and_then(VecDeque::pop_front)) {
         // A guest that computes for long is not at the expense of who happens to be here.
-        if polls < POLLS && cpu::ticks() == began {
+        if polls < POLLS && cpu_clock::ticks() == began {
             polls += 1;
             next.run();
         } else {

@@ -12,15 +12,13 @@ use crate::{
         guest::{
             bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
             component::{Compiled, Streams},
+            cpu_limit,
             exports::Exports,
-            handles::Hop,
-            state::State,
+            hop::Hop,
+            store_data::StoreData,
         },
-        instance::failed::Failed,
-        limits::{
-            cpu::{self, Meter},
-            limits::Caps,
-        },
+        instance::error::InstanceError,
+        limits::{cpu_clock::CpuClock, policy::InstancePolicy},
     },
     state::state_store::StateStore,
 };
@@ -30,7 +28,7 @@ const START: Duration = Duration::from_secs(30);
 
 /// An instance that has not been configured yet, or that has.
 pub(crate) struct Instance {
-    pub(crate) store: Store<State>,
+    pub(crate) store: Store<StoreData>,
     pub(crate) exports: Arc<Exports>,
 }
 
@@ -39,45 +37,45 @@ impl Instance {
     pub(crate) async fn start(
         module: Arc<str>,
         compiled: &Compiled,
-        caps: Caps,
+        policy: InstancePolicy,
         store: &dyn StateStore,
     ) -> Result<Self, String> {
         let bucket = store.open(&module);
-        let mut state = State::new(module, caps, bucket);
-        state.most_content = (compiled.streams != Streams::Forwards).then(|| caps.content_of_call());
+        let mut state = StoreData::new(module, policy, bucket);
+        state.most_content = (compiled.streams != Streams::Forwards).then(|| policy.content_of_call());
         let mut store = Store::new(compiled.exports.pre.engine(), state);
-        store.limiter(|state| &mut state.growth);
-        store.set_hostcall_fuel(caps.hostcall());
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(policy.hostcall());
         // Of the guest's own, those of calls that it has under way among them.
-        store.set_max_component_handles(caps.handles());
-        cpu::limit(&mut store);
-        let meter = store.data().meter.clone();
-        let exports = within(&meter, compiled.exports.instantiate(&mut store, compiled.blocks)).await?;
+        store.set_max_component_handles(policy.handles());
+        cpu_limit::limit(&mut store);
+        let clock = store.data().cpu.clone();
+        let exports = within(&clock, compiled.exports.instantiate(&mut store, compiled.blocks)).await?;
         Ok(Self { store, exports: Arc::new(exports) })
     }
 
     /// `module.describe`.
     pub(crate) async fn describe(&mut self) -> Result<Description, String> {
         let exports = self.exports.clone();
-        let run = async |store: &Accessor<State>| exports.module.call_describe(store).await;
-        let meter = self.store.data().meter.clone();
-        within(&meter, async { self.store.run_concurrent(run).await? }).await
+        let run = async |store: &Accessor<StoreData>| exports.module.call_describe(store).await;
+        let clock = self.store.data().cpu.clone();
+        within(&clock, async { self.store.run_concurrent(run).await? }).await
     }
 
     /// `module.configure`. The inner result is what the module has to say about its settings.
     pub(crate) async fn configure(&mut self, settings: String) -> Result<Result<(), Vec<Refusal>>, String> {
         let exports = self.exports.clone();
-        let run = async |store: &Accessor<State>| exports.module.call_configure(store, settings).await;
-        let meter = self.store.data().meter.clone();
-        within(&meter, async { self.store.run_concurrent(run).await? }).await
+        let run = async |store: &Accessor<StoreData>| exports.module.call_configure(store, settings).await;
+        let clock = self.store.data().cpu.clone();
+        within(&clock, async { self.store.run_concurrent(run).await? }).await
     }
 
     /// `module.worst-case`.
     pub(crate) async fn worst_case(&mut self, inner: Target, others: Vec<Target>) -> Result<Cost, String> {
         let exports = self.exports.clone();
-        let run = async |store: &Accessor<State>| exports.module.call_worst_case(store, inner, others).await;
-        let meter = self.store.data().meter.clone();
-        within(&meter, async { self.store.run_concurrent(run).await? }).await
+        let run = async |store: &Accessor<StoreData>| exports.module.call_worst_case(store, inner, others).await;
+        let clock = self.store.data().cpu.clone();
+        within(&clock, async { self.store.run_concurrent(run).await? }).await
     }
 }
 
@@ -94,7 +92,7 @@ impl Instance {
     /// Asks the module's own `name` and `validate-config`, as if on behalf of this call.
     pub(crate) async fn probe(&mut self, hop: Arc<Hop>) -> Result<Probe, String> {
         let exports = self.exports.clone();
-        let run = async |store: &Accessor<State>| {
+        let run = async |store: &Accessor<StoreData>| {
             let (name, validate_config) = (exports.name, exports.validate_config);
             let call = store.with(|store| begin(store, name, &hop))?;
             let (name,) = name.finish_call_concurrent(store, call).await?;
@@ -102,25 +100,25 @@ impl Instance {
             let (validate_config,) = validate_config.finish_call_concurrent(store, call).await?;
             Ok::<_, wasmtime::Error>(Probe { name, validate_config })
         };
-        let meter = self.store.data().meter.clone();
-        within(&meter, async { self.store.run_concurrent(run).await? }).await
+        let clock = self.store.data().cpu.clone();
+        within(&clock, async { self.store.run_concurrent(run).await? }).await
     }
 }
 
 /// Starts a call that takes nothing, and notes on whose behalf.
 fn begin<R: ComponentNamedList + Lift + Send + Sync + 'static>(
-    mut store: Access<'_, State>,
+    mut store: Access<'_, StoreData>,
     function: TypedFunc<(), R>,
     hop: &Arc<Hop>,
-) -> wasmtime::Result<TypedFuncCallConcurrent<State, (), R>> {
+) -> wasmtime::Result<TypedFuncCallConcurrent<StoreData, (), R>> {
     let call = function.start_call_concurrent(store.as_context_mut(), ())?;
     store.data_mut().calls.insert(call.task(), hop.clone());
     Ok(call)
 }
 
-async fn within<T>(meter: &Meter, doing: impl Future<Output = wasmtime::Result<T>>) -> Result<T, String> {
-    match tokio::time::timeout(START, meter.watch(doing)).await {
-        Ok(done) => done.map_err(|error| Failed::trap(&error, None).reason),
+async fn within<T>(clock: &CpuClock, doing: impl Future<Output = wasmtime::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(START, clock.watch(doing)).await {
+        Ok(done) => done.map_err(|error| InstanceError::trap(&error, None).reason),
         Err(_) => Err(format!("no answer within {} s", START.as_secs())),
     }
 }

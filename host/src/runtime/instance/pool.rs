@@ -1,120 +1,87 @@
 //! The instances of one module with one set of settings, shared by every model whose chain has it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{Semaphore, oneshot},
 };
 
-use crate::telemetry::meters::instances;
 use crate::{
     chat::request::Request,
-    config::sandbox::{OnTrap, Sandbox},
     runtime::{
         guest::{
             component::{Compiled, Streams},
-            handles::Hop,
+            hop::Hop,
         },
         instance::{
-            calls::{Job, Taken, Terms},
+            calls::{Job, Taken},
             drive,
-            failed::{Failed, Outcome},
+            error::{InstanceError, Served},
             instance::Instance,
             open::{Open, this_thread},
             queue::Queue,
-            worker::Worker,
+            run::{self, Terms},
+            worker::{Home, Worker},
         },
         limits::{
-            cpu,
-            limits::{Caps, Limit},
-            room::{self, NoRoom, Room},
+            capacity::{self, Obstacle, Permit, Tenant},
+            cpu_clock,
+            limit::Limit,
+            policy::InstancePolicy,
         },
     },
     state::state_store::StateStore,
+    telemetry::meters::instances,
 };
 
-/// Instances, made on demand, reused, and given up. They are retired when it is dropped.
+/// Instances that are made on demand, reused and given up. They end when the pool is dropped.
 pub(crate) struct Pool(Arc<Instances>);
 
 /// What the instances of a pool have in common.
-pub(crate) struct Instances {
+struct Instances {
     module: Arc<str>,
     compiled: Arc<Compiled>,
     /// The module's settings, as JSON.
     settings: String,
-    /// Where the module keeps what it may keep.
+    /// Where the module keeps its state.
     state: Arc<dyn StateStore>,
-    share: Share,
+    policy: InstancePolicy,
     /// Where the instances run.
-    pub(crate) runtime: Handle,
+    runtime: Handle,
     /// Whose turn it is to compute for long.
     turns: Arc<Semaphore>,
-    /// How many take calls.
+    /// How many instances take calls.
     count: AtomicU32,
-    /// Those that take calls, by the thread whose calls they serve.
+    /// The instances that take calls, by the thread whose calls they serve.
     open: Box<[Open]>,
-    /// The calls for which there is none.
+    /// The calls that wait for an instance.
     queue: Queue,
 }
 
-/// How calls share instances, and what an instance may use.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Share {
-    pub(crate) caps: Caps,
-    pub(crate) on_trap: OnTrap,
-    max_instances: u32,
-    max_queued: u32,
-    /// Bytes that the instances of the process may take in all.
-    modules_memory: usize,
-    terms: Terms,
-    is_built_in: bool,
-}
-
-impl Share {
-    /// What a sandbox says, with so many calls to an instance.
-    pub(crate) fn new(sandbox: &Sandbox, most: u32, modules_memory: usize, is_built_in: bool) -> Self {
-        let caps = Caps { limits: sandbox.limits, calls: most };
-        let terms = Terms {
-            most,
-            content: caps.content(),
-            calls: if sandbox.fresh { 1 } else { sandbox.retire_after_calls },
-            idle: sandbox.retire_after_idle,
-            stall: sandbox.limits.stall,
-        };
-        Self {
-            caps,
-            on_trap: sandbox.on_trap,
-            max_instances: sandbox.max_instances,
-            max_queued: sandbox.max_queued,
-            modules_memory,
-            terms,
-            is_built_in,
-        }
-    }
-}
-
 impl Pool {
-    /// A pool with its first instance, which has been described and configured already. Its instances run in this Tokio
-    /// runtime.
+    /// A pool with its first instance, which has been configured already. Its instances run in this Tokio runtime.
     pub(crate) fn new(
         module: Arc<str>,
         compiled: Arc<Compiled>,
         settings: String,
-        share: Share,
+        policy: InstancePolicy,
         state: Arc<dyn StateStore>,
         first: Instance,
     ) -> Arc<Self> {
         let runtime = Handle::current();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let instances = Arc::new(Instances {
+        let pool = Arc::new(Instances {
             settings,
             state,
-            share,
-            turns: cpu::turns(&runtime),
+            policy,
+            turns: cpu_clock::turns(&runtime),
             runtime,
             count: AtomicU32::new(0),
             open: std::iter::repeat_with(Open::default).take(threads).collect(),
@@ -122,19 +89,20 @@ impl Pool {
             module,
             compiled,
         });
-        room::enter(Arc::downgrade(&instances));
-        // If there is no room for it, it is not kept.
-        if let Some(room) = instances.room(false) {
-            instances.count.fetch_add(1, Ordering::SeqCst);
+        let tenant: Arc<dyn Tenant> = pool.clone();
+        capacity::add(Arc::downgrade(&tenant));
+        // If there is no capacity for it, it is not kept.
+        if let Some(permit) = pool.permit(false) {
+            pool.count.fetch_add(1, Ordering::SeqCst);
             let thread = this_thread() % threads;
-            instances.open(thread).add(instances.spawn(thread, std::future::ready(Ok(first)), room));
+            pool.open(thread).add(pool.spawn(thread, std::future::ready(Ok(first)), permit));
         }
-        Arc::new(Self(instances))
+        Arc::new(Self(pool))
     }
 
-    /// What becomes of a call that the module cannot serve.
-    pub(crate) fn on_trap(&self) -> OnTrap {
-        self.0.share.on_trap
+    /// How calls share the instances, and what each of them may use.
+    pub(crate) fn policy(&self) -> &InstancePolicy {
+        &self.0.policy
     }
 
     /// Whether the module is given whole answers only.
@@ -147,17 +115,12 @@ impl Pool {
         self.0.compiled.copies
     }
 
-    /// What an instance may use.
-    pub(crate) fn caps(&self) -> &Caps {
-        &self.0.share.caps
-    }
-
-    /// Has an instance serve this call, as soon as there is one for it. `content` are the bytes that the guest copies, and
-    /// `alone` keeps it away from other calls.
-    pub(crate) async fn serve(&self, request: Arc<Request>, hop: Arc<Hop>, content: usize, alone: bool) -> Outcome {
-        let (reply, outcome) = oneshot::channel();
+    /// Lets an instance serve this call, as soon as there is one for it. `content` is the number of bytes that the guest
+    /// copies, and `alone` keeps it away from other calls.
+    pub(crate) async fn serve(&self, request: Arc<Request>, hop: Arc<Hop>, content: usize, alone: bool) -> Served {
+        let (reply, served) = oneshot::channel();
         drive::with(|| self.0.hand(Job { request, hop, reply, content, alone }));
-        outcome.await.unwrap_or_else(|_| Err(Failed::lost()))
+        served.await.unwrap_or_else(|_| Err(InstanceError::lost()))
     }
 }
 
@@ -167,71 +130,59 @@ impl Drop for Pool {
     }
 }
 
-impl Instances {
-    /// When an instance is given up.
-    pub(crate) fn terms(&self) -> Terms {
-        self.share.terms
+impl Tenant for Instances {
+    fn give_up_idle(&self) -> bool {
+        self.open.iter().any(Open::give_up_idle)
     }
 
-    /// Those of this thread.
-    pub(crate) fn open(&self, thread: usize) -> &Open {
+    fn serve_waiting(self: Arc<Self>) {
+        if !self.queue.is_empty() {
+            drive::with(|| self.queue.serve(|job| self.place(job)));
+        }
+    }
+}
+
+impl Home for Instances {
+    fn reopened(&self, worker: Arc<Worker>) {
+        self.open(worker.thread).add(worker);
+    }
+
+    fn hand_all(self: Arc<Self>, jobs: VecDeque<Job>) {
+        drive::with(|| jobs.into_iter().filter(|job| !job.is_abandoned()).for_each(|job| self.hand(job)));
+    }
+
+    fn one_less(self: Arc<Self>) {
+        self.count.fetch_sub(1, Ordering::SeqCst);
+        self.serve_waiting();
+    }
+}
+
+impl Instances {
+    /// The instances of this thread that take calls.
+    fn open(&self, thread: usize) -> &Open {
         // There is one for each core, which is at least one.
         #[expect(clippy::indexing_slicing, reason = "the remainder is below the length, which is at least one")]
         &self.open[thread % self.open.len()]
     }
 
-    /// Hands a call to an instance, or has it wait for one.
-    pub(crate) fn hand(self: &Arc<Self>, job: Job) {
-        // Those that wait already come first.
+    /// Hands a call to an instance, or puts it into the queue.
+    fn hand(self: &Arc<Self>, job: Job) {
+        // The calls that wait come first.
         let placed = if self.queue.is_empty() { self.place(job) } else { Err(job) };
         let Err(job) = placed else { return };
         let obstacle = self.obstacle();
         let refused = if obstacle.is_some_and(|obstacle| !obstacle.passes) {
             Err(job)
         } else {
-            self.queue.push(job, usize::try_from(self.share.max_queued).unwrap_or(usize::MAX))
+            self.queue.push(job, usize::try_from(self.policy.max_queued).unwrap_or(usize::MAX))
         };
         match refused {
-            Ok(()) => self.serve_waiting(),
+            Ok(()) => self.clone().serve_waiting(),
             Err(job) => {
                 let limit = obstacle.map_or(Limit::Instances, |obstacle| obstacle.limit);
-                // Nobody may be waiting any more.
-                let _ = job.reply.send(Err(Failed::overloaded(limit, self.share.max_queued)));
+                // The caller may be gone.
+                let _ = job.reply.send(Err(InstanceError::overloaded(limit, self.policy.max_queued)));
             }
-        }
-    }
-
-    /// Hands calls that another instance had taken to instances.
-    pub(crate) fn hand_all(self: &Arc<Self>, jobs: impl IntoIterator<Item = Job>) {
-        drive::with(|| jobs.into_iter().filter(|job| !job.is_abandoned()).for_each(|job| self.hand(job)));
-    }
-
-    /// Hands on the calls that wait, as far as there is room for them now.
-    pub(crate) fn serve_waiting(self: &Arc<Self>) {
-        if !self.queue.is_empty() {
-            drive::with(|| self.queue.serve(|job| self.place(job)));
-        }
-    }
-
-    /// An instance takes no more calls.
-    pub(crate) fn one_less(self: &Arc<Self>) {
-        self.count.fetch_sub(1, Ordering::SeqCst);
-        self.serve_waiting();
-    }
-
-    /// Gives up an instance that has no call, so that there is room for another. Tells whether there was one.
-    pub(crate) fn give_up_idle(&self) -> bool {
-        self.open.iter().any(Open::give_up_idle)
-    }
-
-    /// Waits for one's turn to compute on: as many compute for long at once as the runtime has threads, and everything
-    /// else that is ready comes before each of them.
-    pub(crate) fn turn(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send + 'static {
-        let turns = self.turns.clone();
-        async move {
-            let turn = turns.acquire_owned().await.ok();
-            tokio::task::yield_now().await;
-            turn
         }
     }
 
@@ -264,53 +215,58 @@ impl Instances {
         Err(left)
     }
 
-    /// One more instance for the calls of this thread, if there may be one.
+    /// Starts one more instance for the calls of this thread, if there may be one.
     fn start_one(self: &Arc<Self>, thread: usize) -> Option<Arc<Worker>> {
-        let most = self.share.max_instances;
+        let most = self.policy.max_instances;
         let one_more = |count| (count < most).then_some(count + 1);
         self.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok()?;
-        let Some(room) = self.room(self.count.load(Ordering::SeqCst) <= 1) else {
+        let Some(permit) = self.permit(self.count.load(Ordering::SeqCst) <= 1) else {
             self.count.fetch_sub(1, Ordering::SeqCst);
             return None;
         };
         let (module, compiled) = (self.module.clone(), self.compiled.clone());
-        let (settings, caps, state) = (self.settings.clone(), self.share.caps, self.state.clone());
+        let (settings, policy, state) = (self.settings.clone(), self.policy, self.state.clone());
         let starting = async move {
-            let failed = |reason: String| Failed::new(format!("it did not start: {reason}"));
-            let mut instance = Instance::start(module, &compiled, caps, &*state).await.map_err(failed)?;
+            let failed = |reason: String| InstanceError::new(format!("it did not start: {reason}"));
+            let mut instance = Instance::start(module, &compiled, policy, &*state).await.map_err(failed)?;
             match instance.configure(settings).await.map_err(failed)? {
                 Ok(()) => Ok(instance),
-                Err(_) => Err(Failed::new("it refused the settings that it took before")),
+                Err(_) => Err(InstanceError::new("it refused the settings that it took before")),
             }
         };
-        Some(self.spawn(thread, starting, room))
+        Some(self.spawn(thread, starting, permit))
     }
 
     fn spawn(
         self: &Arc<Self>,
         thread: usize,
-        starting: impl Future<Output = Result<Instance, Failed>> + Send + 'static,
-        room: Room,
+        starting: impl Future<Output = Result<Instance, InstanceError>> + Send + 'static,
+        permit: Permit,
     ) -> Arc<Worker> {
-        Worker::spawn(self.clone(), thread, starting, instances(&self.module), room)
+        let worker = Worker::new(self.clone(), self.policy, thread);
+        let (policy, runtime, turns) = (self.policy, self.runtime.clone(), self.turns.clone());
+        let running = instances(&self.module);
+        run::spawn(worker.clone(), starting, Terms { policy, runtime, turns, running, permit });
+        worker
     }
 
-    /// Room for one more instance. Where there is none, this is told when there is.
-    fn room(self: &Arc<Self>, is_first: bool) -> Option<Room> {
-        let take = || Room::take(is_first, self.share.is_built_in, self.share.modules_memory);
+    /// A permit for one more instance. Where there is none, the pool is told when there is.
+    fn permit(self: &Arc<Self>, is_first: bool) -> Option<Permit> {
+        let take = || Permit::take(is_first, self.policy.is_built_in, self.policy.modules_memory);
         take().or_else(|| {
-            room::want(Arc::downgrade(self));
+            let tenant: Arc<dyn Tenant> = self.clone();
+            capacity::want(Arc::downgrade(&tenant));
             // Some may have been given back just before.
             take()
         })
     }
 
     /// What stands in the way of one more instance.
-    fn obstacle(&self) -> Option<NoRoom> {
-        if self.count.load(Ordering::SeqCst) >= self.share.max_instances {
-            return Some(NoRoom { limit: Limit::Instances, passes: true });
+    fn obstacle(&self) -> Option<Obstacle> {
+        if self.count.load(Ordering::SeqCst) >= self.policy.max_instances {
+            return Some(Obstacle { limit: Limit::Instances, passes: true });
         }
-        room::obstacle(self.share.is_built_in, self.share.modules_memory)
+        capacity::obstacle(self.policy.is_built_in, self.policy.modules_memory)
     }
 }
 

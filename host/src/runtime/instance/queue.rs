@@ -10,8 +10,7 @@ use std::{
 
 use metrics::Gauge;
 
-use crate::runtime::instance::calls::Job;
-use crate::telemetry::meters::queued;
+use crate::{runtime::instance::calls::Job, telemetry::meters::queued};
 
 /// Calls that wait for an instance.
 pub(crate) struct Queue {

@@ -12,25 +12,25 @@ use crate::{
             convert::error::error_in,
             exports::{Exports, Given},
             handles::{RequestHandle, ResponseHandle},
-            state::State,
+            store_data::StoreData,
             writing::Writing,
         },
-        instance::{calls::Begun, worker::Worker},
+        instance::{calls::NextCall, worker::Worker},
     },
 };
 
 /// Serves one call to its end. Fails where the instance has to end.
 pub(crate) async fn serve(
-    begun: Begun,
+    next: NextCall,
     worker: &Arc<Worker>,
     exports: &Exports,
-    store: &Accessor<State>,
+    store: &Accessor<StoreData>,
 ) -> wasmtime::Result<()> {
-    let Begun { request, hop, key } = begun;
+    let NextCall { request, hop, key } = next;
     // Whatever the guest left behind is of no use once it has answered.
     let _over = hop.end_guard();
-    if hop.is_cancelled() {
-        worker.answer(key, Err(hop.invoke.over()));
+    if hop.is_over() {
+        worker.answer(key, Err(hop.branch.invoke.why_over()));
         worker.leave(key);
         return Ok(());
     }
@@ -38,11 +38,11 @@ pub(crate) async fn serve(
     let (task, finishing) = {
         let (invoke, blocks) = (exports.invoke, exports.blocks);
         let call = store.with(|mut store| {
-            let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone(), made: None })?;
+            let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone(), derived: None })?;
             let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
             store.data_mut().calls.insert(call.task(), hop.clone());
             if blocks {
-                store.data_mut().turn.is_of(&hop);
+                store.data_mut().current.is_of(&hop);
             }
             Ok::<_, wasmtime::Error>(call)
         })?;
@@ -68,7 +68,7 @@ pub(crate) async fn serve(
         if state.calls.get(&task).is_some_and(|known| Arc::ptr_eq(known, &hop)) {
             state.calls.remove(&task);
         }
-        state.growth.is_worn()
+        state.memory.is_worn()
     });
     if is_worn {
         worker.retire();
@@ -80,7 +80,7 @@ pub(crate) async fn serve(
 /// What the guest answered, and what is known of it if that is what the guest writes.
 type Answered = (Result<Answer, ErrorKind>, Option<Arc<Writing>>);
 
-fn take(state: &mut State, answer: Given) -> wasmtime::Result<Answered> {
+fn take(state: &mut StoreData, answer: Given) -> wasmtime::Result<Answered> {
     Ok(match answer {
         Ok(handle) => {
             let ResponseHandle { answer, writing, .. } = state.table.delete(handle)?;

@@ -5,31 +5,29 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use crate::{
-    adapter::answer::Answer,
     call::{
+        branch::Branch,
         cancel::Cancel,
-        held::Held,
-        invoke::{Call, Invoke},
-        provider::Provider,
+        clock,
+        invoke::Invoke,
+        stop::{Answering, Call, Stop},
+        upstream::Upstream,
     },
     chat::{error::ErrorKind, request::Request},
-    config::{error::ConfigError, provider::ModelFacts, sandbox::Sandbox, wire_format::WireFormat},
+    config::{digest::digest, error::ConfigError, provider::ModelFacts, sandbox::Sandbox, wire_format::WireFormat},
     runtime::{
         guest::{
             additions::MayAdd,
             component::Compiled,
             engine::Runtime,
-            handles::{Hop, Loader, Place},
+            hop::Hop,
+            place::{ModelLoader, Place},
         },
-        instance::{
-            failed::Outcome,
-            instance::Instance,
-            pool::{Pool, Share},
-        },
+        instance::{error::Served, instance::Instance, pool::Pool},
+        limits::policy::InstancePolicy,
     },
     state::state_store::MemoryStore,
     telemetry::{meters::own_time, scope::Scope},
@@ -58,8 +56,8 @@ impl Inner {
     }
 }
 
-impl Provider for Inner {
-    fn name(&self) -> &str {
+impl Stop for Inner {
+    fn provider(&self) -> &str {
         "a"
     }
 
@@ -67,15 +65,15 @@ impl Provider for Inner {
         "m"
     }
 
-    fn validate_config(&self) -> Result<(), String> {
+    fn validate_config(&self) -> Result<(), ConfigError> {
         Ok(())
     }
 
-    fn hold(&self) -> Held {
-        Held::default()
+    fn around(&self, end: Arc<dyn Stop>) -> Arc<dyn Stop> {
+        end
     }
 
-    fn invoke(self: Arc<Self>, _: Call) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
+    fn invoke(self: Arc<Self>, _: Call) -> Answering {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::SeqCst);
             self.open.acquire().await.unwrap().forget();
@@ -88,8 +86,8 @@ impl Provider for Inner {
 /// Loads nothing.
 struct NoOthers;
 
-impl Loader for NoOthers {
-    fn load(&self, _: &str) -> Result<Arc<dyn Provider>, ConfigError> {
+impl ModelLoader for NoOthers {
+    fn load(&self, _: &str) -> Result<Arc<Upstream>, ConfigError> {
         Err(ConfigError::new("there is no other"))
     }
 
@@ -99,29 +97,29 @@ impl Loader for NoOthers {
 }
 
 /// A call of a module around this.
-pub(crate) fn hop(inner: Arc<dyn Provider>) -> Arc<Hop> {
+pub(crate) fn hop(inner: Arc<dyn Stop>) -> Arc<Hop> {
     let module: Arc<str> = "retry".into();
     let (own_time, loader) = (own_time(&module), Arc::new(NoOthers));
-    let place =
-        Place { module, inner, loader, own_time, may_add: MayAdd::of(None), clock: crate::call::clock::system() };
+    let place = Place { module, loader, own_time, may_add: MayAdd::of(None), clock: clock::system() };
     let invoke = Invoke::start(std::time::Duration::from_secs(600), 32, 0, 0, false);
-    Arc::new(Hop::new(Arc::new(place), invoke, Held::default(), false, Cancel::default(), Scope::default()))
+    let branch = Branch { invoke, cancel: Cancel::default(), span: Scope::default() };
+    Arc::new(Hop::new(Arc::new(place), inner, branch, false))
 }
 
-/// Instances of retry.
-pub(crate) async fn pool(sandbox: &Sandbox, most: u32) -> Arc<Pool> {
+/// Instances of retry, of which `calls` share one.
+pub(crate) async fn pool(sandbox: &Sandbox, calls: u32) -> Arc<Pool> {
     let wasm = arcllm_builtin::find("retry").unwrap().wasm;
     let runtime = Runtime::get(sandbox.limits.stack_kb).unwrap();
-    let compiled: Arc<Compiled> = runtime.compile(wasm, crate::config::digest::digest(wasm), true).unwrap();
-    let share = Share::new(sandbox, most, usize::MAX, true);
+    let compiled = Compiled::get(runtime, wasm, digest(wasm), true).unwrap();
+    let policy = InstancePolicy::new(sandbox, calls, u64::MAX, true);
     let state = Arc::new(MemoryStore::of_process());
-    let mut first = Instance::start("retry".into(), &compiled, share.caps, &*state).await.unwrap();
+    let mut first = Instance::start("retry".into(), &compiled, policy, &*state).await.unwrap();
     first.configure("{}".to_owned()).await.unwrap().unwrap();
-    Pool::new("retry".into(), compiled, "{}".to_owned(), share, state, first)
+    Pool::new("retry".into(), compiled, "{}".to_owned(), policy, state, first)
 }
 
 /// Has the pool serve a call around this.
-pub(crate) fn call(pool: &Arc<Pool>, inner: &Arc<Inner>) -> tokio::task::JoinHandle<Outcome> {
+pub(crate) fn call(pool: &Arc<Pool>, inner: &Arc<Inner>) -> tokio::task::JoinHandle<Served> {
     let (pool, hop) = (pool.clone(), hop(inner.clone()));
     tokio::spawn(async move { pool.serve(Arc::new(Request::default()), hop, 0, false).await })
 }

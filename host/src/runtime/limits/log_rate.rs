@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
-use crate::{config::sandbox::Limits, runtime::limits::limits::Limit};
+use crate::{config::sandbox::Limits, runtime::limits::limit::Limit};
 
 /// What an instance has logged in the second that began with its first message.
 pub(crate) struct LogRate {

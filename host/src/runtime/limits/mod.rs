@@ -1,8 +1,10 @@
-//! What an instance may use.
+//! What instances may use, and what they have used.
 
-pub(crate) mod cpu;
-pub(crate) mod limits;
+pub(crate) mod capacity;
+pub(crate) mod cpu_clock;
+pub(crate) mod limit;
 pub(crate) mod log_rate;
-pub(crate) mod room;
+pub(crate) mod memory;
+pub(crate) mod policy;
 pub(crate) mod size;
 pub(crate) mod weight;

@@ -4,8 +4,10 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::*;
-use crate::adapter::{format::table::format, http::fixture};
-use crate::config::wire_format::WireFormat;
+use crate::{
+    adapter::{format::table::format, http::fixture},
+    config::wire_format::WireFormat,
+};
 
 fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) -> HttpAnswer {
     let header =

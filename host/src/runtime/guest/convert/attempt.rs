@@ -1,8 +1,10 @@
 //! Entries of the trail.
 
-use crate::chat::seconds::nanoseconds;
 use crate::{
-    chat::trail::{Attempt, Outcome},
+    chat::{
+        seconds::nanoseconds,
+        trail::{Attempt, Outcome},
+    },
     runtime::guest::bindings::arcllm::llm::types as wit,
 };
 

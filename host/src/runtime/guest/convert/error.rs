@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::chat::seconds::nanoseconds;
 use crate::{
     chat::{
         error::{ApiError, ErrorKind, Failure},
         message::Extensions,
         plain::{self, MESSAGE, WORD},
+        seconds::nanoseconds,
     },
     runtime::{
         guest::{bindings::arcllm::llm::types as wit, convert::json::extensions_out},

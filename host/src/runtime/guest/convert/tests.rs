@@ -7,12 +7,14 @@ use super::{
     request::{self, request_in, request_out},
     response::{response_in, response_out},
 };
-use crate::chat::{
-    error::{ApiError, ErrorKind, Failure},
-    request::Request,
-    response::Response,
+use crate::{
+    chat::{
+        error::{ApiError, ErrorKind, Failure},
+        request::Request,
+        response::Response,
+    },
+    runtime::guest::bindings::arcllm::llm::types as wit,
 };
-use crate::runtime::guest::bindings::arcllm::llm::types as wit;
 
 /// Every kind of block, role, choice and setting; `extensions` wherever they can stand.
 fn request() -> Request {

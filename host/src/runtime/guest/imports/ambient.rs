@@ -5,101 +5,104 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use rand::Rng as _;
 use wasmtime::{
     AsContextMut, Result,
     component::{Access, Accessor, Linker},
 };
 use wasmtime_wasi::p2::bindings as wasi_0_2;
 
-use crate::chat::seconds::nanoseconds;
 use crate::{
-    chat::plain::{self, MESSAGE, WORD},
+    chat::{
+        plain::{self, MESSAGE, WORD},
+        seconds::nanoseconds,
+    },
     runtime::guest::{
         bindings::wasi::{
             clocks::{monotonic_clock, system_clock, types},
             logging::logging,
             random::{insecure, insecure_seed, random},
         },
-        handles::Hop,
-        state::{Imports, State, current_hop},
+        hop::Hop,
+        store_data::{Imports, StoreData, current_hop},
     },
 };
 
 /// The most random bytes of one call, as in <https://www.w3.org/TR/webcrypto/#Crypto-method-getRandomValues>.
 const RANDOM_BYTES: u64 = 65_536;
 
-impl types::Host for State {}
-impl monotonic_clock::Host for State {}
-impl system_clock::Host for State {}
-impl insecure::Host for State {}
-impl insecure_seed::Host for State {}
-impl random::Host for State {}
-impl logging::Host for State {}
+impl types::Host for StoreData {}
+impl monotonic_clock::Host for StoreData {}
+impl system_clock::Host for StoreData {}
+impl insecure::Host for StoreData {}
+impl insecure_seed::Host for StoreData {}
+impl random::Host for StoreData {}
+impl logging::Host for StoreData {}
 
-impl monotonic_clock::HostWithStore<State> for Imports {
-    fn now(mut store: Access<'_, State, Self>) -> Result<u64> {
+impl monotonic_clock::HostWithStore<StoreData> for Imports {
+    fn now(mut store: Access<'_, StoreData, Self>) -> Result<u64> {
         Ok(nanoseconds(store.get().monotonic_clock()))
     }
 
-    fn get_resolution(_: Access<'_, State, Self>) -> Result<u64> {
+    fn get_resolution(_: Access<'_, StoreData, Self>) -> Result<u64> {
         Ok(1)
     }
 
-    async fn wait_until(store: &Accessor<State, Self>, when: u64) -> Result<()> {
+    async fn wait_until(store: &Accessor<StoreData, Self>, when: u64) -> Result<()> {
         let now = store.with(|mut store| store.get().monotonic_clock());
         sleep(store, Duration::from_nanos(when).saturating_sub(now)).await
     }
 
-    async fn wait_for(store: &Accessor<State, Self>, how_long: u64) -> Result<()> {
+    async fn wait_for(store: &Accessor<StoreData, Self>, how_long: u64) -> Result<()> {
         sleep(store, Duration::from_nanos(how_long)).await
     }
 }
 
 /// Sleeps on behalf of a call, and no longer than anybody waits for it.
-async fn sleep(store: &Accessor<State, Imports>, duration: Duration) -> Result<()> {
+async fn sleep(store: &Accessor<StoreData, Imports>, duration: Duration) -> Result<()> {
     let Some(hop) = store.with(|mut store| current_hop(store.as_context_mut()))? else {
         // Outside of a call there is nobody to wait for.
         tokio::task::yield_now().await;
         return Ok(());
     };
     tracing::debug!(target: "arcllm::wait", module = &*hop.place.module, seconds = duration.as_secs_f64(), "wait");
-    let _waiting = hop.wait();
+    let _waiting = hop.progress.wait();
     tokio::select! {
         biased;
-        () = hop.cancelled() => tokio::task::yield_now().await,
-        () = tokio::time::sleep(duration) => hop.invoke.waited(&hop.place.module, duration),
+        () = hop.over() => tokio::task::yield_now().await,
+        () = tokio::time::sleep(duration) => hop.branch.invoke.waited(&hop.place.module, duration),
     }
     Ok(())
 }
 
-impl system_clock::HostWithStore<State> for Imports {
-    fn now(mut store: Access<'_, State, Self>) -> Result<system_clock::Instant> {
+impl system_clock::HostWithStore<StoreData> for Imports {
+    fn now(mut store: Access<'_, StoreData, Self>) -> Result<system_clock::Instant> {
         let now = wall_clock(current_hop(store.as_context_mut())?);
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         Ok(system_clock::Instant { seconds, nanoseconds: now.subsec_nanos() })
     }
 
-    fn get_resolution(_: Access<'_, State, Self>) -> Result<u64> {
+    fn get_resolution(_: Access<'_, StoreData, Self>) -> Result<u64> {
         Ok(1)
     }
 }
 
 /// Bits of the call's own stream, so that a seeded run does not depend on which calls run beside it.
 fn insecure_bits(hop: Option<Arc<Hop>>) -> u64 {
-    hop.map_or(0, |hop| hop.invoke.random())
+    hop.map_or(0, |hop| hop.branch.invoke.random())
 }
 
 fn insecure_bytes(hop: Option<Arc<Hop>>, len: u64) -> Vec<u8> {
     let mut bytes = zeros(len);
     if let Some(hop) = hop {
-        hop.invoke.fill(&mut bytes);
+        hop.branch.invoke.fill(&mut bytes);
     }
     bytes
 }
 
 fn random_bytes(len: u64) -> Result<Vec<u8>> {
     let mut bytes = zeros(len);
-    getrandom::fill(&mut bytes).map_err(wasmtime::Error::new)?;
+    rand::rng().fill_bytes(&mut bytes);
     Ok(bytes)
 }
 
@@ -113,42 +116,47 @@ fn wall_clock(hop: Option<Arc<Hop>>) -> Duration {
     now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-impl insecure::HostWithStore<State> for Imports {
-    fn get_insecure_random_bytes(mut store: Access<'_, State, Self>, max_len: u64) -> Result<Vec<u8>> {
+impl insecure::HostWithStore<StoreData> for Imports {
+    fn get_insecure_random_bytes(mut store: Access<'_, StoreData, Self>, max_len: u64) -> Result<Vec<u8>> {
         // The WIT allows to give fewer than were asked for.
         Ok(insecure_bytes(current_hop(store.as_context_mut())?, max_len.min(RANDOM_BYTES)))
     }
 
-    fn get_insecure_random_u64(mut store: Access<'_, State, Self>) -> Result<u64> {
+    fn get_insecure_random_u64(mut store: Access<'_, StoreData, Self>) -> Result<u64> {
         Ok(insecure_bits(current_hop(store.as_context_mut())?))
     }
 }
 
-impl insecure_seed::HostWithStore<State> for Imports {
-    fn get_insecure_seed(_: Access<'_, State, Self>) -> Result<(u64, u64)> {
+impl insecure_seed::HostWithStore<StoreData> for Imports {
+    fn get_insecure_seed(_: Access<'_, StoreData, Self>) -> Result<(u64, u64)> {
         // Hash maps of an instance outlive its calls, and nothing that must not repeat may hang on this.
         Ok((0, 0))
     }
 }
 
-impl random::HostWithStore<State> for Imports {
-    fn get_random_bytes(_: Access<'_, State, Self>, max_len: u64) -> Result<Vec<u8>> {
+impl random::HostWithStore<StoreData> for Imports {
+    fn get_random_bytes(_: Access<'_, StoreData, Self>, max_len: u64) -> Result<Vec<u8>> {
         random_bytes(max_len.min(RANDOM_BYTES))
     }
 
-    fn get_random_u64(_: Access<'_, State, Self>) -> Result<u64> {
-        getrandom::u64().map_err(wasmtime::Error::new)
+    fn get_random_u64(_: Access<'_, StoreData, Self>) -> Result<u64> {
+        Ok(rand::rng().next_u64())
     }
 }
 
-impl logging::HostWithStore<State> for Imports {
-    fn log(mut store: Access<'_, State, Self>, level: logging::Level, context: String, message: String) -> Result<()> {
+impl logging::HostWithStore<StoreData> for Imports {
+    fn log(
+        mut store: Access<'_, StoreData, Self>,
+        level: logging::Level,
+        context: String,
+        message: String,
+    ) -> Result<()> {
         let culprit = current_hop(store.as_context_mut())?;
         let state = store.get();
-        let (bytes, limits) = (context.len() + message.len(), &state.caps.limits);
+        let (bytes, limits) = (context.len() + message.len(), &state.policy.limits);
         let together = state.log_rate.count(bytes, limits, &state.module);
         // Of a call, or of the instance where there is none.
-        let by_itself = culprit.as_ref().map_or(together, |hop| hop.logs(bytes, limits));
+        let by_itself = culprit.as_ref().map_or(together, |hop| hop.progress.logs(bytes, limits));
         if let Err(limit) = by_itself {
             state.culprit = culprit;
             return Err(limit.into());
@@ -174,10 +182,10 @@ impl logging::HostWithStore<State> for Imports {
 }
 
 /// WASI 0.2's clock and random numbers are those of WASI 0.3. Its own have no bound worth the name, and know of no call.
-pub(crate) fn add_wasi_0_2_to_linker(linker: &mut Linker<State>) -> Result<()> {
-    wasi_0_2::clocks::wall_clock::add_to_linker::<State, Imports>(linker, |state| state)?;
-    wasi_0_2::random::random::add_to_linker::<State, Imports>(linker, |state| state)?;
-    wasi_0_2::random::insecure::add_to_linker::<State, Imports>(linker, |state| state)
+pub(crate) fn add_wasi_0_2_to_linker(linker: &mut Linker<StoreData>) -> Result<()> {
+    wasi_0_2::clocks::wall_clock::add_to_linker::<StoreData, Imports>(linker, |state| state)?;
+    wasi_0_2::random::random::add_to_linker::<StoreData, Imports>(linker, |state| state)?;
+    wasi_0_2::random::insecure::add_to_linker::<StoreData, Imports>(linker, |state| state)
 }
 
 /// What WASI 0.2 gives is as long as it was asked for, or nothing.
@@ -187,9 +195,9 @@ fn bounded(len: u64) -> Result<u64> {
     is_bounded.then_some(len).ok_or_else(|| wasmtime::format_err!("{what} {RANDOM_BYTES}: {len}"))
 }
 
-impl wasi_0_2::clocks::wall_clock::Host for State {
+impl wasi_0_2::clocks::wall_clock::Host for StoreData {
     fn now(&mut self) -> Result<wasi_0_2::clocks::wall_clock::Datetime> {
-        let now = wall_clock(self.turn.hop());
+        let now = wall_clock(self.current.hop());
         let (seconds, nanoseconds) = (now.as_secs(), now.subsec_nanos());
         Ok(wasi_0_2::clocks::wall_clock::Datetime { seconds, nanoseconds })
     }
@@ -199,22 +207,22 @@ impl wasi_0_2::clocks::wall_clock::Host for State {
     }
 }
 
-impl wasi_0_2::random::random::Host for State {
+impl wasi_0_2::random::random::Host for StoreData {
     fn get_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
         random_bytes(bounded(len)?)
     }
 
     fn get_random_u64(&mut self) -> Result<u64> {
-        getrandom::u64().map_err(wasmtime::Error::new)
+        Ok(rand::rng().next_u64())
     }
 }
 
-impl wasi_0_2::random::insecure::Host for State {
+impl wasi_0_2::random::insecure::Host for StoreData {
     fn get_insecure_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
-        Ok(insecure_bytes(self.turn.hop(), bounded(len)?))
+        Ok(insecure_bytes(self.current.hop(), bounded(len)?))
     }
 
     fn get_insecure_random_u64(&mut self) -> Result<u64> {
-        Ok(insecure_bits(self.turn.hop()))
+        Ok(insecure_bits(self.current.hop()))
     }
 }

@@ -13,12 +13,13 @@ use wasmtime::{
 use crate::{
     runtime::guest::{
         convert::error::error_out,
-        handles::{Hop, ModelHandle, RequestHandle, ask},
+        handles::{ModelHandle, RequestHandle, ask},
+        hop::Hop,
         imports::{
-            inner::give,
+            inner::{give, validate_config},
             state::{compare_and_swap, delete, get, increment, set, within},
         },
-        state::{State, current_hop},
+        store_data::{StoreData, current_hop},
     },
     state::state_store::Bucket,
 };
@@ -27,22 +28,19 @@ use crate::{
 type Values = (Arc<dyn Bucket>, Option<Arc<Hop>>);
 
 /// Links all of them.
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> Result<()> {
     provider(&mut linker.instance("arcllm:llm/llm-provider-blocking@0.1.0")?)?;
     models(&mut linker.instance("arcllm:llm/models-blocking@0.1.0")?)?;
     state(&mut linker.instance("arcllm:llm/state-blocking@0.1.0")?)
 }
 
-fn provider(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
-    linker.func_wrap("name", |mut store: StoreContextMut<'_, State>, ()| {
+fn provider(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
+    linker.func_wrap("name", |mut store: StoreContextMut<'_, StoreData>, ()| {
         let hop = current_hop(store.as_context_mut())?;
-        Ok((hop.map(|hop| hop.place.inner.name().to_owned()).unwrap_or_default(),))
+        Ok((hop.map(|hop| hop.inner.provider().to_owned()).unwrap_or_default(),))
     })?;
-    linker.func_wrap("validate-config", |mut store: StoreContextMut<'_, State>, ()| {
-        Ok((match current_hop(store.as_context_mut())? {
-            Some(hop) => hop.place.inner.validate_config(),
-            None => Err("there is no inner outside of a call".to_owned()),
-        },))
+    linker.func_wrap("validate-config", |mut store: StoreContextMut<'_, StoreData>, ()| {
+        Ok((validate_config(current_hop(store.as_context_mut())?.as_deref()),))
     })?;
     linker.func_wrap_async("invoke", |mut store, (handle,): (Resource<RequestHandle>,)| {
         Box::new(async move {
@@ -53,33 +51,33 @@ fn provider(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
     })
 }
 
-fn models(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
+fn models(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
     linker.resource("model", ResourceType::host::<ModelHandle>(), |mut store, handle| {
         store.data_mut().table.delete(Resource::<ModelHandle>::new_own(handle))?;
         Ok(())
     })?;
     linker.func_wrap(
         "[method]model.provider",
-        |mut store: StoreContextMut<'_, State>, (handle,): (Resource<ModelHandle>,)| {
-            Ok((store.data_mut().table.get(&handle)?.model.name().to_owned(),))
+        |mut store: StoreContextMut<'_, StoreData>, (handle,): (Resource<ModelHandle>,)| {
+            Ok((store.data_mut().table.get(&handle)?.end.provider.clone(),))
         },
     )?;
     linker.func_wrap(
         "[method]model.name",
-        |mut store: StoreContextMut<'_, State>, (handle,): (Resource<ModelHandle>,)| {
-            Ok((store.data_mut().table.get(&handle)?.model.model().to_owned(),))
+        |mut store: StoreContextMut<'_, StoreData>, (handle,): (Resource<ModelHandle>,)| {
+            Ok((store.data_mut().table.get(&handle)?.end.model.clone(),))
         },
     )?;
     linker.func_wrap(
         "load",
-        |mut store: StoreContextMut<'_, State>, (request, provider): (Resource<RequestHandle>, String)| {
+        |mut store: StoreContextMut<'_, StoreData>, (request, provider): (Resource<RequestHandle>, String)| {
             let hop = store.data_mut().table.get(&request)?.hop.clone();
-            if hop.is_cancelled() {
-                return Ok((Err(error_out(hop.invoke.over())),));
+            if hop.is_over() {
+                return Ok((Err(error_out(hop.branch.invoke.why_over())),));
             }
             Ok((match hop.place.loader.load(&provider) {
-                Ok(model) => Ok(store.data_mut().table.push(ModelHandle { model })?),
-                Err(error) => Err(error_out(hop.invoke.unavailable(&hop.place.module, &provider, error))),
+                Ok(end) => Ok(store.data_mut().table.push(ModelHandle { end })?),
+                Err(error) => Err(error_out(hop.branch.invoke.unavailable(&hop.place.module, &provider, error))),
             },))
         },
     )?;
@@ -87,7 +85,7 @@ fn models(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
     linker.func_wrap_async("[method]model.invoke", |mut store, (model, request): Asked| {
         Box::new(async move {
             let table = &mut store.data_mut().table;
-            let model = table.get(&model)?.model.clone();
+            let model = table.get(&model)?.end.clone();
             let request = table.delete(request)?;
             let (hop, answer) = (request.hop.clone(), ask(request, Some(model)).await);
             Ok((give(store.data_mut(), &hop, answer)?,))
@@ -95,7 +93,7 @@ fn models(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
     })
 }
 
-fn state(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
+fn state(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
     linker.func_wrap_async("get", |store, (key,): (String,)| {
         Box::new(async move {
             let (bucket, hop) = bucket(store)?;
@@ -130,7 +128,7 @@ fn state(linker: &mut LinkerInstance<'_, State>) -> Result<()> {
 }
 
 /// The module's values, and the call on whose behalf they are asked for.
-fn bucket(mut store: StoreContextMut<'_, State>) -> Result<Values> {
+fn bucket(mut store: StoreContextMut<'_, StoreData>) -> Result<Values> {
     let hop = current_hop(store.as_context_mut())?;
     Ok((store.data().bucket.clone(), hop))
 }

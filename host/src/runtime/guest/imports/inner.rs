@@ -15,31 +15,29 @@ use crate::{
                 types::Error,
             },
             convert::error::error_out,
-            handles::{Hop, RequestHandle, ResponseHandle, ask},
-            state::{Imports, State, current_hop},
+            handles::{RequestHandle, ResponseHandle, ask},
+            hop::Hop,
+            store_data::{Imports, StoreData, current_hop},
         },
-        instance::failed::Failed,
+        instance::error::InstanceError,
         limits::size::size_of_response,
     },
 };
 
-impl Host for State {}
+impl Host for StoreData {}
 
-impl HostWithStore<State> for Imports {
-    fn name(mut store: Access<'_, State, Self>) -> Result<String> {
+impl HostWithStore<StoreData> for Imports {
+    fn name(mut store: Access<'_, StoreData, Self>) -> Result<String> {
         let hop = current_hop(store.as_context_mut())?;
-        Ok(hop.map(|hop| hop.place.inner.name().to_owned()).unwrap_or_default())
+        Ok(hop.map(|hop| hop.inner.provider().to_owned()).unwrap_or_default())
     }
 
-    fn validate_config(mut store: Access<'_, State, Self>) -> Result<std::result::Result<(), String>> {
-        Ok(match current_hop(store.as_context_mut())? {
-            Some(hop) => hop.place.inner.validate_config(),
-            None => Err("there is no inner outside of a call".to_owned()),
-        })
+    fn validate_config(mut store: Access<'_, StoreData, Self>) -> Result<std::result::Result<(), String>> {
+        Ok(validate_config(current_hop(store.as_context_mut())?.as_deref()))
     }
 
     async fn invoke(
-        store: &Accessor<State, Self>,
+        store: &Accessor<StoreData, Self>,
         handle: Resource<RequestHandle>,
     ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
         // The handle is read before the first await: its slot is reused as soon as the guest goes on.
@@ -49,9 +47,19 @@ impl HostWithStore<State> for Imports {
     }
 }
 
+/// Whether the inner can be asked, as a module is told: without the names of files, variables and settings.
+pub(crate) fn validate_config(hop: Option<&Hop>) -> std::result::Result<(), String> {
+    let hop = hop.ok_or_else(|| "there is no inner outside of a call".to_owned())?;
+    hop.inner.validate_config().map_err(|error| {
+        let (module, provider) = (&*hop.place.module, hop.inner.provider());
+        tracing::info!(target: "arcllm::module", module, provider, "a model cannot be asked: {error}");
+        format!("the model of `{provider}` cannot be asked")
+    })
+}
+
 /// Hands an answer to the guest of this instance.
 pub(crate) fn give(
-    state: &mut State,
+    state: &mut StoreData,
     hop: &Hop,
     answer: std::result::Result<Answer, ErrorKind>,
 ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
@@ -63,7 +71,10 @@ pub(crate) fn give(
     if let (Some((most, limit)), Answer::Whole(response)) = (state.most_content, &answer) {
         let size = size_of_response(response);
         if size > most {
-            return Ok(Err(error_out(Failed::too_large("answer", size, most, limit).error(&hop.place))));
+            return Ok(Err(error_out(
+                InstanceError::too_large("answer", size, most, limit)
+                    .for_caller(&hop.place.module, hop.inner.provider()),
+            )));
         }
     }
     Ok(Ok(state.table.push(ResponseHandle::from(answer))?))

@@ -13,53 +13,53 @@ use crate::runtime::guest::{
     convert::error::error_out,
     handles::{ModelHandle, RequestHandle, ResponseHandle, ask},
     imports::inner::give,
-    state::{Imports, State},
+    store_data::{Imports, StoreData},
 };
 
-impl Host for State {}
-impl HostModel for State {}
+impl Host for StoreData {}
+impl HostModel for StoreData {}
 
-impl HostWithStore<State> for Imports {
+impl HostWithStore<StoreData> for Imports {
     async fn load(
-        store: &Accessor<State, Self>,
+        store: &Accessor<StoreData, Self>,
         request: Resource<RequestHandle>,
         provider: String,
     ) -> Result<std::result::Result<Resource<ModelHandle>, Error>> {
         let hop = store.with(|mut store| store.get().table.get(&request).map(|handle| handle.hop.clone()))?;
-        if hop.is_cancelled() {
-            return Ok(Err(error_out(hop.invoke.over())));
+        if hop.is_over() {
+            return Ok(Err(error_out(hop.branch.invoke.why_over())));
         }
         Ok(match hop.place.loader.load(&provider) {
-            Ok(model) => Ok(store.with(|mut store| store.get().table.push(ModelHandle { model }))?),
-            Err(error) => Err(error_out(hop.invoke.unavailable(&hop.place.module, &provider, error))),
+            Ok(end) => Ok(store.with(|mut store| store.get().table.push(ModelHandle { end }))?),
+            Err(error) => Err(error_out(hop.branch.invoke.unavailable(&hop.place.module, &provider, error))),
         })
     }
 }
 
-impl HostModelWithStore<State> for Imports {
-    fn provider(mut store: Access<'_, State, Self>, handle: Resource<ModelHandle>) -> Result<String> {
-        Ok(store.get().table.get(&handle)?.model.name().to_owned())
+impl HostModelWithStore<StoreData> for Imports {
+    fn provider(mut store: Access<'_, StoreData, Self>, handle: Resource<ModelHandle>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.end.provider.clone())
     }
 
-    fn name(mut store: Access<'_, State, Self>, handle: Resource<ModelHandle>) -> Result<String> {
-        Ok(store.get().table.get(&handle)?.model.model().to_owned())
+    fn name(mut store: Access<'_, StoreData, Self>, handle: Resource<ModelHandle>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.end.model.clone())
     }
 
     async fn invoke(
-        store: &Accessor<State, Self>,
+        store: &Accessor<StoreData, Self>,
         handle: Resource<ModelHandle>,
         request: Resource<RequestHandle>,
     ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
         let (model, request) = store.with(|mut store| {
             let table = &mut store.get().table;
-            let model = table.get(&handle)?.model.clone();
+            let model = table.get(&handle)?.end.clone();
             Ok::<_, wasmtime::Error>((model, table.delete(request)?))
         })?;
         let (hop, answer) = (request.hop.clone(), ask(request, Some(model)).await);
         store.with(|mut store| give(store.get(), &hop, answer))
     }
 
-    fn drop(mut store: Access<'_, State, Self>, handle: Resource<ModelHandle>) -> Result<()> {
+    fn drop(mut store: Access<'_, StoreData, Self>, handle: Resource<ModelHandle>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
     }

@@ -8,8 +8,8 @@ use wasmtime::{AsContextMut, Result, component::Accessor};
 use crate::{
     runtime::guest::{
         bindings::arcllm::llm::state::{Host, HostWithStore},
-        handles::Hop,
-        state::{Imports, State, current_hop},
+        hop::Hop,
+        store_data::{Imports, StoreData, current_hop},
     },
     state::state_store::Bucket,
 };
@@ -22,27 +22,27 @@ const VALUE: usize = 64 << 10;
 /// What is done with a value, or why not.
 type Outcome<T> = std::result::Result<T, String>;
 
-impl Host for State {}
+impl Host for StoreData {}
 
-impl HostWithStore<State> for Imports {
-    async fn get(store: &Accessor<State, Self>, key: String) -> Result<Outcome<Option<Vec<u8>>>> {
+impl HostWithStore<StoreData> for Imports {
+    async fn get(store: &Accessor<StoreData, Self>, key: String) -> Result<Outcome<Option<Vec<u8>>>> {
         on(store, |bucket| get(bucket, &key)).await
     }
 
-    async fn set(store: &Accessor<State, Self>, key: String, value: Vec<u8>) -> Result<Outcome<()>> {
+    async fn set(store: &Accessor<StoreData, Self>, key: String, value: Vec<u8>) -> Result<Outcome<()>> {
         on(store, |bucket| set(bucket, &key, value)).await
     }
 
-    async fn delete(store: &Accessor<State, Self>, key: String) -> Result<Outcome<()>> {
+    async fn delete(store: &Accessor<StoreData, Self>, key: String) -> Result<Outcome<()>> {
         on(store, |bucket| delete(bucket, &key)).await
     }
 
-    async fn increment(store: &Accessor<State, Self>, key: String, delta: i64) -> Result<Outcome<i64>> {
+    async fn increment(store: &Accessor<StoreData, Self>, key: String, delta: i64) -> Result<Outcome<i64>> {
         on(store, |bucket| increment(bucket, &key, delta)).await
     }
 
     async fn compare_and_swap(
-        store: &Accessor<State, Self>,
+        store: &Accessor<StoreData, Self>,
         key: String,
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
@@ -53,7 +53,7 @@ impl HostWithStore<State> for Imports {
 
 /// Does something with the module's values, and waits for it no longer than anybody waits for the call.
 async fn on<T>(
-    store: &Accessor<State, Imports>,
+    store: &Accessor<StoreData, Imports>,
     doing: impl FnOnce(&Arc<dyn Bucket>) -> BoxFuture<'_, Outcome<T>>,
 ) -> Result<Outcome<T>> {
     let (bucket, hop) = store.with(|mut store| {
@@ -66,11 +66,11 @@ async fn on<T>(
 /// Waits no longer than anybody waits for the call.
 pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, Outcome<T>>) -> Outcome<T> {
     let Some(hop) = hop else { return doing.await };
-    let _waiting = hop.wait();
+    let _waiting = hop.progress.wait();
     tokio::select! {
         biased;
         done = doing => done,
-        () = hop.cancelled() => Err("the call is over".to_owned()),
+        () = hop.over() => Err("the call is over".to_owned()),
     }
 }
 

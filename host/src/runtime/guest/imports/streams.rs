@@ -29,7 +29,7 @@ use crate::{
                 response::nothing_yet,
             },
             handles::{ReaderHandle, Reading, RequestHandle, ResponseHandle},
-            state::{Imports, State, current_hop},
+            store_data::{Imports, StoreData, current_hop},
             writing::{Batch, WriterHandle, written},
         },
         limits::weight::weight_of_event,
@@ -39,12 +39,15 @@ use crate::{
 /// The most events that one read takes.
 const BATCH: usize = 256;
 
-impl Host for State {}
-impl HostReader for State {}
-impl HostWriter for State {}
+impl Host for StoreData {}
+impl HostReader for StoreData {}
+impl HostWriter for StoreData {}
 
-impl HostWithStore<State> for Imports {
-    fn read(mut store: Access<'_, State, Self>, answer: Resource<ResponseHandle>) -> Result<Resource<ReaderHandle>> {
+impl HostWithStore<StoreData> for Imports {
+    fn read(
+        mut store: Access<'_, StoreData, Self>,
+        answer: Resource<ResponseHandle>,
+    ) -> Result<Resource<ReaderHandle>> {
         let hop = current_hop(store.as_context_mut())?;
         let table = &mut store.get().table;
         let events = Some(table.delete(answer)?.answer.events());
@@ -53,24 +56,24 @@ impl HostWithStore<State> for Imports {
     }
 
     fn write(
-        mut store: Access<'_, State, Self>,
+        mut store: Access<'_, StoreData, Self>,
         request: Resource<RequestHandle>,
     ) -> Result<(Resource<ResponseHandle>, Resource<WriterHandle>)> {
         let table = &mut store.get().table;
         let hop = table.get(&request)?.hop.clone();
-        let writing = hop.begin_writing().ok_or_else(|| wasmtime::format_err!("a call writes one answer"))?;
-        let inner = &hop.place.inner;
-        let (writer, events) = written(writing.clone(), &hop.place.module, inner.name());
-        let head = Box::new(nothing_yet(inner.model(), inner.name()));
+        let writing = hop.start_writing().ok_or_else(|| wasmtime::format_err!("a call writes one answer"))?;
+        let inner = &hop.inner;
+        let (writer, events) = written(writing.clone(), &hop.place.module, inner.provider());
+        let head = Box::new(nothing_yet(inner.model(), inner.provider()));
         let answer = Answer::Stream { head, events: events.boxed() };
-        let answer = table.push(ResponseHandle { answer, writing: Some(writing), _made: None })?;
+        let answer = table.push(ResponseHandle { answer, writing: Some(writing), _bytes: None })?;
         Ok((answer, table.push(writer)?))
     }
 }
 
-impl HostReaderWithStore<State> for Imports {
+impl HostReaderWithStore<StoreData> for Imports {
     async fn read(
-        store: &Accessor<State, Self>,
+        store: &Accessor<StoreData, Self>,
         handle: Resource<ReaderHandle>,
     ) -> Result<std::result::Result<Vec<streams::Event>, Error>> {
         let (reading, hop) = store.with(|mut store| {
@@ -79,10 +82,10 @@ impl HostReaderWithStore<State> for Imports {
         })?;
         let read = match &hop {
             Some(hop) => {
-                let _waiting = hop.wait();
+                let _waiting = hop.progress.wait();
                 tokio::select! {
                     biased;
-                    () = hop.cancelled() => Err(hop.invoke.over()),
+                    () = hop.over() => Err(hop.branch.invoke.why_over()),
                     read = next(&reading) => read,
                 }
             }
@@ -95,7 +98,7 @@ impl HostReaderWithStore<State> for Imports {
         Ok(read.map(|events| events.into_iter().map(event_out).collect()).map_err(error_out))
     }
 
-    fn drop(mut store: Access<'_, State, Self>, handle: Resource<ReaderHandle>) -> Result<()> {
+    fn drop(mut store: Access<'_, StoreData, Self>, handle: Resource<ReaderHandle>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
     }
@@ -142,14 +145,14 @@ async fn batch(events: &mut EventStream) -> (Vec<Event>, Option<ErrorKind>) {
     }
 }
 
-impl HostWriterWithStore<State> for Imports {
+impl HostWriterWithStore<StoreData> for Imports {
     async fn write(
-        store: &Accessor<State, Self>,
+        store: &Accessor<StoreData, Self>,
         handle: Resource<WriterHandle>,
         events: Vec<streams::Event>,
     ) -> Result<std::result::Result<(), Error>> {
         let (batches, writing, made, hop) = store.with(|mut store| {
-            let State { table, growth, .. } = store.get();
+            let StoreData { table, memory: growth, .. } = store.get();
             let writer = table.get(&handle)?;
             let (batches, writing) = (writer.batches(), writer.writing());
             let made = growth.make(events.iter().map(weight_of_event).sum())?;
@@ -172,7 +175,7 @@ impl HostWriterWithStore<State> for Imports {
                 sent = &mut sending => sent,
                 // Until then nobody can read it, and the module waits for itself.
                 () = writing.released() => {
-                    let _waiting = hop.as_ref().map(|hop| hop.wait());
+                    let _waiting = hop.as_ref().map(|hop| hop.progress.wait());
                     sending.await
                 }
             }
@@ -186,12 +189,12 @@ impl HostWriterWithStore<State> for Imports {
         Ok(Ok(()))
     }
 
-    fn fail(mut store: Access<'_, State, Self>, handle: Resource<WriterHandle>, error: Error) -> Result<()> {
+    fn fail(mut store: Access<'_, StoreData, Self>, handle: Resource<WriterHandle>, error: Error) -> Result<()> {
         store.get().table.get_mut(&handle)?.end(Some(error_in(error)));
         Ok(())
     }
 
-    fn drop(mut store: Access<'_, State, Self>, handle: Resource<WriterHandle>) -> Result<()> {
+    fn drop(mut store: Access<'_, StoreData, Self>, handle: Resource<WriterHandle>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
     }

@@ -5,89 +5,92 @@ use wasmtime::{
     component::{Access, Resource},
 };
 
-use crate::chat::seconds::nanoseconds;
-use crate::runtime::guest::convert::attempt::attempt_out;
-use crate::runtime::guest::convert::price::price_out;
-use crate::runtime::guest::convert::request::request_in;
-use crate::runtime::guest::convert::request::request_out;
-use crate::runtime::guest::convert::response::response_in;
-use crate::runtime::guest::convert::response::response_out;
-use crate::runtime::guest::convert::response::usage_out;
-use crate::runtime::limits::weight::weight_of_request;
-use crate::runtime::limits::weight::weight_of_response;
 use crate::{
     adapter::answer::Answer,
-    runtime::guest::{
-        bindings::arcllm::llm::types::{
-            Attempt, Host, HostRequest, HostRequestWithStore, HostResponse, HostResponseWithStore, Price, RequestParts,
-            ResponseParts, Usage,
+    chat::seconds::nanoseconds,
+    runtime::{
+        guest::{
+            bindings::arcllm::llm::types::{
+                Attempt, Host, HostRequest, HostRequestWithStore, HostResponse, HostResponseWithStore, Price,
+                RequestParts, ResponseParts, Usage,
+            },
+            convert::{
+                attempt::attempt_out,
+                price::price_out,
+                request::{request_in, request_out},
+                response::{response_in, response_out, usage_out},
+            },
+            handles::{RequestHandle, ResponseHandle},
+            store_data::{Imports, StoreData},
         },
-        handles::{RequestHandle, ResponseHandle},
-        state::{Imports, State},
+        limits::weight::{weight_of_request, weight_of_response},
     },
 };
 
-impl Host for State {}
-impl HostRequest for State {}
-impl HostResponse for State {}
+impl Host for StoreData {}
+impl HostRequest for StoreData {}
+impl HostResponse for StoreData {}
 
-impl HostRequestWithStore<State> for Imports {
-    fn parts(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<RequestParts> {
+impl HostRequestWithStore<StoreData> for Imports {
+    fn parts(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<RequestParts> {
         Ok(request_out(&store.get().table.get(&handle)?.request))
     }
 
-    fn clone(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<Resource<RequestHandle>> {
+    fn clone(
+        mut store: Access<'_, StoreData, Self>,
+        handle: Resource<RequestHandle>,
+    ) -> Result<Resource<RequestHandle>> {
         let table = &mut store.get().table;
         let copy = table.get(&handle)?.clone();
         Ok(table.push(copy)?)
     }
 
     fn derive(
-        mut store: Access<'_, State, Self>,
+        mut store: Access<'_, StoreData, Self>,
         handle: Resource<RequestHandle>,
         parts: RequestParts,
     ) -> Result<Resource<RequestHandle>> {
-        let State { table, growth, .. } = store.get();
+        let StoreData { table, memory: growth, .. } = store.get();
         let of = table.get(&handle)?;
         let weight = growth.make(weight_of_request(&parts))?;
         let derived = of.derive(request_in(parts), weight);
         Ok(table.push(derived)?)
     }
 
-    fn provider(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<String> {
-        Ok(store.get().table.get(&handle)?.hop.place.inner.name().to_owned())
+    fn provider(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.hop.inner.provider().to_owned())
     }
 
-    fn model(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<String> {
-        Ok(store.get().table.get(&handle)?.hop.place.inner.model().to_owned())
+    fn model(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<String> {
+        Ok(store.get().table.get(&handle)?.hop.inner.model().to_owned())
     }
 
-    fn remaining(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<Option<u64>> {
-        let remaining = store.get().table.get(&handle)?.hop.invoke.remaining();
+    fn remaining(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<Option<u64>> {
+        let remaining = store.get().table.get(&handle)?.hop.branch.invoke.remaining();
         Ok(remaining.map(nanoseconds))
     }
 
     fn attempts(
-        mut store: Access<'_, State, Self>,
+        mut store: Access<'_, StoreData, Self>,
         handle: Resource<RequestHandle>,
         since: u32,
     ) -> Result<Vec<Attempt>> {
         let since = usize::try_from(since).unwrap_or(usize::MAX);
-        let attempts = store.get().table.get(&handle)?.hop.invoke.attempts(since);
+        let attempts = store.get().table.get(&handle)?.hop.branch.invoke.attempts(since);
         Ok(attempts.iter().map(attempt_out).collect())
     }
 
-    fn attempt_count(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<u32> {
-        let count = store.get().table.get(&handle)?.hop.invoke.attempt_count();
+    fn attempt_count(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<u32> {
+        let count = store.get().table.get(&handle)?.hop.branch.invoke.attempt_count();
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    fn streamed(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<bool> {
-        Ok(store.get().table.get(&handle)?.hop.invoke.streamed)
+    fn streamed(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<bool> {
+        Ok(store.get().table.get(&handle)?.hop.branch.invoke.streamed)
     }
 
     fn price(
-        mut store: Access<'_, State, Self>,
+        mut store: Access<'_, StoreData, Self>,
         handle: Resource<RequestHandle>,
         provider: String,
         model: String,
@@ -96,15 +99,15 @@ impl HostRequestWithStore<State> for Imports {
         Ok(loader.facts(&provider, &model).and_then(|(format, facts)| price_out(format, &facts)))
     }
 
-    fn drop(mut store: Access<'_, State, Self>, handle: Resource<RequestHandle>) -> Result<()> {
+    fn drop(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
     }
 }
 
-impl HostResponseWithStore<State> for Imports {
+impl HostResponseWithStore<StoreData> for Imports {
     fn new(
-        mut store: Access<'_, State, Self>,
+        mut store: Access<'_, StoreData, Self>,
         request: Resource<RequestHandle>,
         parts: ResponseParts,
     ) -> Result<Resource<ResponseHandle>> {
@@ -113,12 +116,12 @@ impl HostResponseWithStore<State> for Imports {
         make(store.get(), parts, None)
     }
 
-    fn parts(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<ResponseParts> {
+    fn parts(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<ResponseParts> {
         Ok(response_out(store.get().table.get(&handle)?.answer.response()))
     }
 
     fn derive(
-        mut store: Access<'_, State, Self>,
+        mut store: Access<'_, StoreData, Self>,
         handle: Resource<ResponseHandle>,
         parts: ResponseParts,
     ) -> Result<Resource<ResponseHandle>> {
@@ -126,27 +129,27 @@ impl HostResponseWithStore<State> for Imports {
         make(store.get(), parts, request_id)
     }
 
-    fn usage(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<Usage> {
+    fn usage(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<Usage> {
         Ok(usage_out(&store.get().table.get(&handle)?.answer.response().usage))
     }
 
-    fn model(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<String> {
+    fn model(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<String> {
         Ok(store.get().table.get(&handle)?.answer.response().model.clone())
     }
 
-    fn provider(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<String> {
+    fn provider(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<String> {
         Ok(store.get().table.get(&handle)?.answer.response().provider.clone())
     }
 
-    fn drop(mut store: Access<'_, State, Self>, handle: Resource<ResponseHandle>) -> Result<()> {
+    fn drop(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
     }
 }
 
 /// An answer of the module's own.
-fn make(state: &mut State, parts: ResponseParts, request_id: Option<String>) -> Result<Resource<ResponseHandle>> {
-    let made = Some(state.growth.make(weight_of_response(&parts))?);
+fn make(state: &mut StoreData, parts: ResponseParts, request_id: Option<String>) -> Result<Resource<ResponseHandle>> {
+    let made = Some(state.memory.make(weight_of_response(&parts))?);
     let answer = Answer::from(response_in(parts, request_id));
-    Ok(state.table.push(ResponseHandle { answer, writing: None, _made: made })?)
+    Ok(state.table.push(ResponseHandle { answer, writing: None, _bytes: made })?)
 }

@@ -1,16 +1,17 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 use tokio::sync::oneshot::Receiver;
 
 use super::*;
-use crate::runtime::instance::stage::{Inner, hop};
+use crate::{
+    config::sandbox::Sandbox,
+    runtime::instance::stage::{Inner, hop},
+};
 
-fn terms(most: u32, content: usize) -> Terms {
-    Terms { most, content, calls: 1000, idle: Duration::from_secs(60), stall: Duration::from_secs(120) }
+fn policy(calls: u32, content: usize) -> InstancePolicy {
+    InstancePolicy { content, ..InstancePolicy::new(&Sandbox::default(), calls, 1024, false) }
 }
 
-fn job(content: usize, alone: bool) -> (Job, Receiver<Outcome>) {
+fn job(content: usize, alone: bool) -> (Job, Receiver<Served>) {
     let (reply, outcome) = oneshot::channel();
     (Job { request: Arc::default(), hop: hop(Inner::new()), reply, content, alone }, outcome)
 }
@@ -21,10 +22,10 @@ fn takes(calls: &mut Calls, content: usize, alone: bool) -> bool {
 
 #[tokio::test]
 async fn content_has_room_or_an_instance_of_its_own() {
-    let mut calls = Calls::new(terms(10, 100));
+    let mut calls = Calls::new(policy(10, 100));
     assert!(takes(&mut calls, 500, false), "one call may have more");
     assert!(!takes(&mut calls, 1, false));
-    calls.begin().unwrap();
+    calls.start().unwrap();
     assert!(!takes(&mut calls, 1, false));
     calls.leave(0);
     assert!(takes(&mut calls, 60, false) && takes(&mut calls, 40, false));
@@ -33,24 +34,24 @@ async fn content_has_room_or_an_instance_of_its_own() {
 
 #[tokio::test]
 async fn a_call_that_is_to_be_alone_is() {
-    let mut calls = Calls::new(terms(10, 100));
+    let mut calls = Calls::new(policy(10, 100));
     assert!(takes(&mut calls, 0, false));
     assert!(!takes(&mut calls, 0, true), "there is another");
-    let mut calls = Calls::new(terms(10, 100));
+    let mut calls = Calls::new(policy(10, 100));
     assert!(takes(&mut calls, 0, true));
     assert!(!takes(&mut calls, 0, false), "it takes no other, then or later");
-    calls.begin().unwrap();
+    calls.start().unwrap();
     assert!(calls.leave(0).is_over);
     assert!(!takes(&mut calls, 0, false));
 }
 
 #[tokio::test]
 async fn what_the_guest_has_begun_with_is_answered_and_the_rest_given_back() {
-    let mut calls = Calls::new(terms(3, 100));
+    let mut calls = Calls::new(policy(3, 100));
     let (jobs, mut outcomes): (Vec<_>, Vec<_>) = (0..3).map(|_| job(10, false)).unzip();
     jobs.into_iter().for_each(|job| assert!(matches!(calls.take(job), Taken::Seat { .. })));
-    calls.begin().unwrap();
-    let rest = calls.end(&Failed::new("it ended"));
+    calls.start().unwrap();
+    let rest = calls.end(&InstanceError::new("it ended"));
     assert_eq!(rest.len(), 2);
     assert!(outcomes[0].try_recv().unwrap().is_err());
     assert!(outcomes[1].try_recv().is_err(), "it goes to another instance");
@@ -83,7 +84,7 @@ proptest! {
     fn calls_are_counted_right(steps in proptest::collection::vec(step(), 0..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let _inside = runtime.enter();
-        let mut calls = Calls::new(terms(3, 100));
+        let mut calls = Calls::new(policy(3, 100));
         // What it has, by what was taken first: the content of each, and whether the guest has begun with it.
         let (mut waiting, mut begun): (VecDeque<usize>, Vec<(usize, usize)>) = Default::default();
         let mut outcomes = Vec::new();
@@ -104,7 +105,7 @@ proptest! {
                         Taken::Unfit(_) => prop_assert!(all > 0 && content + bytes > 100),
                     }
                 }
-                Step::Begin => match calls.begin() {
+                Step::Begin => match calls.start() {
                     Some(call) => begun.push((call.key, waiting.pop_front().unwrap())),
                     None => prop_assert!(waiting.is_empty()),
                 },

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::runtime::instance::stage::{Inner, call, hop, pool};
+use crate::{
+    config::sandbox::Sandbox,
+    runtime::instance::stage::{Inner, call, hop, pool},
+};
 
 impl Pool {
     /// How many instances take calls, by the thread whose calls they serve.

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::runtime::instance::stage::{Inner, hop};
 
-fn job(content: usize) -> (Job, oneshot::Receiver<crate::runtime::instance::failed::Outcome>) {
+fn job(content: usize) -> (Job, oneshot::Receiver<crate::runtime::instance::error::Served>) {
     let (reply, outcome) = oneshot::channel();
     (Job { request: Arc::default(), hop: hop(Inner::new()), reply, content, alone: false }, outcome)
 }

@@ -13,17 +13,19 @@ use super::{
     SAYS_HI, fixture, http, send,
     server::{Then, serve},
 };
-use crate::adapter::{
-    format::table::format,
-    key::{
-        api_key::ApiKey,
-        keys::{Keys, resolver},
+use crate::{
+    adapter::{
+        format::table::format,
+        key::{
+            api_key::ApiKey,
+            keys::{Keys, resolver},
+        },
     },
-};
-use crate::config::{
-    additions::{Addition, is_reserved},
-    key::KeySource,
-    wire_format::WireFormat,
+    config::{
+        additions::{Addition, is_reserved},
+        key::KeySource,
+        wire_format::WireFormat,
+    },
 };
 
 /// A provider of this format here, with this changed, and the key `sk-secret`.

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf, absolute},
-    sync::{Arc, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::assembly::host::Shared;
+use crate::assembly::{reloader::Reloader, source::ModuleSource};
 
 /// How long nothing must have happened: a file is seldom written in one go.
 const QUIET: Duration = Duration::from_millis(200);
@@ -22,23 +22,37 @@ const QUIET: Duration = Duration::from_millis(200);
 /// After this long it is time to look, even where something happens all the time.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// Watches the folders of a host's modules.
+pub(crate) struct Watcher {
+    source: Arc<ModuleSource>,
+    reloader: Arc<Reloader>,
+    is_wanted: bool,
+    watching: Mutex<Watching>,
+}
+
 /// Whether a host watches.
 #[derive(Default)]
-pub(crate) enum Watching {
+enum Watching {
     /// Not before a module is on.
     #[default]
     NotYet,
-    /// For as long as the host is there: it owns the task, and the task does not own it.
+    /// The host owns the task, and the task does not own the host.
     Since(AbortOnDropHandle<()>),
     /// The system does not let it.
     Impossible,
 }
 
-impl Shared {
+impl Watcher {
+    /// A watcher that has not begun. It never begins unless that is wanted.
+    pub(crate) fn new(source: Arc<ModuleSource>, reloader: Arc<Reloader>, is_wanted: bool) -> Self {
+        Self { source, reloader, is_wanted, watching: Mutex::default() }
+    }
+
     /// Begins to watch, if that is wanted and has not begun.
-    pub(crate) fn watch(self: &Arc<Self>) {
-        // Of an untrusted configuration no file is taken up.
-        if !self.watches || self.config.modules_dir.is_none() || !self.config.is_trusted() {
+    pub(crate) fn watch(&self) {
+        let config = self.source.config();
+        // A configuration that is not trusted loads no files.
+        if !self.is_wanted || config.modules_dir.is_none() || !config.is_trusted() {
             return;
         }
         let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,9 +63,9 @@ impl Shared {
             Watching::NotYet | Watching::Since(_) => {}
         }
         let happened = Arc::new(Notify::new());
-        *watching = match self.watcher(&happened) {
+        *watching = match watcher(&self.source, &happened) {
             Ok(watcher) => {
-                let task = keep_up(Arc::downgrade(self), happened, watcher);
+                let task = keep_up(self.source.clone(), Arc::downgrade(&self.reloader), happened, watcher);
                 Watching::Since(AbortOnDropHandle::new(tokio::spawn(task)))
             }
             Err(error) => {
@@ -60,55 +74,60 @@ impl Shared {
             }
         };
     }
+}
 
-    fn watcher(&self, happened: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-        let folders = self.module_folders();
-        // Where a folder can appear, or be exchanged for another.
-        let above = folders.iter().filter_map(|folder| folder.ancestors().skip(1).find(|above| above.is_dir()));
-        let above: BTreeSet<PathBuf> = above.map(Path::to_owned).collect();
-        let places = Places { folders: folders.clone(), above: above.clone() };
-        let happened = happened.clone();
-        let mut watcher = notify::recommended_watcher(move |event| {
-            if places.concerns(&event) {
-                happened.notify_one();
-            }
-        })?;
-        // Those above first: a folder that appears meanwhile is noticed, or there already.
-        for above in &above {
-            let watched = watcher.watch(above, RecursiveMode::NonRecursive);
-            // One that may not be read is needed only for what is not there yet.
-            if folders.iter().any(|folder| folder.starts_with(above) && !folder.is_dir()) {
-                watched?;
-            }
+fn watcher(source: &ModuleSource, happened: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    let folders = module_folders(source);
+    // Where a folder can appear, or be exchanged for another.
+    let above = folders.iter().filter_map(|folder| folder.ancestors().skip(1).find(|above| above.is_dir()));
+    let above: BTreeSet<PathBuf> = above.map(Path::to_owned).collect();
+    let places = Places { folders: folders.clone(), above: above.clone() };
+    let happened = happened.clone();
+    let mut watcher = notify::recommended_watcher(move |event| {
+        if places.concerns(&event) {
+            happened.notify_one();
         }
-        for folder in folders.iter().filter(|folder| folder.is_dir()) {
-            watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    })?;
+    // Those above first: a folder that appears meanwhile is noticed, or there already.
+    for above in &above {
+        let watched = watcher.watch(above, RecursiveMode::NonRecursive);
+        // One that may not be read is needed only for what is not there yet.
+        if folders.iter().any(|folder| folder.starts_with(above) && !folder.is_dir()) {
+            watched?;
         }
-        Ok(watcher)
     }
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    }
+    Ok(watcher)
+}
 
-    /// The folders that hold the modules' files, and what these link to.
-    fn module_folders(&self) -> BTreeSet<PathBuf> {
-        let files: Vec<PathBuf> =
-            self.module_names().iter().filter_map(|name| self.file(name, &self.sandbox(name))).collect();
-        let linked: Vec<PathBuf> = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
-        let parents = files.iter().chain(&linked).filter_map(|file| file.parent());
-        self.config.modules_dir.as_deref().into_iter().chain(parents).filter_map(|path| absolute(path).ok()).collect()
-    }
+/// The folders that hold the modules' files, and what these link to.
+fn module_folders(source: &ModuleSource) -> BTreeSet<PathBuf> {
+    let files: Vec<PathBuf> =
+        source.names().iter().filter_map(|name| source.file(name, &source.sandbox(name))).collect();
+    let linked: Vec<PathBuf> = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
+    let parents = files.iter().chain(&linked).filter_map(|file| file.parent());
+    source.config().modules_dir.as_deref().into_iter().chain(parents).filter_map(|path| absolute(path).ok()).collect()
 }
 
 /// Reloads whenever something has happened, until the host is gone.
-async fn keep_up(shared: Weak<Shared>, happened: Arc<Notify>, mut watcher: RecommendedWatcher) {
+async fn keep_up(
+    source: Arc<ModuleSource>,
+    reloader: Weak<Reloader>,
+    happened: Arc<Notify>,
+    mut watcher: RecommendedWatcher,
+) {
     loop {
         happened.notified().await;
         quiet(&happened).await;
-        let Some(shared) = shared.upgrade() else { return };
+        let Some(reloader) = reloader.upgrade() else { return };
         // Anew, since other folders may be there now, and before looking, so that nothing is missed in between.
-        match shared.watcher(&happened) {
+        match self::watcher(&source, &happened) {
             Ok(next) => drop(std::mem::replace(&mut watcher, next)),
             Err(error) => tracing::warn!("modules may change unnoticed, since a folder cannot be watched: {error}"),
         }
-        shared.reload().await;
+        reloader.reload().await;
     }
 }
 

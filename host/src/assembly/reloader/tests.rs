@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    assembly::host::Host,
     config::{config::Config, overrides::Overrides},
     runtime::{guest::component::Compiled, instance::pool::Pool},
 };
@@ -16,11 +17,11 @@ fn module(mark: u8) -> Vec<u8> {
 
 /// What the only model of the host runs on.
 fn pool_and_code(host: &Host) -> (Weak<Pool>, Weak<Compiled>) {
-    let living = host.shared.reloads.living();
-    let Current::Runs { pool, .. } = &*living.get("mine").unwrap().first().unwrap().now() else {
+    let living = host.inner.reloader.living();
+    let Version::Runs { pool, .. } = &*living.get("mine").unwrap().first().unwrap().version() else {
         panic!("it is there");
     };
-    (Arc::downgrade(pool), Arc::downgrade(&host.shared.accepted("mine").unwrap().prepared.compiled))
+    (Arc::downgrade(pool), Arc::downgrade(&host.inner.loader.accepted("mine").unwrap().prepared.compiled))
 }
 
 /// Code is there until the instances that ran it have ended.
@@ -53,20 +54,7 @@ async fn what_nobody_has_is_given_up() {
     drop((model, same));
     assert_eq!(second.0.strong_count(), 0, "what no model has, nor the next would");
     drop(others);
-    assert!(host.shared.reloads.living().is_empty());
+    assert!(host.inner.reloader.living().is_empty());
     drop(host);
     given_up(&second.1).await;
-}
-
-#[test]
-fn it_is_said_once_for_each_content() {
-    let told = Told::default();
-    let (one, other) = (ConfigError::new("is no module"), ConfigError::new("is not the one"));
-    assert!(told.is_news("mine", "0a", &one));
-    assert!(!told.is_news("mine", "0a", &one));
-    assert!(told.is_news("mine", "0b", &one), "other bytes");
-    assert!(told.is_news("mine", "0b", &other), "another reason");
-    assert!(told.is_news("yours", "0b", &other), "another module");
-    told.forget("mine");
-    assert!(told.is_news("mine", "0b", &other), "it had been good meanwhile");
 }

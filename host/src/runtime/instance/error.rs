@@ -9,45 +9,41 @@ use crate::{
         plain::{self, MESSAGE, SENTENCE},
     },
     runtime::{
-        guest::{
-            component::Origin,
-            handles::{Hop, Place},
-        },
-        limits::{limits::Limit, room},
+        guest::{hop::Hop, origin::Origin},
+        limits::{capacity, limit::Limit},
     },
 };
 
-/// What a module made of a call, unless it could not be served. On the heap, since a call has room for it from its
-/// beginning.
-pub(crate) type Outcome = Result<Box<Result<Answer, ErrorKind>>, Failed>;
+/// What a module answered, or why no instance served the call to its end. Boxed, since every call has room for it.
+pub(crate) type Served = Result<Box<Result<Answer, ErrorKind>>, InstanceError>;
 
 /// Why an instance did not serve a call to its end.
 #[derive(Clone)]
-pub(crate) struct Failed {
-    /// For a person.
+pub(crate) struct InstanceError {
+    /// What happened, for a person.
     pub(crate) reason: String,
     /// The limit that was exceeded, if it was that.
     pub(crate) limit: Option<Limit>,
-    /// The call that is to blame, where that is known.
+    /// The call that is to blame, if that is known.
     culprit: Option<Arc<Hop>>,
-    whose: Whose,
+    concerns: Concerns,
 }
 
-/// Whom it concerns.
+/// Which calls an error concerns.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// Every call.
+enum Concerns {
+    /// All calls of the module.
     All,
     /// The calls of one instance, which has ended.
-    Begun,
-    /// A call that may not be to blame for it: others shared the instance.
-    Others,
+    Instance,
+    /// A call that shared the instance with others, and may not be to blame.
+    Neighbour,
 }
 
-impl Failed {
+impl InstanceError {
     /// Something happened.
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), limit: None, culprit: None, whose: Whose::All }
+        Self { reason: reason.into(), limit: None, culprit: None, concerns: Concerns::All }
     }
 
     /// The guest trapped, at a limit or by itself.
@@ -58,7 +54,7 @@ impl Failed {
         // The root alone: around it stand addresses inside of the component.
         let cause = || plain::line(&error.root_cause().to_string(), SENTENCE).into_owned();
         let reason = limit.map_or_else(cause, |limit| limit.to_string());
-        Self { reason, limit, culprit, whose: Whose::Begun }
+        Self { reason, limit, culprit, concerns: Concerns::Instance }
     }
 
     /// The call made no progress.
@@ -70,7 +66,7 @@ impl Failed {
     pub(crate) fn overloaded(limit: Limit, waiting: u32) -> Self {
         match limit {
             Limit::Running | Limit::ModulesMemory => {
-                let (instances, mb) = room::taken();
+                let (instances, mb) = capacity::taken();
                 let reason = format!("{limit}: there are {instances}, which take {mb} MB");
                 Self { limit: Some(limit), ..Self::new(reason) }
             }
@@ -95,17 +91,17 @@ impl Failed {
 
     /// The instance was given up.
     pub(crate) fn retired() -> Self {
-        Self { whose: Whose::Begun, ..Self::new("its instance was retired") }
+        Self { concerns: Concerns::Instance, ..Self::new("its instance was retired") }
     }
 
     /// Whether no instance would do better.
     pub(crate) fn concerns_all(&self) -> bool {
-        self.whose == Whose::All
+        self.concerns == Concerns::All
     }
 
     /// Whether another instance may serve the call, if it has asked nobody yet: this one ended, maybe for another's sake.
     pub(crate) fn may_pass(&self) -> bool {
-        self.whose == Whose::Others
+        self.concerns == Concerns::Neighbour
     }
 
     /// The instance's task is gone.
@@ -113,11 +109,10 @@ impl Failed {
         Self::new("its instance was lost")
     }
 
-    /// What it is to whoever asked the module.
-    pub(crate) fn error(&self, place: &Place) -> ErrorKind {
-        let module = &place.module;
-        let mut failure = Failure::new(place.inner.name(), format!("the module `{module}` failed: {}", self.reason));
-        failure.extensions.insert("module".to_owned(), module.as_ref().into());
+    /// The error that the caller of this module gets. The chain ends with this provider.
+    pub(crate) fn for_caller(&self, module: &str, provider: &str) -> ErrorKind {
+        let mut failure = Failure::new(provider, format!("the module `{module}` failed: {}", self.reason));
+        failure.extensions.insert("module".to_owned(), module.into());
         if let Some(limit) = self.limit {
             failure.extensions.insert("limit".to_owned(), limit.setting().into());
         }
@@ -133,8 +128,8 @@ impl Failed {
         let of_another = self.culprit.as_ref().is_some_and(|culprit| !Arc::ptr_eq(culprit, hop));
         let mut failed = self.clone();
         let is_culprit = self.culprit.is_some() && !of_another;
-        if self.whose == Whose::Begun && shared > 1 && !is_culprit {
-            failed.whose = Whose::Others;
+        if self.concerns == Concerns::Instance && shared > 1 && !is_culprit {
+            failed.concerns = Concerns::Neighbour;
         }
         if of_another {
             failed.reason.push_str(", in another call");

@@ -1,4 +1,4 @@
-//! What can be asked: a module around its inner, or the end of the chain. Nothing asks which of them it is.
+//! The end of a chain: makes one attempt through an adapter, within the deadline, and notes it in the trail.
 
 use std::{
     future::poll_fn,
@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use futures::{FutureExt as _, Stream, StreamExt as _, TryFutureExt as _, future::BoxFuture, stream::CatchUnwind};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryFutureExt as _, stream::CatchUnwind};
 
 use crate::{
     adapter::{
@@ -16,14 +16,15 @@ use crate::{
         answer::{Answer, EventStream, without_end},
     },
     call::{
-        held::Held,
-        invoke::{Begun, Call},
+        invoke::StartedAttempt,
+        stop::{Answering, Call, Stop},
     },
     chat::{
         error::{ErrorKind, Failure},
         event::Event,
         response::Response,
     },
+    config::error::ConfigError,
     telemetry::{
         scope::Scope,
         spans::{attempt_ended, attempt_span, attempt_traced},
@@ -31,38 +32,18 @@ use crate::{
     },
 };
 
-/// One stop of a chain.
-pub(crate) trait Provider: Send + Sync {
-    /// The name of the provider at the end of the chain.
-    fn name(&self) -> &str;
-
-    /// The model that the provider at the end of the chain is asked for.
-    fn model(&self) -> &str;
-
-    /// Whether a call can be made at all, a key included.
-    fn validate_config(&self) -> Result<(), String>;
-
-    /// What the modules from here on run on now, for a call to keep.
-    fn hold(&self) -> Held;
-
-    /// Asks, and resolves when the answer is committed. Dropping the future cancels the call.
-    ///
-    /// It is polled inside of the asking module's instance, which serves other calls too: it must not compute there.
-    fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Answer, ErrorKind>>;
-}
-
-/// The end of the chain: makes one attempt through an adapter, within the deadline, and notes it in the trail.
+/// The end of a chain: one model of one provider.
 #[derive(Clone)]
 pub(crate) struct Upstream {
     pub(crate) provider: String,
     pub(crate) model: String,
     pub(crate) adapter: Arc<dyn Adapter>,
-    /// The module that loaded it; absent if it was the caller.
+    /// The module that loaded it. Absent if it was the caller.
     pub(crate) loaded_by: Option<Arc<str>>,
 }
 
-impl Provider for Upstream {
-    fn name(&self) -> &str {
+impl Stop for Upstream {
+    fn provider(&self) -> &str {
         &self.provider
     }
 
@@ -70,27 +51,27 @@ impl Provider for Upstream {
         &self.model
     }
 
-    fn validate_config(&self) -> Result<(), String> {
-        // Loading has refused whatever would stand in the way.
-        Ok(())
+    fn validate_config(&self) -> Result<(), ConfigError> {
+        self.adapter.validate_config()
     }
 
-    fn hold(&self) -> Held {
-        Held::default()
+    fn around(&self, end: Arc<dyn Stop>) -> Arc<dyn Stop> {
+        end
     }
 
-    fn invoke(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
+    fn invoke(self: Arc<Self>, call: Call) -> Answering {
         Box::pin(async move {
-            if call.cancel.is_cancelled() {
-                return Err(call.invoke.over());
+            let invoke = &call.branch.invoke;
+            if call.branch.cancel.is_cancelled() {
+                return Err(invoke.why_over());
             }
-            if call.invoke.remaining().is_some_and(|remaining| remaining.is_zero()) {
+            if invoke.remaining().is_some_and(|remaining| remaining.is_zero()) {
                 return Err(ErrorKind::DeadlineExceeded);
             }
-            let attempt = Attempt {
-                begun: Some(call.invoke.begin(&self, call.asked_by.as_ref())?),
-                span: attempt_span(&call.span, &self, call.asked_by.as_deref()),
-            };
+            let (asked_by, loaded_by) = (call.asked_by.as_ref(), self.loaded_by.as_deref());
+            let started = invoke.start_attempt(&self.provider, &self.model, asked_by, loaded_by)?;
+            let span = attempt_span(&call.branch.span, &self.provider, &self.model, asked_by.map(|by| &**by));
+            let attempt = ObservedAttempt { started: Some(started), span };
             let mut answering = pin!(TraceParent::cover(attempt.traced(), self.attempt(&call)));
             let answer = poll_fn(|context| {
                 let _entered = attempt.span.enter();
@@ -114,25 +95,26 @@ impl Provider for Upstream {
 
 impl Upstream {
     async fn attempt(&self, call: &Call) -> Result<Answer, ErrorKind> {
-        let sending = match call.invoke.streamed {
+        let branch = &call.branch;
+        let sending = match branch.invoke.streamed {
             true => self.adapter.clone().stream(call.request.clone()).left_future(),
             false => self.adapter.clone().send(call.request.clone()).map_ok(Answer::from).right_future(),
         };
-        // Whoever asks serves other calls too, and must survive an adapter that panics.
+        // The asking instance serves other calls too, so it must survive an adapter that panics.
         let sending = AssertUnwindSafe(sending).catch_unwind();
         tokio::select! {
             biased;
-            () = call.cancel.cancelled() => Err(call.invoke.over()),
+            () = branch.cancel.cancelled() => Err(branch.invoke.why_over()),
             sent = sending => sent.unwrap_or_else(|_| Err(panicked(&self.provider))),
         }
     }
 
-    /// An answer that is coming, which ends the attempt when it has come or is given up.
-    fn watch(&self, attempt: Attempt, head: Box<Response>, events: EventStream) -> Answer {
+    /// The events of a streamed answer. They end the attempt when they end or are dropped.
+    fn watch(&self, attempt: ObservedAttempt, head: Box<Response>, events: EventStream) -> Answer {
         attempt.commit();
         let events = AssertUnwindSafe(events).catch_unwind();
-        let watched = Watched { events, attempt: Some(attempt), provider: self.provider.clone() };
-        Answer::Stream { head, events: watched.boxed() }
+        let events = AttemptEvents { events, attempt: Some(attempt), provider: self.provider.clone() };
+        Answer::Stream { head, events: events.boxed() }
     }
 }
 
@@ -140,52 +122,52 @@ fn panicked(provider: &str) -> ErrorKind {
     ErrorKind::Other(Failure::new(provider, "the adapter panicked"))
 }
 
-/// An attempt under way, as the trail and an observer have it. Dropped before its end, it was cut short.
-struct Attempt {
+/// An attempt under way, in the trail and in its span. Dropped before its end, it was cut short.
+struct ObservedAttempt {
     /// Absent once it has ended.
-    begun: Option<Begun>,
+    started: Option<StartedAttempt>,
     span: Scope,
 }
 
-impl Attempt {
-    /// What the provider is told of it, which its span tells too.
+impl ObservedAttempt {
+    /// The `traceparent` that the provider is sent. The span has the same numbers.
     fn traced(&self) -> Option<TraceParent> {
-        let parent = self.begun.as_ref()?.trace_parent()?;
+        let parent = self.started.as_ref()?.trace_parent()?;
         attempt_traced(&self.span, &parent);
         Some(parent)
     }
 
     fn commit(&self) {
-        if let Some(begun) = &self.begun {
-            begun.commit();
+        if let Some(started) = &self.started {
+            started.commit();
         }
     }
 
     fn end(mut self, result: Result<&Response, &ErrorKind>) {
         attempt_ended(&self.span, result);
-        if let Some(begun) = self.begun.take() {
-            begun.end(result.map(|_| ()));
+        if let Some(started) = self.started.take() {
+            started.end(result.map(|_| ()));
         }
     }
 }
 
-impl Drop for Attempt {
+impl Drop for ObservedAttempt {
     fn drop(&mut self) {
-        if let Some(begun) = &self.begun {
-            attempt_ended(&self.span, Err(&begun.over()));
+        if let Some(started) = &self.started {
+            attempt_ended(&self.span, Err(&started.why_over()));
         }
     }
 }
 
-/// The events of an attempt.
-struct Watched {
+/// The events of an attempt whose answer is streamed.
+struct AttemptEvents {
     events: CatchUnwind<AssertUnwindSafe<EventStream>>,
     /// Absent once it has ended.
-    attempt: Option<Attempt>,
+    attempt: Option<ObservedAttempt>,
     provider: String,
 }
 
-impl Stream for Watched {
+impl Stream for AttemptEvents {
     type Item = Result<Event, ErrorKind>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,17 +13,14 @@ use crate::{
         answer::{EventStream, without_end},
         timer::Timer,
     },
-    call::{
-        invoke::Invoke,
-        model::{Asking, Begun, late},
-    },
+    call::{invoke::Invoke, stop::Answering},
     chat::{
         error::{Error, ErrorKind},
         event::Event,
         received::Received,
         response::Response,
     },
-    telemetry::observed::Observed,
+    model::started::{StartedCall, time_out},
 };
 
 /// How many events may come at once before the deadline is looked at again.
@@ -68,24 +64,22 @@ pub struct ResponseStream {
 
 /// A call, and where its events come from.
 struct Running {
-    invoke: Arc<Invoke>,
-    observed: Observed,
+    call: StartedCall,
     source: Source,
     unchecked: u32,
 }
 
 enum Source {
-    /// The chain is asked; the other ends when the call has to be over.
-    Asking(Asking, BoxFuture<'static, ()>),
+    /// The chain is asked. The second future ends when the call has taken too long.
+    Asking(Answering, BoxFuture<'static, ()>),
     /// The answer is coming, until the deadline.
     Reading(EventStream, Option<Timer>),
 }
 
 impl ResponseStream {
-    pub(crate) fn new(begun: Begun, asking: Asking) -> Self {
-        let Begun { invoke, observed, dropped } = begun;
-        let late = late(invoke.clone(), dropped).boxed();
-        let running = Running { invoke, observed, source: Source::Asking(asking, late), unchecked: 0 };
+    pub(crate) fn new(call: StartedCall, answering: Answering) -> Self {
+        let timing_out = time_out(call.invoke.clone(), call.cancel.clone()).boxed();
+        let running = Running { call, source: Source::Asking(answering, timing_out), unchecked: 0 };
         Self { running: Some(running), failed: None, received: Box::default() }
     }
 
@@ -114,21 +108,19 @@ impl ResponseStream {
         self.running.is_some().then(|| self.end_with(ErrorKind::Cancelled))
     }
 
-    /// The error that the call ends with, as its caller sees it.
+    /// Ends the call with an error.
     fn end_with(&mut self, kind: ErrorKind) -> Error {
         let received = std::mem::take(&mut self.received).content();
-        let Some(Running { invoke, observed, source, .. }) = self.running.take() else { return kind.into() };
-        // With it goes the attempt, whose end belongs into the trail.
+        let Some(Running { call, source, .. }) = self.running.take() else { return kind.into() };
+        // It holds the attempt, whose end belongs in the trail.
         drop(source);
-        let error = Error { kind: invoke.explained(kind), trail: invoke.trail(), received };
-        observed.end(Err(&error));
-        error
+        call.failed(kind, received)
     }
 
+    /// Ends the call with its answer.
     fn end(&mut self, mut response: Box<Response>) -> Event {
-        if let Some(Running { invoke, observed, .. }) = self.running.take() {
-            response.trail = invoke.trail();
-            observed.end(Ok(&response));
+        if let Some(Running { call, .. }) = self.running.take() {
+            *response = call.answered(*response);
         }
         Event::End(response)
     }
@@ -158,30 +150,30 @@ impl Running {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, ErrorKind>> {
         let event = ready!(self.poll_source(context));
         // A call that has sent too much is over, whatever a module makes of it.
-        Poll::Ready(self.invoke.exceeded().map_or(event, Err))
+        Poll::Ready(self.call.invoke.exceeded().map_or(event, Err))
     }
 
     fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, ErrorKind>> {
         loop {
             match &mut self.source {
-                Source::Asking(asking, late) => match asking.poll_unpin(context) {
+                Source::Asking(answering, timing_out) => match answering.poll_unpin(context) {
                     Poll::Ready(Ok(answer)) => {
-                        self.observed.committed();
-                        self.source = Source::Reading(answer.events(), self.invoke.deadline().map(Timer::at));
+                        self.call.committed();
+                        self.source = Source::Reading(answer.events(), self.call.invoke.deadline().map(Timer::at));
                         continue;
                     }
                     Poll::Ready(Err(kind)) => return Poll::Ready(Err(kind)),
-                    Poll::Pending => ready!(late.poll_unpin(context)),
+                    Poll::Pending => ready!(timing_out.poll_unpin(context)),
                 },
                 Source::Reading(events, deadline) => match events.poll_next_unpin(context) {
-                    Poll::Ready(_) if is_late(&mut self.unchecked, &self.invoke) => {
+                    Poll::Ready(_) if is_late(&mut self.unchecked, &self.call.invoke) => {
                         return Poll::Ready(Err(ErrorKind::DeadlineExceeded));
                     }
                     Poll::Ready(Some(event)) => return Poll::Ready(event),
                     Poll::Ready(None) => return Poll::Ready(Err(without_end(""))),
                     // A module may ask while it writes its answer.
-                    Poll::Pending if self.invoke.poll_exceeded(context).is_ready() => {
-                        return Poll::Ready(Err(self.invoke.over()));
+                    Poll::Pending if self.call.invoke.poll_exceeded(context).is_ready() => {
+                        return Poll::Ready(Err(self.call.invoke.why_over()));
                     }
                     Poll::Pending => match deadline {
                         Some(deadline) => ready!(deadline.poll(context)),

@@ -15,25 +15,21 @@ use wasmtime_wasi::{HostMonotonicClock, WasiCtx, WasiCtxView, WasiView};
 
 use crate::{
     runtime::{
-        guest::handles::Hop,
-        limits::{
-            cpu::Meter,
-            limits::{Caps, Growth, Limit},
-            log_rate::LogRate,
-        },
+        guest::hop::Hop,
+        limits::{cpu_clock::CpuClock, limit::Limit, log_rate::LogRate, memory::MemoryLimiter, policy::InstancePolicy},
     },
     state::state_store::Bucket,
 };
 
 /// The data of an instance's store.
-pub(crate) struct State {
+pub(crate) struct StoreData {
     /// The module's name, for its log messages.
     pub(crate) module: Arc<str>,
     pub(crate) table: ResourceTable,
-    pub(crate) caps: Caps,
-    pub(crate) growth: Growth,
+    pub(crate) policy: InstancePolicy,
+    pub(crate) memory: MemoryLimiter,
     pub(crate) log_rate: LogRate,
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) cpu: Arc<CpuClock>,
     /// The calls being served, by the guest task that serves them: how an import that carries no handle finds its call.
     pub(crate) calls: BTreeMap<GuestTaskId, Arc<Hop>>,
     /// The call that went past a limit, where that is known.
@@ -43,16 +39,16 @@ pub(crate) struct State {
     /// The most content of an answer that the guest is handed, if it looks into answers, and the limit that says so.
     pub(crate) most_content: Option<(usize, Limit)>,
     /// Whose turn it is, where calls are served one at a time.
-    pub(crate) turn: Turn,
+    pub(crate) current: CurrentCall,
     started: Instant,
     wasi: WasiCtx,
 }
 
 /// The call of an instance that serves one at a time: the one on whose behalf WASI 0.2 is asked.
 #[derive(Default)]
-pub(crate) struct Turn(Weak<Hop>);
+pub(crate) struct CurrentCall(Weak<Hop>);
 
-impl Turn {
+impl CurrentCall {
     /// It is this call's.
     pub(crate) fn is_of(&mut self, hop: &Arc<Hop>) {
         self.0 = Arc::downgrade(hop);
@@ -64,10 +60,10 @@ impl Turn {
     }
 }
 
-impl State {
-    pub(crate) fn new(module: Arc<str>, caps: Caps, bucket: Arc<dyn Bucket>) -> Self {
+impl StoreData {
+    pub(crate) fn new(module: Arc<str>, policy: InstancePolicy, bucket: Arc<dyn Bucket>) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(caps.handles());
+        table.set_max_capacity(policy.handles());
         // Nothing is inherited, nothing is open: what WASI 0.2 has of files, sockets and environment is empty.
         let started = Instant::now();
         let mut wasi = WasiCtx::builder();
@@ -75,15 +71,15 @@ impl State {
         Self {
             module,
             table,
-            growth: Growth::new(&caps),
+            memory: MemoryLimiter::new(&policy),
             log_rate: LogRate::new(),
-            meter: Arc::default(),
-            caps,
+            cpu: Arc::default(),
+            policy,
             calls: BTreeMap::new(),
             culprit: None,
             bucket,
             most_content: None,
-            turn: Turn::default(),
+            current: CurrentCall::default(),
             started,
             wasi: wasi.build(),
         }
@@ -95,7 +91,7 @@ impl State {
     }
 }
 
-impl WasiView for State {
+impl WasiView for StoreData {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
@@ -118,11 +114,11 @@ impl HostMonotonicClock for MonotonicClock {
 pub(crate) struct Imports;
 
 impl HasData for Imports {
-    type Data<'a> = &'a mut State;
+    type Data<'a> = &'a mut StoreData;
 }
 
 /// The call on whose behalf the guest is calling the host just now; none outside of calls.
-pub(crate) fn current_hop(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<Option<Arc<Hop>>> {
+pub(crate) fn current_hop(mut store: StoreContextMut<'_, StoreData>) -> wasmtime::Result<Option<Arc<Hop>>> {
     // Youngest first; the entry made by the worker is the oldest.
     let tasks: Vec<GuestTaskId> = store.as_context_mut().async_call_stack()?.collect();
     let state = store.data();

@@ -1,4 +1,4 @@
-//! A module's bytes: where they are, and whether they are still those that were read.
+//! Where modules come from: the files and built-in modules by name, and whether a file is still the one that was read.
 
 use std::{
     borrow::Cow,
@@ -6,14 +6,13 @@ use std::{
     fs::{File, Metadata},
     io::{self, Read as _},
     path::{Path, PathBuf},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, SystemTime},
 };
 
 use crate::{
-    assembly::host::Shared,
-    config::{digest::digest, error::ConfigError, sandbox::Sandbox},
-    runtime::guest::component::Origin,
+    config::{config::Config, digest::digest, error::ConfigError, sandbox::Sandbox},
+    runtime::guest::origin::Origin,
 };
 
 /// A file that was changed less long ago may change again and look the same: file systems count in up to two seconds.
@@ -62,13 +61,31 @@ impl Stamp {
     }
 }
 
-impl Shared {
+/// Where the modules of a host come from.
+pub(crate) struct ModuleSource {
+    config: Arc<Config>,
+}
+
+impl ModuleSource {
+    /// The modules that this configuration can name.
+    pub(crate) fn new(config: Arc<Config>) -> Self {
+        Self { config }
+    }
+
+    /// The configuration that names the modules.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The module's bytes, read now.
+    ///
+    /// # Errors
+    ///
+    /// Where the module does not exist, cannot be read, or comes from a file of an untrusted configuration.
     pub(crate) async fn find(&self, name: &str) -> Result<Found, ConfigError> {
         let sandbox = self.sandbox(name);
         let Some(path) = self.file(name, &sandbox) else {
-            let missing = || ConfigError::new(format!("there is no module named `{name}`: {}", self.looked_for(name)));
-            let built_in = arcllm_builtin::find(name).ok_or_else(missing)?;
+            let built_in = arcllm_builtin::find(name).ok_or_else(|| ConfigError::new(self.unknown(name)))?;
             let (bytes, digest) = (built_in.wasm.into(), built_in_digest(name));
             return Ok(Found { origin: Origin::BuiltIn, digest, stamp: None, bytes, sandbox });
         };
@@ -122,30 +139,31 @@ impl Shared {
         }
     }
 
-    pub(crate) fn has_module(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         is_name(name) && (arcllm_builtin::find(name).is_some() || self.file(name, &self.sandbox(name)).is_some())
     }
 
-    /// Where a module was looked for in vain.
-    pub(crate) fn looked_for(&self, name: &str) -> String {
-        match &self.config.modules_dir {
+    /// The problem with a name that is no module's: "unknown module", and where it was looked for.
+    pub(crate) fn unknown(&self, name: &str) -> String {
+        let why = match &self.config.modules_dir {
             _ if !is_name(name) => "a name has letters, digits, `-` and `_`".to_owned(),
             Some(directory) => {
-                format!("{} is not there, and none is built in", directory.join(format!("{name}.wasm")).display())
+                format!("none is built in, and {} does not exist", directory.join(format!("{name}.wasm")).display())
             }
             None => "none is built in".to_owned(),
-        }
+        };
+        format!("unknown module `{name}`: {why}")
     }
 
     /// Every module there is: built in, in the modules directory, or in the config.
-    pub(crate) fn module_names(&self) -> BTreeSet<String> {
+    pub(crate) fn names(&self) -> BTreeSet<String> {
         let built_in = arcllm_builtin::MODULES.iter().map(|module| module.name.to_owned());
         let files = self.config.modules_dir.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten();
         let files = files.filter_map(|entry| {
             let name = entry.ok()?.file_name().into_string().ok()?;
             name.strip_suffix(".wasm").map(str::to_owned)
         });
-        let configured = self.config.modules.keys().filter(|name| self.has_module(name)).cloned();
+        let configured = self.config.modules.keys().filter(|name| self.has(name)).cloned();
         built_in.chain(files).chain(configured).filter(|name| is_name(name)).collect()
     }
 }

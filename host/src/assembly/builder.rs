@@ -1,0 +1,183 @@
+//! Builds a host.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+    time::SystemTime,
+};
+
+use crate::{
+    adapter::{
+        adapter::Adapter,
+        key::keys::{Resolver, resolver},
+    },
+    assembly::{
+        host::{Host, HostInner},
+        keys::KeyRing,
+        loader::ModuleLoader,
+        reloader::Reloader,
+        source::ModuleSource,
+        upstreams::Upstreams,
+        watcher::Watcher,
+    },
+    call::clock::{self, Clock},
+    config::{config::Config, error::ConfigError},
+    model::defaults::CallDefaults,
+    state::state_store::{MemoryStore, StateStore},
+};
+
+/// Builds a [`Host`].
+#[derive(Default)]
+pub struct HostBuilder {
+    config: Option<Config>,
+    adapters: BTreeMap<String, (String, Arc<dyn Adapter>)>,
+    resolver: Option<Resolver>,
+    seed: Option<u64>,
+    clock: Option<Clock>,
+    state_store: Option<Arc<dyn StateStore>>,
+    watch: Option<bool>,
+}
+
+impl HostBuilder {
+    /// Takes this configuration instead of the built-in one.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Adds a provider of this name with an adapter of the caller's own, which is asked for this model.
+    #[must_use]
+    pub fn adapter(mut self, provider: impl Into<String>, model: impl Into<String>, adapter: Arc<dyn Adapter>) -> Self {
+        self.adapters.insert(provider.into(), (model.into(), adapter));
+        self
+    }
+
+    /// Asks this for the key of each provider, by its name, before what the configuration says: `Some` is the key, `None`
+    /// leaves it to the configuration. It is asked when a key is first needed, and again after the provider has refused
+    /// it with a 401; within `api_key_timeout_seconds` of the provider. Its errors are shown, so they must hold no key.
+    ///
+    /// A host has one key for a provider. A program with a key for each of its tenants has a host for each.
+    ///
+    /// Where the configuration is [not trusted](Config::is_trusted), only providers that are built in are asked for, and
+    /// only where they are asked at their own address.
+    ///
+    /// ```
+    /// # use arcllm::Host;
+    /// # async fn look_up(path: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// let host = Host::builder().key_resolver(|provider| async move {
+    ///     match provider.as_str() {
+    ///         "openai" => look_up("vault/openai").await.map(Some),
+    ///         _ => Ok(None),
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn key_resolver<F, Fut, E>(mut self, resolve: F) -> Self
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<String>, E>> + Send + 'static,
+        E: std::fmt::Display,
+    {
+        self.resolver = Some(resolver(resolve));
+        self
+    }
+
+    /// Draws the modules' random numbers from this seed. The first invoke of two hosts with the same seed draws the
+    /// same numbers, and so does the second, however they interleave.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Tells modules the time of day by this clock instead of the system's. One that goes by tokio's time makes a run on
+    /// paused time depend on nothing else:
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # let _guard = runtime.enter();
+    /// let (began, since) = (std::time::SystemTime::now(), tokio::time::Instant::now());
+    /// let host = arcllm::Host::builder().clock(move || began + since.elapsed()).build()?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Some(Arc::new(now));
+        self
+    }
+
+    /// Where modules with the grant `state` keep what outlives a call; by default in memory that all hosts of the process
+    /// share.
+    #[must_use]
+    pub fn state_store(mut self, store: Arc<dyn StateStore>) -> Self {
+        self.state_store = Some(store);
+        self
+    }
+
+    /// Whether a module that is dropped into the modules directory, replaced or removed takes effect for the models that
+    /// are loaded, as if by [`Host::reload`]; otherwise what `host.watch` says, which is yes by default. Watching begins
+    /// when a model with a module is loaded, and ends with the host and its models.
+    #[must_use]
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// The host.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no random numbers and no seed was given.
+    pub fn build(self) -> Result<Host, ConfigError> {
+        let config = match self.config {
+            Some(config) => config,
+            None => Config::parse("", None)?,
+        };
+        let (config, clock) = (Arc::new(config), self.clock.unwrap_or_else(clock::system));
+        let state_store = self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process()));
+        let keys = KeyRing::new(config.clone(), self.resolver);
+        let upstreams = Arc::new(Upstreams::new(config.clone(), self.adapters, keys));
+        let source = Arc::new(ModuleSource::new(config.clone()));
+        let providers = upstreams.providers().map(str::to_owned).collect();
+        let loader = Arc::new(ModuleLoader::new(source.clone(), config.clone(), providers, state_store));
+        let reloader = Arc::new(Reloader::new(loader.clone()));
+        let watcher = Watcher::new(source.clone(), reloader.clone(), self.watch.unwrap_or(config.watch));
+        let defaults = CallDefaults {
+            deadline: config.deadline,
+            max_attempts: config.max_attempts,
+            trace_content: config.trace_content,
+            propagate_trace: config.propagate_trace,
+            seed: self.seed.unwrap_or_else(rand::random),
+            calls: AtomicU64::new(0),
+        };
+        let defaults = Arc::new(defaults);
+        Ok(Host::new(HostInner { config, upstreams, source, loader, reloader, watcher, defaults, clock }))
+    }
+}
+
+impl Host {
+    /// A builder.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// A host of this config file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn from_file(file: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::builder().config(Config::load(file.as_ref())?).build()
+    }
+
+    /// A host of the configuration that the environment points to; see [`Config::find`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::find`].
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::builder().config(Config::find()?).build()
+    }
+}

@@ -1,0 +1,66 @@
+//! Which modules a load puts into the chain.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    assembly::source::ModuleSource,
+    config::{
+        config::Config,
+        error::{ConfigError, suggest},
+        overrides::{Overrides, Switch},
+    },
+};
+
+/// A module that a load puts into the chain.
+pub(crate) struct EnabledModule {
+    pub(crate) name: String,
+    pub(crate) settings: Map<String, Value>,
+    /// What the overrides of the load say of it.
+    pub(crate) overrides: Option<Value>,
+}
+
+/// The modules that are on, outermost first.
+///
+/// # Errors
+///
+/// Where a module does not exist or is missing from `host.order`.
+pub(crate) fn enabled(source: &ModuleSource, overrides: &Overrides) -> Result<Vec<EnabledModule>, ConfigError> {
+    let config = source.config();
+    let names: BTreeSet<&String> = config.modules.keys().chain(overrides.modules.keys()).chain(&config.order).collect();
+    let mut enabled = Vec::new();
+    for name in names {
+        check_exists(source, name, overrides)?;
+        let asked = overrides.modules.get(name);
+        if let Switch::On(settings) = Switch::of(name, config.modules.get(name), asked)? {
+            let position = config.order.iter().position(|ordered| ordered == name);
+            let position = position.ok_or_else(|| out_of_order(config, name))?;
+            enabled.push((position, EnabledModule { name: name.clone(), settings, overrides: asked.cloned() }));
+        }
+    }
+    enabled.sort_by_key(|(position, _)| *position);
+    Ok(enabled.into_iter().map(|(_, module)| module).collect())
+}
+
+fn check_exists(source: &ModuleSource, name: &str, overrides: &Overrides) -> Result<(), ConfigError> {
+    if source.has(name) {
+        return Ok(());
+    }
+    let config = source.config();
+    let problem = format!("names the {}", source.unknown(name));
+    let error = match (config.modules.contains_key(name), overrides.modules.contains_key(name)) {
+        (true, _) => config.document.error(Some(&format!("modules.{name}")), problem),
+        (false, true) => ConfigError::new(problem).key(format!("modules.{name}")),
+        (false, false) => config.document.error(Some("host.order"), problem),
+    };
+    Err(error.help(suggest(name, source.names().iter().map(String::as_str))))
+}
+
+fn out_of_order(config: &Config, name: &str) -> ConfigError {
+    let mut order = config.order.clone();
+    order.push(name.to_owned());
+    let problem = format!("does not list the module `{name}`, which is enabled");
+    let error = config.document.error(Some("host.order"), problem);
+    error.help(format!("list it at its place, outermost first, such as order = {order:?}"))
+}

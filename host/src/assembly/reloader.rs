@@ -1,0 +1,153 @@
+//! Exchanges modules whose files have changed, for the models that are loaded.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    assembly::{loader::ModuleLoader, settings::ModuleSettings, source::Found},
+    config::error::ConfigError,
+    runtime::slot::{Slot, Version},
+};
+
+/// What a reload has changed, and what it could not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reload {
+    /// The modules whose new calls run on other bytes from now on, by name.
+    pub replaced: Vec<String>,
+    /// The modules whose file is gone. Their new calls fail until there is a file again.
+    pub removed: Vec<String>,
+    /// The modules that go on as they were, since their new file does not load, and why it does not.
+    pub failed: Vec<(String, ConfigError)>,
+}
+
+/// Exchanges the modules of the models that are loaded.
+pub(crate) struct Reloader {
+    loader: Arc<ModuleLoader>,
+    one_at_a_time: tokio::sync::Mutex<()>,
+    count: AtomicU64,
+    slots: Mutex<Vec<Weak<Slot>>>,
+}
+
+impl Reloader {
+    /// A reloader of the modules that this loader loads.
+    pub(crate) fn new(loader: Arc<ModuleLoader>) -> Self {
+        let (one_at_a_time, count, slots) = Default::default();
+        Self { loader, one_at_a_time, count, slots }
+    }
+
+    /// How many reloads have begun. A load during which one begins may have read a file that has changed since.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Includes this slot in reloads, for as long as a model has it.
+    pub(crate) fn add(&self, slot: &Arc<Slot>) {
+        let mut slots = self.slots();
+        // Only when the list is full, so that most loads have nothing to look through.
+        if slots.len() == slots.capacity() {
+            slots.retain(|slot| slot.strong_count() > 0);
+            let living = slots.len();
+            slots.reserve(living + 1);
+        }
+        slots.push(Arc::downgrade(slot));
+    }
+
+    /// Reads the file of every module that a model has, and exchanges the modules whose file has changed.
+    pub(crate) async fn reload(&self) -> Reload {
+        let _one = self.one_at_a_time.lock().await;
+        // Before the slots are listed: a load that does not see this has its slots in the list.
+        self.count.fetch_add(1, Ordering::SeqCst);
+        let mut report = Reload::default();
+        let outside = tokio::runtime::Handle::try_current().is_err();
+        for (name, slots) in self.living() {
+            let name = name.to_string();
+            if outside {
+                let error = ConfigError::new("modules are reloaded inside of a Tokio runtime");
+                report.failed.push((name, error));
+            } else {
+                self.reload_module(name, &slots, &mut report).await;
+            }
+        }
+        report
+    }
+
+    async fn reload_module(&self, name: String, slots: &[Arc<Slot>], report: &mut Reload) {
+        let (digest, error) = match self.loader.source.find(&name).await {
+            Ok(found) => {
+                let has_changed = |slot: &&Arc<Slot>| !slot.version().is(&found.origin, &found.digest);
+                let changed: Vec<&Arc<Slot>> = slots.iter().filter(has_changed).collect();
+                let digest = found.digest.clone();
+                if changed.is_empty() {
+                    return self.loader.failures.forget(&name);
+                }
+                match self.replace(&name, &changed, found).await {
+                    Ok(()) => {
+                        self.loader.failures.forget(&name);
+                        tracing::info!(module = name, sha256 = digest, "the module was replaced");
+                        return report.replaced.push(name);
+                    }
+                    Err(error) => (digest, error),
+                }
+            }
+            Err(_) if self.loader.source.is_gone(&name) => return self.remove(name, slots, report),
+            Err(error) => (String::new(), error),
+        };
+        self.loader.failures.warn_once(&name, &digest, &error);
+        report.failed.push((name, error));
+    }
+
+    /// Makes new calls of these slots run on what was found: of all of them, or of none where one cannot.
+    async fn replace(&self, name: &str, slots: &[&Arc<Slot>], found: Found) -> Result<(), ConfigError> {
+        let prepared = Arc::new(self.loader.prepare_found(name, found).await?);
+        let mut versions = Vec::new();
+        for slot in slots {
+            let settings =
+                ModuleSettings { module: name, settings: &slot.settings, overrides: slot.overrides.as_ref() };
+            versions.push(self.loader.run(&prepared, settings, &slot.runtime).await?);
+        }
+        for (slot, version) in slots.iter().zip(versions) {
+            self.loader.accept(name, prepared.clone(), &version);
+            slot.exchange(version);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, name: String, slots: &[Arc<Slot>], report: &mut Reload) {
+        self.loader.forget(&name);
+        let mut was_there = None;
+        for slot in slots {
+            if let Version::Runs { origin, pool, .. } = &*slot.version() {
+                slot.exchange(Version::Removed { origin: origin.clone(), on_trap: pool.policy().on_trap });
+                was_there = Some(origin.clone());
+            }
+        }
+        if let Some(origin) = was_there {
+            tracing::warn!(module = name, "the module was removed: {origin} does not exist any more");
+            self.loader.failures.forget(&name);
+            report.removed.push(name);
+        }
+    }
+
+    fn living(&self) -> BTreeMap<Arc<str>, Vec<Arc<Slot>>> {
+        let mut slots = self.slots();
+        slots.retain(|slot| slot.strong_count() > 0);
+        let mut living: BTreeMap<Arc<str>, Vec<Arc<Slot>>> = BTreeMap::new();
+        for slot in slots.iter().filter_map(Weak::upgrade) {
+            living.entry(slot.module().clone()).or_default().push(slot);
+        }
+        living
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Vec<Weak<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Checks the settings of a module by the schema that it describes itself with.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    assembly::schema,
+    config::{
+        config::Config,
+        error::{ConfigError, suggest},
+    },
+};
+
+/// The format of a setting that names a provider.
+const PROVIDER: &str = "arcllm-provider";
+
+/// The settings of a module, and where they come from.
+#[derive(Clone, Copy)]
+pub(crate) struct ModuleSettings<'a> {
+    pub(crate) module: &'a str,
+    pub(crate) settings: &'a Map<String, Value>,
+    /// What the overrides of the load say of the module.
+    pub(crate) overrides: Option<&'a Value>,
+}
+
+impl ModuleSettings<'_> {
+    /// Checks what the schema says and the module cannot know: that no key is mistyped, and that providers exist. A schema may
+    /// say nothing about that.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is wrong.
+    pub(crate) fn check(&self, config: &Config, schema: &Value, providers: &[&str]) -> Result<(), ConfigError> {
+        self.check_keys(config, schema)?;
+        let settings = Value::Object(self.settings.clone());
+        schema::walk(schema, &settings, false, &mut |schema, path, value| match value {
+            Value::String(name) if schema::format(schema) == Some(PROVIDER) && !providers.contains(&name.as_str()) => {
+                let error = self.error(config, path, format!("names the unknown provider `{name}`"));
+                Err(error.help(suggest(name, providers.iter().copied())))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    fn check_keys(&self, config: &Config, schema: &Value) -> Result<(), ConfigError> {
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return Ok(()) };
+        if schema.get("additionalProperties") != Some(&Value::Bool(false)) {
+            return Ok(());
+        }
+        match self.settings.keys().find(|key| !properties.contains_key(*key)) {
+            None => Ok(()),
+            Some(key) => {
+                let own = ["enabled", "sandbox"];
+                let known = properties.keys().map(String::as_str).chain(own);
+                Err(self.error(config, key, "is not a setting".to_owned()).help(suggest(key, known)))
+            }
+        }
+    }
+
+    /// An error about one of the settings, by its dotted path. An empty path is the module.
+    pub(crate) fn error(&self, config: &Config, path: &str, problem: String) -> ConfigError {
+        let module = self.module;
+        let key = if path.is_empty() { format!("modules.{module}") } else { format!("modules.{module}.{path}") };
+        match self.overrides.and_then(|overrides| overrides.get(first_key(path))) {
+            Some(_) => ConfigError::new(format!("{problem} (in the overrides of this load)")).key(key),
+            None => config.document.error(Some(&key), problem),
+        }
+    }
+
+    /// Whether this dotted path begins with one of the settings.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.settings.contains_key(first_key(path))
+    }
+}
+
+/// The key of a module's table that a dotted path begins with.
+fn first_key(path: &str) -> &str {
+    path.split(['.', '[']).next().unwrap_or_default()
+}

@@ -1,0 +1,85 @@
+//! What a load may do with a configuration that is not trusted.
+
+use serde_json::Value;
+
+use crate::{
+    assembly::{
+        enabled::enabled,
+        host::{Host, HostInner},
+    },
+    config::{error::ConfigError, overrides::Overrides, powers::power_of, provider::ProviderConfig},
+};
+
+impl HostInner {
+    /// Checks what must be there when a model of this provider is loaded: its key, and the trust that the provider and the
+    /// providers named by the modules need. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// What is missing.
+    pub(crate) async fn check_access(&self, provider: &str, overrides: &Overrides) -> Result<(), ConfigError> {
+        self.config.check_attempts_are_trusted()?;
+        for provider in self.asked_by_chain(provider, overrides)? {
+            self.config.check_provider_is_trusted(provider)?;
+        }
+        match self.config.providers.get(provider) {
+            Some(provider) if !self.upstreams.has_adapter(&provider.name) => {
+                self.upstreams.keys.keys(provider)?.get().await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// This provider and those that the settings of enabled modules name, as far as the configuration has them: a module of
+    /// an untrusted configuration is built in, and knows no others.
+    pub(crate) fn asked_by_chain(
+        &self,
+        provider: &str,
+        overrides: &Overrides,
+    ) -> Result<Vec<&ProviderConfig>, ConfigError> {
+        let mut names = vec![provider.to_owned()];
+        if !self.config.is_trusted() {
+            for module in enabled(&self.source, overrides)? {
+                module.settings.values().for_each(|setting| texts(setting, &mut names));
+            }
+        }
+        let providers = self.config.providers.values().filter(|provider| !self.upstreams.has_adapter(&provider.name));
+        // Also a model of a provider: `openai/gpt-4.1`.
+        let is_named = |provider: &str, text: &str| {
+            text.strip_prefix(provider).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        Ok(providers.filter(|provider| names.iter().any(|text| is_named(&provider.name, text))).collect())
+    }
+}
+
+impl Host {
+    /// What the configuration would do that needs trust: a sentence for each provider that gets a key elsewhere than by its
+    /// preset, and for each module from a file. The answer is the same whether the configuration is trusted or not.
+    pub fn takes_trust(&self) -> Vec<String> {
+        let HostInner { config, source, .. } = &*self.inner;
+        let providers = config.providers.values().filter_map(power_of);
+        let modules = source.names().into_iter().filter_map(|name| {
+            let file = source.file(&name, &source.sandbox(&name))?;
+            Some(config.power_of_file(&name, &file))
+        });
+        providers.chain(modules).map(|power| format!("`{}` {}", power.key, power.would)).collect()
+    }
+}
+
+/// All texts in a value, and the names in its tables.
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(items) => {
+            for (name, item) in items {
+                found.push(name.clone());
+                texts(item, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

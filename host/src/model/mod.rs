@@ -1,0 +1,7 @@
+//! What an agent holds: a loaded model, and the answers that it streams.
+
+pub(crate) mod defaults;
+#[expect(clippy::module_inception, reason = "a file is named by what it defines")]
+pub(crate) mod model;
+pub(crate) mod started;
+pub(crate) mod stream;

@@ -1,0 +1,155 @@
+//! One call at one module: what its handles refer to, what it may still ask, and when it is over.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use crate::{
+    adapter::answer::Answer,
+    call::{
+        branch::Branch,
+        cancel::{Cancel, CancelOnDrop},
+        stop::{Answering, Call, Stop},
+    },
+    chat::{error::ErrorKind, request::Request},
+    runtime::guest::{place::Place, progress::Progress, writing::Writing},
+    telemetry::meters::{count_fallback, count_retry},
+};
+
+/// How often a guest that keeps asking for a call that is over is told so. After that it gets no answer, or it would compute
+/// for ever and hold up its instance.
+const TOLD: u32 = 64;
+
+/// One call at one module. Handles keep it, so it may outlive the call.
+pub(crate) struct Hop {
+    pub(crate) place: Arc<Place>,
+    /// What the module wraps.
+    pub(crate) inner: Arc<dyn Stop>,
+    /// The module's part of the invoke. It is cancelled when the caller is gone and when the module has answered. From then
+    /// on nothing is done for this call, unless the module writes an answer that is read.
+    pub(crate) branch: Branch,
+    /// How the module gets on.
+    pub(crate) progress: Progress,
+    /// Whether the module is given whole answers only.
+    takes_whole: bool,
+    /// The answer that the module writes, if it does.
+    writing: OnceLock<Arc<Writing>>,
+    /// Whether the module has asked its inner or another model.
+    asked: AtomicBool,
+    /// How often the module has been told that the call is over.
+    told: AtomicU32,
+}
+
+impl Hop {
+    /// A call that starts now.
+    pub(crate) fn new(place: Arc<Place>, inner: Arc<dyn Stop>, branch: Branch, takes_whole: bool) -> Self {
+        let (writing, asked, told) = Default::default();
+        Self { place, inner, branch, progress: Progress::start(), takes_whole, writing, asked, told }
+    }
+
+    /// Ends what is done for this call, once the returned value is dropped.
+    pub(crate) fn end_guard(&self) -> CancelOnDrop {
+        self.branch.cancel.on_drop()
+    }
+
+    /// Whether the call is over: nothing more is done for it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.branch.cancel.is_cancelled() && !self.is_read()
+    }
+
+    /// Waits until the call is over.
+    pub(crate) async fn over(&self) {
+        self.branch.cancel.cancelled().await;
+        if let Some(writing) = self.writing.get() {
+            Box::pin(writing.unread()).await;
+        }
+    }
+
+    /// Starts an answer that the module writes. None if it has started one before.
+    pub(crate) fn start_writing(&self) -> Option<Arc<Writing>> {
+        let writing = Arc::<Writing>::default();
+        self.writing.set(writing.clone()).ok()?;
+        Some(writing)
+    }
+
+    /// The answer that the module writes, if it does.
+    pub(crate) fn writing(&self) -> Option<&Arc<Writing>> {
+        self.writing.get()
+    }
+
+    /// Whether the module writes an answer that is read.
+    pub(crate) fn is_read(&self) -> bool {
+        self.writing.get().is_some_and(|writing| writing.is_read())
+    }
+
+    /// Ends the call, so that the module can ask no more. Returns whether it has asked before.
+    pub(crate) fn close(&self) -> bool {
+        self.branch.cancel.cancel();
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Why the module may not send a request that it made of a given one, if it may not.
+    pub(crate) fn refusal(&self, given: &Request, made: &Request) -> Option<ErrorKind> {
+        self.place.may_add.refusal(&self.place.module, self.inner.provider(), given, made)
+    }
+
+    /// Asks the inner.
+    pub(crate) fn ask_inner(&self, request: Arc<Request>) -> impl Future<Output = Result<Answer, ErrorKind>> {
+        self.ask(self.inner.clone(), request, count_retry)
+    }
+
+    /// Asks another model: the inner modules around this end.
+    pub(crate) fn ask_model(
+        &self,
+        end: Arc<dyn Stop>,
+        request: Arc<Request>,
+    ) -> impl Future<Output = Result<Answer, ErrorKind>> {
+        self.ask(self.inner.around(end), request, count_fallback)
+    }
+
+    // Not an `async fn`, whose future would have room for the arguments too.
+    fn ask(
+        &self,
+        whom: Arc<dyn Stop>,
+        request: Arc<Request>,
+        count_again: fn(&Arc<str>),
+    ) -> impl Future<Output = Result<Answer, ErrorKind>> {
+        let branch = Branch { cancel: self.inner_cancel(), ..self.branch.clone() };
+        let call = Call { request, asked_by: Some(self.place.module.clone()), branch };
+        // Before the call is made: whoever closes this hop sees that it asked, or has cancelled it already.
+        if self.asked.swap(true, Ordering::SeqCst) {
+            count_again(&self.place.module);
+        }
+        // Where the caller waits for the whole answer, an error after its beginning can still be handled.
+        let whole = self.takes_whole || !self.branch.invoke.streamed;
+        let answering = answer(whom.invoke(call), whole);
+        async move {
+            let _waiting = self.progress.wait();
+            // The invoke may be over before the caller has come to cancel it.
+            let is_over = self.branch.invoke.is_exceeded() || self.is_over();
+            if is_over && self.told.fetch_add(1, Ordering::Relaxed) >= TOLD {
+                std::future::pending::<()>().await;
+            }
+            tokio::select! {
+                biased;
+                () = self.over() => Err(self.branch.invoke.why_over()),
+                answer = answering => answer,
+            }
+        }
+    }
+
+    /// What cancels the calls that the module makes for this one. An answer that the module writes keeps them alive.
+    fn inner_cancel(&self) -> Cancel {
+        self.writing.get().map_or_else(|| self.branch.cancel.clone(), |writing| writing.on_unread())
+    }
+}
+
+/// Waits for the answer, or for all of it.
+async fn answer(answering: Answering, whole: bool) -> Result<Answer, ErrorKind> {
+    let answer = answering.await?;
+    if !whole || matches!(answer, Answer::Whole(_)) {
+        return Ok(answer);
+    }
+    Box::pin(answer.whole()).await.map(Answer::from)
+}

@@ -1,0 +1,182 @@
+//! Runs an instance: its start, its event loop and its end.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use metrics::Gauge;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use crate::runtime::{
+    instance::{calls::Calls, error::InstanceError, instance::Instance, serve::serve, worker::Worker},
+    limits::{capacity::Permit, cpu_clock::CpuClock, policy::InstancePolicy},
+};
+
+/// How often an instance is looked after.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What an instance runs with.
+pub(crate) struct Terms {
+    pub(crate) policy: InstancePolicy,
+    /// The Tokio runtime that it runs in.
+    pub(crate) runtime: Handle,
+    /// Whose turn it is to compute for long.
+    pub(crate) turns: Arc<Semaphore>,
+    /// Counts the instances that run.
+    pub(crate) running: Gauge,
+    /// Held for as long as the instance runs.
+    pub(crate) permit: Permit,
+}
+
+/// Runs the instance that `starting` makes.
+pub(crate) fn spawn(
+    worker: Arc<Worker>,
+    starting: impl Future<Output = Result<Instance, InstanceError>> + Send + 'static,
+    terms: Terms,
+) {
+    let Terms { policy, runtime, turns, running, permit } = terms;
+    running.increment(1);
+    let polled = worker.running.clone();
+    let ending = Ending { worker, running, _permit: permit };
+    polled.start(&runtime, async move {
+        let worker = &ending.worker;
+        let why = match starting.await {
+            Ok(instance) => run(worker, instance, &policy, &turns).await,
+            Err(why) => why,
+        };
+        worker.end(&why);
+    });
+}
+
+/// Serves calls until the instance is retired or traps. Returns why it ended.
+async fn run(
+    worker: &Arc<Worker>,
+    mut instance: Instance,
+    policy: &InstancePolicy,
+    turns: &Arc<Semaphore>,
+) -> InstanceError {
+    let exports = instance.exports.clone();
+    let cpu = worker.started(instance.store.data().cpu.clone());
+    instance.store.data_mut().memory.started();
+    let trapped = {
+        let serving = instance.store.run_concurrent(async |store| {
+            let mut served = FuturesUnordered::new();
+            // Polled whenever the guest can start a call, which is not while it computes. One call at a time, so that the
+            // calls behind one that computes can go elsewhere.
+            poll_fn(|context| {
+                loop {
+                    let next = worker.next().map(|next| served.push(serve(next, worker, &exports, store)));
+                    let before = served.len();
+                    if let Some(error) = ended(&mut served, context) {
+                        return Poll::Ready(error);
+                    }
+                    // An abandoned call ends at once and leaves the guest nothing to do, so the next one can start.
+                    if next.is_none() || served.len() >= before {
+                        return Poll::Pending;
+                    }
+                }
+            })
+            .await
+        });
+        tokio::select! {
+            biased;
+            served = take_turns(worker, cpu, turns, serving) => Some(served.unwrap_or_else(|error| error)),
+            () = look_after(worker, policy) => None,
+        }
+    };
+    // Before the store goes, and with it what its calls hold.
+    worker.with(Calls::close);
+    let Some(error) = trapped else { return InstanceError::retired() };
+    InstanceError::trap(&error, instance.store.data_mut().culprit.take())
+}
+
+/// Takes out the calls that have ended. An error ends the instance.
+fn ended<F: Future<Output = wasmtime::Result<()>>>(
+    served: &mut FuturesUnordered<F>,
+    context: &mut Context<'_>,
+) -> Option<wasmtime::Error> {
+    while let Poll::Ready(Some(ended)) = served.poll_next_unpin(context) {
+        if let Err(error) = ended {
+            return Some(error);
+        }
+    }
+    None
+}
+
+/// Polls what an instance does. Where a guest computes for long, the calls behind it go elsewhere, and all guests that compute
+/// take turns, so that no more of them than threads hold up everything else.
+async fn take_turns<F: Future>(worker: &Arc<Worker>, cpu: &CpuClock, turns: &Arc<Semaphore>, doing: F) -> F::Output {
+    let mut doing = pin!(doing);
+    let mut waiting: Option<BoxFuture<'static, Option<OwnedSemaphorePermit>>> = None;
+    poll_fn(move |context| {
+        let _turn = match &mut waiting {
+            Some(turn) => ready!(turn.as_mut().poll(context)),
+            None => None,
+        };
+        waiting = None;
+        let polled = cpu.run(|| doing.as_mut().poll(context));
+        if polled.is_pending() && cpu.is_computing() {
+            waiting = Some(Box::pin(turn(turns.clone())));
+            worker.make_way();
+            context.waker().wake_by_ref();
+        }
+        polled
+    })
+    .await
+}
+
+/// Waits for a turn to compute on. There are as many turns as the runtime has threads, and everything else that is ready
+/// comes before each of them.
+async fn turn(turns: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    let turn = turns.acquire_owned().await.ok();
+    tokio::task::yield_now().await;
+    turn
+}
+
+/// Looks after the calls of the instance, until it is to end.
+async fn look_after(worker: &Worker, policy: &InstancePolicy) {
+    let mut looking = pin!(look(worker, policy));
+    poll_fn(|context| match worker.stops() {
+        true => Poll::Ready(()),
+        false => looking.as_mut().poll(context),
+    })
+    .await;
+}
+
+async fn look(worker: &Worker, policy: &InstancePolicy) {
+    let (idle, stall) = (policy.retire_after_idle, policy.limits.stall);
+    let pause = LOOK.min(idle / 4).min(stall / 4).max(Duration::from_millis(1));
+    loop {
+        tokio::time::sleep(pause).await;
+        let is_over = worker.with(|calls| {
+            calls.look_after(Instant::now());
+            calls.is_over()
+        });
+        if is_over {
+            return;
+        }
+    }
+}
+
+/// Ends an instance even where its task panics, or its runtime shuts down.
+struct Ending {
+    worker: Arc<Worker>,
+    running: Gauge,
+    _permit: Permit,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.worker.end(&InstanceError::lost());
+        self.running.decrement(1);
+    }
+}
