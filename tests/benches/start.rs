@@ -7,7 +7,6 @@
 mod support;
 
 use std::{
-    path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -18,6 +17,7 @@ use arcllm_simulator::{Script, Simulator};
 use support::{Child, Table, child_arguments, host, median, retry_and_fallback, time};
 
 const RUNS: usize = 30;
+const ARCLLM: &str = env!("CARGO_BIN_EXE_arcllm");
 
 fn main() {
     if child_arguments().is_some() {
@@ -62,11 +62,6 @@ fn loads() {
 }
 
 fn processes() {
-    let built =
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--release", "--workspace", "--bin", "arcllm"]).status();
-    assert!(built.unwrap().success(), "the command does not build");
-    // target/release/deps/start-…
-    let binary: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("arcllm");
     let runtime = support::runtime();
     let simulator = runtime.block_on(Simulator::start(Script::default())).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -76,7 +71,7 @@ fn processes() {
     let on_wire = |modules: &[&str]| {
         simulator.forget_requests();
         let started = Instant::now();
-        let mut command = Command::new(&binary);
+        let mut command = Command::new(ARCLLM);
         run(command.args(["invoke", "--provider", "a", "Hello", "--config"]).arg(&config).args(modules));
         simulator.requests().first().unwrap().at.duration_since(started)
     };
@@ -84,7 +79,7 @@ fn processes() {
     let table = Table::new(&format!("the command, of {RUNS}"), &["least", "median", "most"]);
     report(&table, "the process alone (--version), to its end", || {
         let started = Instant::now();
-        run(Command::new(&binary).arg("--version"));
+        run(Command::new(ARCLLM).arg("--version"));
         started.elapsed()
     });
     let on = ["--module", "retry=on", "--module", "fallback={\"chain\": [\"a\", \"b\"]}"];

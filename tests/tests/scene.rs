@@ -1,20 +1,21 @@
-//! What a script of requests and replies needs besides: simulators, a question, and a trail that reads as a list of steps.
+//! What most tests use: simulated providers, a question, and a trail that reads as a list of steps.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use crate::support::{Chain, Folder};
-use arcllm::{Attempt, Error, Message, Model, Outcome, Overrides, Response};
+use arcllm::{Attempt, Config, Error, Host, MemoryStore, Message, Model, Outcome, Overrides, Response};
 use arcllm_simulator::{Format, Reply, Script, Simulator};
 
-/// Waits of milliseconds, and no end of the budget: hundreds of calls fail here within a second.
+use crate::support::{Chain, Folder, Provider};
+
+/// Waits of milliseconds, and a retry budget that is never used up.
 pub(crate) const FAST: &str = "backoff_base_seconds = 0.001\nmax_wait_seconds = 0.5\nbudget_min_per_second = 1e6";
 
-/// Nothing here takes this long unless it hangs.
+/// Waits for this, and fails after a minute.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), future).await.unwrap()
 }
 
-/// A provider that gives these replies, and good answers after them.
+/// A provider that gives these replies, and then good answers.
 pub(crate) async fn replies(replies: impl IntoIterator<Item = Reply>) -> Simulator {
     Simulator::start(Script::new(replies)).await.unwrap()
 }
@@ -34,9 +35,26 @@ pub(crate) fn around_both(a: &Simulator, b: &Simulator) -> Chain {
     around(a).provider("b", Format::OpenAi, &b.url())
 }
 
-/// The model of `a`, with these modules otherwise than the configuration has them.
+/// The model of `a`, with these overrides.
 pub(crate) async fn load(folder: &Folder, overrides: Overrides) -> Model {
     soon(folder.host().unwrap().load_model("a", overrides)).await.unwrap()
+}
+
+/// More time than any chain needs to send what it should not. Where time is virtual, waiting for it takes no time.
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+
+/// The model of `a` in this chain, over providers in this process: for virtual time, which breaks sockets.
+pub(crate) async fn load_over(chain: &Chain, a: &Arc<Provider>, b: &Arc<Provider>) -> Model {
+    let folder = chain.clone().host("watch = false").folder().unwrap();
+    let config = Config::load(&folder.path().join("config.toml")).unwrap();
+    let host = Host::builder().config(config).state_store(Arc::new(MemoryStore::default()));
+    let host = host.adapter("a", "a-model", a.clone()).adapter("b", "b-model", b.clone()).build().unwrap();
+    soon(host.load_model("a", Overrides::new())).await.unwrap()
+}
+
+/// What this model answers to a question.
+pub(crate) async fn say_hi(model: &Model) -> Result<Response, Error> {
+    model.invoke(&[Message::user("Hi")], &[]).await
 }
 
 /// What the chain's `a` answers to a question.

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::support::root;
+
 /// Where the tests of the first part of a name stand.
 fn file(place: &str) -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let root = root().join("tests");
     let first = |places: &[String]| {
         let mut paths = places.iter().map(|place| root.join(place));
         paths.find(|path| path.exists()).unwrap_or_else(|| panic!("`{place}` is none of {places:?}"))
@@ -54,7 +56,7 @@ fn every_threat_that_is_met_names_tests_that_there_are() {
         let [_, met, place, shown] = &*cells else { panic!("not four cells: {row}") };
         assert!(!met.trim().is_empty() && shown.contains("::"), "nothing shows: {row}");
         for path in place.split('`').filter(|part| part.contains('/')) {
-            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+            let path = root().join(path);
             assert!(path.exists(), "{} is not there: {row}", path.display());
         }
     }

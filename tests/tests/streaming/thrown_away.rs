@@ -1,6 +1,6 @@
 //! Modules that do not give on the answer that they were given.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use arcllm::{Event, Outcome, Overrides};
 use arcllm_simulator::{Fault, Place, Reply};
@@ -8,16 +8,12 @@ use arcllm_simulator::{Fault, Place, Reply};
 use super::stage::{FORMATS, first_text, hi, read, text_of};
 use crate::{
     scene::{FAST, load, replies, soon},
-    support::Chain,
+    support::{Chain, test_module},
 };
 
 /// The chain's one module: a retry with this fault.
 fn faulty(chain: Chain, fault: &str) -> Chain {
-    let file = match env::var_os("ARCLLM_TEST_MODULES") {
-        Some(folder) => PathBuf::from(folder).join("tests/faulty.wasm"),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("prebuilt/faulty.wasm"),
-    };
-    let file = toml::Value::from(file.display().to_string());
+    let file = toml::Value::from(test_module("faulty").display().to_string());
     chain.host("order = [\"faulty\"]").module("faulty", &format!("fault = \"{fault}\"\n{FAST}\nsandbox.wasm = {file}"))
 }
 

@@ -12,10 +12,10 @@ use toml::{Table, Value};
 
 use super::Folder;
 
-/// The folder of modules to test, where it is not the built-in ones that are tested.
-const MODULES: &str = "ARCLLM_TEST_MODULES";
+/// The variable with the folder of modules to test instead of the prebuilt ones.
+pub(crate) const MODULES: &str = "ARCLLM_TEST_MODULES";
 
-/// What a module in a file is granted. One that does not ask for it does not get it.
+/// What a module in a file is granted.
 const GRANTS: [&str; 2] = ["models", "state"];
 
 /// A configuration of providers and modules. The first provider is the default one; modules stand in the default order,
@@ -28,7 +28,7 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// One with no provider of its own and no module on.
+    /// One without providers and with all modules off.
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -87,7 +87,7 @@ impl Chain {
     fn text(&self, modules: Option<&Path>) -> String {
         let default = self.default.as_ref().map(|name| format!("[defaults]\nprovider = {}\n\n", Value::from(&**name)));
         let text = format!("{}[host]\n{}{}", default.unwrap_or_default(), self.host, self.tables);
-        // A text that is not TOML is for a test of such texts.
+        // Some tests are about a text that is not TOML.
         match (modules, text.parse::<Table>()) {
             (Some(modules), Ok(mut table)) => {
                 arcllm_builtin::MODULES.iter().for_each(|module| replace(&mut table, module.name, modules));
@@ -98,8 +98,7 @@ impl Chain {
     }
 }
 
-/// Puts the file of this name into the place of a built-in module, granted what it asks for. A sandbox says so itself where a
-/// test has written one.
+/// Replaces a built-in module by the file of this name, and grants it what it asks for. What a test has written stays.
 fn replace(config: &mut Table, module: &str, modules: &Path) {
     let mut table = config;
     for name in ["modules", module, "sandbox"] {

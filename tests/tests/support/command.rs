@@ -13,16 +13,17 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::binary;
+/// The command under test, built by Cargo before these tests.
+pub(crate) const ARCLLM: &str = env!("CARGO_BIN_EXE_arcllm");
 
-/// What runs for longer hangs.
+/// A run that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// How often a process is looked after.
+/// How often it is checked whether a process has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// A run of the command, about to begin. Its environment holds no key and no setting but those given here; compiled
-/// modules are kept under `target`, so that not every run compiles them.
+/// A run of the command that has not begun. Its environment holds only what is set here. Compiled modules are kept under
+/// `target`, so that later runs are faster.
 #[derive(Debug)]
 pub(crate) struct Arcllm {
     command: Command,
@@ -30,10 +31,10 @@ pub(crate) struct Arcllm {
     stdout: Stdout,
 }
 
-/// Where standard output goes.
+/// Where standard output goes to.
 #[derive(Debug)]
 enum Stdout {
-    /// To where it can be read.
+    /// To a file that the test reads.
     File,
     #[cfg(target_os = "linux")]
     FullDisk,
@@ -46,11 +47,11 @@ impl Arcllm {
     ///
     /// # Errors
     ///
-    /// Where it does not build.
+    /// If the folder of compiled modules cannot be made.
     pub(crate) fn new(folder: &Path) -> io::Result<Self> {
-        let binary = binary::arcllm()?;
-        let mut command = Command::new(binary);
-        let cache = binary.parent().and_then(Path::parent).unwrap_or(folder).join("test-cache");
+        let mut command = Command::new(ARCLLM);
+        let cache = Path::new(ARCLLM).ancestors().nth(2).unwrap_or(folder).join("test-cache");
+        fs::create_dir_all(&cache)?;
         command.current_dir(folder).env_clear().env("HOME", folder).env("XDG_CACHE_HOME", cache);
         if let Some(path) = env::var_os("PATH") {
             command.env("PATH", path);
@@ -72,7 +73,7 @@ impl Arcllm {
         self
     }
 
-    /// Has it trust the configuration in its folder, as whoever names it does.
+    /// Makes it trust the configuration in its folder, by naming it.
     #[must_use]
     pub(crate) fn trusted(self) -> Self {
         self.env("ARCLLM_CONFIG", "config.toml")
@@ -85,7 +86,7 @@ impl Arcllm {
         self
     }
 
-    /// Has its standard output written to where nothing can be written.
+    /// Makes its standard output a full disk.
     #[cfg(target_os = "linux")]
     #[must_use]
     pub(crate) fn with_full_disk(mut self) -> Self {
@@ -93,14 +94,14 @@ impl Arcllm {
         self
     }
 
-    /// Has its standard output be a pipe that nobody reads from any more.
+    /// Makes its standard output a pipe whose reader is gone.
     #[must_use]
     pub(crate) fn with_closed_pipe(mut self) -> Self {
         self.stdout = Stdout::ClosedPipe;
         self
     }
 
-    /// Has its standard output be a pipe that is open but, but for [`Running::has_written`], not read from.
+    /// Makes its standard output a pipe that only [`Running::has_written`] reads.
     #[must_use]
     pub(crate) fn with_stalled_pipe(mut self) -> Self {
         self.stdout = Stdout::StalledPipe;
@@ -113,7 +114,7 @@ impl Arcllm {
     ///
     /// Where it does not start.
     pub(crate) fn start(mut self) -> io::Result<Running> {
-        // Files, so that no pipe can be full and nobody need empty it.
+        // Files, since a pipe can be full.
         let files = tempfile::tempdir()?;
         let file = |name| files.path().join(name);
         File::create(file("stdin"))?.write_all(&self.input)?;
@@ -141,7 +142,7 @@ impl Arcllm {
     }
 }
 
-/// A run of the command under way. Dropped, it is killed.
+/// A run of the command. It is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     process: Child,
@@ -168,7 +169,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Where it ends without.
+    /// If it ends before.
     pub(crate) async fn has_written(&self) -> io::Result<()> {
         let pipe = self.pipe.as_ref().ok_or_else(|| io::Error::other("no pipe"))?;
         let mut pipe = pipe.try_clone()?;

@@ -16,7 +16,7 @@ use super::command::Arcllm;
 #[derive(Debug)]
 pub(crate) struct Folder {
     folder: TempDir,
-    /// Whether the command trusts it, although it finds it by itself.
+    /// Whether the command is told to trust it.
     trusted: bool,
 }
 
@@ -32,7 +32,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The same, of a configuration whose modules are files.
+    /// The same, and the command trusts it: its modules may be files.
     #[must_use]
     pub(crate) fn trusted(self) -> Self {
         Self { trusted: true, ..self }
@@ -57,7 +57,7 @@ impl Folder {
         Ok(file)
     }
 
-    /// A host of its configuration. What its modules keep is its own: other tests of this process spend budgets as well.
+    /// A host of its configuration, with a state store of its own: other tests of this process keep state as well.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// Where the command does not build.
+    /// As [`Arcllm::new`].
     pub(crate) fn arcllm(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io::Result<Arcllm> {
         let command = Arcllm::new(self.path())?.arguments(arguments);
         Ok(if self.trusted { command.trusted() } else { command })

@@ -1,15 +1,21 @@
-//! What these tests share: chains over simulated providers, written down as a user writes them, and the command
-//! `arcllm`, run as a user runs it. It is no part of the library, which the command is built on.
+//! What these tests share: chains over simulated providers, written as a user writes them, providers in this process, and
+//! the command `arcllm`, run as a user runs it. It uses the public interface alone.
 //!
-//! With `ARCLLM_TEST_MODULES` set to the absolute path of a folder that holds `retry.wasm`, `fallback.wasm` and
-//! `chaos.wasm`, every [`Chain`] runs those in the place of the built-in modules.
+//! With `ARCLLM_TEST_MODULES` set to the absolute path of a folder with the built-in modules and, under `tests/`, those of
+//! `tests/modules`, the tests run these instead of the prebuilt ones.
 
-mod binary;
 mod chain;
 mod command;
+mod files;
 mod folder;
+mod instances;
+mod provider;
+mod store;
 
-pub(crate) use binary::arcllm;
 pub(crate) use chain::Chain;
-pub(crate) use command::{Arcllm, Output, Running};
+pub(crate) use command::{ARCLLM, Arcllm, Output, Running};
+pub(crate) use files::{built_in_module, root, test_module};
 pub(crate) use folder::Folder;
+pub(crate) use instances::Instances;
+pub(crate) use provider::Provider;
+pub(crate) use store::{Elsewhere, Odd};

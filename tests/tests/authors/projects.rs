@@ -1,0 +1,253 @@
+//! Modules of one's own: `module new` and `module build`. What needs toolchains from the network is in `toolchains`.
+
+use std::{fs, path::Path};
+
+use crate::{
+    scene::soon,
+    support::{Folder, Output, root},
+};
+
+async fn run(folder: &Folder, arguments: &[&str]) -> Output {
+    soon(folder.arcllm(arguments).unwrap().run()).await.unwrap()
+}
+
+/// All files below, by their paths, in order.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => found.push(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned()),
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The files of an example, without those that building and testing it leaves.
+fn example(name: &str) -> Vec<String> {
+    let left = ["node_modules/", ".venv/", "__pycache__/", "package-lock.json", "typings/"];
+    let mut files = files(&root().join("modules/examples").join(name));
+    files.retain(|file| !file.ends_with(".wasm") && !left.iter().any(|left| file.starts_with(left)));
+    files
+}
+
+#[tokio::test]
+async fn a_new_project_is_the_example_under_another_name() {
+    for (language, own) in [("python", "app.py"), ("javascript", "app.js")] {
+        let folder = Folder::new("").unwrap();
+        let output = run(&folder, &["module", "new", "good-manners", "--lang", language]).await;
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+        let project = folder.path().join("good-manners");
+        let example_name = format!("guardrail-{language}");
+        // Whoever adds a file to the example or to the WIT adds it to the template too.
+        assert_eq!(files(&project), example(&example_name));
+        for file in files(&project) {
+            let text = fs::read_to_string(project.join(&file)).unwrap();
+            let example = fs::read_to_string(root().join("modules/examples").join(&example_name).join(&file)).unwrap();
+            assert_eq!(text, example.replace("guardrail", "good-manners"), "{file}");
+            assert!(output.stdout.contains(&format!("wrote good-manners/{file}\n")), "{}", output.stdout);
+        }
+        assert!(fs::read_to_string(project.join(own)).unwrap().contains("good-manners"));
+    }
+}
+
+#[tokio::test]
+async fn a_new_project_in_rust_carries_the_sdk() {
+    let folder = Folder::new("").unwrap();
+    let output = run(&folder, &["module", "new", "good-manners"]).await;
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+    let project = folder.path().join("good-manners");
+    let mut expected = example("guardrail-rust");
+    expected.retain(|file| file != "Cargo.lock" && !file.starts_with("target/"));
+    for file in &expected {
+        let text = fs::read_to_string(project.join(file)).unwrap();
+        let example = fs::read_to_string(root().join("modules/examples/guardrail-rust").join(file)).unwrap();
+        assert_eq!(text, example.replace("guardrail", "good-manners").replace("../../sdk", "arcllm-module"), "{file}");
+    }
+    let sdk = root().join("modules/sdk");
+    for file in files(&sdk.join("src")).iter().map(|file| format!("src/{file}")) {
+        let text = fs::read_to_string(project.join("arcllm-module").join(&file)).unwrap();
+        assert_eq!(text, fs::read_to_string(sdk.join(&file)).unwrap(), "{file}");
+        expected.push(format!("arcllm-module/{file}"));
+    }
+    expected.push("arcllm-module/Cargo.toml".to_owned());
+    expected.extend(files(&root().join("wit")).iter().map(|file| format!("arcllm-module/wit/{file}")));
+    expected.sort();
+    assert_eq!(files(&project), expected);
+}
+
+/// The SDK that a project carries has a manifest of its own, since the SDK's is a workspace's.
+#[test]
+fn the_sdk_of_a_project_needs_what_the_sdk_needs() {
+    let read = |file: &str| -> toml::Table { fs::read_to_string(root().join(file)).unwrap().parse().unwrap() };
+    let (carried, sdk, workspace) =
+        (read("modules/examples/arcllm-module.toml"), read("modules/sdk/Cargo.toml"), read("Cargo.toml"));
+    assert_eq!(carried["features"], sdk["features"]);
+    assert_eq!(carried["package"]["name"], sdk["package"]["name"]);
+    for key in ["version", "edition", "rust-version", "license"] {
+        assert_eq!(carried["package"][key], workspace["workspace"]["package"][key], "{key}");
+    }
+    let needed = sdk["dependencies"].as_table().unwrap();
+    assert_eq!(
+        carried["dependencies"].as_table().unwrap().keys().collect::<Vec<_>>(),
+        needed.keys().collect::<Vec<_>>()
+    );
+    for name in needed.keys() {
+        assert_eq!(carried["dependencies"][name], workspace["workspace"]["dependencies"][name], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_new_project_holds_and_what_comes_next() {
+    let folder = Folder::new("").unwrap();
+    let output = run(&folder, &["module", "new", "polite", "--lang", "python", "--directory", "there/it"]).await;
+    insta::assert_snapshot!(output.stdout, @r"
+    wrote there/it/.gitignore
+    wrote there/it/README.md
+    wrote there/it/app.py
+    wrote there/it/policy.py
+    wrote there/it/pyproject.toml
+    wrote there/it/requirements.txt
+    wrote there/it/scenarios.toml
+    wrote there/it/test_policy.py
+    wrote there/it/wit/deps/wasi-clocks.wit
+    wrote there/it/wit/deps/wasi-logging.wit
+    wrote there/it/wit/deps/wasi-random.wit
+    wrote there/it/wit/llm-provider.wit
+    wrote there/it/wit/models.wit
+    wrote there/it/wit/module.wit
+    wrote there/it/wit/state.wit
+    wrote there/it/wit/streams.wit
+    wrote there/it/wit/types.wit
+
+    Next:
+      cd there/it
+      arcllm module build
+      arcllm module test polite.wasm --scenarios scenarios.toml
+    ");
+}
+
+#[tokio::test]
+async fn names_that_no_module_has_are_refused() {
+    let folder = Folder::new("").unwrap();
+    for name in ["Good", "good_manners", "1st", "-x", "x-", "a/b", "..", "naïve", ""] {
+        let output = run(&folder, &["module", "new", "--lang", "python", "--", name]).await;
+        assert_eq!(output.code, 2, "{name}");
+        assert!(output.stderr.contains("expected lower-case letters, digits and dashes"), "{name}: {}", output.stderr);
+    }
+    assert_eq!(files(folder.path()), ["config.toml"]);
+}
+
+#[tokio::test]
+async fn nothing_is_written_into_a_folder_that_has_something_in_it() {
+    let folder = Folder::new("").unwrap();
+    folder.write("mine/app.py", "mine").unwrap();
+    let output = run(&folder, &["module", "new", "mine", "--lang", "python"]).await;
+    assert_eq!(output.code, 2);
+    assert_eq!(output.stderr, "error: mine: this folder is not empty\n  help: another one, with --directory DIR\n");
+    assert_eq!(files(folder.path()), ["config.toml", "mine/app.py"]);
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let output = run(&folder, &["module", "new", "mine", "--lang", "python", "--directory", "empty"]).await;
+    assert_eq!(output.code, 0, "{}", output.stderr);
+}
+
+#[tokio::test]
+async fn what_is_no_project_is_told_so() {
+    let folder = Folder::new("").unwrap();
+    let output = run(&folder, &["module", "build"]).await;
+    assert_eq!(output.code, 2);
+    insta::assert_snapshot!(output.stderr, @"
+    error: .: this is no module's project: none of Cargo.toml, package.json and app.py is there
+      help: `arcllm module new NAME` makes one
+    ");
+    folder.write("package.json", r#"{"name": "Shouting"}"#).unwrap();
+    let output = run(&folder, &["module", "build"]).await;
+    assert_eq!(output.code, 2);
+    assert!(output.stderr.contains("package.json: `name` is \"Shouting\"; expected lower-case"), "{}", output.stderr);
+}
+
+#[tokio::test]
+async fn a_tool_that_is_missing_is_named_with_the_way_to_get_it() {
+    for (language, tool, help) in [("python", "python3", "python3-venv"), ("javascript", "npm", "nodejs npm")] {
+        let folder = Folder::new("").unwrap();
+        run(&folder, &["module", "new", "mine", "--lang", language]).await;
+        let build = folder.arcllm(["module", "build", "mine"]).unwrap().env("PATH", "/nowhere");
+        let output = soon(build.run()).await.unwrap();
+        assert_eq!(output.code, 2);
+        assert!(output.stderr.contains(&format!("error: `{tool}` is not there\n  help: ")), "{}", output.stderr);
+        assert!(output.stderr.contains(help), "{}", output.stderr);
+    }
+}
+
+/// A project in JavaScript beside an `npm` that does this.
+#[cfg(unix)]
+fn with_npm(config: &str, script: &str) -> Folder {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new(config).unwrap();
+    folder.write("mine/package.json", r#"{"name": "@me/mine"}"#).unwrap();
+    let npm = folder.write("tools/npm", format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(npm, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[cfg(unix)]
+async fn build(folder: &Folder, arguments: &[&str]) -> Output {
+    let path = format!("{}:/usr/bin:/bin", folder.path().join("tools").display());
+    let build = folder.arcllm([&["module", "build", "mine"], arguments].concat()).unwrap().env("PATH", &path);
+    soon(build.run()).await.unwrap()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_tools_of_the_language_are_run_and_the_component_is_installed() {
+    let npm = r#"case $1 in install) mkdir node_modules;; *) echo "$@" > mine.wasm;; esac"#;
+    let folder = with_npm("[host]\nmodules_dir = \"parts\"", npm);
+    let output = build(&folder, &["--install", "--out", "elsewhere/it.wasm"]).await;
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(output.stderr, "running npm install --no-audit --no-fund\nrunning npm run build\n");
+    insta::assert_snapshot!(output.stdout, @"
+    built mine/mine.wasm (0.0 MB)
+    copied it to elsewhere/it.wasm
+    installed parts/mine.wasm
+    [modules.mine] with `enabled = true`, and its place in host.order, switch it on
+    ");
+    let all = files(folder.path());
+    assert!(
+        ["elsewhere/it.wasm", "mine/mine.wasm", "parts/mine.wasm"].iter().all(|file| all.contains(&(*file).into()))
+    );
+    // Nothing is left of how they were copied.
+    assert_eq!(all.len(), 6, "{all:?}");
+    let again = build(&folder, &["--modules-dir", "others"]).await;
+    assert_eq!((again.code, again.stderr.as_str()), (0, "running npm run build\n"));
+    assert!(files(folder.path()).contains(&"others/mine.wasm".to_owned()));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_tool_that_fails_has_written_is_shown() {
+    let folder = with_npm("", "echo said; echo complained >&2; exit 3");
+    let output = build(&folder, &["--install"]).await;
+    assert_eq!(output.code, 1);
+    insta::assert_snapshot!(output.stderr, @"
+    running npm install --no-audit --no-fund
+    said
+    complained
+    error: `npm install --no-audit --no-fund` failed: exit status: 3
+    ");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_earlier_component_is_not_taken_for_what_was_built() {
+    let folder = with_npm("", "mkdir -p node_modules");
+    folder.write("mine/mine.wasm", "old").unwrap();
+    let output = build(&folder, &["--install"]).await;
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("the build has not made"), "{}", output.stderr);
+    assert!(!files(folder.path()).contains(&"modules/mine.wasm".to_owned()));
+}

@@ -1,0 +1,136 @@
+//! Arguments and requests that are wrong.
+
+use crate::bad_input::stage::{GOOD, Scene, given};
+use crate::scene::soon;
+use insta::assert_snapshot;
+
+#[tokio::test]
+async fn overrides_that_will_not_do() {
+    assert_snapshot!(given(&["--module", "retry=1", "Hi"]).await, @r#"
+    error: invalid value 'retry=1' for '--module <NAME=on|off|{json}>': expected NAME=on, NAME=off or NAME={"key": value}
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(given(&["--module", "retry", "Hi"]).await, @r#"
+    error: invalid value 'retry' for '--module <NAME=on|off|{json}>': expected NAME=on, NAME=off or NAME={"key": value}
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(given(&["--module", "retry={max_retries: 1}", "Hi"]).await, @r#"
+    error: invalid value 'retry={max_retries: 1}' for '--module <NAME=on|off|{json}>': expected NAME=on, NAME=off or NAME={"key": value}; as JSON: key must be a string at line 1 column 2
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(given(&["--module", "retry={\"max_retires\": 1}", "Hi"]).await, @"
+    error: `modules.retry.max_retires` is not a setting (in the overrides of this load)
+      help: did you mean `max_retries`?
+    ");
+    assert_snapshot!(given(&["--module", "retry={\"max_retries\": -1}", "Hi"]).await, @"
+    error: `modules.retry.max_retries` invalid value: integer `-1`, expected u32 (in the overrides of this load)
+      help: How often a call is tried again after its first attempt: a whole number, zero or more.
+    ");
+    assert_snapshot!(given(&["--module", "retry={\"enabled\": 1}", "Hi"]).await, @"
+    error: `modules.retry.enabled` is the number 1 in the overrides of this load
+      help: true or false
+    ");
+    assert_snapshot!(given(&["--module", "retry={\"sandbox\": {}}", "Hi"]).await, @"
+    error: `modules.retry.sandbox` is a table in the overrides of this load
+      help: the sandbox is set in the config file alone
+    ");
+    assert_snapshot!(given(&["--module", "fallback={\"chain\": [\"mian\"]}", "Hi"]).await, @"
+    error: `modules.fallback.chain[0]` names the unknown provider `mian` (in the overrides of this load)
+      help: did you mean `main`?
+    ");
+}
+
+#[tokio::test]
+async fn a_request_that_is_none() {
+    let request = async |json: &str| {
+        Scene::of(GOOD).await.file("request.json", json).refuses(&["invoke", "--request", "request.json"]).await
+    };
+    assert_snapshot!(request("{\"messages\": [").await, @r#"
+    error: request.json: is no request: EOF while parsing a list at line 1 column 14
+      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
+    assert_snapshot!(request("[]").await, @r#"
+    error: request.json: is no request: invalid type: sequence, expected a map at line 1 column 0
+      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
+    assert_snapshot!(request("{\"messages\": []}").await, @"
+    error: there is nothing to ask
+      help: give a PROMPT, or --request FILE
+    ");
+    assert_snapshot!(request("{\"messages\": \"Hi\"}").await, @r#"
+    error: request.json: is no request: invalid type: string "Hi", expected a sequence at line 1 column 17
+      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
+    assert_snapshot!(request("{\"messages\": [{\"role\": \"usr\", \"content\": \"Hi\"}]}").await, @r#"
+    error: request.json: is no request: unknown variant `usr`, expected one of `system`, `user`, `assistant`, `tool` at line 1 column 28
+      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
+    assert_snapshot!(request("{\"messages\": [{\"role\": \"user\", \"content\": [{\"text\": \"Hi\"}]}]}").await, @r#"
+    error: request.json: is no request: a block is an object with a `type` that is a string at line 1 column 59
+      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
+    assert_snapshot!(request("{\"message\": []}").await, @r#"
+    error: request.json: is no request: unknown field `message`, expected one of `messages`, `tools`, `options`, `extensions` at line 1 column 10
+      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
+    let image = "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"!\"}]}]}";
+    assert_snapshot!(request(image).await, @r#"
+    error: request.json: is no request: an image with `data` needs its `media_type` (1 characters given) at line 1 column 75
+      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
+    let options = |options: &str| {
+        format!("{{\"messages\": [{{\"role\": \"user\", \"content\": \"\"}}], \"options\": {options}}}")
+    };
+    assert_snapshot!(request(&options("{\"temprature\": 1}")).await, @r#"
+    error: request.json: is no request: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `stop`, `tool_choice`, `seed`, `deadline_seconds`, `traceparent`, `metadata`, `extensions` at line 1 column 72
+      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
+    assert_snapshot!(request(&options("{\"deadline_seconds\": -1}")).await, @r#"
+    error: request.json: is no request: -1 is not a number of seconds at line 1 column 83
+      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
+    assert_snapshot!(given(&["--request", "nowhere.json"]).await, @"error: nowhere.json: cannot be read: No such file or directory (os error 2)");
+    assert_snapshot!(given(&["--request", "-", "-"]).await, @"error: the prompt and the request cannot both come from standard input");
+}
+
+/// The fields of a request have names; their order says nothing.
+#[tokio::test]
+async fn a_list_in_the_place_of_a_request() {
+    let list = "[[{\"role\": \"user\", \"content\": \"Hi\"}], [], {}, {}]";
+    let scene = Scene::of(GOOD).await.file("request.json", list);
+    let told = scene.refuses(&["invoke", "--request", "request.json"]).await;
+    assert!(told.starts_with("error: request.json: is no request"), "{told}");
+}
+
+#[tokio::test]
+async fn nothing_to_ask() {
+    assert_snapshot!(given(&[]).await, @"
+    error: there is nothing to ask
+      help: give a PROMPT, or --request FILE
+    ");
+    assert_snapshot!(given(&[""]).await, @"
+    error: there is nothing to ask
+      help: give a PROMPT, or --request FILE
+    ");
+}
+
+#[tokio::test]
+async fn settings_of_a_module_that_the_call_has_off() {
+    assert_snapshot!(given(&["--module", "retry={\"enabled\": false, \"max_retris\": 1}", "Hi"]).await, @"
+    error: `modules.retry.max_retris` is not a setting (in the overrides of this load)
+      help: did you mean `max_retries`?
+    ");
+}
+
+#[tokio::test]
+async fn options_of_a_request_that_no_provider_takes() {
+    for options in [r#"{"max_tokens": 0}"#, r#"{"temperature": -3}"#, r#"{"deadline_seconds": 0}"#] {
+        let request = format!(r#"{{"messages": [{{"role": "user", "content": "Hi"}}], "options": {options}}}"#);
+        let scene = Scene::of(GOOD).await.file("request.json", request.as_bytes());
+        let output = soon(scene.folder.arcllm(["invoke", "--request", "request.json"]).unwrap().run()).await.unwrap();
+        assert_eq!((output.code, scene.provider.connections()), (2, 0), "{options}: {output:?}");
+    }
+}

@@ -1,0 +1,8 @@
+//! Input that is wrong: one error that names the file, the key and the way out, exit code 2, and nothing is sent.
+
+mod arguments;
+mod commands;
+mod modules;
+mod providers;
+mod stage;
+mod values;

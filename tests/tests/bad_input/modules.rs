@@ -1,0 +1,117 @@
+//! Modules and components that are wrong.
+
+use crate::bad_input::stage::{Scene, given, with};
+use insta::assert_snapshot;
+
+#[tokio::test]
+async fn a_module_that_there_is_not() {
+    assert_snapshot!(with("[modules.retyr]\nenabled = true").await, @"
+    error: config.toml:9: `modules.retyr` names the unknown module `retyr`: none is built in, and modules/retyr.wasm does not exist
+      help: did you mean `retry`?
+    ");
+    assert_snapshot!(with("[host]\norder = [\"retry\", \"fallbak\"]").await, @"
+    error: config.toml:10: `host.order` names the unknown module `fallbak`: none is built in, and modules/fallbak.wasm does not exist
+      help: did you mean `fallback`?
+    ");
+    assert_snapshot!(given(&["--module", "cache=on", "Hi"]).await, @"
+    error: `modules.cache` names the unknown module `cache`: none is built in, and modules/cache.wasm does not exist
+      help: known are chaos, circuit-breaker, fallback, rate-limit, redact, retry, telemetry
+    ");
+    assert_snapshot!(with("[modules.\"../retry\"]\nenabled = true").await, @"
+    error: config.toml:9: `modules.../retry` names the unknown module `../retry`: a name has letters, digits, `-` and `_`
+      help: known are chaos, circuit-breaker, fallback, rate-limit, redact, retry, telemetry
+    ");
+}
+
+#[tokio::test]
+async fn a_module_that_is_in_no_order_or_twice() {
+    let order = "[host]\norder = [\"retry\"]\n[modules.fallback]\nenabled = true\nchain = [\"main\"]";
+    assert_snapshot!(with(order).await, @r#"
+    error: config.toml:10: `host.order` does not list the module `fallback`, which is enabled
+      help: list it at its place, outermost first, such as order = ["retry", "fallback"]
+    "#);
+    assert_snapshot!(with("[host]\norder = [\"retry\", \"retry\"]").await, @"
+    error: config.toml:10: `host.order` names the module `retry` twice
+      help: each module once, outermost first
+    ");
+}
+
+#[tokio::test]
+async fn a_fallback_to_nobody() {
+    assert_snapshot!(with("[modules.fallback]\nenabled = true").await, @r#"
+    error: config.toml:9: `modules.fallback.chain` is empty or missing
+      help: a list of provider names, such as ["anthropic", "openai"]
+    "#);
+    assert_snapshot!(with("[modules.fallback]\nenabled = true\nchain = [\"main\", \"mian\"]").await, @"
+    error: config.toml:11: `modules.fallback.chain[1]` names the unknown provider `mian`
+      help: did you mean `main`?
+    ");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_component() {
+    const ON: &str = "[modules.retry]\nenabled = true\nsandbox.wasm = \"retry.wasm\"";
+    let file = async |content: &[u8]| Scene::with(ON).await.file("modules/retry.wasm", content).refused().await;
+    assert_snapshot!(file(b"#!/bin/sh").await, @"
+    error: modules/retry.wasm: is not WebAssembly (the module `retry`)
+      help: a component built for arcllm:llm@0.1.0
+    ");
+    assert_snapshot!(file(b"").await, @"
+    error: modules/retry.wasm: is not WebAssembly (the module `retry`)
+      help: a component built for arcllm:llm@0.1.0
+    ");
+    assert_snapshot!(file(b"\0asm\x01\0\0\0").await, @"
+    error: modules/retry.wasm: is a core WebAssembly module, not a component (the module `retry`)
+      help: make a component of it, as with `wasm-tools component new`
+    ");
+    assert_snapshot!(file(b"\0asm\x0d\0\x01\0").await, @"
+    error: modules/retry.wasm: is a component of another world: it exports nothing, and not arcllm:llm/module@0.1.0 (the module `retry`)
+      help: build it for a world of arcllm:llm@0.1.0, such as `module-world` or `module-blocking`
+    ");
+    assert_snapshot!(file(b"\0asm\x0d\0\x01\0\xff\xff\xff").await, @"
+    error: modules/retry.wasm: is no valid component: failed to parse WebAssembly module: malformed section id (at offset 0x8) (the module `retry`)
+      help: build it anew; this host speaks arcllm:llm@0.1.0
+    ");
+    let cut = &arcllm_builtin::find("retry").unwrap().wasm[..5000];
+    assert!(file(cut).await.contains("modules/retry.wasm: is no valid component"));
+}
+
+#[tokio::test]
+async fn a_component_that_is_not_there() {
+    assert_snapshot!(with("[modules.retry]\nenabled = true\nsandbox.wasm = \"mine.wasm\"").await, @"
+    error: config.toml:11: `modules.retry.sandbox.wasm` names modules/mine.wasm, which cannot be read: No such file or directory (os error 2)
+      help: a component's file, relative to host.modules_dir
+    ");
+}
+
+#[tokio::test]
+async fn a_component_that_is_not_the_pinned_one() {
+    let pinned = format!(
+        "[modules.retry]\nenabled = true\nsandbox.sha256 = \"{}\"\nsandbox.wasm = \"retry.wasm\"",
+        "0".repeat(64)
+    );
+    let scene = Scene::with(&pinned).await.file("modules/retry.wasm", "changed");
+    assert_snapshot!(scene.refused().await, @"
+    error: config.toml:11: `modules.retry.sandbox.sha256` does not match: modules/retry.wasm has d67e2e944994496c8d8ec76eed0cf9f09679448d584b532bebf941852a37f5ed
+      help: set this digest if the new file is the one you want
+    ");
+    assert_snapshot!(with("[modules.retry]\nenabled = true\nsandbox.sha256 = \"abc\"").await, @"
+    error: config.toml:11: `modules.retry.sandbox.sha256` is no SHA-256
+      help: 64 hexadecimal digits, as `arcllm modules` prints them
+    ");
+}
+
+#[tokio::test]
+async fn a_component_without_its_grant() {
+    let fallback = arcllm_builtin::find("fallback").unwrap().wasm;
+    let on = "[modules.fallback]\nenabled = true\nchain = [\"main\"]\nsandbox.wasm = \"fallback.wasm\"";
+    let scene = Scene::with(on).await;
+    assert_snapshot!(scene.file("modules/fallback.wasm", fallback).refused().await, @r#"
+    error: config.toml:12: `modules.fallback.sandbox.allow` does not grant `models`, which modules/fallback.wasm imports (it would ask other models)
+      help: allow = ["models"] under [modules.fallback.sandbox], if you trust it with that
+    "#);
+    assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"
+    error: config.toml:10: `modules.fallback.sandbox.allow` holds "model", which is no grant
+      help: "models", "state", "urls" and "extensions" are what can be granted
+    "#);
+}

@@ -1,0 +1,6 @@
+//! What single built-in modules do.
+
+mod chaos;
+mod limits_and_circuits;
+mod redact;
+mod replaced_by_a_file;

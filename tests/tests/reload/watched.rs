@@ -1,0 +1,67 @@
+//! Files that the host watches.
+
+use crate::reload::stage::{
+    AGAIN, IN_ITS_PLACE, MINE, ONCE, RETRIED, a_moment, attempts, host, in_its_place_with, load, others, until,
+};
+use crate::support::Folder;
+use std::{fs, path::PathBuf};
+
+#[tokio::test(start_paused = true)]
+async fn watched_it_happens_by_itself() {
+    let folder = in_its_place_with(&IN_ITS_PLACE.replace("watch = false", ""));
+    let host = host(&folder);
+    let model = load(&host).await;
+    assert_eq!(attempts(&model).await, ONCE);
+    let file = folder.write("modules/fallback.wasm", AGAIN).unwrap();
+    until(&model, RETRIED).await;
+    folder.write("modules/fallback.wasm", others()).unwrap();
+    until(&model, ONCE).await;
+    // Written slowly, in place.
+    let (start, end) = AGAIN.split_at(AGAIN.len() / 2);
+    folder.write("modules/fallback.wasm", start).unwrap();
+    a_moment().await;
+    assert_eq!(attempts(&model).await, ONCE);
+    fs::OpenOptions::new()
+        .append(true)
+        .open(&file)
+        .map(|mut file| std::io::Write::write_all(&mut file, end))
+        .unwrap()
+        .unwrap();
+    until(&model, RETRIED).await;
+    fs::remove_dir_all(folder.path().join("modules")).unwrap();
+    until(&model, 0).await;
+    folder.write("modules/fallback.wasm", AGAIN).unwrap();
+    until(&model, RETRIED).await;
+}
+
+/// How releases are switched: the directory is a link, and another takes its place.
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_is_exchanged_is_seen() {
+    let folder = Folder::new(&MINE.replace("watch = false", "modules_dir = \"current\"")).unwrap();
+    folder.write("releases/1/mine.wasm", AGAIN).unwrap();
+    folder.write("releases/2/mine.wasm", others()).unwrap();
+    let at = |path: &str| -> PathBuf { folder.path().join(path) };
+    std::os::unix::fs::symlink("releases/1", at("current")).unwrap();
+    let host = host(&folder);
+    let model = load(&host).await;
+    assert_eq!(attempts(&model).await, RETRIED);
+    std::os::unix::fs::symlink("releases/2", at("next")).unwrap();
+    fs::rename(at("next"), at("current")).unwrap();
+    until(&model, ONCE).await;
+    // And still, in the new place.
+    folder.write("releases/2/mine.wasm", AGAIN).unwrap();
+    until(&model, RETRIED).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_elsewhere_is_watched_where_it_is() {
+    let config = MINE.replace("watch = false", "modules_dir = \".\"");
+    let folder = Folder::new(&format!("{config}sandbox.wasm = \"build/out.wasm\"\n")).unwrap();
+    folder.write("build/out.wasm", AGAIN).unwrap();
+    let host = host(&folder);
+    let model = load(&host).await;
+    assert_eq!(attempts(&model).await, RETRIED);
+    folder.write("build/out.wasm", others()).unwrap();
+    until(&model, ONCE).await;
+}

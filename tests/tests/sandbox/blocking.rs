@@ -1,0 +1,193 @@
+//! Modules in the blocking world, which JavaScript and others need, and what modules keep between calls.
+
+use std::{sync::Arc, time::Duration};
+
+use arcllm::{Bucket, Config, ErrorKind, Event, Host, MemoryStore, Message, Model, Overrides, StateStore};
+use arcllm_simulator::{Fault, Reply};
+use futures::{
+    StreamExt as _,
+    future::{BoxFuture, join_all},
+};
+
+use crate::{
+    scene::{FAST, around_both, count, replies, soon, steps},
+    support::{Chain, Folder},
+};
+
+/// Asks again, asks another provider, and counts.
+const BLOCKING: &[u8] = include_bytes!("../../prebuilt/blocking.wasm");
+
+/// The module alone. Its folder is gone before it is asked.
+const ORDER: &str = "order = [\"blocking\"]\nwatch = false";
+
+/// What it asks for.
+const GRANTED: &str = "allow = [\"models\", \"state\"]";
+
+/// The model of a chain of this module, with these settings and sandbox. With `retried`, a retry stands inside of it.
+async fn model(chain: Chain, settings: &str, sandbox: &str, retried: bool) -> Model {
+    let order = if retried { "[\"blocking\", \"retry\"]" } else { "[\"blocking\"]" };
+    let chain = if retried { chain.module("retry", FAST) } else { chain };
+    let sandbox = format!("{GRANTED}\n{sandbox}");
+    // Its folder is gone before it is asked.
+    let folder = folder(chain.host(&format!("order = {order}\nwatch = false")), settings, &sandbox);
+    let host = host(&folder, Arc::new(MemoryStore::default()));
+    soon(host.load_model("a", Overrides::new())).await.unwrap()
+}
+
+/// A host whose modules keep what they keep in this store.
+fn host(folder: &Folder, store: Arc<dyn StateStore>) -> Host {
+    let config = Config::load(&folder.path().join("config.toml")).unwrap();
+    Host::builder().config(config).state_store(store).build().unwrap()
+}
+
+/// The folder of a chain that has the module.
+fn folder(chain: Chain, settings: &str, sandbox: &str) -> Folder {
+    let chain = chain.module("blocking", settings).table("modules.blocking.sandbox", sandbox);
+    let folder = Folder::new(&chain.to_string()).unwrap();
+    folder.write("modules/blocking.wasm", BLOCKING).unwrap();
+    folder
+}
+
+async fn ask(model: &Model) -> Result<arcllm::Response, arcllm::Error> {
+    soon(model.invoke(&[Message::user("Hi")], &[])).await
+}
+
+/// What the store holds of the module of this name.
+async fn value(store: &MemoryStore, key: &str) -> Option<String> {
+    store.open("blocking").get(key).await.unwrap().map(|value| String::from_utf8(value).unwrap())
+}
+
+#[tokio::test]
+async fn it_asks_its_inner_and_other_models() {
+    let (a, b) = (replies([Reply::status(400), Reply::status(418)]).await, replies([Reply::text("from b")]).await);
+    let model = model(around_both(&a, &b), "again = 1\nother = \"b\"", "", false).await;
+    let answer = ask(&model).await.unwrap();
+    assert_eq!(answer.text().unwrap(), "from b");
+    assert_eq!(steps(&answer.trail), ["blocking asks a: 400", "blocking asks a: 418", "blocking asks b: ok"]);
+    assert_eq!(ask(&model).await.unwrap().provider, "a");
+}
+
+#[tokio::test]
+async fn modules_that_wait_stand_inside_of_it_and_errors_come_through() {
+    let overloaded = || Reply::error(529, "busy");
+    let (a, b) = (replies([overloaded(), overloaded(), Reply::text("at last")]).await, replies([]).await);
+    let model = model(around_both(&a, &b), "", "", true).await;
+    let answer = ask(&model).await.unwrap();
+    assert_eq!(answer.text().unwrap(), "at last");
+    let waits = ["retry asks a: 529", "retry waits, retry asks a: 529", "retry waits, retry asks a: ok"];
+    assert_eq!(steps(&answer.trail), waits);
+    a.push(Reply::error(401, "no such key")).unwrap();
+    let error = ask(&model).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Api(api) if api.status == 401 && api.message.contains("no such key")));
+}
+
+#[tokio::test]
+async fn a_streamed_answer_goes_past_it_as_it_comes() {
+    let (a, b) = (replies([Reply::text("one two").pace(Duration::from_millis(10))]).await, replies([]).await);
+    let model = model(around_both(&a, &b), "", "", false).await;
+    let mut stream = model.stream(&[Message::user("Hi")], &[]);
+    let mut pieces = 0;
+    let answer = loop {
+        match soon(stream.next()).await.unwrap().unwrap() {
+            Event::Text(_) => pieces += 1,
+            Event::End(answer) => break answer,
+            _ => {}
+        }
+    };
+    assert_eq!(answer.text().unwrap(), "one two");
+    assert!(pieces > 1, "in pieces");
+}
+
+#[tokio::test]
+async fn an_instance_serves_one_call_at_a_time_and_is_used_again() {
+    let slow = || Reply::text("slow").delay(Duration::from_millis(200));
+    let (a, b) = (replies((0..8).map(|_| slow())).await, replies([]).await);
+    // Even where config has many share an instance: they would wait for one another.
+    let model = model(around_both(&a, &b), "", "max_concurrent = 100\nmax_instances = 4", false).await;
+    let answers = join_all((0..8).map(|_| ask(&model))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let most = (1..=8).find(|most| a.connections() <= *most);
+    assert!(most.is_some_and(|most| most <= 4), "no more at once than instances: {most:?}");
+}
+
+#[tokio::test]
+async fn whoever_goes_away_closes_the_connection_and_frees_the_instance() {
+    let (a, b) = (replies([Reply::fault(Fault::Silence)]).await, replies([]).await);
+    let model = model(around_both(&a, &b), "again = 5", "max_instances = 1", false).await;
+    let asking = tokio::spawn({
+        let model = model.clone();
+        async move { ask(&model).await }
+    });
+    soon(a.wait_until(|requests| !requests.is_empty())).await;
+    asking.abort();
+    soon(a.wait_until(|requests| requests[0].dropped())).await;
+    ask(&model).await.unwrap();
+    assert_eq!(count(&a), 2);
+}
+
+#[tokio::test]
+async fn what_it_keeps_is_shared_by_all_instances_models_and_hosts_of_a_store() {
+    let (a, b) = (replies([]).await, replies([]).await);
+    let store = MemoryStore::default();
+    let (mut models, chain) = (Vec::new(), || around_both(&a, &b).host(ORDER));
+    for _ in 0..2 {
+        let folder = folder(chain(), "count = true", GRANTED);
+        let host = host(&folder, Arc::new(store.clone()));
+        models.push(soon(host.load_model("a", Overrides::new())).await.unwrap());
+        models.push(soon(host.load_model("b", Overrides::new())).await.unwrap());
+    }
+    let answers = join_all((0..40).map(|at| ask(&models[at % models.len()]))).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(value(&store, "calls").await.unwrap(), "40");
+    assert_eq!(value(&store, "swapped").await.unwrap(), "40");
+    assert_eq!(value(&store, "last").await, None);
+}
+
+/// A store that is down.
+struct Down;
+
+impl StateStore for Down {
+    fn open(&self, _: &str) -> Arc<dyn Bucket> {
+        Arc::new(Down)
+    }
+}
+
+impl Bucket for Down {
+    fn get(&self, _: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, String>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn set(&self, _: &str, _: Vec<u8>) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn delete(&self, _: &str) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn increment(&self, _: &str, _: i64) -> BoxFuture<'_, Result<i64, String>> {
+        Box::pin(std::future::ready(Err("the store is down".to_owned())))
+    }
+
+    fn compare_and_swap(&self, _: &str, _: Option<Vec<u8>>, _: Option<Vec<u8>>) -> BoxFuture<'_, Result<bool, String>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_told_to_the_module() {
+    let (a, b) = (replies([]).await, replies([]).await);
+    let folder = folder(around_both(&a, &b).host(ORDER), "count = true", GRANTED);
+    let model = soon(host(&folder, Arc::new(Down)).load_model("a", Overrides::new())).await.unwrap();
+    let error = ask(&model).await.unwrap_err();
+    assert!(error.to_string().contains("the store is down"), "{error}");
+    assert_eq!(count(&a), 0);
+}
+
+#[tokio::test]
+async fn without_its_grant_it_is_refused_by_the_name_of_the_key() {
+    let (a, b) = (replies([]).await, replies([]).await);
+    let folder = folder(around_both(&a, &b).host(ORDER), "", "allow = [\"models\"]");
+    let error = soon(folder.host().unwrap().load_model("a", Overrides::new())).await.unwrap_err().to_string();
+    assert!(error.contains("modules.blocking.sandbox.allow") && error.contains("`state`"), "{error}");
+}

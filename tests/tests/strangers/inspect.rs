@@ -1,0 +1,193 @@
+//! What whoever runs a stranger's module sees of it beforehand, and what becomes of one that is not what it says.
+
+use arcllm::{Host, Message, ModuleReport, Overrides};
+
+use crate::{
+    scene::{FAST, around, load, replies, soon},
+    support::{Chain, Folder, Output, built_in_module},
+};
+
+const BLOCKING: &[u8] = include_bytes!("../../prebuilt/blocking.wasm");
+const UPPER: &[u8] = include_bytes!("../../prebuilt/upper.wasm");
+
+async fn run(folder: &Folder, arguments: &[&str]) -> Output {
+    soon(folder.arcllm(arguments).unwrap().trusted().run()).await.unwrap()
+}
+
+/// The same bytes with another text of the same length wherever this one stands.
+fn with(bytes: &[u8], text: &str, other: &str) -> Vec<u8> {
+    assert_eq!(text.len(), other.len());
+    let (mut bytes, mut found) = (bytes.to_vec(), 0);
+    for at in 0..bytes.len() - text.len() {
+        if bytes[at..].starts_with(text.as_bytes()) {
+            bytes[at..at + text.len()].copy_from_slice(other.as_bytes());
+            found += 1;
+        }
+    }
+    assert!(found > 0, "{text} is not in it");
+    bytes
+}
+
+/// The same component without its custom sections.
+fn without_metadata(bytes: &[u8]) -> Vec<u8> {
+    let (header, mut rest) = bytes.split_at(8);
+    let mut stripped = header.to_vec();
+    while let Some((&id, after)) = rest.split_first() {
+        let (mut length, mut digits) = (0, 0);
+        loop {
+            let digit = after[digits];
+            length |= usize::from(digit & 0x7f) << (7 * digits);
+            digits += 1;
+            if digit < 0x80 {
+                break;
+            }
+        }
+        let (section, next) = rest.split_at(1 + digits + length);
+        if id != 0 {
+            stripped.extend(section);
+        }
+        rest = next;
+    }
+    stripped
+}
+
+#[tokio::test]
+async fn what_a_component_is_and_asks_for() {
+    let report = Host::inspect(&built_in_module("fallback")).await.unwrap();
+    assert_eq!(report.problem, None);
+    assert_eq!((report.name.as_str(), report.kind.as_deref()), ("fallback", Some("fallback")));
+    assert_eq!(report.size_bytes, Some(std::fs::read(built_in_module("fallback")).unwrap().len()));
+    assert_eq!(report.metadata.licenses.as_deref(), Some("MIT OR Apache-2.0"));
+    let may = ["ask the provider that it stands in front of", "ask other models (with the grant `models`)"];
+    assert_eq!(report.may, may);
+    assert_eq!((report.asks_for, report.granted), (vec!["models".to_owned()], Vec::new()));
+    assert!(report.config_schema.unwrap()["properties"]["chain"].is_object());
+}
+
+#[tokio::test]
+async fn the_command_says_so_and_what_config_must_say() {
+    let folder = Folder::new("").unwrap();
+    folder.write("stranger.wasm", BLOCKING).unwrap();
+    let output = run(&folder, &["module", "inspect", "stranger.wasm"]).await;
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+    let sha = output.stdout.split("sha256   ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let size = format!("{:.0} KB", BLOCKING.len() as f64 / 1e3);
+    let place = folder.path().join("stranger.wasm").display().to_string();
+    let said = output.stdout.replace(&sha, "[sha256]").replace(&size, "[size]").replace(&place, "[file]");
+    insta::assert_snapshot!(said, @r#"
+    stranger 0.1.0 (observer)
+        origin   [file], [size]
+        sha256   [sha256]
+        says     ArcLLM module in the blocking world, without the SDK: asks again, asks another, and counts
+        licence  MIT OR Apache-2.0
+        imports  arcllm:llm/state-blocking@0.1.0, arcllm:llm/types@0.1.0, arcllm:llm/models-blocking@0.1.0, arcllm:llm/llm-provider-blocking@0.1.0
+        may      ask the provider that it stands in front of, answer itself, ask other models (with the grant `models`), keep values between calls (with the grant `state`); nothing else
+        streams  are passed on as they come
+        name     blocking, as it calls itself
+
+    Settings, in [modules.stranger]:
+        again  integer
+        other  string
+        count  boolean
+        tell   boolean
+
+    To run it, put stranger.wasm into the modules directory, and say in config.toml:
+
+        [host]
+        order = ["stranger", "retry", "fallback"]     # where it stands, outermost first
+
+        [modules.stranger]
+        enabled = true
+
+        [modules.stranger.sandbox]
+        wasm = "stranger.wasm"
+        sha256 = "[sha256]"
+        allow = ["models", "state"]     # if you trust it with that
+    "#);
+    // What it says to write is right.
+    let config = said.split("config.toml:\n").nth(1).unwrap().replace("[sha256]", &sha).replace(", \"fallback\"", "");
+    let config = format!("[defaults]\nprovider = \"ollama\"\n[providers.ollama]\ndefault_model = \"any\"\n{config}");
+    folder.write("config.toml", config).unwrap();
+    folder.write("modules/stranger.wasm", BLOCKING).unwrap();
+    let output = run(&folder, &["modules", "--json"]).await;
+    let modules = output.json().unwrap();
+    assert_eq!((&modules["modules"][0]["name"], &modules["modules"][0]["problem"]), (&"stranger".into(), &().into()));
+    assert_eq!(modules["modules"][0]["granted"], serde_json::json!(["models", "state"]));
+}
+
+#[tokio::test]
+async fn of_what_cannot_be_loaded_it_shows_what_can_be_known() {
+    let folder = Folder::new("").unwrap();
+    folder.write("later.wasm", with(UPPER, "@0.1.0", "@0.2.0")).unwrap();
+    let output = run(&folder, &["module", "inspect", "later.wasm"]).await;
+    assert_eq!(output.code, 2);
+    for said in ["sha256", "licence  MIT", "later.wasm: ", "arcllm:llm/module@0.2.0", "help: build it for"] {
+        assert!(output.stdout.contains(said), "{said}: {}", output.stdout);
+    }
+    let output = run(&folder, &["module", "inspect", "none.wasm", "--json"]).await;
+    assert_eq!(output.code, 2);
+    let problem = output.json().unwrap()["module"]["problem"].as_str().unwrap().to_owned();
+    assert!(problem.contains("none.wasm") && problem.contains("cannot be read"), "{problem}");
+}
+
+#[tokio::test]
+async fn one_without_metadata_is_a_module_like_any_other() {
+    let folder = Folder::new("").unwrap();
+    let file = folder.write("bare.wasm", without_metadata(UPPER)).unwrap();
+    let report = Host::inspect(&file).await.unwrap();
+    assert_eq!((report.problem, report.metadata), (None, Default::default()));
+    assert_eq!(report.kind.as_deref(), Some("transformer"));
+}
+
+/// A folder whose modules directory has this, and whose chain is a retry alone.
+async fn beside_a_retry(files: &[(&str, &[u8])], settings: &str) -> (Folder, Vec<ModuleReport>) {
+    let a = replies([arcllm_simulator::Reply::status(503)]).await;
+    let chain: Chain = around(&a).host("order = [\"retry\"]\nwatch = false").module("retry", FAST);
+    let folder = Folder::new(&format!("{chain}\n{settings}")).unwrap();
+    for (name, bytes) in files {
+        folder.write(format!("modules/{name}"), bytes).unwrap();
+    }
+    // Whatever is wrong with the other, the retry does its work.
+    let model = load(&folder, Overrides::new()).await;
+    let answer = soon(model.invoke(&[Message::user("Hi")], &[])).await.unwrap();
+    assert_eq!(answer.trail.len(), 2);
+    let modules = soon(folder.host().unwrap().modules()).await.unwrap();
+    (folder, modules)
+}
+
+fn of<'a>(modules: &'a [ModuleReport], name: &str) -> &'a ModuleReport {
+    modules.iter().find(|module| module.name == name).unwrap()
+}
+
+#[tokio::test]
+async fn one_of_another_version_is_in_nobodys_way() {
+    let later = with(UPPER, "@0.1.0", "@0.2.0");
+    let (_folder, modules) = beside_a_retry(&[("other.wasm", &later)], "").await;
+    let problem = of(&modules, "other").problem.as_deref().unwrap();
+    assert!(problem.contains("other.wasm") && problem.contains("@0.2.0") && problem.contains("@0.1.0"), "{problem}");
+    assert_eq!(of(&modules, "retry").problem, None);
+}
+
+#[tokio::test]
+async fn one_that_lies_about_its_settings_is_warned_of() {
+    let lies = with(BLOCKING, r#"{"type":"object""#, r#"{"type";"object""#);
+    let (folder, modules) =
+        beside_a_retry(&[("other.wasm", &lies)], "[modules.other.sandbox]\nallow = [\"models\", \"state\"]").await;
+    let other = of(&modules, "other");
+    assert_eq!((&other.problem, other.warnings.len()), (&None, 1));
+    assert!(
+        other.warnings[0].contains("other.wasm") && other.warnings[0].contains("JSON Schema"),
+        "{:?}",
+        other.warnings
+    );
+    let output = run(&folder, &["check"]).await;
+    assert!(output.stdout.contains("JSON Schema"), "{}", output.stdout);
+}
+
+#[tokio::test]
+async fn of_two_files_of_a_name_the_one_that_is_not_used_is_named() {
+    let settings = "[modules.other.sandbox]\nwasm = \"mine.wasm\"";
+    let (_folder, modules) = beside_a_retry(&[("other.wasm", UPPER), ("mine.wasm", UPPER)], settings).await;
+    let warnings = &of(&modules, "other").warnings;
+    assert!(warnings[0].contains("other.wasm: is passed over") && warnings[0].contains("mine.wasm"), "{warnings:?}");
+}

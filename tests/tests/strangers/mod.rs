@@ -1,0 +1,9 @@
+//! Modules of strangers reach nothing that they were not given.
+
+mod describe;
+mod grants;
+mod inspect;
+mod reserved;
+mod stage;
+mod terminal;
+mod unavailable;
