@@ -19,6 +19,9 @@ use syn::{
 /// Files that only tests and fuzzing use, and folders of them.
 const LEFT_OUT: [&str; 4] = ["tests", "stage", "fixture", "fuzzing"];
 
+/// The last word of the path in a `use PATH::*`.
+pub(crate) const GLOB: &str = "*";
+
 /// The modules of a crate by their path, such as `["adapter", "http"]`.
 pub(crate) struct Crate {
     pub(crate) modules: BTreeMap<Vec<String>, Module>,
@@ -179,9 +182,9 @@ impl<'ast> Visit<'ast> for Reader {
                 if is_import {
                     module.named.insert(path.clone());
                 }
-                match name {
-                    Some(name) => _ = module.imported.insert(name, path),
-                    None => module.globs.push(path),
+                match path.split_last() {
+                    Some((last, glob)) if last == GLOB => module.globs.push(glob.to_vec()),
+                    _ => _ = module.imported.insert(name, path),
                 }
             });
         }
@@ -200,8 +203,8 @@ impl<'ast> Visit<'ast> for Reader {
     }
 }
 
-/// Lists the paths of a `use`, each with the name that it gets here; a `*` has none.
-fn flatten(tree: &UseTree, before: &mut Vec<String>, leaves: &mut Vec<(Vec<String>, Option<String>)>) {
+/// Lists the paths of a `use`, each with the name that it gets here.
+fn flatten(tree: &UseTree, before: &mut Vec<String>, leaves: &mut Vec<(Vec<String>, String)>) {
     let with = |last: String| before.iter().cloned().chain([last]).collect::<Vec<_>>();
     match tree {
         UseTree::Path(path) => {
@@ -210,16 +213,18 @@ fn flatten(tree: &UseTree, before: &mut Vec<String>, leaves: &mut Vec<(Vec<Strin
             before.pop();
         }
         // `use a::b::{self}` is `use a::b`.
-        UseTree::Name(name) if name.ident == "self" => leaves.push((before.clone(), before.last().cloned())),
+        UseTree::Name(name) if name.ident == "self" => {
+            leaves.extend(before.last().map(|last| (before.clone(), last.clone())));
+        }
         UseTree::Name(name) => {
             let name = name.ident.unraw().to_string();
-            leaves.push((with(name.clone()), Some(name)));
+            leaves.push((with(name.clone()), name));
         }
         UseTree::Rename(renamed) => {
             let path = if renamed.ident == "self" { before.clone() } else { with(renamed.ident.unraw().to_string()) };
-            leaves.push((path, Some(renamed.rename.unraw().to_string())));
+            leaves.push((path, renamed.rename.unraw().to_string()));
         }
-        UseTree::Glob(_) => leaves.push((before.clone(), None)),
+        UseTree::Glob(_) => leaves.push((with(GLOB.to_owned()), GLOB.to_owned())),
         UseTree::Group(group) => group.items.iter().for_each(|tree| flatten(tree, before, leaves)),
     }
 }

@@ -1,17 +1,28 @@
 //! Finds the file that defines what a path names.
 
-use crate::layers::read::{Crate, Module};
+use crate::layers::read::{Crate, GLOB, Module};
 
 /// The most re-exports between a path and a definition. It ends the search where imports run in a circle.
 const DEEPEST: usize = 32;
 
+/// What a path leads to.
+enum Target<'a> {
+    /// Something that this file defines.
+    Item(&'a str),
+    /// A module: no import by itself, since the paths through it are looked at too.
+    Module,
+}
+
 impl Crate {
-    /// The file with the definition of what `path` names in `module`; none if it is not of this crate.
+    /// The file that defines what `path` names in `module`; none for a module, and for what is not of this crate.
     pub(crate) fn file_of(&self, module: &[String], path: &[String]) -> Option<&str> {
-        self.resolve(module, path, DEEPEST)
+        match self.resolve(module, path, DEEPEST)? {
+            Target::Item(file) => Some(file),
+            Target::Module => None,
+        }
     }
 
-    fn resolve(&self, module: &[String], path: &[String], depth: usize) -> Option<&str> {
+    fn resolve(&self, module: &[String], path: &[String], depth: usize) -> Option<Target<'_>> {
         let (start, rest) = start(module, path)?;
         let found = self.walk(&start, rest, depth);
         // What a macro defines stands in the file that calls it.
@@ -19,16 +30,16 @@ impl Crate {
     }
 
     /// Follows a path from a module down.
-    fn walk(&self, start: &[String], path: &[String], depth: usize) -> Option<&str> {
+    fn walk(&self, start: &[String], path: &[String], depth: usize) -> Option<Target<'_>> {
         let module = self.modules.get(start)?;
-        let Some((name, rest)) = path.split_first() else { return Some(&module.file) };
+        let Some((name, rest)) = path.split_first() else { return Some(Target::Module) };
         let depth = depth.checked_sub(1)?;
         let child = [start, &[name.clone()]].concat();
         if self.modules.contains_key(&child) {
             return self.walk(&child, rest, depth).or_else(|| self.deepest(&child, rest));
         }
-        if module.defined.contains(name) {
-            return Some(&module.file);
+        if name == GLOB || module.defined.contains(name) {
+            return Some(Target::Item(&module.file));
         }
         if let Some(import) = module.imported.get(name) {
             return self.resolve(start, &[import.as_slice(), rest].concat(), depth);
@@ -37,7 +48,7 @@ impl Crate {
     }
 
     /// Looks for a path in what `use PATH::*` brings into a module.
-    fn in_globs(&self, start: &[String], module: &Module, path: &[String], depth: usize) -> Option<&str> {
+    fn in_globs(&self, start: &[String], module: &Module, path: &[String], depth: usize) -> Option<Target<'_>> {
         module.globs.iter().find_map(|glob| {
             let path = [glob.as_slice(), path].concat();
             let (start, rest) = self::start(start, &path)?;
@@ -46,12 +57,12 @@ impl Crate {
     }
 
     /// The file of the last module on a path.
-    fn deepest(&self, start: &[String], path: &[String]) -> Option<&str> {
+    fn deepest(&self, start: &[String], path: &[String]) -> Option<Target<'_>> {
         let below = path.split_first().and_then(|(name, rest)| {
             let child = [start, &[name.clone()]].concat();
             self.modules.contains_key(&child).then(|| self.deepest(&child, rest))?
         });
-        below.or_else(|| self.modules.get(start).map(|module| module.file.as_str()))
+        below.or_else(|| self.modules.get(start).map(|module| Target::Item(module.file.as_str())))
     }
 }
 
