@@ -3,6 +3,7 @@
 mod compile;
 mod digest;
 mod fuzz;
+mod layers;
 mod modules;
 mod soak;
 mod workspace;
@@ -30,6 +31,8 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Fail if files import each other in a circle, or against the order of rooms in ARCHITECTURE.md
+    Layers,
     /// Make many calls while instances trap and callers go away; fail if one is unaccounted for, or memory grows
     Soak(soak::Soak),
     /// Feed the fuzz targets what libFuzzer makes up; fail if an input breaks one
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Modules { check: true, out } => modules::check(out),
         Command::Modules { check: false, out } => modules::build(out),
+        Command::Layers => layers::run(),
         Command::Soak(soak) => soak::run(&soak),
         Command::Fuzz(fuzz) => fuzz::run(&fuzz),
     };

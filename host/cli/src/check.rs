@@ -1,4 +1,4 @@
-//! `arcllm check`.
+//! `arcllm check`: checks the configuration and every module.
 
 use std::process::ExitCode;
 
@@ -6,9 +6,8 @@ use anstyle::{AnsiColor, Style};
 use arcllm::CheckReport;
 
 use crate::{
-    args::Check,
+    config::{Configured, host},
     failure::Failure,
-    invoke::host,
     output::{json, line, word},
 };
 
@@ -16,6 +15,18 @@ const STRONG: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The worst case is what one call sends and waits at most, if every attempt fails.
+Exit codes: 0 no problems; 2 there are problems.")]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) configured: Configured,
+    /// The provider to check calls to, instead of `defaults.provider`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+}
 
 pub(crate) async fn run(arguments: Check) -> Result<ExitCode, Failure> {
     let report = host(arguments.configured.config.as_deref())?.check(arguments.provider.as_deref()).await;
@@ -31,8 +42,8 @@ pub(crate) async fn run(arguments: Check) -> Result<ExitCode, Failure> {
 }
 
 fn print(report: &CheckReport) -> Result<(), Failure> {
-    line!("{STRONG}config{STRONG:#}      {}", word(report.file.as_deref().unwrap_or("built-in")))?;
-    let provider = report.provider.as_deref().unwrap_or("none by default");
+    line!("{STRONG}config{STRONG:#}      {}", word(report.file.as_deref().unwrap_or("none; built-in defaults")))?;
+    let provider = report.provider.as_deref().unwrap_or("none; give --provider NAME or set `defaults.provider`");
     let model = report.model.as_deref().map(|model| format!(" ({model})")).unwrap_or_default();
     line!("{STRONG}provider{STRONG:#}    {}", word(&format!("{provider}{model}")))?;
     let chain: Vec<&str> = report.chain.iter().map(String::as_str).collect();
@@ -52,12 +63,12 @@ fn print(report: &CheckReport) -> Result<(), Failure> {
         line!("{WARNING}warning{WARNING:#}     {}", indent(warning))?;
     }
     if report.problems.is_empty() && report.warnings.is_empty() {
-        line!("{GOOD}all is well{GOOD:#}")?;
+        line!("{GOOD}no problems{GOOD:#}")?;
     }
     Ok(())
 }
 
-/// Later lines stand under the first.
+/// Puts later lines under the first.
 fn indent(message: &str) -> String {
     message.replace('\n', "\n          ")
 }

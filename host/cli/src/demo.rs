@@ -1,5 +1,5 @@
-//! `arcllm demo`: three simulated providers, one of them failing, one dead, and the chain that finds the third: once for
-//! an answer in one piece, once for one that is streamed.
+//! `arcllm demo`: asks three simulated providers, of which one is overloaded and one is dead. The chain finds the third,
+//! for an answer in one piece and for a streamed one.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -9,9 +9,9 @@ use arcllm_simulator::{Fault, Place, Reply, Script, Simulator};
 use futures::StreamExt as _;
 
 use crate::{
+    event_rate::EventRate,
     failure::Failure,
     output::{Text, line},
-    pace::Pace,
     timeline::Timeline,
 };
 
@@ -21,14 +21,14 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let (busy, spare) = scripts();
     let (busy, dead, spare) =
         tokio::try_join!(Simulator::start(busy), Simulator::start(Script::refuse()), Simulator::start(spare))
-            .map_err(|error| Failure::usage(format!("the simulated providers do not start: {error}")))?;
+            .map_err(|error| Failure::usage(format!("cannot start the simulated providers on 127.0.0.1: {error}")))?;
     let text = config(&busy.url(), &dead.url(), &spare.url());
     let host = Host::builder().config(Config::parse(&text, None)?).build()?;
 
     line!(
         "{STRONG}Three simulated providers{STRONG:#}: `busy` is overloaded, `dead` refuses connections, `spare` works."
     )?;
-    line!("{STRONG}The chain{STRONG:#}: agent -> fallback -> retry -> adapter, as config.toml has it:\n")?;
+    line!("{STRONG}The chain{STRONG:#}: agent -> fallback -> retry -> adapter. The config.toml for it:\n")?;
     line!("    [host]\n    order = [\"fallback\", \"retry\"]\n")?;
     line!("    [modules.retry]\n    enabled = true\n    max_retries = 2\n    backoff_base_seconds = 0.1\n")?;
     line!("    [modules.fallback]\n    enabled = true\n    chain = [\"busy\", \"dead\", \"spare\"]\n")?;
@@ -47,13 +47,13 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What `busy` and `spare` reply: to the first question, then to the one whose answer is streamed.
+/// The replies of `busy` and `spare`: to the first question, then to the one with a streamed answer.
 fn scripts() -> (Script, Script) {
     let overloaded = || Reply::status(529);
     let hinted = Reply::status(429).header("retry-after", "0.8");
-    // After the event that opens the stream, before one that says something.
+    // The stream has begun, but no text has come.
     let cut = Reply::fault(Fault::Truncate).fault_at(Place::BeforeEvent(2));
-    let words = Reply::text("These words come one by one, and nothing was seen of the two that failed.");
+    let words = Reply::text("These words come one by one, and you see nothing of the two failures.");
     (
         Script::new([overloaded(), hinted, overloaded(), cut]),
         Script::new([
@@ -66,12 +66,12 @@ fn scripts() -> (Script, Script) {
 /// The same chain without retry, to keep it short.
 async fn streamed(host: &Host) -> Result<(), Failure> {
     line!(
-        "{STRONG}Streamed{STRONG:#}, with retry off: `busy` breaks off before its first word, so another can still be asked."
+        "{STRONG}Streamed{STRONG:#}, with retry off: the connection to `busy` breaks before the first word, so fallback still helps."
     )?;
     line!("{STRONG}The agent's code{STRONG:#}: model.stream(&messages, &[]), and `Event::Text(piece)` from it\n")?;
     let model = host.load_model("busy", Overrides::new().module("retry", false)).await?;
     let mut text = Text::new();
-    let mut pace = Pace::begin();
+    let mut rate = EventRate::begin();
     let mut answer = model.stream(&[Message::user("Is anybody there?")], &[]);
     text.write(&format!("{STRONG}The answer{STRONG:#}: "))?;
     while let Some(event) = answer.next().await {
@@ -79,10 +79,10 @@ async fn streamed(host: &Host) -> Result<(), Failure> {
             Event::End(response) => {
                 text.write("\n\n")?;
                 let outcome = format!("answered by {}", response.provider);
-                text.write(&format!("{}{pace}", Timeline { trail: &response.trail, outcome: &outcome }))?;
+                text.write(&format!("{}{rate}", Timeline { trail: &response.trail, outcome: &outcome }))?;
             }
             event => {
-                pace.event();
+                rate.event();
                 if let Event::Text(piece) = &event {
                     text.say(piece)?;
                 }

@@ -2,20 +2,18 @@
 
 mod args;
 mod check;
+mod completions;
+mod config;
 mod demo;
+mod event_rate;
 mod failure;
 mod invoke;
-mod module_build;
-mod module_inspect;
-mod module_new;
-mod module_test;
+mod module;
 mod modules;
 mod output;
-mod pace;
 mod progress;
+mod report;
 mod simulate;
-mod streamed;
-mod templates;
 mod timeline;
 mod trust;
 
@@ -29,19 +27,19 @@ use failure::Failure;
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return failure::of_arguments(&error),
+        Err(error) => return report::arguments(&error),
     };
     progress::listen();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Failure::usage(format!("the runtime does not start: {error}")).report(false),
+        Err(error) => return report::failure(Failure::usage(format!("cannot start the threads: {error}")), false),
     };
     let json = args.command.json();
     let code = match runtime.block_on(run(args.command)) {
         Ok(code) => code,
-        Err(failure) => failure.report(json),
+        Err(failure) => report::failure(failure, json),
     };
-    // Whatever still runs, a compilation for one, is of no use to anybody.
+    // A compilation may still run. Nobody waits for it.
     runtime.shutdown_background();
     code
 }
@@ -52,17 +50,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::run(arguments).await,
         Command::Modules(arguments) => modules::run(arguments).await,
         Command::Trust(arguments) => trust::run(&arguments),
-        Command::Module(args::Module::New(arguments)) => module_new::run(arguments),
-        Command::Module(args::Module::Build(arguments)) => module_build::run(arguments).await,
-        Command::Module(args::Module::Inspect(arguments)) => module_inspect::run(arguments).await,
-        Command::Module(args::Module::Test(arguments)) => module_test::run(arguments).await,
+        Command::Module(command) => module::run(command).await,
         Command::Demo => demo::run().await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Args::command(), "arcllm", &mut script);
-            output::line!("{}", String::from_utf8_lossy(&script).trim_end())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions(arguments) => completions::run(&arguments, Args::command()),
     }
 }

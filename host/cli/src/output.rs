@@ -1,4 +1,4 @@
-//! Standard output and standard error. That nobody reads them, or that a disk is full, is an error and no panic.
+//! Writes to standard output and standard error. A closed pipe or a full disk is an error, and no panic.
 
 use std::{
     borrow::Cow,
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Writes a line to standard output. Colours are left out where it is no terminal.
+/// Writes a line to standard output, with colours only on a terminal.
 macro_rules! line {
     ($($argument:tt)*) => {
         $crate::output::write_line(format_args!($($argument)*))
@@ -26,30 +26,30 @@ pub(crate) fn write_line(line: fmt::Arguments<'_>) -> Result<(), Failure> {
     writeln!(output, "{line}").and_then(|()| output.flush()).map_err(Failure::Output)
 }
 
-/// Writes one line of JSON to standard output. Its content is exact, and harmless to a terminal.
+/// Writes one line of JSON to standard output. Control characters in its texts are escaped.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| Failure::usage(error.to_string()))?;
     write_line(format_args!("{}", plain::json(&text)))
 }
 
-/// Writes what a model says, on lines of its own.
+/// Writes a model's text, and a line end.
 pub(crate) fn answer(text: &str) -> Result<(), Failure> {
     let mut output = Text::new();
     output.say(text)?;
     output.write("\n")
 }
 
-/// A name or another word of a config file, a file system, a provider or a model, on one line.
+/// Makes one harmless line of a name from a config file, a file system, a provider or a model.
 pub(crate) fn word(text: &str) -> Cow<'_, str> {
     plain::line(text, 1000)
 }
 
-/// Writes to standard error; there is nowhere to report to if that fails.
+/// Writes to standard error. There is nowhere to report to if that fails.
 pub(crate) fn tell(text: impl fmt::Display) {
     let _ = write!(anstream::stderr(), "{text}");
 }
 
-/// A text that is written to standard output piece by piece, to be seen as it comes.
+/// A text that is written to standard output piece by piece.
 pub(crate) struct Text {
     output: AutoStream<Stdout>,
     is_terminal: bool,
@@ -61,14 +61,14 @@ impl Text {
         Self { output: anstream::stdout(), is_terminal: std::io::stdout().is_terminal(), in_line: false }
     }
 
-    /// Writes what is the command's own, colours included.
+    /// Writes the command's own text, which may have colours.
     pub(crate) fn write(&mut self, piece: &str) -> Result<(), Failure> {
         self.note_line(piece);
         let written = self.output.write_all(piece.as_bytes());
         written.and_then(|()| self.output.flush()).map_err(Failure::Output)
     }
 
-    /// Writes what a model says: as it is, unless it goes to a terminal, which would obey it.
+    /// Writes a model's text unchanged, or to a terminal without the control characters that it would obey.
     pub(crate) fn say(&mut self, piece: &str) -> Result<(), Failure> {
         if self.is_terminal {
             return self.write(&plain::answer(piece));
@@ -84,7 +84,7 @@ impl Text {
         }
     }
 
-    /// Ends the line, if it is in the midst of one.
+    /// Ends the line if one has begun.
     pub(crate) fn end_line(&mut self) -> Result<(), Failure> {
         if self.in_line { self.write("\n") } else { Ok(()) }
     }

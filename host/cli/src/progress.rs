@@ -1,4 +1,4 @@
-//! What is going on, while it goes on: a spinner on a terminal, log lines on standard error.
+//! Shows what happens while it happens: a spinner on a terminal, log lines on standard error.
 
 use std::{
     fmt,
@@ -21,11 +21,11 @@ use tracing_subscriber::{
 
 use crate::output::word;
 
-/// The spinner that events speak through, if one turns.
+/// The spinner that shows attempts and waits, if one turns.
 static TURNING: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Has warnings, and what modules log, written to standard error, and attempts and waits to the spinner. `ARCLLM_LOG`
-/// sets the level: error, warn (the default), info, debug or trace.
+/// Writes warnings and the log of modules to standard error, and attempts and waits to the spinner. `ARCLLM_LOG` sets the
+/// level of the log: error, warn (the default), info, debug or trace.
 pub(crate) fn listen() {
     let level = std::env::var("ARCLLM_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::WARN);
     let lines = tracing_subscriber::fmt::layer()
@@ -35,11 +35,11 @@ pub(crate) fn listen() {
     tracing_subscriber::registry().with(lines).with(Steps.with_filter(LevelFilter::DEBUG)).init();
 }
 
-/// A spinner that says what is being done.
+/// A spinner with a text beside it.
 pub(crate) struct Spinner(Option<ProgressBar>);
 
 impl Spinner {
-    /// Turns if it is wanted and standard error is a terminal.
+    /// Starts to turn, if it is wanted and standard error is a terminal.
     pub(crate) fn start(wanted: bool) -> Self {
         if !(wanted && std::io::stderr().is_terminal()) {
             return Self(None);
@@ -56,7 +56,7 @@ impl Spinner {
         }
     }
 
-    /// Leaves no trace of it. Nothing happens if it has stopped before.
+    /// Removes it from the terminal. A second call does nothing.
     pub(crate) fn stop(&mut self) {
         if let Some(bar) = self.0.take() {
             *turning() = None;
@@ -69,7 +69,7 @@ fn turning() -> std::sync::MutexGuard<'static, Option<ProgressBar>> {
     TURNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Turns the library's events of attempts and waits into what the spinner says.
+/// Shows the library's events of attempts and waits beside the spinner.
 struct Steps;
 
 impl<S: Subscriber> Layer<S> for Steps {

@@ -1,14 +1,55 @@
-//! `arcllm simulate`.
+//! `arcllm simulate`: runs a simulated provider.
 
-use std::{net::Ipv4Addr, process::ExitCode};
+use std::{net::Ipv4Addr, path::PathBuf, process::ExitCode};
 
 use arcllm_simulator::{Script, Simulator};
 
 use crate::{
-    args::Simulate,
     failure::Failure,
     output::{line, word},
 };
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  cat > outage.toml <<'END'
+  [[reply]]
+  status = 429
+  headers = { \"retry-after\" = \"1\" }
+
+  [[reply]]
+  fault = \"reset\"
+
+  [[reply]]
+  text = \"Back again, but not for long.\"
+  pace_seconds = 0.2
+  fault = \"truncate\"
+  fault_at = { before_event = 7 }
+  END
+  arcllm simulate --script outage.toml --port 8088
+
+A request that asks for a stream gets its answer as a stream. Keys of a [[reply]] for streams:
+  stream              true or false: answer with a stream or not, whatever the request asks for
+  pace_seconds        the wait between two events
+  body_delay_seconds  the wait before the first event
+  pieces              how many pieces each text has; without it, each word is a piece
+  piece_bytes         how many bytes each piece has
+  fault_at            where a fault happens: { byte = N }, { before_event = N }, { in_event = N },
+                      { in_character = N } or \"before-end\"; the first event is 1
+  events              a list of texts to send as they are
+  line_end            \"lf\", \"crlf\" or \"cr\"
+  comments, split_data, pings, unknown_events, coalesced, gzip
+                      true: shape the stream in a way that is unusual but allowed
+
+It speaks both wire formats: set base_url = \"http://127.0.0.1:8088\" for a provider of either adapter.")]
+pub(crate) struct Simulate {
+    /// A TOML file with the replies, in order. Without it, every request gets a plain answer.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) port: u16,
+}
 
 pub(crate) async fn run(arguments: Simulate) -> Result<ExitCode, Failure> {
     let script = match &arguments.script {
@@ -16,9 +57,12 @@ pub(crate) async fn run(arguments: Simulate) -> Result<ExitCode, Failure> {
         None => Script::default(),
     };
     let simulator = Simulator::start_on((Ipv4Addr::LOCALHOST, arguments.port), script).await;
-    let simulator = simulator.map_err(|error| Failure::usage(error.to_string()))?;
+    let simulator = simulator.map_err(|error| {
+        let help = "choose another port with --port N, or a free one with --port 0";
+        Failure::usage(format!("cannot listen on 127.0.0.1:{}: {error}\n  help: {help}", arguments.port))
+    })?;
     let url = simulator.url();
-    line!("listening on {url}: set base_url = {url:?}; Ctrl-C ends it")?;
+    line!("listening on {url}: set base_url = {url:?}; Ctrl-C stops it")?;
     let mut log = simulator.log();
     loop {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! A trail, drawn for a person: every attempt, every wait, and who decided it.
+//! Draws a trail: every attempt, every wait, and the module that caused it.
 
 use std::{fmt, time::Duration};
 
@@ -13,13 +13,13 @@ const BAD: Style = AnsiColor::Red.on_default();
 const WAIT: Style = AnsiColor::Yellow.on_default();
 const FAINT: Style = Style::new().dimmed();
 
-/// A trail and how it ended.
+/// A trail, and how the call ended.
 pub(crate) struct Timeline<'a> {
     pub(crate) trail: &'a [Attempt],
     pub(crate) outcome: &'a str,
 }
 
-/// How an invoke without an answer, or with a part of one, ended.
+/// Describes how a call without a whole answer ended.
 pub(crate) fn outcome_of(error: &Error) -> String {
     let answer = if error.received.is_empty() { "no answer" } else { "no whole answer" };
     format!("{answer}: {}", error.kind.as_str().replace('_', " "))
@@ -42,7 +42,7 @@ impl fmt::Display for Timeline<'_> {
     }
 }
 
-/// How the time of an invoke maps to columns.
+/// Maps the time of a call to columns.
 struct Scale {
     total: Duration,
     name: usize,
@@ -67,11 +67,11 @@ impl Scale {
         writeln!(formatter, "{time:>8}  {name:<width$}  {style}{bar}{style:#}  {style}{}{style:#}", what(attempt))
     }
 
-    /// The line between two attempts: a wait and who decided it, or a change of provider and who decided that.
+    /// Draws what is between two attempts: a wait or a change of provider, and the module that caused it.
     fn wait(&self, formatter: &mut fmt::Formatter<'_>, attempt: &Attempt, before: Option<&Attempt>) -> fmt::Result {
         if !attempt.waited.is_zero() {
             let who = attempt.waited_by.as_deref().unwrap_or("a module");
-            // A wait that is shorter than a hint was not made for it.
+            // A wait that is shorter than the hint has another reason.
             let hint = before.and_then(|before| before.retry_after).filter(|hint| *hint <= attempt.waited);
             let why = match hint {
                 Some(hint) => format!("the server asked for {}", length(hint)),
@@ -85,11 +85,11 @@ impl Scale {
         match before {
             Some(before) if before.provider != attempt.provider => {
                 let (width, provider) = (self.name, word(&attempt.provider));
-                // Nobody, where a retry outside of it has the chain begin anew.
+                // No module, if a retry outside of fallback starts the chain again.
                 let who = attempt.loaded_by.as_deref().unwrap_or("the chain");
                 writeln!(
                     formatter,
-                    "{FAINT}{:>8}  {:<width$}  {:<WIDTH$}  {who} turns to {provider}{FAINT:#}",
+                    "{FAINT}{:>8}  {:<width$}  {:<WIDTH$}  {who} switches to {provider}{FAINT:#}",
                     "", "", ""
                 )
             }
@@ -100,7 +100,7 @@ impl Scale {
     fn bar(&self, start: Duration, took: Duration, mark: &str) -> String {
         let column = |time: Duration| {
             let share = if self.total.is_zero() { 0.0 } else { time.as_secs_f64() / self.total.as_secs_f64() };
-            // Truncation towards the column that the moment falls into.
+            // Truncated to the column that the moment is in.
             ((share * WIDTH as f64) as usize).min(WIDTH)
         };
         let from = column(start).min(WIDTH - 1);

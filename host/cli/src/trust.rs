@@ -1,17 +1,47 @@
-//! `arcllm trust`.
+//! `arcllm trust`: remembers which configurations its user trusts.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use anstyle::Style;
-use arcllm::{Config, Host, TrustStore};
+use anstyle::{AnsiColor, Style};
+use arcllm::{Config, Host, TrustStore, TrustedFile};
+use sha2::{Digest as _, Sha256};
 
-use crate::{args::Trust, failure::Failure, output::line};
+use crate::{
+    failure::Failure,
+    output::{line, word},
+};
 
 const STRONG: Style = Style::new().bold();
+const ODD: Style = AnsiColor::Yellow.on_default();
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A ./config.toml may be a stranger's: it comes with a repository that you clone. Until you trust it,
+  - a key is sent only to the host that the key's preset names,
+  - conversations are sent only there, or to this machine,
+  - no module is loaded from a file.
+Trust is for one file with one content. After a change of the file, trust it again.
+Trust does not cover what the file names. To pin a module's file, set `sha256` in the module's sandbox.")]
+pub(crate) struct Trust {
+    /// The configuration file.
+    #[arg(default_value = "config.toml")]
+    pub(crate) file: PathBuf,
+    /// Do not trust it any more.
+    #[arg(long)]
+    pub(crate) forget: bool,
+    /// List the trusted files, and mark those that have changed or are gone.
+    #[arg(long, conflicts_with_all = ["forget", "file"])]
+    pub(crate) list: bool,
+}
 
 pub(crate) fn run(arguments: &Trust) -> Result<ExitCode, Failure> {
     let store = TrustStore::of_user().ok_or_else(|| {
-        Failure::usage("you have no folder for what is trusted\n  help: set XDG_STATE_HOME or HOME to an absolute path")
+        let help = "set XDG_STATE_HOME or HOME to an absolute path";
+        Failure::usage(format!("there is no folder to remember trusted files in\n  help: {help}"))
     })?;
     match arguments {
         Trust { list: true, .. } => list(&store)?,
@@ -23,30 +53,30 @@ pub(crate) fn run(arguments: &Trust) -> Result<ExitCode, Failure> {
 
 /// Remembers the file, and says what that allows.
 fn trust(store: &TrustStore, file: &Path) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        let help = "the configuration to trust: `arcllm trust FILE`";
+    let text = fs::read_to_string(file).map_err(|error| {
+        let help = "name the configuration to trust: `arcllm trust FILE`";
         Failure::usage(format!("{}: cannot be read: {error}\n  help: {help}", file.display()))
     })?;
-    // What is remembered is the text that is shown.
+    // The text that is shown is the one that is remembered.
     let host = Host::builder().config(Config::parse(&text, Some(file))?).watch(false).build()?;
     let trusted = store.trust(file, &text)?;
-    line!("{STRONG}trusted{STRONG:#}     {}", trusted.file.display())?;
+    line!("{STRONG}trusted{STRONG:#}     {}", word(&trusted.file.display().to_string()))?;
     line!("{STRONG}sha256{STRONG:#}      {}", trusted.sha256)?;
     match host.takes_trust().as_slice() {
-        [] => line!("It asks for nothing that takes trust."),
+        [] => line!("It does nothing that needs trust."),
         powers => {
-            line!("As long as it does not change:")?;
+            line!("Until it changes:")?;
             powers.iter().try_for_each(|power| line!("  {power}"))
         }
     }
 }
 
 fn forget(store: &TrustStore, file: &Path) -> Result<(), Failure> {
+    let name = file.display();
     match store.forget(file)? {
-        true => line!("{} is not trusted any more", file.display()),
+        true => line!("{} is no longer trusted", word(&name.to_string())),
         false => Err(Failure::usage(format!(
-            "{}: was not trusted\n  help: `arcllm trust --list` shows what is",
-            file.display()
+            "{name}: this file is not trusted\n  help: `arcllm trust --list` shows the files that are"
         ))),
     }
 }
@@ -56,5 +86,18 @@ fn list(store: &TrustStore) -> Result<(), Failure> {
     if files.is_empty() {
         return line!("no configuration is trusted");
     }
-    files.iter().try_for_each(|trusted| line!("{}  {}", trusted.sha256, trusted.file.display()))
+    files.iter().try_for_each(|trusted| {
+        let mark = mark(trusted).map(|mark| format!("  {ODD}{mark}{ODD:#}")).unwrap_or_default();
+        line!("{}  {}{mark}", trusted.sha256, word(&trusted.file.display().to_string()))
+    })
+}
+
+/// Says why a trusted file has no effect as it is now.
+fn mark(trusted: &TrustedFile) -> Option<String> {
+    match fs::read(&trusted.file) {
+        Ok(content) if format!("{:x}", Sha256::digest(&content)) == trusted.sha256 => None,
+        Ok(_) => Some("changed: trust it again".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some("gone: forget it".to_owned()),
+        Err(error) => Some(format!("cannot be read: {error}")),
+    }
 }

@@ -1,19 +1,24 @@
-//! Python: `componentize-py`, which puts a Python of its own into the component.
+//! Builds a module in Python with `componentize-py`, which puts a Python interpreter into the component.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use super::{Project, name_in, name_of_folder, tool};
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    module::build::{
+        project::{Project, name_in, name_of_folder},
+        tool,
+    },
+};
 
 const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 const SCRIPTS: &str = if cfg!(windows) { ".venv/Scripts" } else { ".venv/bin" };
 const GET_PYTHON: &str = "install Python 3.10 or newer, with `venv`; on Debian: apt-get install python3-venv";
 
-/// `project.name` in `pyproject.toml`, else the folder's.
-pub(super) fn name(folder: &Path) -> Result<String, Failure> {
+/// Reads `project.name` in `pyproject.toml`. Without it, the folder's name is the module's.
+pub(crate) fn name(folder: &Path) -> Result<String, Failure> {
     let file = folder.join("pyproject.toml");
     let Ok(text) = fs::read_to_string(&file) else { return name_of_folder(folder) };
     let project: toml::Table = text.parse().map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
@@ -21,14 +26,14 @@ pub(super) fn name(folder: &Path) -> Result<String, Failure> {
     name.map_or_else(|| name_of_folder(folder), |name| name_in(&file, "project.name", name))
 }
 
-pub(super) fn build(project: &Project) -> Result<(), Failure> {
+pub(crate) fn build(project: &Project) -> Result<(), Failure> {
     let componentize = componentize_py(&project.folder)?;
     let out = format!("{}.wasm", project.name);
     let arguments = ["-d", "wit", "-w", "module-world", "componentize", "app", "-o", &out];
-    tool::run(&project.folder, componentize, &arguments, "put it into requirements.txt, and remove .venv")
+    tool::run(&project.folder, componentize, &arguments, "add componentize-py to requirements.txt, and remove .venv")
 }
 
-/// That of the project, else one in `PATH` of the version that the project wants; else it is installed.
+/// Finds the one in the project, or one in `PATH` of the version that the project wants, or installs it.
 fn componentize_py(folder: &Path) -> Result<PathBuf, Failure> {
     let scripts = folder.join(SCRIPTS);
     let own = scripts.join(format!("componentize-py{}", std::env::consts::EXE_SUFFIX));
@@ -37,7 +42,7 @@ fn componentize_py(folder: &Path) -> Result<PathBuf, Failure> {
     }
     let file = folder.join("requirements.txt");
     let wanted = fs::read_to_string(&file).map_err(|error| {
-        let help = "a line such as `componentize-py==0.25.1`";
+        let help = "create it, with a line such as `componentize-py==0.25.1`";
         Failure::usage(format!("{}: {error}\n  help: {help}", file.display()))
     })?;
     if is_in_path(folder, &wanted) {
@@ -50,7 +55,7 @@ fn componentize_py(folder: &Path) -> Result<PathBuf, Failure> {
     Ok(own)
 }
 
-/// Another version may write other bindings.
+/// Tells whether `PATH` has exactly the wanted version: another one may write other bindings.
 fn is_in_path(folder: &Path, wanted: &str) -> bool {
     let Ok(answer) = tool::output(folder, "componentize-py", &["--version"]) else { return false };
     let version = String::from_utf8_lossy(&answer.stdout).trim().replace(' ', "==");

@@ -1,4 +1,4 @@
-//! `arcllm module new`.
+//! `arcllm module new`: creates a project.
 
 use std::{
     fs, io,
@@ -6,13 +6,43 @@ use std::{
     process::ExitCode,
 };
 
-use crate::{args::ModuleNew, failure::Failure, output::line, templates};
+use crate::{
+    failure::Failure,
+    module::{
+        name::name,
+        templates::{self, Language},
+    },
+    output::line,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  arcllm module new politeness --lang python
+  cd politeness
+  arcllm module build
+  arcllm module test politeness.wasm --scenarios scenarios.toml
+  arcllm module build --install
+
+The project is a small module that works. It has tests, scenarios and the WIT package that it is built for.
+Its README names the tools that build it; nothing else is needed.")]
+pub(crate) struct ModuleNew {
+    /// The module's name: lower-case letters, digits and dashes, a letter first.
+    #[arg(value_parser = name)]
+    pub(crate) name: String,
+    /// The language to write it in.
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    pub(crate) lang: Language,
+    /// The project's folder, new or empty [default: NAME in the working directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+}
 
 pub(crate) fn run(arguments: ModuleNew) -> Result<ExitCode, Failure> {
     let ModuleNew { name, lang, directory } = arguments;
     let folder = directory.unwrap_or_else(|| PathBuf::from(&name));
     let files = templates::project(lang, &name);
-    free(&folder)?;
+    check_is_empty(&folder)?;
     for (path, text) in &files {
         let file = folder.join(path);
         write(&file, text).map_err(|error| unable(&file, &error))?;
@@ -25,13 +55,13 @@ pub(crate) fn run(arguments: ModuleNew) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// That nothing of anybody's is overwritten.
-fn free(folder: &Path) -> Result<(), Failure> {
+/// Refuses a folder with files in it, which would be overwritten.
+fn check_is_empty(folder: &Path) -> Result<(), Failure> {
     match fs::read_dir(folder) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
             Some(_) => Err(Failure::usage(format!(
-                "{}: this folder is not empty\n  help: another one, with --directory DIR",
+                "{}: this folder is not empty\n  help: name another one with --directory DIR",
                 folder.display()
             ))),
         },

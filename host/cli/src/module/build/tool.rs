@@ -1,4 +1,4 @@
-//! Other people's programs: run, shown, and told of where they fail.
+//! Runs the tools that build a module.
 
 use std::{
     ffi::OsStr,
@@ -9,17 +9,17 @@ use std::{
 
 use crate::{failure::Failure, output::tell, progress::Spinner};
 
-/// Runs a program in this folder. `get` says how to come by it. What it writes is shown where it fails.
-pub(super) fn run(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str], get: &str) -> Result<(), Failure> {
+/// Runs a program in this folder, and shows its output if it fails. `get` says how to install it.
+pub(crate) fn run(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str], get: &str) -> Result<(), Failure> {
     let program = program.as_ref();
-    // An absolute path only says where the folder is.
+    // The path inside the folder is enough.
     let name = Path::new(program).strip_prefix(folder).unwrap_or(Path::new(program)).display().to_string();
     let line = [&[name.as_str()], arguments].concat().join(" ");
     run_command(command(folder, program, arguments), &line, get)
 }
 
-/// The same with a command that says more than what is shown of it.
-pub(super) fn run_command(mut command: Command, line: &str, get: &str) -> Result<(), Failure> {
+/// Runs a command, and shows it as `line`.
+pub(crate) fn run_command(mut command: Command, line: &str, get: &str) -> Result<(), Failure> {
     let name = line.split(' ').next().unwrap_or_default();
     tell(format_args!("running {line}\n"));
     let mut spinner = Spinner::start(true);
@@ -34,14 +34,14 @@ pub(super) fn run_command(mut command: Command, line: &str, get: &str) -> Result
             Err(Failure::failed(format!("`{line}` failed: {}", output.status)))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(Failure::usage(format!("`{name}` is not there\n  help: {get}")))
+            Err(Failure::usage(format!("the program `{name}` was not found\n  help: {get}")))
         }
         Err(error) => Err(Failure::usage(format!("`{name}` cannot be run: {error}\n  help: {get}"))),
     }
 }
 
-/// What a program answers.
-pub(super) fn output(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str]) -> io::Result<Output> {
+/// Runs a program in this folder, and returns its output.
+pub(crate) fn output(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str]) -> io::Result<Output> {
     command(folder, program, arguments).stdin(Stdio::null()).output()
 }
 

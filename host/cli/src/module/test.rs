@@ -1,12 +1,12 @@
-//! `arcllm module test`.
+//! `arcllm module test`: runs the conformance kit on a component.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
 use arcllm_conformance::kit::{self, Report};
+use serde_json::{Map, Value};
 
 use crate::{
-    args::ModuleTest,
     failure::Failure,
     output::{json, line, word},
     progress::Spinner,
@@ -15,6 +15,44 @@ use crate::{
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const STRONG: Style = Style::new().bold();
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  arcllm module test mine.wasm
+  arcllm module test mine.wasm --scenarios scenarios.toml
+  arcllm module test --schema > scenarios.schema.json
+
+There are three groups of checks:
+  contract   what every module must do
+  hostile    input that must not bring a module down
+  scenario   what a module of this kind must do, and your own scenarios
+The module is granted what it asks for. Time is virtual and the providers are in this process: nothing is
+sent, and minutes of waiting pass at once.
+
+Exit codes: 0 all checks passed; 1 some failed; 2 the file is not a module.")]
+pub(crate) struct ModuleTest {
+    /// The component.
+    #[arg(required_unless_present = "schema")]
+    pub(crate) file: Option<PathBuf>,
+    /// A file with your own scenarios, to run besides those of its kind. docs/scenarios.md has the format. Can be
+    /// repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenarios: Vec<PathBuf>,
+    /// Print the JSON Schema of a file of scenarios, and test nothing.
+    #[arg(long)]
+    pub(crate) schema: bool,
+    /// Settings that the module always needs, as a JSON object. A scenario's settings are added to them.
+    #[arg(long, value_name = "JSON", value_parser = settings)]
+    pub(crate) settings: Option<Map<String, Value>>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn settings(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("expected {{\"key\": value}}: {error}"))
+}
 
 pub(crate) async fn run(arguments: ModuleTest) -> Result<ExitCode, Failure> {
     let Some(file) = arguments.file.filter(|_| !arguments.schema) else {
@@ -28,7 +66,7 @@ pub(crate) async fn run(arguments: ModuleTest) -> Result<ExitCode, Failure> {
     let settings = arguments.settings.unwrap_or_default();
     let mut spinner = Spinner::start(!arguments.json);
     spinner.say(format!("testing {}", file.display()));
-    // The kit runs an event loop of its own.
+    // The kit runs its own event loop.
     let testing = tokio::task::spawn_blocking(move || kit::test(&file, &settings, &scenarios)).await;
     spinner.stop();
     let report = testing.map_err(|error| Failure::usage(error.to_string()))?.map_err(Failure::usage)?;

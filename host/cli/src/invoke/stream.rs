@@ -1,4 +1,4 @@
-//! `arcllm invoke --stream`: an answer that is written as it comes.
+//! `arcllm invoke --stream`: prints the answer while it arrives.
 
 use std::pin::Pin;
 
@@ -6,54 +6,54 @@ use arcllm::{Error, ErrorKind, Event, Response, ResponseStream};
 use futures::StreamExt as _;
 
 use crate::{
+    event_rate::EventRate,
     failure::Failure,
     output::{Text, json},
-    pace::Pace,
     progress::Spinner,
 };
 
-/// How an answer is written while it comes.
+/// Prints an answer while it arrives.
 pub(crate) struct Streamed {
     json: bool,
     text: Text,
-    pub(crate) pace: Pace,
+    pub(crate) rate: EventRate,
 }
 
 impl Streamed {
-    /// As JSON, an event a line, or as the text alone.
+    /// Prints a line of JSON for each event, or only the text.
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, text: Text::new(), pace: Pace::begin() }
+        Self { json, text: Text::new(), rate: EventRate::begin() }
     }
 
-    /// Writes what comes, until the answer is whole, fails, or `interrupt` is ready. Its end is left to be written.
+    /// Prints the events until the answer is whole, fails, or `interrupt` is ready. The caller prints the end.
     pub(crate) async fn follow(
         &mut self,
         mut answer: ResponseStream,
         mut interrupt: Pin<&mut impl Future<Output = ()>>,
         spinner: &mut Spinner,
     ) -> Result<Response, Failure> {
-        self.pace = Pace::begin();
+        self.rate = EventRate::begin();
         loop {
             let event = tokio::select! {
-                // First, so that it is looked out for before anything is sent, and in events that never pause.
+                // Ctrl-C is checked first: before anything is sent, and between events that never pause.
                 biased;
                 () = interrupt.as_mut() => Err(answer.stop().unwrap_or_else(cancelled)),
                 event = answer.next() => event.unwrap_or_else(|| Err(cancelled())),
             };
             match event {
                 Ok(Event::End(response)) => {
-                    // As the whole text would be written: with a line end after it, whatever it ends with.
+                    // Without --stream a line end follows the text too, whatever the text ends with.
                     if !self.json && response.text().is_some() {
                         self.text.write("\n")?;
                     }
                     return Ok(*response);
                 }
                 Ok(event) => {
-                    self.pace.event();
+                    self.rate.event();
                     self.write(&event, spinner)?;
                 }
                 Err(error) => {
-                    // Why the answer is not whole is worth more than that this cannot be written.
+                    // The error of the call matters more than one of the line end.
                     let _ = self.text.end_line();
                     return Err(error.into());
                 }
@@ -65,7 +65,7 @@ impl Streamed {
         match event {
             _ if self.json => json(event),
             Event::Text(piece) => {
-                // Until now it turned where the text is to stand.
+                // The spinner stands where the text goes.
                 spinner.stop();
                 self.text.say(piece)
             }
@@ -74,7 +74,7 @@ impl Streamed {
     }
 }
 
-/// Of an answer that had ended before: it does not happen, since nothing is asked of it after its end.
+/// The error of an answer that has ended before. Nothing reads on after the end, so it does not happen.
 fn cancelled() -> Error {
     ErrorKind::Cancelled.into()
 }

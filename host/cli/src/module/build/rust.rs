@@ -1,16 +1,21 @@
-//! Rust: cargo, and a component of what it makes.
+//! Builds a module in Rust with cargo, and makes a component of the result.
 
 use std::{fs, path::Path};
 
 use arcllm_module_build::{About, TARGET, Toolchain, encode};
 use serde::Deserialize;
 
-use super::{Project, name_in, tool, unable};
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    module::build::{
+        project::{Project, name_in, unable},
+        tool,
+    },
+};
 
-const GET_CARGO: &str = "install Rust with rustup";
+const GET_CARGO: &str = "install Rust with rustup: https://rustup.rs";
 
-/// What cargo says of a project.
+/// What `cargo metadata` prints.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -35,24 +40,24 @@ struct Target {
     crate_types: Vec<String>,
 }
 
-/// `package.name` in `Cargo.toml`.
-pub(super) fn name(folder: &Path) -> Result<String, Failure> {
+/// Reads `package.name` in `Cargo.toml`.
+pub(crate) fn name(folder: &Path) -> Result<String, Failure> {
     name_in(&folder.join("Cargo.toml"), "package.name", &package(folder)?.name)
 }
 
-pub(super) fn build(project: &Project) -> Result<(), Failure> {
+pub(crate) fn build(project: &Project) -> Result<(), Failure> {
     let package = package(&project.folder)?;
     let manifest = project.folder.join("Cargo.toml");
     let library = package.targets.iter().find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"));
     let Some(library) = library else {
-        let help = "crate-type = [\"cdylib\", \"rlib\"] under [lib]";
+        let help = "set crate-type = [\"cdylib\", \"rlib\"] under [lib]";
         return Err(Failure::usage(format!(
-            "{}: `lib.crate-type` makes no WebAssembly\n  help: {help}",
+            "{}: `lib.crate-type` has no \"cdylib\", so cargo makes no WebAssembly\n  help: {help}",
             manifest.display()
         )));
     };
     let toolchain = Toolchain::find().map_err(|error| Failure::usage(error.to_string()))?;
-    // Not the target folder that the environment may name: other projects may have an artifact of this name there.
+    // The folder that CARGO_TARGET_DIR names may hold an artifact of the same name from another project.
     let target = project.folder.join("target");
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error:#}", manifest.display()));
     let mut command = toolchain.cargo_build(&project.folder, &project.name, &target).map_err(|error| failed(&error))?;
@@ -62,7 +67,7 @@ pub(super) fn build(project: &Project) -> Result<(), Failure> {
     let artifact = target.join(TARGET).join("release").join(artifact);
     let core = fs::read(&artifact).map_err(|error| unable(&artifact, &error))?;
     let component = encode(&core, &about(package), &[]).map_err(|error| {
-        let help = "`arcllm_module::export!` for the type that is the module";
+        let help = "call `arcllm_module::export!` with the type of the module";
         Failure::failed(format!("{}: {error:#}\n  help: {help}", artifact.display()))
     })?;
     fs::write(project.component(), component).map_err(|error| unable(&project.component(), &error))
@@ -91,10 +96,10 @@ fn package(folder: &Path) -> Result<Package, Failure> {
     let metadata: Metadata =
         serde_json::from_slice(&output.stdout).map_err(|error| Failure::usage(format!("cargo metadata: {error}")))?;
     let mut packages = metadata.packages.into_iter();
-    // A workspace may have others.
+    // A workspace has more than one.
     packages.find(|package| Path::new(&package.manifest_path) == manifest).ok_or_else(|| {
         Failure::usage(format!(
-            "{}: this is no package, but a workspace\n  help: name a package's folder",
+            "{}: this is a workspace and not a package\n  help: name the folder of a package",
             manifest.display()
         ))
     })

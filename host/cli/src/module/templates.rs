@@ -1,23 +1,31 @@
-//! The projects that `arcllm module new` writes. They are the modules in `modules/examples`, which are built and tested as
-//! any other, and carry the whole of `wit/`.
+//! The projects that `arcllm module new` writes: the modules in `modules/examples`, which are built and tested like any
+//! other, with the WIT package.
 
-use crate::args::Language;
+use clap::ValueEnum;
 
-/// A file: its path inside the project, and what it holds.
+/// A language that has a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+    Python,
+    Javascript,
+}
+
+/// The path of a file inside the project, and its text.
 pub(crate) type File = (&'static str, &'static str);
 
-/// What the module is called in a template. It stands nowhere but for the name.
+/// The module's name in a template, and nothing else.
 const PLACEHOLDER: &str = "guardrail";
 
 macro_rules! files {
     ($folder:literal: $($path:literal),* $(,)?) => {
-        &[$(($path, include_str!(concat!("../templates/", $folder, "/", $path)))),*]
+        &[$(($path, include_str!(concat!("../../templates/", $folder, "/", $path)))),*]
     };
 }
 
 macro_rules! wit {
     ($($path:literal),* $(,)?) => {
-        &[$((concat!("wit/", $path), include_str!(concat!("../wit/", $path)))),*]
+        &[$((concat!("wit/", $path), include_str!(concat!("../../wit/", $path)))),*]
     };
 }
 
@@ -49,11 +57,11 @@ const RUST: &[File] = files!["guardrail-rust": ".gitignore", "Cargo.toml", "READ
 
 macro_rules! sdk {
     ($($path:literal),* $(,)?) => {
-        &[$((concat!("arcllm-module/", $path), include_str!(concat!("../sdk/", $path)))),*]
+        &[$((concat!("arcllm-module/", $path), include_str!(concat!("../../sdk/", $path)))),*]
     };
 }
 
-/// The SDK that a project in Rust carries, so that it builds wherever it stands.
+/// The SDK, which a project in Rust carries so that it builds anywhere.
 const SDK: &[File] = sdk![
     "src/bindings.rs",
     "src/config.rs",
@@ -74,10 +82,10 @@ const SDK: &[File] = sdk![
     "src/update.rs",
 ];
 
-/// Its manifest. The SDK's own belongs to a workspace.
-const SDK_MANIFEST: File = ("arcllm-module/Cargo.toml", include_str!("../templates/arcllm-module.toml"));
+/// The manifest of that SDK. The SDK's own needs this workspace.
+const SDK_MANIFEST: File = ("arcllm-module/Cargo.toml", include_str!("../../templates/arcllm-module.toml"));
 
-/// Where the SDK is, from the example and from a project.
+/// The folder of the SDK, seen from the example and from a project.
 const SDK_FOLDERS: [&str; 2] = ["../../sdk", "arcllm-module"];
 
 const WIT: &[File] = wit![
@@ -92,7 +100,7 @@ const WIT: &[File] = wit![
     "types.wit",
 ];
 
-/// The files of a project for a module of this name.
+/// Lists the files of a project for a module of this name.
 pub(crate) fn project(language: Language, name: &str) -> Vec<(String, String)> {
     let own = match language {
         Language::Rust => RUST,
@@ -102,7 +110,7 @@ pub(crate) fn project(language: Language, name: &str) -> Vec<(String, String)> {
     let [sdk, own_sdk] = SDK_FOLDERS;
     let named = own.iter().map(|(path, text)| (*path, text.replace(PLACEHOLDER, name).replace(sdk, own_sdk)));
     let mut files: Vec<_> = named.map(|(path, text)| (path.to_owned(), text)).collect();
-    // In Rust the SDK has what is made of the WIT.
+    // In Rust, the SDK holds the WIT.
     let is_rust = language == Language::Rust;
     let folder = if is_rust { format!("{own_sdk}/") } else { String::new() };
     files.extend(

@@ -1,0 +1,32 @@
+//! The configuration of a run of the command.
+
+use std::path::{Path, PathBuf};
+
+use arcllm::{Config, Host};
+
+use crate::failure::Failure;
+
+/// The arguments of a command that reports on a configuration.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Configured {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Reads this file, or else the one that the environment points to.
+pub(crate) fn config(file: Option<&Path>) -> Result<Config, Failure> {
+    let config = match file {
+        Some(file) => Config::load(file),
+        None => Config::find(),
+    };
+    Ok(config?)
+}
+
+/// Makes a host of a configuration. It does not watch for changed modules: no run of the command lasts that long.
+pub(crate) fn host(file: Option<&Path>) -> Result<Host, Failure> {
+    Ok(Host::builder().config(config(file)?).watch(false).build()?)
+}

@@ -1,0 +1,117 @@
+//! `arcllm invoke`: asks a model and prints its answer.
+
+pub(crate) mod arguments;
+pub(crate) mod request;
+pub(crate) mod stream;
+
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+
+use arcllm::{Error, ErrorKind, Overrides, Response};
+use serde_json::Value;
+
+use crate::{
+    config::host,
+    failure::Failure,
+    invoke::{arguments::Invoke, request::request, stream::Streamed},
+    output::{answer, json, tell},
+    progress::Spinner,
+    timeline::{Timeline, outcome_of},
+};
+
+/// How long writing may go on after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
+    let request = request(&arguments)?;
+    let host = host(arguments.config.as_deref())?;
+    let provider = arguments.provider.as_deref().or(host.config().defaults.provider.as_deref());
+    let provider = provider.ok_or_else(|| {
+        let help = "give --provider NAME, or set `defaults.provider` in the configuration";
+        Failure::usage(format!("there is no provider to ask\n  help: {help}"))
+    })?;
+    let overrides = Overrides { model: arguments.model, modules: modules(arguments.modules)? };
+
+    let mut spinner = Spinner::start(!arguments.json);
+    let mut streamed = arguments.stream.then(|| Streamed::new(arguments.json));
+    // Ctrl-C is listened for before anything is sent.
+    let mut interrupt = std::pin::pin!(interrupt());
+    tokio::spawn(give_up());
+    let result = async {
+        spinner.say(format!("loading {provider}"));
+        let model = tokio::select! {
+            biased;
+            () = &mut interrupt => return Err(Error::from(ErrorKind::Cancelled).into()),
+            model = host.load_model(provider, overrides) => model?,
+        };
+        match &mut streamed {
+            Some(streamed) => streamed.follow(model.stream_with(request), interrupt, &mut spinner).await,
+            None => Ok(model.invoke_until(request, interrupt).await?),
+        }
+    }
+    .await;
+    spinner.stop();
+
+    if arguments.trace {
+        trace(&result, streamed.as_ref());
+    }
+    let response = result?;
+    match arguments.json {
+        true => json(&response)?,
+        false => print(&response, streamed.is_some())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ready when Ctrl-C is pressed.
+async fn interrupt() {
+    // If Ctrl-C cannot be listened for, nothing interrupts.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Ends the command some time after Ctrl-C. By then it has ended by itself, unless it writes to a full pipe that nobody
+/// reads.
+async fn give_up() {
+    interrupt().await;
+    tokio::time::sleep(GRACE).await;
+    std::process::exit(1);
+}
+
+/// Shows the attempts and, for a streamed answer, how fast its events came.
+fn trace(result: &Result<Response, Failure>, streamed: Option<&Streamed>) {
+    let (trail, outcome) = match result {
+        Ok(response) => (&response.trail, format!("answered by {} ({})", response.provider, response.model)),
+        Err(Failure::Error(error)) => (&error.trail, outcome_of(error)),
+        // The answer cannot be written, and its trail is gone with it.
+        Err(Failure::Usage(_) | Failure::Failed(_) | Failure::Output(_) | Failure::Told) => return,
+    };
+    tell(Timeline { trail, outcome: &outcome });
+    if let Some(streamed) = streamed {
+        tell(&streamed.rate);
+    }
+}
+
+/// Takes each module once: of two settings for one, the first would be lost.
+fn modules(given: Vec<(String, Value)>) -> Result<BTreeMap<String, Value>, Failure> {
+    let mut modules = BTreeMap::new();
+    for (name, switch) in given {
+        if modules.insert(name.clone(), switch).is_some() {
+            let help =
+                format!("give all of its settings at once: --module {name}='{{\"key\": value, \"other\": value}}'");
+            return Err(Failure::usage(format!("--module is given twice for `{name}`\n  help: {help}")));
+        }
+    }
+    Ok(modules)
+}
+
+/// Prints the text, unless it was printed while it arrived, and the model's calls for tools.
+fn print(response: &Response, streamed: bool) -> Result<(), Failure> {
+    if let Some(text) = response.text().filter(|_| !streamed) {
+        answer(&text)?;
+    }
+    for call in response.tool_calls() {
+        answer(&format!("{} {}", call.name, Value::Object(call.arguments.clone())))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Makes the request of `arcllm invoke` from its arguments.
+
+use std::{
+    io::{IsTerminal as _, Read as _},
+    path::Path,
+    time::Duration,
+};
+
+use arcllm::{Message, Options, Request};
+use serde_json::Value;
+
+use crate::{failure::Failure, invoke::arguments::Invoke};
+
+/// Makes the request: the instructions, the messages of the request file, the prompt.
+pub(crate) fn request(arguments: &Invoke) -> Result<Request, Failure> {
+    let both = arguments.prompt.as_deref() == Some("-") && arguments.request.as_deref() == Some(Path::new("-"));
+    if both {
+        let help = "read one of them from a file: --request FILE";
+        return Err(Failure::usage(format!(
+            "PROMPT and --request both read standard input, which only one can\n  help: {help}"
+        )));
+    }
+    let mut request = match &arguments.request {
+        Some(file) => read_request(file)?,
+        None => Request::default(),
+    };
+    if let Some(prompt) = prompt(arguments)? {
+        request.messages.push(Message::user(prompt));
+    }
+    if request.messages.is_empty() {
+        return Err(Failure::usage("there is no question\n  help: give a PROMPT, or --request FILE"));
+    }
+    if let Some(system) = &arguments.system {
+        request.messages.insert(0, Message::system(system));
+    }
+    let options = &mut request.options;
+    options.max_tokens = arguments.max_tokens.or(options.max_tokens);
+    options.temperature = arguments.temperature.or(options.temperature);
+    options.deadline = arguments.deadline.or(options.deadline);
+    Ok(request)
+}
+
+/// The prompt. It comes from standard input for `-`, or if something is piped in and no other question is given.
+fn prompt(arguments: &Invoke) -> Result<Option<String>, Failure> {
+    let text = match (&arguments.prompt, &arguments.request) {
+        (Some(prompt), _) if prompt != "-" => prompt.clone(),
+        (None, Some(_)) => return Ok(None),
+        (None, None) if std::io::stdin().is_terminal() => return Ok(None),
+        (Some(_), _) | (None, None) => {
+            read_standard_input().map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?
+        }
+    };
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
+}
+
+fn read_request(file: &Path) -> Result<Request, Failure> {
+    let (name, text) = match file == Path::new("-") {
+        true => ("standard input".to_owned(), read_standard_input()),
+        false => (file.display().to_string(), std::fs::read_to_string(file)),
+    };
+    let text = text.map_err(|error| Failure::usage(format!("{name}: cannot be read: {error}")))?;
+    // Read as an object first: `serde` would take a list for a struct too.
+    let object = serde_json::from_str::<serde_json::Map<String, Value>>(&text);
+    let request = object.and_then(|_| serde_json::from_str::<Request>(&text)).map_err(|error| {
+        let form = "{\"messages\": [{\"role\": \"user\", \"content\": \"…\"}], \"tools\": […], \"options\": {…}}";
+        Failure::usage(format!("{name}: not a request: {error}\n  help: expected {form}"))
+    });
+    let request = request?;
+    check_options(&request.options).map_err(|problem| Failure::usage(format!("{name}: {problem}")))?;
+    Ok(request)
+}
+
+/// Refuses what the arguments of the same names refuse.
+fn check_options(options: &Options) -> Result<(), &'static str> {
+    match options {
+        Options { max_tokens: Some(0), .. } => Err("`options.max_tokens` must be a whole number above zero"),
+        Options { temperature: Some(temperature), .. } if *temperature < 0.0 => {
+            Err("`options.temperature` must be a number, zero or more")
+        }
+        Options { deadline: Some(Duration::ZERO), .. } => Err("`options.deadline_seconds` must be a number above zero"),
+        _ => Ok(()),
+    }
+}
+
+fn read_standard_input() -> std::io::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,39 @@
+//! `arcllm module`: the commands for people who write modules, or run those of strangers.
+
+pub(crate) mod build;
+pub(crate) mod describe;
+pub(crate) mod inspect;
+pub(crate) mod name;
+pub(crate) mod new;
+pub(crate) mod templates;
+pub(crate) mod test;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::{
+    failure::Failure,
+    module::{build::ModuleBuild, inspect::ModuleInspect, new::ModuleNew, test::ModuleTest},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Module {
+    /// Create a project: a small module in the language of your choice, ready to build.
+    New(ModuleNew),
+    /// Build the component of a project with the tools of its language.
+    Build(ModuleBuild),
+    /// Show what a component is, what it asks for, and what configuration it needs.
+    Inspect(ModuleInspect),
+    /// Check that a component behaves as a module must, and run the scenarios of its kind.
+    Test(ModuleTest),
+}
+
+pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
+    match command {
+        Module::New(arguments) => new::run(arguments),
+        Module::Build(arguments) => build::run(arguments).await,
+        Module::Inspect(arguments) => inspect::run(arguments).await,
+        Module::Test(arguments) => test::run(arguments).await,
+    }
+}
