@@ -16,7 +16,7 @@ use email::Emails;
 use phone::Phones;
 
 use crate::{
-    config::Kind,
+    settings::Kind,
     text::{Text, is_word},
 };
 

@@ -4,7 +4,6 @@
 //! place, an [`Answer`] does so with an answer that comes in events, and this file only connects them to the host.
 
 mod answer;
-mod config;
 pub mod find;
 mod json;
 mod pieces;
@@ -12,6 +11,7 @@ mod placeholders;
 mod policy;
 mod rewriter;
 mod search;
+mod settings;
 mod text;
 
 use std::rc::Rc;
@@ -22,12 +22,12 @@ use arcllm_module::{
 };
 
 pub use answer::{Answer, Call};
-pub use config::{Kind, Settings};
 pub use json::json;
 pub use pieces::Pieces;
 pub use placeholders::{Known, Placeholders};
 pub use policy::Policy;
 pub use rewriter::Rewriter;
+pub use settings::{Kind, Settings};
 
 /// The module.
 pub struct Redact {

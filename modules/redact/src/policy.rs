@@ -2,7 +2,7 @@
 
 use regex_lite::Regex;
 
-use crate::config::{Kind, Settings};
+use crate::settings::{Kind, Settings};
 
 /// The longest match of a pattern that an answer is held back for, in bytes. One that may find more is looked for when the
 /// text is whole.

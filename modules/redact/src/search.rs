@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use crate::{
-    config::Kind,
     find::Finder,
     placeholders::{Known, is_name},
     policy::Policy,
+    settings::Kind,
     text::{Text, is_word},
 };
 

@@ -4,7 +4,7 @@ use super::{
     Finder,
     digits::{Run, is_all, shape},
 };
-use crate::{config::Kind, text::Text};
+use crate::{settings::Kind, text::Text};
 
 /// Between the digits of a national number.
 const SEPARATORS: &[u8] = b" -/";
