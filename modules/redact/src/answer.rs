@@ -18,7 +18,7 @@ use crate::{
 ///
 /// Text is handed on as soon as it is certain. The arguments of a tool call are held back until the call is whole, because
 /// only then can the strings in them be found.
-pub struct Answer {
+pub struct AnswerRewriter {
     rules: Rules,
     text: Pieces,
     /// Whether a part of the last piece of text was handed on.
@@ -53,7 +53,7 @@ impl Rules {
     }
 }
 
-impl Answer {
+impl AnswerRewriter {
     /// Begins with an answer.
     pub fn new(rules: Rules) -> Self {
         Self { rules, text: Pieces::default(), is_cut: false, length: 0, ends: Vec::new(), calls: BTreeMap::new() }

@@ -1,7 +1,7 @@
 //! Keeps personal data from providers: replaces it in requests and answers, and in the arguments and results of tools.
 //!
 //! [`find`] knows the kinds of personal data, and [`Policy`] what to look for. A [`Rewriter`] replaces it with placeholders
-//! in texts, an [`Answer`] in the events of an answer. This file connects them to the host.
+//! in texts, an [`AnswerRewriter`] in the events of an answer. This file connects them to the host.
 
 mod answer;
 mod characters;
@@ -21,7 +21,7 @@ use arcllm_module::{
     stream::{self, Event, Reader, Writer},
 };
 
-pub use answer::{Answer, Rules};
+pub use answer::{AnswerRewriter, Rules};
 pub use json::json;
 pub use pieces::Pieces;
 pub use placeholders::{Known, Placeholders};
@@ -62,7 +62,7 @@ impl Module for Redact {
             _ if rules.is_idle() => response,
             Some(request) => {
                 let reader = stream::read(response);
-                stream::written(&request, async move |writer| rewrite(reader, writer, Answer::new(rules)).await)
+                stream::written(&request, async move |writer| rewrite(reader, writer, AnswerRewriter::new(rules)).await)
             }
             None => whole(response, rules),
         })
@@ -99,7 +99,7 @@ fn whole(response: Response, mut rules: Rules) -> Response {
 }
 
 /// Rewrites a response as it comes.
-async fn rewrite(reader: Reader, writer: &Writer, mut answer: Answer) -> Result<(), Error> {
+async fn rewrite(reader: Reader, writer: &Writer, mut answer: AnswerRewriter) -> Result<(), Error> {
     loop {
         let events = match reader.read().await {
             Ok(events) => events,

@@ -57,21 +57,21 @@
 //!
 //! ```
 //! # use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, inner, state};
-//! struct Count;
-//! impl Module for Count {
+//! struct CountCalls;
+//! impl Module for CountCalls {
 //!     type Config = NoSettings;
-//!     fn describe() -> Description { Description::new("count", "0.1.0", "observer") }
-//!     fn new(_: NoSettings) -> Self { Count }
+//!     fn describe() -> Description { Description::new("count-calls", "0.1.0", "observer") }
+//!     fn new(_: NoSettings) -> Self { CountCalls }
 //!     async fn invoke(&self, request: Request) -> Result<Response, Error> {
 //!         // The call goes on even if the store fails.
 //!         let _ = state::increment("calls".to_owned(), 1).await;
 //!         inner::invoke(request).await
 //!     }
 //! }
-//! arcllm_module::export!(Count);
+//! arcllm_module::export!(CountCalls);
 //! # use arcllm_module::testing::World;
 //! # let world = World::new();
-//! # world.run(async { Count.invoke(world.request("Hi")).await.and(Count.invoke(world.request("Hi")).await) }).unwrap();
+//! # world.run(async { CountCalls.invoke(world.request("Hi")).await.and(CountCalls.invoke(world.request("Hi")).await) }).unwrap();
 //! # assert_eq!(world.value("calls").as_deref(), Some(&b"2"[..]));
 //! ```
 

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Settings, find::tests::texts, rewriter::tests::cut};
 
-fn answer() -> Answer {
+fn answer() -> AnswerRewriter {
     let policy = Rc::new(Policy::new(&Settings::default()));
-    Answer::new(Rules { policy, placeholders: Placeholders::default(), known: Known::default() })
+    AnswerRewriter::new(Rules { policy, placeholders: Placeholders::default(), known: Known::default() })
 }
 
 fn said(piece: &str) -> Event {
