@@ -1,4 +1,4 @@
-//! Has cargo compile to core WebAssembly.
+//! Runs cargo to compile core WebAssembly.
 
 use std::{
     env,
@@ -13,14 +13,15 @@ use anyhow::{Context as _, Result};
 use crate::toolchain::{StandardLibrary, TARGET, Toolchain};
 
 impl Toolchain {
-    /// `cargo build` in this folder, for WebAssembly, into the folder `target`. Messages of panics will name no folder of
-    /// this machine: `root` is called `name` in them.
+    /// Returns the command `cargo build` for WebAssembly, in the folder `root`, into the folder `target`.
+    ///
+    /// Messages of panics then name no folder of this machine: they call `root` by `name`.
     ///
     /// # Errors
     ///
-    /// Where it cannot be found out which folders there are.
+    /// If cargo's folders cannot be found or read.
     pub fn cargo_build(&self, root: &Path, name: &str, target: &Path) -> Result<Command> {
-        // The cargo that runs this, so that one chosen by `cargo +TOOLCHAIN` stays chosen.
+        // The same cargo that runs this program, so that `cargo +TOOLCHAIN` has its effect.
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command
@@ -42,7 +43,7 @@ impl Toolchain {
     }
 }
 
-/// What of this machine a panic message would name, and what it names instead. Of two that match, the later wins.
+/// Returns the folders of this machine that a panic message would name, and their new names. The last match wins.
 fn remaps<'a>(root: &Path, name: &'a str, sysroot: &Path) -> Result<Vec<(PathBuf, &'a str)>> {
     let registry = cargo_home()?.join("registry/src");
     let mut remaps = vec![(root.to_owned(), name), (registry.clone(), "crates")];
@@ -50,7 +51,7 @@ fn remaps<'a>(root: &Path, name: &'a str, sysroot: &Path) -> Result<Vec<(PathBuf
         remaps.push((entry?.path(), "crates"));
     }
     let library = sysroot.join("lib/rustlib/src/rust");
-    // Debian's is a link.
+    // In Debian it is a link.
     remaps.extend(library.canonicalize().map(|path| (path, "rust")));
     remaps.push((library, "rust"));
     Ok(remaps)
@@ -58,10 +59,13 @@ fn remaps<'a>(root: &Path, name: &'a str, sysroot: &Path) -> Result<Vec<(PathBuf
 
 fn cargo_home() -> Result<PathBuf> {
     let default = || env::home_dir().map(|home| home.join(".cargo"));
-    env::var_os("CARGO_HOME").map(PathBuf::from).or_else(default).context("neither CARGO_HOME nor HOME is set")
+    env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(default)
+        .context("neither CARGO_HOME nor HOME is set: set one of them")
 }
 
-/// As `CARGO_ENCODED_RUSTFLAGS` has them: apart by a character that no path has.
+/// Joins flags for `CARGO_ENCODED_RUSTFLAGS`, with a character that no path has.
 fn flags(remaps: &[(PathBuf, &str)]) -> OsString {
     let flags: Vec<_> = remaps.iter().map(|(from, to)| remap(from, to)).collect();
     flags.join(OsStr::new("\u{1f}"))

@@ -1,4 +1,4 @@
-//! Makes components of core modules, and reads them.
+//! Makes components from core modules, and reads components.
 
 use anyhow::{Result, bail};
 use wasm_encoder::{ComponentSection as _, CustomSection};
@@ -6,36 +6,36 @@ use wasm_metadata::{AddMetadata, AddMetadataField};
 use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
-/// What a component says of itself. What is empty is left out.
+/// What a component says about itself. Empty fields are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
     /// What it does, in a sentence.
     pub description: String,
-    /// Who made it.
+    /// Its authors.
     pub authors: String,
     /// Its licence, as an SPDX expression.
     pub licenses: String,
-    /// Where its source is.
+    /// The URL of its source.
     pub source: String,
-    /// Where more is to be read of it.
+    /// The URL of its home page.
     pub homepage: String,
 }
 
-/// Makes a component of a core module, and writes into it what it is, and these sections.
+/// Makes a component from a core module, and adds what it says about itself and these sections.
 ///
 /// # Errors
 ///
-/// Where the module is of no world.
+/// If the module has no world.
 pub fn encode(core: &[u8], about: &About, sections: &[(&str, &str)]) -> Result<Vec<u8>> {
     let component = ComponentEncoder::default().validate(true).module(core)?.encode()?;
     let mut metadata = AddMetadata::default();
     metadata.name = AddMetadataField::Set(about.name.clone());
     let mut component = metadata.to_wasm(&component)?;
-    // As registries read them: <https://github.com/WebAssembly/tool-conventions>.
+    // The sections that registries read: <https://github.com/WebAssembly/tool-conventions>.
     let about = [
         ("version", about.version.as_str()),
         ("description", &about.description),
@@ -51,11 +51,11 @@ pub fn encode(core: &[u8], about: &About, sections: &[(&str, &str)]) -> Result<V
     Ok(component)
 }
 
-/// The text of a custom section; none if the component has none of this name.
+/// Returns the text of a custom section; none if the component has no such section.
 ///
 /// # Errors
 ///
-/// Where the bytes are no component.
+/// If the bytes are no component.
 pub fn section(component: &[u8], name: &str) -> Result<Option<String>> {
     for payload in Parser::new(0).parse_all(component) {
         if let Payload::CustomSection(section) = payload?
@@ -67,11 +67,11 @@ pub fn section(component: &[u8], name: &str) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// What a component imports, which is what it asks for.
+/// Returns the imports of a component, which are what it asks for.
 ///
 /// # Errors
 ///
-/// Where the bytes are no component.
+/// If the bytes are no component.
 pub fn imports(component: &[u8]) -> Result<Vec<String>> {
     let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else { bail!("not a component") };
     let Some(world) = resolve.worlds.get(world) else { bail!("not a component") };

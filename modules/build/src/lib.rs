@@ -1,6 +1,6 @@
-//! Makes components of modules written in Rust: finds a compiler, has cargo compile, and encodes what it made.
+//! Builds components from modules in Rust: finds a compiler, runs cargo, and encodes the result as a component.
 //!
-//! For `arcllm module build`, and for the modules of this workspace.
+//! `arcllm module build` uses it, and `cargo xtask modules`.
 
 mod cargo;
 mod component;

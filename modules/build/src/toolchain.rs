@@ -1,7 +1,7 @@
 //! Finds a compiler that builds for `wasm32-unknown-unknown`.
 //!
-//! The best is one with the target installed. Where rustup has no target to offer, a compiler that comes with the
-//! source of the standard library will do: cargo builds that too.
+//! The best is one with the target installed. Without it, a compiler that comes with the source of the standard library also
+//! works: cargo then builds that source too.
 
 use std::{
     env, fs,
@@ -11,10 +11,10 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// The target of every module: a component made of it imports what its world says and no WASI plumbing.
+/// The target of every module. Its components import only what their world has, and nothing of WASI by themselves.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
-const NONE: &str = "nothing here builds for wasm32-unknown-unknown: run `rustup target add wasm32-unknown-unknown`, \
+const NONE: &str = "no compiler here builds for wasm32-unknown-unknown: run `rustup target add wasm32-unknown-unknown`, \
                     or on Debian `apt-get install rustc-web rust-web-src lld-22`";
 
 /// How to build for WebAssembly.
@@ -22,7 +22,7 @@ const NONE: &str = "nothing here builds for wasm32-unknown-unknown: run `rustup 
 pub struct Toolchain {
     pub(crate) compiler: PathBuf,
     pub(crate) sysroot: PathBuf,
-    /// None if the compiler brings its own.
+    /// None if the compiler has its own.
     pub(crate) linker: Option<PathBuf>,
     pub(crate) standard_library: StandardLibrary,
 }
@@ -35,11 +35,11 @@ pub(crate) enum StandardLibrary {
 }
 
 impl Toolchain {
-    /// An installed target before one built from source, the active compiler before the system's.
+    /// Finds a toolchain. Prefers an installed target to one built from source, and the active compiler to the system's.
     ///
     /// # Errors
     ///
-    /// Says what to install where there is none.
+    /// If there is none. The error says what to install.
     pub fn find() -> Result<Self> {
         let active = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let compilers: Vec<_> =
@@ -59,7 +59,7 @@ impl Toolchain {
             Some(_) => None,
             None => match compilers.iter().find_map(Compiler::linker).or_else(|| linker_on(path)) {
                 Some(linker) => Some(linker),
-                None => bail!("{NONE} (a compiler is there, the linker `wasm-ld` is missing)"),
+                None => bail!("{NONE} (the linker `wasm-ld` is missing)"),
             },
         };
         let Compiler { program, sysroot, .. } = compiler;
@@ -72,12 +72,12 @@ impl Toolchain {
 struct Compiler {
     program: PathBuf,
     sysroot: PathBuf,
-    /// Where its standard library for [`TARGET`] is, if it has one.
+    /// The folder of its standard library for [`TARGET`], which may be missing.
     target: PathBuf,
 }
 
 impl Compiler {
-    /// None if it does not run.
+    /// Asks a program for its folders. Returns none if it does not run.
     fn ask(program: &PathBuf) -> Option<Self> {
         let print = |what: &[&str]| {
             let output = Command::new(program).arg("--print").args(what).output().ok()?;
@@ -104,7 +104,7 @@ impl Compiler {
     }
 }
 
-/// `wasm-ld`, or else the newest `wasm-ld-NN`.
+/// Finds `wasm-ld`, or else the newest `wasm-ld-NN`.
 fn linker_on(path: &[PathBuf]) -> Option<PathBuf> {
     let linkers = path.iter().flat_map(|folder| names(folder).into_iter().map(move |name| (folder, name)));
     let rated = linkers.filter_map(|(folder, name)| Some((linker_version(&name)?, folder.join(name))));

@@ -1,7 +1,7 @@
 //! The modules that come with ArcLLM, as WebAssembly components.
 //!
-//! They are built from `modules/` by `cargo xtask modules` and committed, so that using, testing and installing the
-//! host needs no WebAssembly toolchain. This crate holds them because a package can embed only its own files.
+//! `cargo xtask modules` builds them from `modules/`. They are committed, so that nobody needs a WebAssembly toolchain to use,
+//! test or install the host. They are in a crate of their own because a package can embed only its own files.
 //!
 //! ```
 //! let retry = arcllm_builtin::find("retry").ok_or("no such module")?;
@@ -12,7 +12,7 @@
 /// A module that comes with ArcLLM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Builtin {
-    /// What `[modules.NAME]` and `order` call it.
+    /// Its name in `[modules.NAME]` and `host.order`.
     pub name: &'static str,
     /// The component.
     pub wasm: &'static [u8],
@@ -29,7 +29,7 @@ pub const MODULES: &[Builtin] = &[
     Builtin { name: "telemetry", wasm: include_bytes!("../prebuilt/telemetry.wasm") },
 ];
 
-/// The module of that name, if one comes with ArcLLM.
+/// Returns the module with this name, if ArcLLM comes with one.
 pub fn find(name: &str) -> Option<&'static Builtin> {
     MODULES.iter().find(|module| module.name == name)
 }

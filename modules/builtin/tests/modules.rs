@@ -1,4 +1,4 @@
-//! What the crate offers is what its folder holds.
+//! The crate offers exactly the files of its folder.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -12,7 +12,7 @@ fn every_prebuilt_component_is_listed() {
 }
 
 #[test]
-fn a_module_is_found_by_its_name_and_no_other() {
+fn a_module_is_found_by_its_exact_name() {
     for module in MODULES {
         assert_eq!(find(module.name), Some(module));
     }

@@ -1,28 +1,27 @@
 //! The error that the fault `error` answers with.
 
 use arcllm_module::{
-    Error,
+    Error, ErrorKind, Seconds,
     types::{ApiError, Failure},
 };
 
-use crate::config::{ErrorKind, Settings, nanoseconds};
+use crate::settings::Settings;
 
-/// So that nobody takes it for the provider's own.
+/// Tells it from an error of the provider.
 const MESSAGE: &str = "made up by the module chaos";
 
 impl Settings {
-    /// The error that is set, as if this provider had failed when it was asked for this model.
+    /// Makes the error that is set, as if this provider had failed when it was asked for this model.
     pub(crate) fn error_of(&self, provider: String, model: String) -> Error {
-        let message = MESSAGE.to_owned();
-        let failure = |provider| Failure { message: MESSAGE.to_owned(), provider, extensions: Vec::new() };
+        let failure = |provider: String| Failure::new(provider, MESSAGE);
         match self.error {
             ErrorKind::Api => Error::Api(ApiError {
-                status: self.status,
-                message,
+                status: self.status.get(),
+                message: MESSAGE.to_owned(),
                 provider,
                 model,
                 request_id: None,
-                retry_after: self.retry_after_seconds.map(nanoseconds),
+                retry_after: self.retry_after_seconds.map(Seconds::nanoseconds),
                 should_retry: None,
                 extensions: Vec::new(),
             }),
@@ -40,6 +39,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use arcllm_module::HttpStatus;
+
     use super::*;
 
     fn error(settings: Settings) -> Error {
@@ -48,14 +49,18 @@ mod tests {
 
     #[test]
     fn an_api_error_has_the_status_and_the_hint_that_are_set() {
-        let settings = Settings { status: 429, retry_after_seconds: Some(1.5), ..Settings::default() };
+        let settings = Settings {
+            status: HttpStatus::new(429),
+            retry_after_seconds: Some(Seconds::new(1.5)),
+            ..Settings::default()
+        };
         let Error::Api(api) = error(settings) else { panic!("another kind") };
         assert_eq!((api.status, api.retry_after, api.should_retry), (429, Some(1_500_000_000), None));
         assert_eq!((api.provider.as_str(), api.model.as_str()), ("a", "a-model"));
     }
 
     #[test]
-    fn any_other_names_the_provider_where_it_can() {
+    fn an_error_without_a_status_names_the_provider() {
         let Error::Timeout(failure) = error(Settings { error: ErrorKind::Timeout, ..Settings::default() }) else {
             panic!("another kind")
         };

@@ -1,4 +1,4 @@
-//! The faults. Only what holds the module finds an end to most of them; what does come back has let the call go on.
+//! The faults. Most of them end only when the host ends them. If a fault returns, the call goes on.
 
 use std::{
     future::poll_fn,
@@ -11,21 +11,21 @@ use arcllm_module::{
     types::{ContentBlock, Message, Role, Text},
 };
 
-use crate::config::{Fault, Settings, nanoseconds};
+use crate::settings::{Fault, Settings};
 
 const MEGABYTE: usize = 1 << 20;
 
-/// Many more than any limit lets through in the time that it takes to write them.
+/// How many messages `flood-log` writes: many more than any limit lets through in that time.
 const LINES: u32 = 100_000;
 
-/// How long `linger` sleeps at a time: a second.
+/// How long `linger` sleeps at a time, in nanoseconds.
 const NAP: u64 = 1_000_000_000;
 
-/// Does the one thing wrong.
+/// Commits the fault.
 ///
 /// # Errors
 ///
-/// The error that is set, where that is the fault.
+/// The error that is set, if the fault is `error`.
 pub(crate) async fn commit(fault: Fault, settings: &Settings, request: &Request) -> Result<(), Error> {
     match fault {
         Fault::Trap => trap(),
@@ -46,20 +46,20 @@ pub(crate) async fn commit(fault: Fault, settings: &Settings, request: &Request)
         Fault::Move => move_more_and_more(request),
         Fault::Error => Err(settings.error_of(request.provider(), request.model())),
         Fault::Delay => {
-            clock::wait_for(nanoseconds(settings.delay_seconds)).await;
+            clock::wait_for(settings.delay_seconds.nanoseconds()).await;
             Ok(())
         }
         Fault::Linger => loop {
             clock::wait_for(NAP).await;
         },
         Fault::Repeat => loop {
-            // Whatever comes, an answer included, is no reason to stop.
+            // Goes on after answers as well as errors.
             let _ = inner::invoke(request.clone()).await;
         },
     }
 }
 
-/// The instruction itself: a panic would format a message first.
+/// Executes the instruction `unreachable`. A panic would format a message first.
 fn trap() -> ! {
     #[cfg(target_family = "wasm")]
     core::arch::wasm32::unreachable();
@@ -73,7 +73,7 @@ fn spin() -> ! {
     }
 }
 
-/// What it takes it does not write to: growing is the fault, and a drill need not use up the machine.
+/// Takes memory and does not write to it, so that a drill does not use up the memory of the machine.
 fn allocate() -> ! {
     let mut held = Vec::new();
     loop {
@@ -82,13 +82,13 @@ fn allocate() -> ! {
 }
 
 fn recurse() {
-    // What the compiler cannot know to be far away.
+    // Keeps the compiler from knowing that the end is far away.
     let bottom = black_box(u64::MAX);
     black_box(descend(0, bottom));
 }
 
-/// Numbers by value and no address taken: a frame is on the stack of the machine that runs WebAssembly alone, and no
-/// stack in linear memory runs out before it. What is done after the call keeps it from being a loop.
+/// Takes numbers by value and no addresses, so that its frames fill the host's stack and not the one in linear memory. The
+/// work after the call keeps the compiler from making it a loop.
 #[inline(never)]
 fn descend(depth: u64, bottom: u64) -> u64 {
     if depth == bottom {
@@ -104,7 +104,7 @@ fn leak_handles(request: &Request) -> ! {
     }
 }
 
-/// The text is the module's once, and the host's each time.
+/// Makes requests of the same text: the module holds it once, the host once for each request.
 fn hoard(request: &Request) -> ! {
     let mut parts = request.parts();
     parts.messages = vec![said(MEGABYTE)];
@@ -119,7 +119,7 @@ fn said(length: usize) -> Message {
     Message { role: Role::User, content: vec![ContentBlock::Text(text)], extensions: Vec::new() }
 }
 
-/// What is under way is held by the host as well.
+/// Starts waits and keeps them: the host keeps each of them too.
 async fn swarm() -> ! {
     let mut held = Vec::new();
     loop {
@@ -136,7 +136,7 @@ fn flood_log() {
     }
 }
 
-/// Each time twice as much, so that any limit is met, and soon. Nothing is kept.
+/// Passes twice as much each time, so that any limit is reached soon. Keeps nothing.
 fn move_more_and_more(request: &Request) -> ! {
     let mut parts = request.parts();
     let mut length = MEGABYTE;

@@ -1,16 +1,16 @@
-//! Does one thing wrong to a share of the calls, for drills and tests. With no fault set it forwards every call.
+//! Commits a fault in a share of the calls, for drills and tests. With no fault set it forwards every call.
 //!
-//! Which calls are hit is in [`Policy`], what becomes of them in `fault`; this file only connects them to the host.
+//! [`Policy`] decides which calls are hit, and `fault` has the faults. This file connects them to the host.
 
-mod config;
 mod error;
 mod fault;
 mod policy;
+mod settings;
 
 use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, inner, random};
 
-pub use config::{ErrorKind, Fault, Settings, When};
 pub use policy::Policy;
+pub use settings::{Fault, Settings, When};
 
 /// The module.
 pub struct Chaos {

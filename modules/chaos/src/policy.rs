@@ -1,42 +1,43 @@
-//! Which calls are hit, and what one can cost at most. Knows nothing of WebAssembly.
+//! Decides which calls are hit, and what one can cost at most. Plain Rust, without WebAssembly.
 
 use arcllm_module::{Cost, Target};
 
-use crate::config::{Fault, Settings, nanoseconds};
+use crate::settings::{Fault, Settings};
 
-/// Which calls are hit.
+/// Decides which calls are hit.
 #[derive(Debug, Clone)]
 pub struct Policy {
     fault: Option<Fault>,
     share: f64,
     provider: Option<String>,
+    /// Nanoseconds.
     delay: u64,
 }
 
 impl Policy {
-    /// The policy of these settings.
+    /// Makes the policy of these settings.
     pub fn new(settings: &Settings) -> Self {
         Self {
             fault: settings.fault,
             share: settings.share,
             provider: settings.provider.as_ref().map(|provider| provider.0.clone()),
-            delay: nanoseconds(settings.delay_seconds),
+            delay: settings.delay_seconds.nanoseconds(),
         }
     }
 
-    /// What goes wrong with calls that are bound for this provider, those that are not drawn included.
+    /// Returns the fault for calls to this provider. [`draws`](Policy::draws) then says whether a single call is hit.
     pub fn fault_of(&self, provider: &str) -> Option<Fault> {
         self.fault.filter(|_| self.provider.as_ref().is_none_or(|only| only == provider))
     }
 
-    /// Whether a call is drawn, given 64 random bits.
+    /// Draws whether a call is hit, from 64 random bits.
     pub fn draws(&self, random: u64) -> bool {
-        // As many bits as an `f64` holds exactly: a number from 0 to below 1.
+        // 53 bits, which an `f64` holds exactly, make a number from 0 to below 1.
         let drawn = (random >> 11) as f64 / (1_u64 << 53) as f64;
         drawn < self.share
     }
 
-    /// The most that one call costs: only some faults wait or ask on their own.
+    /// Returns the most that one call costs. Only some faults wait or ask by themselves.
     pub fn worst_case(&self, inner: &Target) -> Cost {
         let Cost { attempts, waiting } = inner.most;
         match self.fault_of(&inner.provider).filter(|_| self.share > 0.0) {
@@ -63,7 +64,7 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
-    use arcllm_module::ProviderName;
+    use arcllm_module::{ProviderName, Seconds};
 
     use super::*;
 
@@ -75,7 +76,7 @@ mod tests {
     fn none_all_or_a_share_is_drawn() {
         let drawn = |share| {
             let policy = policy(Settings { share, ..Settings::default() });
-            // Evenly over all there is, both ends included.
+            // Evenly over all numbers, both ends included.
             (0..=1000_u64).filter(|step| policy.draws((u64::MAX / 1000) * step)).count()
         };
         assert_eq!((drawn(0.0), drawn(1.0)), (0, 1001));
@@ -95,7 +96,8 @@ mod tests {
     #[test]
     fn the_worst_case_is_the_inners_but_for_faults_that_wait_or_ask() {
         let cost = |fault, share| {
-            let settings = Settings { fault: Some(fault), share, delay_seconds: 2.0, ..Settings::default() };
+            let settings =
+                Settings { fault: Some(fault), share, delay_seconds: Seconds::new(2.0), ..Settings::default() };
             let inner = Target { provider: "a".to_owned(), most: Cost { attempts: 3, waiting: 5 } };
             let cost = policy(settings).worst_case(&inner);
             (cost.attempts, cost.waiting)

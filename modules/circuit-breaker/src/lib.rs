@@ -1,16 +1,19 @@
-//! Stops asking a provider that is down, and looks now and then whether it is back: for all models and instances together.
+//! Stops asking a provider that is down, and looks from time to time whether it is back: for all models and instances together.
 //!
-//! What opens and closes a circuit is in [`Policy`]; this file only connects it to the host.
+//! [`Policy`] decides when a circuit opens and closes. This file connects it to the host.
 
-mod config;
 mod policy;
+mod settings;
 
 use arcllm_module::{
-    Description, Error, Module, Request, Response, Update, inner, log, refused, state, unix_time, update,
+    Description, Error, Module, Request, Response,
+    clock::unix_time,
+    inner, log,
+    state::{self, Update},
 };
 
-pub use config::Settings;
 pub use policy::{Circuit, Pass, Policy, Sign};
+pub use settings::Settings;
 
 /// The module.
 pub struct CircuitBreaker {
@@ -34,7 +37,7 @@ impl Module for CircuitBreaker {
             Ok((Pass::Refused(wait), _)) => return Err(down(&request, &provider, wait)),
             Ok(pass) => Some(pass),
             Err(problem) => {
-                say(&provider, &problem);
+                warn(&provider, &problem);
                 None
             }
         };
@@ -42,31 +45,31 @@ impl Module for CircuitBreaker {
         let outcome = inner::invoke(request.clone()).await;
         let sign = match &outcome {
             Ok(_) => Sign::Alive,
-            // A module inside of this one has said it, and the provider was not asked.
+            // The error comes from a module inside of this one: the provider was not asked.
             Err(_) if request.attempt_count() == before => Sign::None,
             Err(error) => self.policy.sign(error),
         };
-        // Of a provider that was well, and is, there is nothing to note.
+        // There is nothing to note about a provider that was up and still is.
         if let Some((pass, is_known)) = pass
             && (is_known || sign == Sign::Failed)
             && let Err(problem) = self.note(&provider, pass, sign).await
         {
-            say(&provider, &problem);
+            warn(&provider, &problem);
         }
         outcome
     }
 }
 
 impl CircuitBreaker {
-    /// Whether the call asks, and whether anything is kept of the provider.
+    /// Decides whether the call asks. Also returns whether anything is kept about the provider.
     async fn pass(&self, provider: &str) -> Result<(Pass, bool), String> {
-        // Nothing is kept of most, which a look tells.
+        // About most providers nothing is kept, so one read is enough.
         let kept = state::get(provider.to_owned()).await?;
         let Some(circuit) = read(kept.as_deref()) else { return Ok((Pass::Ask, false)) };
         match self.policy.pass(Some(&circuit), unix_time()) {
             (pass, None) => Ok((pass, true)),
             _ => {
-                update(provider, |kept| match self.policy.pass(read(kept).as_ref(), unix_time()) {
+                state::update(provider, |kept| match self.policy.pass(read(kept).as_ref(), unix_time()) {
                     (pass, Some(circuit)) => (write(Some(&circuit)), (pass, true)),
                     (pass, None) => (Update::Keep, (pass, true)),
                 })
@@ -75,9 +78,9 @@ impl CircuitBreaker {
         }
     }
 
-    /// Notes how a call has ended.
+    /// Notes how a call ended.
     async fn note(&self, provider: &str, pass: Pass, sign: Sign) -> Result<(), String> {
-        update(provider, |kept| {
+        state::update(provider, |kept| {
             let before = read(kept);
             let after = self.policy.ended(before.as_ref(), pass, sign, unix_time());
             (if before == after { Update::Keep } else { write(after.as_ref()) }, ())
@@ -86,26 +89,26 @@ impl CircuitBreaker {
     }
 }
 
-/// What is not to be read is as if nothing were kept: the next failure writes it anew.
+/// Reads a circuit. A value that cannot be read counts as none: the next failure replaces it.
 fn read(kept: Option<&[u8]>) -> Option<Circuit> {
     serde_json::from_slice(kept?).ok()
 }
 
 fn write(circuit: Option<&Circuit>) -> Update {
-    // Writing numbers cannot fail.
+    // Numbers always become JSON, so this removes nothing by mistake.
     circuit.and_then(|circuit| serde_json::to_vec(circuit).ok()).map_or(Update::Remove, Update::Set)
 }
 
-/// A circuit that cannot be kept is closed: that is how it would be without the module.
-fn say(provider: &str, problem: &str) {
-    log::log(log::Level::Warn, "circuit-breaker", &format!("{provider} is asked whatever has happened: {problem}"));
+/// Warns that the state failed. The provider is then asked, as it would be without the module.
+fn warn(provider: &str, problem: &str) {
+    log::log(log::Level::Warn, "circuit-breaker", &format!("{provider} is asked although it may be down: {problem}"));
 }
 
 fn down(request: &Request, provider: &str, wait: u64) -> Error {
     let seconds = wait as f64 / 1e9;
     let message =
         format!("the module circuit-breaker lets the next call through in {seconds:.1} s, since {provider} is down");
-    refused(request, "circuit-breaker", 503, wait, message)
+    Error::refused(request, "circuit-breaker", 503, wait, message)
 }
 
 arcllm_module::export!(CircuitBreaker);
@@ -113,18 +116,22 @@ arcllm_module::export!(CircuitBreaker);
 #[cfg(test)]
 mod tests {
     use arcllm_module::{
-        clock,
+        Count, Seconds, clock,
         testing::{World, api, text},
     };
 
     use super::*;
 
     fn module() -> CircuitBreaker {
-        CircuitBreaker::new(Settings { failures: 2, open_seconds: 10.0, ..Settings::default() })
+        CircuitBreaker::new(Settings {
+            failures: Count::new(2),
+            open_seconds: Seconds::new(10.0),
+            ..Settings::default()
+        })
     }
 
     #[test]
-    fn a_provider_that_is_down_is_left_alone_until_it_is_back() {
+    fn a_provider_that_is_down_is_not_asked_until_it_is_back() {
         let world = World::new().answers([Err(api(529)), Err(api(529)), Err(api(529)), Ok(text("back"))]);
         let ask = || world.run(module().invoke(world.request("Hi"))).map(|answer| answer.parts().text());
         let status = |outcome| match outcome {
@@ -144,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_provider_that_is_well_nothing_is_kept() {
+    fn nothing_is_kept_about_a_provider_that_is_up() {
         let world = World::new().answers([Ok(text("well")), Err(api(429))]);
         world.run(module().invoke(world.request("Hi"))).unwrap();
         assert!(world.run(module().invoke(world.request("Hi"))).is_err());

@@ -1,40 +1,40 @@
-//! Whether a provider is asked. Knows nothing of WebAssembly.
+//! Decides whether a provider is asked. Plain Rust, without WebAssembly.
 //!
-//! A circuit is closed as long as its provider answers; after enough failures in a row it is open, and nobody asks; after a
-//! while it is half open, and single calls look whether the provider is back.
+//! A circuit is closed while its provider answers. After enough failures in a row it is open, and the provider is not
+//! asked. After a while it is half open: a few calls, the probes, look whether the provider is back.
 
-use arcllm_module::Error;
+use arcllm_module::{Error, HttpStatus};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Settings;
+use crate::settings::Settings;
 
-/// When a provider is asked.
+/// Decides when a provider is asked. Times are nanoseconds.
 #[derive(Debug, Clone)]
 pub struct Policy {
     failures: u32,
     window: u64,
     open: u64,
     probes: usize,
-    statuses: Vec<u16>,
+    statuses: Vec<HttpStatus>,
 }
 
-/// What is kept of a provider; nothing while all is well. Times are nanoseconds since 1970.
+/// What is kept about a provider. Nothing is kept while all is well. Times are nanoseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Circuit {
-    /// It is asked.
+    /// The provider is asked.
     Closed {
         /// Failures in a row.
         failures: u32,
         /// When the last one was.
         last: u64,
     },
-    /// It is not asked until then; from then on single calls are let through.
+    /// The provider is not asked until a time, and then by probes only.
     Open {
-        /// When the first call may look.
+        /// When the first probe may go.
         until: u64,
-        /// When those that look have begun. One that has not said within the time of an open circuit how it went never
-        /// will: its caller may have gone away.
+        /// When each probe began. A probe that has no result after `open_seconds` is given up: its caller may have gone
+        /// away.
         probes: Vec<u64>,
     },
 }
@@ -44,40 +44,39 @@ pub enum Circuit {
 pub enum Pass {
     /// Ask.
     Ask,
-    /// Ask, to see whether the provider is back. The call is known by this time.
+    /// Ask, to see whether the provider is back. This time identifies the probe.
     Probe(u64),
-    /// Not ask, for so many nanoseconds.
+    /// Do not ask for this many nanoseconds.
     Refused(u64),
 }
 
-/// What the end of a call says of its provider.
+/// What the end of a call shows about its provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
-    /// It is there.
+    /// It is up.
     Alive,
-    /// It is not.
+    /// It failed.
     Failed,
     /// Nothing.
     None,
 }
 
 impl Policy {
-    /// The policy of these settings.
+    /// Makes the policy of these settings.
     pub fn new(settings: Settings) -> Self {
-        let nanoseconds = |seconds: f64| (seconds * 1e9) as u64;
         Self {
-            failures: settings.failures,
-            window: nanoseconds(settings.window_seconds),
-            open: nanoseconds(settings.open_seconds),
-            probes: usize::try_from(settings.probes).unwrap_or(usize::MAX),
+            failures: settings.failures.get(),
+            window: settings.window_seconds.nanoseconds(),
+            open: settings.open_seconds.nanoseconds(),
+            probes: usize::try_from(settings.probes.get()).unwrap_or(usize::MAX),
             statuses: settings.failure_status_codes,
         }
     }
 
-    /// What an error says of its provider. One that says no to this request, or to so many, is there.
+    /// Returns what an error shows about its provider. A provider that rejects a request, or too many requests, is up.
     pub fn sign(&self, error: &Error) -> Sign {
         match error {
-            Error::Api(api) if self.statuses.contains(&api.status) => Sign::Failed,
+            Error::Api(api) if self.statuses.iter().any(|status| status.get() == api.status) => Sign::Failed,
             Error::Connection(_) | Error::Timeout(_) | Error::Parse(_) => Sign::Failed,
             Error::Api(_) => Sign::Alive,
             Error::Config(_) | Error::Module(_) | Error::Cancelled | Error::DeadlineExceeded | Error::Other(_) => {
@@ -86,10 +85,10 @@ impl Policy {
         }
     }
 
-    /// Whether a call that comes `now` asks, and what is kept of the provider then, if that is something else.
+    /// Decides whether a call that comes `now` asks. Also returns the circuit to keep, if it changes.
     pub fn pass(&self, circuit: Option<&Circuit>, now: u64) -> (Pass, Option<Circuit>) {
         let Some(Circuit::Open { until, probes }) = circuit else { return (Pass::Ask, None) };
-        // A clock that goes back holds nobody up for longer than it would have been anyway.
+        // If the clock goes back, the wait is still no longer than `open`.
         let until = (*until).min(now.saturating_add(self.open));
         if now < until {
             return (Pass::Refused(until - now), None);
@@ -100,13 +99,13 @@ impl Policy {
             let next = probes.iter().min().map_or(0, |begun| begun.saturating_add(self.open).saturating_sub(now));
             return (Pass::Refused(next.max(1)), None);
         }
-        // Two calls of the same nanosecond are told apart.
+        // Two probes of the same nanosecond get different marks.
         let mark = (now..).find(|mark| !probes.contains(mark)).unwrap_or(now);
         probes.push(mark);
         (Pass::Probe(mark), Some(Circuit::Open { until, probes }))
     }
 
-    /// What is kept of the provider after a call that passed so has ended `now`; none if nothing is.
+    /// Returns the circuit to keep after a call with this pass has ended `now`; none if nothing is to be kept.
     pub fn ended(&self, circuit: Option<&Circuit>, pass: Pass, sign: Sign, now: u64) -> Option<Circuit> {
         match (circuit, sign) {
             (None | Some(Circuit::Closed { .. }), Sign::Alive) => None,
@@ -123,7 +122,7 @@ impl Policy {
                     let probes = probes.iter().copied().filter(|other| *other != mark).collect();
                     Some(Circuit::Open { until: *until, probes })
                 }
-                // A call from before it was open has nothing to say of now.
+                // A call that began before the circuit opened shows nothing about now.
                 (Pass::Ask | Pass::Refused(_), _) => circuit.cloned(),
             },
             (circuit, Sign::None) => circuit.cloned(),

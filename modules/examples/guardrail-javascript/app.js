@@ -4,10 +4,10 @@ import * as inner from 'arcllm:llm/llm-provider-blocking@0.1.0';
 import { Response } from 'arcllm:llm/types@0.1.0';
 import { SCHEMA, policy } from './policy.js';
 
-// The host calls `configure` once an instance, before any call.
+// The host calls `configure` once for each instance, before any call.
 let current = policy('{}');
 
-// A handle that is not handed on has to be given back: the garbage collector does so too late for a busy instance.
+// Gives back a handle that is not handed on. The garbage collector is too slow for a busy instance.
 const dispose = Symbol.dispose ?? Symbol.for('dispose');
 
 export const module = {
@@ -50,7 +50,7 @@ function userTexts(request) {
     .map((block) => block.val.text);
 }
 
-/** An answer of the module's own, for which nobody was asked and nothing is paid. */
+/** Makes an answer of the module's own. No model is asked, and nothing is paid. */
 function refusal(request, text) {
   return new Response(request, {
     content: [{ tag: 'text', val: { text, extensions: [] } }],

@@ -5,7 +5,7 @@ const { component } = await componentize({
   sourcePath: 'app.js',
   witPath: 'wit',
   worldName: 'module-blocking',
-  // Enabled, these import `wasi:http`, which the host gives to nobody.
+  // These features import `wasi:http`, which the host does not have.
   disableFeatures: ['http', 'fetch-event'],
 });
 await writeFile('guardrail.wasm', component);

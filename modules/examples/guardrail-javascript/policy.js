@@ -1,4 +1,4 @@
-// What is refused. Knows nothing of WebAssembly, so that Node can test it.
+// Decides what is refused. Plain JavaScript, so that Node can test it.
 
 export const SCHEMA = {
   type: 'object',
@@ -7,34 +7,34 @@ export const SCHEMA = {
       type: 'array',
       items: { type: 'string', minLength: 1 },
       default: ['password'],
-      description: 'Words that no user may write, in any case.',
+      description: 'Words that no user may write, in upper or lower case: a list of strings.',
     },
     message: {
       type: 'string',
       default: 'I cannot help with that.',
-      description: 'What a refused user reads.',
+      description: 'What a refused user reads: a string.',
     },
   },
   additionalProperties: false,
 };
 
-/** Reads settings, which are JSON text. Throws what is wrong with them, as the WIT's `config-error`. */
+/** Reads the settings from JSON text. Throws a `config-error` of the WIT if they are wrong. */
 export function policy(json) {
   const settings = JSON.parse(json);
   const known = SCHEMA.properties;
   for (const key of Object.keys(settings)) {
     if (!Object.hasOwn(known, key)) {
-      throw { key, message: 'there is no such setting', expected: `one of ${Object.keys(known).join(', ')}` };
+      throw { key, message: 'is not a setting', expected: `one of ${Object.keys(known).join(', ')}` };
     }
   }
   const { forbidden = known.forbidden.default, message = known.message.default } = settings;
   if (!Array.isArray(forbidden) || !forbidden.every((word) => typeof word === 'string' && word !== '')) {
-    throw { key: 'forbidden', message: 'is no list of words', expected: 'a list of strings, such as ["password"]' };
+    throw { key: 'forbidden', message: 'is not a list of words', expected: 'a list of strings, such as ["password"]' };
   }
   if (typeof message !== 'string') {
-    throw { key: 'message', message: 'is no text', expected: 'a string' };
+    throw { key: 'message', message: 'is not a text', expected: 'a string' };
   }
-  // Searching copies nothing, which `toLowerCase` would do with a whole conversation.
+  // A search copies nothing. `toLowerCase` would copy the whole conversation.
   const words = forbidden.map((word) => word.replace(/[\\^$.*+?()[\]{}|\/]/g, '\\$&'));
   const pattern = words.length > 0 ? new RegExp(words.join('|'), 'iu') : undefined;
   return { message, refuses: (texts) => pattern !== undefined && texts.some((text) => pattern.test(text)) };

@@ -19,7 +19,7 @@ test('a forbidden word is found in any text and any case', () => {
   assert.equal(refuses({ forbidden: ['grün'] }, 'GRÜN'), true);
 });
 
-test('a word is no pattern', () => {
+test('a word is not a pattern', () => {
   assert.equal(refuses({ forbidden: ['a.c'] }, 'abc'), false);
   assert.equal(refuses({ forbidden: ['a.c', '(', 'x-y/z'] }, 'A.C'), true);
 });
@@ -28,7 +28,7 @@ test('without words nothing is refused', () => {
   assert.equal(refuses({ forbidden: [] }, 'password'), false);
 });
 
-test('mistakes are told by their key', () => {
+test('mistakes are named by their key', () => {
   assert.equal(mistake({}), undefined);
   assert.equal(mistake({ forbiden: [] }).key, 'forbiden');
   assert.equal(mistake({ forbidden: 'password' }).key, 'forbidden');

@@ -18,7 +18,7 @@ from wit_world.imports.arcllm_llm_types import (
     Usage,
 )
 
-# The host calls `configure` once an instance, before any call.
+# The host calls `configure` once for each instance, before any call.
 policy = Policy("{}")
 
 
@@ -45,7 +45,7 @@ class LlmProvider(exports.LlmProvider):
         inner.validate_config()
 
     async def invoke(self, request: Request) -> Response:
-        # Errors of the inner are exceptions: what is not caught goes to the caller unchanged.
+        # Errors of the inner are exceptions. They go to the caller unchanged.
         if policy.refuses(user_texts(request)):
             return refusal(request, policy.message)
         return await inner.invoke(request)
@@ -59,7 +59,7 @@ def user_texts(request: Request) -> list[str]:
 
 
 def refusal(request: Request, text: str) -> Response:
-    """An answer of the module's own, for which nobody was asked and nothing is paid."""
+    """Makes an answer of the module's own. No model is asked, and nothing is paid."""
     content = [ContentBlock_Text(Text(text, []))]
     usage = Usage(0, 0, 0, None, None, None, [])
     return Response(

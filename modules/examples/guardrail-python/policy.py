@@ -1,4 +1,4 @@
-"""What is refused. Plain Python, so that it can be tested without WebAssembly."""
+"""Decides what is refused. Plain Python, so that it can be tested without WebAssembly."""
 
 import json
 import re
@@ -10,12 +10,12 @@ SCHEMA = {
             "type": "array",
             "items": {"type": "string", "minLength": 1},
             "default": ["password"],
-            "description": "Words that no user may write, in any case.",
+            "description": "Words that no user may write, in upper or lower case: a list of strings.",
         },
         "message": {
             "type": "string",
             "default": "I cannot help with that.",
-            "description": "What a refused user reads.",
+            "description": "What a refused user reads: a string.",
         },
     },
     "additionalProperties": False,
@@ -23,7 +23,7 @@ SCHEMA = {
 
 
 class Mistake(Exception):
-    """A setting that will not do."""
+    """An error about a setting."""
 
     def __init__(self, key, message, expected):
         super().__init__(f"{key}: {message}")
@@ -32,21 +32,21 @@ class Mistake(Exception):
 
 class Policy:
     def __init__(self, settings):
-        """Takes the settings as JSON text; raises `Mistake`."""
+        """Reads the settings from JSON text. Raises `Mistake` if they are wrong."""
         settings = json.loads(settings)
         known = SCHEMA["properties"]
         for key in settings:
             if key not in known:
-                raise Mistake(key, "there is no such setting", "one of " + ", ".join(known))
+                raise Mistake(key, "is not a setting", "one of " + ", ".join(known))
         words = settings.get("forbidden", known["forbidden"]["default"])
         if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
-            raise Mistake("forbidden", "is no list of words", 'a list of strings, such as ["password"]')
+            raise Mistake("forbidden", "is not a list of words", 'a list of strings, such as ["password"]')
         self.message = settings.get("message", known["message"]["default"])
         if not isinstance(self.message, str):
-            raise Mistake("message", "is no text", "a string")
-        # Searching copies nothing, which `text.lower()` would do with a whole conversation.
+            raise Mistake("message", "is not a text", "a string")
+        # A search copies nothing. `text.lower()` would copy the whole conversation.
         self._words = re.compile("|".join(map(re.escape, words)), re.IGNORECASE) if words else None
 
     def refuses(self, texts):
-        """Whether one of these texts has a forbidden word."""
+        """Returns whether one of these texts has a forbidden word."""
         return self._words is not None and any(self._words.search(text) for text in texts)

@@ -22,14 +22,14 @@ class PolicyTest(unittest.TestCase):
         self.assertFalse(refuses({}, "Hello"))
         self.assertTrue(refuses({"forbidden": ["grün"]}, "GRÜN"))
 
-    def test_a_word_is_no_pattern(self):
+    def test_a_word_is_not_a_pattern(self):
         self.assertFalse(refuses({"forbidden": ["a.c"]}, "abc"))
         self.assertTrue(refuses({"forbidden": ["a.c", "("]}, "A.C"))
 
     def test_without_words_nothing_is_refused(self):
         self.assertFalse(refuses({"forbidden": []}, "password"))
 
-    def test_mistakes_are_told_by_their_key(self):
+    def test_mistakes_are_named_by_their_key(self):
         self.assertIsNone(mistake({}))
         self.assertEqual(mistake({"forbiden": []}), "forbiden")
         self.assertEqual(mistake({"forbidden": "password"}), "forbidden")

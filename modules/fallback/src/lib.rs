@@ -1,15 +1,14 @@
 //! Asks other providers, in the order of a chain, when one fails.
 //!
-//! Which errors are worth another provider, and which provider is next, is in [`Policy`]; this file only connects it to
-//! the host.
+//! [`Policy`] decides after which errors another provider is asked, and which one. This file connects it to the host.
 
-mod config;
 mod policy;
+mod settings;
 
 use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, inner, models};
 
-pub use config::Settings;
 pub use policy::Policy;
+pub use settings::Settings;
 
 /// The module.
 pub struct Fallback {
@@ -33,7 +32,7 @@ impl Module for Fallback {
             Err(error) => error,
         };
         for provider in self.policy.others(&request.provider()) {
-            if !self.policy.worth_another(&error) {
+            if !self.policy.asks_another(&error) {
                 break;
             }
             match ask(provider, &request).await {
@@ -49,7 +48,7 @@ impl Module for Fallback {
     }
 }
 
-/// A target that cannot be loaded is a failed hop like any other.
+/// Loads a provider's model and asks it. If loading fails, that counts as a failed provider.
 async fn ask(provider: &str, request: &Request) -> Result<Response, Error> {
     let model = models::load(request, provider.to_owned()).await?;
     model.invoke(request.clone()).await

@@ -1,22 +1,22 @@
-//! Which errors are worth another provider, and which one is next. Knows nothing of WebAssembly.
+//! Decides after which errors another provider is asked, and which one. Plain Rust, without WebAssembly.
 
-use arcllm_module::{Cost, Error, Target};
+use arcllm_module::{Cost, Error, HttpStatus, Target};
 
-use crate::config::Settings;
+use crate::settings::Settings;
 
-/// Whom to ask when a provider fails.
+/// Decides who is asked when a provider fails.
 #[derive(Debug, Clone)]
 pub struct Policy {
     chain: Vec<String>,
-    except: Vec<u16>,
+    except: Vec<HttpStatus>,
 }
 
 impl Policy {
-    /// The policy of these settings.
+    /// Makes the policy of these settings.
     pub fn new(settings: Settings) -> Self {
         let mut chain: Vec<String> = Vec::new();
         for provider in settings.chain {
-            // Asking twice the one that just failed helps nobody; that is what retry is for.
+            // A provider that has failed is not asked again: that is the job of retry.
             if !chain.contains(&provider.0) {
                 chain.push(provider.0);
             }
@@ -24,15 +24,15 @@ impl Policy {
         Self { chain, except: settings.except_status_codes }
     }
 
-    /// The providers to ask when `failed` has failed, in order.
+    /// Returns the providers to ask after `failed` has failed, in order.
     pub fn others<'a>(&'a self, failed: &'a str) -> impl Iterator<Item = &'a str> {
         self.chain.iter().map(String::as_str).filter(move |provider| *provider != failed)
     }
 
-    /// Whether another provider may do better.
-    pub fn worth_another(&self, error: &Error) -> bool {
+    /// Returns whether another provider is asked after this error.
+    pub fn asks_another(&self, error: &Error) -> bool {
         match error {
-            Error::Api(api) => !self.except.contains(&api.status),
+            Error::Api(api) => !self.except.iter().any(|status| status.get() == api.status),
             Error::Connection(_)
             | Error::Timeout(_)
             | Error::Parse(_)
@@ -43,7 +43,7 @@ impl Policy {
         }
     }
 
-    /// The most that one call costs: the inner and every provider of the chain, each failing at last.
+    /// Returns the most that one call costs: the inner and every provider of the chain, if all of them fail.
     pub fn worst_case(&self, inner: &Target, others: &[Target]) -> Cost {
         let chain = self.others(&inner.provider);
         let targets = chain.filter_map(|name| others.iter().find(|target| target.provider == name));
@@ -56,30 +56,15 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
-    use arcllm_module::{
-        ProviderName,
-        types::{ApiError, Failure},
-    };
+    use arcllm_module::{ProviderName, testing::api, types::Failure};
     use proptest::prelude::*;
 
     use super::*;
 
     fn policy(chain: &[&str], except: &[u16]) -> Policy {
         let chain = chain.iter().map(|name| ProviderName((*name).to_owned())).collect();
-        Policy::new(Settings { chain, except_status_codes: except.to_vec() })
-    }
-
-    fn api(status: u16) -> Error {
-        Error::Api(ApiError {
-            status,
-            message: String::new(),
-            provider: "a".into(),
-            model: "m".into(),
-            request_id: None,
-            retry_after: None,
-            should_retry: None,
-            extensions: Vec::new(),
-        })
+        let except_status_codes = except.iter().copied().map(HttpStatus::new).collect();
+        Policy::new(Settings { chain, except_status_codes })
     }
 
     #[test]
@@ -90,15 +75,15 @@ mod tests {
     }
 
     #[test]
-    fn any_error_but_cancelled_deadline_and_exceptions_is_worth_another() {
+    fn another_is_asked_after_any_error_but_cancelled_deadline_and_exceptions() {
         let policy = policy(&["a"], &[400]);
-        let failure = || Failure { message: String::new(), provider: String::new(), extensions: Vec::new() };
-        assert!(policy.worth_another(&api(401)));
-        assert!(!policy.worth_another(&api(400)));
-        assert!(policy.worth_another(&Error::Config(failure())));
-        assert!(policy.worth_another(&Error::Parse(failure())));
-        assert!(!policy.worth_another(&Error::Cancelled));
-        assert!(!policy.worth_another(&Error::DeadlineExceeded));
+        let failure = || Failure::new("", "");
+        assert!(policy.asks_another(&api(401)));
+        assert!(!policy.asks_another(&api(400)));
+        assert!(policy.asks_another(&Error::Config(failure())));
+        assert!(policy.asks_another(&Error::Parse(failure())));
+        assert!(!policy.asks_another(&Error::Cancelled));
+        assert!(!policy.asks_another(&Error::DeadlineExceeded));
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! Holds calls back, so that a provider is asked no more often than it allows: by all models and instances together.
+//! Delays calls, so that a provider gets no more requests than it allows, from all models and instances together.
 //!
-//! When a call may go is in [`Policy`]; this file only connects it to the host.
+//! [`Policy`] has the limits. This file connects it to the host.
 
-mod config;
 mod policy;
+mod settings;
 
-use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, Turn, clock, inner, log, refused};
+use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, Turn, clock, inner, log};
 
-pub use config::{ProviderLimit, Settings};
 pub use policy::Policy;
+pub use settings::{ProviderLimit, Settings};
 
 /// The module.
 pub struct RateLimit {
@@ -28,13 +28,13 @@ impl Module for RateLimit {
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
         let provider = request.provider();
-        match self.policy.pace(&provider).take(&provider, request.remaining()).await {
+        match self.policy.limiter(&provider).take(&provider, request.remaining()).await {
             Ok(Turn::After(0)) => {}
             Ok(Turn::After(wait)) => clock::wait_for(wait).await,
             Ok(Turn::TooLate(wait)) => return Err(too_many(&request, &provider, wait)),
-            // A limit that cannot be kept is no reason to ask nobody.
+            // Without its state the module lets calls through: an answer matters more than the limit.
             Err(problem) => {
-                log::log(log::Level::Warn, "rate-limit", &format!("{provider} is asked unlimited: {problem}"))
+                log::log(log::Level::Warn, "rate-limit", &format!("{provider} is asked without a limit: {problem}"))
             }
         }
         inner::invoke(request).await
@@ -48,19 +48,21 @@ impl Module for RateLimit {
 fn too_many(request: &Request, provider: &str, wait: u64) -> Error {
     let seconds = wait as f64 / 1e9;
     let message = format!("the module rate-limit has no place for {provider} in the next {seconds:.1} s");
-    refused(request, "rate-limit", 429, wait, message)
+    Error::refused(request, "rate-limit", 429, wait, message)
 }
 
 arcllm_module::export!(RateLimit);
 
 #[cfg(test)]
 mod tests {
-    use arcllm_module::testing::World;
     use std::time::Duration;
+
+    use arcllm_module::{Amount, Count, testing::World};
 
     use super::*;
 
     fn module(requests_per_minute: f64, burst: u32, max_wait_seconds: f64) -> RateLimit {
+        let (burst, max_wait_seconds) = (Count::new(burst), Amount::new(max_wait_seconds));
         RateLimit::new(Settings { requests_per_minute, burst, max_wait_seconds, ..Settings::default() })
     }
 
@@ -75,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn who_would_wait_too_long_is_told_for_how_long() {
+    fn a_call_that_would_wait_too_long_fails_with_the_wait() {
         let world = World::new().deadline(Duration::from_millis(500));
         world.run(module(60.0, 1, 60.0).invoke(world.request("Hi"))).unwrap();
         let outcome = world.run(module(60.0, 1, 60.0).invoke(world.request("Hi")));
@@ -83,14 +85,14 @@ mod tests {
         assert_eq!((error.status, error.retry_after, world.asked().len()), (429, Some(1_000_000_000), 1));
     }
 
-    /// However many come at once, and however slow the store is: no call goes unlimited, and none has to try for long.
+    /// With many calls at once and a slow store, no call goes without a limit, and none tries for long.
     #[test]
     fn calls_that_come_at_once_to_a_slow_store_are_limited_all_the_same() {
         const CALLS: usize = 1500;
         let world = World::new().state_after(Duration::from_millis(1));
         let module = module(600.0, 10, 5.0);
         let outcomes = world.run_all((0..CALLS).map(|_| module.invoke(world.request("Hi"))));
-        // The burst, and one each tenth of a second for as long as a call may wait.
+        // The burst, and one call each tenth of a second for as long as a call may wait.
         let answered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         assert!((60..=61).contains(&answered), "{answered} calls were let through");
         let asked: Vec<u64> = world.asked().iter().map(|asked| asked.at.as_millis() as u64).collect();
@@ -100,7 +102,7 @@ mod tests {
         assert!(world.logged().is_empty(), "{:?}", world.logged());
         let operations = world.state_operations();
         assert!(operations <= 6 * CALLS, "{operations} operations for {CALLS} calls");
-        // What came too late is in nobody's way.
+        // Calls that came too late hold nobody up.
         world.run(clock::wait_for(5_000_000_000));
         world.run(module.invoke(world.request("Hi"))).unwrap();
     }

@@ -1,8 +1,8 @@
-//! Where personal data begins in a text, and where it ends.
+//! Finds where personal data begins in a text, and where it ends.
 //!
-//! Whether something begins at a place depends on a bounded number of characters behind it and on the one before it, so
-//! that a search is one pass and an answer need not be whole to be searched. What several places have to know, such as
-//! where the digits end that they are among, is found out once for all of them.
+//! Whether something begins at a place depends on one character before it and a bounded number after it. So a search is one
+//! pass, and an answer can be searched before it is whole. What several places need to know, such as where a run of digits
+//! ends, is found out once for all of them.
 
 mod card;
 mod digits;
@@ -16,12 +16,12 @@ use email::Emails;
 use phone::Phones;
 
 use crate::{
-    config::Kind,
-    text::{Text, is_word},
+    characters::{Characters, is_word},
+    settings::Kind,
 };
 
-/// The most bytes behind its beginning that are looked at to decide on something: an e-mail address has 64 before the
-/// `@` and 255 behind it, and what follows must not belong to it.
+/// How many bytes after the beginning of something are needed to decide on it. The longest is an e-mail address, with 64
+/// bytes before the `@`, 255 after it, and the character that follows.
 pub const LONGEST: usize = 64 + 1 + 255 + 5;
 
 /// Looks for these kinds.
@@ -37,11 +37,13 @@ impl<'a> Finder<'a> {
         Self { kinds, emails: Emails::default(), cards: Cards::default(), phones: Phones::default() }
     }
 
-    /// What begins at this place, and where it ends. The place is not in the midst of a word, and is later than the ones
-    /// that were asked for before. `before` is the character before it, unless that belongs to what was found last.
-    pub(crate) fn begins(&mut self, text: &Text<'_>, at: usize, before: Option<u8>) -> Option<(Kind, usize)> {
+    /// Returns what begins at this place, and where it ends.
+    ///
+    /// The place must not be inside of a word, and must be later than in earlier calls. `before` is the character before it;
+    /// none if that belongs to the last finding.
+    pub(crate) fn begins(&mut self, text: &Characters<'_>, at: usize, before: Option<u8>) -> Option<(Kind, usize)> {
         let first = text.at(at)?;
-        // Of two kinds that begin in the same place the first is right.
+        // If two kinds begin in the same place, the first wins.
         self.kinds.iter().find_map(|kind| {
             let end = match kind {
                 Kind::Email if is_word(first) => self.emails.at(text, at),
@@ -57,9 +59,9 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// Whether a placeholder may stand here. Where digits go on with a separator and a placeholder, they went on with the digits
-/// that it stands for: so what is redacted has nothing more to be redacted.
-fn is_placeholder(text: &Text<'_>, at: usize) -> bool {
+/// Returns whether a placeholder may stand here. Digits before a separator and a placeholder were followed by other digits
+/// in the original, so they are not a number of their own. Without this, redacting a redacted text would find more.
+fn is_placeholder(text: &Characters<'_>, at: usize) -> bool {
     text.at(at) == Some(b'[') && text.at(at + 1).is_some_and(|letter| letter.is_ascii_uppercase())
 }
 

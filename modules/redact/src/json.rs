@@ -1,13 +1,13 @@
-//! Texts inside of JSON.
+//! Rewrites the strings inside of JSON.
 
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
-/// Rewrites the texts inside of JSON, which stays JSON: no names, and no numbers. What is no JSON is rewritten as text. None if
-/// nothing is.
+/// Rewrites the strings inside of JSON, but no keys and no numbers. If the text is not JSON, rewrites it as text. Returns none
+/// if nothing changes.
 ///
-/// No tree is made of it, which would take many times its size.
+/// It makes no tree, which would take many times the size of the text.
 pub fn json(text: &str, rewrite: &mut impl FnMut(&str) -> Option<String>) -> Option<String> {
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return rewrite(text);
@@ -31,14 +31,14 @@ pub fn json(text: &str, rewrite: &mut impl FnMut(&str) -> Option<String>) -> Opt
     written
 }
 
-/// What stands before the next string, the string, and what follows.
+/// Splits a text into the part before the next string, the string, and the rest.
 fn next_literal(rest: &str) -> Option<(&str, &str, &str)> {
     let (before, from) = rest.split_at(rest.find('"')?);
     let (literal, after) = from.split_at(literal_length(from));
     Some((before, literal, after))
 }
 
-/// The same without spaces between its parts.
+/// Copies JSON without the spaces between its parts.
 fn compact(mut rest: &str) -> String {
     let mut written = String::with_capacity(rest.len());
     while let Some((before, literal, after)) = next_literal(rest) {
@@ -50,12 +50,12 @@ fn compact(mut rest: &str) -> String {
     written
 }
 
-/// Without the spaces between its parts.
+/// Adds JSON that has no string, without its spaces.
 fn push_compact(written: &mut String, between: &str) {
     written.extend(between.split_ascii_whitespace());
 }
 
-/// How long the string is that begins with this quote. It has an end.
+/// Returns the length of the string that begins with this quote.
 fn literal_length(from: &str) -> usize {
     let (mut is_escaped, bytes) = (false, from.as_bytes());
     let end = bytes.iter().skip(1).position(|byte| match byte {
@@ -72,12 +72,12 @@ fn literal_length(from: &str) -> usize {
     end.map_or(from.len(), |end| end + 2)
 }
 
-/// A string of JSON with its text rewritten, if it is.
+/// Rewrites the text of a JSON string. Returns none if it does not change.
 fn rewritten(literal: &str, rewrite: &mut impl FnMut(&str) -> Option<String>) -> Option<String> {
     let inside = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
     let text = match literal.contains('\\') {
         false => Cow::Borrowed(inside),
-        // With half a surrogate it is no text. It is taken for one as it is written.
+        // A string with half a surrogate has no text, so its source is rewritten.
         true => serde_json::from_str::<String>(literal).map_or(Cow::Borrowed(inside), Cow::Owned),
     };
     rewrite(&text).and_then(|text| serde_json::to_string(&text).ok())
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn only_texts_are_rewritten() {
+    fn only_strings_are_rewritten() {
         for (text, expected) in [
             (
                 r#"{"x": ["x", 1e400, 123456789012345678901234567890], "y": "\"x\" "}"#,
@@ -139,14 +139,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_what_a_tree_would_be(value in any_json(), pretty: bool) {
+        fn the_result_is_that_of_a_tree(value in any_json(), pretty: bool) {
             let text = if pretty { serde_json::to_string_pretty(&value).unwrap() } else { value.to_string() };
             let rewritten = json(&text, &mut capitals).unwrap_or(text);
             prop_assert_eq!(serde_json::from_str::<Value>(&rewritten).unwrap(), with_capitals(&value));
         }
 
         #[test]
-        fn no_text_is_too_odd(text in "[\\[\\]{}\":,\\\\x1é ]{0,20}") {
+        fn no_text_makes_it_fail(text in "[\\[\\]{}\":,\\\\x1é ]{0,20}") {
             let _ = json(&text, &mut capitals);
         }
     }

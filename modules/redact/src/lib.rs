@@ -1,10 +1,10 @@
-//! Keeps personal data from providers: rewrites it in requests and responses, arguments of tools included.
+//! Keeps personal data from providers: replaces it in requests and answers, and in the arguments and results of tools.
 //!
-//! Where personal data stands is in [`find`], what else is looked for in [`Policy`]; a [`Rewriter`] puts placeholders in its
-//! place, an [`Answer`] does so with an answer that comes in events, and this file only connects them to the host.
+//! [`find`] knows the kinds of personal data, and [`Policy`] what to look for. A [`Rewriter`] replaces it with placeholders
+//! in texts, an [`AnswerRewriter`] in the events of an answer. This file connects them to the host.
 
 mod answer;
-mod config;
+mod characters;
 pub mod find;
 mod json;
 mod pieces;
@@ -12,7 +12,7 @@ mod placeholders;
 mod policy;
 mod rewriter;
 mod search;
-mod text;
+mod settings;
 
 use std::rc::Rc;
 
@@ -21,13 +21,13 @@ use arcllm_module::{
     stream::{self, Event, Reader, Writer},
 };
 
-pub use answer::{Answer, Call};
-pub use config::{Kind, Settings};
+pub use answer::{AnswerRewriter, Rules};
 pub use json::json;
 pub use pieces::Pieces;
 pub use placeholders::{Known, Placeholders};
 pub use policy::Policy;
 pub use rewriter::Rewriter;
+pub use settings::{Kind, Settings};
 
 /// The module.
 pub struct Redact {
@@ -55,22 +55,22 @@ impl Module for Redact {
         let mut placeholders = Placeholders::default();
         let rewritten = self.rewritten(&request, &mut placeholders);
         let known = if self.restore { placeholders.known() } else { Known::default() };
-        let call = Call { policy: self.responses.clone(), placeholders, known };
+        let rules = Rules { policy: self.responses.clone(), placeholders, known };
         let streamed = request.streamed().then(|| request.clone());
         let response = inner::invoke(rewritten.unwrap_or(request)).await?;
         Ok(match streamed {
-            _ if call.is_idle() => response,
+            _ if rules.is_idle() => response,
             Some(request) => {
                 let reader = stream::read(response);
-                stream::written(&request, async move |writer| rewrite(reader, writer, Answer::new(call)).await)
+                stream::written(&request, async move |writer| rewrite(reader, writer, AnswerRewriter::new(rules)).await)
             }
-            None => whole(response, call),
+            None => whole(response, rules),
         })
     }
 }
 
 impl Redact {
-    /// The request without personal data, if it has any.
+    /// Returns the request without personal data; none if it has no personal data.
     fn rewritten(&self, request: &Request, placeholders: &mut Placeholders) -> Option<Request> {
         if self.requests.is_empty() {
             return None;
@@ -88,25 +88,25 @@ impl Redact {
     }
 }
 
-/// The response without personal data of others than the caller's, which is put back if that is wanted.
-fn whole(response: Response, mut call: Call) -> Response {
+/// Rewrites a whole response. Puts the caller's own data back if `restore` is set.
+fn whole(response: Response, mut rules: Rules) -> Response {
     let mut parts = response.parts();
     let mut is_changed = false;
     for block in &mut parts.content {
-        is_changed |= call.rewriter().block(block);
+        is_changed |= rules.rewriter().block(block);
     }
     if is_changed { response.derive(&parts) } else { response }
 }
 
-/// The same for a response that is read as it comes.
-async fn rewrite(reader: Reader, writer: &Writer, mut answer: Answer) -> Result<(), Error> {
+/// Rewrites a response as it comes.
+async fn rewrite(reader: Reader, writer: &Writer, mut answer: AnswerRewriter) -> Result<(), Error> {
     loop {
         let events = match reader.read().await {
             Ok(events) => events,
             Err(error) => {
                 let rest = answer.broken();
                 if !rest.is_empty() {
-                    // Whether anybody reads it or not, the answer ends with its own error.
+                    // If nobody reads it any more, the answer still ends with its own error.
                     let _ = writer.write(rest).await;
                 }
                 return Err(error);
@@ -138,7 +138,7 @@ mod tests {
         parts.clone().texts_mut().map(|text| text.clone()).collect()
     }
 
-    /// An answer that repeats the request, and calls a tool with it.
+    /// Makes an answer that repeats the request, and calls a tool with it.
     fn repeated(parts: &RequestParts) -> ResponseParts {
         let said = said(parts);
         let mut answer = text(&format!("You said {said}, says 10.0.0.7"));
@@ -159,21 +159,21 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_what_is_personal() {
+    fn personal_data_is_replaced_in_requests_and_answers() {
         let (world, texts) = answer(Settings::default(), "a@b.com");
         assert_eq!(said(&world.asked()[0].parts), "[EMAIL_1]");
         assert_eq!(texts, ["You said [EMAIL_1], says [IP_1]", r#"{"to": "[EMAIL_1]"}"#]);
     }
 
     #[test]
-    fn the_callers_own_is_put_back_if_wanted() {
+    fn the_callers_own_data_is_put_back_if_restore_is_set() {
         let (world, texts) = answer(Settings { restore: true, ..Settings::default() }, "a@b.com");
         assert_eq!(said(&world.asked()[0].parts), "[EMAIL_1]");
         assert_eq!(texts, ["You said a@b.com, says [IP_1]", r#"{"to":"a@b.com"}"#]);
     }
 
     #[test]
-    fn either_way_can_be_left_alone() {
+    fn requests_and_answers_can_be_left_alone() {
         let (world, texts) = answer(Settings { requests: false, responses: false, ..Settings::default() }, "a@b.com");
         assert_eq!(said(&world.asked()[0].parts), "a@b.com");
         assert!(texts[0].contains("a@b.com") && texts[0].contains("10.0.0.7"));

@@ -1,40 +1,42 @@
-//! A text that comes in pieces.
+//! Rewrites a text that comes in pieces.
 
 use crate::rewriter::Rewriter;
 
-/// A text that comes in pieces. What is certain of it is handed on; what may be the beginning of something that is to be
-/// replaced is held back: no more than [`LONGEST`](crate::find::LONGEST) bytes, the longest placeholder that is put back, or
-/// what patterns of config may find.
+/// A text that comes in pieces.
+///
+/// Text is handed on when it is certain. Text that may be the beginning of something to replace is held back. That is at
+/// most [`LONGEST`](crate::find::LONGEST) bytes, the longest placeholder that is put back, or the longest match of a pattern
+/// in config.
 #[derive(Debug, Default)]
 pub struct Pieces {
-    /// What is held back, behind the last character that was not.
+    /// The last character that was handed on, and the text that is held back.
     held: String,
-    /// Where it begins.
+    /// Where the held text begins.
     from: usize,
-    /// Whether something was replaced that ends there.
+    /// Whether a finding ends there.
     is_cut: bool,
 }
 
 impl Pieces {
-    /// What can be handed on, now that this piece has come.
+    /// Adds a piece, and returns what can be handed on.
     pub fn add(&mut self, piece: &str, rewriter: &mut Rewriter<'_>) -> String {
         self.held.push_str(piece);
         let (rewritten, upto) = self.rewrite(rewriter, false);
-        // A search looks at the character before.
+        // A search looks at the character before its start.
         let kept = self.held.get(..upto).and_then(|done| done.chars().next_back()).map_or(0, char::len_utf8);
         self.held.drain(..upto - kept);
         self.from = kept;
         rewritten
     }
 
-    /// The rest of the text, which is whole, or will never be. What comes next is another text.
+    /// Returns the rest of the text, because it has ended or broken off. The next piece begins a new text.
     pub fn end(&mut self, rewriter: &mut Rewriter<'_>) -> String {
         let (rewritten, _) = self.rewrite(rewriter, true);
         *self = Self::default();
         rewritten
     }
 
-    /// How many bytes are held back.
+    /// Returns how many bytes are held back.
     pub fn held(&self) -> usize {
         self.held.len() - self.from
     }

@@ -2,25 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many different values of one call have a placeholder of their own. It bounds what a call takes of the memory that it
-/// shares with others.
+/// How many different values of one call get a placeholder of their own. This limits the memory of a call, which shares it
+/// with others.
 pub(crate) const MOST: usize = 65_536;
 
 /// The placeholders of one call: the same value has the same one throughout.
 #[derive(Debug, Default)]
 pub struct Placeholders {
-    // A tree, since a hash that guests can foresee can be made to collide.
+    // A tree: the hashes of a guest can be predicted, so a text could make them collide.
     of: BTreeMap<Box<str>, Box<str>>,
     /// The last number of each label.
     last: BTreeMap<Box<str>, usize>,
-    /// What looks like a placeholder and is none.
+    /// Texts of the request that look like placeholders.
     taken: BTreeSet<Box<str>>,
 }
 
 impl Placeholders {
-    /// Notes what a text has that looks like a placeholder, so that none is given that name.
+    /// Keeps the names in a text that look like placeholders, so that no placeholder gets such a name.
     pub fn avoid(&mut self, text: &str) {
-        // More than that are not given out, whatever was taken.
+        // Higher numbers are never given out.
         let numbered = bracketed(text).filter(|name| number(name).is_some_and(|number| number <= 2 * MOST));
         for name in numbered {
             if self.taken.len() < MOST && !self.taken.contains(name) {
@@ -29,7 +29,7 @@ impl Placeholders {
         }
     }
 
-    /// The placeholder of a value. Without a number, which stands for nothing, if there are too many.
+    /// Returns the placeholder of a value. If there are too many, it has no number and stands for nothing.
     pub(crate) fn of(&mut self, label: &str, value: &str) -> std::borrow::Cow<'_, str> {
         if !self.of.contains_key(value) {
             if self.of.len() >= MOST {
@@ -55,14 +55,14 @@ impl Placeholders {
         }
     }
 
-    /// What stands for something by now. Taken between the request and its response, it is the request's.
+    /// Returns the placeholders so far, and their values. Called after the request, these are the request's.
     pub fn known(&self) -> Known {
         let back: BTreeMap<_, _> = self.of.iter().map(|(value, name)| (name.clone(), value.clone())).collect();
         Known { longest: back.keys().map(|name| name.len()).max().unwrap_or_default(), back }
     }
 }
 
-/// Placeholders, and what they stand for.
+/// Placeholders and the values that they stand for.
 #[derive(Debug, Default)]
 pub struct Known {
     back: BTreeMap<Box<str>, Box<str>>,
@@ -74,23 +74,23 @@ impl Known {
         self.back.is_empty()
     }
 
-    /// The length of the longest one, in bytes.
+    /// Returns the length of the longest placeholder, in bytes.
     pub(crate) fn longest(&self) -> usize {
         self.longest
     }
 
-    /// What this placeholder stands for.
+    /// Returns the value of a placeholder.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.back.get(name).map(AsRef::as_ref)
     }
 }
 
-/// Whether the name of a placeholder may have this character.
+/// Returns whether a placeholder may have this character in its name.
 pub(crate) fn is_name(character: u8) -> bool {
     character.is_ascii_uppercase() || character.is_ascii_digit() || character == b'_'
 }
 
-/// What stands in brackets as a placeholder does.
+/// Finds the texts in brackets that look like placeholders.
 fn bracketed(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices('[').filter_map(|(at, _)| {
         let rest = text.get(at + 1..)?;
@@ -99,7 +99,7 @@ fn bracketed(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The number at the end of a placeholder.
+/// Returns the number at the end of a placeholder.
 fn number(name: &str) -> Option<usize> {
     name.strip_suffix(']')?.rsplit('_').next()?.parse().ok()
 }

@@ -1,36 +1,36 @@
-//! What is looked for. Knows nothing of WebAssembly.
+//! What to look for. Plain Rust, without WebAssembly.
 
 use regex_lite::Regex;
 
-use crate::config::{Kind, Settings};
+use crate::settings::{Kind, Settings};
 
-/// The longest match of a pattern that an answer is held back for, in bytes. One that may find more is looked for when the
-/// text is whole.
+/// The longest match for which an answer is held back, in bytes. A pattern with longer matches is searched when the text is
+/// whole.
 pub(crate) const LONGEST_PATTERN: usize = 1024;
 
-/// What is looked for.
+/// What to look for.
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) patterns: Vec<Pattern>,
 }
 
-/// What config looks for.
+/// A pattern of config.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
-    /// What its placeholders are called.
+    /// The name of its placeholders.
     pub(crate) label: String,
     pub(crate) regex: Regex,
-    /// The most bytes that it can find at once. None if that is not known, or is more than [`LONGEST_PATTERN`].
+    /// The length of its longest match, in bytes. None if that is unknown, or more than [`LONGEST_PATTERN`].
     pub(crate) longest: Option<usize>,
 }
 
 impl Policy {
-    /// The policy of these settings.
+    /// Makes the policy of these settings.
     pub fn new(settings: &Settings) -> Self {
         let label = |name: &str| name.to_ascii_uppercase().replace('-', "_");
         let pattern = |(name, pattern): (&String, &String)| {
-            // One that is none has been refused with the settings.
+            // A wrong one was refused with the settings.
             let regex = Regex::new(pattern).ok()?;
             Some(Pattern { label: label(name), regex, longest: longest(pattern) })
         };
@@ -40,19 +40,19 @@ impl Policy {
         }
     }
 
-    /// One that looks for nothing.
+    /// Makes a policy that looks for nothing.
     pub(crate) fn nothing() -> Self {
         Self { kinds: Vec::new(), patterns: Vec::new() }
     }
 
-    /// Whether it looks for anything.
+    /// Returns whether it looks for nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.kinds.is_empty() && self.patterns.is_empty()
     }
 }
 
-/// No more bytes than that are found by a regular expression: each of its characters finds one at most, as often as its
-/// repetitions say. None if one of these has no end, or is written in a way that is not understood here.
+/// Returns an upper limit for the length of a match: each character of the pattern matches at most one character, as often as
+/// its repetitions say. None if a repetition has no limit, or is written in a way that is not understood here.
 fn longest(pattern: &str) -> Option<usize> {
     if pattern.contains(['*', '+']) {
         return None;
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_the_longest_match_is_waited_for() {
+    fn the_longest_match_is_known_for_limited_patterns() {
         for (pattern, expected) in [
             ("T-17", Some(16)),
             ("T-[0-9]{2}", Some(80)),

@@ -1,4 +1,4 @@
-//! Texts with placeholders in the place of personal data, and the other way round.
+//! Replaces personal data in texts with placeholders, and puts it back.
 
 use std::ops::Range;
 
@@ -9,21 +9,21 @@ use crate::{
     json::json,
     placeholders::{Known, Placeholders},
     policy::Policy,
-    search::{Next, Search, What},
+    search::{Finding, Next, Search},
 };
 
 /// Rewrites the texts of one call.
 pub struct Rewriter<'a> {
-    /// What is looked for.
+    /// What to look for.
     pub policy: &'a Policy,
-    /// What stands for what is found.
+    /// The placeholders of the values that are found.
     pub placeholders: &'a mut Placeholders,
-    /// What is put back.
+    /// The placeholders that are put back.
     pub known: &'a Known,
 }
 
 impl Rewriter<'_> {
-    /// The text with all that is found in it replaced. None if nothing is.
+    /// Rewrites a text. Returns none if nothing is found in it.
     pub fn text(&mut self, text: &str) -> Option<String> {
         if self.has_nothing(text) {
             return None;
@@ -41,14 +41,14 @@ impl Rewriter<'_> {
         Some(rewritten)
     }
 
-    /// Whether a look at each byte tells that there is nothing to be found, as in most texts: every kind has a digit or an `@`.
+    /// Returns whether a text certainly has no personal data, as most texts: every kind has a digit or an `@`.
     fn has_nothing(&self, text: &str) -> bool {
         let tells = |byte: &u8| byte.is_ascii_digit() || *byte == b'@';
         self.policy.patterns.is_empty() && self.known.is_empty() && !text.as_bytes().iter().any(tells)
     }
 
-    /// Says what is to be replaced in a text, and with what, from some place on. As in [`Search::new`]. Returns up to where
-    /// that is certain, and whether something was found that ends there.
+    /// Calls `put` with each range to replace and its new text, with the arguments of [`Search::new`]. Returns up to where the
+    /// text is certain, and whether a finding ends there.
     pub(crate) fn replace(
         &mut self,
         text: (&str, bool),
@@ -63,24 +63,24 @@ impl Rewriter<'_> {
             };
             let found = text.0.get(range.clone()).unwrap_or_default();
             let label = match what {
-                What::Placeholder => {
+                Finding::Placeholder => {
                     put(range, self.known.get(found).unwrap_or(found));
                     continue;
                 }
-                What::Kind(kind) => kind.label(),
-                What::Pattern(index) => {
+                Finding::Kind(kind) => kind.label(),
+                Finding::Pattern(index) => {
                     self.policy.patterns.get(index).map(|pattern| pattern.label.as_str()).unwrap_or_default()
                 }
             };
             let placeholder = self.placeholders.of(label, found);
-            // What is put back need not be taken out.
+            // A value that would be put back again stays.
             if self.known.get(&placeholder).is_none() {
                 put(range, &placeholder);
             }
         }
     }
 
-    /// Rewrites what is said in this block. Whether anything was.
+    /// Rewrites the texts of a block, and returns whether one has changed.
     pub fn block(&mut self, block: &mut ContentBlock) -> bool {
         match block {
             ContentBlock::Text(text) => set(&mut text.text, |text| self.text(text)),
@@ -99,12 +99,12 @@ impl Rewriter<'_> {
         }
     }
 
-    /// The arguments of a tool with the texts in them rewritten. None if none is.
+    /// Rewrites the strings in the arguments of a tool call. Returns none if nothing changes.
     pub(crate) fn arguments(&mut self, arguments: &str) -> Option<String> {
         json(arguments, &mut |text| self.text(text))
     }
 
-    /// A call for a tool that was cut off has its arguments as text. Other blocks that have no case are left alone.
+    /// Rewrites a tool call that was cut off, which has its arguments as text. Leaves other unknown blocks alone.
     fn partial(&mut self, block: &str) -> Option<String> {
         if !is_partial(block) {
             return None;
@@ -117,19 +117,19 @@ impl Rewriter<'_> {
     }
 }
 
-/// Whether this block, in JSON, is a call for a tool that was cut off.
+/// Returns whether this block, in JSON, is a tool call that was cut off.
 pub(crate) fn is_partial(block: &str) -> bool {
     #[derive(serde::Deserialize)]
     struct Typed<'a> {
         #[serde(borrow)]
         r#type: std::borrow::Cow<'a, str>,
     }
-    // The second question costs more than the first.
+    // The first check is cheap, and excludes most blocks.
     block.contains("partial_tool_use")
         && serde_json::from_str::<Typed<'_>>(block).is_ok_and(|block| block.r#type == "partial_tool_use")
 }
 
-/// Whether it was rewritten.
+/// Rewrites a text in place, and returns whether it has changed.
 fn set(text: &mut String, rewrite: impl FnOnce(&str) -> Option<String>) -> bool {
     let rewritten = rewrite(text);
     let is_changed = rewritten.is_some();

@@ -1,32 +1,32 @@
-//! What is to be replaced in a text, from left to right.
+//! Searches a text for everything to replace, from left to right.
 
 use std::ops::Range;
 
 use crate::{
-    config::Kind,
+    characters::{Characters, is_word},
     find::Finder,
     placeholders::{Known, is_name},
     policy::Policy,
-    text::{Text, is_word},
+    settings::Kind,
 };
 
-/// What was found.
+/// The kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum Finding {
     /// Personal data of this kind.
     Kind(Kind),
-    /// What this pattern looks for.
+    /// A match of the pattern with this index.
     Pattern(usize),
-    /// A placeholder that stands for something.
+    /// A placeholder with a known value.
     Placeholder,
 }
 
-/// What comes next.
+/// The next step of a search.
 #[derive(Debug, Clone)]
 pub(crate) enum Next {
-    /// This.
-    Found(Range<usize>, What),
-    /// Nothing begins before this place, and from there on it is not known yet.
+    /// A finding.
+    Found(Range<usize>, Finding),
+    /// Nothing begins before this place. From there on it is not certain yet.
     Nothing(usize),
 }
 
@@ -38,7 +38,7 @@ impl Next {
         }
     }
 
-    /// What comes first, comes first: of what begins in the same place that which is not certain, and then the longest.
+    /// Orders steps by where they begin. In the same place, an uncertain one comes first, and then the longest finding.
     fn rank(&self) -> (usize, bool, std::cmp::Reverse<usize>) {
         match self {
             Next::Found(range, _) => (range.start, true, std::cmp::Reverse(range.end)),
@@ -52,25 +52,24 @@ pub(crate) struct Search<'a> {
     policy: &'a Policy,
     /// Placeholders to look for.
     known: &'a Known,
-    pub(crate) text: Text<'a>,
+    pub(crate) text: Characters<'a>,
     /// Whether nothing follows the text.
     is_whole: bool,
-    /// Everything before is done with.
+    /// Everything before this place is done.
     at: usize,
-    /// Where the last thing that was found ends. It is not looked at any more, since it is replaced.
+    /// Where the last finding ends. It will be replaced, so its characters no longer count.
     cut: Option<usize>,
     finder: Finder<'a>,
-    /// The next one that no pattern looks for.
+    /// The next step without patterns.
     next: Next,
-    /// What begins right behind what a pattern has found, and did not as long as that was a part of its word.
+    /// A finding right after a match of a pattern. Before that match was replaced, it was inside of a word.
     behind: Option<Next>,
-    /// The next one of each pattern.
+    /// The next step of each pattern.
     patterns: Vec<Next>,
 }
 
 impl<'a> Search<'a> {
-    /// Searches from this place on, where something ends that was found if `is_cut`. Where the text `is_whole`, nothing
-    /// follows it.
+    /// Searches from the place `at` on. If `is_cut`, a finding ends there. If the text `is_whole`, nothing follows it.
     pub(crate) fn new(
         policy: &'a Policy,
         known: &'a Known,
@@ -80,13 +79,13 @@ impl<'a> Search<'a> {
         let (finder, cut) = (Finder::new(&policy.kinds), is_cut.then_some(at));
         let (next, behind, patterns) = (Next::Nothing(at), None, Vec::new());
         let mut search =
-            Self { policy, known, text: Text::new(text), is_whole, at, cut, finder, next, behind, patterns };
+            Self { policy, known, text: Characters::new(text), is_whole, at, cut, finder, next, behind, patterns };
         search.next = search.next_from(at);
         search.patterns = policy.patterns.iter().enumerate().map(|(index, _)| search.pattern_from(index, at)).collect();
         search
     }
 
-    /// The next thing to be replaced, or up to where there is none. Nothing is known of what follows there.
+    /// Returns the next finding, or up to where there is certainly none.
     pub(crate) fn next(&mut self) -> Next {
         if self.next.start() < self.at {
             self.next = self.next_from(self.at);
@@ -104,27 +103,27 @@ impl<'a> Search<'a> {
         let first = first.cloned().unwrap_or(Next::Nothing(self.at));
         if let Next::Found(range, what) = &first {
             (self.at, self.cut) = (range.end, Some(range.end));
-            if matches!(what, What::Pattern(_)) && self.next.start() > range.end {
+            if matches!(what, Finding::Pattern(_)) && self.next.start() > range.end {
                 self.behind = self.behind(range.end);
             }
         }
         first
     }
 
-    /// Whether something was found that ends here.
+    /// Returns whether the last finding ends here.
     pub(crate) fn is_cut(&self, at: usize) -> bool {
         self.cut == Some(at)
     }
 
     fn behind(&mut self, at: usize) -> Option<Next> {
-        // The other one is further.
+        // The finder of this search is already further on.
         let finder = std::mem::replace(&mut self.finder, Finder::new(&self.policy.kinds));
         let begins = self.begins(at, None);
         self.finder = finder;
         begins
     }
 
-    /// The next one from here on that no pattern looks for.
+    /// Returns the next step from here on, without patterns.
     fn next_from(&mut self, from: usize) -> Next {
         if self.policy.kinds.is_empty() && self.known.is_empty() {
             return Next::Nothing(self.text.text.len());
@@ -145,12 +144,12 @@ impl<'a> Search<'a> {
         Next::Nothing(at)
     }
 
-    /// What begins here. None if certainly nothing does.
+    /// Returns what begins here; none if certainly nothing does.
     fn begins(&mut self, at: usize, before: Option<u8>) -> Option<Next> {
         self.text.ran_out();
         let found = match self.text.at(at) {
-            Some(b'[') => self.placeholder(at).map(|end| (What::Placeholder, end)),
-            _ => self.finder.begins(&self.text, at, before).map(|(kind, end)| (What::Kind(kind), end)),
+            Some(b'[') => self.placeholder(at).map(|end| (Finding::Placeholder, end)),
+            _ => self.finder.begins(&self.text, at, before).map(|(kind, end)| (Finding::Kind(kind), end)),
         };
         if self.text.ran_out() && !self.is_whole {
             return Some(Next::Nothing(at));
@@ -158,7 +157,7 @@ impl<'a> Search<'a> {
         found.map(|(what, end)| Next::Found(at..end, what))
     }
 
-    /// Where the placeholder ends that stands here.
+    /// Returns where the placeholder ends that stands here.
     fn placeholder(&self, at: usize) -> Option<usize> {
         let mut end = at + 1;
         while end - at < self.known.longest()
@@ -174,13 +173,13 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// The next one of a pattern.
+    /// Returns the next step of a pattern.
     fn pattern_from(&self, index: usize, from: usize) -> Next {
         let (text, length) = (self.text.text, self.text.text.len());
         let Some(pattern) = self.policy.patterns.get(index) else { return Next::Nothing(length) };
         let certain = match (self.is_whole, pattern.longest) {
             (true, _) => length,
-            // A pattern may look at one character more.
+            // A pattern may look at one character after its match.
             (false, Some(longest)) => text.floor_char_boundary(length.saturating_sub(longest + 4)),
             (false, None) => from,
         };
@@ -193,9 +192,9 @@ impl<'a> Search<'a> {
                 break;
             }
             if !found.is_empty() {
-                return Next::Found(found.range(), What::Pattern(index));
+                return Next::Found(found.range(), Finding::Pattern(index));
             }
-            // Where nothing was found there is nothing to be replaced.
+            // There is nothing to replace in an empty match.
             let Some(next) = text.get(found.start()..).and_then(|rest| rest.chars().next()) else { break };
             start = found.start() + next.len_utf8();
         }

@@ -1,84 +1,84 @@
-//! How many retries there may be in all, so that an outage does not multiply what providers are asked.
+//! Limits the retries of the whole process, so that an outage does not multiply the requests to a provider.
 //!
-//! As tower's `TpsBudget`: calls earn retries, a share of one each, that are lost after ten seconds; and there are a few a
-//! second besides, for programs that call seldom. What calls earn adds up over all instances by itself, so each spends what
-//! its own calls have earned and needs nobody for that. The few a second are for all instances together: [`Pace`] keeps
-//! them where all see them, and is asked only where nothing earned is left.
+//! It works like tower's `TpsBudget`. Each call earns a share of a retry, which is lost after ten seconds. A few more retries
+//! a second are free, for programs that make few calls. Each instance spends what its own calls have earned, without asking
+//! anybody: the sum over all instances is right by itself. The free retries are shared by all instances, through a
+//! [`RateLimiter`] in the state. It is asked only when nothing earned is left.
 
 use std::{cell::RefCell, collections::VecDeque};
 
-use arcllm_module::{Pace, Turn, clock, log};
+use arcllm_module::{RateLimiter, Turn, clock, log};
 
-use crate::config::Settings;
+use crate::settings::Settings;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// For how long a call has earned something: ten seconds.
+/// For how many seconds an earned share is kept.
 const KEPT: u64 = 10;
 
-/// One retry, in what calls earn.
+/// One retry, in the unit in which calls earn.
 const RETRY: u64 = 1_000_000;
 
-/// The key of the retries that need not be earned.
+/// The key of the free retries in the state.
 const KEY: &str = "unearned";
 
-/// How often, at most, an instance says that there is nothing left: every ten seconds.
+/// The shortest time between two log messages of one kind, by one instance.
 const SILENCE: u64 = 10 * SECOND;
 
 /// The retries that an instance may make.
 pub struct Budget {
-    /// What each call earns, in millionths of a retry.
+    /// How much each call earns, in millionths of a retry.
     per_call: u64,
     earned: RefCell<Earned>,
-    /// Those that need not be earned; absent if there are none.
-    unearned: Option<Pace>,
-    used_up: RefCell<Said>,
-    unlimited: RefCell<Said>,
+    /// The free retries; absent if there are none.
+    free: Option<RateLimiter>,
+    used_up: RefCell<Notice>,
+    unlimited: RefCell<Notice>,
 }
 
 impl Budget {
-    /// The budget of these settings.
+    /// Makes the budget of these settings.
     pub fn new(settings: &Settings) -> Self {
-        let per_second = settings.budget_min_per_second;
-        // A cast from `f64` saturates; a second's worth may be used at once.
-        let pace = || Pace::new((SECOND as f64 / per_second) as u64, (per_second as u32).max(1), 0);
+        let per_second = settings.budget_min_per_second.get();
+        // The free retries of one second may be used at once.
+        let limiter = || RateLimiter::new(clock::nanoseconds(1.0 / per_second), (per_second as u32).max(1), 0);
         Self {
-            per_call: (settings.budget_ratio * RETRY as f64).round() as u64,
+            per_call: (settings.budget_ratio.get() * RETRY as f64).round() as u64,
             earned: RefCell::default(),
-            unearned: (per_second > 0.0).then(pace),
+            free: (per_second > 0.0).then(limiter),
             used_up: RefCell::default(),
             unlimited: RefCell::default(),
         }
     }
 
-    /// A call has come to its first end. Asks the store for nothing.
+    /// Adds what a call earns. Called once a call, when its first try has ended. Does not use the state.
     pub fn earn(&self) {
         if self.per_call > 0 {
             self.earned.borrow_mut().add(clock::now() / SECOND, self.per_call);
         }
     }
 
-    /// Takes one retry out of it, if there is one. A store that fails is no reason to retry nothing.
+    /// Takes one retry out of the budget, and returns whether there was one. If the state fails, there is one.
     pub async fn take(&self) -> bool {
         if self.earned.borrow_mut().take(clock::now() / SECOND) {
             return true;
         }
-        let taken = match &self.unearned {
-            Some(pace) => pace.take(KEY, None).await,
+        let taken = match &self.free {
+            Some(limiter) => limiter.take(KEY, None).await,
             None => Ok(Turn::TooLate(0)),
         };
         match taken {
             Ok(Turn::After(_)) => true,
             Ok(Turn::TooLate(_)) => {
-                say(&self.used_up, |failures| {
+                notify(&self.used_up, |failures| {
                     let settings = "budget_ratio, budget_min_per_second";
                     format!("the retry budget is used up: {failures} failures were not tried again ({settings})")
                 });
                 false
             }
             Err(problem) => {
-                say(&self.unlimited, |failures| {
-                    format!("{failures} failures were tried again outside of the retry budget: {problem}")
+                notify(&self.unlimited, |failures| {
+                    format!("{failures} failures were tried again without a budget: {problem}")
                 });
                 true
             }
@@ -86,17 +86,17 @@ impl Budget {
     }
 }
 
-/// Says what has become of a failure, and of those of which it was not said.
-fn say(said: &RefCell<Said>, message: impl FnOnce(u64) -> String) {
-    if let Some(failures) = said.borrow_mut().unsaid(clock::now()) {
+/// Logs a message about a failure and those since the last message, if it is time for one.
+fn notify(notice: &RefCell<Notice>, message: impl FnOnce(u64) -> String) {
+    if let Some(failures) = notice.borrow_mut().add(clock::now()) {
         log::log(log::Level::Warn, "retry", &message(failures));
     }
 }
 
-/// What calls have earned and not been spent, in millionths of a retry.
+/// What calls have earned and nobody has spent, in millionths of a retry.
 #[derive(Debug, Default)]
 pub struct Earned {
-    /// By the second in which it was earned, the oldest first.
+    /// Each second and what was earned in it, the oldest first.
     seconds: VecDeque<(u64, u64)>,
 }
 
@@ -105,13 +105,12 @@ impl Earned {
     pub fn add(&mut self, second: u64, amount: u64) {
         self.forget(second);
         match self.seconds.back_mut() {
-            // By the clock, it is none that has gone back.
             Some((last, earned)) if *last >= second => *earned = earned.saturating_add(amount),
             _ => self.seconds.push_back((second, amount)),
         }
     }
 
-    /// Spends one retry, of what was earned first, if there is as much.
+    /// Spends one retry, from what was earned first. Returns whether there was enough.
     pub fn take(&mut self, second: u64) -> bool {
         self.forget(second);
         let all = self.seconds.iter().fold(0, |all: u64, (_, earned)| all.saturating_add(*earned));
@@ -136,22 +135,24 @@ impl Earned {
     }
 }
 
-/// When something was said last.
+/// A log message that comes at most once in [`SILENCE`].
 #[derive(Debug, Default)]
-struct Said {
-    at: Option<u64>,
-    unsaid: u64,
+struct Notice {
+    /// When the last one was logged.
+    last: Option<u64>,
+    /// How many failures there were since.
+    failures: u64,
 }
 
-impl Said {
-    /// Of how many failures it is to be said now, if it is time.
-    fn unsaid(&mut self, now: u64) -> Option<u64> {
-        self.unsaid += 1;
-        if self.at.is_some_and(|at| now < at.saturating_add(SILENCE)) {
+impl Notice {
+    /// Adds a failure. If it is time for a message, returns how many failures it is about.
+    fn add(&mut self, now: u64) -> Option<u64> {
+        self.failures += 1;
+        if self.last.is_some_and(|last| now < last.saturating_add(SILENCE)) {
             return None;
         }
-        self.at = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.failures))
     }
 }
 

@@ -1,17 +1,16 @@
-//! Asks again after failures that may pass: rate limits, overload, broken connections, silence.
+//! Asks again after failures that may pass: rate limits, overload, broken connections, timeouts.
 //!
-//! What is tried again, and when, is in [`Policy`], and how often in all in [`Budget`]; this file only connects them to the
-//! host.
+//! [`Policy`] decides what is tried again and when, [`Budget`] how often in total. This file connects them to the host.
 
 mod budget;
-mod config;
 mod policy;
+mod settings;
 
 use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, clock, inner, random};
 
 pub use budget::{Budget, Earned};
-pub use config::Settings;
-pub use policy::{Failed, Policy};
+pub use policy::{Ending, Policy, WaitRange};
+pub use settings::Settings;
 
 /// The module.
 pub struct Retry {
@@ -42,10 +41,10 @@ impl Module for Retry {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            let round: Vec<_> = request.attempts(before).iter().map(Failed::of_attempt).collect();
+            let round: Vec<_> = request.attempts(before).iter().map(Ending::of_attempt).collect();
             let wait = self
                 .policy
-                .again(&Failed::of_error(&error), &round, retries)
+                .again(&Ending::of_error(&error), &round, retries)
                 .and_then(|range| range.draw(random::get_insecure_random_u64(), request.remaining()));
             let Some(wait) = wait else { return Err(error) };
             if !self.budget.take().await {

@@ -1,4 +1,4 @@
-//! What `wit-bindgen` makes of the WIT, untouched. A component imports only those interfaces that it calls.
+//! What `wit-bindgen` generates from the WIT. A component imports only the interfaces that it calls.
 
 #![allow(
     clippy::all,

@@ -1,4 +1,4 @@
-//! Helpers for what requests and responses hold.
+//! The content of requests and responses: making it, and finding its texts.
 
 use crate::{
     Request, Response,
@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl RequestParts {
-    /// A conversation that is this text of the user's.
+    /// Makes a conversation of one text, said by the user.
     pub fn from_text(text: &str) -> Self {
         let message =
             Message { role: Role::User, content: vec![ContentBlock::from_text(text)], extensions: Vec::new() };
@@ -25,15 +25,15 @@ impl RequestParts {
         Self { messages: vec![message], tools: Vec::new(), options, extensions: Vec::new() }
     }
 
-    /// Every text of the conversation, for reading and changing: what is said, results of tools, and the arguments of
-    /// calls, which are JSON. The model's reasoning is left out, since it must be sent back as it was.
+    /// Iterates over every text of the conversation, to read or change it: what is said, results of tools, and arguments
+    /// of tool calls, which are JSON. The model's reasoning is left out, because it must be sent back unchanged.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
         self.messages.iter_mut().flat_map(|message| message.content.iter_mut()).flat_map(ContentBlock::texts_mut)
     }
 }
 
 impl ResponseParts {
-    /// An answer of this text.
+    /// Makes an answer of this text, with no tokens counted.
     pub fn from_text(provider: &str, model: &str, text: &str) -> Self {
         let usage = Usage {
             input_tokens: 0,
@@ -54,7 +54,7 @@ impl ResponseParts {
         }
     }
 
-    /// All of its text, put together.
+    /// Joins all of its text.
     pub fn text(&self) -> String {
         let texts = self.content.iter().filter_map(|block| match block {
             ContentBlock::Text(text) => Some(text.text.as_str()),
@@ -63,19 +63,19 @@ impl ResponseParts {
         texts.collect()
     }
 
-    /// Every text of the answer, for reading and changing, the arguments of calls among them, which are JSON.
+    /// Iterates over every text of the answer, to read or change it. Arguments of tool calls are among them, as JSON.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
         self.content.iter_mut().flat_map(ContentBlock::texts_mut)
     }
 }
 
 impl ContentBlock {
-    /// Plain text.
+    /// Makes a block of plain text.
     pub fn from_text(text: &str) -> Self {
         ContentBlock::Text(Text { text: text.to_owned(), extensions: Vec::new() })
     }
 
-    /// The texts of this block.
+    /// Returns the texts of this block.
     pub fn texts_mut(&mut self) -> Vec<&mut String> {
         match self {
             ContentBlock::Text(text) => vec![&mut text.text],
@@ -93,7 +93,7 @@ impl ContentBlock {
 }
 
 impl Response {
-    /// An answer of the module's own to this request: a refusal, say.
+    /// Answers this request in place of the model, for example to refuse it.
     pub fn from_text(request: &Request, text: &str) -> Self {
         Self::new(request, &ResponseParts::from_text(&request.provider(), &request.model(), text))
     }

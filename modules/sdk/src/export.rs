@@ -1,13 +1,13 @@
-//! What stands between the exports of a component and a [`Module`].
+//! Connects the exports of a component to a [`Module`].
 
 use std::rc::Rc;
 
 use crate::{
-    Cost, Error, Module, Request, Response, Target, bindings::exports::arcllm::llm::module as exported, config,
+    Cost, Error, Module, Request, Response, Target, bindings::exports::arcllm::llm::module as exported, settings,
     types::Failure,
 };
 
-/// Makes a component of a [`Module`]. Does nothing where the target is not WebAssembly, so that the crate also builds
+/// Exports a [`Module`] as the component's. Does nothing if the target is not WebAssembly, so that the crate also builds
 /// and tests natively.
 #[macro_export]
 macro_rules! export {
@@ -64,33 +64,32 @@ macro_rules! export {
     };
 }
 
-/// `module.describe`.
+/// Serves `module.describe`.
 pub fn describe<M: Module>() -> exported::Description {
     let description = M::describe();
     exported::Description {
         name: description.name.to_owned(),
         version: description.version.to_owned(),
         kind: description.kind.to_owned(),
-        config_schema: config::schema::<M::Config>().as_value().to_string(),
+        config_schema: settings::schema::<M::Config>().as_value().to_string(),
         extensions: Vec::new(),
     }
 }
 
-/// `module.configure`.
+/// Serves `module.configure`.
 pub fn configure<M: Module>(json: &str) -> Result<Rc<M>, Vec<exported::ConfigError>> {
-    config::read(json).map(|config| Rc::new(M::new(config)))
+    settings::read::read(json).map(|config| Rc::new(M::new(config)))
 }
 
-/// `module.worst-case`.
+/// Serves `module.worst-case`.
 pub fn worst_case<M: Module>(module: Option<Rc<M>>, inner: &Target, others: &[Target]) -> Cost {
     module.map_or(inner.most, |module| module.worst_case(inner, others))
 }
 
-/// `llm-provider.invoke`.
+/// Serves `llm-provider.invoke`.
 pub async fn invoke<M: Module>(module: Option<Rc<M>>, request: Request) -> Result<Response, Error> {
     let Some(module) = module else {
-        let message = "called before it was configured".to_owned();
-        return Err(Error::Module(Failure { message, provider: String::new(), extensions: Vec::new() }));
+        return Err(Error::Module(Failure::new("", "called before it was configured")));
     };
     module.invoke(request).await
 }

@@ -1,6 +1,6 @@
 //! Write a module for ArcLLM: a WebAssembly component that stands between an agent and a language model.
 //!
-//! A module is a config struct and one async function. This one asks a second time, whatever went wrong:
+//! A module is a struct of settings and one async function. This one asks a second time when the first try fails:
 //!
 //! ```
 //! use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, inner};
@@ -30,71 +30,81 @@
 //! # fn main() {}
 //! ```
 //!
-//! Built with `crate-type = ["cdylib"]` for `wasm32-unknown-unknown` and made a component, it goes into the modules
-//! directory of the host. What it imports is what it asks for: a module that never calls [`models`] never needs that
-//! grant.
+//! `arcllm module build` compiles it with `crate-type = ["cdylib"]` for `wasm32-unknown-unknown`, makes it a component,
+//! and can install it in the modules directory of a host. A component imports only what it uses, and what it imports is
+//! what it asks for: a module that never calls [`models`] does not need that grant.
 //!
-//! Answers that come in events need no line of code where they are handed on as they are. A module that looks into answers is
-//! given whole ones; one that is to read or change them as they come does so with [`stream`].
+//! One instance serves many calls at once. Each has its own [`invoke`](Module::invoke), and they take turns at every
+//! `await`. `&self` is shared by all of them.
 //!
-//! What has to outlive a call, or be shared by all instances, is kept with [`state`], which is a grant too. All of a module
-//! that counts calls:
+//! # Where to find what
+//!
+//! | to | use |
+//! |---|---|
+//! | ask the inner, or another model | [`inner`], [`models`] |
+//! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`] |
+//! | read or build requests and answers | [`types`] |
+//! | read or change a streamed answer on its way | [`stream`] |
+//! | tell errors apart, or refuse a call | [`ErrorKind`], [`Error::refused`] |
+//! | keep values from one call to the next | [`state`], [`RateLimiter`] |
+//! | wait, tell the time, draw random numbers, log | [`clock`], [`random`], [`log`] |
+//! | test a module natively | `testing` |
+//!
+//! A module that hands on an answer as it is needs no code for streams. A module that looks into answers is given whole
+//! ones, unless it uses [`stream`].
+//!
+//! Values in [`state`] are shared by all instances, and are a grant too. This module counts calls:
 //!
 //! ```
 //! # use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, inner, state};
-//! struct Count;
-//! impl Module for Count {
+//! struct CountCalls;
+//! impl Module for CountCalls {
 //!     type Config = NoSettings;
-//!     fn describe() -> Description { Description::new("count", "0.1.0", "observer") }
-//!     fn new(_: NoSettings) -> Self { Count }
+//!     fn describe() -> Description { Description::new("count-calls", "0.1.0", "observer") }
+//!     fn new(_: NoSettings) -> Self { CountCalls }
 //!     async fn invoke(&self, request: Request) -> Result<Response, Error> {
-//!         // A store that fails is no reason to ask nobody.
+//!         // The call goes on even if the store fails.
 //!         let _ = state::increment("calls".to_owned(), 1).await;
 //!         inner::invoke(request).await
 //!     }
 //! }
-//! arcllm_module::export!(Count);
+//! arcllm_module::export!(CountCalls);
 //! # use arcllm_module::testing::World;
 //! # let world = World::new();
-//! # world.run(async { Count.invoke(world.request("Hi")).await.and(Count.invoke(world.request("Hi")).await) }).unwrap();
+//! # world.run(async { CountCalls.invoke(world.request("Hi")).await.and(CountCalls.invoke(world.request("Hi")).await) }).unwrap();
 //! # assert_eq!(world.value("calls").as_deref(), Some(&b"2"[..]));
 //! ```
-//!
-//! Outside of WebAssembly all of this is there as well, in a world for unit tests: see `testing`.
-//!
-//! One instance serves many calls at once, each in an [`invoke`](Module::invoke) of its own that yields at every
-//! `await`; `&self` is shared by all of them.
 
 #[doc(hidden)]
 pub mod bindings;
-mod config;
+pub mod clock;
 mod content;
+mod error;
 #[doc(hidden)]
 pub mod export;
 mod module;
-mod pace;
-mod refused;
+mod rate_limiter;
+mod settings;
+pub mod state;
 pub mod stream;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
-mod update;
 
 pub use bindings::arcllm::llm::types;
 #[cfg(target_family = "wasm")]
 pub use bindings::{
-    arcllm::llm::{llm_provider as inner, models, state},
-    wasi::{
-        clocks::{monotonic_clock as clock, system_clock as wall_clock},
-        logging::logging as log,
-        random::insecure as random,
-    },
+    arcllm::llm::{llm_provider as inner, models},
+    wasi::{clocks::system_clock as wall_clock, logging::logging as log, random::insecure as random},
 };
-pub use config::{Config, ConfigError, NoSettings, ProviderName};
+pub use error::ErrorKind;
 pub use inner::{Request, Response};
 pub use module::{Cost, Description, Module, Target};
-pub use pace::{Pace, Turn};
-pub use refused::refused;
+pub use rate_limiter::{RateLimiter, Turn};
+pub use settings::{
+    Config, ConfigError, NoSettings,
+    number::{Amount, Count, HttpStatus, Seconds},
+    provider_name::ProviderName,
+};
 #[cfg(not(target_family = "wasm"))]
-pub use testing::imports::{clock, inner, log, models, random, state, wall_clock};
+pub use testing::imports::{inner, log, models, random, wall_clock};
 pub use types::Error;
-pub use update::{Update, unix_time, update};

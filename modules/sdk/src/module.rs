@@ -6,31 +6,32 @@ pub use crate::bindings::exports::arcllm::llm::module::{Cost, Target};
 
 /// A module.
 pub trait Module: Sized + 'static {
-    /// Its settings: the keys of `[modules.NAME]`, but for `enabled` and `sandbox`, which are the host's.
+    /// The settings: the keys of `[modules.NAME]` except for `enabled` and `sandbox`, which the host reads.
     type Config: Config;
 
-    /// What the module is.
+    /// Describes the module: its name, version and kind.
     fn describe() -> Description;
 
-    /// A module with these settings. Called once an instance, before any call.
+    /// Makes the module with these settings. Called once for each instance, before any call.
     fn new(config: Self::Config) -> Self;
 
-    /// Serves one call: asks [`inner`](crate::inner) never, once or often, and answers.
+    /// Serves one call. It may ask [`inner`](crate::inner) once, several times or never.
     ///
     /// # Errors
     ///
-    /// The inner's error, unchanged, unless the module is there to change it.
+    /// The inner's error, unchanged, unless it is the module's purpose to change it.
     fn invoke(&self, request: Request) -> impl Future<Output = Result<Response, Error>>;
 
-    /// The most that one call can cost, given its inner and every model that it could load. A module that asks its
-    /// inner once at most and sleeps never need not say.
+    /// Returns the most that one call can cost, given its inner and every model that the module could load.
+    ///
+    /// The default fits a module that asks its inner at most once and never sleeps.
     fn worst_case(&self, inner: &Target, others: &[Target]) -> Cost {
         let _ = others;
         inner.most
     }
 }
 
-/// What a module is.
+/// What a module tells about itself.
 #[derive(Debug, Clone)]
 pub struct Description {
     pub(crate) name: &'static str,
@@ -39,9 +40,11 @@ pub struct Description {
 }
 
 impl Description {
-    /// A module of this name, version and kind. The kind says what it does: `retry`, `fallback`, `observer` (changes
-    /// nothing), `transformer` (changes what is asked or answered), `limiter`, `breaker`, or a word of its own; the
-    /// conformance kit holds it to the scenarios of its kind, and `arcllm check` warns of orders that make no sense of it.
+    /// Describes a module by its name, version and kind.
+    ///
+    /// The kind is `retry`, `fallback`, `observer` (changes nothing), `transformer` (changes what is asked or answered),
+    /// `limiter`, `breaker`, or any other word. The conformance kit plays the scenarios of that kind, and `arcllm check`
+    /// warns when the module stands in the wrong place for its kind.
     pub const fn new(name: &'static str, version: &'static str, kind: &'static str) -> Self {
         Self { name, version, kind }
     }

@@ -1,11 +1,11 @@
-//! What a call costs. Knows nothing of WebAssembly.
+//! Computes what a call costs. Plain Rust, without WebAssembly.
 
 use arcllm_module::types::{Price, Usage};
 
-/// The cost of so many tokens, in the currency of the price.
+/// Returns the cost of these tokens, in the currency of the price.
 pub fn cost(usage: &Usage, price: &Price) -> f64 {
     let (read, write) = (usage.cache_read_tokens.unwrap_or_default(), usage.cache_write_tokens.unwrap_or_default());
-    // Anthropic's format counts cached tokens besides the input, OpenAI's counts them in.
+    // Anthropic's format counts cached tokens apart from the input, OpenAI's counts them as input.
     let is_apart = price.extensions.iter().any(|(key, value)| key == "arcllm.cached" && value == "\"apart\"");
     let input =
         if is_apart { usage.input_tokens } else { usage.input_tokens.saturating_sub(read).saturating_sub(write) };
@@ -38,14 +38,14 @@ mod tests {
     }
 
     #[test]
-    fn cached_tokens_cost_what_they_cost_however_they_are_counted() {
+    fn cached_tokens_cost_the_same_in_both_ways_of_counting() {
         let expected = 600.0 * 2.0 + 400.0 * 0.5 + 100.0 * 10.0;
         assert_eq!(cost(&usage(1000, 100, Some(400)), &price("included")) * 1e6, expected);
         assert_eq!(cost(&usage(600, 100, Some(400)), &price("apart")) * 1e6, expected);
     }
 
     #[test]
-    fn what_is_not_cached_costs_the_price_of_its_direction() {
+    fn tokens_that_are_not_cached_cost_the_price_of_input_or_output() {
         for cached in ["included", "apart"] {
             assert_eq!(cost(&usage(500, 100, None), &price(cached)) * 1e6, 2000.0);
         }

@@ -1,7 +1,7 @@
-//! Notes tokens, time and cost of each call, priced by the provider and model that answered. Changes nothing.
+//! Logs and adds up the tokens, time and cost of each call. Changes nothing.
 
-mod config;
 mod cost;
+mod settings;
 
 use arcllm_module::{
     Description, Error, Module, Request, Response, clock, inner, log, state,
@@ -10,8 +10,8 @@ use arcllm_module::{
 };
 use serde_json::json;
 
-pub use config::Settings;
 pub use cost::cost;
+pub use settings::Settings;
 
 /// The module.
 pub struct Telemetry {
@@ -61,13 +61,13 @@ impl Module for Telemetry {
                     return Ok(());
                 }
                 if let Some((answered, usage)) = end {
-                    // Before the end is told: after it the call is over, and nothing can be kept any more.
+                    // Before the end is handed on: after it the call is over, and the state is closed.
                     let model = if answered.is_empty() { &model } else { &answered };
                     call.ended(Ok((model, &usage)), Some(first)).await;
                     return writer.write(events).await;
                 }
                 if let Err(error) = writer.write(events).await {
-                    // Nobody reads any more.
+                    // The reader is gone.
                     call.ended(Err(&error), Some(first)).await;
                     return Err(error);
                 }
@@ -76,26 +76,27 @@ impl Module for Telemetry {
     }
 }
 
-/// A call that is noted.
+/// A call that is measured.
 struct Call {
     request: Request,
     settings: Settings,
-    /// By the monotonic clock.
+    /// The time by the monotonic clock, in nanoseconds.
     began: u64,
-    /// The length of the trail before it.
+    /// The length of the trail before the call.
     before: u32,
 }
 
 impl Call {
+    /// Begins to measure a call.
     fn begin(request: &Request, settings: &Settings) -> Self {
         let before = request.attempt_count();
         Self { request: request.clone(), settings: settings.clone(), began: clock::now(), before }
     }
 
-    /// Notes how the call ended: with an answer of this model and so many tokens, or with an error.
+    /// Logs and adds up a call that ended: with an answer of this model and these tokens, or with an error.
     async fn ended(&self, result: Result<(&str, &Usage), &Error>, first: Option<u64>) {
         let attempts = self.request.attempts(self.before);
-        // Who answered, or was asked last. By the model that was asked for: what a server calls its model may be anything.
+        // The provider that answered, or was asked last, and the model it was asked for. The server may call that anything.
         let last = attempts.iter().rev().find(|attempt| matches!(attempt.outcome, Outcome::Ok)).or(attempts.last());
         let (provider, asked) = last.map_or_else(
             || (self.request.provider(), self.request.model()),
@@ -112,7 +113,7 @@ impl Call {
             let line = json!({
                 "provider": provider,
                 "model": answered.map_or(asked.as_str(), |(model, _)| model),
-                "outcome": result.map_or_else(kind, |_| "ok"),
+                "outcome": result.map_or_else(|error| json!(error.kind()), |_| json!("ok")),
                 "seconds": seconds(clock::now().saturating_sub(self.began)),
                 "seconds_to_first_event": first.map(seconds),
                 "attempts": attempts.len(),
@@ -127,7 +128,7 @@ impl Call {
         if self.settings.totals {
             let result = self.add_up(&format!("{provider}/{asked}"), answered.map(|(_, usage)| usage), cost).await;
             if let Err(problem) = result {
-                log::log(log::Level::Warn, "telemetry", &format!("this call is not added up: {problem}"));
+                log::log(log::Level::Warn, "telemetry", &format!("this call is not in the totals: {problem}"));
             }
         }
     }
@@ -139,30 +140,15 @@ impl Call {
             ("errors", i64::from(usage.is_none())),
             ("input_tokens", usage.map_or(0, |usage| number(usage.input_tokens))),
             ("output_tokens", usage.map_or(0, |usage| number(usage.output_tokens))),
-            // Whole numbers, so that nothing is lost by adding up.
+            // A whole number, so that adding up loses nothing.
             ("microcost", cost.map_or(0, |cost| (cost * 1e6).round() as i64)),
         ];
         for (name, count) in counts.into_iter().filter(|(_, count)| *count != 0) {
-            for of in [model, "total"] {
-                state::increment(format!("{of}.{name}"), count).await?;
+            for whose in [model, "total"] {
+                state::increment(format!("{whose}.{name}"), count).await?;
             }
         }
         Ok(())
-    }
-}
-
-/// The kind of an error, as in the JSON of the command.
-fn kind(error: &Error) -> &'static str {
-    match error {
-        Error::Api(_) => "api",
-        Error::Connection(_) => "connection",
-        Error::Timeout(_) => "timeout",
-        Error::Parse(_) => "parse",
-        Error::Config(_) => "config",
-        Error::Module(_) => "module",
-        Error::Cancelled => "cancelled",
-        Error::DeadlineExceeded => "deadline_exceeded",
-        Error::Other(_) => "other",
     }
 }
 
@@ -222,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_streamed_answer_is_noted_at_its_end() {
+    fn a_streamed_answer_is_logged_at_its_end() {
         let world = world().answers([Ok(paid())]).streamed();
         world.run(async {
             let reader = stream::read(module().invoke(world.request("secret")).await.unwrap());
@@ -238,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_noted_and_comes_back_as_it_is() {
+    fn an_error_is_logged_and_comes_back_unchanged() {
         let world = world().answers([Err(api(529))]);
         let outcome = world.run(module().invoke(world.request("secret")));
         assert!(matches!(outcome, Err(Error::Api(error)) if error.status == 529));

@@ -1,4 +1,4 @@
-//! Providers in the kit's own process: they reply as a scenario says, in virtual time, and note what they were asked.
+//! Providers in the kit's own process. They reply as a scenario says, in virtual time, and keep what they were asked.
 
 use std::{
     collections::VecDeque,
@@ -7,13 +7,13 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, Answer, ApiError, ContentBlock, ErrorKind, Event, Extensions, Failure, Request, Response, StopReason,
-    ToolCall, Usage,
+    Adapter, Answer, ApiError, ContentBlock, Error, ErrorKind, Event, Extensions, Failure, Request, Response,
+    StopReason, ToolCall, Usage,
 };
 use futures::{StreamExt as _, future::BoxFuture, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// How a provider replies once.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -21,9 +21,9 @@ use serde_json::{Map, Value};
 pub struct Reply {
     /// The text of an answer. Without it, and without an error, the answer repeats the last message.
     pub text: Option<String>,
-    /// The text so many times over.
+    /// How often the text is repeated.
     pub repeat: Option<usize>,
-    /// The answer comes whole although it is wanted in events.
+    /// The answer comes whole, although the caller wants events.
     pub whole: bool,
     /// The answer also calls the tool `tool` with these arguments.
     pub tool_arguments: Option<Map<String, Value>>,
@@ -44,9 +44,9 @@ pub struct Reply {
     pub pace_seconds: f64,
     /// How long the reply takes, or the first event of one that is streamed.
     pub takes_seconds: f64,
-    /// It never comes.
+    /// The reply never comes.
     pub never: bool,
-    /// How many requests it serves; absent is one.
+    /// How many requests it serves: one by default.
     pub times: Option<usize>,
 }
 
@@ -83,7 +83,7 @@ impl Reply {
 }
 
 impl Reply {
-    /// The call for a tool, if there is one.
+    /// Returns the tool call, if there is one.
     fn call(&self) -> Option<ToolCall> {
         let arguments = self.tool_arguments.clone()?;
         let (id, name) = ("call".to_owned(), "tool".to_owned());
@@ -91,17 +91,16 @@ impl Reply {
     }
 }
 
+/// Makes an error of the kind with this word, by the host's own table of words.
 fn error(kind: &str, failure: Failure) -> ErrorKind {
-    match kind {
-        "connection" => ErrorKind::Connection(failure),
-        "timeout" => ErrorKind::Timeout(failure),
-        "parse" => ErrorKind::Parse(failure),
-        "config" => ErrorKind::Config(failure),
-        "module" => ErrorKind::Module(failure),
-        "cancelled" => ErrorKind::Cancelled,
-        "deadline_exceeded" => ErrorKind::DeadlineExceeded,
-        _ => ErrorKind::Other(failure),
-    }
+    let json = json!({
+        "kind": kind,
+        "message": failure.message,
+        "provider": failure.provider,
+        "retry_after_seconds": null,
+        "trail": [],
+    });
+    serde_json::from_value::<Error>(json).map_or(ErrorKind::Other(failure), |error| error.kind)
 }
 
 fn answer(text: String, provider: &str) -> Response {
@@ -117,7 +116,7 @@ fn answer(text: String, provider: &str) -> Response {
     }
 }
 
-/// What a request says: the text of its last message.
+/// Returns the text of the last message of a request.
 pub(super) fn last_text(request: &Request) -> String {
     let blocks = request.messages.last().map(|message| message.content.as_slice()).unwrap_or_default();
     match blocks.last() {
@@ -126,11 +125,11 @@ pub(super) fn last_text(request: &Request) -> String {
     }
 }
 
-/// What the providers of one scenario were asked.
+/// The requests to the providers of one scenario.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Log(Arc<Mutex<Vec<Asked>>>);
 
-/// One request that reached a provider.
+/// A request that reached a provider.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     /// The provider.
@@ -140,12 +139,12 @@ pub(super) struct Asked {
 }
 
 impl Log {
-    /// What has been asked so far, in order.
+    /// Returns the requests so far, in order.
     pub(super) fn asked(&self) -> Vec<Asked> {
         self.entries().clone()
     }
 
-    /// How often any provider was asked.
+    /// Returns how many requests there were.
     pub(super) fn count(&self) -> usize {
         self.entries().len()
     }
@@ -155,34 +154,33 @@ impl Log {
     }
 }
 
-/// A provider that replies as it was told.
+/// A provider that replies by a script.
 pub(super) struct Scripted {
     name: String,
     replies: Mutex<VecDeque<Reply>>,
-    /// After the script.
+    /// The reply after the script.
     then: Reply,
     log: Log,
 }
 
 impl Scripted {
-    /// A provider with these replies in order, and `then` for ever after.
+    /// Makes a provider with these replies in order, and `then` after them.
     pub(super) fn new(name: &str, replies: &[Reply], then: Reply, log: &Log) -> Arc<Self> {
         let replies = replies.iter().flat_map(|reply| std::iter::repeat_n(reply.clone(), reply.times.unwrap_or(1)));
         Arc::new(Self { name: name.to_owned(), replies: Mutex::new(replies.collect()), then, log: log.clone() })
     }
 }
 
-/// What a streamed answer says before an error, for each event.
+/// The text of each event that comes before an error.
 pub(super) const PIECE: &str = "piece ";
 
-/// The events of a streamed answer, or of the beginning of one that ends in an error, in the midst of a call for a tool if
-/// one had begun.
+/// Returns the events of a streamed answer. With an error it ends early, inside of a tool call if one has begun.
 fn events(answer: Response, error: Option<ErrorKind>, begun: Option<ToolCall>) -> Vec<Result<Event, ErrorKind>> {
     let text = answer.text().unwrap_or_default();
     let mut events: Vec<_> = text.split_inclusive(' ').map(|piece| Ok(Event::Text(piece.to_owned()))).collect();
     match error {
         Some(error) => {
-            // A call for a tool that never closes.
+            // A tool call that never ends.
             let begun = begun.iter().flat_map(|call| tool_use(0, call));
             events.extend(begun.take_while(|event| !matches!(event, Event::ToolUseEnd { .. })).map(Ok));
             events.push(Err(error));
@@ -205,7 +203,7 @@ fn events(answer: Response, error: Option<ErrorKind>, begun: Option<ToolCall>) -
     events
 }
 
-/// The events of a call for a tool. Its arguments come in pieces that are no JSON alone.
+/// Returns the events of a tool call. Its arguments come in pieces, none of which is JSON by itself.
 fn tool_use(index: usize, call: &ToolCall) -> impl Iterator<Item = Event> {
     let json = Value::Object(call.arguments.clone()).to_string();
     let letters: Vec<char> = json.chars().collect();
@@ -216,7 +214,7 @@ fn tool_use(index: usize, call: &ToolCall) -> impl Iterator<Item = Event> {
 }
 
 impl Scripted {
-    /// Notes a request, and waits for its reply.
+    /// Keeps a request, and waits for its reply.
     async fn begin(&self, request: &Request) -> Reply {
         self.log.entries().push(Asked { provider: self.name.clone(), request: request.clone() });
         let next = self.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();

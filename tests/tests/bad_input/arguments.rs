@@ -26,7 +26,7 @@ async fn overrides_that_will_not_do() {
       help: did you mean `max_retries`?
     ");
     assert_snapshot!(given(&["--module", "retry={\"max_retries\": -1}", "Hi"]).await, @"
-    error: `modules.retry.max_retries` invalid value: integer `-1`, expected u32 (in the overrides of this load)
+    error: `modules.retry.max_retries` is -1 (in the overrides of this load)
       help: How often a call is tried again after its first attempt: a whole number, zero or more.
     ");
     assert_snapshot!(given(&["--module", "retry={\"enabled\": 1}", "Hi"]).await, @"

@@ -51,15 +51,15 @@ async fn values_of_another_type() {
       help: true or false
     "#);
     assert_snapshot!(with("[modules.retry]\nenabled = true\nmax_retries = \"5\"").await, @r#"
-    error: config.toml:11: `modules.retry.max_retries` invalid type: string "5", expected u32
+    error: config.toml:11: `modules.retry.max_retries` is the text "5"
       help: How often a call is tried again after its first attempt: a whole number, zero or more.
     "#);
     assert_snapshot!(with("[modules.retry]\nenabled = true\nmax_retries = 2.5").await, @"
-    error: config.toml:11: `modules.retry.max_retries` invalid type: floating point `2.5`, expected u32
+    error: config.toml:11: `modules.retry.max_retries` is 2.5
       help: How often a call is tried again after its first attempt: a whole number, zero or more.
     ");
     assert_snapshot!(with("[modules.fallback]\nenabled = true\nchain = \"openai\"").await, @r#"
-    error: config.toml:11: `modules.fallback.chain` invalid type: string "openai", expected a sequence
+    error: config.toml:11: `modules.fallback.chain` is the text "openai"
       help: The providers to ask, in this order; the one that failed is skipped: a list of provider names.
     "#);
     assert_snapshot!(with("[modules.retry]\nsandbox = \"none\"").await, @r#"
@@ -148,7 +148,7 @@ async fn numbers_that_are_none() {
 #[tokio::test]
 async fn numbers_out_of_range() {
     assert_snapshot!(with("[modules.retry]\nenabled = true\nmax_retries = -1").await, @"
-    error: config.toml:11: `modules.retry.max_retries` invalid value: integer `-1`, expected u32
+    error: config.toml:11: `modules.retry.max_retries` is -1
       help: How often a call is tried again after its first attempt: a whole number, zero or more.
     ");
     assert_snapshot!(with("[modules.retry]\nenabled = true\nbackoff_base_seconds = 0.0").await, @"

@@ -99,7 +99,7 @@ async fn budgets_that_will_not_do_are_named() {
       help: a number, zero or more
     ");
     assert_snapshot!(refused(json!({"budget_min_per_second": "10"})).await, @r#"
-    `modules.retry.budget_min_per_second` invalid type: string "10", expected f64 (in the overrides of this load)
+    `modules.retry.budget_min_per_second` is the text "10" (in the overrides of this load)
       help: How many retries there may be in a second that no call has earned, over all calls: a number, zero or more.
     "#);
     let text = "[modules.retry]\nbudget_ratio = nan";

@@ -11,7 +11,7 @@ fn imports_models(name: &str) -> bool {
     imports_of(name).iter().any(|import| import.starts_with("arcllm:llm/models"))
 }
 
-/// What is imported must be granted, so nothing may be imported that is not used.
+/// Imports need grants, so a module must not import what it does not use.
 #[test]
 fn only_a_module_that_asks_other_models_imports_them() {
     for name in ["retry", "chaos"] {
@@ -21,7 +21,7 @@ fn only_a_module_that_asks_other_models_imports_them() {
 }
 
 #[test]
-fn nothing_of_the_system_is_imported() {
+fn no_system_interface_is_imported() {
     for import in ["retry", "fallback", "chaos"].into_iter().flat_map(imports_of) {
         let free = ["arcllm:llm/", "wasi:clocks/", "wasi:random/", "wasi:logging/"];
         assert!(free.iter().any(|package| import.starts_with(package)), "{import}");
@@ -29,7 +29,7 @@ fn nothing_of_the_system_is_imported() {
 }
 
 #[test]
-fn what_is_no_component_has_no_imports() {
+fn other_bytes_are_an_error() {
     for bytes in [&b""[..], b"not wasm"] {
         assert!(imports(bytes).is_err(), "{bytes:?}");
     }

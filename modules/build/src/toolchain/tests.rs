@@ -2,7 +2,7 @@ use std::{env, fs, process};
 
 use super::*;
 
-/// A folder of empty files, gone when dropped.
+/// A folder of empty files, removed when dropped.
 struct Machine(PathBuf);
 
 impl Machine {
@@ -37,7 +37,7 @@ const LINKER_OF_RUSTUP: &str = "rustup/lib/rustlib/x86_64-unknown-linux-gnu/bin/
 const SOURCE_OF_SYSTEM: &str = "usr/lib/rustlib/src/rust/library/Cargo.toml";
 
 #[test]
-fn an_installed_target_is_taken_before_the_source() {
+fn an_installed_target_comes_before_the_source() {
     let machine = Machine::new("installed", &[TARGET_OF_RUSTUP, LINKER_OF_RUSTUP, SOURCE_OF_SYSTEM]);
     let toolchain = machine.choose().unwrap();
     assert_eq!(toolchain.compiler, machine.0.join("rustup/bin/rustc"));
@@ -55,7 +55,7 @@ fn the_source_is_linked_with_the_linker_of_rustup() {
 }
 
 #[test]
-fn or_else_with_the_newest_of_the_system() {
+fn without_it_the_newest_linker_of_the_system_is_taken() {
     let files = [SOURCE_OF_SYSTEM, "usr/bin/wasm-ld-9", "usr/bin/wasm-ld-22", "usr/bin/wasm-ld-x", "usr/bin/ld"];
     let machine = Machine::new("wasm-ld", &files);
     assert_eq!(machine.choose().unwrap().linker, Some(machine.0.join("usr/bin/wasm-ld-22")));

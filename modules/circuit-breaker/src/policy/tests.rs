@@ -1,16 +1,22 @@
-use arcllm_module::{testing::api, types::Failure};
+use arcllm_module::{Count, Seconds, testing::api, types::Failure};
 use proptest::prelude::*;
 
 use super::*;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Three failures within ten seconds open it for five.
+/// Three failures within ten seconds open the circuit for five seconds.
 fn policy(probes: u32) -> Policy {
-    Policy::new(Settings { failures: 3, window_seconds: 10.0, open_seconds: 5.0, probes, ..Settings::default() })
+    Policy::new(Settings {
+        failures: Count::new(3),
+        window_seconds: Seconds::new(10.0),
+        open_seconds: Seconds::new(5.0),
+        probes: Count::new(probes),
+        ..Settings::default()
+    })
 }
 
-/// A provider, and what is kept of it.
+/// A provider, and what is kept about it.
 struct Kept {
     policy: Policy,
     circuit: Option<Circuit>,
@@ -60,7 +66,7 @@ fn it_opens_after_failures_in_a_row_looks_and_closes() {
 }
 
 #[test]
-fn a_success_or_a_pause_begins_the_row_anew() {
+fn a_success_or_a_pause_ends_the_row() {
     let mut kept = Kept::new(1);
     for sign in [Sign::Failed, Sign::Failed, Sign::Alive, Sign::Failed, Sign::Failed] {
         assert_eq!(kept.call(sign, 0), Pass::Ask);
@@ -72,14 +78,14 @@ fn a_success_or_a_pause_begins_the_row_anew() {
 }
 
 #[test]
-fn one_that_looks_and_goes_away_makes_room_for_the_next() {
+fn a_probe_without_a_result_makes_room_for_the_next() {
     let mut kept = Kept { policy: policy(1), circuit: Some(Circuit::Open { until: 0, probes: Vec::new() }) };
     let gone = kept.pass(SECOND);
     assert!(matches!(gone, Pass::Probe(_)));
     assert_eq!(kept.pass(5 * SECOND), Pass::Refused(SECOND));
     let next = kept.pass(6 * SECOND);
     assert!(matches!(next, Pass::Probe(_)));
-    // It is back after all, and has nothing more to say.
+    // Its result comes after all, and no longer counts.
     kept.ended(gone, Sign::Failed, 6 * SECOND);
     assert!(matches!(&kept.circuit, Some(Circuit::Open { probes, .. }) if probes.len() == 1));
     kept.ended(next, Sign::None, 6 * SECOND);
@@ -87,9 +93,9 @@ fn one_that_looks_and_goes_away_makes_room_for_the_next() {
 }
 
 #[test]
-fn what_is_a_failure() {
+fn which_errors_are_failures() {
     let policy = policy(1);
-    let failure = || Failure { message: String::new(), provider: String::new(), extensions: Vec::new() };
+    let failure = || Failure::new("", "");
     for error in [api(503), api(529), Error::Connection(failure()), Error::Timeout(failure()), Error::Parse(failure())]
     {
         assert_eq!(policy.sign(&error), Sign::Failed, "{error:?}");
@@ -103,7 +109,7 @@ fn what_is_a_failure() {
 
 proptest! {
     #[test]
-    fn never_more_look_at_once_and_it_always_recovers(
+    fn there_are_never_more_probes_and_the_circuit_always_closes_again(
         probes in 1u32..4,
         steps in prop::collection::vec((0u64..3 * SECOND, 0usize..4, 0usize..3), 1..200),
     ) {
@@ -127,7 +133,7 @@ proptest! {
                 prop_assert!(looking <= probes as usize);
             }
         }
-        // Whatever has happened, once the provider is well a call gets through.
+        // Once the provider is up again, a call gets through.
         now += 20 * SECOND;
         let pass = kept.pass(now);
         prop_assert!(!matches!(pass, Pass::Refused(_)), "{pass:?}");

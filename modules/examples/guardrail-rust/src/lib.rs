@@ -1,4 +1,4 @@
-//! Refuses requests in which a user writes a forbidden word, without asking anybody.
+//! Refuses requests in which a user writes a forbidden word, and asks no model for them.
 
 use arcllm_module::{
     Config, ConfigError, Description, Error, Module, Request, Response, inner,
@@ -7,13 +7,13 @@ use arcllm_module::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The settings: the keys of `[modules.guardrail]`. Their documentation is what `arcllm module inspect` shows.
+/// The settings: the keys of `[modules.guardrail]`. `arcllm module inspect` shows their documentation.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Words that no user may write, in any case.
+    /// Words that no user may write, in upper or lower case: a list of strings.
     pub forbidden: Vec<String>,
-    /// What a refused user reads.
+    /// What a refused user reads: a string.
     pub message: String,
 }
 
@@ -26,7 +26,7 @@ impl Default for Settings {
 impl Config for Settings {
     fn check(&self) -> Vec<ConfigError> {
         let has_empty = self.forbidden.iter().any(String::is_empty);
-        let error = || ConfigError::new("forbidden", "has a word without letters", "words such as \"password\"");
+        let error = || ConfigError::new("forbidden", "has an empty word", "words such as \"password\"");
         has_empty.then(error).into_iter().collect()
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_forbidden_word_is_refused_and_nobody_is_asked() {
+    fn a_forbidden_word_is_refused_and_no_provider_is_asked() {
         let (world, module) = (World::new(), Guardrail::new(Settings::default()));
         let answer = world.run(module.invoke(world.request("My PassWord is 1234"))).unwrap();
         assert_eq!(answer.parts().text(), "I cannot help with that.");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_inner_comes_back_as_it_is() {
+    fn an_error_of_the_inner_comes_back_unchanged() {
         let world = World::new().answers([Err(api(529))]);
         let module = Guardrail::new(Settings::default());
         let outcome = world.run(module.invoke(world.request("Good day")));

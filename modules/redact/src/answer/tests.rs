@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Settings, find::tests::texts, rewriter::tests::cut};
 
-fn answer() -> Answer {
+fn answer() -> AnswerRewriter {
     let policy = Rc::new(Policy::new(&Settings::default()));
-    Answer::new(Call { policy, placeholders: Placeholders::default(), known: Known::default() })
+    AnswerRewriter::new(Rules { policy, placeholders: Placeholders::default(), known: Known::default() })
 }
 
 fn said(piece: &str) -> Event {
@@ -37,7 +37,7 @@ fn tool_end(arguments: &str) -> Event {
     Event::ToolUseEnd(ToolUseEnd { index: 0, call })
 }
 
-/// What an event says, and of which kind it is.
+/// The kind of an event and its text, in a line.
 fn line(event: &Event) -> String {
     match event {
         Event::Text(piece) => format!("text {piece}"),
@@ -56,14 +56,14 @@ fn line(event: &Event) -> String {
     }
 }
 
-/// What becomes of events that come one by one.
-fn become_of(events: Vec<Event>) -> Vec<String> {
+/// What comes out when events come one by one.
+fn rewritten(events: Vec<Event>) -> Vec<String> {
     let mut answer = answer();
     events.into_iter().flat_map(|event| answer.events(vec![event])).map(|event| line(&event)).collect()
 }
 
 #[test]
-fn text_is_told_as_soon_as_it_is_certain() {
+fn text_is_handed_on_as_soon_as_it_is_certain() {
     let events = vec![said("Write to "), said("ja"), said("ne@b.c"), said("om"), said(" or"), said("der")];
     let more = vec![
         Event::Thinking("a@b.com".to_owned()),
@@ -71,7 +71,7 @@ fn text_is_told_as_soon_as_it_is_certain() {
         end(&["Write to jane@b.com order"]),
     ];
     assert_eq!(
-        become_of([events, more].concat()),
+        rewritten([events, more].concat()),
         [
             "text Write to ",
             "text [EMAIL_1] ",
@@ -84,22 +84,22 @@ fn text_is_told_as_soon_as_it_is_certain() {
 }
 
 #[test]
-fn arguments_are_told_when_the_call_is_whole() {
+fn arguments_are_handed_on_when_the_call_is_whole() {
     let start = Event::ToolUseStart(ToolUseStart { index: 0, id: "1".to_owned(), name: "send".to_owned() });
     let whole = r#"{"to": "a@b.com", "n": 1}"#;
     let events =
         vec![start.clone(), arguments(r#"{"to": "a"#), arguments(r#"@b.com", "n": 1}"#), tool_end(whole), end(&[])];
-    let rewritten = r#"{"to":"[EMAIL_1]","n":1}"#;
-    let told = [format!("arguments {rewritten}"), format!("call {rewritten}")];
-    assert_eq!(become_of(events), ["start send", &told[0], &told[1], "end "]);
-    // What has nothing to be rewritten stays as it was written.
+    let json = r#"{"to":"[EMAIL_1]","n":1}"#;
+    let told = [format!("arguments {json}"), format!("call {json}")];
+    assert_eq!(rewritten(events), ["start send", &told[0], &told[1], "end "]);
+    // JSON without personal data stays as it was written.
     let plain = r#"{ "n": 1}"#;
     let events = vec![start, arguments(r#"{ "n""#), arguments(": 1}"), tool_end(plain)];
-    assert_eq!(become_of(events), ["start send", r#"arguments { "n": 1}"#, r#"call { "n": 1}"#]);
+    assert_eq!(rewritten(events), ["start send", r#"arguments { "n": 1}"#, r#"call { "n": 1}"#]);
 }
 
 #[test]
-fn what_breaks_off_is_told_without_what_is_personal() {
+fn the_rest_of_an_answer_that_breaks_off_is_rewritten_too() {
     let mut answer = answer();
     let told = answer.events(vec![said("Write to jane@b.com"), arguments(r#"{"to": "10.0.0.7"#)]);
     assert_eq!(told.iter().map(line).collect::<Vec<_>>(), ["text Write to "]);
@@ -109,36 +109,36 @@ fn what_breaks_off_is_told_without_what_is_personal() {
 }
 
 #[test]
-fn a_call_that_was_cut_off_is_a_block_that_says_what_was_told() {
+fn a_tool_call_that_was_cut_off_is_a_block_with_the_same_text() {
     let json = r#"{"type":"partial_tool_use","id":"1","name":"a@b.com","arguments":"{\"to\": \"10.0.0.7"}"#;
     let events =
         vec![arguments(r#"{"to": "10.0.0"#), arguments(".7"), Event::Block(ContentBlock::Other(json.to_owned()))];
     assert_eq!(
-        become_of(events),
+        rewritten(events),
         [r#"arguments {"to": "[IP_1]"#, &format!("block {}", json.replace("10.0.0.7", "[IP_1]"))]
     );
     let other = r#"{"type":"odd","arguments":"10.0.0.7"}"#;
-    assert_eq!(become_of(vec![Event::Block(ContentBlock::Other(other.to_owned()))]), [format!("block {other}")]);
+    assert_eq!(rewritten(vec![Event::Block(ContentBlock::Other(other.to_owned()))]), [format!("block {other}")]);
 }
 
 #[test]
-fn text_that_was_told_in_two_blocks_stays_so_in_the_end() {
+fn text_of_two_blocks_stays_apart_in_the_end() {
     let events = vec![said("a@b."), block("a@b."), said("com"), block("com"), end(&["a@b.com"])];
-    assert_eq!(become_of(events), ["text a@b.", "block a@b.", "text com", "block com", "end a@b.com"]);
+    assert_eq!(rewritten(events), ["text a@b.", "block a@b.", "text com", "block com", "end a@b.com"]);
     let events =
         vec![said("a@b.com"), block("a@b.com"), said("10.0.0.7"), block("10.0.0.7"), end(&["a@b.com", "10.0.0.7"])];
-    assert_eq!(become_of(events).last().unwrap(), "end [EMAIL_1]|[IP_1]");
-    // What the end says beyond that is not handed on either.
+    assert_eq!(rewritten(events).last().unwrap(), "end [EMAIL_1]|[IP_1]");
+    // Text that only the end has is rewritten too.
     assert_eq!(
-        become_of(vec![said("Hi"), block("Hi"), end(&["é, a@b.com"])]),
+        rewritten(vec![said("Hi"), block("Hi"), end(&["é, a@b.com"])]),
         ["text Hi", "block Hi", "end é, [EMAIL_1]"]
     );
 }
 
 proptest! {
-    /// Texts in blocks, cut anywhere, and events that come together in any way.
+    /// Blocks of text, cut anywhere, in events that come in groups of any size.
     #[test]
-    fn pieces_blocks_and_the_end_say_the_same(
+    fn pieces_blocks_and_the_end_have_the_same_text(
         blocks in prop::collection::vec((texts(), prop::collection::vec(any::<prop::sample::Index>(), 0..8)), 0..4),
         merged: bool, size in 1_usize..6,
     ) {

@@ -1,9 +1,9 @@
-//! Numbers of payment cards: ISO 7812, thirteen to nineteen digits and the sum of Luhn.
+//! Payment card numbers: ISO 7812, 13 to 19 digits with Luhn's checksum.
 
 use std::ops::RangeInclusive;
 
 use super::digits::{Run, is_all};
-use crate::text::Text;
+use crate::characters::Characters;
 
 const LENGTH: RangeInclusive<usize> = 13..=19;
 const SEPARATORS: &[u8] = b" -";
@@ -13,9 +13,11 @@ const SEPARATORS: &[u8] = b" -";
 pub(super) struct Cards(Run);
 
 impl Cards {
-    /// Where the number ends that begins with this digit: all digits that there are, in whatever groups, or those before
-    /// others that are written as a card's, since a date or another card often follows.
-    pub(super) fn at(&mut self, text: &Text<'_>, at: usize) -> Option<usize> {
+    /// Returns where the number ends that begins with this digit.
+    ///
+    /// It is all digits of the run, in any groups, or the first ones that are written like a card number: a date or another
+    /// card often follows.
+    pub(super) fn at(&mut self, text: &Characters<'_>, at: usize) -> Option<usize> {
         let (count, end) = self.0.reach(text, at, SEPARATORS, LENGTH.end() + 1);
         if count < *LENGTH.start() {
             return None;
@@ -34,9 +36,9 @@ impl Cards {
     }
 }
 
-/// Where the number ends that is written as on a card: without separators or in groups of four and more, but for the last,
-/// and beginning as those of payment cards do.
-fn grouped(text: &Text<'_>, at: usize) -> Option<usize> {
+/// Returns where a number ends that is written as on a card: without separators or in groups of four and more digits (the
+/// last may have fewer), with a first digit of payment cards.
+fn grouped(text: &Characters<'_>, at: usize) -> Option<usize> {
     let (mut digits, mut group, mut next) = (Digits::default(), 0, at);
     loop {
         match text.look(next) {
@@ -56,7 +58,7 @@ fn grouped(text: &Text<'_>, at: usize) -> Option<usize> {
             return None;
         }
         if digits.count >= *LENGTH.start() && text.ends(next) && digits.are_right() {
-            // The shortest: what follows may be another number.
+            // The shortest one, because another number may follow.
             return Some(next);
         }
     }
@@ -70,7 +72,7 @@ struct Digits {
 }
 
 impl Digits {
-    /// Passes over what is no digit.
+    /// Adds a character if it is a digit.
     fn add(&mut self, character: u8) {
         if let (true, Some(place)) = (character.is_ascii_digit(), self.digits.get_mut(self.count)) {
             *place = character - b'0';
@@ -82,7 +84,7 @@ impl Digits {
         matches!(self.digits, [3..=6, ..] | [2, 2..=7, ..])
     }
 
-    /// Luhn's sum.
+    /// Checks Luhn's checksum.
     fn are_right(&self) -> bool {
         let digits = self.digits.get(..self.count).unwrap_or_default();
         let value = |(place, digit): (usize, &u8)| match (place % 2, u32::from(*digit)) {

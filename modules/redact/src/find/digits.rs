@@ -1,23 +1,23 @@
 //! Digits with separators between them.
 
 use super::is_placeholder;
-use crate::text::Text;
+use crate::characters::Characters;
 
-/// Digits with single separators between them, from some place on. It moves along with the place, so that each digit is
-/// counted once, from however many places one asks.
+/// A run of digits with single separators between them. It moves along with the search, so that each digit is counted once
+/// for all places.
 #[derive(Default)]
 pub(super) struct Run {
     first: usize,
     /// Digits from `first` to `end`.
     count: usize,
     end: usize,
-    /// How far was looked.
+    /// The place to look at next.
     next: usize,
 }
 
 impl Run {
-    /// How many digits there are from this digit on, up to `most`, and where the last one ends.
-    pub(super) fn reach(&mut self, text: &Text<'_>, at: usize, separators: &[u8], most: usize) -> (usize, usize) {
+    /// Counts the digits from this digit on, up to `most`. Also returns where the last one ends.
+    pub(super) fn reach(&mut self, text: &Characters<'_>, at: usize, separators: &[u8], most: usize) -> (usize, usize) {
         if at >= self.next {
             *self = Self { first: at, count: 0, end: at, next: at };
         }
@@ -43,17 +43,17 @@ impl Run {
     }
 }
 
-/// Whether these digits are all that is written: what follows is neither part of a word nor a separator and a placeholder.
-/// That no digit follows is known.
-pub(super) fn is_all(text: &Text<'_>, end: usize, separators: &[u8]) -> bool {
+/// Returns whether a number is complete: neither a word nor a separator and a placeholder follows. The caller knows that no
+/// digit follows.
+pub(super) fn is_all(text: &Characters<'_>, end: usize, separators: &[u8]) -> bool {
     match text.look(end) {
         Some((character, length)) if separators.contains(&character) => !is_placeholder(text, end + length),
         _ => text.ends(end),
     }
 }
 
-/// Where it ends if what stands here is written so; `d` is a digit.
-pub(super) fn shape(text: &Text<'_>, at: usize, wanted: &[u8]) -> Option<usize> {
+/// Returns where a text of this shape ends, if one stands here. In the shape, `d` is a digit.
+pub(super) fn shape(text: &Characters<'_>, at: usize, wanted: &[u8]) -> Option<usize> {
     let mut end = at;
     for wanted in wanted {
         let (character, length) = text.look(end)?;

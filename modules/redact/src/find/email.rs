@@ -1,6 +1,6 @@
-//! E-mail addresses: RFC 5321 has 64 bytes before the `@` and 255 behind it at most.
+//! E-mail addresses: RFC 5321 allows 64 bytes before the `@` and 255 after it.
 
-use crate::text::{LETTER, Text, is_word};
+use crate::characters::{Characters, LETTER, is_word};
 
 const LOCAL: usize = 64;
 const DOMAIN: usize = 255;
@@ -8,15 +8,15 @@ const DOMAIN: usize = 255;
 /// What is known of the addresses around the last place.
 #[derive(Default)]
 pub(super) struct Emails {
-    /// Up to here there is only what may stand before an `@`.
+    /// Up to here all characters may stand before an `@`.
     local: usize,
-    /// The last `@`, and where the domain behind it ends.
+    /// The last `@`, and where the domain after it ends.
     domain: Option<(usize, Option<usize>)>,
 }
 
 impl Emails {
-    /// Where the address ends that begins here.
-    pub(super) fn at(&mut self, text: &Text<'_>, at: usize) -> Option<usize> {
+    /// Returns where the address ends that begins here.
+    pub(super) fn at(&mut self, text: &Characters<'_>, at: usize) -> Option<usize> {
         let limit = at + LOCAL;
         self.local = self.local.max(at);
         while self.local <= limit
@@ -39,14 +39,14 @@ impl Emails {
     }
 }
 
-/// Where the domain ends that begins here: labels with dots between them, the last one of two letters or more.
-fn domain(text: &Text<'_>, start: usize) -> Option<usize> {
+/// Returns where the domain ends that begins here: labels with dots between them, the last one of two letters or more.
+fn domain(text: &Characters<'_>, start: usize) -> Option<usize> {
     let (mut at, mut end, mut is_beyond) = (start, None, false);
     let mut label = Label { start, is_top: false, letters: 0, others: 0 };
     while at - start <= DOMAIN {
         let (character, length) = text.look(at).unwrap_or((0, 0));
         let is_letter = character.is_ascii_alphabetic() || character == LETTER;
-        // A number may begin behind a letter beyond ASCII.
+        // A number may begin after a letter beyond ASCII.
         let is_inside = character.is_ascii_alphanumeric() && !is_beyond;
         if !is_inside && label.may_be_last(text, at) {
             end = Some(at);
@@ -64,17 +64,17 @@ fn domain(text: &Text<'_>, start: usize) -> Option<usize> {
     end
 }
 
-/// One label of a domain, as far as it was read.
+/// One label of a domain, as far as it is read.
 struct Label {
     start: usize,
-    /// Whether another one stands before it.
+    /// Whether another label stands before it.
     is_top: bool,
     letters: usize,
     others: usize,
 }
 
 impl Label {
-    fn may_be_last(&self, text: &Text<'_>, at: usize) -> bool {
+    fn may_be_last(&self, text: &Characters<'_>, at: usize) -> bool {
         let is_word = self.letters >= 2 && self.others == 0;
         let is_encoded =
             || text.text.get(self.start..at).is_some_and(|label| label.len() > 4 && label.starts_with("xn--"));

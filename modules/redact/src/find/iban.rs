@@ -1,12 +1,13 @@
-//! Numbers of bank accounts: ISO 13616.
+//! Bank account numbers: ISO 13616.
 
-use crate::text::Text;
+use crate::characters::Characters;
 
-/// The shortest and the longest there are.
+/// The shortest and the longest length.
 const LENGTH: std::ops::RangeInclusive<usize> = 15..=34;
 
-/// Where the number ends that begins here: a country, two digits of a sum, and letters and digits, often in groups of four.
-pub(super) fn at(text: &Text<'_>, at: usize) -> Option<usize> {
+/// Returns where the number ends that begins here: a country, two check digits, and letters and digits, often in groups of
+/// four.
+pub(super) fn at(text: &Characters<'_>, at: usize) -> Option<usize> {
     let (mut end, mut best, mut spaces) = (at, None, 0);
     let mut code = Code::default();
     while code.length < *LENGTH.end() {
@@ -30,18 +31,18 @@ pub(super) fn at(text: &Text<'_>, at: usize) -> Option<usize> {
     best
 }
 
-/// What was read of a number.
+/// The part of a number that is read.
 #[derive(Default)]
 struct Code {
     length: usize,
-    /// The country and the sum, which stand at the end of what is added up.
+    /// The remainder of the country and the check digits, which come last in the sum.
     head: u32,
-    /// The remainder of the rest.
+    /// The remainder of the other characters.
     rest: u32,
 }
 
 impl Code {
-    /// None if no number has this character in this place.
+    /// Adds a character. Returns none if no number has this character in this place.
     fn add(&mut self, character: u8) -> Option<()> {
         let is_right = if self.length < 2 { character.is_ascii_uppercase() } else { true };
         let is_right = is_right && (!(2..4).contains(&self.length) || character.is_ascii_digit());
@@ -56,7 +57,7 @@ impl Code {
     }
 
     fn is_right(&self) -> bool {
-        // Two letters and two digits are six digits.
+        // Two letters and two digits count as six digits.
         (self.rest * (1_000_000 % 97) + self.head) % 97 == 1
     }
 }

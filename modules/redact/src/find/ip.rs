@@ -1,10 +1,10 @@
 //! IPv4 addresses.
 
 use super::is_placeholder;
-use crate::text::Text;
+use crate::characters::Characters;
 
-/// Where the address ends that begins with this digit.
-pub(super) fn at(text: &Text<'_>, at: usize) -> Option<usize> {
+/// Returns where the address ends that begins with this digit.
+pub(super) fn at(text: &Characters<'_>, at: usize) -> Option<usize> {
     let mut end = at;
     for part in 0..4 {
         if part > 0 {
@@ -20,7 +20,7 @@ pub(super) fn at(text: &Text<'_>, at: usize) -> Option<usize> {
         }
         (digits > 0).then_some(())?;
     }
-    // A version or a section goes on.
+    // The numbers of versions and sections have more parts.
     let goes_on = text.at(end) == Some(b'.')
         && (text.at(end + 1).is_some_and(|next| next.is_ascii_digit()) || is_placeholder(text, end + 1));
     (text.ends(end) && !goes_on).then_some(end)

@@ -1,12 +1,12 @@
-//! Telephone numbers. Without a `+` only what is written as one is.
+//! Telephone numbers. A number without a `+` must be written in a known form.
 
 use super::{
     Finder,
     digits::{Run, is_all, shape},
 };
-use crate::{config::Kind, text::Text};
+use crate::{characters::Characters, settings::Kind};
 
-/// Between the digits of a national number.
+/// The separators in a national number.
 const SEPARATORS: &[u8] = b" -/";
 
 /// What is known of the digits around the last place.
@@ -14,8 +14,8 @@ const SEPARATORS: &[u8] = b" -/";
 pub(super) struct Phones(Run);
 
 impl Phones {
-    /// Where the number ends that begins here.
-    pub(super) fn at(&mut self, text: &Text<'_>, at: usize, first: u8) -> Option<usize> {
+    /// Returns where the number ends that begins here.
+    pub(super) fn at(&mut self, text: &Characters<'_>, at: usize, first: u8) -> Option<usize> {
         match first {
             b'+' => international(text, at + 1),
             b'(' => shape(text, at, b"(ddd) ddd-dddd").or_else(|| shape(text, at, b"(ddd)ddd-dddd")),
@@ -27,16 +27,16 @@ impl Phones {
         }
     }
 
-    /// Nine to twelve digits in groups, the first of them a zero.
-    fn national(&mut self, text: &Text<'_>, at: usize) -> Option<usize> {
+    /// Nine to twelve digits in groups, beginning with a zero.
+    fn national(&mut self, text: &Characters<'_>, at: usize) -> Option<usize> {
         let (count, end) = self.0.reach(text, at, SEPARATORS, 13);
         let is_grouped = end - at > count;
         ((9..=12).contains(&count) && is_grouped && is_all(text, end, SEPARATORS)).then_some(end)
     }
 }
 
-/// E.164 has fifteen digits at most: as many groups of digits behind the `+` as have no more, up to what is another number.
-fn international(text: &Text<'_>, at: usize) -> Option<usize> {
+/// Returns where a number after a `+` ends. E.164 allows fifteen digits. The number ends before another one begins.
+fn international(text: &Characters<'_>, at: usize) -> Option<usize> {
     let (mut first, mut end, mut digits, mut separators, mut best) = (at, at, 0, 0, None);
     loop {
         if best.is_some() && separators > 0 && begins_another(text, end) {
@@ -48,7 +48,7 @@ fn international(text: &Text<'_>, at: usize) -> Option<usize> {
                 (digits, separators) = (digits + 1, 0);
                 end += 1;
             }
-            // A card's number behind a `+` is longer.
+            // A card number after a `+` has more digits.
             Some((digit, _)) if digit.is_ascii_digit() => return best.filter(|_| !begins_another(text, first)),
             Some((separator, length)) if separators < 2 && b" -./()".contains(&separator) => {
                 separators += 1;
@@ -63,8 +63,8 @@ fn international(text: &Text<'_>, at: usize) -> Option<usize> {
     }
 }
 
-/// Whether another number begins here that no `+` stands before.
-fn begins_another(text: &Text<'_>, at: usize) -> bool {
+/// Returns whether another number, without a `+`, begins here.
+fn begins_another(text: &Characters<'_>, at: usize) -> bool {
     let kinds = [Kind::Card, Kind::Ssn, Kind::Ip, Kind::Phone];
     let may_begin = text.at(at).is_some_and(|first| first.is_ascii_digit() || first == b'(');
     may_begin && Finder::new(&kinds).begins(text, at, None).is_some()

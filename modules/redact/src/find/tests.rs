@@ -5,22 +5,22 @@ use proptest::prelude::*;
 use super::LONGEST;
 use crate::{
     Kind, Known, Policy, Settings,
-    search::{Next, Search, What},
+    search::{Finding, Next, Search},
 };
 
-/// What is found in a text, by kind.
+/// Finds all personal data in a text.
 fn all(text: &str) -> Vec<(Kind, &str)> {
     let found = search(text).0.into_iter();
     found.map(|(range, kind)| (kind, &text[range])).collect()
 }
 
-/// What is found, and how often a character was looked at.
+/// Searches a text. Also returns how often a character was looked at.
 fn search(text: &str) -> (Vec<(Range<usize>, Kind)>, usize) {
     let (policy, known) = (Policy::new(&Settings::default()), Known::default());
     let mut search = Search::new(&policy, &known, (text, true), (0, false));
     let mut found = Vec::new();
     while let Next::Found(range, what) = search.next() {
-        let What::Kind(kind) = what else { panic!("{what:?}") };
+        let Finding::Kind(kind) = what else { panic!("{what:?}") };
         found.push((range, kind));
     }
     (found, search.text.looks.get())
@@ -49,7 +49,7 @@ fn personal_data_is_found() {
 }
 
 #[test]
-fn what_only_looks_like_it_is_not() {
+fn similar_texts_are_not_found() {
     for text in [
         "a@b",
         "@example.com",
@@ -73,9 +73,9 @@ fn what_only_looks_like_it_is_not() {
 }
 
 #[test]
-fn what_follows_does_not_hide_it() {
+fn a_following_number_hides_nothing() {
     for (text, expected) in [
-        // A card, and the month until which it is valid.
+        // A card and its expiry date.
         ("4111 1111 1111 1111 12/27", vec![(Kind::Card, "4111 1111 1111 1111")]),
         (
             "4111-1111-1111-1111 5500-0000-0000-0004",
@@ -105,7 +105,7 @@ fn what_follows_does_not_hide_it() {
 }
 
 #[test]
-fn unicode_is_known_as_far_as_it_goes() {
+fn spaces_hyphens_and_letters_of_unicode_are_known() {
     for (kind, data) in [
         (Kind::Card, "4111\u{a0}1111\u{202f}1111\u{2009}1111"),
         (Kind::Card, "4111\u{2011}1111\u{2011}1111\u{2011}1111"),
@@ -120,7 +120,7 @@ fn unicode_is_known_as_far_as_it_goes() {
             assert_eq!(all(&text), [(kind, data)], "{text}");
         }
     }
-    // A sentence goes on right behind it.
+    // Chinese has no space after the address.
     assert_eq!(all("写信给jane@example.com吧"), [(Kind::Email, "jane@example.com")]);
 }
 
@@ -131,7 +131,7 @@ fn numbers_in_a_row_are_no_cards() {
     }
 }
 
-/// What only begins like something, again and again.
+/// Texts that begin like personal data again and again.
 const HOSTILE: [&str; 28] = [
     "1 ",
     "1",
@@ -163,7 +163,7 @@ const HOSTILE: [&str; 28] = [
     "[A",
 ];
 
-/// No place is looked at more often than this, on the average.
+/// How often each byte may be looked at, on average.
 const MOST_LOOKS: usize = 24;
 
 #[test]
@@ -176,7 +176,7 @@ fn a_search_is_one_pass() {
     }
 }
 
-/// Texts in which much begins and little is whole.
+/// Texts in which much begins and little is complete.
 pub(crate) fn texts() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[a-z]{1,5}@[a-z]{1,5}\\.(com|org|x)",
@@ -200,7 +200,7 @@ pub(crate) fn texts() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_text_is_too_odd(text in "\\PC{0,60}") {
+    fn no_text_makes_the_search_fail(text in "\\PC{0,60}") {
         search(&text);
     }
 
@@ -212,7 +212,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_found_is_in_order_and_apart(text in texts()) {
+    fn findings_are_in_order_and_do_not_overlap(text in texts()) {
         let mut end = 0;
         for (range, kind) in search(&text).0 {
             prop_assert!(range.start >= end && range.start < range.end, "{kind:?}: {range:?}");

@@ -34,7 +34,7 @@ fn the_same_value_has_the_same_placeholder() {
 }
 
 #[test]
-fn what_looks_like_a_placeholder_is_not_taken_for_one() {
+fn a_text_of_the_caller_that_looks_like_a_placeholder_is_no_placeholder() {
     let (text, _) = redacted("[EMAIL_1] is not a@b.com");
     assert_eq!(text, "[EMAIL_1] is not [EMAIL_2]");
 }
@@ -59,7 +59,7 @@ fn too_many_values_share_a_placeholder() {
 }
 
 #[test]
-fn a_pattern_goes_before_what_begins_with_it_and_behind_it_something_can_begin() {
+fn a_pattern_that_begins_first_wins_and_a_finding_may_follow_it() {
     let patterns = [("word".to_owned(), "foo".to_owned()), ("longer".to_owned(), "ab@c.org!".to_owned())].into();
     let policy = Policy::new(&Settings { patterns, ..Settings::default() });
     for (text, expected) in [
@@ -76,7 +76,7 @@ fn a_pattern_goes_before_what_begins_with_it_and_behind_it_something_can_begin()
     }
 }
 
-/// The pieces of a text that is cut there.
+/// Cuts a text into pieces.
 pub(crate) fn cut<'a>(text: &'a str, ends: &[prop::sample::Index]) -> Vec<&'a str> {
     let mut ends: Vec<usize> = ends.iter().map(|end| text.floor_char_boundary(end.index(text.len() + 1))).collect();
     ends.sort_unstable();
@@ -85,7 +85,7 @@ pub(crate) fn cut<'a>(text: &'a str, ends: &[prop::sample::Index]) -> Vec<&'a st
     ends.into_iter().map(|end| &text[std::mem::replace(&mut start, end)..end]).collect()
 }
 
-/// What an answer becomes that comes in these pieces, and the most that was held back.
+/// Rewrites an answer that comes in pieces. Also returns the most bytes that were held back.
 fn in_pieces(policy: &Policy, known: &Known, pieces: Vec<&str>) -> (String, usize) {
     let mut placeholders = Placeholders::default();
     let mut rewriter = Rewriter { policy, placeholders: &mut placeholders, known };
@@ -98,7 +98,7 @@ fn in_pieces(policy: &Policy, known: &Known, pieces: Vec<&str>) -> (String, usiz
     (rewritten, held)
 }
 
-/// What it becomes that comes whole.
+/// Rewrites an answer that comes whole.
 fn at_once(policy: &Policy, known: &Known, text: &str) -> String {
     let mut placeholders = Placeholders::default();
     let rewritten = Rewriter { policy, placeholders: &mut placeholders, known }.text(text);
@@ -120,11 +120,11 @@ fn policies() -> impl Strategy<Value = (Policy, usize)> {
 
 proptest! {
     #[test]
-    fn in_pieces_it_becomes_what_it_becomes_whole(
+    fn a_text_in_pieces_becomes_the_same_as_the_whole_text(
         (policy, most) in policies(), text in texts(), odd in "\\PC{0,8}", asked in texts(), restore: bool,
         ends in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
-        // What the request has said, and the answer repeats.
+        // A part of the request that the answer repeats.
         let (asked, placeholders) = redacted_by(&policy, &asked);
         let known = if restore { placeholders.known() } else { Known::default() };
         let text = format!("{text}{odd}{asked}");
@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_redacted_has_nothing_more_to_redact(text in texts()) {
+    fn a_redacted_text_has_nothing_more_to_redact(text in texts()) {
         let policy = Policy::new(&Settings::default());
         let redacted = at_once(&policy, &Known::default(), &text);
         prop_assert_eq!(at_once(&policy, &Known::default(), &redacted), redacted, "{}", text);
@@ -177,14 +177,14 @@ proptest! {
         }
         let back = restored(&redacted, &mut placeholders).unwrap_or_else(|| redacted.clone());
         prop_assert_eq!(back, whole);
-        // What is redacted has nothing more to be redacted.
+        // A redacted text has nothing more to redact.
         prop_assert_eq!(redacted_by(&policy(), &redacted).0, redacted);
     }
 }
 
 proptest! {
     #[test]
-    fn where_a_look_tells_that_there_is_nothing_the_search_finds_nothing(text in texts(), other in "[^0-9@]*") {
+    fn a_text_that_is_skipped_has_nothing_to_find(text in texts(), other in "[^0-9@]*") {
         let policy = Policy::new(&Settings::default());
         let (mut placeholders, known) = (Placeholders::default(), Known::default());
         let mut rewriter = Rewriter { policy: &policy, placeholders: &mut placeholders, known: &known };

@@ -1,7 +1,7 @@
 use std::{rc::Rc, time::Duration};
 
 use arcllm_module::{
-    Module as _,
+    Amount, Module as _, Seconds,
     testing::{World, api, text},
 };
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn five_calls_earn_a_retry_for_ten_seconds() {
     assert!(!earned.take(100));
     add(&mut earned, 105, 6);
     assert!(earned.take(109));
-    // What is left is of second 105.
+    // One share is left, of second 105.
     add(&mut earned, 109, 1);
     assert!(earned.take(114));
     assert!(!earned.take(114));
@@ -32,7 +32,7 @@ fn five_calls_earn_a_retry_for_ten_seconds() {
 }
 
 #[test]
-fn what_is_earned_neither_overflows_nor_takes_room() {
+fn earnings_neither_overflow_nor_pile_up() {
     let mut earned = Earned::default();
     (0..100_000_u64).for_each(|second| earned.add(second, u64::MAX));
     assert!(earned.seconds.len() <= 10);
@@ -40,7 +40,7 @@ fn what_is_earned_neither_overflows_nor_takes_room() {
 }
 
 proptest! {
-    /// Whatever happens when: what is spent was earned, not long ago, and once.
+    /// Each retry that is spent was earned once, within the last ten seconds.
     #[test]
     fn nothing_is_spent_that_was_not_earned_in_the_last_ten_seconds(
         steps in prop::collection::vec((0u64..4, any::<bool>()), 1..300),
@@ -65,10 +65,15 @@ proptest! {
 }
 
 fn settings(budget_ratio: f64, budget_min_per_second: f64) -> Settings {
-    Settings { budget_ratio, budget_min_per_second, backoff_base_seconds: 0.1, ..Settings::default() }
+    Settings {
+        budget_ratio: Amount::new(budget_ratio),
+        budget_min_per_second: Amount::new(budget_min_per_second),
+        backoff_base_seconds: Seconds::new(0.1),
+        ..Settings::default()
+    }
 }
 
-/// Callers that each ask this often, one call after the other, through instances that share what is kept.
+/// Lets callers each make some calls, one after the other, through instances that share the state. Returns the requests sent.
 fn outage(world: &World, settings: &Settings, instances: usize, callers: usize, calls: usize) -> usize {
     let instances: Vec<_> = (0..instances).map(|_| Rc::new(Retry::new(settings.clone()))).collect();
     let asking = (0..callers).map(|caller| {
@@ -103,7 +108,7 @@ fn an_outage_does_not_multiply_what_is_asked() {
 }
 
 #[test]
-fn zero_of_each_is_no_retry_but_those_of_the_other() {
+fn each_part_of_the_budget_can_be_zero() {
     let asked = |ratio, per_second| {
         let world = down();
         let asked = outage(&world, &settings(ratio, per_second), 2, 20, 10);
@@ -118,7 +123,7 @@ fn zero_of_each_is_no_retry_but_those_of_the_other() {
 }
 
 #[test]
-fn a_call_in_a_quiet_program_is_tried_again_and_a_good_one_asks_no_store() {
+fn a_failed_call_in_a_quiet_program_is_tried_again_and_a_good_one_does_not_use_the_state() {
     let world = World::new().answers([Err(api(503)), Err(api(503)), Err(api(503)), Ok(text("Hello"))]);
     let retry = Retry::new(Settings::default());
     world.run(retry.invoke(world.request("Hi"))).unwrap();

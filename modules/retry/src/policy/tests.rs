@@ -1,3 +1,4 @@
+use arcllm_module::Seconds;
 use proptest::prelude::*;
 
 use super::*;
@@ -8,12 +9,12 @@ fn policy(settings: Settings) -> Policy {
     Policy::new(&settings)
 }
 
-fn api(status: u16, hint: Option<u64>) -> Failed {
-    Failed::Api { status, should_retry: None, hint }
+fn api(status: u16, hint: Option<u64>) -> Ending {
+    Ending::Api { status, should_retry: None, hint }
 }
 
-/// The range of waits after one attempt that ended so.
-fn after(failed: Failed) -> Option<Range> {
+/// The range of waits after one attempt with this ending.
+fn after(failed: Ending) -> Option<WaitRange> {
     policy(Settings::default()).again(&failed, &[failed], 0)
 }
 
@@ -33,28 +34,28 @@ fn statuses_transport_and_nothing_else_is_retried() {
         let retried = [429, 500, 502, 503, 529].contains(&status);
         assert_eq!(after(api(status, None)).is_some(), retried, "{status}");
     }
-    assert!(after(Failed::Transport).is_some());
-    assert!(after(Failed::Finally).is_none());
-    assert!(after(Failed::Over).is_none());
+    assert!(after(Ending::Transport).is_some());
+    assert!(after(Ending::Final).is_none());
+    assert!(after(Ending::Over).is_none());
 }
 
 #[test]
 fn the_server_overrides_the_status() {
-    let said = |status, should_retry| after(Failed::Api { status, should_retry, hint: None }).is_some();
+    let said = |status, should_retry| after(Ending::Api { status, should_retry, hint: None }).is_some();
     assert!(said(400, Some(true)));
     assert!(!said(503, Some(false)));
 }
 
 #[test]
 fn a_hint_is_the_least_wait_and_one_above_the_cap_ends_it() {
-    assert_eq!(after(api(429, Some(5 * SECOND))), Some(Range { from: 5 * SECOND, to: 6 * SECOND }));
-    assert_eq!(after(api(429, Some(60 * SECOND))), Some(Range { from: 60 * SECOND, to: 60 * SECOND }));
+    assert_eq!(after(api(429, Some(5 * SECOND))), Some(WaitRange { from: 5 * SECOND, to: 6 * SECOND }));
+    assert_eq!(after(api(429, Some(60 * SECOND))), Some(WaitRange { from: 60 * SECOND, to: 60 * SECOND }));
     assert_eq!(after(api(429, Some(60 * SECOND + 1))), None);
 }
 
 #[test]
-fn a_wait_that_would_pass_the_deadline_is_none() {
-    let range = Range { from: SECOND, to: SECOND };
+fn there_is_no_wait_past_the_deadline() {
+    let range = WaitRange { from: SECOND, to: SECOND };
     assert_eq!(range.draw(7, Some(SECOND + 1)), Some(SECOND));
     assert_eq!(range.draw(7, Some(SECOND)), None);
     assert_eq!(range.draw(7, Some(0)), None);
@@ -68,18 +69,18 @@ fn an_exhausted_chain_is_retried_if_any_of_its_attempts_would_be() {
     let unauthorized = api(401, None);
     assert!(policy.again(&unauthorized, &[overloaded, unauthorized], 0).is_some());
     assert!(policy.again(&unauthorized, &[unauthorized, unauthorized], 0).is_none());
-    // The last target could not even be loaded.
-    assert!(policy.again(&Failed::Finally, &[overloaded], 0).is_some());
-    // The inner had its answer and refused it all the same: that is no exhausted chain.
-    assert!(policy.again(&Failed::Finally, &[overloaded, Failed::Not], 0).is_none());
-    assert!(policy.again(&Failed::Over, &[overloaded], 0).is_none());
+    // The last target could not be loaded.
+    assert!(policy.again(&Ending::Final, &[overloaded], 0).is_some());
+    // A provider answered, and a module refused the answer: the chain is not exhausted.
+    assert!(policy.again(&Ending::Final, &[overloaded, Ending::Answered], 0).is_none());
+    assert!(policy.again(&Ending::Over, &[overloaded], 0).is_none());
 }
 
 #[test]
 fn the_hint_of_a_chain_is_the_smallest_unless_one_has_none() {
     let policy = policy(Settings::default());
     let (late, soon, none) = (api(429, Some(9 * SECOND)), api(503, Some(4 * SECOND)), api(500, None));
-    let from = |round: &[Failed]| policy.again(round.last().expect("a round"), round, 0).map(|range| range.from);
+    let from = |round: &[Ending]| policy.again(round.last().expect("a round"), round, 0).map(|range| range.from);
     assert_eq!(from(&[late, soon]), Some(4 * SECOND));
     assert_eq!(from(&[late, soon, api(401, Some(1))]), Some(4 * SECOND));
     assert_eq!(from(&[late, none]), Some(SECOND));
@@ -89,13 +90,15 @@ fn the_hint_of_a_chain_is_the_smallest_unless_one_has_none() {
 fn the_worst_case_counts_every_retry_at_the_longest_wait() {
     let cost = policy(Settings::default()).worst_case(Cost { attempts: 2, waiting: SECOND });
     assert_eq!((cost.attempts, cost.waiting), (8, 184 * SECOND));
-    let endless = policy(Settings { max_retries: u32::MAX, max_wait_seconds: 1e300, ..Settings::default() });
+    let endless =
+        policy(Settings { max_retries: u32::MAX, max_wait_seconds: Seconds::new(1e300), ..Settings::default() });
     assert_eq!(endless.worst_case(Cost { attempts: u64::MAX, waiting: 0 }).attempts, u64::MAX);
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let seconds = || prop_oneof![1e-9..1e3_f64, 1e-300..1e300_f64];
-    (any::<u32>(), seconds(), seconds(), prop::collection::vec(100_u16..600, 0..6)).prop_map(
+    let seconds = || prop_oneof![1e-9..1e3_f64, 1e-300..1e300_f64].prop_map(Seconds::new);
+    let statuses = prop::collection::vec((100_u16..600).prop_map(HttpStatus::new), 0..6);
+    (any::<u32>(), seconds(), seconds(), statuses).prop_map(
         |(max_retries, backoff_base_seconds, max_wait_seconds, retryable_status_codes)| Settings {
             max_retries,
             backoff_base_seconds,
@@ -106,14 +109,14 @@ fn settings() -> impl Strategy<Value = Settings> {
     )
 }
 
-fn failed() -> impl Strategy<Value = Failed> {
+fn failed() -> impl Strategy<Value = Ending> {
     prop_oneof![
         (100_u16..600, any::<Option<bool>>(), any::<Option<u64>>())
-            .prop_map(|(status, should_retry, hint)| { Failed::Api { status, should_retry, hint } }),
-        Just(Failed::Transport),
-        Just(Failed::Finally),
-        Just(Failed::Over),
-        Just(Failed::Not),
+            .prop_map(|(status, should_retry, hint)| { Ending::Api { status, should_retry, hint } }),
+        Just(Ending::Transport),
+        Just(Ending::Final),
+        Just(Ending::Over),
+        Just(Ending::Answered),
     ]
 }
 
@@ -141,7 +144,7 @@ proptest! {
 
     #[test]
     fn a_draw_reaches_both_ends(from in 0..u64::MAX / 2, span in 0..u64::MAX / 2) {
-        let range = Range { from, to: from + span };
+        let range = WaitRange { from, to: from + span };
         prop_assert_eq!(range.draw(0, None), Some(range.from));
         prop_assert_eq!(range.draw(u64::MAX, None), Some(range.to));
     }
@@ -150,15 +153,15 @@ proptest! {
     fn retrying_depends_on_nothing_but_the_error_and_its_round(
         settings in settings(), failed in failed(), round in prop::collection::vec(failed(), 0..5),
     ) {
-        let policy = policy(Settings { max_retries: 1, max_wait_seconds: 1e300, ..settings });
-        let gave_up = !round.contains(&Failed::Not);
+        let policy = policy(Settings { max_retries: 1, max_wait_seconds: Seconds::new(1e300), ..settings });
+        let gave_up = !round.contains(&Ending::Answered);
         let any = policy.retryable(&failed) || (gave_up && round.iter().any(|failed| policy.retryable(failed)));
-        prop_assert_eq!(policy.again(&failed, &round, 0).is_some(), any && failed != Failed::Over);
+        prop_assert_eq!(policy.again(&failed, &round, 0).is_some(), any && failed != Ending::Over);
     }
 }
 
-/// What one call makes of a sequence of outcomes: the waits between its attempts, on a clock of its own.
-fn waits(policy: &Policy, outcomes: &[Failed], randoms: &[u64], deadline: Option<u64>) -> Vec<u64> {
+/// The waits that one call makes between attempts with these endings, on a clock of its own.
+fn waits(policy: &Policy, outcomes: &[Ending], randoms: &[u64], deadline: Option<u64>) -> Vec<u64> {
     let (mut waits, mut now) = (Vec::new(), 0_u64);
     for (retries, (failed, random)) in (0..).zip(outcomes.iter().zip(randoms)) {
         let remaining = deadline.map(|deadline| deadline.saturating_sub(now));

@@ -1,4 +1,4 @@
-//! Reads that can be given up.
+//! Reads that can be dropped and resumed.
 
 use std::{
     cell::RefCell,
@@ -17,24 +17,25 @@ type Reading = Pin<Box<dyn Future<Output = Result<Vec<Event>, Error>>>>;
 
 /// The events of an answer. Dropping it ends the answer and closes its connection.
 pub struct Reader {
-    /// A read that nobody has waited for to its end. Cancelled instead, it could have just come back, and what it brought
-    /// would be lost.
+    /// A read whose future was dropped before it ended. It is kept, because cancelling it could lose events that have
+    /// just arrived.
     under_way: RefCell<Option<Reading>>,
     reader: Rc<streams::Reader>,
 }
 
-/// The events of this answer. One that has come whole is read likewise.
+/// Reads the events of this answer. A whole answer is read the same way.
 pub fn read(answer: Response) -> Reader {
     Reader { under_way: RefCell::default(), reader: Rc::new(streams::read(answer)) }
 }
 
 impl Reader {
-    /// Waits for more, and takes all that has come; nothing after `End`. The future can be dropped, such as for a timer:
-    /// the next read goes on where it was.
+    /// Waits for events, and takes all that have come. After `End` it takes none.
+    ///
+    /// The future can be dropped, for example when a timer ends first. The next read goes on where it stopped.
     ///
     /// # Errors
     ///
-    /// That of the answer, which has ended with it.
+    /// The error that ended the answer.
     pub async fn read(&self) -> Result<Vec<Event>, Error> {
         poll_fn(|context| {
             let mut under_way = self.under_way.borrow_mut();

@@ -1,4 +1,4 @@
-//! Runs futures in virtual time: when all wait, the clock goes to the next timer.
+//! Runs futures in virtual time: when all of them wait, the clock moves to the next timer.
 
 use std::{
     cell::RefCell,
@@ -7,20 +7,24 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::World;
+use crate::testing::world::World;
 
-/// What a module leaves behind, such as an answer that it writes.
+/// A task that a module has started, such as the writing of an answer.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// How many rounds without progress prove that all tasks wait. A round may move data from one task to another and end
+/// nothing, so one is not enough.
+const IDLE_ROUNDS: usize = 3;
 
 thread_local! {
     static CURRENT: RefCell<Option<World>> = const { RefCell::new(None) };
 }
 
-/// The world that runs on this thread.
+/// Returns the world that runs on this thread.
 ///
 /// # Panics
 ///
-/// Where none does.
+/// If there is none.
 #[expect(clippy::expect_used, reason = "a test without a world cannot go on")]
 pub(crate) fn current() -> World {
     CURRENT
@@ -28,7 +32,7 @@ pub(crate) fn current() -> World {
         .expect("outside of WebAssembly a module runs in `World::run` of `arcllm_module::testing`")
 }
 
-/// Leaves a task to the world.
+/// Starts a task that the world runs to its end.
 #[cfg(feature = "stream")]
 pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     current().0.borrow_mut().tasks.push(Box::pin(task));
@@ -48,40 +52,31 @@ pub(crate) async fn sleep(world: &World, nanoseconds: u64) {
     .await;
 }
 
-#[expect(clippy::panic, reason = "a test that waits for ever cannot go on")]
-pub(super) fn run<T>(world: &World, future: impl Future<Output = T>) -> T {
+/// Runs a future and all tasks. Every round polls all of them, so nobody needs to be woken.
+#[expect(clippy::panic, reason = "a test that waits forever cannot go on")]
+pub(crate) fn run<T>(world: &World, future: impl Future<Output = T>) -> T {
     let before = CURRENT.replace(Some(world.clone()));
-    assert!(before.is_none(), "one world runs on a thread at a time");
+    assert!(before.is_none(), "only one world runs on a thread at a time");
     let _end = End;
-    let (mut future, mut done) = (pin!(future), None);
+    let (mut future, mut result) = (pin!(future), None);
     let mut context = Context::from_waker(Waker::noop());
-    // Everything is polled in every round, so that nobody needs to be woken. A round in which nothing ended and the clock
-    // stands still may yet have moved data from one task to another: a few more are tried.
     let mut idle = 0;
     loop {
-        if done.is_none()
+        if result.is_none()
             && let Poll::Ready(value) = future.as_mut().poll(&mut context)
         {
-            (done, idle) = (Some(value), 0);
+            (result, idle) = (Some(value), 0);
         }
-        let tasks = std::mem::take(&mut world.0.borrow_mut().tasks);
-        let before = tasks.len();
-        let mut left: Vec<Task> = tasks
-            .into_iter()
-            .filter_map(|mut task| task.as_mut().poll(&mut context).is_pending().then_some(task))
-            .collect();
-        let mut inside = world.0.borrow_mut();
-        if left.len() < before || !inside.tasks.is_empty() {
+        if poll_tasks(world, &mut context) {
             idle = 0;
         }
-        left.append(&mut inside.tasks);
-        inside.tasks = left;
-        match done.take() {
+        let mut inside = world.0.borrow_mut();
+        match result.take() {
             Some(value) if inside.tasks.is_empty() => return value,
-            value => done = value,
+            value => result = value,
         }
         idle += 1;
-        if idle > 3 {
+        if idle > IDLE_ROUNDS {
             match inside.timers.pop_first() {
                 Some(next) => (inside.now, idle) = (next.max(inside.now), 0),
                 None => panic!("the module waits for something that cannot happen in this world"),
@@ -90,7 +85,20 @@ pub(super) fn run<T>(world: &World, future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Ends a world's run, also where a test fails in it.
+/// Polls all tasks once. Returns whether one has ended or a new one has started.
+fn poll_tasks(world: &World, context: &mut Context<'_>) -> bool {
+    let tasks = std::mem::take(&mut world.0.borrow_mut().tasks);
+    let before = tasks.len();
+    let mut left: Vec<Task> =
+        tasks.into_iter().filter_map(|mut task| task.as_mut().poll(context).is_pending().then_some(task)).collect();
+    let mut inside = world.0.borrow_mut();
+    let progress = left.len() < before || !inside.tasks.is_empty();
+    left.append(&mut inside.tasks);
+    inside.tasks = left;
+    progress
+}
+
+/// Ends the run of a world, also when the test fails in it.
 struct End;
 
 impl Drop for End {

@@ -1,23 +1,26 @@
-//! What a module can import, out of the world that runs it.
+//! What a module can import, served by the world that runs it.
 
 /// The inner.
 pub mod inner {
-    pub use super::super::handles::{Request, Response};
-    use crate::{testing::executor::current, types::Error};
+    use crate::{
+        testing::provider::{INNER, ask},
+        types::Error,
+    };
+
+    pub use crate::testing::{request::Request, response::Response};
 
     /// Asks the inner.
     pub async fn invoke(request: Request) -> Result<Response, Error> {
-        let target = request.provider();
-        request.ask(&target).await
+        let parts = ask(&request.world, INNER, &request.parts).await?;
+        Ok(Response { parts, pipe: None })
     }
 
-    /// The name of the provider at the end of the chain.
+    /// Returns the name of the provider at the end of the chain.
     pub fn name() -> String {
-        let _ = current();
-        super::super::INNER.to_owned()
+        INNER.to_owned()
     }
 
-    /// Whether a call can be made.
+    /// Succeeds: in a world a call can always be made.
     pub fn validate_config() -> Result<(), String> {
         Ok(())
     }
@@ -25,24 +28,48 @@ pub mod inner {
 
 /// Other models.
 pub mod models {
-    pub use super::super::handles::{Model, Request, Response};
-    use crate::types::{Error, Failure};
+    use crate::{
+        testing::provider::{MODEL, ask, unknown},
+        types::Error,
+    };
+
+    pub use crate::testing::{request::Request, response::Response};
+
+    /// A loaded model.
+    pub struct Model(String);
+
+    impl Model {
+        /// Returns the name of its provider.
+        pub fn provider(&self) -> String {
+            self.0.clone()
+        }
+
+        /// Returns the model that its provider is asked for.
+        pub fn name(&self) -> String {
+            MODEL.to_owned()
+        }
+
+        /// Asks it.
+        pub async fn invoke(&self, request: Request) -> Result<Response, Error> {
+            let parts = ask(&request.world, &self.0, &request.parts).await?;
+            Ok(Response { parts, pipe: None })
+        }
+    }
 
     /// Loads the model of a provider that the world has.
     pub async fn load(request: &Request, provider: String) -> Result<Model, Error> {
-        if request.world.0.borrow().providers.contains_key(&provider) {
-            return Ok(Model(provider));
+        match request.world.0.borrow().providers.contains_key(&provider) {
+            true => Ok(Model(provider)),
+            false => Err(unknown(&provider)),
         }
-        let message = "there is no such provider in this world".to_owned();
-        Err(Error::Config(Failure { message, provider, extensions: Vec::new() }))
     }
 }
 
-/// What outlives a call.
-pub mod state {
-    use crate::testing::{World, executor};
+/// Values that outlive a call.
+pub(crate) mod state {
+    use crate::testing::{executor, world::World};
 
-    /// The world, once the store has come to this operation.
+    /// Waits until the store has come to this operation, and returns the world.
     async fn reached() -> World {
         let world = executor::current();
         let takes = {
@@ -54,24 +81,24 @@ pub mod state {
         world
     }
 
-    /// The value of this key.
+    /// Returns the value of this key.
     pub async fn get(key: String) -> Result<Option<Vec<u8>>, String> {
         Ok(reached().await.0.borrow().values.get(&key).cloned())
     }
 
-    /// Sets it, whatever it was.
+    /// Sets the value of this key.
     pub async fn set(key: String, value: Vec<u8>) -> Result<(), String> {
         reached().await.0.borrow_mut().values.insert(key, value);
         Ok(())
     }
 
-    /// Removes it.
+    /// Removes the value of this key.
     pub async fn delete(key: String) -> Result<(), String> {
         reached().await.0.borrow_mut().values.remove(&key);
         Ok(())
     }
 
-    /// Adds to a whole number.
+    /// Adds to the whole number under this key, and returns the sum.
     pub async fn increment(key: String, delta: i64) -> Result<i64, String> {
         let world = reached().await;
         let values = &mut world.0.borrow_mut().values;
@@ -81,7 +108,7 @@ pub mod state {
         Ok(number)
     }
 
-    /// Sets it to `new` if it still is `current`.
+    /// Sets the value to `new` if it is `current`, and returns whether it was.
     pub async fn compare_and_swap(key: String, current: Option<Vec<u8>>, new: Option<Vec<u8>>) -> Result<bool, String> {
         let world = reached().await;
         let values = &mut world.0.borrow_mut().values;
@@ -97,15 +124,15 @@ pub mod state {
 }
 
 /// The monotonic clock.
-pub mod clock {
+pub(crate) mod clock {
     use crate::testing::executor::{current, sleep};
 
-    /// Nanoseconds since the beginning of the world.
+    /// Returns the nanoseconds since the beginning of the world.
     pub fn now() -> u64 {
         current().0.borrow().now
     }
 
-    /// Waits so many nanoseconds.
+    /// Waits this many nanoseconds.
     pub async fn wait_for(nanoseconds: u64) {
         let world = current();
         let waited = world.0.borrow().waited.saturating_add(nanoseconds);
@@ -113,18 +140,18 @@ pub mod clock {
         world.0.borrow_mut().waited = waited;
     }
 
-    /// Waits until then.
+    /// Waits until this time.
     pub async fn wait_until(when: u64) {
         wait_for(when.saturating_sub(now())).await;
     }
 }
 
-/// The wall clock. A world begins with the year 1970.
+/// The wall clock. A world begins at the start of 1970.
 pub mod wall_clock {
     pub use crate::bindings::wasi::clocks::system_clock::Instant;
     use crate::testing::executor::current;
 
-    /// Now.
+    /// Returns the time.
     pub fn now() -> Instant {
         let now = std::time::Duration::from_nanos(current().0.borrow().now);
         Instant { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), nanoseconds: now.subsec_nanos() }
@@ -135,7 +162,7 @@ pub mod wall_clock {
 pub mod random {
     use crate::testing::executor::current;
 
-    /// The next of the world's numbers.
+    /// Returns the next random number of the world.
     pub fn get_insecure_random_u64() -> u64 {
         let world = current();
         let state = &mut world.0.borrow_mut().random;
@@ -152,7 +179,7 @@ pub mod log {
     pub use crate::bindings::wasi::logging::logging::Level;
     use crate::testing::executor::current;
 
-    /// Notes a message.
+    /// Keeps a message for the test.
     pub fn log(_level: Level, _context: &str, message: &str) {
         current().0.borrow_mut().logged.push(message.to_owned());
     }

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
-use super::{World, api, text};
-use crate::{Error, Request, Response, clock, inner, models, random, state};
+use crate::{
+    Error, Request, Response, clock, inner, models, random, state,
+    testing::{World, api, text},
+};
 
 async fn patient(request: Request) -> Result<Response, Error> {
     loop {
@@ -56,7 +58,7 @@ fn values_are_kept_and_numbers_repeat_with_their_seed() {
 
 #[test]
 #[should_panic(expected = "cannot happen")]
-fn what_waits_for_nothing_is_told() {
+fn a_wait_without_end_fails_the_test() {
     World::new().run(std::future::pending::<()>());
 }
 

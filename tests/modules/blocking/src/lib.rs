@@ -1,5 +1,5 @@
-//! A module in the blocking world, written as one in a language without `async` would be: asks again, asks another provider,
-//! and counts its calls.
+//! A module in the blocking world, as for a language without `async`. It asks again, asks another provider, and counts its
+//! calls.
 
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, reason = "most of it is generated")]
@@ -21,15 +21,15 @@ use exports::arcllm::llm::{
 struct Settings {
     /// How often the inner is asked again.
     again: u64,
-    /// Who is asked after that.
+    /// Which provider is asked after that.
     other: Option<String>,
     /// Whether calls are counted.
     count: bool,
-    /// Whether it answers with the error that it was told where no other can be loaded.
+    /// Whether it answers with the text of the error when the other provider cannot be loaded.
     tell: bool,
 }
 
-/// Whether `describe` counts its own calls, and says in the version how many there were. A test writes `always` over `not..`.
+/// Whether `describe` counts its own calls, and gives the count as the version. A test overwrites `not...` with `always`.
 const COUNTED: &str = "counted: not...";
 
 thread_local! {
@@ -130,7 +130,7 @@ fn said(request: &Request, text: String) -> Response {
     Response::new(request, &parts)
 }
 
-/// By both of the ways in which numbers are kept.
+/// Counts a call in both ways that the state offers.
 fn count() -> Result<(), String> {
     state::increment("calls", 1)?;
     loop {
@@ -145,7 +145,7 @@ fn count() -> Result<(), String> {
     state::delete("last")?;
     match state::get("last")? {
         None => Ok(()),
-        Some(_) => Err("a value is there that was deleted".into()),
+        Some(_) => Err("a deleted value is still there".into()),
     }
 }
 

@@ -1,10 +1,9 @@
-//! A retry with one fault, chosen by its settings: what the conformance kit must find.
+//! A retry with one fault, chosen by a setting. The conformance kit must find each of them.
 
 use arcllm_module::{
-    Config, Description, Error, Module, Request, Response, clock, inner, random,
-    types::{ResponseParts, StopReason, Usage},
+    Config, Description, Error, HttpStatus, Module, Request, Response, clock, inner, random, types::ResponseParts,
 };
-use arcllm_retry::{Failed, Policy};
+use arcllm_retry::{Ending, Policy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,9 +11,9 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Settings {
-    /// The fault; none is a retry as it should be.
+    /// The fault; without it the retry is correct.
     pub fault: Option<Fault>,
-    /// The rest.
+    /// The settings of a retry.
     #[serde(flatten)]
     pub retry: arcllm_retry::Settings,
 }
@@ -23,15 +22,15 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
-    /// The last error becomes an answer.
+    /// It turns the last error into an answer.
     SwallowsErrors,
-    /// A request that is wrong is sent again.
+    /// It sends a request again that the provider has called wrong.
     Retries400,
-    /// What the server asks for is not waited for.
+    /// It ignores how long the server asks to wait.
     IgnoresHints,
-    /// A good answer is asked for once more.
+    /// It asks once more after a good answer.
     AsksTwice,
-    /// There is always a message, it thinks.
+    /// It traps on a conversation without messages.
     TrapsOnNothing,
 }
 
@@ -52,7 +51,7 @@ impl Module for Faulty {
 
     fn new(mut settings: Settings) -> Self {
         if settings.fault == Some(Fault::Retries400) {
-            settings.retry.retryable_status_codes.push(400);
+            settings.retry.retryable_status_codes.push(HttpStatus::new(400));
         }
         Self { policy: Policy::new(&settings.retry), fault: settings.fault }
     }
@@ -71,8 +70,8 @@ impl Module for Faulty {
                 Err(error) => error,
             };
             let round: Vec<_> =
-                request.attempts(before).iter().map(|attempt| self.seen(Failed::of_attempt(attempt))).collect();
-            let again = self.policy.again(&self.seen(Failed::of_error(&error)), &round, retries);
+                request.attempts(before).iter().map(|attempt| self.seen(Ending::of_attempt(attempt))).collect();
+            let again = self.policy.again(&self.seen(Ending::of_error(&error)), &round, retries);
             let wait = again.and_then(|range| range.draw(random::get_insecure_random_u64(), request.remaining()));
             match wait {
                 Some(wait) => clock::wait_for(wait).await,
@@ -85,35 +84,19 @@ impl Module for Faulty {
 }
 
 impl Faulty {
-    fn seen(&self, failed: Failed) -> Failed {
-        match failed {
-            Failed::Api { status, should_retry, .. } if self.fault == Some(Fault::IgnoresHints) => {
-                Failed::Api { status, should_retry, hint: None }
+    fn seen(&self, ending: Ending) -> Ending {
+        match ending {
+            Ending::Api { status, should_retry, .. } if self.fault == Some(Fault::IgnoresHints) => {
+                Ending::Api { status, should_retry, hint: None }
             }
-            failed => failed,
+            ending => ending,
         }
     }
 }
 
 fn sorry(request: &Request) -> Response {
-    let usage = Usage {
-        input_tokens: 0,
-        output_tokens: 0,
-        total_tokens: 0,
-        cache_read_tokens: None,
-        cache_write_tokens: None,
-        reasoning_tokens: None,
-        extensions: Vec::new(),
-    };
-    let parts = ResponseParts {
-        content: Vec::new(),
-        usage,
-        stop_reason: StopReason::EndTurn,
-        model: request.model(),
-        provider: request.provider(),
-        extensions: Vec::new(),
-    };
-    Response::new(request, &parts)
+    let empty = ResponseParts::from_text(&request.provider(), &request.model(), "");
+    Response::new(request, &ResponseParts { content: Vec::new(), ..empty })
 }
 
 arcllm_module::export!(Faulty);

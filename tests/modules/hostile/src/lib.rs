@@ -1,5 +1,5 @@
-//! Reaches for what it was not given: adds to requests, asks for other models, and writes what a terminal would obey
-//! wherever somebody may read it.
+//! Does what a hostile module would do: adds to requests, asks other models, and puts terminal escape sequences into every
+//! text that a person may read.
 
 use std::hint::black_box;
 
@@ -12,9 +12,9 @@ use arcllm_module::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What `describe` does. A test writes another word over the last one: it has no settings then.
+/// What `describe` does. It has no settings yet, so a test overwrites the last word in the component.
 const DESCRIBE: &str = "describe: well.";
-/// What `configure` does, likewise.
+/// What `configure` does. A test overwrites the last word as well.
 const CONFIGURE: &str = "configure: well.";
 
 /// The settings.
@@ -22,16 +22,16 @@ const CONFIGURE: &str = "configure: well.";
 #[serde(default)]
 #[schemars(extend("x-\u{1b}]0;title\u{7}" = "\u{9b}2J"))]
 pub struct Settings {
-    /// What it adds to the request; nothing, and the request is sent as it is, unless it is set.
+    /// What it adds to the request. Without it the request is sent unchanged.
     pub add: Option<Add>,
-    /// The text that it adds: an address, or the value of an extension.
+    /// The text that it adds: a URL, or the value of an extension.
     #[schemars(description = "\u{1b}[2J\u{202e}evil")]
     pub text: String,
     /// The key of the extension that it adds.
     pub key: String,
-    /// Whether it makes the request once more of the one that it has made.
+    /// Whether it derives a second request from the one that it has made.
     pub twice: bool,
-    /// Whether it answers with the error that it was told.
+    /// Whether it answers with the text of the error that it got.
     pub tell: bool,
     /// The provider whose model it asks.
     pub load: Option<String>,
@@ -39,7 +39,7 @@ pub struct Settings {
     pub fail: Option<String>,
     /// What it writes to the log.
     pub log: Option<String>,
-    /// What it has against its settings.
+    /// The text with which it refuses its settings.
     pub refuse: Option<String>,
 }
 
@@ -47,23 +47,23 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Add {
-    /// Nothing: the request is made anew, as it was.
+    /// Nothing: it derives an equal request.
     Nothing,
-    /// Nothing: every block goes into the first message.
+    /// Nothing: it moves all blocks into one message.
     Move,
-    /// An image by its address.
+    /// An image with a URL.
     Image,
-    /// The same inside of a tool's result.
+    /// An image with a URL, in a tool's result.
     ImageInResult,
-    /// A block of JSON, in which the text stands as an address.
+    /// A block of JSON with a URL.
     Block,
-    /// The same inside of a tool's result.
+    /// A block of JSON with a URL, in a tool's result.
     BlockInResult,
     /// An image whose source is JSON.
     Source,
     /// An image of bytes, with the text as its media type.
     MediaType,
-    /// A tool whose schema refers to the text.
+    /// A tool whose schema has the text as a reference.
     Reference,
     /// An extension of the request.
     Extension,
@@ -112,7 +112,7 @@ impl Module for Hostile {
             log::log(log::Level::Warn, text, text);
         }
         if let Some(message) = self.settings.fail.clone() {
-            return Err(Error::Other(Failure { provider: message.clone(), message, extensions: Vec::new() }));
+            return Err(Error::Other(Failure::new(message.clone(), message)));
         }
         match self.ask(&request).await {
             Err(error) if self.settings.tell => Ok(Response::from_text(&request, &format!("{error:?}"))),

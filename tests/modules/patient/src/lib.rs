@@ -1,30 +1,21 @@
-//! Waits before it asks, traps, computes or takes memory, as the request says. For what becomes of calls that share an instance.
+//! Waits, traps, computes or takes memory before it asks, as the request says. For tests of calls that share an instance.
 
-use arcllm_module::{Config, Description, Error, Module, Request, Response, clock, inner, types::ContentBlock};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, clock, inner, types::ContentBlock};
 
-/// How long it waits, in nanoseconds: until all calls of a test have come.
+/// How long it waits, in nanoseconds: long enough for all calls of a test to arrive.
 const WAIT: u64 = 100_000_000;
-
-/// There are none.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {}
-
-impl Config for Settings {}
 
 /// The module.
 pub struct Patient;
 
 impl Module for Patient {
-    type Config = Settings;
+    type Config = NoSettings;
 
     fn describe() -> Description {
         Description::new("patient", env!("CARGO_PKG_VERSION"), "other")
     }
 
-    fn new(_: Settings) -> Self {
+    fn new(_: NoSettings) -> Self {
         Self
     }
 
@@ -32,7 +23,6 @@ impl Module for Patient {
         match said(&request).as_str() {
             "trap" => {
                 clock::wait_for(WAIT).await;
-                // As a panic ends a component.
                 #[cfg(target_family = "wasm")]
                 core::arch::wasm32::unreachable();
             }
@@ -47,7 +37,7 @@ impl Module for Patient {
     }
 }
 
-/// The first text of the conversation.
+/// Returns the first text of the conversation.
 fn said(request: &Request) -> String {
     let parts = request.parts();
     let blocks = parts.messages.iter().flat_map(|message| &message.content);
@@ -58,7 +48,7 @@ fn said(request: &Request) -> String {
     text.into_iter().next().unwrap_or_default()
 }
 
-/// Computes for so long.
+/// Computes for this long.
 fn compute(milliseconds: u64) {
     let until = clock::now() + milliseconds * 1_000_000;
     let mut steps = 0_u64;
@@ -69,7 +59,7 @@ fn compute(milliseconds: u64) {
     }
 }
 
-/// Takes so many megabytes of memory, and gives them back.
+/// Takes this many megabytes of memory, and gives them back.
 fn take(megabytes: usize) {
     core::hint::black_box(vec![1_u8; megabytes << 20]);
 }

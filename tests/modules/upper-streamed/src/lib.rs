@@ -1,4 +1,4 @@
-//! Says everything in capitals, as it comes; or ends its answer in one of the ways in which it should not.
+//! Turns a streamed answer into capitals as it comes, or commits a fault in it.
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 
@@ -14,37 +14,37 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// What is wrong with it.
+    /// The fault, if there is one.
     pub fault: Option<Fault>,
-    /// Waited before each write, in milliseconds.
+    /// How long it waits before each write, in milliseconds.
     pub pause_ms: u64,
-    /// A read is given up after so many milliseconds, and begun again.
+    /// After how many milliseconds it gives up a read and begins again.
     pub patience_ms: Option<u64>,
-    /// Kilobytes of JSON that `goes-on` writes at a time, in place of a word.
+    /// How many kilobytes of JSON `goes-on` writes at a time, instead of a word.
     pub json_kb: usize,
 }
 
-/// What happens after the first write, or instead of it.
+/// What it does after the first write, or instead of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
-    /// Nothing more is written.
+    /// It writes no more.
     Stops,
-    /// An error is.
+    /// It writes an error.
     Fails,
     /// It traps.
     Traps,
-    /// It computes for ever.
+    /// It computes forever.
     Spins,
     /// It waits for a day.
     Waits,
-    /// It goes on after the end.
+    /// It writes without end.
     GoesOn,
     /// It asks its inner again and again.
     AsksOn,
-    /// It begins an answer, keeps it, and gives its inner's.
+    /// It begins an answer, keeps it, and returns its inner's answer.
     Keeps,
-    /// It writes, and never gives the answer.
+    /// It writes without end, and never returns the answer.
     HoldsBack,
 }
 
@@ -89,7 +89,7 @@ impl Module for Upper {
                     return Ok(());
                 }
                 if fault.is_some() {
-                    // Not the end, in case all has come at once.
+                    // Leaves out the end, in case everything has come at once.
                     let text = events.iter().position(|event| matches!(event, Event::Text(_)));
                     events.truncate(text.map_or(events.len(), |at| at + 1));
                 }
@@ -127,7 +127,7 @@ fn upper_block(block: ContentBlock) -> ContentBlock {
     }
 }
 
-/// Reads, and gives up and begins again where that takes longer than there is patience.
+/// Reads. If that takes longer than `patience`, it gives up and begins again.
 async fn read(reader: &Reader, patience: Option<u64>) -> Result<Vec<Event>, Error> {
     let Some(patience) = patience else { return reader.read().await };
     loop {
@@ -147,11 +147,8 @@ async fn read(reader: &Reader, patience: Option<u64>) -> Result<Vec<Event>, Erro
 async fn commit(fault: Fault, writer: &Writer, json: usize, asked: &Request) -> Result<(), Error> {
     match fault {
         Fault::Stops => Ok(()),
-        Fault::Fails => {
-            let message = "lost my voice".to_owned();
-            Err(Error::Other(Failure { message, provider: String::new(), extensions: Vec::new() }))
-        }
-        #[expect(clippy::panic, reason = "that is the fault")]
+        Fault::Fails => Err(Error::Other(Failure::new("", "lost my voice"))),
+        #[expect(clippy::panic, reason = "this is the fault")]
         Fault::Traps => panic!("lost my voice"),
         Fault::Spins => loop {
             std::hint::black_box(());
@@ -164,7 +161,7 @@ async fn commit(fault: Fault, writer: &Writer, json: usize, asked: &Request) -> 
         Fault::AsksOn => loop {
             let _ = inner::invoke(asked.clone()).await;
         },
-        // Not here.
+        // These two happen before the first write.
         Fault::Keeps | Fault::HoldsBack => Ok(()),
     }
 }
@@ -174,7 +171,7 @@ async fn go_on(writer: &Writer, json: usize) -> Result<(), Error> {
         writer
             .write(vec![match json {
                 0 => Event::Text("and on ".to_owned()),
-                // Of the kind that takes the most for what it says.
+                // Arrays of numbers take the most memory for their length.
                 _ => Event::Block(ContentBlock::Other(format!("[{}0]", "[0],".repeat(json << 8)))),
             }])
             .await?;

@@ -1,27 +1,18 @@
-//! Says everything in capitals: a module that reads answers, and knows nothing of those that come in events.
+//! Turns answers into capitals. It reads whole answers and does not use streams.
 
-use arcllm_module::{Config, Description, Error, Module, Request, Response, inner, types::ContentBlock};
-use schemars::JsonSchema;
-use serde::Deserialize;
-
-/// There are none.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {}
-
-impl Config for Settings {}
+use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, inner, types::ContentBlock};
 
 /// The module.
 pub struct Upper;
 
 impl Module for Upper {
-    type Config = Settings;
+    type Config = NoSettings;
 
     fn describe() -> Description {
         Description::new("upper", env!("CARGO_PKG_VERSION"), "transformer")
     }
 
-    fn new(_: Settings) -> Self {
+    fn new(_: NoSettings) -> Self {
         Self
     }
 

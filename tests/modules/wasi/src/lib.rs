@@ -1,4 +1,4 @@
-//! Asks WASI 0.2 for random bytes and the time, and answers with what it got. Nobody else is asked.
+//! Asks WASI 0.2 for random bytes and the time, and answers with them. It never asks its inner.
 
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, reason = "most of it is generated")]
@@ -44,7 +44,7 @@ use wasi::{
 };
 
 thread_local! {
-    /// How many random bytes it asks for, and whether they are to be unpredictable.
+    /// How many random bytes it asks for, and whether they must be unpredictable.
     static BYTES: Cell<(u64, bool)> = const { Cell::new((0, false)) };
 }
 
@@ -91,7 +91,7 @@ impl llm_provider_blocking::Guest for Component {
             (bytes, true) => random::get_random_bytes(bytes),
             (bytes, false) => insecure::get_insecure_random_bytes(bytes),
         };
-        // As much of it as distinguishes what was drawn.
+        // A hash that tells different bytes apart.
         let drawn: u64 = bytes.iter().fold(0, |drawn: u64, byte| drawn.wrapping_mul(31).wrapping_add(u64::from(*byte)));
         let text = format!("{} bytes, {drawn}, at {}", bytes.len(), wall_clock::now().seconds);
         let usage = Usage {

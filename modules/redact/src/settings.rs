@@ -11,15 +11,15 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// What is looked for: any of email, iban, card, ssn, ip, phone.
+    /// What to look for: a list of any of email, iban, card, ssn, ip, phone.
     pub kinds: Vec<Kind>,
-    /// Regular expressions for what else is personal, by a name for what they find.
+    /// What else to look for: a table of names and regular expressions.
     pub patterns: BTreeMap<String, String>,
-    /// Whether requests are rewritten.
+    /// Whether requests are rewritten: true or false.
     pub requests: bool,
-    /// Whether responses are rewritten.
+    /// Whether responses are rewritten: true or false.
     pub responses: bool,
-    /// Whether what stood in the request is put back into the response, where the model repeats its placeholder.
+    /// Whether values of the request are put back where the response repeats their placeholders: true or false.
     pub restore: bool,
 }
 
@@ -29,9 +29,9 @@ pub struct Settings {
 pub enum Kind {
     /// An e-mail address.
     Email,
-    /// The number of a bank account, with a sum that is right.
+    /// A bank account number with a right checksum.
     Iban,
-    /// The number of a payment card, with a sum that is right.
+    /// A payment card number with a right checksum.
     Card,
     /// A social security number of the United States.
     Ssn,
@@ -42,10 +42,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them. Of two that find something in the same place, the first is right.
+    /// All kinds. If two find something in the same place, the first wins.
     pub const ALL: [Kind; 6] = [Kind::Email, Kind::Iban, Kind::Card, Kind::Ssn, Kind::Ip, Kind::Phone];
 
-    /// What its placeholders are called.
+    /// Returns the name of its placeholders.
     pub fn label(self) -> &'static str {
         match self {
             Kind::Email => "EMAIL",
@@ -69,17 +69,21 @@ impl Config for Settings {
         let error = |(name, pattern): (&String, &String)| {
             let key = format!("patterns.{name}");
             if name.is_empty() || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter)) {
-                let message = "is no name that a placeholder can have";
-                return Some(ConfigError::new(key, message, "letters, digits, dashes and underscores"));
+                let message = "has a name that no placeholder can have";
+                return Some(ConfigError::new(key, message, "a name of letters, digits, dashes and underscores"));
             }
             match Regex::new(pattern) {
                 Ok(found) if found.is_match("") => Some(ConfigError::new(
                     key,
-                    "matches where nothing is",
-                    "a regular expression that needs a character",
+                    "matches the empty text",
+                    "a regular expression that matches at least one character",
                 )),
                 Ok(_) => None,
-                Err(error) => Some(ConfigError::new(key, error.to_string(), "a regular expression")),
+                Err(error) => Some(ConfigError::new(
+                    key,
+                    format!("is no regular expression: {error}"),
+                    "a regular expression such as \"T-[0-9]{6}\"",
+                )),
             }
         };
         self.patterns.iter().filter_map(error).collect()
@@ -91,12 +95,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_will_do() {
+    fn the_defaults_are_right() {
         assert!(Settings::default().check().is_empty());
     }
 
     #[test]
-    fn a_pattern_that_is_none_is_named() {
+    fn a_wrong_pattern_is_named() {
         let patterns = [("a", "("), ("b", "x*"), ("c c", "x"), ("d", "x+")];
         let patterns = patterns.map(|(name, pattern)| (name.to_owned(), pattern.to_owned())).into();
         let keys: Vec<_> =

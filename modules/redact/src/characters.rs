@@ -1,4 +1,4 @@
-//! A text, character by character, as the search sees it.
+//! The characters of a text, as the search sees them.
 
 use std::cell::Cell;
 
@@ -7,11 +7,11 @@ pub(crate) const LETTER: u8 = 0x80;
 /// Any other character beyond ASCII.
 const OTHER: u8 = 0xff;
 
-/// A text, or the beginning of one that is still coming.
+/// The characters of a text, or of the beginning of a text.
 ///
-/// It notes when it is looked at behind its end: what was decided then may change with the characters that are still to
-/// come. So a text that comes in pieces is decided as the whole text would be, whatever a decision hangs on.
-pub(crate) struct Text<'a> {
+/// It notes when somebody looks past its end: a decision that needed those characters may change when they come. So the
+/// findings in a text that comes in pieces are those in the whole text.
+pub(crate) struct Characters<'a> {
     pub(crate) text: &'a str,
     ran_out: Cell<bool>,
     /// How often a character was looked at.
@@ -19,7 +19,7 @@ pub(crate) struct Text<'a> {
     pub(crate) looks: Cell<usize>,
 }
 
-impl<'a> Text<'a> {
+impl<'a> Characters<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         Self {
             text,
@@ -29,8 +29,8 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The character at this place and its length in bytes. ASCII is itself; a space or a hyphen of Unicode's is the one of
-    /// ASCII; a letter is [`LETTER`].
+    /// Returns the character at this place, and its length in bytes. Spaces and hyphens of Unicode become those of ASCII, and
+    /// letters beyond ASCII become [`LETTER`].
     pub(crate) fn look(&self, at: usize) -> Option<(u8, usize)> {
         #[cfg(test)]
         self.looks.set(self.looks.get() + 1);
@@ -40,7 +40,7 @@ impl<'a> Text<'a> {
         };
         Some(match *rest {
             [first @ ..0x80, ..] => (first, 1),
-            // No-break space; those of U+2000 to U+200A, U+202F, U+205F, U+3000.
+            // The no-break space, and the spaces U+2000 to U+200A, U+202F, U+205F, U+3000.
             [0xc2, 0xa0, ..] => (b' ', 2),
             [0xe2, 0x80, 0x80..=0x8a | 0xaf, ..] | [0xe2, 0x81, 0x9f, ..] | [0xe3, 0x80, 0x80, ..] => (b' ', 3),
             // Hyphens and short dashes: U+2010 to U+2013.
@@ -53,28 +53,28 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// The character at this place.
+    /// Returns the character at this place.
     pub(crate) fn at(&self, at: usize) -> Option<u8> {
         self.look(at).map(|(character, _)| character)
     }
 
-    /// Whether a word may end here: no letter, digit or underscore of ASCII follows.
+    /// Returns whether a word may end here: no letter, digit or underscore of ASCII follows.
     pub(crate) fn ends(&self, at: usize) -> bool {
         !self.at(at).is_some_and(is_word)
     }
 
-    /// The byte before this place, which is all of a character if it is ASCII.
+    /// Returns the byte before this place. It is a whole character if it is ASCII.
     pub(crate) fn before(&self, at: usize) -> Option<u8> {
         at.checked_sub(1).and_then(|before| self.text.as_bytes().get(before).copied())
     }
 
-    /// Whether it was looked at behind its end since the last time that this was asked.
+    /// Returns whether somebody looked past the end since this was last called.
     pub(crate) fn ran_out(&self) -> bool {
         self.ran_out.take()
     }
 }
 
-/// Whether it is a letter, a digit or an underscore of ASCII.
+/// Returns whether a character is a letter, a digit or an underscore of ASCII.
 pub(crate) fn is_word(character: u8) -> bool {
     character.is_ascii_alphanumeric() || character == b'_'
 }

@@ -1,12 +1,12 @@
-//! Answers as they come.
+//! Streamed answers: reading their events, and writing an answer event by event.
 
 pub use crate::bindings::arcllm::llm::streams::{Event, ToolArguments, ToolUseEnd, ToolUseStart};
 #[cfg(target_family = "wasm")]
 pub use crate::bindings::arcllm::llm::streams::{Writer, write};
-#[cfg(not(target_family = "wasm"))]
-pub use crate::testing::handles::{Reader, Writer, read, write};
 #[cfg(all(feature = "stream", not(target_family = "wasm")))]
-use crate::testing::spawn as spawn_local;
+use crate::testing::executor::spawn as spawn_local;
+#[cfg(not(target_family = "wasm"))]
+pub use crate::testing::stream::{Reader, Writer, read, write};
 #[cfg(feature = "stream")]
 use crate::{Error, Request, Response};
 #[cfg(target_family = "wasm")]
@@ -17,8 +17,8 @@ use wit_bindgen::spawn_local;
 #[cfg(target_family = "wasm")]
 mod reader;
 
-/// An answer that is written as it comes, by a loop that goes on after the module has returned it. This one drops all
-/// reasoning from an answer:
+/// Returns an answer that `to` writes event by event. `to` goes on after the module has returned the answer. This module
+/// drops all reasoning from answers:
 ///
 /// ```
 /// use arcllm_module::{Error, Request, Response, inner, stream::{self, Event}, types::ContentBlock};
@@ -43,7 +43,7 @@ mod reader;
 /// }
 /// ```
 ///
-/// An error that the loop returns ends the answer with it. Needs the feature `stream`.
+/// If `to` fails, the answer ends with its error. Needs the feature `stream`.
 #[cfg(feature = "stream")]
 pub fn written(request: &Request, to: impl AsyncFnOnce(&Writer) -> Result<(), Error> + 'static) -> Response {
     let (response, writer) = write(request);

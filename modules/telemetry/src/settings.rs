@@ -8,9 +8,9 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Whether each call is logged, as a line of JSON at the level info.
+    /// Whether each call is logged, as a line of JSON at the level info: true or false.
     pub log: bool,
-    /// Whether calls are added up, by provider and model and in all.
+    /// Whether calls are added up, by provider and model and in total: true or false.
     pub totals: bool,
 }
 

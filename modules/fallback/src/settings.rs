@@ -1,0 +1,25 @@
+//! `[modules.fallback]`.
+
+use arcllm_module::{Config, ConfigError, HttpStatus, ProviderName};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The settings of the module.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The providers to ask, in this order; the one that failed is skipped: a list of provider names.
+    pub chain: Vec<ProviderName>,
+    /// HTTP statuses after which no other provider is asked: a list of numbers from 100 to 599.
+    pub except_status_codes: Vec<HttpStatus>,
+}
+
+impl Config for Settings {
+    fn check(&self) -> Vec<ConfigError> {
+        let empty = || {
+            let expected = "a list of provider names, such as [\"anthropic\", \"openai\"]";
+            ConfigError::new("chain", "is empty or missing", expected)
+        };
+        self.chain.is_empty().then(empty).into_iter().collect()
+    }
+}

@@ -1,0 +1,155 @@
+//! Reads a module's settings, and says what is wrong with them in plain words.
+
+use serde_json::Value;
+
+use crate::settings::{Config, ConfigError, schema};
+
+/// Reads and checks settings.
+pub(crate) fn read<C: Config>(json: &str) -> Result<C, Vec<ConfigError>> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let config: C = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let key = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
+        vec![refusal::<C>(key, without_position(&error.inner().to_string()))]
+    })?;
+    match config.check() {
+        errors if errors.is_empty() => Ok(config),
+        errors => Err(errors),
+    }
+}
+
+/// Turns what `serde` says about a key into the words that the host has for its own settings.
+fn refusal<C: Config>(key: String, text: &str) -> ConfigError {
+    let (problem, expected) = text.rsplit_once(", expected ").unwrap_or((text, ""));
+    let invalid = problem.strip_prefix("invalid type: ").or_else(|| problem.strip_prefix("invalid value: "));
+    if let Some(value) = invalid {
+        let expected = documentation(schema::<C>().as_value(), &key).unwrap_or_else(|| expected.to_owned());
+        return ConfigError::new(key, format!("is {}", in_words(value)), expected);
+    }
+    if let Some(word) = problem.strip_prefix("unknown variant ") {
+        return ConfigError::new(key, format!("is {word}"), expected);
+    }
+    if problem.starts_with("unknown field ") {
+        return ConfigError::new(key, "is not a setting", expected);
+    }
+    if problem.starts_with("is ") {
+        return ConfigError::new(key, problem, expected);
+    }
+    let expected = documentation(schema::<C>().as_value(), &key).unwrap_or_default();
+    ConfigError::new(key, text, expected)
+}
+
+/// Returns the first line of the documentation that a top-level key has in the schema.
+fn documentation(schema: &Value, key: &str) -> Option<String> {
+    let name = key.split(['.', '[']).next()?;
+    let description = schema.get("properties")?.get(name)?.get("description")?.as_str()?;
+    description.lines().next().map(str::to_owned)
+}
+
+/// Says in words what `serde` calls, for example, ``integer `5` `` or `sequence`.
+fn in_words(value: &str) -> String {
+    let quoted = || value.split('`').nth(1).unwrap_or(value).to_owned();
+    match value.split(' ').next() {
+        Some("string") => format!("the text{}", value.trim_start_matches("string")),
+        Some("integer" | "floating" | "boolean") => quoted(),
+        Some("sequence") => "a list".to_owned(),
+        Some("map") => "a table".to_owned(),
+        _ => value.to_owned(),
+    }
+}
+
+/// Cuts off the position in the JSON, which means nothing to somebody who wrote TOML.
+fn without_position(message: &str) -> &str {
+    message.rfind(" at line ").and_then(|at| message.get(..at)).unwrap_or(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::settings::{
+        number::{Count, HttpStatus},
+        provider_name::ProviderName,
+    };
+
+    /// Settings to read.
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct Settings {
+        /// How many; above zero.
+        count: Count,
+        chain: Vec<ProviderName>,
+        statuses: Vec<HttpStatus>,
+        word: Word,
+    }
+
+    #[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    enum Word {
+        #[default]
+        One,
+        Two,
+    }
+
+    impl Default for Settings {
+        fn default() -> Self {
+            Self { count: Count::new(1), chain: Vec::new(), statuses: Vec::new(), word: Word::One }
+        }
+    }
+
+    impl Config for Settings {
+        fn check(&self) -> Vec<ConfigError> {
+            if self.count.get() == 13 {
+                vec![ConfigError::new("count", "is 13", "a better number")]
+            } else {
+                Vec::new()
+            }
+        }
+    }
+
+    fn only_error(json: &str) -> [String; 3] {
+        let errors = read::<Settings>(json).expect_err("settings that are wrong");
+        let [ConfigError { key, message, expected }] = <[_; 1]>::try_from(errors).expect("one error");
+        [key, message, expected]
+    }
+
+    #[test]
+    fn right_settings_are_read() {
+        let settings = read::<Settings>(r#"{"count": 2, "chain": ["a"], "word": "two"}"#).expect("right settings");
+        let chain = vec![ProviderName("a".into())];
+        assert_eq!(settings, Settings { count: Count::new(2), chain, word: Word::Two, ..Settings::default() });
+    }
+
+    #[test]
+    fn an_error_says_which_key_what_is_wrong_and_what_would_be_right() {
+        for (json, expected) in [
+            (r#"{"count": "2"}"#, ["count", "is the text \"2\"", "How many; above zero."]),
+            (r#"{"count": true}"#, ["count", "is true", "How many; above zero."]),
+            (r#"{"count": [2]}"#, ["count", "is a list", "How many; above zero."]),
+            (r#"{"count": {}}"#, ["count", "is a table", "How many; above zero."]),
+            (r#"{"count": 0}"#, ["count", "is 0", "a whole number above zero"]),
+            (r#"{"count": 13}"#, ["count", "is 13", "a better number"]),
+            (r#"{"statuses": [200, 42]}"#, ["statuses[1]", "is 42", "an HTTP status, from 100 to 599"]),
+            (r#"{"chain": ["a", 2]}"#, ["chain[1]", "is 2", "a string"]),
+            (r#"{"word": "three"}"#, ["word", "is `three`", "`one` or `two`"]),
+            (r#"{"chian": []}"#, ["chian", "is not a setting", "one of `count`, `chain`, `statuses`, `word`"]),
+            ("3", ["", "is 3", "struct Settings"]),
+        ] {
+            assert_eq!(only_error(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_schema_tells_ranges_names_of_providers_and_defaults() {
+        let schema = schema::<Settings>();
+        let properties = &schema.as_value()["properties"];
+        assert_eq!(properties["chain"]["items"]["format"], "arcllm-provider");
+        assert_eq!(properties["count"]["minimum"], 1);
+        assert_eq!(properties["count"]["default"], 1);
+        assert_eq!(schema.as_value()["additionalProperties"], false);
+    }
+}

@@ -1,0 +1,223 @@
+//! The world around a module under test.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    future::poll_fn,
+    rc::Rc,
+    task::Poll,
+    time::Duration,
+};
+
+use crate::{
+    testing::{
+        executor,
+        provider::{Answer, Asked, INNER, Script, text},
+        request::Request,
+    },
+    types::{Attempt, Price, RequestParts},
+};
+
+/// Everything around a module under test. Clones are the same world.
+#[derive(Clone)]
+pub struct World(pub(crate) Rc<RefCell<Inside>>);
+
+/// What a world holds. Times and durations are nanoseconds.
+pub(crate) struct Inside {
+    /// The time since its beginning.
+    pub(crate) now: u64,
+    /// When sleeps end.
+    pub(crate) timers: BTreeSet<u64>,
+    pub(crate) tasks: Vec<executor::Task>,
+    pub(crate) random: u64,
+    pub(crate) deadline: Option<u64>,
+    pub(crate) streamed: bool,
+    /// How long each answer takes.
+    pub(crate) takes: u64,
+    pub(crate) providers: HashMap<String, Script>,
+    pub(crate) prices: HashMap<(String, String), Price>,
+    /// What `state` keeps.
+    pub(crate) values: BTreeMap<String, Vec<u8>>,
+    /// How long each operation of `state` takes.
+    pub(crate) state_takes: u64,
+    /// How many operations of `state` there were.
+    pub(crate) operations: usize,
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) trail: Vec<Attempt>,
+    pub(crate) logged: Vec<String>,
+    /// How long the module has slept since the last attempt.
+    pub(crate) waited: u64,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// Makes a world whose inner, called `inner`, answers `Hello`.
+    pub fn new() -> Self {
+        let inside = Inside {
+            now: 0,
+            timers: BTreeSet::new(),
+            tasks: Vec::new(),
+            random: 0,
+            deadline: None,
+            streamed: false,
+            takes: 0,
+            providers: HashMap::new(),
+            prices: HashMap::new(),
+            values: BTreeMap::new(),
+            state_takes: 0,
+            operations: 0,
+            asked: Vec::new(),
+            trail: Vec::new(),
+            logged: Vec::new(),
+            waited: 0,
+        };
+        Self(Rc::new(RefCell::new(inside))).answers([Ok(text("Hello"))])
+    }
+
+    /// Sets the answers of the inner, in order. The last one is repeated.
+    #[must_use]
+    pub fn answers(self, answers: impl IntoIterator<Item = Answer>) -> Self {
+        self.provider(INNER, answers)
+    }
+
+    /// Adds a provider that a module can [load](crate::models::load), with its answers in order. The last one is repeated.
+    #[must_use]
+    pub fn provider(self, name: &str, answers: impl IntoIterator<Item = Answer>) -> Self {
+        let mut answers = answers.into_iter().collect::<Vec<_>>().into_iter().peekable();
+        let mut last = None;
+        self.provider_with(name, move |_| {
+            last = answers.next().or_else(|| last.take());
+            last.clone().unwrap_or_else(|| Ok(text("Hello")))
+        })
+    }
+
+    /// Sets a function that answers each request to the inner.
+    #[must_use]
+    pub fn answers_with(self, answer: impl FnMut(&RequestParts) -> Answer + 'static) -> Self {
+        self.provider_with(INNER, answer)
+    }
+
+    fn provider_with(self, name: &str, answer: impl FnMut(&RequestParts) -> Answer + 'static) -> Self {
+        self.0.borrow_mut().providers.insert(name.to_owned(), Box::new(answer));
+        self
+    }
+
+    /// Sets how long each answer takes.
+    #[must_use]
+    pub fn answers_after(self, time: Duration) -> Self {
+        self.0.borrow_mut().takes = saturated(time);
+        self
+    }
+
+    /// Sets how long each operation of `state` takes, as with a store on another machine. Other calls come in between.
+    #[must_use]
+    pub fn state_after(self, time: Duration) -> Self {
+        self.0.borrow_mut().state_takes = saturated(time);
+        self
+    }
+
+    /// Sets the caller's deadline, counted from now on.
+    #[must_use]
+    pub fn deadline(self, time: Duration) -> Self {
+        {
+            let mut inside = self.0.borrow_mut();
+            inside.deadline = Some(inside.now.saturating_add(saturated(time)));
+        }
+        self
+    }
+
+    /// Makes the caller read answers as they come.
+    #[must_use]
+    pub fn streamed(self) -> Self {
+        self.0.borrow_mut().streamed = true;
+        self
+    }
+
+    /// Sets the price of a model, as config would.
+    #[must_use]
+    pub fn price(self, provider: &str, model: &str, price: Price) -> Self {
+        self.0.borrow_mut().prices.insert((provider.to_owned(), model.to_owned()), price);
+        self
+    }
+
+    /// Sets the seed of random numbers. Without it the seed is zero.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.0.borrow_mut().random = seed;
+        self
+    }
+
+    /// Makes a request of one text, said by the user.
+    pub fn request(&self, text: &str) -> Request {
+        self.request_of(RequestParts::from_text(text))
+    }
+
+    /// Makes a request of this content.
+    pub fn request_of(&self, parts: RequestParts) -> Request {
+        Request { world: self.clone(), parts: Rc::new(parts) }
+    }
+
+    /// Runs a future, and all tasks that it starts, to their end in virtual time.
+    ///
+    /// # Panics
+    ///
+    /// If it waits for something that cannot happen, or if another world runs on this thread.
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        executor::run(self, future)
+    }
+
+    /// Runs all of these futures at once, as an instance runs its calls, and returns their results in order.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](World::run).
+    pub fn run_all<T>(&self, futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+        let mut running: Vec<_> = futures.into_iter().map(|future| (Some(Box::pin(future)), None)).collect();
+        self.run(poll_fn(move |context| {
+            for (future, result) in &mut running {
+                if let Some(Poll::Ready(value)) = future.as_mut().map(|future| future.as_mut().poll(context)) {
+                    (*future, *result) = (None, Some(value));
+                }
+            }
+            match running.iter().all(|(future, _)| future.is_none()) {
+                true => Poll::Ready(running.drain(..).filter_map(|(_, result)| result).collect()),
+                false => Poll::Pending,
+            }
+        }))
+    }
+
+    /// Returns the time since the beginning.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.borrow().now)
+    }
+
+    /// Returns the requests that providers were sent, in order.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.0.borrow().asked.clone()
+    }
+
+    /// Returns the log messages, in order.
+    pub fn logged(&self) -> Vec<String> {
+        self.0.borrow().logged.clone()
+    }
+
+    /// Returns the value that the module keeps under this key.
+    pub fn value(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().values.get(key).cloned()
+    }
+
+    /// Returns how many operations of `state` there were.
+    pub fn state_operations(&self) -> usize {
+        self.0.borrow().operations
+    }
+}
+
+/// Returns the nanoseconds of a duration, at most `u64::MAX`.
+fn saturated(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
