@@ -8,12 +8,10 @@ use std::{
 };
 
 use futures::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::{
-    adapter::{
-        answer::{EventStream, without_end},
-        timer::Timer,
-    },
+    adapter::answer::{EventStream, read_to_end, without_end},
     call::{
         invoke::Invoke,
         model::{Asking, Begun, late},
@@ -78,7 +76,7 @@ enum Source {
     /// The chain is asked; the other ends when the call has to be over.
     Asking(Asking, BoxFuture<'static, ()>),
     /// The answer is coming, until the deadline.
-    Reading(EventStream, Option<Timer>),
+    Reading(EventStream, Option<Pin<Box<Sleep>>>),
 }
 
 impl ResponseStream {
@@ -99,13 +97,8 @@ impl ResponseStream {
     ///
     /// Why there is none, with the attempts that were made and with what had arrived.
     pub async fn collect(mut self) -> Result<Response, Error> {
-        while let Some(event) = self.next().await {
-            if let Event::End(response) = event? {
-                return Ok(*response);
-            }
-        }
-        // It had ended before.
-        Err(ErrorKind::Cancelled.into())
+        // Without a response it had ended before.
+        read_to_end(&mut self).await?.ok_or_else(|| ErrorKind::Cancelled.into())
     }
 
     /// Gives the answer up. Unlike dropping the stream, that tells what was tried and what had arrived: the error is
@@ -167,7 +160,8 @@ impl Running {
                 Source::Asking(asking, late) => match asking.poll_unpin(context) {
                     Poll::Ready(Ok(answer)) => {
                         self.observed.committed();
-                        self.source = Source::Reading(answer.events(), self.invoke.deadline().map(Timer::at));
+                        let deadline = self.invoke.deadline().map(|deadline| Box::pin(sleep_until(deadline)));
+                        self.source = Source::Reading(answer.events(), deadline);
                         continue;
                     }
                     Poll::Ready(Err(kind)) => return Poll::Ready(Err(kind)),
@@ -184,7 +178,7 @@ impl Running {
                         return Poll::Ready(Err(self.invoke.over()));
                     }
                     Poll::Pending => match deadline {
-                        Some(deadline) => ready!(deadline.poll(context)),
+                        Some(deadline) => ready!(deadline.poll_unpin(context)),
                         None => return Poll::Pending,
                     },
                 },
