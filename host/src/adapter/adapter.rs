@@ -1,9 +1,6 @@
-//! Adapters: what turns a request into one HTTP exchange with a provider, and its answer into a response.
+//! The interface of adapters. An adapter turns a request into one exchange with a provider, and the answer into a response.
 //!
-//! An adapter makes one attempt and nothing else. Retrying, deadlines, cancellation and the trail stand outside of it.
-//!
-//! Conversion (`anthropic`, `openai`, `answer`) knows nothing of the network, and the network (`http`, `client`)
-//! nothing of the formats.
+//! An adapter makes one attempt. Retries, deadlines, cancellation and the trail are handled by its caller.
 
 use std::sync::Arc;
 
@@ -15,10 +12,10 @@ use crate::{
     config::error::ConfigError,
 };
 
-/// Makes one attempt.
+/// Sends requests to one model of one provider.
 ///
-/// Dropping the future ends the attempt and closes its connection. It is polled beside other calls: what computes for
-/// long, such as writing a long conversation as JSON, belongs into a task of its own.
+/// Dropping a future that it returns ends the attempt and closes its connection. The task that polls the future also polls
+/// other calls. So run long computations, such as writing a long conversation as JSON, in a task of their own.
 pub trait Adapter: Send + Sync + 'static {
     /// Checks that the provider can be asked, without asking it: its key is there, its URL is one. Unless this is implemented,
     /// nothing stands in the way.
@@ -34,14 +31,14 @@ pub trait Adapter: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `Api`, `Connection`, `Timeout` or `Parse`; `Config` where the request cannot be written in this format.
+    /// `Api`, `Connection`, `Timeout` or `Parse`; `Config` if the request cannot be written in this format.
     fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>>;
 
-    /// Sends the request once and asks for an answer that comes in events. Resolves with the first of them that
-    /// [says something](crate::Event::is_content), so that an error before it is an error of the attempt. An adapter that
-    /// cannot stream answers whole, which is what happens unless this is implemented.
+    /// Sends the request once and asks for a streamed answer. Resolves with the first event that
+    /// [has content](crate::Event::is_content), so that an error before it is an error of the attempt. The default answers
+    /// in one piece, by [`send`](Adapter::send).
     ///
-    /// Dropping the future, or the answer, ends the attempt and closes its connection.
+    /// Dropping the answer, too, ends the attempt and closes its connection.
     ///
     /// # Errors
     ///

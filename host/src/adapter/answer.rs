@@ -1,8 +1,8 @@
-//! What a stop of the chain answers: a response, or one that is still coming.
+//! The answer to a call: a whole response, or a stream of events that ends with one.
 
 use std::fmt;
 
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{Stream, StreamExt as _, stream::BoxStream};
 
 use crate::chat::{
     content::ContentBlock,
@@ -11,19 +11,19 @@ use crate::chat::{
     response::Response,
 };
 
-/// The events of an answer that is still coming: any number of them, the last of them [`Event::End`], or else an error,
-/// after which there is nothing. Dropping it ends the answer and closes its connection.
+/// The events of a streamed answer. The last item is [`Event::End`] or an error. Dropping the stream ends the answer and
+/// closes its connection.
 pub type EventStream = BoxStream<'static, Result<Event, ErrorKind>>;
 
-/// An answer that is committed: from here on it is not asked for again.
+/// An answer that has begun. It is final: no module asks again for an answer that has begun.
 pub enum Answer {
-    /// All of it.
+    /// An answer in one piece.
     Whole(Box<Response>),
-    /// One that is still coming.
+    /// A streamed answer.
     Stream {
-        /// What is known of it before its end: who answers. It has no content.
+        /// What is known before the content: who answers. Its content is empty.
         head: Box<Response>,
-        /// The rest.
+        /// The content.
         events: EventStream,
     },
 }
@@ -44,7 +44,7 @@ impl From<Response> for Answer {
 }
 
 impl Answer {
-    /// All of the answer, as far as it is there.
+    /// The response as far as it is known.
     pub(crate) fn response(&self) -> &Response {
         match self {
             Answer::Whole(response) => response,
@@ -52,15 +52,18 @@ impl Answer {
         }
     }
 
-    /// The whole answer, waited for if it is still coming.
+    /// Waits for the whole response.
     pub(crate) async fn whole(self) -> Result<Response, ErrorKind> {
         match self {
             Answer::Whole(response) => Ok(*response),
-            Answer::Stream { head, events } => collect(&head, events).await,
+            Answer::Stream { head, mut events } => {
+                let response = read_to_end(&mut events).await?;
+                response.ok_or_else(|| without_end(&head.provider))
+            }
         }
     }
 
-    /// The answer as events, whether it is still coming or has come whole.
+    /// The answer as events. A whole answer becomes the events that it could have been streamed in.
     pub(crate) fn events(self) -> EventStream {
         match self {
             Answer::Whole(response) => futures::stream::iter(replay(*response).into_iter().map(Ok)).boxed(),
@@ -69,21 +72,24 @@ impl Answer {
     }
 }
 
-async fn collect(head: &Response, mut events: EventStream) -> Result<Response, ErrorKind> {
+/// The response at the end of a stream of events; `None` if the stream ends without one.
+pub(crate) async fn read_to_end<E>(
+    events: &mut (impl Stream<Item = Result<Event, E>> + Unpin),
+) -> Result<Option<Response>, E> {
     while let Some(event) = events.next().await {
         if let Event::End(response) = event? {
-            return Ok(*response);
+            return Ok(Some(*response));
         }
     }
-    Err(without_end(&head.provider))
+    Ok(None)
 }
 
-/// An answer that has ended without saying so.
+/// The error for a stream that ends without [`Event::End`].
 pub(crate) fn without_end(provider: &str) -> ErrorKind {
     ErrorKind::Connection(Failure::new(provider, "the answer ended before it was whole"))
 }
 
-/// The events that a whole answer would have come in.
+/// The events that this answer could have been streamed in.
 fn replay(response: Response) -> Vec<Event> {
     let mut events = Vec::new();
     let mut index = 0;

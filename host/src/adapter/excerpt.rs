@@ -1,30 +1,30 @@
-//! Text of strangers, made fit for an error message.
+//! Makes text from outside fit for an error message.
 
 use crate::{adapter::secrets::Secrets, chat::plain};
 
-/// The most characters of a stranger's text in a message.
+/// The most characters of such a text in a message.
 const LONGEST: usize = 500;
 
-/// How many bytes of it are looked at: more than enough for as many characters and a key that begins among them.
+/// How many bytes of it are searched: enough for that many characters and a key that begins among them.
 const READ: usize = 16 * 1024;
 
-/// The text on one line, harmless to a terminal, without secrets and cut to 500 characters.
-pub(crate) fn clean(text: &str, key: Option<&Secrets>) -> String {
+/// The text on one line, without secrets and control characters, cut to 500 characters.
+pub(crate) fn clean(text: &str, secrets: Option<&Secrets>) -> String {
     let text = beginning(text);
-    let text = key.map_or_else(|| text.to_owned(), |key| key.redact(text));
+    let text = secrets.map_or_else(|| text.to_owned(), |secrets| secrets.redact(text));
     plain::line(&text, LONGEST).into_owned()
 }
 
-/// As much of a text as is looked at, which may be megabytes long.
+/// The part of a text that is searched. The text may be megabytes long.
 pub(crate) fn beginning(text: &str) -> &str {
     let text = text.trim();
     text.get(..text.floor_char_boundary(READ)).unwrap_or(text)
 }
 
-/// The start of a body, likewise.
-pub(crate) fn excerpt(body: &[u8], key: Option<&Secrets>) -> String {
+/// The start of a body, cleaned in the same way.
+pub(crate) fn excerpt(body: &[u8], secrets: Option<&Secrets>) -> String {
     let body = body.trim_ascii();
-    clean(&String::from_utf8_lossy(body.get(..READ).unwrap_or(body)), key)
+    clean(&String::from_utf8_lossy(body.get(..READ).unwrap_or(body)), secrets)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! How the fuzz targets reach the formats.
+//! What the fuzz targets call.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "what stands here is known to be right")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "the fixed values here are right")]
 
 use std::{
     sync::{Arc, OnceLock},
@@ -13,7 +13,16 @@ use reqwest::{StatusCode, header::HeaderMap};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    adapter::http::{body::Body, events::Events, hint, http_adapter::HttpAdapter, reader::HttpAnswer},
+    adapter::{
+        format::outline::Unwritable,
+        http::{
+            asked::Asked,
+            body::Body,
+            events::Events,
+            hint,
+            reader::{HttpAnswer, Reader},
+        },
+    },
     chat::{error::ErrorKind, event::Event, request::Request, response::Response},
     config::{config::Config, wire_format::WireFormat},
 };
@@ -31,15 +40,15 @@ const CONFIG: &str = r#"
     base_url = "http://localhost:1"
 "#;
 
-fn adapter(format: WireFormat) -> Arc<HttpAdapter> {
-    static ADAPTERS: OnceLock<[Arc<HttpAdapter>; 2]> = OnceLock::new();
-    let [anthropic, openai] = ADAPTERS.get_or_init(|| {
+fn asked(format: WireFormat) -> Arc<Asked> {
+    static ASKED: OnceLock<[Arc<Asked>; 2]> = OnceLock::new();
+    let [anthropic, openai] = ASKED.get_or_init(|| {
         let config = Config::parse(CONFIG, None).expect("a configuration");
         ["anthropic-here", "openai-here"].map(|name| {
             let mut provider = config.providers[name].clone();
-            // Small, so that it is met.
+            // Small, so that inputs reach it.
             provider.max_event_bytes = 1024;
-            Arc::new(HttpAdapter::new(&provider, "asked".to_owned(), None).expect("an adapter"))
+            Arc::new(Asked { provider, model: "asked".to_owned(), secrets: None })
         })
     });
     match format {
@@ -52,18 +61,18 @@ fn answer(status: StatusCode, body: &[u8]) -> HttpAnswer {
     HttpAnswer { status, headers: HeaderMap::new(), body: body.to_vec(), flaw: None, framed: true }
 }
 
-/// What a whole answer means.
+/// Reads a whole answer.
 pub(crate) fn read(format: WireFormat, status: StatusCode, body: &[u8]) -> Result<Response, ErrorKind> {
-    adapter(format).reader().read(&answer(status, body))
+    Reader::new(&asked(format)).read(&answer(status, body))
 }
 
-/// What an answer in events says that comes in these pieces.
+/// Reads a streamed answer that arrives in these pieces.
 pub(crate) fn hear(format: WireFormat, pieces: Vec<Bytes>) -> Heard {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
     runtime.block_on(async {
-        let body = Body::of(stream::iter(pieces.into_iter().map(Ok)).boxed(), adapter(format));
-        let mut events = Events::new(adapter(format), answer(StatusCode::OK, b""), body);
+        let body = Body::of(stream::iter(pieces.into_iter().map(Ok)).boxed(), asked(format));
+        let mut events = Events::new(asked(format), answer(StatusCode::OK, b""), body);
         let (mut heard, mut failed) = (Vec::new(), None);
         while let Some(event) = events.next().await {
             match event {
@@ -71,19 +80,19 @@ pub(crate) fn hear(format: WireFormat, pieces: Vec<Bytes>) -> Heard {
                 Err(error) => failed = Some(error),
             }
         }
-        // What reads a body to its end once the answer is whole, or it would pile up.
+        // Lets the task run that reads the body to its end. Otherwise such tasks pile up.
         tokio::task::yield_now().await;
         (heard, failed)
     })
 }
 
-/// The wait that the server asks for, and whether it wants to be asked again.
+/// The wait that the server asks for, and whether it wants another attempt.
 pub(crate) fn hint(headers: &HeaderMap, now: SystemTime) -> (Option<Duration>, Option<bool>) {
     (hint::retry_after(headers, now), hint::should_retry(headers))
 }
 
-/// The body that a request becomes, if the format can write it.
-pub(crate) fn write(format: WireFormat, request: &Request, stream: bool) -> Result<Vec<u8>, String> {
-    let adapter = adapter(format);
-    adapter.format().encode(request, &adapter.provider, "asked", stream)
+/// Writes a request as a body.
+pub(crate) fn write(format: WireFormat, request: &Request, stream: bool) -> Result<Vec<u8>, Unwritable> {
+    let asked = asked(format);
+    asked.format().encode(request, &asked.provider, &asked.model, stream)
 }

@@ -1,4 +1,4 @@
-//! Adapters: each turns a request into one exchange with a provider, and the answer into a response.
+//! Adapters: turn a request into one exchange with a provider, and the answer into a response.
 
 pub(crate) mod adapter;
 pub(crate) mod answer;
@@ -9,4 +9,3 @@ pub(crate) mod fuzzing;
 pub(crate) mod http;
 pub(crate) mod key;
 pub(crate) mod secrets;
-pub(crate) mod timer;

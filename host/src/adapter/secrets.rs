@@ -1,4 +1,4 @@
-//! Texts that nobody may see: keys, and whatever else came from the environment.
+//! Secrets that errors and logs must not show: keys and other values from the environment.
 
 use std::{
     fmt,
@@ -7,21 +7,21 @@ use std::{
 
 use url::form_urlencoded::byte_serialize;
 
-/// How many secrets are known at most. A key that is renewed all day long is forgotten in the end.
+/// The most secrets that are kept. Beyond it the oldest is dropped, because a key may be renewed without end.
 const MOST: usize = 256;
 
-/// The secrets that requests to a provider have carried. Clones share them.
+/// The secrets in requests to a provider. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets(Arc<RwLock<Vec<Secret>>>);
 
-/// A secret in the forms in which a server may repeat it.
+/// A secret and the forms in which a server may repeat it.
 struct Secret {
     plain: String,
     forms: Vec<String>,
 }
 
 impl Secrets {
-    /// Takes this out of every text from now on.
+    /// Removes this secret from every text from now on.
     pub(crate) fn hide(&self, plain: &str) {
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if plain.is_empty() || secrets.iter().any(|secret| secret.plain == plain) {
@@ -37,13 +37,13 @@ impl Secrets {
     pub(crate) fn redact(&self, text: &str) -> String {
         let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut forms: Vec<&String> = secrets.iter().flat_map(|secret| &secret.forms).collect();
-        // A secret may stand in a longer one, which would show what is left of it.
+        // Longest first: removing a secret that is part of a longer one would leave the rest of the longer one.
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         forms.into_iter().fold(text.to_owned(), |text, form| text.replace(form, "[redacted]"))
     }
 }
 
-/// As it is, in JSON, with JSON's optional escape of `/`, and in a URL.
+/// The secret as it is, in JSON, in JSON with `/` escaped, and in a URL.
 fn forms(plain: &str) -> Vec<String> {
     let json = serde_json::Value::from(plain).to_string();
     let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or(plain).to_owned();

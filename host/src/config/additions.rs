@@ -1,4 +1,4 @@
-//! What a provider's requests carry besides: `[providers.NAME.headers]` and `[providers.NAME.query]`.
+//! Headers and query parameters of requests to a provider: `[providers.NAME.headers]` and `[providers.NAME.query]`.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::config::{
     wire_format::WireFormat,
 };
 
-/// What the adapter or the HTTP client sets itself, whatever the wire format.
+/// The headers that the adapter or the HTTP client sets in every wire format.
 const RESERVED: [&str; 19] = [
     "accept",
     "accept-encoding",
@@ -36,18 +36,18 @@ const RESERVED: [&str; 19] = [
     "user-agent",
 ];
 
-const VALUE: &str = "a text, or { env = \"NAME\" } for what is in an environment variable";
+const VALUE: &str = "a text, or { env = \"NAME\" } for the value of an environment variable";
 
 /// The value of a header or of a query parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Addition {
     /// This text.
     Text(String),
-    /// `{ env = "NAME" }`: what is in this environment variable. It is kept as secret as a key.
+    /// `{ env = "NAME" }`: the value of this environment variable. It is kept as secret as a key.
     Env(String),
 }
 
-/// `headers`, by names in lower case.
+/// Reads `headers`. The names become lower case.
 pub(crate) fn headers(
     mut section: Section<'_>,
     adapter: WireFormat,
@@ -63,22 +63,22 @@ pub(crate) fn headers(
             return Err(error.help("letters, digits and signs of ASCII"));
         }
         if headers.insert(header, addition).is_some() {
-            let error = section.error(&name, "is there twice, written in two ways");
-            return Err(error.help("once: capital letters make no difference in the name of a header"));
+            let error = section.error(&name, "is set twice, in different capitals");
+            return Err(error.help("set it once: capitals make no difference in the name of a header"));
         }
     }
     Ok(headers)
 }
 
-/// `query`, by names.
+/// Reads `query`.
 pub(crate) fn query(mut section: Section<'_>, base_url: &Url) -> Result<BTreeMap<String, Addition>, ConfigError> {
     let mut query = BTreeMap::new();
     for (name, value) in section.take() {
         if name.is_empty() {
-            return Err(section.error(&name, "is no name").help("the name of a query parameter"));
+            return Err(section.error(&name, "is not a name").help("write the name of a query parameter"));
         }
         if base_url.query_pairs().any(|(there, _)| there == name) {
-            return Err(section.error(&name, "stands in base_url too").help("in one of the two places"));
+            return Err(section.error(&name, "is in base_url too").help("set it in one of the two places"));
         }
         let addition = addition(&section, &name, value)?;
         query.insert(name, addition);
@@ -86,13 +86,13 @@ pub(crate) fn query(mut section: Section<'_>, base_url: &Url) -> Result<BTreeMap
     Ok(query)
 }
 
-/// `api_key_header`: the header that has the key as its whole value, in lower case.
+/// Reads `api_key_header`: the name, in lower case, of the header whose value is the key.
 pub(crate) fn key_header(section: &mut Section<'_>, adapter: WireFormat) -> Result<Option<String>, ConfigError> {
     let Some(name) = section.text("api_key_header")? else { return Ok(None) };
     header_name(section, "api_key_header", &name, adapter).map(Some)
 }
 
-/// The name of a header that config may set, in lower case.
+/// The name of the header in lower case. Refuses headers that the adapter sets.
 fn header_name(section: &Section<'_>, key: &str, name: &str, adapter: WireFormat) -> Result<String, ConfigError> {
     let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
         return Err(section.error(key, "is not the name of a header").help("such as \"x-organization\""));
@@ -107,7 +107,7 @@ fn header_name(section: &Section<'_>, key: &str, name: &str, adapter: WireFormat
     Ok(header.as_str().to_owned())
 }
 
-/// Whether the adapter sets this header, whose name is in lower case.
+/// Whether the adapter sets the header with this name in lower case.
 pub(crate) fn is_reserved(name: &str, adapter: WireFormat) -> bool {
     let own: &[&str] = match adapter {
         WireFormat::Anthropic => &["x-api-key", "anthropic-version"],
@@ -116,7 +116,7 @@ pub(crate) fn is_reserved(name: &str, adapter: WireFormat) -> bool {
     RESERVED.contains(&name) || own.contains(&name)
 }
 
-/// A value. It may be a secret that is in the wrong place, and is not repeated.
+/// Reads a value. Errors do not repeat it: it may be a secret in the wrong place.
 fn addition(section: &Section<'_>, key: &str, value: Value) -> Result<Addition, ConfigError> {
     let variable = |table: &serde_json::Map<String, Value>| match table.get("env")? {
         Value::String(name) if table.len() == 1 && is_variable(name) => Some(name.clone()),
@@ -125,8 +125,8 @@ fn addition(section: &Section<'_>, key: &str, value: Value) -> Result<Addition, 
     match value {
         Value::String(text) if !text.trim().is_empty() => Ok(Addition::Text(text)),
         Value::Object(table) => variable(&table).map(Addition::Env).ok_or_else(|| {
-            let problem = "is a table that names no environment variable";
-            section.error(key, problem).help("{ env = \"NAME\" }, and nothing else in it")
+            let problem = "is a table without the name of an environment variable";
+            section.error(key, problem).help("write { env = \"NAME\" }, without other keys")
         }),
         Value::String(_) => Err(section.error(key, "is an empty text").help(VALUE)),
         other => Err(section.error(key, format!("is {}", kind(&other))).help(VALUE)),

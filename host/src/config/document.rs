@@ -1,4 +1,4 @@
-//! A TOML text as JSON values, with the line of every key, so that an error can name it.
+//! Parses TOML into JSON values, and keeps the line of every key for errors.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Parses a TOML text. Dates, NaN and infinities have no JSON and are refused with their key.
+    /// Parses TOML. Dates, NaN and infinities are errors, because JSON cannot express them.
     pub(crate) fn parse(text: &str, file: Option<&Path>) -> Result<(Self, Map<String, Value>), ConfigError> {
         let mut document = Self { file: file.map(Path::to_owned), lines: HashMap::new() };
         let syntax = |error: toml::de::Error| {
@@ -37,18 +37,18 @@ impl Document {
         Ok((document, values))
     }
 
-    /// An error about the setting `key`, with the file and the line where it stands.
+    /// An error about the setting `key`, with its file and line.
     pub(crate) fn error(&self, key: Option<&str>, problem: impl Into<String>) -> ConfigError {
         let line = key.and_then(|key| self.line(key));
         ConfigError { file: self.file.clone(), line, key: key.map(str::to_owned), ..ConfigError::new(problem) }
     }
 
-    /// The folder that it lies in; the working directory if it is in no file.
+    /// The folder of the file; the working directory if there is no file.
     pub(crate) fn directory(&self) -> &Path {
         self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
-    /// Where the key stands, or else the nearest table around it.
+    /// The line of the key, or else of the nearest table around it.
     fn line(&self, key: &str) -> Option<usize> {
         let mut key = key;
         loop {

@@ -4,24 +4,24 @@ use std::path::PathBuf;
 
 use crate::config::{error::ConfigError, section::Section};
 
-/// Where a key comes from. It never stands in the configuration itself.
+/// Where a key comes from. The key itself is never in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// `api_key_env`: the environment variable of this name.
     Env(String),
-    /// `api_key_file`: what stands in this file, relative to the configuration.
+    /// `api_key_file`: the content of this file. Its path is relative to the configuration.
     File(PathBuf),
-    /// `api_key_command`: what this program prints. It runs without a shell.
+    /// `api_key_command`: the output of this program. It runs without a shell.
     Command {
-        /// The program. One that has a folder in its name is relative to the configuration; all others are on the `PATH`.
+        /// The program. A path with a folder is relative to the configuration; a plain name is searched on the `PATH`.
         program: PathBuf,
-        /// What it is given.
+        /// Its arguments.
         arguments: Vec<String>,
     },
 }
 
 impl KeySource {
-    /// The key setting of a provider's table. There is at most one.
+    /// Reads the key setting of a provider. There is at most one.
     pub(crate) fn read(section: &mut Section<'_>) -> Result<Option<Self>, ConfigError> {
         let env = variable(section)?.map(KeySource::Env);
         let file = section.text("api_key_file")?.map(|file| KeySource::File(section.directory().join(file)));
@@ -30,15 +30,15 @@ impl KeySource {
         let source = given.next();
         match (&source, given.next()) {
             (Some(first), Some(second)) => {
-                let problem = format!("stands beside `{}`, and a provider has one key", first.setting());
+                let problem = format!("is set beside `{}`, but a provider has one key", first.setting());
                 let error = section.error(second.setting(), problem);
-                Err(error.help("one of api_key_env, api_key_file and api_key_command"))
+                Err(error.help("set one of api_key_env, api_key_file and api_key_command"))
             }
             _ => Ok(source),
         }
     }
 
-    /// The setting that says so.
+    /// The setting that names this source.
     pub(crate) fn setting(&self) -> &'static str {
         match self {
             KeySource::Env(_) => "api_key_env",
@@ -48,9 +48,9 @@ impl KeySource {
     }
 }
 
-/// The name of a variable. Whatever is no name may well be a key, and is not repeated.
+/// Reads the name of a variable. Errors do not repeat a wrong name: it may be a key.
 fn variable(section: &mut Section<'_>) -> Result<Option<String>, ConfigError> {
-    // An empty text takes a preset's key away: a local server in a provider's place.
+    // An empty text removes the key of a preset, for a local server in place of the provider.
     let name = section.text_or_empty("api_key_env")?.filter(|name| !name.is_empty());
     match name.as_deref().is_none_or(is_variable) {
         true => Ok(name),
@@ -62,13 +62,13 @@ fn variable(section: &mut Section<'_>) -> Result<Option<String>, ConfigError> {
     }
 }
 
-/// Whether an environment variable can be called so.
+/// Whether this can be the name of an environment variable.
 pub(crate) fn is_variable(name: &str) -> bool {
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// A program and its arguments. They are not repeated: one of them may be a secret.
+/// Reads a program and its arguments. Errors do not repeat them: an argument may be a secret.
 fn command(section: &mut Section<'_>) -> Result<Option<KeySource>, ConfigError> {
     let Some(words) = section.texts("api_key_command")? else { return Ok(None) };
     let problem = match words.first() {
@@ -78,7 +78,7 @@ fn command(section: &mut Section<'_>) -> Result<Option<KeySource>, ConfigError> 
         Some(_) => {
             let mut words = words.into_iter();
             let program = PathBuf::from(words.next().unwrap_or_default());
-            // Never whatever lies in the folder that the caller happens to be in.
+            // A plain name is never searched in the working directory.
             let has_folder = program.parent().is_some_and(|parent| !parent.as_os_str().is_empty());
             let program = if has_folder { section.directory().join(program) } else { program };
             return Ok(Some(KeySource::Command { program, arguments: words.collect() }));

@@ -1,7 +1,7 @@
-//! What a configuration may do that lay in the working directory: nothing that a stranger would have it do.
+//! What a configuration from the working directory may do.
 //!
-//! Whoever enters a folder has not read what lies in it. Until its owner says otherwise, such a file sends a key only where
-//! the preset of that key sends it, sends conversations only there or to this machine, and loads no module from a file.
+//! A stranger may have put it there. Until the user trusts it, such a file sends a key only to the server of the key's preset,
+//! sends conversations only to servers of presets and to this machine, and loads no module from a file.
 
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
@@ -17,23 +17,23 @@ use crate::config::{
     trust::Trust,
 };
 
-/// Something that only a trusted configuration may do.
+/// Something that needs a trusted configuration.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Power {
-    /// The setting that asks for it.
+    /// The setting that does it.
     pub(crate) key: String,
-    /// What would happen, as the end of a sentence that begins with the setting.
+    /// What would happen: the end of a sentence that begins with the setting.
     pub(crate) would: String,
 }
 
 impl Config {
-    /// Whether this configuration may do all that it says: unless it lay in the working directory and has not been
-    /// remembered as trusted.
+    /// Whether this configuration may do everything that it says. False if it was found in the working directory and the user
+    /// has not trusted it.
     pub fn is_trusted(&self) -> bool {
         self.trust == Trust::Own
     }
 
-    /// Refuses a provider of an untrusted configuration that a stranger could gain by.
+    /// Refuses a provider of an untrusted configuration that could harm the user.
     pub(crate) fn check_provider_is_trusted(&self, provider: &ProviderConfig) -> Result<(), ConfigError> {
         match self.is_trusted() {
             true => Ok(()),
@@ -41,7 +41,7 @@ impl Config {
         }
     }
 
-    /// Refuses a module's file in an untrusted configuration.
+    /// Refuses a module from a file in an untrusted configuration.
     pub(crate) fn check_file_is_trusted(&self, module: &str, file: &Path) -> Result<(), ConfigError> {
         match self.is_trusted() {
             true => Ok(()),
@@ -49,21 +49,21 @@ impl Config {
         }
     }
 
-    /// What loading this module from this file is.
+    /// The power to run this module from this file.
     pub(crate) fn power_of_file(&self, module: &str, file: &Path) -> Power {
         let is_named = self.modules.get(module).is_some_and(|module| module.sandbox.wasm.is_some());
         let key = if is_named { format!("modules.{module}.sandbox.wasm") } else { format!("modules.{module}") };
         Power { key, would: format!("would run the module in {file:?}") }
     }
 
-    /// Whether the program's own keys may be used for this provider: not where a stranger has put another address under
-    /// a name that the program knows.
+    /// Whether the keys of the program may be sent to this provider. False if an untrusted configuration gives the provider
+    /// another address than its preset has.
     pub(crate) fn may_be_given_keys(&self, provider: &ProviderConfig) -> bool {
         let is_presets = |preset: &ProviderConfig| preset.base_url.origin() == provider.base_url.origin();
         self.is_trusted() || PRESETS.get(&provider.name).is_some_and(is_presets)
     }
 
-    /// Refuses more requests for one call than a configuration may ask for that is not trusted.
+    /// Refuses a `host.max_attempts` above the default in an untrusted configuration.
     pub(crate) fn check_attempts_are_trusted(&self) -> Result<(), ConfigError> {
         if self.is_trusted() || self.max_attempts <= crate::config::config::MAX_ATTEMPTS {
             return Ok(());
@@ -85,11 +85,11 @@ impl Config {
     }
 }
 
-/// The built-in providers as they are without a file.
+/// The built-in providers without any configuration file.
 static PRESETS: LazyLock<BTreeMap<String, ProviderConfig>> =
     LazyLock::new(|| Config::parse("", None).map(|config| config.providers).unwrap_or_default());
 
-/// What a stranger could gain by this provider, if anything.
+/// The power that this provider needs, if any.
 pub(crate) fn power_of(provider: &ProviderConfig) -> Option<Power> {
     let to = authority(&provider.base_url);
     let table = join("providers", &provider.name);
@@ -132,7 +132,7 @@ fn is_the_key_of_a_preset(variable: &str, base_url: &Url) -> bool {
     })
 }
 
-/// Whether both go to the same scheme, host and port.
+/// Whether both have the same scheme, host and port.
 fn is_same(one: &Url, other: &Url) -> bool {
     matches!(one.origin(), Origin::Tuple(..)) && one.origin() == other.origin()
 }
@@ -145,7 +145,7 @@ mod tests {
         Config { trust: Trust::Found, ..Config::parse(text, Some(Path::new("config.toml"))).unwrap() }
     }
 
-    /// Which provider is refused of a file that has this.
+    /// The error for the one provider in this text that is refused.
     fn refused(text: &str) -> Option<String> {
         let config = found(text);
         let mut refused =

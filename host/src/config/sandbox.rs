@@ -1,73 +1,74 @@
-//! `[modules.NAME.sandbox]`: what the host lets a module do, and how much of everything it may use.
+//! `[modules.NAME.sandbox]`: what a module may do, and how much it may use.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::config::{error::ConfigError, section::Section};
 
-/// What config can grant: interfaces by their names, then what a module may add to a request.
+/// What the configuration can grant: two interfaces, and two kinds of additions to requests.
 pub(crate) const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
 
-/// Below this no component starts; above it a stack is most of what a call would cost.
+/// Below the minimum no component starts. Above the maximum the stack is most of the cost of a call.
 const STACK_KB: RangeInclusive<u64> = 64..=16_384;
 
 /// `[modules.NAME.sandbox]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sandbox {
-    /// The component's file, relative to `host.modules_dir`; else the built-in NAME, else NAME.wasm there.
+    /// The file of the component, relative to `host.modules_dir`. By default the built-in module NAME, or else NAME.wasm
+    /// there.
     pub wasm: Option<String>,
-    /// The SHA-256 that the component must have, in hexadecimal.
+    /// The expected SHA-256 of the component, in hexadecimal.
     pub sha256: Option<String>,
-    /// What it may do beyond waiting, drawing random numbers and logging: ask other `models`, keep `state`, and add to a
-    /// request addresses that a provider fetches (`urls`) or settings of one provider alone (`extensions`).
+    /// What it may do besides waiting, drawing random numbers and logging: ask other `models`, keep `state`, and add to
+    /// requests URLs that a provider fetches (`urls`) or settings for one provider (`extensions`).
     pub allow: Vec<String>,
-    /// How many calls may share an instance; absent is 1000 for a built-in and 1 for any other.
+    /// How many calls may share an instance. By default 1000 for a built-in module and 1 for others.
     pub max_concurrent: Option<u32>,
-    /// A new instance for every call.
+    /// Whether every call gets a new instance.
     pub fresh: bool,
     /// How many instances may run at once.
     pub max_instances: u32,
-    /// How many calls may wait for an instance; one more is refused as overload.
+    /// How many calls may wait for an instance. Further calls fail as overload.
     pub max_queued: u32,
-    /// After this many calls an instance makes room for a new one.
+    /// After how many calls an instance is replaced.
     pub retire_after_calls: u64,
-    /// After this long without a call an instance is given up.
+    /// After how long without a call an instance ends.
     pub retire_after_idle: Duration,
-    /// What becomes of a call that the module cannot serve.
+    /// What happens to a call whose module fails.
     pub on_trap: OnTrap,
     /// What it may use.
     pub limits: Limits,
 }
 
-/// What becomes of a call whose module fails before it has asked its inner.
+/// What happens to a call whose module fails before it has asked the rest of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnTrap {
     /// The call fails with a `module` error.
     #[default]
     Fail,
-    /// The call goes on as if the module were not there.
+    /// The call goes on without the module.
     Bypass,
 }
 
 /// What a module may use. Memory, table elements and handles are counted for each call that an instance may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Linear memory, in binary megabytes; and as much again of the host's for requests and responses of its making.
+    /// Linear memory, in binary megabytes. The host uses as much again for requests and responses that the module makes.
     pub memory_mb: u64,
     /// Elements of a table.
     pub table_elements: u64,
-    /// The stack of the code that runs, in binary kilobytes.
+    /// The stack, in binary kilobytes.
     pub stack_kb: u64,
-    /// Handles of requests, responses and models, and calls of the host's that are under way.
+    /// Handles of requests, responses and models, and running calls to the host.
     pub handles: u64,
-    /// For how long a call may compute.
+    /// How long a call may compute.
     pub cpu: Duration,
-    /// For how long a call may neither compute, nor wait for anything of the host's, nor answer.
+    /// How long a call may make no progress: it does not compute, wait for the host, or answer.
     pub stall: Duration,
-    /// What the module may hand to the host in one call, in binary megabytes. What it is handed counts as its memory.
+    /// How much the module may pass to the host in one call, in binary megabytes. What it receives counts as its memory.
     pub hostcall_mb: u64,
-    /// Log messages of an instance in a second.
+    /// Log messages of an instance per second.
     pub log_lines_per_second: u64,
-    /// Log text of an instance in a second, in binary kilobytes.
+    /// Log text of an instance per second, in binary kilobytes.
     pub log_kb_per_second: u64,
 }
 
@@ -98,9 +99,9 @@ impl Default for Limits {
             stack_kb: 512,
             handles: 256,
             cpu: Duration::from_secs(5),
-            // Above the longest wait that retry makes by default: a module that blocks waits where the host cannot see it.
+            // Longer than the longest default wait of retry. The host cannot see a module wait that blocks.
             stall: Duration::from_secs(120),
-            // More would not fit the memory of one call.
+            // As much as the memory of one call.
             hostcall_mb: 64,
             log_lines_per_second: 1000,
             log_kb_per_second: 1024,
@@ -128,12 +129,12 @@ impl Sandbox {
             && !(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
         {
             return Err(section
-                .error("sha256", "is no SHA-256")
-                .help("64 hexadecimal digits, as `arcllm modules` prints them"));
+                .error("sha256", "is not a SHA-256 digest")
+                .help("write 64 hexadecimal digits; `arcllm modules` prints them"));
         }
         if let Some(unknown) = sandbox.allow.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
-            let error = section.error("allow", format!("holds {unknown:?}, which is no grant"));
-            return Err(error.help("\"models\", \"state\", \"urls\" and \"extensions\" are what can be granted"));
+            let error = section.error("allow", format!("has the unknown grant {unknown:?}"));
+            return Err(error.help("known are \"models\", \"state\", \"urls\" and \"extensions\""));
         }
         section.finish()?;
         Ok(sandbox)

@@ -1,4 +1,4 @@
-//! Reads a table key by key, so that whatever is left over is a mistake.
+//! Reads a table key by key. A key that is left over is unknown, and an error.
 
 use std::{path::Path, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// One table of the configuration, being read.
+/// A table of the configuration and the keys that are not read yet.
 pub(crate) struct Section<'a> {
     document: &'a Document,
     path: String,
@@ -26,12 +26,12 @@ impl<'a> Section<'a> {
         Self { document, path: path.into(), values, known: Vec::new() }
     }
 
-    /// An error about one of this table's settings.
+    /// An error about a setting of this table.
     pub(crate) fn error(&self, key: &str, problem: impl Into<String>) -> ConfigError {
         self.document.error(Some(&join(&self.path, key)), problem)
     }
 
-    /// A text that is not empty, and that is harmless to a terminal: errors and reports repeat it.
+    /// A text that is not empty. Control characters are refused, because errors and reports repeat the text.
     pub(crate) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
         let is_plain = |text: &&str| !text.is_empty() && !text.contains(char::is_control);
         self.read(key, "a text in quotes, without control characters", |value| {
@@ -107,22 +107,22 @@ impl<'a> Section<'a> {
         tables.collect()
     }
 
-    /// The folder of the configuration, which relative paths start from.
+    /// The folder of the configuration. Relative paths start there.
     pub(crate) fn directory(&self) -> &Path {
         self.document.directory()
     }
 
-    /// Whatever has not been read, by keys that anybody may choose.
+    /// Takes the keys that are not read, for a table with free names.
     pub(crate) fn take(&mut self) -> Map<String, Value> {
         std::mem::take(&mut self.values)
     }
 
-    /// Whatever has not been read, for somebody else to read.
+    /// The keys that are not read.
     pub(crate) fn rest(self) -> Map<String, Value> {
         self.values
     }
 
-    /// Refuses whatever has not been read.
+    /// Refuses keys that were not read.
     pub(crate) fn finish(self) -> Result<(), ConfigError> {
         match self.values.keys().next() {
             None => Ok(()),
@@ -145,7 +145,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A value, for an error message.
+/// Describes a value for an error message.
 pub(crate) fn kind(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),

@@ -1,4 +1,4 @@
-//! Whether a configuration is its user's own.
+//! Whether a configuration is trusted.
 
 use std::path::Path;
 
@@ -8,20 +8,20 @@ use crate::config::{
     trust_store::{TrustStore, place},
 };
 
-/// Whether a configuration is its user's own.
+/// Whether a configuration is trusted, and why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Its user has named it, remembered it as trusted, or keeps it where only the user can put it.
+    /// Trusted: the user has named it, has trusted it, or keeps it in the user's configuration folder.
     Own,
-    /// It lay in the working directory.
+    /// It was found in the working directory.
     Found,
-    /// It lay in the working directory, and is another than the one that is remembered.
+    /// It was found in the working directory, and has changed since the user trusted it.
     Changed,
 }
 
 impl Trust {
-    /// That of a file in the working directory with this content. `user` is the user's own configuration, which the
-    /// working directory may be the folder of.
+    /// Judges a file in the working directory with this content. `user` is the user's own configuration: the working
+    /// directory may be its folder.
     pub(crate) fn of_found(file: &Path, content: &str, user: Option<&Path>) -> Result<Self, ConfigError> {
         let is_users =
             user.is_some_and(|user| matches!((place(file), place(user)), (Ok(one), Ok(other)) if one == other));
@@ -29,7 +29,7 @@ impl Trust {
             return Ok(Trust::Own);
         }
         let Some(store) = TrustStore::of_user() else { return Ok(Trust::Found) };
-        Ok(match store.remembers(file)? {
+        Ok(match store.entry(file)? {
             None => Trust::Found,
             Some(trusted) if trusted.sha256 == digest(content.as_bytes()) => Trust::Own,
             Some(_) => Trust::Changed,

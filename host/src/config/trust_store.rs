@@ -1,4 +1,4 @@
-//! The configurations that a user has said to trust: `trusted.json` in the user's state folder.
+//! The configurations that the user trusts: `trusted.json` in the user's state folder.
 
 use std::{
     fs::{self, File},
@@ -10,18 +10,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{digest::digest, error::ConfigError};
 
-/// A configuration that was said to be trusted, as it was then.
+/// A configuration that the user has trusted, as it was then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrustedFile {
-    /// The file, in the folder that it really lies in. It may be a link itself.
+    /// The file. Links in the path of its folder are resolved; the file itself may be a link.
     pub file: PathBuf,
     /// The SHA-256 of its content, in hexadecimal.
     pub sha256: String,
 }
 
-/// The configurations that a user trusts although they lie in the working directory.
+/// The configurations in working directories that a user trusts.
 #[derive(Debug, Clone)]
 pub struct TrustStore {
     folder: PathBuf,
@@ -34,24 +34,24 @@ struct Content {
 }
 
 impl TrustStore {
-    /// That of the user: `arcllm/trusted.json` in the state folder (`XDG_STATE_HOME`, by default `~/.local/state`), or in the
-    /// folder of local data where the system has no other. Absent for a user who has none.
+    /// The store of the user: `arcllm/trusted.json` in the state folder (`XDG_STATE_HOME`, by default `~/.local/state`), or in
+    /// the folder for local data on systems without a state folder. `None` if the user has neither.
     pub fn of_user() -> Option<Self> {
         let folder = dirs::state_dir().or_else(dirs::data_local_dir)?;
         Some(Self { folder: folder.join("arcllm") })
     }
 
-    /// All that are remembered.
+    /// All trusted configurations.
     ///
     /// # Errors
     ///
-    /// Where the store cannot be read.
+    /// The store cannot be read.
     pub fn files(&self) -> Result<Vec<TrustedFile>, ConfigError> {
         let file = self.file();
         let wrong = |problem: String| {
             ConfigError::new(problem)
                 .file(&file)
-                .help("mend or remove this file; it says which configurations are trusted")
+                .help("repair or remove this file; it lists the configurations that you trust")
         };
         match fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -62,25 +62,27 @@ impl TrustStore {
         }
     }
 
-    /// What is remembered of this file, whatever it holds now.
+    /// The entry of this file, whatever the file contains now.
     ///
     /// # Errors
     ///
     /// As [`files`](Self::files).
-    pub(crate) fn remembers(&self, file: &Path) -> Result<Option<TrustedFile>, ConfigError> {
+    pub(crate) fn entry(&self, file: &Path) -> Result<Option<TrustedFile>, ConfigError> {
         let Ok(place) = place(file) else { return Ok(None) };
         Ok(self.files()?.into_iter().find(|trusted| trusted.file == place))
     }
 
-    /// Remembers this file with this content.
+    /// Trusts this file with this content.
     ///
     /// # Errors
     ///
-    /// Where the file's folder cannot be found, its path is not Unicode, or the store cannot be read or written.
+    /// The file's folder does not exist, its path is not Unicode, or the store cannot be read or written.
     pub fn trust(&self, file: &Path, content: &str) -> Result<TrustedFile, ConfigError> {
         let place = place(file).map_err(|error| unreadable(file, &error))?;
         if place.to_str().is_none() {
-            return Err(ConfigError::new("has a path that is not Unicode").file(file).help("another path"));
+            return Err(ConfigError::new("has a path that is not Unicode")
+                .file(file)
+                .help("rename the file or its folder"));
         }
         let trusted = TrustedFile { file: place, sha256: digest(content.as_bytes()) };
         self.change(|files| {
@@ -90,13 +92,13 @@ impl TrustStore {
         Ok(trusted)
     }
 
-    /// Forgets this file. Returns whether it was remembered.
+    /// No longer trusts this file. Returns whether it was trusted.
     ///
     /// # Errors
     ///
-    /// Where the store cannot be read or written.
+    /// The store cannot be read or written.
     pub fn forget(&self, file: &Path) -> Result<bool, ConfigError> {
-        // A file whose folder is gone is known by the path that it had.
+        // The folder of the file may be gone. The path is then used as it is.
         let place = place(file).or_else(|_| absolute(file)).map_err(|error| unreadable(file, &error))?;
         let mut was_there = false;
         self.change(|files| {
@@ -111,10 +113,10 @@ impl TrustStore {
         self.folder.join("trusted.json")
     }
 
-    /// Changes the list. One process at a time, and at once: nobody reads half of it.
+    /// Changes the list. A lock admits one process at a time, and readers see the old list or the new one.
     fn change(&self, change: impl FnOnce(&mut Vec<TrustedFile>)) -> Result<(), ConfigError> {
         let wrong = |error: io::Error| {
-            let help = "a folder that you can write to; XDG_STATE_HOME names another one";
+            let help = "make this folder writable, or set XDG_STATE_HOME to another folder";
             ConfigError::new(format!("cannot be written: {error}")).file(self.file()).help(help)
         };
         private_folder(&self.folder).map_err(wrong)?;
@@ -125,7 +127,7 @@ impl TrustStore {
         let text = serde_json::to_string_pretty(&Content { trusted }).map_err(|error| wrong(error.into()))?;
         let next = self.folder.join("trusted.json.new");
         let written = || {
-            // What a process that was killed has left may have other permissions.
+            // A process that was killed may have left this file with other permissions.
             match fs::remove_file(&next) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -139,8 +141,8 @@ impl TrustStore {
     }
 }
 
-/// The file in the folder that it really lies in. A file that is a link is not followed: what it says of its modules is
-/// about the folder that it lies in, so that to trust one place is not to trust another that links to it.
+/// The path of the file with all links in the path of its folder resolved. A file that is a link is not followed: its
+/// paths are relative to its own folder. So trusting a file does not trust a link to it elsewhere.
 pub(crate) fn place(file: &Path) -> io::Result<PathBuf> {
     let file = absolute(file)?;
     match (file.parent(), file.file_name()) {
@@ -160,7 +162,7 @@ fn private_folder(folder: &Path) -> io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
-/// A new file to write, which nobody else has.
+/// Opens a file for writing. A new file is readable only for the user.
 fn private_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(false);
@@ -182,11 +184,11 @@ mod tests {
         let trusted = store.trust(&one, "a").unwrap();
         assert_eq!(trusted.sha256, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
         store.trust(&other, "a").unwrap();
-        assert_eq!(store.remembers(&one).unwrap(), Some(trusted));
+        assert_eq!(store.entry(&one).unwrap(), Some(trusted));
         let again = store.trust(&one, "b").unwrap();
         assert_eq!(store.files().unwrap().len(), 2, "a file is remembered once");
-        assert_eq!(store.remembers(&folder.path().join("x/../one.toml")).unwrap(), None, "there is no such folder");
-        assert_eq!(store.remembers(&folder.path().join("./one.toml")).unwrap(), Some(again));
+        assert_eq!(store.entry(&folder.path().join("x/../one.toml")).unwrap(), None, "there is no such folder");
+        assert_eq!(store.entry(&folder.path().join("./one.toml")).unwrap(), Some(again));
         assert!(store.forget(&one).unwrap() && !store.forget(&one).unwrap());
         assert_eq!(store.files().unwrap().len(), 1);
         #[cfg(unix)]
@@ -211,10 +213,10 @@ mod tests {
         store.trust(&good, "a").unwrap();
         let link = folder.path().join("evil/config.toml");
         std::os::unix::fs::symlink(&good, &link).unwrap();
-        assert_eq!(store.remembers(&link).unwrap(), None, "its modules are others");
+        assert_eq!(store.entry(&link).unwrap(), None, "its modules are others");
         let folder_link = folder.path().join("same");
         std::os::unix::fs::symlink(folder.path().join("good"), &folder_link).unwrap();
-        assert!(store.remembers(&folder_link.join("config.toml")).unwrap().is_some(), "it is the same folder");
+        assert!(store.entry(&folder_link.join("config.toml")).unwrap().is_some(), "it is the same folder");
     }
 
     #[test]

@@ -7,12 +7,10 @@ use std::{
 };
 
 use futures::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::{
-    adapter::{
-        answer::{EventStream, without_end},
-        timer::Timer,
-    },
+    adapter::answer::{EventStream, read_to_end, without_end},
     call::{invoke::Invoke, stop::Answering},
     chat::{
         error::{Error, ErrorKind},
@@ -73,7 +71,7 @@ enum Source {
     /// The chain is asked. The second future ends when the call has taken too long.
     Asking(Answering, BoxFuture<'static, ()>),
     /// The answer is coming, until the deadline.
-    Reading(EventStream, Option<Timer>),
+    Reading(EventStream, Option<Pin<Box<Sleep>>>),
 }
 
 impl ResponseStream {
@@ -93,13 +91,8 @@ impl ResponseStream {
     ///
     /// Why there is none, with the attempts that were made and with what had arrived.
     pub async fn collect(mut self) -> Result<Response, Error> {
-        while let Some(event) = self.next().await {
-            if let Event::End(response) = event? {
-                return Ok(*response);
-            }
-        }
-        // It had ended before.
-        Err(ErrorKind::Cancelled.into())
+        // Without a response it had ended before.
+        read_to_end(&mut self).await?.ok_or_else(|| ErrorKind::Cancelled.into())
     }
 
     /// Gives the answer up. Unlike dropping the stream, that tells what was tried and what had arrived: the error is
@@ -159,7 +152,8 @@ impl Running {
                 Source::Asking(answering, timing_out) => match answering.poll_unpin(context) {
                     Poll::Ready(Ok(answer)) => {
                         self.call.committed();
-                        self.source = Source::Reading(answer.events(), self.call.invoke.deadline().map(Timer::at));
+                        let deadline = self.call.invoke.deadline().map(|deadline| Box::pin(sleep_until(deadline)));
+                        self.source = Source::Reading(answer.events(), deadline);
                         continue;
                     }
                     Poll::Ready(Err(kind)) => return Poll::Ready(Err(kind)),
@@ -176,7 +170,7 @@ impl Running {
                         return Poll::Ready(Err(self.call.invoke.why_over()));
                     }
                     Poll::Pending => match deadline {
-                        Some(deadline) => ready!(deadline.poll(context)),
+                        Some(deadline) => ready!(deadline.poll_unpin(context)),
                         None => return Poll::Pending,
                     },
                 },

@@ -96,8 +96,8 @@ async fn a_component_that_is_not_the_pinned_one() {
       help: set this digest if the new file is the one you want
     ");
     assert_snapshot!(with("[modules.retry]\nenabled = true\nsandbox.sha256 = \"abc\"").await, @"
-    error: config.toml:11: `modules.retry.sandbox.sha256` is no SHA-256
-      help: 64 hexadecimal digits, as `arcllm modules` prints them
+    error: config.toml:11: `modules.retry.sandbox.sha256` is not a SHA-256 digest
+      help: write 64 hexadecimal digits; `arcllm modules` prints them
     ");
 }
 
@@ -111,7 +111,7 @@ async fn a_component_without_its_grant() {
       help: allow = ["models"] under [modules.fallback.sandbox], if you trust it with that
     "#);
     assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"
-    error: config.toml:10: `modules.fallback.sandbox.allow` holds "model", which is no grant
-      help: "models", "state", "urls" and "extensions" are what can be granted
+    error: config.toml:10: `modules.fallback.sandbox.allow` has the unknown grant "model"
+      help: known are "models", "state", "urls" and "extensions"
     "#);
 }

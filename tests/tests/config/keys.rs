@@ -71,7 +71,7 @@ async fn a_key_in_a_file() {
 async fn a_file_without_a_key() {
     assert_snapshot!(refused("api_key_file = \"nowhere\"").await, @r#"
     error: config.toml:10: `providers.a.api_key_file` names the file "nowhere", which cannot be read: No such file or directory (os error 2)
-      help: a file that holds the key of a, and nothing else
+      help: name a file that holds only the key of a
     "#);
     let server = replies([]).await;
     let folder = folder(&server, "api_key_file = \"key\"");
@@ -89,11 +89,11 @@ async fn a_file_without_a_key() {
 #[tokio::test]
 async fn a_provider_has_one_key() {
     assert_snapshot!(refused("api_key_env = \"HOME\"\napi_key_file = \"key\"").await, @"
-    error: config.toml:11: `providers.a.api_key_file` stands beside `api_key_env`, and a provider has one key
-      help: one of api_key_env, api_key_file and api_key_command
+    error: config.toml:11: `providers.a.api_key_file` is set beside `api_key_env`, but a provider has one key
+      help: set one of api_key_env, api_key_file and api_key_command
     ");
     let both = refused("api_key_file = \"key\"\napi_key_command = [\"pass\"]").await;
-    assert!(both.contains("`providers.a.api_key_command` stands beside `api_key_file`"), "{both}");
+    assert!(both.contains("`providers.a.api_key_command` is set beside `api_key_file`"), "{both}");
     let server = replies([]).await;
     let config = format!(
         "[defaults]\nprovider = \"openai\"\n[providers.openai]\nbase_url = \"{}\"\napi_key_file = \"key\"",
@@ -128,7 +128,7 @@ async fn a_command_that_fails_is_told_of_without_what_it_printed() {
     let settings = r#"api_key_command = ["sh", "-c", "echo sk-secret; printf 'locked\\033[31m' >&2; sleep 0.2; exit 3", "argument"]"#;
     assert_snapshot!(refused(settings).await, @r#"
     error: config.toml:10: `providers.a.api_key_command` ran "sh", which failed (exit status: 3): locked\u{1b}[31m
-      help: a program that prints the key of a, and nothing else
+      help: name a program that prints only the key of a
     "#);
     let slow = "api_key_command = [\"sleep\", \"600\"]\napi_key_timeout_seconds = 0.1";
     let said = refused(slow).await;
@@ -291,17 +291,21 @@ async fn additions_that_will_not_do() {
         ("headers.x-a = \"\"", "headers.x-a", "is an empty text"),
         ("headers.x-a = 5", "headers.x-a", "is the number 5"),
         ("headers.x-a = [\"sk-0123\"]", "headers.x-a", "is a list"),
-        ("headers.x-a = { env = \"sk-0123\" }", "headers.x-a", "is a table that names no environment variable"),
+        (
+            "headers.x-a = { env = \"sk-0123\" }",
+            "headers.x-a",
+            "is a table without the name of an environment variable",
+        ),
         (
             "headers.x-a = { env = \"A\", or = \"sk-0123\" }",
             "headers.x-a",
-            "is a table that names no environment variable",
+            "is a table without the name of an environment variable",
         ),
-        ("headers.x-a = {}", "headers.x-a", "is a table that names no environment variable"),
+        ("headers.x-a = {}", "headers.x-a", "is a table without the name of an environment variable"),
         ("headers = \"x-a\"", "headers", "is the text \"x-a\""),
-        ("headers.x-a = \"1\"\nheaders.X-A = \"2\"", "headers.", "is there twice"),
+        ("headers.x-a = \"1\"\nheaders.X-A = \"2\"", "headers.", "is set twice"),
         ("query.a = true", "query.a", "is true"),
-        ("query.\"\" = \"a\"", "query.\"\"", "is no name"),
+        ("query.\"\" = \"a\"", "query.\"\"", "is not a name"),
         ("query.a = { env = \"ARCLLM_TEST_NO_SUCH_KEY\" }", "query.a", "which is not set"),
         ("api_key_timeout_seconds = 0", "api_key_timeout_seconds", "is the number 0"),
     ] {
@@ -316,5 +320,5 @@ async fn additions_that_will_not_do() {
         .replace(&server.url(), &format!("{}?a=1", server.url()));
     twice.write("config.toml", config).unwrap();
     let output = run(&twice, &["invoke", "Hi"]).await;
-    assert!(output.code == 2 && output.stderr.contains("`providers.a.query.a` stands in base_url too"), "{output:?}");
+    assert!(output.code == 2 && output.stderr.contains("`providers.a.query.a` is in base_url too"), "{output:?}");
 }

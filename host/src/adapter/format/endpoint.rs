@@ -1,10 +1,10 @@
-//! Where requests go.
+//! The addresses that requests are posted to.
 
 use url::Url;
 
-/// The address that requests are posted to: the base URL with the path that the format makes of its path.
+/// Replaces the path of the base URL by what `path` makes of it.
 ///
-/// Slashes at the end do not matter; a query stays.
+/// Slashes at the end of the path make no difference. A query is kept.
 pub(crate) fn join(base_url: &Url, path: fn(&str) -> String) -> Url {
     let mut url = base_url.clone();
     url.set_path(&path(base_url.path().trim_end_matches('/')));

@@ -1,8 +1,9 @@
-//! What must be known of models by their names, as their providers refuse requests over it.
+//! What a model accepts, judged by its name. Its provider refuses requests with anything else.
 
-/// Whether it is a reasoning model of OpenAI's: it takes `max_completion_tokens`, not `max_tokens`, and no temperature.
+/// Whether it is a reasoning model of OpenAI. Such a model accepts `max_completion_tokens` in place of `max_tokens`, and no
+/// temperature.
 ///
-/// Those are `o1` and its successors, and `gpt-5` and newer. A `vendor/` prefix does not matter.
+/// These are `o1` and its successors, and `gpt-5` and newer. A `vendor/` prefix makes no difference.
 pub(crate) fn is_openai_reasoning(model: &str) -> bool {
     let name = bare(model);
     let generation = |prefix: &str| {
@@ -16,14 +17,13 @@ pub(crate) fn is_openai_reasoning(model: &str) -> bool {
     generation("o").is_some() || generation("gpt-").is_some_and(|number| number >= 5 && number != 35)
 }
 
-/// Whether a temperature that nobody asked for in this request, as it comes from the config, is left out.
-///
-/// Besides the models above, Claude from 4.7 on refuses any.
+/// Whether the model refuses a temperature: reasoning models of OpenAI and Claude from 4.7 on do. The temperature of the
+/// configuration is then left out. One that a request sets is sent.
 pub(crate) fn refuses_temperature(model: &str) -> bool {
     is_openai_reasoning(model) || claude_version(model).is_some_and(|version| version >= (4, 7))
 }
 
-/// `claude-opus-4-7` and `claude-3-5-sonnet-20241022` alike; dates are no versions.
+/// The version in names such as `claude-opus-4-7` and `claude-3-5-sonnet-20241022`. A date is not a version.
 fn claude_version(model: &str) -> Option<(u32, u32)> {
     let name = bare(model);
     let rest = name.get(name.find("claude-")? + "claude-".len()..)?;

@@ -1,8 +1,8 @@
-//! What a wire format is to the rest: pure conversion, without the network.
+//! What every wire format does: it converts requests, responses and streamed events, without the network.
 
 use std::collections::VecDeque;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, InvalidHeaderValue};
 use serde_json::Value;
 use url::Url;
 
@@ -10,7 +10,8 @@ use crate::{
     adapter::{
         format::{
             malformed::Malformed,
-            tree::{Keep, Room},
+            outline::Unwritable,
+            tree::{Keep, MemoryBudget},
         },
         key::api_key::ApiKey,
     },
@@ -26,61 +27,61 @@ use crate::{
 
 /// A wire format.
 pub(crate) trait Format: Send + Sync {
-    /// What the keys of its extensions begin with.
+    /// The word before the dot in the keys of its extensions.
     fn vendor(&self) -> &'static str;
 
-    /// Where requests go.
+    /// The address that requests are posted to.
     fn endpoint(&self, base_url: &Url) -> Url;
 
-    /// The headers that are its own, that of the key included.
-    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, String>;
+    /// The headers of this format, with the key if there is one.
+    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, InvalidHeaderValue>;
 
-    /// The body of a request, for an answer in events if `stream`. Fails where the format has no way to write it.
+    /// The body of a request. `stream` asks for an answer in events.
     fn encode(
         &self,
         request: &Request,
         provider: &ProviderConfig,
         model: &str,
         stream: bool,
-    ) -> Result<Vec<u8>, String>;
+    ) -> Result<Vec<u8>, Unwritable>;
 
-    /// What is read of a body with a 2xx status.
+    /// Which part of a body with a 2xx status is read.
     fn keeps(&self) -> &'static Keep;
 
-    /// What a body with a 2xx status says. JSON inside of its texts needs room.
-    fn decode(&self, body: &Value, room: &Room) -> Result<Decoded, Unreadable>;
+    /// Reads a body with a 2xx status. JSON inside of its texts counts towards the budget.
+    fn decode(&self, body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable>;
 
-    /// Reads an answer that comes in events, in this room.
-    fn listen(&self, room: Room) -> Box<dyn Listen>;
+    /// A reader of one streamed answer within this budget.
+    fn event_reader(&self, budget: MemoryBudget) -> Box<dyn EventReader>;
 }
 
-/// Reads one answer that comes in events.
-pub(crate) trait Listen: Send {
-    /// Takes in the data of one event, and tells what it says.
-    fn hear(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Heard, Unreadable>;
+/// Reads one streamed answer.
+pub(crate) trait EventReader: Send {
+    /// Reads the data of one event and adds what it says to `events`.
+    fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable>;
 
-    /// What was heard, as the body that the answer would have been without streaming. Called once, at its end.
+    /// The body that the answer would have had without streaming. Called once, at the end.
     fn body(&mut self) -> Value;
 }
 
-/// Whether an answer goes on.
+/// Whether a streamed answer goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// It does.
+pub(crate) enum Progress {
+    /// It goes on.
     More,
-    /// That was its end marker.
+    /// It is complete.
     End,
-    /// That was its end marker, but the answer is not whole.
-    Short,
+    /// It has ended before it was complete.
+    CutShort,
 }
 
-/// A response, as far as the body knows it.
+/// The parts of a response that stand in its body.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Decoded {
     pub content: Vec<ContentBlock>,
     pub usage: Usage,
     pub stop_reason: StopReason,
-    /// The model that answered, if the body says.
+    /// The model that answered, if the body names it.
     pub model: Option<String>,
     pub extensions: Extensions,
 }
@@ -88,14 +89,14 @@ pub(crate) struct Decoded {
 /// Why a body with a 2xx status is no response.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Unreadable {
-    /// It is an error in spite of its status.
+    /// It is an error, although its status is not.
     Error {
-        /// The status that it should have had.
+        /// The status that fits the error.
         status: u16,
         /// The body of the error.
         body: Value,
     },
-    /// It is not what the format says.
+    /// It is not in the format.
     Malformed(Malformed),
 }
 

@@ -1,4 +1,4 @@
-//! Reading JSON of strangers: liberal in what is there, clear about what is not.
+//! Reads JSON of servers. It accepts more than the documentation allows, and its errors name the place.
 
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -6,34 +6,34 @@ use serde_json::{Map, Value};
 use crate::{
     adapter::format::{
         malformed::Malformed,
-        tree::{self, Keep, Room, Unfit},
+        tree::{self, Keep, MemoryBudget, TreeError},
     },
     chat::message::Extensions,
 };
 
-/// A value of an answer, and where it stands in it.
+/// A value in a body, and its path there.
 #[derive(Debug, Clone)]
-pub(crate) struct Node<'a> {
+pub(crate) struct JsonNode<'a> {
     pub(crate) value: &'a Value,
     path: String,
-    /// For JSON inside of its texts.
-    room: &'a Room,
+    /// For JSON inside of texts.
+    budget: &'a MemoryBudget,
 }
 
-impl<'a> Node<'a> {
-    /// The whole body, and room for what is read out of its texts.
-    pub(crate) fn root(value: &'a Value, room: &'a Room) -> Self {
-        Self { value, path: String::new(), room }
+impl<'a> JsonNode<'a> {
+    /// The whole body. The budget is for JSON inside of its texts.
+    pub(crate) fn root(value: &'a Value, budget: &'a MemoryBudget) -> Self {
+        Self { value, path: String::new(), budget }
     }
 
-    /// The field, unless it is missing or null.
+    /// The field; `None` if it is missing or null.
     pub(crate) fn get(&self, name: &str) -> Option<Self> {
         let value = self.value.get(name).filter(|value| !value.is_null())?;
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
-        Some(Self { value, path, room: self.room })
+        Some(Self { value, path, budget: self.budget })
     }
 
-    /// The field, which must be there.
+    /// The field. A missing field is an error.
     pub(crate) fn need(&self, name: &str) -> Result<Self, Malformed> {
         self.get(name).ok_or_else(|| self.malformed(&format!("has no `{name}`")))
     }
@@ -46,10 +46,10 @@ impl<'a> Node<'a> {
         self.value.as_object().ok_or_else(|| self.malformed("is not an object"))
     }
 
-    pub(crate) fn list(&self) -> Result<impl Iterator<Item = Node<'a>> + use<'a>, Malformed> {
-        let (path, room) = (self.path.clone(), self.room);
+    pub(crate) fn list(&self) -> Result<impl Iterator<Item = JsonNode<'a>> + use<'a>, Malformed> {
+        let (path, budget) = (self.path.clone(), self.budget);
         let list = self.value.as_array().ok_or_else(|| self.malformed("is not a list"))?;
-        Ok(list.iter().enumerate().map(move |(at, value)| Node { value, path: format!("{path}[{at}]"), room }))
+        Ok(list.iter().enumerate().map(move |(at, value)| JsonNode { value, path: format!("{path}[{at}]"), budget }))
     }
 
     /// The field, if it is a string that is not empty.
@@ -57,12 +57,12 @@ impl<'a> Node<'a> {
         self.value.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// The field, if it is a number of things.
+    /// The field, if it is a number that is not negative.
     pub(crate) fn count(&self, name: &str) -> Option<u64> {
         count(self.value.get(name)?)
     }
 
-    /// The first fields that are numbers, but for the known ones, as extensions.
+    /// The fields that are numbers and not known, as extensions. Only the first ones, up to a limit.
     pub(crate) fn numbers(&self, known: &[&str], vendor: &str) -> Extensions {
         let fields = self.value.as_object().into_iter().flatten();
         let numbers = fields.filter(|(name, value)| value.is_number() && !known.contains(&name.as_str()));
@@ -70,7 +70,7 @@ impl<'a> Node<'a> {
     }
 
     fn no_arguments(&self, shown: &str) -> Malformed {
-        // More than enough for an error message.
+        // Enough for an error message.
         let shown = shown.get(..shown.floor_char_boundary(4096)).unwrap_or_default();
         self.malformed(&format!("is not a JSON object: {shown}"))
     }
@@ -82,38 +82,38 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Some servers count in floats.
+/// Some servers write counts as decimal fractions.
 fn count(value: &Value) -> Option<u64> {
     let float = || value.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64);
     value.as_u64().or_else(float)
 }
 
-/// The arguments of a tool call: an object, or text that is one. None at all are no arguments.
-pub(crate) fn arguments(node: Option<&Node<'_>>) -> Result<Map<String, Value>, Malformed> {
+/// The arguments of a tool call: an object, or a text that contains one. Absent and empty arguments are an empty object.
+pub(crate) fn arguments(node: Option<&JsonNode<'_>>) -> Result<Map<String, Value>, Malformed> {
     let Some(node) = node else { return Ok(Map::new()) };
     match node.value {
         Value::Object(arguments) => Ok(arguments.clone()),
         Value::String(text) if text.trim().is_empty() => Ok(Map::new()),
-        Value::String(text) => match tree::read(text.as_bytes(), &Keep::All, node.room) {
+        Value::String(text) => match tree::read(text.as_bytes(), &Keep::All, node.budget) {
             Ok(Value::Object(arguments)) => Ok(arguments),
             Ok(Value::Null) => Ok(Map::new()),
-            Ok(_) | Err(Unfit::NotJson(_)) => Err(node.no_arguments(text)),
-            Err(Unfit::TooLarge(malformed)) => Err(malformed),
+            Ok(_) | Err(TreeError::NotJson(_)) => Err(node.no_arguments(text)),
+            Err(TreeError::TooLarge(malformed)) => Err(malformed),
         },
         other => Err(node.no_arguments(&other.to_string())),
     }
 }
 
-/// The most numbers beside the known ones that are counted in one answer: each piece of a stream may tell all of them again.
+/// The most unknown numbers that are kept of one answer. Each event of a stream may repeat all of them.
 pub(crate) const MOST_COUNTS: usize = 64;
 
-/// What is kept of a block of a streamed answer besides what it says, in bytes: as it comes, as what has arrived, and as part
-/// of the whole.
+/// The memory of a block of a streamed answer besides its content, in bytes: while it arrives, in
+/// [`Received`](crate::chat::received::Received), and in the response.
 pub(crate) const BLOCK: usize = 1024;
 
-/// Whether the arguments of a call that the answer ends with are cut, where it ends because it may not be longer. None at
-/// all may be the beginning of some.
-pub(crate) fn are_cut(node: Option<&Node<'_>>) -> bool {
+/// Whether the arguments of the last call are incomplete in an answer that was cut at its token limit. Empty arguments count
+/// as incomplete.
+pub(crate) fn are_cut(node: Option<&JsonNode<'_>>) -> bool {
     match node.map(|node| node.value) {
         None => true,
         Some(Value::Object(arguments)) => arguments.is_empty(),
@@ -122,8 +122,8 @@ pub(crate) fn are_cut(node: Option<&Node<'_>>) -> bool {
     }
 }
 
-/// The arguments of a call as text, however they stand there.
-pub(crate) fn arguments_text(node: Option<&Node<'_>>) -> String {
+/// The arguments of a call as text.
+pub(crate) fn arguments_text(node: Option<&JsonNode<'_>>) -> String {
     match node.map(|node| node.value) {
         None => String::new(),
         Some(Value::String(text)) => text.clone(),
@@ -140,8 +140,8 @@ mod tests {
     #[test]
     fn errors_name_the_place() {
         let body = json!({"a": [{"b": 1}], "n": null});
-        let room = Room::new(0);
-        let root = Node::root(&body, &room);
+        let budget = MemoryBudget::new(0);
+        let root = JsonNode::root(&body, &budget);
         let first = root.need("a").unwrap().list().unwrap().next().unwrap();
         assert_eq!(first.need("b").unwrap().str().unwrap_err().0, "a[0].b is not a string");
         assert_eq!(first.need("c").unwrap_err().0, "a[0] has no `c`");
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn arguments_in_all_forms() {
-        let read = |value: Value| arguments(Some(&Node::root(&value, &Room::new(0)))).map(Value::from);
+        let read = |value: Value| arguments(Some(&JsonNode::root(&value, &MemoryBudget::new(0)))).map(Value::from);
         for none in [json!(""), json!(" \n"), json!("{}"), json!("null"), json!({})] {
             assert_eq!(read(none), Ok(json!({})));
         }

@@ -1,5 +1,5 @@
-//! Why JSON is not what a wire format says.
+//! An error in the structure of JSON.
 
-/// What was expected where.
+/// The place in the JSON and what is wrong there.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Malformed(pub(crate) String);

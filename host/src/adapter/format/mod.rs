@@ -1,4 +1,4 @@
-//! Wire formats: pure conversion, without the network.
+//! Wire formats: convert requests and answers, without the network.
 
 pub(crate) mod anthropic;
 pub(crate) mod endpoint;

@@ -1,5 +1,5 @@
-//! JSON that is about to be written: its structure is made here, its texts stay where they are. A conversation of
-//! megabytes is copied once, into the bytes that are sent.
+//! JSON to be sent. It borrows the texts of the request, so that a conversation of megabytes is copied only once: into the
+//! bytes that are sent.
 
 use std::{borrow::Cow, fmt, io};
 
@@ -10,30 +10,41 @@ use serde_json::{Map, Number, Value};
 
 use crate::chat::message::Extensions;
 
-/// A value.
+/// A JSON value.
 #[derive(Debug)]
 pub(crate) enum Json<'a> {
     Text(&'a str),
-    /// These texts as one, with this between them.
+    /// One text: these joined, with the separator between them.
     Joined(Vec<Cow<'a, str>>, &'static str),
-    /// Bytes in base64, behind this.
+    /// A text: the prefix and the bytes in base64.
     Base64(String, &'a [u8]),
-    /// A text that is this JSON.
-    Written(&'a Map<String, Value>),
+    /// A text that holds these fields as JSON.
+    AsText(&'a Map<String, Value>),
     Fields(&'a Map<String, Value>),
     Value(&'a Value),
     Null,
     Bool(bool),
     Number(Number),
-    /// A text that is made here, and short.
-    Made(String),
+    /// A short text of its own.
+    Owned(String),
     List(Vec<Json<'a>>),
     Object(Box<[(&'a str, Json<'a>)]>),
 }
 
-/// An object that is being made. Its fields stay in their order.
+/// A JSON object under construction. Its fields keep their order.
 #[derive(Debug, Default)]
 pub(crate) struct Object<'a>(IndexMap<&'a str, Json<'a>>);
+
+/// Why a request cannot be written in a wire format.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unwritable {
+    /// The value of this option has no JSON.
+    #[error("the option `{0}` is not a finite number")]
+    NotFinite(&'static str),
+    /// The JSON cannot be written.
+    #[error("the request cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
 
 impl<'a> Object<'a> {
     pub(crate) fn new<const N: usize>(fields: [(&'a str, Json<'a>); N]) -> Self {
@@ -44,22 +55,21 @@ impl<'a> Object<'a> {
         self.0.insert(name, value.into());
     }
 
-    /// Puts in a number of the options, if it is given. JSON has none for NaN and infinities.
-    pub(crate) fn insert_number(&mut self, name: &'static str, number: Option<f64>) -> Result<(), String> {
+    /// Inserts an option of the request, if it is set. JSON cannot express NaN and infinities.
+    pub(crate) fn insert_number(&mut self, name: &'static str, number: Option<f64>) -> Result<(), Unwritable> {
         if let Some(number) = number {
-            let number =
-                Number::from_f64(number).ok_or_else(|| format!("the option `{name}` is not a finite number"))?;
+            let number = Number::from_f64(number).ok_or(Unwritable::NotFinite(name))?;
             self.insert(name, Json::Number(number));
         }
         Ok(())
     }
 
-    /// Puts in all fields of another, over what is there.
+    /// Inserts all fields of another object. They replace fields of the same name.
     pub(crate) fn append(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// Puts in this vendor's extensions, over what is there. Null takes a field out.
+    /// Inserts this vendor's extensions. They replace fields of the same name; null removes the field.
     pub(crate) fn apply(&mut self, extensions: &'a Extensions, vendor: &str) {
         for (key, value) in extensions {
             let Some(name) = key.strip_prefix(vendor).and_then(|rest| rest.strip_prefix('.')) else { continue };
@@ -70,22 +80,18 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The same with this vendor's extensions.
+    /// The object with this vendor's extensions.
     pub(crate) fn extended(mut self, extensions: &'a Extensions, vendor: &str) -> Json<'a> {
         self.apply(extensions, vendor);
         self.into()
     }
 
-    /// The bytes to be sent.
-    ///
-    /// # Errors
-    ///
-    /// None that a value of this kind could cause.
-    pub(crate) fn into_bytes(self) -> Result<Vec<u8>, String> {
+    /// The bytes to send.
+    pub(crate) fn into_bytes(self) -> Result<Vec<u8>, Unwritable> {
         let json = Json::from(self);
-        // As much as it takes, since a buffer that grows would be copied, and end twice as large.
+        // A buffer that grows is copied each time, and ends up to twice as large as its content.
         let mut bytes = Vec::with_capacity(json.length());
-        serde_json::to_writer(&mut bytes, &json).map_err(|error| error.to_string())?;
+        serde_json::to_writer(&mut bytes, &json)?;
         Ok(bytes)
     }
 }
@@ -95,7 +101,7 @@ impl<'a> Json<'a> {
         Json::Object(fields.into())
     }
 
-    /// The text of a block or a part that is nothing but text.
+    /// The text of a block or a part with no other fields than its type and its text.
     pub(crate) fn plain_text(&self) -> Option<&'a str> {
         match self {
             Json::Object(fields) if fields.len() == 2 && self.is("text") => field(fields, "text")?.as_str(),
@@ -122,18 +128,18 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// About how many bytes it takes, and seldom less.
+    /// About how many bytes it takes: rarely fewer than in the end.
     fn length(&self) -> usize {
         match self {
             Json::Text(text) => text_length(text),
             Json::Joined(texts, gap) => texts.iter().map(|text| text_length(text) + 2 * gap.len()).sum(),
             Json::Base64(before, bytes) => before.len() + bytes.len().div_ceil(3) * 4 + 2,
-            Json::Written(fields) => fields_length(fields, TWICE) + 2,
+            Json::AsText(fields) => fields_length(fields, TWICE) + 2,
             Json::Fields(fields) => fields_length(fields, ONCE),
             Json::Value(value) => value_length(value, ONCE),
             Json::Null | Json::Bool(_) => 5,
             Json::Number(_) => 20,
-            Json::Made(text) => text_length(text),
+            Json::Owned(text) => text_length(text),
             Json::List(items) => items.iter().map(|item| item.length() + 1).sum::<usize>() + 2,
             Json::Object(fields) => {
                 fields.iter().map(|(name, field)| text_length(name) + field.length() + 2).sum::<usize>() + 2
@@ -150,13 +156,14 @@ fn text_length(text: &str) -> usize {
     escaped_length(text, ONCE)
 }
 
-/// How many bytes escaping adds to a character that needs it, and quotes to a text: in JSON, and in JSON that is a text of JSON.
+/// The bytes that escaping adds to a character, and the bytes of the quotes around a text.
 type Escaping = (usize, usize);
 const ONCE: Escaping = (1, 2);
+/// In JSON inside of a text of JSON.
 const TWICE: Escaping = (3, 4);
 
 fn escaped_length(text: &str, (each, quotes): Escaping) -> usize {
-    // Control characters take more, but hardly a text has any besides line breaks and tabs.
+    // Other control characters than line breaks and tabs take more, but are rare.
     let escaped = text.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | ..b' ')).count();
     text.len() + escaped * each + quotes
 }
@@ -220,34 +227,34 @@ impl Serialize for Json<'_> {
             Json::Base64(before, bytes) => {
                 serializer.collect_str(&format_args!("{before}{}", Base64Display::new(bytes, &STANDARD)))
             }
-            Json::Written(fields) => serializer.collect_str(&Written(fields)),
+            Json::AsText(fields) => serializer.collect_str(&DisplayedJson(fields)),
             Json::Fields(fields) => fields.serialize(serializer),
             Json::Value(value) => value.serialize(serializer),
             Json::Null => serializer.serialize_unit(),
             Json::Bool(value) => serializer.serialize_bool(*value),
             Json::Number(number) => number.serialize(serializer),
-            Json::Made(text) => serializer.serialize_str(text),
+            Json::Owned(text) => serializer.serialize_str(text),
             Json::List(items) => serializer.collect_seq(items),
             Json::Object(fields) => serializer.collect_map(fields.iter().map(|(name, field)| (name, field))),
         }
     }
 }
 
-/// Displayed as JSON, without a copy of it in between.
-struct Written<'a>(&'a Map<String, Value>);
+/// Displays fields as JSON without copying it.
+struct DisplayedJson<'a>(&'a Map<String, Value>);
 
-impl fmt::Display for Written<'_> {
+impl fmt::Display for DisplayedJson<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        serde_json::to_writer(Displayed(formatter), self.0).map_err(|_| fmt::Error)
+        serde_json::to_writer(FormatterWriter(formatter), self.0).map_err(|_| fmt::Error)
     }
 }
 
-/// Writes into what is displayed.
-struct Displayed<'a, 'b>(&'a mut fmt::Formatter<'b>);
+/// Writes to a formatter.
+struct FormatterWriter<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
-impl io::Write for Displayed<'_, '_> {
+impl io::Write for FormatterWriter<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Each piece is text of its own: it is split at escapes only.
+        // Each piece is valid text: serde_json splits it only at escapes.
         let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
         self.0.write_str(text).map_err(io::Error::other)?;
         Ok(bytes.len())
@@ -314,7 +321,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_what_was_meant(texts: Vec<String>, bytes: Vec<u8>, number: i64) {
+        fn what_is_written_can_be_read_again(texts: Vec<String>, bytes: Vec<u8>, number: i64) {
             let joined = texts.iter().map(|text| text.as_str().into()).collect();
             prop_assert_eq!(written(Json::Joined(joined, "\n\n")), json!(texts.join("\n\n")));
             let list: Json<'_> = texts.iter().map(|text| text.as_str().into()).collect();
@@ -324,11 +331,11 @@ mod tests {
             let fields = Map::from_iter(texts.iter().map(|text| (text.clone(), number.into())));
             prop_assert_eq!(written(Json::Fields(&fields)), Value::Object(fields.clone()));
             let text = Value::Object(fields.clone()).to_string();
-            prop_assert_eq!(written(Json::Written(&fields)), json!(text));
+            prop_assert_eq!(written(Json::AsText(&fields)), json!(text));
         }
 
         #[test]
-        fn room_is_made_for_all_of_it_and_little_more(texts in proptest::collection::vec("[ -~\n]{0,60}", 1..9)) {
+        fn capacity_is_enough_and_little_more(texts in proptest::collection::vec("[ -~\n]{0,60}", 1..9)) {
             let list: Json<'_> = texts.iter().map(|text| text.as_str().into()).collect();
             let (length, bytes) = (list.length(), serde_json::to_vec(&list).unwrap().len());
             prop_assert!((bytes..=bytes + 8).contains(&length), "{} for {}", length, bytes);

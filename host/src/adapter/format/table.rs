@@ -1,11 +1,11 @@
-//! All wire formats.
+//! The table of wire formats.
 
 use crate::{
     adapter::format::{anthropic::anthropic::Anthropic, format::Format, openai::openai::OpenAi},
     config::wire_format::WireFormat,
 };
 
-/// The format that a provider speaks.
+/// The converter of this wire format.
 pub(crate) fn format(wire_format: WireFormat) -> &'static dyn Format {
     match wire_format {
         WireFormat::Anthropic => &Anthropic,

@@ -1,6 +1,6 @@
-//! JSON of strangers as a tree whose size is bounded. Two bytes of JSON, such as `0,`, become a value of 72, so that an
-//! answer of a few megabytes could take all memory: what a tree takes besides its text is counted while it grows, and
-//! what nobody reads does not become part of it.
+//! Reads JSON of servers into a tree of limited size. Two bytes of JSON such as `0,` become a value of 72 bytes, so an answer
+//! of a few megabytes could fill the memory. So the tree counts its own size while it grows, and holds only the fields that
+//! are read.
 
 use std::{cell::Cell, fmt};
 
@@ -9,36 +9,36 @@ use serde_json::{Map, Number, Value};
 
 use crate::adapter::format::malformed::Malformed;
 
-/// What a text takes besides what it says: where it stands, and what the allocator rounds up to.
+/// The memory of a text besides its bytes: its place in the heap, and rounding by the allocator.
 const TEXT: usize = 32;
 
-/// What a field of an object takes besides its text: key, value, hash and place in the table.
+/// The memory of a field of an object besides its text: key, value, hash and place in the table.
 const FIELD: usize = size_of::<String>() + size_of::<Value>() + 16;
 
-/// How much memory the JSON of an answer may take besides its text.
+/// The memory that the JSON of an answer may still take besides its text.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct MemoryBudget {
     most: usize,
     left: Cell<usize>,
 }
 
-impl Room {
-    /// Answers whose bodies are limited to a megabyte may have a few calls for tools as well.
+impl MemoryBudget {
+    /// Enough for some tool calls, also where bodies are limited to a megabyte.
     const LEAST: usize = 4 << 20;
 
-    /// Room for an answer whose body may have so many bytes. Half of that besides the body, and no answer costs more than
-    /// a few times its size, since little more than its text and two trees are there at once.
+    /// The budget for an answer whose body may have this many bytes: half of it. At any time there are at most the text of the
+    /// answer and two trees, so an answer takes at most a few times its own size.
     pub(crate) fn new(max_response_bytes: usize) -> Self {
         let most = (max_response_bytes / 2).max(Self::LEAST);
         Self { most, left: Cell::new(most) }
     }
 
-    /// As much room as this had at first.
-    pub(crate) fn anew(&self) -> Self {
+    /// A new budget of the same size.
+    pub(crate) fn renewed(&self) -> Self {
         Self { most: self.most, left: Cell::new(self.most) }
     }
 
-    /// Takes so many bytes of it.
+    /// Spends this many bytes.
     pub(crate) fn take(&self, bytes: usize) -> Result<(), Malformed> {
         match self.left.get().checked_sub(bytes) {
             Some(left) => {
@@ -52,12 +52,12 @@ impl Room {
         }
     }
 
-    /// Takes what this value takes.
+    /// Spends what this value takes.
     pub(crate) fn take_for(&self, value: &Value) -> Result<(), Malformed> {
         self.take(weight(value))
     }
 
-    /// Takes what this value takes more than the one that it replaces.
+    /// Spends what this value takes more than the value that it replaces.
     pub(crate) fn take_for_instead(&self, value: &Value, before: Option<&Value>) -> Result<(), Malformed> {
         self.take(weight(value).saturating_sub(before.map_or(0, weight)))
     }
@@ -69,7 +69,7 @@ impl Room {
     }
 }
 
-/// What a value takes besides its text and the place where it stands, in bytes.
+/// The memory of a value besides its text and its own place, in bytes.
 fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
@@ -82,13 +82,12 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-/// Which part of a value is read by anybody. Texts and numbers are always kept, so that what stands in a wrong place can be
-/// told.
+/// The part of a value that is kept. Texts and numbers are always kept, so that errors can tell what stands in a wrong place.
 #[derive(Debug)]
 pub(crate) enum Keep {
-    /// All of it.
+    /// Everything.
     All,
-    /// These fields of an object; of a list nothing.
+    /// These fields of an object; nothing of a list.
     Fields(&'static [(&'static str, Keep)]),
     /// This part of each item of a list.
     Each(&'static Keep),
@@ -114,38 +113,38 @@ impl Keep {
     }
 }
 
-/// Why there is no tree.
+/// Why JSON does not become a tree.
 #[derive(Debug)]
-pub(crate) enum Unfit {
+pub(crate) enum TreeError {
     /// It is not JSON.
     NotJson(serde_json::Error),
-    /// There is no room for it.
+    /// It exceeds the budget.
     TooLarge(Malformed),
 }
 
-/// Reads this part of JSON.
-pub(crate) fn read(json: &[u8], keep: &Keep, room: &Room) -> Result<Value, Unfit> {
+/// Reads JSON and keeps this part of it.
+pub(crate) fn read(json: &[u8], keep: &Keep, budget: &MemoryBudget) -> Result<Value, TreeError> {
     let full = Cell::new(false);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let value = Grow { keep, room, full: &full }.deserialize(&mut deserializer);
+    let value = Grow { keep, budget, full: &full }.deserialize(&mut deserializer);
     let value = value.and_then(|value| deserializer.end().map(|()| value));
     value.map_err(|error| match full.get() {
-        true => Unfit::TooLarge(room.exceeded()),
-        false => Unfit::NotJson(error),
+        true => TreeError::TooLarge(budget.exceeded()),
+        false => TreeError::NotJson(error),
     })
 }
 
-/// Makes the tree.
+/// Makes the tree while the JSON is parsed.
 #[derive(Clone, Copy)]
 struct Grow<'a> {
     keep: &'a Keep,
-    room: &'a Room,
+    budget: &'a MemoryBudget,
     full: &'a Cell<bool>,
 }
 
 impl Grow<'_> {
     fn take<E: serde::de::Error>(&self, bytes: usize) -> Result<(), E> {
-        self.room.take(bytes).map_err(|malformed| {
+        self.budget.take(bytes).map_err(|malformed| {
             self.full.set(true);
             E::custom(malformed.0)
         })
@@ -222,7 +221,7 @@ impl<'de> Visitor<'de> for Grow<'_> {
                 continue;
             };
             if fields.len() == capacity {
-                // As the map grows: to 3, 7, 14, 28 fields and so on.
+                // The capacities of the map: 3, 7, 14, 28 fields and so on.
                 let more = match capacity {
                     0 => 3,
                     3 => 4,

@@ -1,4 +1,4 @@
-//! What a request carries besides its content: the key, and the headers and query parameters of the configuration.
+//! The key, and the headers and query parameters that the configuration adds to requests.
 
 use std::{fmt, sync::Arc};
 
@@ -14,28 +14,28 @@ use crate::{
     config::{additions::Addition, document::join, error::ConfigError, provider::ProviderConfig},
 };
 
-/// What requests to a provider carry besides their content. Its `Debug` says nothing of it.
+/// The key, headers and query parameters of requests to one provider. Its `Debug` shows none of them.
 pub(crate) struct Access {
     keys: Arc<Keys>,
-    /// The header of the key, where it is not the format's own.
+    /// The header of the key; absent if it is the one of the wire format.
     key_header: Option<HeaderName>,
     headers: HeaderMap,
     query: Vec<(String, String)>,
 }
 
 impl Access {
-    /// What the configuration of this provider says, with variables read now.
+    /// Reads the configuration of this provider, and the environment variables that its headers and query parameters name.
     ///
     /// # Errors
     ///
-    /// A setting of the provider, and what is wrong with it; never a value.
+    /// The setting inside of the provider's table, and what is wrong with it; never a value.
     pub(crate) fn new(provider: &ProviderConfig, keys: Arc<Keys>) -> Result<Self, (String, String)> {
         let mut headers = HeaderMap::new();
         for (name, addition) in &provider.headers {
             let place = |problem| (join("headers", name), problem);
             let value = value(addition, &keys.secrets).map_err(place)?;
             let header = HeaderName::try_from(name).map_err(|error| place(error.to_string()))?;
-            headers.insert(header, value.header("").map_err(place)?);
+            headers.insert(header, value.header("").map_err(|error| place(error.to_string()))?);
         }
         let mut query = Vec::new();
         for (name, addition) in &provider.query {
@@ -58,17 +58,17 @@ impl Access {
         self.keys.check()
     }
 
-    /// What is not to be seen of it.
+    /// The secrets that errors must not show.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.keys.secrets
     }
 
-    /// Adds the headers of the configuration to those of all requests.
+    /// Adds the headers of the configuration.
     pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
         headers.extend(self.headers.clone());
     }
 
-    /// Adds the query parameters to the address of all requests.
+    /// Adds the query parameters of the configuration.
     pub(crate) fn add_query(&self, endpoint: &mut Url) {
         if !self.query.is_empty() {
             endpoint.query_pairs_mut().extend_pairs(&self.query);
@@ -79,7 +79,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
+    /// Why there is no key.
     pub(crate) async fn add_key(
         &self,
         headers: &mut HeaderMap,
@@ -87,22 +87,22 @@ impl Access {
     ) -> Result<Arc<Option<ApiKey>>, ConfigError> {
         let key = self.keys.get().await?;
         if let Some(key) = &*key {
-            let added: Result<(), String> = match &self.key_header {
+            let added = match &self.key_header {
                 Some(name) => key.header("").map(|value| drop(headers.insert(name, value))),
                 None => format.headers(Some(key)).map(|with_key| headers.extend(with_key)),
             };
-            added.map_err(ConfigError::new)?;
+            added.map_err(|error| ConfigError::new(error.to_string()))?;
         }
         Ok(key)
     }
 
-    /// The provider refuses this key.
+    /// Notes that the provider has refused this key.
     pub(crate) fn refused(&self, key: &Arc<Option<ApiKey>>) {
         self.keys.refused(key);
     }
 }
 
-/// A value to be sent. What came from the environment is hidden from then on.
+/// The value to send. A value from the environment becomes a secret.
 fn value(addition: &Addition, secrets: &Secrets) -> Result<ApiKey, String> {
     match addition {
         Addition::Text(text) => ApiKey::new("holds a text that", text),

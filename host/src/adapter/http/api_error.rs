@@ -1,4 +1,4 @@
-//! What a provider says in an error, in the shapes that servers of either format use.
+//! Finds the message and the words of an error in the shapes that servers use.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::{
     chat::message::Extensions,
 };
 
-/// The provider's own message, wherever it stands.
+/// The provider's message, wherever it stands in the body.
 pub(crate) fn message(body: &Value) -> Option<String> {
     let body = first(body);
     let error = body.get("error");
@@ -35,7 +35,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// One entry of the list that FastAPI makes of a request it refuses: where, and what.
+/// One entry of the list with which FastAPI refuses a request: the place and the problem.
 fn problem(problem: &Value) -> Option<String> {
     if let Value::String(text) = problem {
         return Some(beginning(text).to_owned());
@@ -48,19 +48,20 @@ fn problem(problem: &Value) -> Option<String> {
     }
 }
 
-/// The provider's words for the kind of error, as `VENDOR.error-type` and `VENDOR.error-code`.
-pub(crate) fn extensions(body: &Value, vendor: &str, key: Option<&Secrets>) -> Extensions {
+/// The provider's type and code of the error, as `VENDOR.error-type` and `VENDOR.error-code`.
+pub(crate) fn extensions(body: &Value, vendor: &str, secrets: Option<&Secrets>) -> Extensions {
     let body = first(body);
     let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
     let kind = error.get("type").filter(|kind| *kind != "error").or_else(|| body.get("error_type"));
     let words = [("type", kind), ("code", error.get("code"))];
-    let words = words.into_iter().filter_map(|(name, word)| Some((name, word.and_then(|word| word_of(word, key))?)));
+    let words =
+        words.into_iter().filter_map(|(name, word)| Some((name, word.and_then(|word| word_of(word, secrets))?)));
     words.map(|(name, word)| (format!("{vendor}.error-{name}"), word)).collect()
 }
 
-fn word_of(value: &Value, key: Option<&Secrets>) -> Option<Value> {
+fn word_of(value: &Value, secrets: Option<&Secrets>) -> Option<Value> {
     match value {
-        Value::String(word) if !word.is_empty() => Some(clean(word, key).into()),
+        Value::String(word) if !word.is_empty() => Some(clean(word, secrets).into()),
         Value::Number(_) => Some(value.clone()),
         _ => None,
     }

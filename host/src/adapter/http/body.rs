@@ -1,4 +1,4 @@
-//! The body of an answer as it comes, up to the most that its provider may send.
+//! The body of an answer as it arrives, up to the size that the configuration allows.
 
 use std::{
     future::poll_fn,
@@ -10,87 +10,85 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
 
 use crate::{
-    adapter::http::{failure, http_adapter::HttpAdapter, reader::HttpAnswer},
+    adapter::http::{asked::Asked, failure, reader::HttpAnswer},
     chat::error::ErrorKind,
 };
 
-/// How many times as long as what it says a streamed answer may be.
-const AROUND: usize = 15;
+/// How many times as long as its content a streamed answer may be.
+const WRAPPING: usize = 15;
 
 /// A body, decompressed.
 pub(crate) struct Body {
     chunks: BoxStream<'static, reqwest::Result<Bytes>>,
-    adapter: Arc<HttpAdapter>,
-    /// What was read to see how it begins.
-    begins: Bytes,
-    /// How many more bytes there may be.
+    asked: Arc<Asked>,
+    /// What `peek` has read.
+    peeked: Bytes,
+    /// How many more bytes may come.
     room: usize,
-    /// How many of those that came may be given back.
+    /// How many bytes may still be given back.
     returnable: usize,
-    /// Why there is no more of it, where that is known.
-    ended: Option<Result<(), Flaw>>,
+    /// How the body ends, once `peek` or the limit has found out.
+    end: Option<Result<(), Flaw>>,
 }
 
-/// Why a body is not all there.
+/// Why a body is incomplete.
 pub(crate) enum Flaw {
     /// The connection broke.
     Broken(ErrorKind),
-    /// The connection held, and yet it cannot be read.
+    /// The connection held, but the body cannot be read.
     Unreadable(String),
 }
 
 impl Body {
-    pub(crate) fn new(head: reqwest::Response, adapter: Arc<HttpAdapter>) -> Self {
-        Self::of(head.bytes_stream().boxed(), adapter)
+    pub(crate) fn new(head: reqwest::Response, asked: Arc<Asked>) -> Self {
+        Self::of(head.bytes_stream().boxed(), asked)
     }
 
-    /// A body that comes in these chunks.
-    pub(crate) fn of(chunks: BoxStream<'static, reqwest::Result<Bytes>>, adapter: Arc<HttpAdapter>) -> Self {
-        let room = adapter.provider.max_response_bytes;
-        let returnable = room.saturating_mul(AROUND);
-        Self { chunks, room, returnable, adapter, begins: Bytes::new(), ended: None }
+    /// A body that arrives in these chunks.
+    pub(crate) fn of(chunks: BoxStream<'static, reqwest::Result<Bytes>>, asked: Arc<Asked>) -> Self {
+        let room = asked.provider.max_response_bytes;
+        let returnable = room.saturating_mul(WRAPPING);
+        Self { chunks, asked, peeked: Bytes::new(), room, returnable, end: None }
     }
 
-    /// What it begins with: nothing only if it says nothing. White space before it says nothing in either format, and some
-    /// servers send a lot of it while they think.
+    /// The first chunk with more than white space. Empty if the body ends before.
+    ///
+    /// White space at the start means nothing in either format. Some servers send much of it while the model thinks.
     pub(crate) async fn peek(&mut self) -> &[u8] {
-        while self.begins.trim_ascii_start().is_empty() && self.ended.is_none() {
-            match poll_fn(|context| self.poll_more(context)).await {
-                Ok(Some(more)) => self.begins = more,
-                end => {
-                    self.ended = Some(end.map(drop));
-                    break;
-                }
+        while self.peeked.trim_ascii_start().is_empty() && self.end.is_none() {
+            match poll_fn(|context| self.poll_chunk(context)).await {
+                Ok(Some(chunk)) => self.peeked = chunk,
+                end => self.end = Some(end.map(drop)),
             }
         }
-        &self.begins
+        &self.peeked
     }
 
-    /// The next bytes, none at the end.
+    /// The next bytes; `None` at the end.
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Flaw>> {
-        if !self.begins.is_empty() {
-            return Poll::Ready(Ok(Some(std::mem::take(&mut self.begins))));
+        if !self.peeked.is_empty() {
+            return Poll::Ready(Ok(Some(std::mem::take(&mut self.peeked))));
         }
-        match self.ended.take() {
+        match self.end.take() {
             Some(end) => Poll::Ready(end.map(|()| None)),
-            None => self.poll_more(context),
+            None => self.poll_chunk(context),
         }
     }
 
-    /// Gives back bytes that count for nothing: what stands around a piece of a streamed answer may be a hundred times as
-    /// long, and is not kept. An answer that never ends has an end all the same.
+    /// Lets this many more bytes come. The JSON around a piece of a streamed answer may be a hundred times as long as the
+    /// piece, and is not kept. The total is limited, so that every answer ends.
     pub(crate) fn give_back(&mut self, bytes: usize) {
         let bytes = bytes.min(self.returnable);
         self.returnable -= bytes;
         self.room = self.room.saturating_add(bytes);
     }
 
-    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Flaw>> {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Flaw>> {
         Poll::Ready(match ready!(self.chunks.poll_next_unpin(context)) {
             Some(Ok(mut chunk)) => {
                 if chunk.len() > self.room {
                     chunk.truncate(self.room);
-                    self.ended = Some(Err(Flaw::Unreadable(self.too_long())));
+                    self.end = Some(Err(Flaw::Unreadable(self.too_long())));
                 }
                 self.room -= chunk.len();
                 Ok(Some(chunk))
@@ -98,12 +96,12 @@ impl Body {
             None => Ok(None),
             Some(Err(error)) => Err(match failure::corrupt(&error) {
                 Some(flaw) => Flaw::Unreadable(flaw),
-                None => Flaw::Broken(failure::reading(&self.adapter.provider, error)),
+                None => Flaw::Broken(failure::reading(&self.asked.provider, error)),
             }),
         })
     }
 
-    /// Reads all of it.
+    /// Reads the rest into `answer`.
     pub(crate) async fn read_into(mut self, answer: &mut HttpAnswer) -> Result<(), ErrorKind> {
         loop {
             match poll_fn(|context| self.poll_next(context)).await {
@@ -119,7 +117,7 @@ impl Body {
     }
 
     fn too_long(&self) -> String {
-        let provider = &self.adapter.provider;
+        let provider = &self.asked.provider;
         let mebibytes = provider.max_response_bytes as f64 / (1024.0 * 1024.0);
         format!("the body is longer than {mebibytes} MiB (providers.{}.max_response_mb)", provider.name)
     }
@@ -133,10 +131,8 @@ mod tests {
     use crate::{adapter::http::fixture, config::wire_format::WireFormat};
 
     fn body(chunks: impl Iterator<Item = &'static str> + Send + 'static) -> Body {
-        let provider = fixture::provider(WireFormat::OpenAi, "http://localhost:1");
-        let adapter = Arc::new(HttpAdapter::new(&provider, "asked".into(), None).unwrap());
         let chunks = stream::iter(chunks.map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))));
-        Body::of(chunks.boxed(), adapter)
+        Body::of(chunks.boxed(), fixture::asked(WireFormat::OpenAi, |_| ()))
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
-//! The HTTP clients, shared by all adapters of a Tokio runtime: connection pools, and one TLS context for the process.
+//! The HTTP clients. All adapters of a Tokio runtime share them, and with them their connections.
 //!
-//! Loading the system's certificates takes tens of milliseconds. It happens once, and never for a plain `http` address
-//! on this machine. The lock is taken when an adapter is made, not when it is used.
+//! Loading the system's certificates takes tens of milliseconds. It happens once a process, and never for a plain `http`
+//! address on this machine.
 
 use std::{
     collections::HashMap,
@@ -16,95 +16,103 @@ use url::Url;
 
 use crate::config::provider::is_loopback;
 
-/// What the settings of a client hang on.
+/// What makes one client different from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Kind {
+struct ClientKind {
     connect_timeout: Duration,
     loopback: bool,
-    /// Plain `http` on this machine needs no certificates; plain `http` elsewhere may, for a proxy.
+    /// False only for plain `http` on this machine. Plain `http` elsewhere may go through a proxy with TLS.
     tls: bool,
-    /// Tokio's: a connection ends with the one that it was opened in.
+    /// A connection ends with the Tokio runtime that opened it.
     runtime: Option<tokio::runtime::Id>,
 }
 
-/// The most clients that are known. One that is not is made anew; adapters keep theirs.
-const CLIENTS: usize = 64;
+/// The most clients that are kept for other adapters.
+const MOST: usize = 64;
 
 #[derive(Default)]
-struct Shared {
-    clients: HashMap<Kind, Client>,
+struct Clients {
+    by_kind: HashMap<ClientKind, Client>,
     tls: Option<ClientConfig>,
 }
 
-static SHARED: LazyLock<Mutex<Shared>> = LazyLock::new(Mutex::default);
+static CLIENTS: LazyLock<Mutex<Clients>> = LazyLock::new(Mutex::default);
 
-/// The client for this address.
-///
-/// # Errors
-///
-/// A message: the system has no certificates to check servers by, for one. The next call looks again.
-pub(crate) fn client(base_url: &Url, connect_timeout: Duration) -> Result<Client, String> {
+/// Why there is no HTTP client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// The certificates of the system cannot be loaded.
+    #[error("cannot load the certificates of this system, which are needed to check servers: {0}")]
+    Certificates(rustls::Error),
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS: {0}")]
+    Tls(rustls::Error),
+    /// The client cannot be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    Client(reqwest::Error),
+}
+
+/// The client for this address. A failure is not kept: the next call tries again.
+pub(crate) fn client(base_url: &Url, connect_timeout: Duration) -> Result<Client, ClientError> {
     let loopback = is_loopback(base_url);
     let runtime = tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id());
-    let kind = Kind { connect_timeout, loopback, tls: base_url.scheme() != "http" || !loopback, runtime };
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(client) = shared.clients.get(&kind) {
+    let kind = ClientKind { connect_timeout, loopback, tls: base_url.scheme() != "http" || !loopback, runtime };
+    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(client) = clients.by_kind.get(&kind) {
         return Ok(client.clone());
     }
-    let tls = if kind.tls { shared.tls()? } else { without_certificates()? };
+    let tls = if kind.tls { clients.tls()? } else { without_certificates()? };
     let client = build(kind, tls)?;
-    if shared.clients.len() >= CLIENTS {
-        // A program that makes a runtime for each call would have as many.
-        shared.clients.clear();
+    if clients.by_kind.len() >= MOST {
+        // A program may make a runtime for each call. Adapters keep their own clients.
+        clients.by_kind.clear();
     }
-    shared.clients.insert(kind, client.clone());
+    clients.by_kind.insert(kind, client.clone());
     Ok(client)
 }
 
-/// Whether there is a client with this limit, which a test has for itself.
+/// Whether there is a client with this limit. The limit tells the clients of a test from those of other tests.
 #[cfg(test)]
 pub(crate) fn has_client(connect_timeout: Duration) -> bool {
-    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.clients.keys().any(|kind| kind.connect_timeout == connect_timeout)
+    let clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    clients.by_kind.keys().any(|kind| kind.connect_timeout == connect_timeout)
 }
 
-impl Shared {
-    fn tls(&mut self) -> Result<ClientConfig, String> {
+impl Clients {
+    fn tls(&mut self) -> Result<ClientConfig, ClientError> {
         if let Some(tls) = &self.tls {
             return Ok(tls.clone());
         }
-        let verified = tls_builder()?.with_platform_verifier();
-        let verified =
-            verified.map_err(|error| format!("cannot check servers by the system's certificates: {error}"))?;
+        let verified = tls_builder()?.with_platform_verifier().map_err(ClientError::Certificates)?;
         let mut tls = verified.with_no_client_auth();
-        // reqwest offers these by itself only where it makes the context itself.
+        // reqwest adds these only to a context that it has made.
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         self.tls = Some(tls.clone());
         Ok(tls)
     }
 }
 
-fn without_certificates() -> Result<ClientConfig, String> {
+fn without_certificates() -> Result<ClientConfig, ClientError> {
     Ok(tls_builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-fn tls_builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, String> {
+fn tls_builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, ClientError> {
     ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("cannot set up TLS: {error}"))
+        .map_err(ClientError::Tls)
 }
 
-fn build(kind: Kind, tls: ClientConfig) -> Result<Client, String> {
+fn build(kind: ClientKind, tls: ClientConfig) -> Result<Client, ClientError> {
     let builder = Client::builder()
         .user_agent(concat!("arcllm/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(kind.connect_timeout)
         .redirect(redirect::Policy::none())
-        // One attempt is one request: retrying is for a module to decide.
+        // One attempt is one request. Modules decide about retries.
         .retry(reqwest::retry::never())
         .tcp_nodelay(true)
         .tls_backend_preconfigured(tls);
     let builder = if kind.loopback { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| format!("cannot set up the HTTP client: {error}"))
+    builder.build().map_err(ClientError::Client)
 }
 
 #[cfg(test)]
@@ -113,20 +121,19 @@ mod tests {
 
     #[test]
     fn plain_http_on_this_machine_loads_no_certificates() {
-        // A time-out of its own, as other tests of the process share the map.
+        // No other test uses this limit.
         let connect_timeout = Duration::from_nanos(1_234_567_891);
         client(&"http://127.0.0.1:1/v1".parse().unwrap(), connect_timeout).unwrap();
-        let shared = SHARED.lock().unwrap();
-        let kinds: Vec<_> = shared.clients.keys().filter(|kind| kind.connect_timeout == connect_timeout).collect();
-        assert!(matches!(kinds.as_slice(), [Kind { loopback: true, tls: false, runtime: None, .. }]));
+        let clients = CLIENTS.lock().unwrap();
+        let kinds: Vec<_> = clients.by_kind.keys().filter(|kind| kind.connect_timeout == connect_timeout).collect();
+        assert!(matches!(kinds.as_slice(), [ClientKind { loopback: true, tls: false, runtime: None, .. }]));
     }
 
     #[test]
     fn one_tls_context_offers_http_2_to_all() {
-        let mut shared = Shared::default();
-        // A machine without certificates gets a message, not a panic.
-        let Ok(tls) = shared.tls() else { return };
+        let mut clients = Clients::default();
+        let tls = clients.tls().expect("this test needs the certificates of the system: install ca-certificates");
         assert_eq!(tls.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
-        assert!(shared.tls.is_some());
+        assert!(clients.tls.is_some());
     }
 }

@@ -1,13 +1,11 @@
-//! An answer in server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>), from the bytes of
-//! its body to what it says.
+//! A streamed answer: reads the server-sent events of a body and turns them into [`Event`]s.
 //!
-//! Nothing is read ahead of whoever reads the events, so that a slow reader slows the server down and holds no more than
-//! what has come in one piece.
+//! It reads from the network only while it is polled. So a slow reader slows the server down, and only one chunk waits in
+//! memory.
 
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    num::NonZeroUsize,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -16,215 +14,203 @@ use std::{
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use sse_core::{MessageEvent, SseDecoder, SseEvent};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::{
     adapter::{
-        answer::Answer,
-        format::format::{Heard, Listen},
+        answer::{Answer, read_to_end},
+        format::format::{EventReader, Progress},
         http::{
+            asked::Asked,
             body::{Body, Flaw},
             failure,
-            garbled::Garbled,
-            http_adapter::HttpAdapter,
-            reader::HttpAnswer,
+            reader::{HttpAnswer, Reader},
+            silence::Silence,
+            sse::{SseDecoder, TooLong},
         },
-        timer::Timer,
     },
     chat::{error::ErrorKind, event::Event, response::Response},
 };
 
-/// How long a connection is waited for to end after an answer that is whole, so that it can be used again.
+/// How long the connection may take to end after the answer is complete. Only then can it be used again.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// How long one looks once more before nothing is said to have come: a thread that was held up hears of its timers and of
-/// its connections at the same time.
-const SECOND_LOOK: Duration = Duration::from_millis(10);
+/// The most bytes of an answer that may be invalid UTF-8: some servers cut characters. Each such byte becomes a character
+/// of three bytes, so an answer of nothing else would grow to three times its size.
+const MOST_INVALID: usize = 64 * 1024;
 
-/// From how many bytes on an event is large: none that is a piece of an answer.
-const LARGE: usize = 64 * 1024;
-
-/// What an answer says, as it comes.
+/// The events of one answer.
 pub(crate) struct Events {
-    adapter: Arc<HttpAdapter>,
-    /// Without its body.
+    asked: Arc<Asked>,
+    /// The head of the answer. Its body is empty, except for an event that cannot be read.
     answer: HttpAnswer,
-    /// Absent once it is over.
+    /// Absent once the answer is complete or has failed.
     body: Option<Body>,
-    /// What has come of it, and was not read.
+    /// What has arrived and was not decoded.
     chunk: Bytes,
     decoder: SseDecoder,
-    garbled: Garbled,
-    listener: Box<dyn Listen>,
-    /// What was said, and not handed on.
-    said: VecDeque<Event>,
-    /// Why there is no more, once that is so, for after what was said.
+    /// Bytes so far that were invalid UTF-8.
+    invalid: usize,
+    events: Box<dyn EventReader>,
+    /// Events that were decoded and not returned.
+    ready: VecDeque<Event>,
+    /// The error to return after the events in `ready`.
     failed: Option<ErrorKind>,
-    quiet: Quiet,
-}
-
-/// For how long nothing has come, once the answer has begun.
-#[derive(Default)]
-struct Quiet {
-    since: Option<Instant>,
-    timer: Option<Timer>,
-    /// The moment since which it was too long at the first look.
-    doubted: Option<Instant>,
+    /// Absent until the answer has begun: until then another limit holds.
+    silence: Option<Silence>,
 }
 
 impl Events {
-    pub(crate) fn new(adapter: Arc<HttpAdapter>, answer: HttpAnswer, body: Body) -> Self {
+    pub(crate) fn new(asked: Arc<Asked>, answer: HttpAnswer, body: Body) -> Self {
         Self {
-            listener: adapter.format().listen(adapter.reader().room()),
+            events: asked.format().event_reader(Reader::new(&asked).budget()),
             answer,
             body: Some(body),
             chunk: Bytes::new(),
-            decoder: decoder(&adapter),
-            garbled: Garbled::default(),
-            adapter,
-            said: VecDeque::new(),
+            decoder: SseDecoder::new(asked.provider.max_event_bytes),
+            invalid: 0,
+            asked,
+            ready: VecDeque::new(),
             failed: None,
-            quiet: Quiet::default(),
+            silence: None,
         }
     }
 
-    /// The answer, once it has begun to say something.
+    /// Waits for the first content.
     pub(crate) async fn committed(mut self) -> Result<Answer, ErrorKind> {
-        // Each says all of the tokens so far. A server may send any number of them before it says something.
-        let mut tokens = None;
+        // A server may send any number of counts before the first content. Each contains the one before it.
+        let mut usage = None;
         while let Some(event) = self.next().await {
             let event = event?;
             if event.is_content() {
-                self.said.push_front(event);
+                self.ready.push_front(event);
                 break;
             }
-            tokens = Some(event);
+            usage = Some(event);
         }
-        if let Some(tokens) = tokens {
-            self.said.push_front(tokens);
+        if let Some(usage) = usage {
+            self.ready.push_front(usage);
         }
-        self.quiet.since = Some(Instant::now());
-        let head = Box::new(self.adapter.reader().head(&self.answer));
+        self.silence = Some(Silence::new(self.asked.provider.idle_timeout));
+        let head = Box::new(self.reader().head(&self.answer));
         Ok(Answer::Stream { head, events: self.boxed() })
     }
 
-    /// All of the answer.
+    /// Waits for the complete answer.
     pub(crate) async fn whole(mut self) -> Result<Response, ErrorKind> {
-        while let Some(event) = self.next().await {
-            if let Event::End(response) = event? {
-                return Ok(*response);
-            }
-        }
-        Err(self.adapter.reader().cut_short())
+        let response = read_to_end(&mut self).await?;
+        response.ok_or_else(|| self.reader().cut_short())
     }
 
+    fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.asked)
+    }
+
+    /// Reads until there is an event to return, or the answer ends.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ErrorKind>> {
         loop {
-            if self.hear()? {
+            if self.decode()? {
                 return Poll::Ready(Ok(()));
             }
             let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
             let Poll::Ready(more) = body.poll_next(context) else {
-                return self
-                    .quiet
-                    .poll(context, self.adapter.provider.idle_timeout)
-                    .map(|()| Err(failure::idle(&self.adapter.provider)));
+                let Some(silence) = &mut self.silence else { return Poll::Pending };
+                ready!(silence.poll(context));
+                return Poll::Ready(Err(failure::idle(&self.asked.provider)));
             };
-            if let Some(since) = &mut self.quiet.since {
-                *since = Instant::now();
+            if let Some(silence) = &mut self.silence {
+                silence.end();
             }
             match more {
-                Ok(Some(chunk)) => {
-                    if self.garbled.exceeds(&chunk) {
-                        let what = "the events are not UTF-8";
-                        return Poll::Ready(Err(self.adapter.reader().parse_error(&self.answer, what)));
-                    }
-                    self.chunk = chunk;
-                }
-                Ok(None) => return Poll::Ready(self.hear_the_last()),
+                Ok(Some(chunk)) => self.chunk = chunk,
+                Ok(None) => return Poll::Ready(self.decode_last()),
                 Err(Flaw::Broken(error)) => return Poll::Ready(Err(error)),
-                Err(Flaw::Unreadable(flaw)) => {
-                    return Poll::Ready(Err(self.adapter.reader().parse_error(&self.answer, &flaw)));
-                }
+                Err(Flaw::Unreadable(flaw)) => return Poll::Ready(Err(self.parse_error(&flaw))),
             }
         }
     }
 
-    /// Reads what has come, up to the next event that says something. Tells whether there was one.
-    fn hear(&mut self) -> Result<bool, ErrorKind> {
-        while let Some(event) = self.decoder.next(&mut self.chunk) {
-            match event {
-                Ok(SseEvent::Message(MessageEvent { mut data, .. })) => {
-                    if data.capacity() > LARGE {
-                        // The decoder has made room for as much again.
-                        self.decoder = decoder(&self.adapter);
-                        data.shrink_to_fit();
-                    }
-                    self.hear_event(&data)?;
-                }
-                Ok(SseEvent::Retry(_)) => {}
-                Err(_) => return Err(self.adapter.reader().parse_error(&self.answer, &self.too_long())),
-            }
-            if !self.said.is_empty() {
-                return Ok(true);
+    /// Decodes the chunk up to the next event to return. Returns whether there is one.
+    fn decode(&mut self) -> Result<bool, ErrorKind> {
+        while self.ready.is_empty() {
+            match self.decoder.next(&mut self.chunk) {
+                Ok(Some(data)) => self.read_event(data)?,
+                Ok(None) => return Ok(false),
+                Err(TooLong) => return Err(self.parse_error(&self.too_long())),
             }
         }
-        Ok(false)
+        Ok(true)
     }
 
-    fn hear_event(&mut self, data: &str) -> Result<(), ErrorKind> {
-        match self.listener.hear(data, &mut self.said) {
-            Ok(Heard::More) => {
+    fn read_event(&mut self, data: Vec<u8>) -> Result<(), ErrorKind> {
+        let data = self.text(data)?;
+        match self.events.read(&data, &mut self.ready) {
+            Ok(Progress::More) => {
                 if let (Some(length), Some(body)) = (self.piece_length(), &mut self.body) {
                     body.give_back(data.len().saturating_sub(length));
                 }
                 Ok(())
             }
-            Ok(Heard::Short) => Err(self.adapter.reader().cut_short()),
-            Ok(Heard::End) => {
-                let whole = self.listener.body();
-                let response = self.adapter.reader().read_body(&self.answer, &whole)?;
-                self.said.push_back(Event::End(Box::new(response)));
+            Ok(Progress::CutShort) => Err(self.reader().cut_short()),
+            Ok(Progress::End) => {
+                let whole = self.events.body();
+                let response = self.reader().read_body(&self.answer, &whole)?;
+                self.ready.push_back(Event::End(Box::new(response)));
                 if let Some(body) = self.body.take() {
                     tokio::spawn(timeout(DRAIN, drain(body)));
                 }
                 Ok(())
             }
             Err(unreadable) => {
-                self.answer.body = data.into();
-                Err(self.adapter.reader().unreadable(&self.answer, unreadable))
+                self.answer.body = data.into_bytes();
+                Err(self.reader().unreadable(&self.answer, unreadable))
             }
         }
     }
 
-    /// The length of what was said, if that is a piece and nothing else.
+    /// The data as text, in which a replacement character stands for what is not UTF-8.
+    fn text(&mut self, data: Vec<u8>) -> Result<String, ErrorKind> {
+        String::from_utf8(data).or_else(|error| {
+            let data = error.as_bytes();
+            self.invalid += data.utf8_chunks().map(|chunk| chunk.invalid().len()).sum::<usize>();
+            if self.invalid > MOST_INVALID {
+                return Err(self.parse_error("the events are not UTF-8"));
+            }
+            Ok(String::from_utf8_lossy(data).into_owned())
+        })
+    }
+
+    /// The length of the only event that was decoded, if it is a piece of content.
     fn piece_length(&self) -> Option<usize> {
-        let length = |event: &Event| match event {
-            Event::Text(piece) | Event::Thinking(piece) | Event::ToolArguments { json: piece, .. } => Some(piece.len()),
-            _ => None,
-        };
-        match self.said.len() {
-            1 => self.said.front().and_then(length),
+        let mut ready = self.ready.iter();
+        match (ready.next(), ready.next()) {
+            (Some(Event::Text(piece) | Event::Thinking(piece) | Event::ToolArguments { json: piece, .. }), None) => {
+                Some(piece.len())
+            }
             _ => None,
         }
     }
 
-    /// The connection has ended, and the answer has not, unless all that its last event lacks is its empty line.
-    fn hear_the_last(&mut self) -> Result<(), ErrorKind> {
+    /// Handles the end of the connection. Before the end of the answer that is an error, unless only the empty line after
+    /// the last event is missing.
+    fn decode_last(&mut self) -> Result<(), ErrorKind> {
         self.chunk = Bytes::from_static(b"\n\n");
-        // Half an event is no error of its own: it was cut short with the rest. One that names an error was whole.
-        if let Err(error @ ErrorKind::Api(_)) = self.hear() {
+        // An incomplete event is part of what was cut. An event that holds an error was complete.
+        if let Err(error @ ErrorKind::Api(_)) = self.decode() {
             return Err(error);
         }
         match self.body {
             None => Ok(()),
-            Some(_) => Err(self.adapter.reader().cut_short()),
+            Some(_) => Err(self.reader().cut_short()),
         }
     }
 
+    fn parse_error(&self, what: &str) -> ErrorKind {
+        self.reader().parse_error(&self.answer, what)
+    }
+
     fn too_long(&self) -> String {
-        let provider = &self.adapter.provider;
+        let provider = &self.asked.provider;
         let mebibytes = provider.max_event_bytes as f64 / (1024.0 * 1024.0);
         format!("an event is longer than {mebibytes} MiB (providers.{}.max_event_mb)", provider.name)
     }
@@ -235,42 +221,18 @@ impl Stream for Events {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if this.said.is_empty()
+        if this.ready.is_empty()
             && this.body.is_some()
             && let Err(error) = ready!(this.poll(context))
         {
             this.body = None;
             this.failed = Some(error);
         }
-        Poll::Ready(this.said.pop_front().map(Ok).or_else(|| this.failed.take().map(Err)))
+        Poll::Ready(this.ready.pop_front().map(Ok).or_else(|| this.failed.take().map(Err)))
     }
 }
 
-impl Quiet {
-    /// Ready once nothing has come for this long. The timer is set where something is waited for, and not for each event.
-    fn poll(&mut self, context: &mut Context<'_>, limit: Duration) -> Poll<()> {
-        let Some(since) = self.since else { return Poll::Pending };
-        loop {
-            let timer = self.timer.get_or_insert_with(|| Timer::at(since + limit));
-            ready!(timer.poll(context));
-            let left = match limit.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
-                Some(left) => left,
-                None if self.doubted == Some(since) => return Poll::Ready(()),
-                None => {
-                    self.doubted = Some(since);
-                    SECOND_LOOK
-                }
-            };
-            timer.reset(Instant::now() + left);
-        }
-    }
-}
-
-fn decoder(adapter: &HttpAdapter) -> SseDecoder {
-    SseDecoder::with_limit(NonZeroUsize::new(adapter.provider.max_event_bytes).unwrap_or(NonZeroUsize::MIN))
-}
-
-/// Reads a body to its end, which an answer that is whole has reached but for a few bytes.
+/// Reads a body to its end. A complete answer is only a few bytes away from it.
 async fn drain(mut body: Body) {
     while let Ok(Some(_)) = poll_fn(|context| body.poll_next(context)).await {}
 }

@@ -1,4 +1,4 @@
-//! What went wrong on the network, as an error for a person: which kind, with whom, and why in the end.
+//! Errors of the network: the kind, the server, and the cause.
 
 use std::{error::Error, fmt, io, time::Duration};
 
@@ -8,14 +8,14 @@ use crate::{
     config::provider::{ProviderConfig, authority},
 };
 
-/// No answer: nothing came back for the request.
+/// The request could not be sent, or no answer came.
 pub(crate) fn sending(provider: &ProviderConfig, error: reqwest::Error) -> ErrorKind {
     let connecting = error.is_connect();
     let timeout = error.is_timeout();
     let error = error.without_url();
     let to = authority(&provider.base_url);
     if timeout && connecting && !is_system_error(&error) {
-        let limit = Limit::of(provider, "connect_timeout_seconds", provider.connect_timeout);
+        let limit = TimeLimit::of(provider, "connect_timeout_seconds", provider.connect_timeout);
         return ErrorKind::Timeout(Failure::new(&provider.name, format!("no connection to {to} within {limit}")));
     }
     let why = causes(&error);
@@ -27,33 +27,33 @@ pub(crate) fn sending(provider: &ProviderConfig, error: reqwest::Error) -> Error
     if timeout { ErrorKind::Timeout(failure) } else { ErrorKind::Connection(failure) }
 }
 
-/// No answer within the time of one attempt.
+/// No answer came within the time of one attempt.
 pub(crate) fn no_answer(provider: &ProviderConfig) -> ErrorKind {
-    let limit = Limit::of(provider, "timeout_seconds", provider.timeout);
+    let limit = TimeLimit::of(provider, "timeout_seconds", provider.timeout);
     let message = format!("no answer from {} within {limit}", authority(&provider.base_url));
     ErrorKind::Timeout(Failure::new(&provider.name, message))
 }
 
-/// An answer that is to be streamed, and said nothing within the time for that.
+/// A streamed answer did not begin in time.
 pub(crate) fn no_event(provider: &ProviderConfig) -> ErrorKind {
     let limit = match provider.first_event_timeout {
-        Some(limit) => Limit::of(provider, "first_event_timeout_seconds", limit),
-        None => Limit::of(provider, "timeout_seconds", provider.timeout),
+        Some(limit) => TimeLimit::of(provider, "first_event_timeout_seconds", limit),
+        None => TimeLimit::of(provider, "timeout_seconds", provider.timeout),
     };
     let message = format!("{} did not begin to answer within {limit}", authority(&provider.base_url));
     ErrorKind::Timeout(Failure::new(&provider.name, message))
 }
 
-/// A streamed answer in which nothing more came.
+/// A streamed answer paused for too long.
 pub(crate) fn idle(provider: &ProviderConfig) -> ErrorKind {
-    let limit = Limit::of(provider, "idle_timeout_seconds", provider.idle_timeout);
+    let limit = TimeLimit::of(provider, "idle_timeout_seconds", provider.idle_timeout);
     let message = format!("the answer of {} paused for more than {limit}", authority(&provider.base_url));
     ErrorKind::Timeout(Failure::new(&provider.name, message))
 }
 
-/// An answer that began, but was not whole within the time of one attempt.
+/// An answer was not whole within the time of one attempt.
 pub(crate) fn unfinished(provider: &ProviderConfig) -> ErrorKind {
-    let limit = Limit::of(provider, "timeout_seconds", provider.timeout);
+    let limit = TimeLimit::of(provider, "timeout_seconds", provider.timeout);
     let message = format!("the answer of {} was not whole within {limit}", authority(&provider.base_url));
     ErrorKind::Timeout(Failure::new(&provider.name, message))
 }
@@ -67,28 +67,28 @@ pub(crate) fn reading(provider: &ProviderConfig, error: reqwest::Error) -> Error
     if timeout { ErrorKind::Timeout(failure) } else { ErrorKind::Connection(failure) }
 }
 
-/// Why a body is whole and yet unreadable, if it is: it does not decompress. One that ends too early is not whole.
+/// Says that a body cannot be decompressed, if that is the error. A body that ends too early is not whole instead.
 pub(crate) fn corrupt(error: &reqwest::Error) -> Option<String> {
-    // The decompressor's error stands right below reqwest's; the connection's has another between.
+    // An error of the decompressor is the direct source. An error of the connection has another error in between.
     let error = error.source()?.downcast_ref::<io::Error>()?;
     let corrupt = error.kind() != io::ErrorKind::UnexpectedEof;
     corrupt.then(|| format!("the body does not decompress: {error}"))
 }
 
-/// A limit of the config, and the key that changes it.
-struct Limit<'a> {
+/// A limit, and the setting that changes it.
+struct TimeLimit<'a> {
     provider: &'a str,
     key: &'static str,
     limit: Duration,
 }
 
-impl<'a> Limit<'a> {
+impl<'a> TimeLimit<'a> {
     fn of(provider: &'a ProviderConfig, key: &'static str, limit: Duration) -> Self {
         Self { provider: &provider.name, key, limit }
     }
 }
 
-impl fmt::Display for Limit<'_> {
+impl fmt::Display for TimeLimit<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} s (providers.{}.{})", self.limit.as_secs_f64(), self.provider, self.key)
     }
@@ -102,7 +102,7 @@ fn is_system_error(error: &reqwest::Error) -> bool {
     sources(error).any(|error| error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some()))
 }
 
-/// The causes from the outside in, each said once, without the wrapping that says nothing.
+/// The causes from the outside in. Leaves out repetitions and wrappers that say nothing.
 fn causes(error: &reqwest::Error) -> String {
     let mut said: Vec<String> = Vec::new();
     for source in sources(error) {
@@ -112,6 +112,6 @@ fn causes(error: &reqwest::Error) -> String {
             said.push(text);
         }
     }
-    // A certificate's names are a stranger's text too.
+    // The names in a certificate are text from outside.
     clean(&if said.is_empty() { error.to_string() } else { said.join(": ") }, None)
 }

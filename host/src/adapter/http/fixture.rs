@@ -1,9 +1,13 @@
-//! What the tests of this folder share.
+//! What the tests of this room share.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
-    adapter::{http::access::Access, key::keys::Keys, secrets::Secrets},
+    adapter::{
+        http::{access::Access, asked::Asked},
+        key::keys::{Keys, resolver},
+        secrets::Secrets,
+    },
     config::{error::ConfigError, provider::ProviderConfig, wire_format::WireFormat},
 };
 
@@ -36,15 +40,17 @@ pub(crate) fn key() -> Access {
     key_of(&provider(WireFormat::OpenAi, "http://localhost"))
 }
 
-/// The key `sk-secret`, and what else this provider's requests carry.
+/// The key `sk-secret` with the headers and query parameters of this provider.
 pub(crate) fn key_of(provider: &ProviderConfig) -> Access {
-    let resolver = crate::adapter::key::keys::resolver(async |_| Ok::<_, String>(Some("sk-secret".to_owned())));
+    let resolver = resolver(async |_| Ok::<_, String>(Some("sk-secret".to_owned())));
     Access::new(provider, Arc::new(Keys::new(provider, Some(resolver), ConfigError::new("")))).unwrap()
 }
 
-/// What hides `sk-secret`.
-pub(crate) fn secrets() -> Secrets {
+/// The model `asked` of this provider with this change. Its errors hide `sk-secret`.
+pub(crate) fn asked(adapter: WireFormat, change: impl FnOnce(&mut ProviderConfig)) -> Arc<Asked> {
+    let mut provider = provider(adapter, "http://localhost:1");
+    change(&mut provider);
     let secrets = Secrets::default();
     secrets.hide("sk-secret");
-    secrets
+    Arc::new(Asked { provider, model: "asked".to_owned(), secrets: Some(secrets) })
 }

@@ -1,16 +1,16 @@
-//! What the server says about the next attempt: how long to wait, and whether to make one.
+//! Headers about the next attempt: how long to wait, and whether to make one.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// Longer waits mean the same, and sums with this one do not overflow.
+/// The longest wait. Sums with it do not overflow.
 const LONGEST_SECONDS: f64 = 1e9;
 
-/// The wait that the server asks for. Zero, past, negative, infinite or unreadable is no hint.
+/// The wait that the server asks for. A value that is zero, past, negative, infinite or unreadable is ignored.
 ///
-/// The first that is one: `retry-after-ms`, `Retry-After` in seconds, `Retry-After` as a date (RFC 9110, section
-/// 10.2.3). Dates count from the `Date` of the answer, as the server's clock may differ, or else from `now`.
+/// Reads the first valid value of: `retry-after-ms`, `Retry-After` in seconds, `Retry-After` as a date (RFC 9110, section
+/// 10.2.3). Dates count from the `Date` of the answer, because the server's clock may differ, or else from `now`.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let milliseconds = text(headers, "retry-after-ms").and_then(number).and_then(|ms| wait(ms / 1000.0));
     let after = text(headers, RETRY_AFTER.as_str());
@@ -23,7 +23,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     milliseconds.or_else(seconds).or_else(date)
 }
 
-/// The server's `x-should-retry`.
+/// The value of `x-should-retry`.
 pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
     match text(headers, "x-should-retry")?.to_ascii_lowercase().as_str() {
         "true" => Some(true),
@@ -44,7 +44,7 @@ fn wait(seconds: f64) -> Option<Duration> {
     if !seconds.is_finite() {
         return None;
     }
-    // Tiny waits round to zero, which is no hint either.
+    // Tiny waits round to zero.
     Duration::try_from_secs_f64(seconds.min(LONGEST_SECONDS)).ok().filter(|wait| !wait.is_zero())
 }
 

@@ -1,11 +1,11 @@
-//! The adapter of all providers that are reached over HTTP.
+//! The adapter for providers that are reached over HTTP.
 
 use std::{fmt, sync::Arc};
 
 use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::{
-    Client, StatusCode, Version,
-    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING},
+    Client, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -16,9 +16,10 @@ use crate::{
     adapter::{
         adapter::Adapter,
         answer::Answer,
-        format::{format::Format, table::format},
+        format::table::format,
         http::{
             access::Access,
+            asked::Asked,
             body::Body,
             client,
             events::Events,
@@ -35,27 +36,32 @@ use crate::{
     telemetry::trace::TraceParent,
 };
 
-/// Asks one model of one provider.
+/// An answer whose head has arrived.
+enum Arriving {
+    Whole(HttpAnswer),
+    Events(Events),
+}
+
+/// Sends requests to one model of one provider.
 pub(crate) struct HttpAdapter {
     client: Client,
     endpoint: Url,
     headers: HeaderMap,
-    pub(crate) provider: ProviderConfig,
-    model: String,
-    /// Absent for a provider that asks for nothing.
+    asked: Arc<Asked>,
+    /// Absent for a provider that needs none.
     access: Option<Access>,
 }
 
 impl HttpAdapter {
-    /// An adapter for this model. It shares connections with all others of the process.
+    /// An adapter for this model. Adapters share their connections.
     ///
     /// # Errors
     ///
-    /// `Config`, if no client can be made: without the system's certificates, for one.
+    /// `Config` if there is no HTTP client, for example because the system has no certificates.
     pub(crate) fn new(provider: &ProviderConfig, model: String, access: Option<Access>) -> Result<Self, ErrorKind> {
         let wrong = |message: String| ErrorKind::Config(Failure::new(&provider.name, message));
         let format = format(provider.adapter);
-        let mut headers = format.headers(None).map_err(wrong)?;
+        let mut headers = format.headers(None).map_err(|error| wrong(error.to_string()))?;
         let mut endpoint = format.endpoint(&provider.base_url);
         if let Some(access) = &access {
             access.add_headers(&mut headers);
@@ -64,94 +70,83 @@ impl HttpAdapter {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         Ok(Self {
-            client: client::client(&provider.base_url, provider.connect_timeout).map_err(wrong)?,
+            client: client::client(&provider.base_url, provider.connect_timeout)
+                .map_err(|error| wrong(error.to_string()))?,
             endpoint,
             headers,
-            provider: provider.clone(),
-            model,
+            asked: Arc::new(Asked {
+                provider: provider.clone(),
+                model,
+                secrets: access.as_ref().map(|access| access.secrets().clone()),
+            }),
             access,
         })
     }
 
-    /// Makes the client that this provider will be asked by, unless there is one, since that may load certificates. Whoever
-    /// needs it is told what is wrong with it.
+    /// Makes the client for this provider ahead of its first use, because that may load certificates. An error is ignored
+    /// here: it comes again when the client is used.
     pub(crate) fn make_client_ready(provider: &ProviderConfig) {
         drop(client::client(&provider.base_url, provider.connect_timeout));
     }
 
-    pub(crate) fn format(&self) -> &'static dyn Format {
-        format(self.provider.adapter)
+    fn provider(&self) -> &ProviderConfig {
+        &self.asked.provider
     }
 
-    pub(crate) fn reader(&self) -> Reader<'_> {
-        Reader {
-            format: self.format(),
-            provider: &self.provider.name,
-            model: &self.model,
-            key: self.access.as_ref().map(Access::secrets),
-            max_response_bytes: self.provider.max_response_bytes,
-        }
+    fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.asked)
     }
 
-    /// Makes an attempt whose answer is wanted whole.
-    async fn attempt(self: &Arc<Self>, request: &Request) -> Result<Response, ErrorKind> {
+    /// Makes an attempt whose answer is wanted in one piece.
+    async fn attempt(&self, request: &Request) -> Result<Response, ErrorKind> {
         let started = Instant::now();
-        let head = timeout(self.provider.timeout, self.ask(request, false)).await;
-        let mut head = head.map_err(|_| failure::no_answer(&self.provider))??;
-        let remaining = self.provider.timeout.saturating_sub(started.elapsed());
+        let head = timeout(self.provider().timeout, self.ask(request, false)).await;
+        let head = head.map_err(|_| failure::no_answer(self.provider()))??;
+        let remaining = self.provider().timeout.saturating_sub(started.elapsed());
         let read = async {
-            let mut answer = head_of(&mut head);
-            let mut body = Body::new(head, self.clone());
-            if self.is_streamed(&answer, &mut body).await {
-                // Nobody asked for events, and yet the server sends them.
-                return Events::new(self.clone(), answer, body).whole().await;
+            match self.arriving(head).await? {
+                // The server streams although it was not asked to.
+                Arriving::Events(events) => events.whole().await,
+                Arriving::Whole(answer) => self.reader().read(&answer),
             }
-            body.read_into(&mut answer).await?;
-            self.reader().read(&answer)
         };
-        timeout(remaining, read).await.map_err(|_| failure::unfinished(&self.provider))?
+        timeout(remaining, read).await.map_err(|_| failure::unfinished(self.provider()))?
     }
 
-    /// Makes an attempt whose answer is wanted in events. Resolves with the first of them.
-    async fn begin(self: &Arc<Self>, request: &Request) -> Result<Answer, ErrorKind> {
-        let mut head = self.ask(request, true).await?;
-        let mut answer = head_of(&mut head);
-        let mut body = Body::new(head, self.clone());
-        if self.is_streamed(&answer, &mut body).await {
-            return Events::new(self.clone(), answer, body).committed().await;
+    /// Makes an attempt whose answer is wanted in events. Resolves with the first content.
+    async fn begin(&self, request: &Request) -> Result<Answer, ErrorKind> {
+        let head = self.ask(request, true).await?;
+        match self.arriving(head).await? {
+            Arriving::Events(events) => events.committed().await,
+            // The server sends everything at once although it was asked to stream.
+            Arriving::Whole(answer) => self.reader().read(&answer).map(Answer::from),
         }
-        // Nobody asked for all of it at once, and yet that is what the server sends.
+    }
+
+    /// Reads an answer as far as it has to be read to know how it comes: all of it, unless it is streamed.
+    async fn arriving(&self, mut head: reqwest::Response) -> Result<Arriving, ErrorKind> {
+        let mut answer = HttpAnswer::without_body(&mut head);
+        let mut body = Body::new(head, self.asked.clone());
+        if is_streamed(&answer, &mut body).await {
+            return Ok(Arriving::Events(Events::new(self.asked.clone(), answer, body)));
+        }
         body.read_into(&mut answer).await?;
-        self.reader().read(&answer).map(Answer::from)
+        Ok(Arriving::Whole(answer))
     }
 
-    /// Whether events are coming. What the body begins with counts for more than what the head says of it.
-    async fn is_streamed(&self, answer: &HttpAnswer, body: &mut Body) -> bool {
-        if !answer.status.is_success() {
-            return false;
-        }
-        let said = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let said = said.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
-        let begins = body.peek().await.trim_ascii_start();
-        let fields: [&[u8]; 4] = [b"data:", b"event:", b"id:", b":"];
-        match begins.first() {
-            Some(b'{' | b'[') => false,
-            Some(_) => said || fields.iter().any(|field| begins.starts_with(field)),
-            None => said,
-        }
-    }
-
-    /// Sends the request, and waits for the head of the answer.
+    /// Sends the request and waits for the head of the answer.
     async fn ask(&self, request: &Request, stream: bool) -> Result<reqwest::Response, ErrorKind> {
-        let wrong = |message: String| ErrorKind::Config(Failure::new(&self.provider.name, message));
-        let body = self.format().encode(request, &self.provider, &self.model, stream).map_err(wrong)?;
+        let wrong = |message: String| ErrorKind::Config(Failure::new(&self.provider().name, message));
+        let body = self.asked.format().encode(request, self.provider(), &self.asked.model, stream);
+        let body = body.map_err(|error| wrong(error.to_string()))?;
         let mut headers = self.headers.clone();
         if stream {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
         }
         let key = match &self.access {
             Some(access) => {
-                Some((access, access.add_key(&mut headers, self.format()).await.map_err(|error| self.no_key(&error))?))
+                let key = access.add_key(&mut headers, self.asked.format()).await;
+                Some((access, key.map_err(|error| self.no_key(&error))?))
             }
             None => None,
         };
@@ -161,22 +156,23 @@ impl HttpAdapter {
         }
         tracing::debug!(target: "arcllm::http", bytes = body.len(), "sends a request");
         let sending = self.client.post(self.endpoint.clone()).headers(headers).body(body).send();
-        let head = sending.await.map_err(|error| failure::sending(&self.provider, error))?;
+        let head = sending.await.map_err(|error| failure::sending(self.provider(), error))?;
         if let Some((access, key)) = key.filter(|_| head.status() == StatusCode::UNAUTHORIZED) {
             access.refused(&key);
         }
         Ok(head)
     }
 
-    /// There is no key to send. Modules see this error, and nothing of where keys are kept.
+    /// The error for a request without a key. Modules see it, so it does not say where keys are kept: the log does.
     fn no_key(&self, error: &ConfigError) -> ErrorKind {
-        let name = &self.provider.name;
+        let name = &self.provider().name;
         tracing::warn!(provider = name, "there is no key for a request: {error}");
         let setting = error.key.clone().unwrap_or_else(|| format!("providers.{name}"));
         ErrorKind::Config(Failure::new(name, format!("there is no key for this request ({setting}); the log says why")))
     }
 
-    /// In a task of its own: writing and reading a long conversation would hold up whoever polls this.
+    /// Runs the attempt in a task of its own. Writing and reading a long conversation would hold up the calls that the
+    /// caller polls as well.
     fn apart<T: Send + 'static>(
         self: Arc<Self>,
         attempt: impl Future<Output = Result<T, ErrorKind>> + Send + 'static,
@@ -185,7 +181,7 @@ impl HttpAdapter {
             let attempt = TraceParent::cover(TraceParent::current(), attempt).in_current_span();
             let attempt = AbortOnDropHandle::new(tokio::spawn(attempt));
             attempt.await.unwrap_or_else(|error| {
-                Err(ErrorKind::Other(Failure::new(&self.provider.name, format!("the adapter failed: {error}"))))
+                Err(ErrorKind::Other(Failure::new(&self.provider().name, format!("the adapter failed: {error}"))))
             })
         }
         .boxed()
@@ -193,9 +189,9 @@ impl HttpAdapter {
 }
 
 impl fmt::Debug for HttpAdapter {
-    /// Without the address, which may hold secrets.
+    /// Leaves out the address, which may hold secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (provider, model) = (&self.provider.name, &self.model);
+        let (provider, model) = (&self.provider().name, &self.asked.model);
         formatter.debug_struct("HttpAdapter").field("provider", provider).field("model", model).finish_non_exhaustive()
     }
 }
@@ -213,24 +209,26 @@ impl Adapter for HttpAdapter {
     fn stream(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
         let adapter = self.clone();
         self.apart(async move {
-            let within = adapter.provider.first_event_timeout.unwrap_or(adapter.provider.timeout);
-            timeout(within, adapter.begin(&request)).await.map_err(|_| failure::no_event(&adapter.provider))?
+            let within = adapter.provider().first_event_timeout.unwrap_or(adapter.provider().timeout);
+            timeout(within, adapter.begin(&request)).await.map_err(|_| failure::no_event(adapter.provider()))?
         })
     }
 }
 
-/// What an answer says before its body.
-fn head_of(head: &mut reqwest::Response) -> HttpAnswer {
-    let (status, framed) = (head.status(), is_framed(head));
-    HttpAnswer { status, headers: std::mem::take(head.headers_mut()), body: Vec::new(), flaw: None, framed }
-}
-
-/// Whether the answer says where its body ends. Before HTTP/2 it need not, and a broken connection looks like the end.
-/// An answer of no content has none, and no header to say so.
-fn is_framed(head: &reqwest::Response) -> bool {
-    let (headers, is_empty) = (head.headers(), head.status() == StatusCode::NO_CONTENT);
-    let is_told = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
-    head.version() >= Version::HTTP_2 || is_told || is_empty
+/// Whether the answer comes in events. The start of the body counts for more than the content type.
+async fn is_streamed(answer: &HttpAnswer, body: &mut Body) -> bool {
+    if !answer.status.is_success() {
+        return false;
+    }
+    let said = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_named = said.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    let begins = body.peek().await.trim_ascii_start();
+    let fields: [&[u8]; 4] = [b"data:", b"event:", b"id:", b":"];
+    match begins.first() {
+        Some(b'{' | b'[') => false,
+        Some(_) => is_named || fields.iter().any(|field| begins.starts_with(field)),
+        None => is_named,
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
-//! What an HTTP answer means: a response, or an error of one of the kinds. Nothing here reads from the network.
+//! What an HTTP answer means: a response, or an error. Nothing here reads from the network.
 
 use std::time::SystemTime;
 
-use reqwest::{StatusCode, header::HeaderMap};
+use reqwest::{
+    StatusCode, Version,
+    header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
+};
 use serde_json::Value;
 
 use crate::{
     adapter::{
         excerpt::{clean, excerpt},
         format::{
-            format::{Decoded, Format, Unreadable},
-            tree::{self, Keep, Room, Unfit},
+            format::{Decoded, Unreadable},
+            tree::{self, Keep, MemoryBudget, TreeError},
         },
-        http::{api_error, hint},
+        http::{api_error, asked::Asked, hint},
         secrets::Secrets,
     },
     chat::{
@@ -22,63 +25,81 @@ use crate::{
     },
 };
 
-/// An answer as it came, decompressed.
+/// An HTTP answer, decompressed.
 pub(crate) struct HttpAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
-    /// Why the body is not all there although the connection held, if so.
+    /// Why the body is incomplete although the connection held.
     pub flaw: Option<String>,
-    /// Whether a body that was cut short would have been noticed.
+    /// Whether the answer says where its body ends.
     pub framed: bool,
 }
 
-/// Who was asked, and how to read them.
-pub(crate) struct Reader<'a> {
-    pub format: &'static dyn Format,
-    pub provider: &'a str,
-    pub model: &'a str,
-    /// What is not to be seen of what was sent.
-    pub key: Option<&'a Secrets>,
-    /// The most bytes of a body.
-    pub max_response_bytes: usize,
+impl HttpAnswer {
+    /// The answer without its body. Takes the headers out of `head`.
+    pub(crate) fn without_body(head: &mut reqwest::Response) -> Self {
+        let (status, framed) = (head.status(), is_framed(head));
+        Self { status, headers: std::mem::take(head.headers_mut()), body: Vec::new(), flaw: None, framed }
+    }
 }
 
-impl Reader<'_> {
-    /// What the answer means.
+/// Before HTTP/2 an answer need not say where its body ends. A broken connection then looks like the end. An answer
+/// without content has no header for it.
+fn is_framed(head: &reqwest::Response) -> bool {
+    let (headers, is_empty) = (head.headers(), head.status() == StatusCode::NO_CONTENT);
+    let is_told = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    head.version() >= Version::HTTP_2 || is_told || is_empty
+}
+
+/// Reads the answers of one model.
+pub(crate) struct Reader<'a> {
+    asked: &'a Asked,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(asked: &'a Asked) -> Self {
+        Self { asked }
+    }
+
+    /// Reads a complete answer.
     pub(crate) fn read(&self, answer: &HttpAnswer) -> Result<Response, ErrorKind> {
         if !answer.status.is_success() {
-            let body = tree::read(&answer.body, &Keep::All, &self.room()).unwrap_or(Value::Null);
+            let body = tree::read(&answer.body, &Keep::All, &self.budget()).unwrap_or(Value::Null);
             return Err(self.api_error(answer, answer.status, &body));
         }
         if let Some(flaw) = &answer.flaw {
             return Err(self.parse_error(answer, flaw));
         }
-        let body = match tree::read(&answer.body, self.format.keeps(), &self.room()) {
+        let body = match tree::read(&answer.body, self.asked.format().keeps(), &self.budget()) {
             Ok(body) => body,
-            Err(Unfit::NotJson(error)) if error.is_eof() && !answer.framed => return Err(self.cut_short()),
-            Err(Unfit::NotJson(error)) => {
+            Err(TreeError::NotJson(error)) if error.is_eof() && !answer.framed => return Err(self.cut_short()),
+            Err(TreeError::NotJson(error)) => {
                 return Err(self.parse_error(answer, &format!("the body is not JSON: {error}")));
             }
-            Err(Unfit::TooLarge(malformed)) => return Err(self.parse_error(answer, &malformed.0)),
+            Err(TreeError::TooLarge(malformed)) => return Err(self.parse_error(answer, &malformed.0)),
         };
         self.read_body(answer, &body)
     }
 
-    /// Room for the JSON of one answer.
-    pub(crate) fn room(&self) -> Room {
-        Room::new(self.max_response_bytes)
+    /// A budget for the JSON of one answer.
+    pub(crate) fn budget(&self) -> MemoryBudget {
+        MemoryBudget::new(self.asked.provider.max_response_bytes)
     }
 
-    /// What a body with a 2xx status means.
+    fn secrets(&self) -> Option<&Secrets> {
+        self.asked.secrets.as_ref()
+    }
+
+    /// Reads a body with a 2xx status.
     pub(crate) fn read_body(&self, answer: &HttpAnswer, body: &Value) -> Result<Response, ErrorKind> {
-        match self.format.decode(body, &self.room()) {
+        match self.asked.format().decode(body, &self.budget()) {
             Ok(decoded) => Ok(self.response(answer, body, decoded)),
             Err(unreadable) => Err(self.unreadable(answer, unreadable)),
         }
     }
 
-    /// Why it is no response.
+    /// The error for a body that is no response.
     pub(crate) fn unreadable(&self, answer: &HttpAnswer, unreadable: Unreadable) -> ErrorKind {
         match unreadable {
             Unreadable::Error { status, body } => {
@@ -88,14 +109,14 @@ impl Reader<'_> {
         }
     }
 
-    /// What is known of a response that is still coming.
+    /// What is known of a response before its content.
     pub(crate) fn head(&self, answer: &HttpAnswer) -> Response {
         Response {
             content: Vec::new(),
             usage: Usage::default(),
             stop_reason: StopReason::EndTurn,
-            model: self.model.to_owned(),
-            provider: self.provider.to_owned(),
+            model: self.asked.model.clone(),
+            provider: self.asked.provider.name.clone(),
             request_id: self.request_id(&answer.headers, &Value::Null),
             trail: Vec::new(),
             extensions: Extensions::new(),
@@ -103,15 +124,15 @@ impl Reader<'_> {
     }
 
     fn response(&self, answer: &HttpAnswer, body: &Value, decoded: Decoded) -> Response {
+        let head = self.head(answer);
         Response {
             content: decoded.content,
             usage: decoded.usage,
             stop_reason: decoded.stop_reason,
-            model: decoded.model.unwrap_or_else(|| self.model.to_owned()),
-            provider: self.provider.to_owned(),
+            model: decoded.model.unwrap_or(head.model),
             request_id: self.request_id(&answer.headers, body),
-            trail: Vec::new(),
             extensions: decoded.extensions,
+            ..head
         }
     }
 
@@ -119,34 +140,37 @@ impl Reader<'_> {
         ErrorKind::Api(ApiError {
             status: status.as_u16(),
             message: self.message(answer, status, body),
-            provider: self.provider.to_owned(),
-            model: self.model.to_owned(),
+            provider: self.asked.provider.name.clone(),
+            model: self.asked.model.clone(),
             request_id: self.request_id(&answer.headers, body),
             retry_after: hint::retry_after(&answer.headers, SystemTime::now()),
             should_retry: hint::should_retry(&answer.headers),
-            extensions: api_error::extensions(body, self.format.vendor(), self.key),
+            extensions: api_error::extensions(body, self.asked.format().vendor(), self.secrets()),
         })
     }
 
-    /// The provider's own message, else where it redirects to, else an excerpt, else what the status means.
+    /// The provider's own message; else the address of a redirect, an excerpt of the body, or the meaning of the status.
     fn message(&self, answer: &HttpAnswer, status: StatusCode, body: &Value) -> String {
         let location = || {
             let location = answer.headers.get("location").filter(|_| status.is_redirection())?.to_str().ok()?;
-            // A query may hold what is not for messages.
+            // The query may hold a secret.
             let location = location.split(['?', '#']).next().unwrap_or_default();
-            Some(format!("redirects are not followed; set providers.{}.base_url for {location}", self.provider))
+            Some(format!(
+                "redirects are not followed; set providers.{}.base_url for {location}",
+                self.asked.provider.name
+            ))
         };
         if let Some(message) = api_error::message(body).or_else(location) {
-            return clean(&message, self.key);
+            return clean(&message, self.secrets());
         }
-        match excerpt(&answer.body, self.key) {
+        match excerpt(&answer.body, self.secrets()) {
             excerpt if excerpt.is_empty() => status.canonical_reason().unwrap_or("no reason given").to_owned(),
             excerpt => excerpt,
         }
     }
 
     pub(crate) fn parse_error(&self, answer: &HttpAnswer, what: &str) -> ErrorKind {
-        // The body is an error's or a stranger's here, so its own `request_id` is not looked for.
+        // The body is not in the format, so a `request_id` in it means nothing.
         let request_id = self.request_id(&answer.headers, &Value::Null);
         let status = answer.status.as_u16();
         let mut extensions = Extensions::from([("arcllm.status".to_owned(), status.into())]);
@@ -155,25 +179,25 @@ impl Reader<'_> {
             context += &format!(", request {id}");
             extensions.insert("arcllm.request-id".to_owned(), id.into());
         }
-        let excerpt = match excerpt(&answer.body, self.key) {
-            // What is wrong with it has been said.
-            excerpt if excerpt.is_empty() && answer.flaw.is_some() => "nothing of it can be shown".to_owned(),
+        let excerpt = match excerpt(&answer.body, self.secrets()) {
+            // The flaw has been named already.
+            excerpt if excerpt.is_empty() && answer.flaw.is_some() => "nothing of the body can be shown".to_owned(),
             excerpt if excerpt.is_empty() => "an empty body".to_owned(),
             excerpt => excerpt,
         };
-        let message = format!("unreadable answer: {} ({context}): {excerpt}", clean(what, self.key));
-        ErrorKind::Parse(Failure { message, provider: self.provider.to_owned(), extensions })
+        let message = format!("unreadable answer: {} ({context}): {excerpt}", clean(what, self.secrets()));
+        ErrorKind::Parse(Failure { message, provider: self.asked.provider.name.clone(), extensions })
     }
 
     pub(crate) fn cut_short(&self) -> ErrorKind {
         let message = "the connection closed before the answer was whole";
-        ErrorKind::Connection(Failure::new(self.provider, message))
+        ErrorKind::Connection(Failure::new(&self.asked.provider.name, message))
     }
 
     fn request_id(&self, headers: &HeaderMap, body: &Value) -> Option<String> {
         let names = ["request-id", "x-request-id", "anthropic-request-id"];
         let in_headers = names.into_iter().find_map(|name| headers.get(name)?.to_str().ok());
-        let id = in_headers.or_else(|| body.get("request_id")?.as_str()).map(|id| clean(id, self.key));
+        let id = in_headers.or_else(|| body.get("request_id")?.as_str()).map(|id| clean(id, self.secrets()));
         id.filter(|id| !id.is_empty())
     }
 }

@@ -1,19 +1,20 @@
-//! A key: given to its provider, shown to nobody.
+//! A key. Only its provider sees it.
 
 use std::{ffi::OsString, fmt};
 
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderValue, InvalidHeaderValue};
 
-/// An API key, or another secret that a header can carry. It has no `Display` and no JSON, and its `Debug` says nothing.
+/// An API key, or another secret for a header. It has no `Display` and no JSON, and its `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ApiKey(String);
 
 impl ApiKey {
-    /// The key in the environment variable of this name, without the white space around it.
+    /// Reads the environment variable of this name. White space around the key is removed.
     ///
     /// # Errors
     ///
-    /// A message that names the variable, never its value: it is missing, empty or no possible key.
+    /// The end of a sentence that begins with the setting: the variable is missing, empty or cannot be a key. Never shows the
+    /// value.
     pub(crate) fn from_env(name: &str) -> Result<Self, String> {
         Self::of_variable(name, std::env::var_os(name))
     }
@@ -26,28 +27,28 @@ impl ApiKey {
         Self::new(&format!("names the environment variable {name}, which"), &value)
     }
 
-    /// The key in this text, without the white space around it.
+    /// Makes a key of this text. White space around the key is removed.
     ///
     /// # Errors
     ///
-    /// A message that begins with `subject`, and never holds the text: it is empty or no possible key.
+    /// A message that begins with `subject`: the text is empty or cannot be a key. Never shows the text.
     pub(crate) fn new(subject: &str, text: &str) -> Result<Self, String> {
         match text.trim() {
             "" => Err(format!("{subject} is empty")),
-            // Only these can stand in a header; anything else is a slip of copy and paste.
+            // A header can hold only these. Others come from a mistake in copying.
             key if key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Ok(Self(key.to_owned())),
             _ => Err(format!("{subject} holds characters that no key has")),
         }
     }
 
     /// The value of the header that carries the key, marked so that nothing logs it.
-    pub(crate) fn header(&self, scheme: &str) -> Result<HeaderValue, String> {
-        let mut value = HeaderValue::try_from(format!("{scheme}{}", self.0)).map_err(|error| error.to_string())?;
+    pub(crate) fn header(&self, scheme: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+        let mut value = HeaderValue::try_from(format!("{scheme}{}", self.0))?;
         value.set_sensitive(true);
         Ok(value)
     }
 
-    /// The key itself, to be sent or hidden.
+    /// The key itself, to send or to hide it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

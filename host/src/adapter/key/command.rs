@@ -1,4 +1,4 @@
-//! Runs the command that prints a key.
+//! Runs the program that prints a key.
 
 use std::{
     io::Read,
@@ -11,28 +11,28 @@ use std::{
 
 use crate::adapter::excerpt::excerpt;
 
-/// The most bytes that a key can have, and that are kept of what a command complains of.
+/// The most bytes of a key, and of what is kept of standard error.
 pub(crate) const LONGEST: u64 = 64 * 1024;
 
-/// How often is looked whether the command has ended.
+/// How often to check whether the program has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What the program prints. It ends within `limit`, or is killed; it reads nothing, and is run without a shell.
+/// Runs the program without a shell and without input, and returns what it prints. Kills it after `limit`.
 ///
 /// # Errors
 ///
-/// What went wrong, with what the program complained of; never what it printed.
+/// What went wrong, with what the program wrote to standard error. Never shows what it printed.
 pub(crate) fn run(program: &Path, arguments: &[String], limit: Duration) -> Result<String, String> {
     let until = Instant::now() + limit;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|error| format!("names {program:?}, which cannot be run: {error}"))?;
-    let mut running = Running(child);
-    let complaints = Complaints::of(running.0.stderr.take());
+    let mut running = KeyProgram(child);
+    let complaints = StandardError::of(running.0.stderr.take());
     let printed = running.printed(until);
     let status = running.ended(until);
     let late =
-        || format!("ran {program:?}, which was not done within {} s (api_key_timeout_seconds)", limit.as_secs_f64());
+        || format!("ran {program:?}, which did not end within {} s (api_key_timeout_seconds)", limit.as_secs_f64());
     match (status, printed) {
         (Some(status), _) if !status.success() => {
             Err(format!("ran {program:?}, which failed ({status}): {}", complaints.text()))
@@ -41,25 +41,25 @@ pub(crate) fn run(program: &Path, arguments: &[String], limit: Duration) -> Resu
             Err(format!("ran {program:?}, which printed more than {LONGEST} bytes"))
         }
         (Some(_), Some(printed)) => {
-            String::from_utf8(printed).map_err(|_| format!("ran {program:?}, which printed what is not text"))
+            String::from_utf8(printed).map_err(|_| format!("ran {program:?}, whose output is not UTF-8 text"))
         }
         (None, _) | (_, None) => Err(late()),
     }
 }
 
-/// A program that runs, and is killed when it is given up.
-struct Running(Child);
+/// A program that prints a key. Dropping it kills it.
+struct KeyProgram(Child);
 
-impl Running {
-    /// All that it prints, a little more than the most that it may if it does not stop, or nothing if it takes too long.
+impl KeyProgram {
+    /// What it prints, up to one byte more than the limit. `None` if it takes too long.
     fn printed(&mut self, until: Instant) -> Option<Vec<u8>> {
         let stdout = self.0.stdout.take()?;
         let (send, receive) = mpsc::channel();
-        // Not awaited: a program that it has started may keep the pipe open for as long as it likes.
+        // A thread that is not joined: a program that this one has started may keep the pipe open.
         thread::spawn(move || {
             let mut printed = Vec::new();
             if stdout.take(LONGEST + 1).read_to_end(&mut printed).is_ok() {
-                // Nobody waits for it any more, perhaps.
+                // Fails if it has taken too long.
                 let _ = send.send(printed);
             }
         });
@@ -77,25 +77,25 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for KeyProgram {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // These fail if it has ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// What a program writes to standard error, as much of it as is kept.
-struct Complaints(Arc<Mutex<Vec<u8>>>);
+/// The beginning of what a program writes to standard error.
+struct StandardError(Arc<Mutex<Vec<u8>>>);
 
-impl Complaints {
+impl StandardError {
     fn of(stderr: Option<ChildStderr>) -> Self {
         let kept = Arc::new(Mutex::new(Vec::new()));
         if let Some(mut stderr) = stderr {
             let kept = kept.clone();
             thread::spawn(move || {
                 let mut piece = [0; 4096];
-                // To its end, so that the program is not held up by a full pipe.
+                // Reads to the end: a full pipe would stop the program.
                 while let Ok(length @ 1..) = stderr.read(&mut piece) {
                     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                     if (kept.len() as u64) < LONGEST {
@@ -107,10 +107,10 @@ impl Complaints {
         Self(kept)
     }
 
-    /// On one line, cut, and harmless to a terminal.
+    /// The text on one line, cleaned and cut.
     fn text(&self) -> String {
         match excerpt(&self.0.lock().unwrap_or_else(PoisonError::into_inner), None) {
-            text if text.is_empty() => "it does not say why".to_owned(),
+            text if text.is_empty() => "it printed no reason".to_owned(),
             text => text,
         }
     }
@@ -140,7 +140,7 @@ mod tests {
         assert!(error.chars().count() < 700, "{error}");
         assert!(shell("head -c 65537 /dev/zero", 60.0).unwrap_err().contains("more than 65536 bytes"));
         assert!(shell("yes sk-secret", 60.0).unwrap_err().starts_with("ran \"sh\", which"));
-        assert!(shell("printf '\\377'", 60.0).unwrap_err().contains("not text"));
+        assert!(shell("printf '\\377'", 60.0).unwrap_err().contains("is not UTF-8 text"));
         let nowhere = run(Path::new("/nowhere/at-all"), &[], Duration::from_secs(60)).unwrap_err();
         assert!(nowhere.contains("\"/nowhere/at-all\", which cannot be run"), "{nowhere}");
     }
@@ -149,7 +149,7 @@ mod tests {
     fn one_that_takes_too_long_is_killed() {
         for script in ["exec sleep 600", "sleep 600 & echo key", "exec >&-; exec sleep 600"] {
             let error = shell(script, 0.2).unwrap_err();
-            assert!(error.contains("was not done within 0.2 s (api_key_timeout_seconds)"), "{script}: {error}");
+            assert!(error.contains("did not end within 0.2 s (api_key_timeout_seconds)"), "{script}: {error}");
         }
     }
 }

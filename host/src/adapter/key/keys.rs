@@ -1,4 +1,4 @@
-//! The key of one provider, wherever it comes from, and for as long as that provider takes it.
+//! Reads the key of a provider, keeps it, and reads it again after the provider has refused it.
 
 use std::{fmt::Display, io::Read as _, path::Path, sync::Arc, time::Duration};
 
@@ -8,16 +8,17 @@ use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     adapter::{
+        excerpt::clean,
         key::{api_key::ApiKey, command as key_command},
         secrets::Secrets,
     },
     config::{error::ConfigError, key::KeySource, provider::ProviderConfig},
 };
 
-/// What a program gives the keys of its providers by: asked with a provider's name, it says its key, or that it has none.
+/// A function of the program that uses this library. It returns the key of the provider with this name, if it has one.
 pub(crate) type Resolver = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<String>, String>> + Send + Sync>;
 
-/// A resolver of what a program has written.
+/// Makes a resolver of a function with any type of error.
 pub(crate) fn resolver<F, Fut, E>(resolve: F) -> Resolver
 where
     F: Fn(String) -> Fut + Send + Sync + 'static,
@@ -27,25 +28,25 @@ where
     Arc::new(move |provider| resolve(provider).map(|key| key.map_err(|error| error.to_string())).boxed())
 }
 
-/// The key of one provider. All that ask this provider share it, so that it is read once.
+/// The key of one provider. All models of the provider share it, so that it is read once.
 pub(crate) struct Keys {
     provider: String,
     source: Option<KeySource>,
     resolver: Option<Resolver>,
-    /// The most time that reading may take.
+    /// How long reading may take.
     limit: Duration,
-    /// What is wrong with it is said of this place in the configuration.
+    /// The setting that errors name.
     place: ConfigError,
-    /// Absent before it is read, and once the provider has refused it.
+    /// Absent until it is read, and again after the provider has refused it.
     current: ArcSwapOption<Option<ApiKey>>,
-    /// Many that find no key read it once.
+    /// Held while the key is read, so that many calls read it once.
     reading: Mutex<()>,
-    /// All keys that were ever read.
+    /// All keys that were read.
     pub(crate) secrets: Secrets,
 }
 
 impl Keys {
-    /// The key of this provider, not read yet. `place` is where the configuration says where it comes from.
+    /// The key of this provider, not yet read. Errors name the setting of `place`.
     pub(crate) fn new(provider: &ProviderConfig, resolver: Option<Resolver>, place: ConfigError) -> Self {
         Self {
             provider: provider.name.clone(),
@@ -59,17 +60,17 @@ impl Keys {
         }
     }
 
-    /// Whether it may be another one when it is read again. What is in the environment stays there.
+    /// Whether reading it again may give another key. The environment does not change.
     pub(crate) fn can_change(&self) -> bool {
         let is_read = matches!(self.source, Some(KeySource::File(_) | KeySource::Command { .. }));
         is_read || self.resolver.is_some()
     }
 
-    /// Reads what takes no waiting: a key in the environment, or none.
+    /// Reads a key that is in the environment. A key from a file or a command is not read here.
     ///
     /// # Errors
     ///
-    /// Names the setting and what is wrong, never the key.
+    /// Name the setting and what is wrong. Never show the key.
     pub(crate) fn read_at_once(&self) -> Result<(), ConfigError> {
         let key = match &self.source {
             Some(KeySource::Env(variable)) => Some(ApiKey::from_env(variable).map_err(|problem| self.error(problem))?),
@@ -79,11 +80,11 @@ impl Keys {
         Ok(())
     }
 
-    /// The key, read if it has to be.
+    /// Returns the key, and reads it first if necessary.
     ///
     /// # Errors
     ///
-    /// Names the setting and what is wrong, never the key.
+    /// Name the setting and what is wrong. Never show the key.
     pub(crate) async fn get(&self) -> Result<Arc<Option<ApiKey>>, ConfigError> {
         if let Some(key) = self.current.load_full() {
             return Ok(key);
@@ -117,7 +118,7 @@ impl Keys {
         checked.map_err(|problem| self.error(problem))
     }
 
-    /// The provider refuses this key: the next that asks has it read again. One refusal has it read once.
+    /// Notes that the provider has refused this key. The next request reads it again. Many refusals of one key make it read once.
     pub(crate) fn refused(&self, key: &Arc<Option<ApiKey>>) {
         if self.can_change() {
             self.current.compare_and_swap(key, None);
@@ -136,8 +137,7 @@ impl Keys {
     async fn read(&self) -> Result<Option<ApiKey>, String> {
         if let Some(resolver) = &self.resolver {
             let answer = resolver(self.provider.clone()).await;
-            let answer =
-                answer.map_err(|error| format!("is not resolved: {}", crate::adapter::excerpt::clean(&error, None)))?;
+            let answer = answer.map_err(|error| format!("cannot be resolved: {}", clean(&error, None)))?;
             if let Some(key) = answer {
                 return ApiKey::new("has a key from the program, which", &key).map(Some);
             }
@@ -160,19 +160,19 @@ impl Keys {
             Some(KeySource::Env(variable)) => {
                 format!("put the key of {provider} into the environment variable {variable}")
             }
-            Some(KeySource::File(_)) => format!("a file that holds the key of {provider}, and nothing else"),
-            Some(KeySource::Command { .. }) => format!("a program that prints the key of {provider}, and nothing else"),
+            Some(KeySource::File(_)) => format!("name a file that holds only the key of {provider}"),
+            Some(KeySource::Command { .. }) => format!("name a program that prints only the key of {provider}"),
             None => String::new(),
         };
         ConfigError { problem, ..self.place.clone() }.help(help)
     }
 }
 
-/// The key in this file.
+/// Reads the key in this file.
 ///
 /// # Errors
 ///
-/// Names the file and what is wrong with it.
+/// The file and what is wrong with it.
 pub(crate) fn of_file(file: &Path) -> Result<ApiKey, String> {
     let mut text = String::new();
     let read = std::fs::File::open(file).and_then(|file| file.take(key_command::LONGEST + 1).read_to_string(&mut text));
@@ -185,7 +185,7 @@ pub(crate) fn of_file(file: &Path) -> Result<ApiKey, String> {
     }
 }
 
-/// Does what waits for others where it holds nobody up.
+/// Runs work that blocks on a thread for such work.
 async fn apart<T: Send + 'static>(read: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
     tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(format!("could not be read: {error}")))
 }

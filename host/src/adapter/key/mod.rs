@@ -1,4 +1,4 @@
-//! The keys of providers: where they come from and how long they are used.
+//! The keys of providers: where they come from, and how long they are used.
 
 pub(crate) mod api_key;
 pub(crate) mod command;

@@ -1,16 +1,18 @@
 //! The format of Anthropic Messages: <https://docs.claude.com/en/api/messages>.
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderValue, InvalidHeaderValue};
 use serde_json::Value;
 use url::Url;
 
 use crate::{
-    adapter::format::anthropic::{decode, encode, stream},
     adapter::{
         format::{
+            anthropic::{decode, encode, stream},
             endpoint,
-            format::{Decoded, Format, Listen, Unreadable},
-            tree::{Keep, Room},
+            extensions::ANTHROPIC,
+            format::{Decoded, EventReader, Format, Unreadable},
+            outline::Unwritable,
+            tree::{Keep, MemoryBudget},
         },
         key::api_key::ApiKey,
     },
@@ -18,14 +20,12 @@ use crate::{
     config::provider::ProviderConfig,
 };
 
-pub(crate) const VENDOR: &str = "anthropic";
-
 /// Anthropic Messages.
 pub(crate) struct Anthropic;
 
 impl Format for Anthropic {
     fn vendor(&self) -> &'static str {
-        VENDOR
+        ANTHROPIC
     }
 
     fn endpoint(&self, base_url: &Url) -> Url {
@@ -36,7 +36,7 @@ impl Format for Anthropic {
         })
     }
 
-    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, String> {
+    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, InvalidHeaderValue> {
         let mut headers = HeaderMap::new();
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         if let Some(key) = key {
@@ -51,7 +51,7 @@ impl Format for Anthropic {
         provider: &ProviderConfig,
         model: &str,
         stream: bool,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, Unwritable> {
         encode::body(request, provider, model, stream)?.into_bytes()
     }
 
@@ -59,11 +59,11 @@ impl Format for Anthropic {
         &decode::KEEPS
     }
 
-    fn decode(&self, body: &Value, room: &Room) -> Result<Decoded, Unreadable> {
-        decode::response(body, room)
+    fn decode(&self, body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
+        decode::response(body, budget)
     }
 
-    fn listen(&self, room: Room) -> Box<dyn Listen> {
-        Box::new(stream::Stream::new(room))
+    fn event_reader(&self, budget: MemoryBudget) -> Box<dyn EventReader> {
+        Box::new(stream::AnthropicStream::new(budget))
     }
 }

@@ -1,15 +1,14 @@
-//! An answer of Anthropic Messages.
+//! Reads an answer of Anthropic Messages.
 
 use serde_json::Value;
 
 use crate::{
     adapter::format::{
-        anthropic::anthropic::VENDOR,
-        extensions::others,
+        extensions::{ANTHROPIC, others},
         format::{Decoded, Unreadable},
-        json::{Node, are_cut, arguments, arguments_text},
+        json::{JsonNode, are_cut, arguments, arguments_text},
         malformed::Malformed,
-        tree::{Keep, Room},
+        tree::{Keep, MemoryBudget},
     },
     chat::{
         content::{ContentBlock, Text, Thinking, ToolCall},
@@ -18,10 +17,10 @@ use crate::{
     },
 };
 
-/// Why an answer ends that may not be longer.
+/// The stop reason of an answer that was cut at its token limit.
 pub(crate) const CUT: &str = "max_tokens";
 
-/// What is read of a body, and what may tell of an error.
+/// The fields of a body that are read, those of errors included.
 pub(crate) const KEEPS: Keep = Keep::Fields(&[
     ("type", Keep::All),
     ("id", Keep::All),
@@ -36,9 +35,9 @@ pub(crate) const KEEPS: Keep = Keep::Fields(&[
     ("detail", Keep::All),
 ]);
 
-/// What the body says.
-pub(crate) fn response(body: &Value, room: &Room) -> Result<Decoded, Unreadable> {
-    let root = Node::root(body, room);
+/// Reads a body with a 2xx status.
+pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
+    let root = JsonNode::root(body, budget);
     root.object()?;
     refuse_errors(&root)?;
     let mut content = Vec::new();
@@ -59,22 +58,22 @@ pub(crate) fn response(body: &Value, room: &Room) -> Result<Decoded, Unreadable>
     })
 }
 
-/// An error is one whatever the status says.
-pub(crate) fn refuse_errors(root: &Node<'_>) -> Result<(), Unreadable> {
+/// Fails if the body is an error, although its status is 2xx.
+pub(crate) fn refuse_errors(root: &JsonNode<'_>) -> Result<(), Unreadable> {
     let Some(error) = root.get("error") else {
         return match root.text("type") {
-            Some("error") => Err(root.malformed("is an error that does not say which").into()),
+            Some("error") => Err(root.malformed("is an error without details").into()),
             _ => Ok(()),
         };
     };
     let kind = error.text("type").unwrap_or_default();
     match status(kind) {
         Some(status) => Err(Unreadable::Error { status, body: root.value.clone() }),
-        None => Err(error.malformed("is of no known `type`").into()),
+        None => Err(error.malformed("has an unknown `type`").into()),
     }
 }
 
-/// The status that belongs to a type of error, by the documentation.
+/// The status that the documentation gives for a type of error.
 fn status(error_type: &str) -> Option<u16> {
     Some(match error_type {
         "invalid_request_error" => 400,
@@ -91,7 +90,7 @@ fn status(error_type: &str) -> Option<u16> {
     })
 }
 
-pub(crate) fn block(at: usize, node: &Node<'_>) -> Result<ContentBlock, Malformed> {
+pub(crate) fn block(at: usize, node: &JsonNode<'_>) -> Result<ContentBlock, Malformed> {
     Ok(match node.need("type")?.str()? {
         "text" => {
             let text = node.need("text")?.str()?.to_owned();
@@ -99,7 +98,7 @@ pub(crate) fn block(at: usize, node: &Node<'_>) -> Result<ContentBlock, Malforme
         }
         "thinking" => ContentBlock::Thinking(Thinking {
             text: node.need("thinking")?.str()?.to_owned(),
-            // Compatible servers that sign nothing leave it empty.
+            // Some compatible servers send an empty signature.
             signature: node.text("signature").map(str::to_owned),
             redacted: None,
             extensions: rest(node, &["type", "thinking", "signature"])?,
@@ -115,7 +114,7 @@ pub(crate) fn block(at: usize, node: &Node<'_>) -> Result<ContentBlock, Malforme
     })
 }
 
-fn tool_call(at: usize, node: &Node<'_>) -> Result<ToolCall, Malformed> {
+fn tool_call(at: usize, node: &JsonNode<'_>) -> Result<ToolCall, Malformed> {
     Ok(ToolCall {
         id: call_id(at, node),
         name: node.need("name")?.str()?.to_owned(),
@@ -124,25 +123,25 @@ fn tool_call(at: usize, node: &Node<'_>) -> Result<ToolCall, Malformed> {
     })
 }
 
-/// The call for a tool that this block is, if it is the beginning of one.
-pub(crate) fn partial(at: usize, node: &Node<'_>) -> Option<ContentBlock> {
+/// The block as an incomplete tool call, if it is one.
+pub(crate) fn partial(at: usize, node: &JsonNode<'_>) -> Option<ContentBlock> {
     let input = node.get("input");
     let is_it = node.text("type") == Some("tool_use") && are_cut(input.as_ref());
     let name = node.text("name").unwrap_or_default();
     is_it.then(|| ContentBlock::partial_tool_use(&call_id(at, node), name, &arguments_text(input.as_ref())))
 }
 
-/// The name of the call, or one for the block at this place.
-pub(crate) fn call_id(at: usize, node: &Node<'_>) -> String {
+/// The id of the call, or one made of its place.
+pub(crate) fn call_id(at: usize, node: &JsonNode<'_>) -> String {
     node.text("id").map_or_else(|| format!("call_{at}"), str::to_owned)
 }
 
-/// What has no place of its own here goes back with the block, which the provider wants unchanged.
-fn rest(node: &Node<'_>, known: &[&str]) -> Result<Extensions, Malformed> {
-    Ok(others(node.object()?, known, VENDOR))
+/// The unknown fields of a block. The provider wants blocks back unchanged.
+fn rest(node: &JsonNode<'_>, known: &[&str]) -> Result<Extensions, Malformed> {
+    Ok(others(node.object()?, known, ANTHROPIC))
 }
 
-fn stop_reason(root: &Node<'_>, content: &[ContentBlock]) -> StopReason {
+fn stop_reason(root: &JsonNode<'_>, content: &[ContentBlock]) -> StopReason {
     let calls = content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_)));
     match root.text("stop_reason") {
         Some(word) => StopReason::from(word.to_owned()),
@@ -151,12 +150,12 @@ fn stop_reason(root: &Node<'_>, content: &[ContentBlock]) -> StopReason {
     }
 }
 
-fn usage(root: &Node<'_>) -> Usage {
+fn usage(root: &JsonNode<'_>) -> Usage {
     root.get("usage").as_ref().map(counts).unwrap_or_default()
 }
 
-/// What was counted.
-pub(crate) fn counts(node: &Node<'_>) -> Usage {
+/// Reads the counts of tokens.
+pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
     const KNOWN: [&str; 4] =
         ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
     let count = |name| node.count(name).unwrap_or_default();
@@ -168,11 +167,11 @@ pub(crate) fn counts(node: &Node<'_>) -> Usage {
         cache_read_tokens: node.count("cache_read_input_tokens"),
         cache_write_tokens: node.count("cache_creation_input_tokens"),
         reasoning_tokens: node.get("output_tokens_details").and_then(|details| details.count("thinking_tokens")),
-        extensions: node.numbers(&KNOWN, VENDOR),
+        extensions: node.numbers(&KNOWN, ANTHROPIC),
     }
 }
 
-fn extensions(root: &Node<'_>) -> Extensions {
+fn extensions(root: &JsonNode<'_>) -> Extensions {
     let fields = [("anthropic.id", "id"), ("anthropic.stop-sequence", "stop_sequence")];
     let found = fields.into_iter().filter_map(|(key, name)| Some((key.to_owned(), root.text(name)?.into())));
     found.collect()

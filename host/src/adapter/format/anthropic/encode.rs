@@ -1,10 +1,10 @@
-//! A request as Anthropic Messages wants it.
+//! Writes a request of Anthropic Messages.
 
 use crate::{
     adapter::format::{
-        anthropic::anthropic::VENDOR,
+        extensions::ANTHROPIC,
         family,
-        outline::{Json, Object},
+        outline::{Json, Object, Unwritable},
     },
     chat::{
         content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult},
@@ -14,16 +14,16 @@ use crate::{
     config::provider::ProviderConfig,
 };
 
-/// The format demands a limit.
+/// The limit if none is set: the format requires one.
 const MAX_TOKENS: u32 = 4096;
 
-/// The body. Extensions come last and override what stands here.
+/// The body. Extensions replace what is written here.
 pub(crate) fn body<'a>(
     request: &'a Request,
     provider: &ProviderConfig,
     model: &'a str,
     stream: bool,
-) -> Result<Object<'a>, String> {
+) -> Result<Object<'a>, Unwritable> {
     let options = &request.options;
     let max_tokens = options.max_tokens.or(provider.max_tokens).unwrap_or(MAX_TOKENS);
     let mut body = Object::new([("model", model.into()), ("max_tokens", max_tokens.into())]);
@@ -46,12 +46,12 @@ pub(crate) fn body<'a>(
     if stream {
         body.insert("stream", Json::Bool(true));
     }
-    body.apply(&request.extensions, VENDOR);
-    body.apply(&options.extensions, VENDOR);
+    body.apply(&request.extensions, ANTHROPIC);
+    body.apply(&options.extensions, ANTHROPIC);
     Ok(body)
 }
 
-/// The config's temperature gives way to what the API refuses beside one: `top_p`, thinking and the newer models.
+/// The temperature of the configuration, unless the API would refuse it: beside `top_p` or thinking, and for newer models.
 fn default_temperature(options: &Options, provider: &ProviderConfig, model: &str) -> Option<f64> {
     let thinks = options.extensions.contains_key("anthropic.thinking");
     let refused = options.top_p.is_some() || thinks || family::refuses_temperature(model);
@@ -64,7 +64,7 @@ fn tool(tool: &Tool) -> Json<'_> {
         fields.insert("description", tool.description.as_str());
     }
     fields.insert("input_schema", &tool.parameters);
-    fields.extended(&tool.extensions, VENDOR)
+    fields.extended(&tool.extensions, ANTHROPIC)
 }
 
 fn tool_choice(choice: &ToolChoice) -> Json<'_> {
@@ -77,22 +77,22 @@ fn tool_choice(choice: &ToolChoice) -> Json<'_> {
     }
 }
 
-/// The format has one system prompt; all system messages go there, wherever they stand.
+/// All system messages, wherever they stand: the format has one system prompt.
 fn system(messages: &[Message]) -> Option<Json<'_>> {
     let blocks = messages.iter().filter(|message| message.role == Role::System).flat_map(|message| &message.content);
     let blocks: Vec<Json<'_>> = blocks.filter_map(block).collect();
     if blocks.is_empty() { None } else { Some(content(blocks)) }
 }
 
-/// A run of messages of one role, which the format wants as one.
-struct Turn<'a> {
+/// Consecutive messages of one role. The format wants them as one.
+struct MergedMessage<'a> {
     role: &'a str,
     blocks: Vec<Json<'a>>,
     fields: Object<'a>,
 }
 
 fn messages(messages: &[Message]) -> Json<'_> {
-    let mut turns: Vec<Turn<'_>> = Vec::new();
+    let mut merged: Vec<MergedMessage<'_>> = Vec::new();
     for message in messages {
         let role = match &message.role {
             Role::System => continue,
@@ -104,20 +104,20 @@ fn messages(messages: &[Message]) -> Json<'_> {
         if blocks.is_empty() {
             continue;
         }
-        match turns.last_mut() {
-            Some(turn) if turn.role == role => turn.blocks.extend(blocks),
-            _ => turns.push(Turn { role, blocks, fields: Object::default() }),
+        match merged.last_mut() {
+            Some(last) if last.role == role => last.blocks.extend(blocks),
+            _ => merged.push(MergedMessage { role, blocks, fields: Object::default() }),
         }
-        if let Some(turn) = turns.last_mut() {
-            turn.fields.apply(&message.extensions, VENDOR);
+        if let Some(last) = merged.last_mut() {
+            last.fields.apply(&message.extensions, ANTHROPIC);
         }
     }
-    turns.into_iter().map(Turn::into_json).collect()
+    merged.into_iter().map(MergedMessage::into_json).collect()
 }
 
-impl<'a> Turn<'a> {
+impl<'a> MergedMessage<'a> {
     fn into_json(mut self) -> Json<'a> {
-        // The API refuses tool results that stand behind anything else. The sort is stable.
+        // The API wants tool results first. The sort is stable.
         if self.role == "user" {
             self.blocks.sort_by_key(|block| !block.is("tool_result"));
         }
@@ -127,7 +127,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// Plain text is a string.
+/// A string for plain text, else a list of blocks.
 fn content(blocks: Vec<Json<'_>>) -> Json<'_> {
     let text = match blocks.as_slice() {
         [block] => block.plain_text(),
@@ -136,7 +136,7 @@ fn content(blocks: Vec<Json<'_>>) -> Json<'_> {
     text.map_or_else(|| blocks.into(), Json::Text)
 }
 
-/// The block, if it can be sent: the API refuses blank text, and thinking that it cannot verify.
+/// The block, if it can be sent. The API refuses blank text, and thinking without a signature.
 fn block(block: &ContentBlock) -> Option<Json<'_>> {
     match block {
         ContentBlock::Text(text) => text_block(text),
@@ -150,7 +150,7 @@ fn block(block: &ContentBlock) -> Option<Json<'_>> {
 
 fn text_block(text: &Text) -> Option<Json<'_>> {
     let block = || Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
-    if text.text.trim().is_empty() { None } else { Some(block().extended(&text.extensions, VENDOR)) }
+    if text.text.trim().is_empty() { None } else { Some(block().extended(&text.extensions, ANTHROPIC)) }
 }
 
 fn image_block(image: &Image) -> Json<'_> {
@@ -163,7 +163,7 @@ fn image_block(image: &Image) -> Json<'_> {
         ImageSource::Url(url) => Json::object([("type", "url".into()), ("url", url.as_str().into())]),
         ImageSource::Other(value) => value.into(),
     };
-    Object::new([("type", "image".into()), ("source", source)]).extended(&image.extensions, VENDOR)
+    Object::new([("type", "image".into()), ("source", source)]).extended(&image.extensions, ANTHROPIC)
 }
 
 fn tool_use(call: &ToolCall) -> Json<'_> {
@@ -173,7 +173,7 @@ fn tool_use(call: &ToolCall) -> Json<'_> {
         ("name", call.name.as_str().into()),
         ("input", Json::Fields(&call.arguments)),
     ]);
-    block.extended(&call.extensions, VENDOR)
+    block.extended(&call.extensions, ANTHROPIC)
 }
 
 fn tool_result(result: &ToolResult) -> Json<'_> {
@@ -185,14 +185,14 @@ fn tool_result(result: &ToolResult) -> Json<'_> {
     if result.is_error {
         fields.insert("is_error", Json::Bool(true));
     }
-    fields.extended(&result.extensions, VENDOR)
+    fields.extended(&result.extensions, ANTHROPIC)
 }
 
-/// The API refuses ids with other characters, which other providers make: `functions.weather:0`.
+/// Replaces characters that the API refuses. Other providers use them: `functions.weather:0`.
 fn tool_id(id: &str) -> Json<'static> {
     let allowed = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '-';
     let id: String = id.chars().map(|character| if allowed(character) { character } else { '_' }).collect();
-    Json::Made(id)
+    Json::Owned(id)
 }
 
 fn thinking_block(thinking: &Thinking) -> Option<Json<'_>> {
@@ -205,7 +205,7 @@ fn thinking_block(thinking: &Thinking) -> Option<Json<'_>> {
         ]),
         (None, None) => return None,
     };
-    Some(fields.extended(&thinking.extensions, VENDOR))
+    Some(fields.extended(&thinking.extensions, ANTHROPIC))
 }
 
 #[cfg(test)]

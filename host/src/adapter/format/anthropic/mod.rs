@@ -1,7 +1,7 @@
 //! Anthropic Messages: <https://docs.claude.com/en/api/messages>.
 
 pub(crate) mod anthropic;
-pub(crate) mod block;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod stream;
+pub(crate) mod streamed_block;

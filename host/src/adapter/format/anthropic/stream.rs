@@ -1,7 +1,7 @@
-//! A streamed answer of Anthropic Messages: <https://docs.claude.com/en/docs/build-with-claude/streaming>.
+//! Reads a streamed answer of Anthropic Messages: <https://docs.claude.com/en/docs/build-with-claude/streaming>.
 //!
-//! Its events are put together to the message that an answer without streaming would have been, which the same code
-//! reads.
+//! It collects the message that the answer would have been without streaming. At the end, the code for whole answers reads
+//! that message.
 
 use std::{
     borrow::Cow,
@@ -13,17 +13,17 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     adapter::format::{
-        anthropic::{block::Block, decode},
-        format::{Heard, Listen, Unreadable},
-        json::{BLOCK, MOST_COUNTS, Node},
+        anthropic::{decode, streamed_block::StreamedBlock},
+        format::{EventReader, Progress, Unreadable},
+        json::{BLOCK, JsonNode, MOST_COUNTS},
         malformed::Malformed,
         template::Template,
-        tree::{self, Keep, Room, Unfit},
+        tree::{self, Keep, MemoryBudget, TreeError},
     },
     chat::{content::ContentBlock, event::Event},
 };
 
-/// What is read of an event.
+/// The fields of an event that are read.
 const EVENT: Keep = Keep::Fields(&[
     ("type", Keep::All),
     ("index", Keep::All),
@@ -35,7 +35,7 @@ const EVENT: Keep = Keep::Fields(&[
     ("request_id", Keep::All),
 ]);
 
-/// Its content comes in blocks.
+/// Without the content, which arrives in blocks.
 const MESSAGE: Keep = Keep::Fields(&[
     ("type", Keep::All),
     ("id", Keep::All),
@@ -56,23 +56,24 @@ const DELTA: Keep = Keep::Fields(&[
     ("stop_sequence", Keep::All),
 ]);
 
-/// What has been heard.
-pub(crate) struct Stream {
-    /// For what is kept.
-    room: Room,
+/// A streamed answer as far as it has arrived.
+pub(crate) struct AnthropicStream {
+    /// For everything that is kept.
+    budget: MemoryBudget,
     message: Map<String, Value>,
-    blocks: Vec<Block>,
-    /// The last block of each number.
+    blocks: Vec<StreamedBlock>,
+    /// The place of the last block with each index.
     numbered: HashMap<u64, usize>,
+    /// How many tool calls have begun.
     calls: usize,
-    /// A call that has ended with arguments that may have been cut: whether they were is told by what comes next.
+    /// The place of a call that has ended with arguments that may be cut. The next event shows whether they are.
     doubtful: Option<usize>,
     /// A piece of the text at this place.
     piece: Template,
     piece_of: usize,
 }
 
-/// The event of which there are many.
+/// The most frequent event: a piece of content.
 #[derive(Deserialize)]
 struct ContentBlockDelta<'a> {
     r#type: &'a str,
@@ -90,15 +91,15 @@ struct Delta<'a> {
     partial_json: Option<String>,
 }
 
-impl Listen for Stream {
-    fn hear(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Heard, Unreadable> {
-        if let Some(event) = self.hear_piece(data) {
+impl EventReader for AnthropicStream {
+    fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
+        if let Some(event) = self.read_piece(data) {
             events.extend(event);
-            return Ok(Heard::More);
+            return Ok(Progress::More);
         }
-        let mut value = tree::read(data.as_bytes(), &EVENT, &self.room.anew()).map_err(unfit)?;
-        let room = self.room.anew();
-        let event = Node::root(&value, &room);
+        let mut value = tree::read(data.as_bytes(), &EVENT, &self.budget.renewed()).map_err(unfit)?;
+        let budget = self.budget.renewed();
+        let event = JsonNode::root(&value, &budget);
         match event.text("type") {
             Some("message_start") => self.begin(&event, events)?,
             Some("content_block_start") => self.begin_block(&mut value, events)?,
@@ -109,20 +110,20 @@ impl Listen for Stream {
             }
             Some("message_delta") => self.amend(&event, events)?,
             Some("message_stop") => {
-                // Whoever is cut off by their own server may say so, too, but not why they stopped.
+                // A proxy whose server broke off may send this too, but without a reason.
                 if !self.message.get("stop_reason").is_some_and(Value::is_string) {
-                    return Ok(Heard::Short);
+                    return Ok(Progress::CutShort);
                 }
                 for at in 0..self.blocks.len() {
                     self.end_block(at, events)?;
                 }
                 self.settle(events)?;
-                return Ok(Heard::End);
+                return Ok(Progress::End);
             }
-            // Pings, and whatever will be added: the documentation asks to pass over what is not known.
+            // Pings and unknown events: the documentation asks to ignore them.
             _ => decode::refuse_errors(&event)?,
         }
-        Ok(Heard::More)
+        Ok(Progress::More)
     }
 
     fn body(&mut self) -> Value {
@@ -133,22 +134,22 @@ impl Listen for Stream {
     }
 }
 
-fn unfit(unfit: Unfit) -> Malformed {
+fn unfit(unfit: TreeError) -> Malformed {
     match unfit {
-        Unfit::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
-        Unfit::TooLarge(malformed) => malformed,
+        TreeError::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
+        TreeError::TooLarge(malformed) => malformed,
     }
 }
 
-impl Stream {
-    /// Nothing has been heard. What is kept has to find room.
-    pub(crate) fn new(room: Room) -> Self {
+impl AnthropicStream {
+    /// A reader that has read nothing. What it keeps counts towards the budget.
+    pub(crate) fn new(budget: MemoryBudget) -> Self {
         let (message, blocks, numbered, calls, doubtful, piece, piece_of) = Default::default();
-        Self { room, message, blocks, numbered, calls, doubtful, piece, piece_of }
+        Self { budget, message, blocks, numbered, calls, doubtful, piece, piece_of }
     }
 
-    /// A piece of text, of reasoning or of arguments, without making a tree of it. None if it is anything else.
-    fn hear_piece(&mut self, data: &str) -> Option<Option<Event>> {
+    /// Reads a piece of content without making a tree. `None` if the event is something else.
+    fn read_piece(&mut self, data: &str) -> Option<Option<Event>> {
         if let (Some(text), Some(block)) = (self.piece.text(data), self.blocks.get_mut(self.piece_of)) {
             block.text.push_str(text);
             return Some(Some(Event::Text(text.to_owned())).filter(says_something));
@@ -179,23 +180,23 @@ impl Stream {
         })
     }
 
-    fn begin(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+    fn begin(&mut self, event: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let message = event.need("message")?;
         self.message = message.object()?.clone();
-        self.room.take_for(message.value)?;
-        self.say_usage(events);
+        self.budget.take_for(message.value)?;
+        self.report_usage(events);
         Ok(())
     }
 
-    fn say_usage(&self, events: &mut VecDeque<Event>) {
+    fn report_usage(&self, events: &mut VecDeque<Event>) {
         if let Some(usage) = self.message.get("usage").filter(|usage| usage.is_object()) {
-            events.push_back(Event::Usage(decode::counts(&Node::root(usage, &self.room))));
+            events.push_back(Event::Usage(decode::counts(&JsonNode::root(usage, &self.budget))));
         }
     }
 
     fn begin_block(&mut self, event: &mut Value, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
-        let room = self.room.anew();
-        let node = Node::root(event, &room);
+        let budget = self.budget.renewed();
+        let node = JsonNode::root(event, &budget);
         let begins = node.need("content_block")?;
         begins.object()?;
         self.settle(events)?;
@@ -208,10 +209,10 @@ impl Stream {
             events.push_back(Event::ToolUseStart { index: self.calls, id, name });
             self.calls += 1;
         }
-        self.room.take(BLOCK)?;
-        self.room.take_for(begins.value)?;
+        self.budget.take(BLOCK)?;
+        self.budget.take_for(begins.value)?;
         let mut value = event.get_mut("content_block").map(Value::take).unwrap_or_default();
-        // Some servers say all of a block where it begins. It is put back at the block's end.
+        // Some servers send the whole content at the beginning. The end of the block puts it back.
         let mut take = |name| match value.get_mut(name) {
             Some(Value::String(text)) => std::mem::take(text),
             _ => String::new(),
@@ -220,12 +221,12 @@ impl Stream {
         let pieces = [Event::Text(text.clone()), Event::Thinking(thinking.clone())];
         events.extend(pieces.into_iter().filter(says_something));
         self.numbered.insert(index, self.blocks.len());
-        self.blocks.push(Block { value, text, thinking, signature, input: String::new(), call, ended: false });
+        self.blocks.push(StreamedBlock { value, text, thinking, signature, input: String::new(), call, ended: false });
         Ok(())
     }
 
-    /// A piece that is not for reading: a signature, a citation.
-    fn add(&mut self, event: &Node<'_>) -> Result<(), Unreadable> {
+    /// Adds a signature or a citation to its block.
+    fn add(&mut self, event: &JsonNode<'_>) -> Result<(), Unreadable> {
         let delta = event.need("delta")?;
         let at = self.find(event)?;
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
@@ -233,8 +234,8 @@ impl Stream {
             Some("signature_delta") => block.signature.push_str(delta.text("signature").unwrap_or_default()),
             Some("citations_delta") => {
                 let citation = delta.need("citation")?.value.clone();
-                self.room.take(2 * size_of::<Value>())?;
-                self.room.take_for(&citation)?;
+                self.budget.take(2 * size_of::<Value>())?;
+                self.budget.take_for(&citation)?;
                 if let Some(fields) = block.value.as_object_mut() {
                     match fields.get_mut("citations").and_then(Value::as_array_mut) {
                         Some(citations) => citations.push(citation),
@@ -247,7 +248,7 @@ impl Stream {
         Ok(())
     }
 
-    fn find(&self, event: &Node<'_>) -> Result<usize, Malformed> {
+    fn find(&self, event: &JsonNode<'_>) -> Result<usize, Malformed> {
         let index = event.count("index").ok_or_else(|| event.malformed("has no `index`"))?;
         let at = self.numbered.get(&index).copied();
         at.ok_or_else(|| event.malformed(&format!("is about block {index}, which has not begun")))
@@ -256,47 +257,46 @@ impl Stream {
     fn end_block(&mut self, at: usize, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let Some(block) = self.blocks.get_mut(at).filter(|block| !block.ended) else { return Ok(()) };
         block.ended = true;
-        block.complete(&self.room)?;
+        block.complete(&self.budget)?;
         self.piece.forget();
         self.settle(events)?;
         match self
             .blocks
             .get(at)
-            .is_some_and(|block| decode::partial(at, &Node::root(&block.value, &self.room)).is_some())
+            .is_some_and(|block| decode::partial(at, &JsonNode::root(&block.value, &self.budget)).is_some())
         {
             true => self.doubtful = Some(at),
-            false => self.tell(at, false, events)?,
+            false => self.report(at, false, events)?,
         }
         Ok(())
     }
 
-    /// Tells of a call that was doubtful, now that it is known why the answer ends, or that it goes on.
+    /// Reports a doubtful call, now that the next event or the end of the answer shows whether it was cut.
     fn settle(&mut self, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let is_cut = self.message.get("stop_reason").is_some_and(|reason| reason == decode::CUT);
         match self.doubtful.take() {
-            Some(at) => self.tell(at, is_cut, events),
+            Some(at) => self.report(at, is_cut, events),
             None => Ok(()),
         }
     }
 
-    /// Tells of a block as a whole.
-    fn tell(&self, at: usize, is_cut: bool, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+    /// Reports a whole block.
+    fn report(&self, at: usize, is_cut: bool, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let Some(block) = self.blocks.get(at) else { return Ok(()) };
-        let node = Node::root(&block.value, &self.room);
+        let node = JsonNode::root(&block.value, &self.budget);
         let whole = match is_cut.then(|| decode::partial(at, &node)).flatten() {
             Some(partial) => partial,
             None => decode::block(at, &node)?,
         };
         events.push_back(match whole {
             ContentBlock::ToolUse(call) => Event::ToolUseEnd { index: block.call.unwrap_or_default(), call },
-            // An empty text is one of an answer without streaming, too.
             whole => Event::Block(whole),
         });
         Ok(())
     }
 
-    /// How it ends, and what it has cost so far.
-    fn amend(&mut self, event: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+    /// Reads why the answer ends, and the counts so far.
+    fn amend(&mut self, event: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let fields = |name| event.value.get(name).and_then(Value::as_object);
         for (name, value) in fields("delta").into_iter().flatten() {
             self.message.insert(name.clone(), value.clone());
@@ -308,15 +308,15 @@ impl Stream {
         let counted = fields("usage").into_iter().flatten().filter(|(_, value)| !value.is_null());
         if let Some(usage) = usage.as_object_mut() {
             for (name, value) in counted {
-                // Each count is of the whole answer so far, not of what is new.
+                // Each count is for the whole answer so far.
                 let before = usage.get(name);
                 if before.is_some() || usage.len() < MOST_COUNTS {
-                    self.room.take_for_instead(value, before)?;
+                    self.budget.take_for_instead(value, before)?;
                     usage.insert(name.clone(), value.clone());
                 }
             }
         }
-        self.say_usage(events);
+        self.report_usage(events);
         Ok(())
     }
 }

@@ -1,10 +1,10 @@
-//! The conversation as OpenAI Chat Completions wants it.
+//! Writes the messages of a request of OpenAI Chat Completions.
 
 use std::borrow::Cow;
 
 use crate::{
     adapter::format::{
-        openai::openai::VENDOR,
+        extensions::OPENAI,
         outline::{Json, Object},
     },
     chat::{
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The messages, a system message wherever it stands, and a message of its own for each result of a tool.
+/// The messages. System messages stay where they are, and each result of a tool becomes a message.
 pub(crate) fn messages(messages: &[Message]) -> Json<'_> {
     let mut conversation = Conversation { messages: Vec::with_capacity(messages.len()), ..Conversation::default() };
     for message in messages {
@@ -26,8 +26,8 @@ pub(crate) fn messages(messages: &[Message]) -> Json<'_> {
 #[derive(Default)]
 struct Conversation<'a> {
     messages: Vec<Json<'a>>,
-    /// What came with results of tools and cannot stand in their messages. The API refuses anything between those, so
-    /// it waits for the last of them.
+    /// Content that came with results of tools and cannot be part of their messages. The API refuses other messages between
+    /// results, so this follows the last of them.
     beside_results: Vec<Json<'a>>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Conversation<'a> {
         let (role, gap) = match &message.role {
             Role::System => ("system", Some("\n\n")),
             Role::User | Role::Tool => ("user", None),
-            // The blocks of an answer may be cut anywhere.
+            // The text blocks of an answer may be one text that was cut anywhere.
             Role::Assistant => ("assistant", Some("")),
             Role::Other(word) => (word.as_str(), None),
         };
@@ -73,7 +73,7 @@ fn is_image(block: &ContentBlock) -> bool {
     matches!(block, ContentBlock::Image(_))
 }
 
-/// A message without results. Texts are joined where there is a `gap` to put between them.
+/// A message without results of tools. Texts are joined with `gap` between them, if there is one.
 fn one<'a>(
     role: &'a str,
     gap: Option<&'static str>,
@@ -82,17 +82,17 @@ fn one<'a>(
 ) -> Json<'a> {
     let calls: Vec<Json<'_>> = blocks.iter().filter_map(tool_call).collect();
     let parts: Vec<Json<'_>> = blocks.iter().filter_map(part).collect();
-    // Nothing but calls is null; no content without calls would be refused.
+    // The API wants null beside tool calls, and refuses it without them.
     let is_null = parts.is_empty() && !calls.is_empty();
     let content = if is_null { Json::Null } else { content(parts, gap) };
     let mut message = Object::new([("role", role.into()), ("content", content)]);
     if !calls.is_empty() {
         message.insert("tool_calls", calls);
     }
-    message.extended(extensions, VENDOR)
+    message.extended(extensions, OPENAI)
 }
 
-/// The parts as a string if they are plain text, as the oldest servers want it, else as a list.
+/// A string for plain text, because old servers accept nothing else; else a list of parts.
 fn content<'a>(parts: Vec<Json<'a>>, gap: Option<&'static str>) -> Json<'a> {
     let texts: Option<Vec<&'a str>> = parts.iter().map(Json::plain_text).collect();
     match (texts.as_deref(), gap) {
@@ -103,12 +103,12 @@ fn content<'a>(parts: Vec<Json<'a>>, gap: Option<&'static str>) -> Json<'a> {
     }
 }
 
-/// The block as a part of a message's content. Thinking is not sent: servers that show it refuse to read it.
+/// The block as a part of the content. Thinking is left out: servers that send it refuse to receive it.
 fn part(block: &ContentBlock) -> Option<Json<'_>> {
     match block {
         ContentBlock::Text(text) => {
             let part = Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
-            Some(part.extended(&text.extensions, VENDOR))
+            Some(part.extended(&text.extensions, OPENAI))
         }
         ContentBlock::Image(image) => Some(image_part(image)),
         ContentBlock::Other(value) => Some(value.into()).filter(|_| !block.is_partial_tool_use()),
@@ -124,19 +124,19 @@ fn image_part(image: &Image) -> Json<'_> {
         ImageSource::Url(url) => Json::object([("url", url.as_str().into())]),
         ImageSource::Other(value) => value.into(),
     };
-    Object::new([("type", "image_url".into()), ("image_url", address)]).extended(&image.extensions, VENDOR)
+    Object::new([("type", "image_url".into()), ("image_url", address)]).extended(&image.extensions, OPENAI)
 }
 
 fn tool_call(block: &ContentBlock) -> Option<Json<'_>> {
     let ContentBlock::ToolUse(ToolCall { id, name, arguments, extensions }) = block else { return None };
-    let function = Json::object([("name", name.as_str().into()), ("arguments", Json::Written(arguments))]);
+    let function = Json::object([("name", name.as_str().into()), ("arguments", Json::AsText(arguments))]);
     let call = Object::new([("id", id.as_str().into()), ("type", "function".into()), ("function", function)]);
-    Some(call.extended(extensions, VENDOR))
+    Some(call.extended(extensions, OPENAI))
 }
 
 fn tool_message(result: &ToolResult) -> Json<'_> {
     let texts: Vec<Cow<'_, str>> = result.content.iter().filter_map(result_text).collect();
-    // The format has no other place for it.
+    // The format has no field for errors.
     let is_empty = texts.len() < 2 && texts.iter().all(|text| text.is_empty());
     let content = if result.is_error && is_empty { "error".into() } else { Json::Joined(texts, "\n") };
     let message = Object::new([
@@ -144,10 +144,10 @@ fn tool_message(result: &ToolResult) -> Json<'_> {
         ("tool_call_id", result.tool_use_id.as_str().into()),
         ("content", content),
     ]);
-    message.extended(&result.extensions, VENDOR)
+    message.extended(&result.extensions, OPENAI)
 }
 
-/// What of a tool's result can stand in a message of text.
+/// The text of a block in a result of a tool.
 fn result_text(block: &ContentBlock) -> Option<Cow<'_, str>> {
     match block {
         ContentBlock::Text(text) => Some(text.text.as_str().into()),

@@ -1,15 +1,15 @@
-//! An answer of OpenAI Chat Completions.
+//! Reads an answer of OpenAI Chat Completions.
 
 use serde_json::Value;
 
 use crate::{
     adapter::format::{
-        extensions::others,
+        extensions::{OPENAI, others},
         format::{Decoded, Unreadable},
-        json::{Node, are_cut, arguments, arguments_text},
+        json::{JsonNode, are_cut, arguments, arguments_text},
         malformed::Malformed,
-        openai::{openai::VENDOR, refusal},
-        tree::{Keep, Room},
+        openai::refusal,
+        tree::{Keep, MemoryBudget},
     },
     chat::{
         content::{ContentBlock, Thinking, ToolCall},
@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// Why an answer ends that may not be longer.
+/// The finish reason of an answer that was cut at its token limit.
 pub(crate) const CUT: &str = "length";
 
-/// What is read of a choice.
+/// The fields of a choice that are read.
 pub(crate) const CHOICE: Keep = Keep::Fields(&[
     ("index", Keep::All),
     ("message", MESSAGE),
@@ -39,7 +39,7 @@ const MESSAGE: Keep = Keep::Fields(&[
     ("tool_calls", Keep::All),
 ]);
 
-/// What is read of a body: its first choice, and what may tell of an error.
+/// The fields of a body that are read: its first choice, and those of errors.
 pub(crate) const KEEPS: Keep = Keep::Fields(&[
     ("id", Keep::All),
     ("object", Keep::All),
@@ -57,9 +57,9 @@ pub(crate) const KEEPS: Keep = Keep::Fields(&[
     ("status_code", Keep::All),
 ]);
 
-/// What the body says: its first choice.
-pub(crate) fn response(body: &Value, room: &Room) -> Result<Decoded, Unreadable> {
-    let root = Node::root(body, room);
+/// Reads the first choice of a body with a 2xx status.
+pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
+    let root = JsonNode::root(body, budget);
     root.object()?;
     refusal::refuse_errors(&root)?;
     let choices = root.need("choices")?;
@@ -77,7 +77,7 @@ pub(crate) fn response(body: &Value, room: &Room) -> Result<Decoded, Unreadable>
     })
 }
 
-/// The message in blocks.
+/// The content of a message.
 #[derive(Default)]
 struct Said {
     content: Vec<ContentBlock>,
@@ -85,8 +85,8 @@ struct Said {
     calls: bool,
 }
 
-/// `cut` tells that the answer ends because it may not be longer.
-fn said(message: &Node<'_>, cut: bool) -> Result<Said, Malformed> {
+/// `cut` says that the answer was cut at its token limit.
+fn said(message: &JsonNode<'_>, cut: bool) -> Result<Said, Malformed> {
     let mut said = Said::default();
     if let Some(text) = message.text("reasoning_content").or_else(|| message.text("reasoning")) {
         said.content.push(thinking(text));
@@ -105,7 +105,7 @@ fn said(message: &Node<'_>, cut: bool) -> Result<Said, Malformed> {
             said.calls = true;
         }
     }
-    // Null content is an answer of nothing; no content at all is no answer.
+    // Null is an empty answer. A missing field is no answer.
     if said.content.is_empty() && calls.is_none() && message.value.get("content").is_none() {
         return Err(message.malformed("has no `content`"));
     }
@@ -113,7 +113,7 @@ fn said(message: &Node<'_>, cut: bool) -> Result<Said, Malformed> {
 }
 
 impl Said {
-    fn read_content(&mut self, content: &Node<'_>) -> Result<(), Malformed> {
+    fn read_content(&mut self, content: &JsonNode<'_>) -> Result<(), Malformed> {
         match content.value {
             Value::String(text) => self.say(text),
             Value::Array(_) => {
@@ -126,7 +126,7 @@ impl Said {
         Ok(())
     }
 
-    fn read_part(&mut self, part: &Node<'_>) -> Result<(), Malformed> {
+    fn read_part(&mut self, part: &JsonNode<'_>) -> Result<(), Malformed> {
         match part.need("type")?.str()? {
             "text" => self.say(part.need("text")?.str()?),
             "refusal" => self.refuse(part.need("refusal")?.str()?),
@@ -156,8 +156,8 @@ pub(crate) fn thinking(text: &str) -> ContentBlock {
     })
 }
 
-/// A call for a tool, or the beginning of one if the answer is cut there.
-pub(crate) fn last_call(at: usize, call: &Node<'_>, cut: bool) -> Result<ContentBlock, Malformed> {
+/// A tool call, or an incomplete one if the answer was cut there.
+pub(crate) fn last_call(at: usize, call: &JsonNode<'_>, cut: bool) -> Result<ContentBlock, Malformed> {
     let function = call.get("function");
     let arguments = function.as_ref().and_then(|function| function.get("arguments"));
     if !cut || !are_cut(arguments.as_ref()) {
@@ -167,23 +167,23 @@ pub(crate) fn last_call(at: usize, call: &Node<'_>, cut: bool) -> Result<Content
     Ok(ContentBlock::partial_tool_use(&call_id(at, call.text("id")), name, &arguments_text(arguments.as_ref())))
 }
 
-fn tool_call(at: usize, call: &Node<'_>) -> Result<ToolCall, Malformed> {
+fn tool_call(at: usize, call: &JsonNode<'_>) -> Result<ToolCall, Malformed> {
     let function = call.need("function")?;
     Ok(ToolCall {
         id: call_id(at, call.text("id")),
         name: function.need("name")?.str()?.to_owned(),
         arguments: arguments(function.get("arguments").as_ref())?,
-        extensions: others(call.object()?, &["id", "type", "function", "index"], VENDOR),
+        extensions: others(call.object()?, &["id", "type", "function", "index"], OPENAI),
     })
 }
 
-/// The name of the call, or one for the call at this place.
+/// The id of the call, or one made of its place.
 pub(crate) fn call_id(at: usize, id: Option<&str>) -> String {
     id.map_or_else(|| format!("call_{at}"), str::to_owned)
 }
 
-/// Some servers say `stop`, or nothing, when they mean what the message shows.
-fn stop_reason(choice: &Node<'_>, said: &Said) -> StopReason {
+/// The stop reason. Where servers send `stop` or nothing, the message decides.
+fn stop_reason(choice: &JsonNode<'_>, said: &Said) -> StopReason {
     match choice.text("finish_reason") {
         Some(CUT) => StopReason::MaxTokens,
         Some("content_filter") => StopReason::ContentFilter,
@@ -195,12 +195,12 @@ fn stop_reason(choice: &Node<'_>, said: &Said) -> StopReason {
     }
 }
 
-fn usage(root: &Node<'_>) -> Usage {
+fn usage(root: &JsonNode<'_>) -> Usage {
     root.get("usage").as_ref().map(counts).unwrap_or_default()
 }
 
-/// What was counted.
-pub(crate) fn counts(node: &Node<'_>) -> Usage {
+/// Reads the counts of tokens.
+pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
     const KNOWN: [&str; 4] = ["prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens"];
     let count = |name| node.count(name).unwrap_or_default();
     let detail = |of: &str, name| node.get(of).and_then(|details| details.count(name));
@@ -210,15 +210,15 @@ pub(crate) fn counts(node: &Node<'_>) -> Usage {
         input_tokens,
         output_tokens,
         total_tokens: node.count("total_tokens").unwrap_or_else(|| input_tokens.saturating_add(output_tokens)),
-        // DeepSeek has a name of its own.
+        // The second name is of DeepSeek.
         cache_read_tokens: cached.or_else(|| node.count("prompt_cache_hit_tokens")),
         cache_write_tokens: None,
         reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens"),
-        extensions: node.numbers(&KNOWN, VENDOR),
+        extensions: node.numbers(&KNOWN, OPENAI),
     }
 }
 
-fn extensions(root: &Node<'_>) -> Extensions {
+fn extensions(root: &JsonNode<'_>) -> Extensions {
     root.text("id").map(|id| ("openai.id".to_owned(), id.into())).into_iter().collect()
 }
 

@@ -1,24 +1,25 @@
-//! A request as OpenAI Chat Completions wants it.
+//! Writes a request of OpenAI Chat Completions.
 
 use url::Url;
 
 use crate::{
     adapter::format::{
+        extensions::OPENAI,
         family,
-        openai::{conversation, openai::VENDOR},
-        outline::{Json, Object},
+        openai::conversation,
+        outline::{Json, Object, Unwritable},
     },
     chat::request::{Request, Tool, ToolChoice},
     config::provider::ProviderConfig,
 };
 
-/// The body. Extensions come last and override what stands here.
+/// The body. Extensions replace what is written here.
 pub(crate) fn body<'a>(
     request: &'a Request,
     provider: &ProviderConfig,
     model: &'a str,
     stream: bool,
-) -> Result<Object<'a>, String> {
+) -> Result<Object<'a>, Unwritable> {
     let options = &request.options;
     let mut body = Object::new([("model", model.into()), ("messages", conversation::messages(&request.messages))]);
     if let Some(max_tokens) = options.max_tokens.or(provider.max_tokens) {
@@ -45,19 +46,19 @@ pub(crate) fn body<'a>(
             body.insert("stream_options", Json::object([("include_usage", Json::Bool(true))]));
         }
     }
-    body.apply(&request.extensions, VENDOR);
-    body.apply(&options.extensions, VENDOR);
+    body.apply(&request.extensions, OPENAI);
+    body.apply(&options.extensions, OPENAI);
     Ok(body)
 }
 
-/// OpenAI has given `max_tokens` up, and its reasoning models refuse it. Most compatible servers know nothing else.
+/// OpenAI has deprecated `max_tokens`, and its reasoning models refuse it. Most compatible servers know only `max_tokens`.
 fn max_tokens_name(base_url: &Url, model: &str) -> &'static str {
     let host = base_url.host_str().unwrap_or_default();
     let is_openai = host == "api.openai.com" || host.ends_with(".openai.azure.com");
     if is_openai || family::is_openai_reasoning(model) { "max_completion_tokens" } else { "max_tokens" }
 }
 
-/// Mistral refuses fields that it does not know, and tells the usage unasked.
+/// Mistral refuses unknown fields, and sends the usage without being asked.
 fn takes_stream_options(base_url: &Url) -> bool {
     base_url.host_str() != Some("api.mistral.ai")
 }
@@ -69,7 +70,7 @@ fn tool(tool: &Tool) -> Json<'_> {
     }
     function.insert("parameters", &tool.parameters);
     let tool_fields = Object::new([("type", "function".into()), ("function", function.into())]);
-    tool_fields.extended(&tool.extensions, VENDOR)
+    tool_fields.extended(&tool.extensions, OPENAI)
 }
 
 fn tool_choice(choice: &ToolChoice) -> Json<'_> {

@@ -1,9 +1,9 @@
 //! OpenAI Chat Completions: <https://platform.openai.com/docs/api-reference/chat>.
 
-pub(crate) mod calls;
 pub(crate) mod conversation;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod openai;
 pub(crate) mod refusal;
 pub(crate) mod stream;
+pub(crate) mod streamed_tool_calls;

@@ -1,17 +1,19 @@
-//! The format of OpenAI Chat Completions, which many other servers speak too:
+//! The format of OpenAI Chat Completions. Many other servers use it too:
 //! <https://platform.openai.com/docs/api-reference/chat>.
 
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::{AUTHORIZATION, HeaderMap, InvalidHeaderValue};
 use serde_json::Value;
 use url::Url;
 
 use crate::{
-    adapter::format::openai::{decode, encode, stream},
     adapter::{
         format::{
             endpoint,
-            format::{Decoded, Format, Listen, Unreadable},
-            tree::{Keep, Room},
+            extensions::OPENAI,
+            format::{Decoded, EventReader, Format, Unreadable},
+            openai::{decode, encode, stream},
+            outline::Unwritable,
+            tree::{Keep, MemoryBudget},
         },
         key::api_key::ApiKey,
     },
@@ -19,14 +21,12 @@ use crate::{
     config::provider::ProviderConfig,
 };
 
-pub(crate) const VENDOR: &str = "openai";
-
 /// OpenAI Chat Completions.
 pub(crate) struct OpenAi;
 
 impl Format for OpenAi {
     fn vendor(&self) -> &'static str {
-        VENDOR
+        OPENAI
     }
 
     fn endpoint(&self, base_url: &Url) -> Url {
@@ -37,7 +37,7 @@ impl Format for OpenAi {
         })
     }
 
-    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, String> {
+    fn headers(&self, key: Option<&ApiKey>) -> Result<HeaderMap, InvalidHeaderValue> {
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
             headers.insert(AUTHORIZATION, key.header("Bearer ")?);
@@ -51,7 +51,7 @@ impl Format for OpenAi {
         provider: &ProviderConfig,
         model: &str,
         stream: bool,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, Unwritable> {
         encode::body(request, provider, model, stream)?.into_bytes()
     }
 
@@ -59,11 +59,11 @@ impl Format for OpenAi {
         &decode::KEEPS
     }
 
-    fn decode(&self, body: &Value, room: &Room) -> Result<Decoded, Unreadable> {
-        decode::response(body, room)
+    fn decode(&self, body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
+        decode::response(body, budget)
     }
 
-    fn listen(&self, room: Room) -> Box<dyn Listen> {
-        Box::new(stream::Stream::new(room))
+    fn event_reader(&self, budget: MemoryBudget) -> Box<dyn EventReader> {
+        Box::new(stream::OpenAiStream::new(budget))
     }
 }

@@ -1,29 +1,29 @@
-//! Errors that OpenAI-compatible servers send with a 2xx status.
+//! Finds errors that OpenAI-compatible servers send with a 2xx status.
 
 use serde_json::{Value, json};
 
-use crate::adapter::format::{format::Unreadable, json::Node};
+use crate::adapter::format::{format::Unreadable, json::JsonNode};
 
 /// Fails if the body is an error, in any of the shapes that servers use.
-pub(crate) fn refuse_errors(root: &Node<'_>) -> Result<(), Unreadable> {
+pub(crate) fn refuse_errors(root: &JsonNode<'_>) -> Result<(), Unreadable> {
     let error = match root.get("error").filter(says_something) {
         Some(error) => error.value,
-        // vLLM of old.
+        // Old versions of vLLM.
         None if root.text("object") == Some("error") => root.value,
         None => return Ok(()),
     };
     Err(unreadable(error, root))
 }
 
-/// Fails if the choice is an error, as routers say it of the provider behind them.
-pub(crate) fn refuse_error_of_choice(choice: &Node<'_>) -> Result<(), Unreadable> {
+/// Fails if the choice is an error. Routers send errors of the provider behind them in this way.
+pub(crate) fn refuse_error_of_choice(choice: &JsonNode<'_>) -> Result<(), Unreadable> {
     match choice.get("error").filter(says_something) {
         Some(error) => Err(unreadable(error.value, choice)),
         None => Ok(()),
     }
 }
 
-fn says_something(error: &Node<'_>) -> bool {
+fn says_something(error: &JsonNode<'_>) -> bool {
     match error.value {
         Value::Object(fields) => !fields.is_empty(),
         Value::String(text) => !text.is_empty(),
@@ -32,14 +32,14 @@ fn says_something(error: &Node<'_>) -> bool {
     }
 }
 
-fn unreadable(error: &Value, place: &Node<'_>) -> Unreadable {
+fn unreadable(error: &Value, place: &JsonNode<'_>) -> Unreadable {
     match status(error) {
         Some(status) => Unreadable::Error { status, body: json!({"error": error}) },
         None => place.malformed("is an error without a status").into(),
     }
 }
 
-/// The status that the error names: by its number, else by its words.
+/// The status of the error: from its numbers, else from its words.
 fn status(error: &Value) -> Option<u16> {
     let fields = ["code", "status", "status_code", "type"].into_iter().filter_map(|name| error.get(name));
     let numbers = fields.clone().filter_map(|field| match field {

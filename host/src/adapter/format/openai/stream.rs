@@ -1,8 +1,8 @@
-//! A streamed answer of OpenAI Chat Completions:
+//! Reads a streamed answer of OpenAI Chat Completions:
 //! <https://platform.openai.com/docs/api-reference/chat-streaming>.
 //!
-//! Its chunks are put together to the completion that an answer without streaming would have been, which the same code
-//! reads.
+//! It collects the completion that the answer would have been without streaming. At the end, the code for whole answers reads
+//! that completion.
 
 use std::{borrow::Cow, collections::VecDeque};
 
@@ -11,20 +11,20 @@ use serde_json::{Map, Value};
 
 use crate::{
     adapter::format::{
-        format::{Heard, Listen, Unreadable},
-        json::{BLOCK, Node},
+        format::{EventReader, Progress, Unreadable},
+        json::{BLOCK, JsonNode},
         malformed::Malformed,
-        openai::{calls::Calls, decode, refusal},
+        openai::{decode, refusal, streamed_tool_calls::StreamedToolCalls},
         template::Template,
-        tree::{self, Keep, Room, Unfit},
+        tree::{self, Keep, MemoryBudget, TreeError},
     },
     chat::{content::ContentBlock, event::Event},
 };
 
-/// What stands at the end of a stream.
+/// The last event of a stream.
 const DONE: &str = "[DONE]";
 
-/// What is read of a chunk.
+/// The fields of a chunk that are read.
 const CHUNK: Keep = Keep::Fields(&[
     ("id", Keep::All),
     ("object", Keep::All),
@@ -43,32 +43,32 @@ const CHUNK: Keep = Keep::Fields(&[
     ("status_code", Keep::All),
 ]);
 
-/// What has been heard.
-pub(crate) struct Stream {
-    /// For what is kept.
-    room: Room,
+/// A streamed answer as far as it has arrived.
+pub(crate) struct OpenAiStream {
+    /// For everything that is kept.
+    budget: MemoryBudget,
     /// The fields of the first chunk, and the usage.
     root: Option<Map<String, Value>>,
-    reasoning: Text,
-    content: Text,
-    refusal: Text,
-    /// Parts of the content that are no text.
+    reasoning: StreamedText,
+    content: StreamedText,
+    refusal: StreamedText,
+    /// Parts of the content that are not text.
     parts: Vec<Value>,
-    calls: Calls,
+    calls: StreamedToolCalls,
     finish_reason: Option<Value>,
     /// A chunk that is a piece of text.
     piece: Template,
 }
 
-/// Text that comes in pieces.
+/// A text that arrives in pieces.
 #[derive(Default)]
-struct Text {
+struct StreamedText {
     text: String,
-    /// How much of it was told as a whole.
-    told: usize,
+    /// How many bytes of it were reported as blocks.
+    reported: usize,
 }
 
-/// The chunk of which there are many: a piece of text and nothing else.
+/// The most frequent chunk: a piece of text.
 #[derive(Deserialize)]
 struct Chunk<'a> {
     #[serde(borrow)]
@@ -98,41 +98,41 @@ struct Delta<'a> {
     _role: Option<IgnoredAny>,
 }
 
-impl Listen for Stream {
-    fn hear(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Heard, Unreadable> {
+impl EventReader for OpenAiStream {
+    fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
         if data.trim() == DONE {
             return self.end(events);
         }
-        if let Some(piece) = self.hear_piece(data) {
-            self.say(piece, events);
-            return Ok(Heard::More);
+        if let Some(piece) = self.read_piece(data) {
+            self.add_text(piece, events);
+            return Ok(Progress::More);
         }
-        let room = self.room.anew();
-        let value = tree::read(data.as_bytes(), &CHUNK, &room).map_err(|unfit| match unfit {
-            Unfit::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
-            Unfit::TooLarge(malformed) => malformed,
+        let budget = self.budget.renewed();
+        let value = tree::read(data.as_bytes(), &CHUNK, &budget).map_err(|unfit| match unfit {
+            TreeError::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
+            TreeError::TooLarge(malformed) => malformed,
         })?;
-        let chunk = Node::root(&value, &room);
+        let chunk = JsonNode::root(&value, &budget);
         let fields = chunk.object()?;
         refusal::refuse_errors(&chunk)?;
         if self.root.is_none() {
             let kept = fields.iter().filter(|(name, _)| *name != "usage" && *name != "choices");
             self.root = Some(kept.map(|(name, value)| (name.clone(), value.clone())).collect());
-            self.room.take_for(&value)?;
+            self.budget.take_for(&value)?;
         }
         let choices = chunk.get("choices").map(|choices| choices.list()).transpose()?;
-        // Only the first answer is read where several were asked for.
+        // A request may ask for several answers. Only the first is read.
         let choice = choices.into_iter().flatten().find(|choice| choice.count("index").unwrap_or_default() == 0);
         if let Some(choice) = &choice {
             refusal::refuse_error_of_choice(choice)?;
-            self.hear_choice(choice, events)?;
+            self.read_choice(choice, events)?;
         }
         self.count(&chunk, choice.as_ref(), events);
-        Ok(Heard::More)
+        Ok(Progress::More)
     }
 
     fn body(&mut self) -> Value {
-        let text = |text: &mut Text| match std::mem::take(&mut text.text) {
+        let text = |text: &mut StreamedText| match std::mem::take(&mut text.text) {
             text if text.is_empty() => Value::Null,
             text => text.into(),
         };
@@ -158,15 +158,15 @@ impl Listen for Stream {
     }
 }
 
-impl Stream {
-    /// Nothing has been heard. What is kept has to find room.
-    pub(crate) fn new(room: Room) -> Self {
+impl OpenAiStream {
+    /// A reader that has read nothing. What it keeps counts towards the budget.
+    pub(crate) fn new(budget: MemoryBudget) -> Self {
         let (root, reasoning, content, refusal, parts, calls, finish_reason, piece) = Default::default();
-        Self { room, root, reasoning, content, refusal, parts, calls, finish_reason, piece }
+        Self { budget, root, reasoning, content, refusal, parts, calls, finish_reason, piece }
     }
 
-    /// A piece of text, without making a tree of its chunk. None if it is anything else.
-    fn hear_piece(&mut self, data: &str) -> Option<String> {
+    /// Reads a piece of text without making a tree. `None` if the chunk has more than that.
+    fn read_piece(&mut self, data: &str) -> Option<String> {
         if let Some(piece) = self.piece.text(data) {
             return Some(piece.to_owned());
         }
@@ -175,25 +175,25 @@ impl Stream {
             return None;
         };
         let Choice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
-        // The first one also tells who answers.
+        // The first chunk also says who answers.
         self.root.as_ref()?;
         self.piece.learn(data, &delta.content);
         Some(delta.content.into_owned())
     }
 
-    fn say(&mut self, piece: String, events: &mut VecDeque<Event>) {
+    fn add_text(&mut self, piece: String, events: &mut VecDeque<Event>) {
         if !piece.is_empty() {
-            self.reasoning.whole(decode::thinking, events);
+            self.reasoning.report(decode::thinking, events);
             self.content.text.push_str(&piece);
             events.push_back(Event::Text(piece));
         }
     }
 
-    fn hear_choice(&mut self, choice: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
-        // Some servers send the last of it as a message.
+    fn read_choice(&mut self, choice: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        // Some servers send the last piece as a message.
         if let Some(delta) = choice.get("delta").or_else(|| choice.get("message")) {
             delta.object()?;
-            self.hear_delta(&delta, events)?;
+            self.read_delta(&delta, events)?;
         }
         if let Some(reason) = choice.text("finish_reason") {
             self.finish_reason = Some(reason.into());
@@ -203,21 +203,21 @@ impl Stream {
         Ok(())
     }
 
-    fn hear_delta(&mut self, delta: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+    fn read_delta(&mut self, delta: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         if let Some(piece) = delta.text("reasoning_content").or_else(|| delta.text("reasoning")) {
             self.reasoning.text.push_str(piece);
             events.push_back(Event::Thinking(piece.to_owned()));
         }
         match delta.get("content").as_ref().map(|content| (content, content.value)) {
             None => {}
-            Some((_, Value::String(piece))) => self.say(piece.clone(), events),
+            Some((_, Value::String(piece))) => self.add_text(piece.clone(), events),
             Some((content, _)) => {
                 for part in content.list()? {
                     match part.text("type") {
-                        Some("text") => self.say(part.need("text")?.str()?.to_owned(), events),
+                        Some("text") => self.add_text(part.need("text")?.str()?.to_owned(), events),
                         _ => {
-                            self.room.take(BLOCK)?;
-                            self.room.take_for(part.value)?;
+                            self.budget.take(BLOCK)?;
+                            self.budget.take_for(part.value)?;
                             self.parts.push(part.value.clone());
                             events.push_back(Event::Block(ContentBlock::Other(part.value.clone())));
                         }
@@ -226,46 +226,46 @@ impl Stream {
             }
         }
         if let Some(piece) = delta.text("refusal") {
-            self.content.whole(text, events);
+            self.content.report(text, events);
             self.refusal.text.push_str(piece);
             events.push_back(Event::Text(piece.to_owned()));
         }
         if let Some(calls) = delta.get("tool_calls") {
             for call in calls.list()? {
                 call.object()?;
-                self.hear_call(&call, events)?;
+                self.read_call(&call, events)?;
             }
         }
         Ok(())
     }
 
-    fn hear_call(&mut self, piece: &Node<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+    fn read_call(&mut self, piece: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let (index, id) = (piece.count("index"), piece.text("id"));
         let at = match self.calls.find(index, id) {
             Some(at) => at,
             None => {
                 self.end_texts(events);
                 self.end_calls(events)?;
-                self.room.take(BLOCK)?;
+                self.budget.take(BLOCK)?;
                 self.calls.begin(index)
             }
         };
-        Ok(self.calls.hear(at, piece, &self.room, events)?)
+        Ok(self.calls.read(at, piece, &self.budget, events)?)
     }
 
     fn end_texts(&mut self, events: &mut VecDeque<Event>) {
-        self.reasoning.whole(decode::thinking, events);
-        self.content.whole(text, events);
-        self.refusal.whole(text, events);
+        self.reasoning.report(decode::thinking, events);
+        self.content.report(text, events);
+        self.refusal.report(text, events);
     }
 
     fn end_calls(&mut self, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let cut = self.finish_reason.as_ref().is_some_and(|reason| reason == decode::CUT);
-        Ok(self.calls.end(cut, &self.room, events)?)
+        Ok(self.calls.end(cut, &self.budget, events)?)
     }
 
-    /// Usage stands in a chunk of its own, in the last one, in every one, beside the choice, or where Groq has it.
-    fn count(&mut self, chunk: &Node<'_>, choice: Option<&Node<'_>>, events: &mut VecDeque<Event>) {
+    /// Reads the usage. It stands in a chunk of its own, in the last chunk or in every chunk, and in one of three fields.
+    fn count(&mut self, chunk: &JsonNode<'_>, choice: Option<&JsonNode<'_>>, events: &mut VecDeque<Event>) {
         let groqs = || chunk.get("x_groq")?.get("usage");
         let found = chunk.get("usage").or_else(groqs).or_else(|| choice?.get("usage"));
         if let Some(usage) = found.filter(|usage| usage.value.is_object()) {
@@ -274,14 +274,14 @@ impl Stream {
         }
     }
 
-    fn end(&mut self, events: &mut VecDeque<Event>) -> Result<Heard, Unreadable> {
+    fn end(&mut self, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
         if self.finish_reason.is_none() {
-            return Ok(Heard::Short);
+            return Ok(Progress::CutShort);
         }
-        // A tool call may have gone on after the reason to finish.
+        // A tool call may go on after the finish reason.
         self.end_texts(events);
         self.end_calls(events)?;
-        Ok(Heard::End)
+        Ok(Progress::End)
     }
 }
 
@@ -289,12 +289,12 @@ fn text(text: &str) -> ContentBlock {
     ContentBlock::text(text)
 }
 
-impl Text {
-    /// Tells what has come of it as a whole, unless that was done.
-    fn whole(&mut self, block: impl Fn(&str) -> ContentBlock, events: &mut VecDeque<Event>) {
-        if let Some(untold) = self.text.get(self.told..).filter(|untold| !untold.is_empty()) {
-            events.push_back(Event::Block(block(untold)));
-            self.told = self.text.len();
+impl StreamedText {
+    /// Reports as a block what has arrived since the last block.
+    fn report(&mut self, block: impl Fn(&str) -> ContentBlock, events: &mut VecDeque<Event>) {
+        if let Some(new) = self.text.get(self.reported..).filter(|new| !new.is_empty()) {
+            events.push_back(Event::Block(block(new)));
+            self.reported = self.text.len();
         }
     }
 }

@@ -10,7 +10,7 @@ const SOME: Keep = Keep::Fields(&[
 ]);
 
 fn kept(json: &Value) -> Value {
-    read(json.to_string().as_bytes(), &SOME, &Room::new(0)).unwrap()
+    read(json.to_string().as_bytes(), &SOME, &MemoryBudget::new(0)).unwrap()
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn what_nobody_reads_is_left_out() {
 fn what_nobody_reads_needs_no_room() {
     let body =
         format!(r#"{{"first":[{{}}{}],"x":{}1{}}}"#, ",{}".repeat(1 << 20), "[".repeat(1 << 20), "]".repeat(1 << 20));
-    assert_eq!(read(body.as_bytes(), &SOME, &Room::new(0)).unwrap(), json!({"first": [{}]}));
+    assert_eq!(read(body.as_bytes(), &SOME, &MemoryBudget::new(0)).unwrap(), json!({"first": [{}]}));
 }
 
 #[test]
@@ -36,8 +36,11 @@ fn dense_json_does_not_fit() {
     let unit = ["[],", "0,", "[1],", "{},", r#"{"":0},"#, r#""","#];
     for unit in unit {
         let body = format!("[{}0]", unit.repeat(1 << 20));
-        let error = read(body.as_bytes(), &Keep::All, &Room::new(0)).unwrap_err();
-        assert!(matches!(&error, Unfit::TooLarge(Malformed(says)) if says.contains("max_response_mb")), "{error:?}");
+        let error = read(body.as_bytes(), &Keep::All, &MemoryBudget::new(0)).unwrap_err();
+        assert!(
+            matches!(&error, TreeError::TooLarge(Malformed(says)) if says.contains("max_response_mb")),
+            "{error:?}"
+        );
     }
 }
 
@@ -50,8 +53,8 @@ fn text_and_little_else_fits() {
 #[test]
 fn what_is_no_json_says_where() {
     for (body, is_eof) in [("{\"a\":", true), ("{} x", false), ("", true), ("{a}", false)] {
-        let error = read(body.as_bytes(), &Keep::All, &Room::new(0)).unwrap_err();
-        assert!(matches!(&error, Unfit::NotJson(error) if error.is_eof() == is_eof), "{body}: {error:?}");
+        let error = read(body.as_bytes(), &Keep::All, &MemoryBudget::new(0)).unwrap_err();
+        assert!(matches!(&error, TreeError::NotJson(error) if error.is_eof() == is_eof), "{body}: {error:?}");
     }
 }
 
@@ -77,14 +80,14 @@ proptest! {
     #[test]
     fn it_reads_as_any_other_reader_does(value in any_json()) {
         let text = value.to_string();
-        let tree = read(text.as_bytes(), &Keep::All, &Room::new(0)).unwrap();
+        let tree = read(text.as_bytes(), &Keep::All, &MemoryBudget::new(0)).unwrap();
         prop_assert_eq!(tree, serde_json::from_str::<Value>(&text).unwrap());
     }
 
     #[test]
     fn any_bytes_are_read_as_by_any_other_reader(bytes: Vec<u8>, text in r#"[\[\]{},:"a0 -e.\\u]{0,12}"#) {
         for bytes in [bytes, text.into_bytes()] {
-            let tree = read(&bytes, &Keep::All, &Room::new(0)).ok();
+            let tree = read(&bytes, &Keep::All, &MemoryBudget::new(0)).ok();
             prop_assert_eq!(tree, serde_json::from_slice::<Value>(&bytes).ok());
         }
     }

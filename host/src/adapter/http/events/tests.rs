@@ -18,10 +18,8 @@ const RECORDED: [(WireFormat, &str, &str); 4] = [
     (OpenAi, include_str!("recorded/openai-reasoning.sse"), include_str!("recorded/openai-reasoning.json")),
 ];
 
-fn adapter(format: WireFormat) -> Arc<HttpAdapter> {
-    let mut provider = fixture::provider(format, "http://localhost:1");
-    provider.max_event_bytes = 4096;
-    Arc::new(HttpAdapter::new(&provider, "asked".into(), None).unwrap())
+fn asked(format: WireFormat) -> Arc<Asked> {
+    fixture::asked(format, |provider| provider.max_event_bytes = 4096)
 }
 
 fn answer() -> HttpAnswer {
@@ -30,9 +28,9 @@ fn answer() -> HttpAnswer {
 
 /// The events of a body that comes in these chunks.
 fn events(format: WireFormat, chunks: Vec<Bytes>) -> EventStream {
-    let adapter = adapter(format);
-    let body = Body::of(stream::iter(chunks.into_iter().map(Ok)).boxed(), adapter.clone());
-    Events::new(adapter, answer(), body).boxed()
+    let asked = asked(format);
+    let body = Body::of(stream::iter(chunks.into_iter().map(Ok)).boxed(), asked.clone());
+    Events::new(asked, answer(), body).boxed()
 }
 
 /// What is said, and why it ends if that is not its end.
@@ -67,7 +65,7 @@ fn it_ends_with_what_it_would_have_been_without_streaming() {
         let (events, error) = hear(format, stream);
         assert_eq!(error, None);
         let whole: Value = serde_json::from_str(whole).unwrap();
-        let whole = adapter(format).reader().read_body(&answer(), &whole).unwrap();
+        let whole = Reader::new(&asked(format)).read_body(&answer(), &whole).unwrap();
         let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
         assert_eq!(**response, whole);
         let mut received = Received::default();
@@ -276,7 +274,7 @@ fn a_call_at_which_the_answer_is_cut_is_told_as_what_it_is() {
         }
         let whole =
             format!(r#"{{"choices":[{{"message":{{"tool_calls":[{first},{call}]}},"finish_reason":"length"}}]}}"#);
-        let whole = adapter(OpenAi).reader().read_body(&answer(), &serde_json::from_str(&whole).unwrap()).unwrap();
+        let whole = Reader::new(&asked(OpenAi)).read_body(&answer(), &serde_json::from_str(&whole).unwrap()).unwrap();
         let Some(Event::End(streamed)) = hear(OpenAi, &openai).0.pop() else { panic!() };
         assert_eq!(streamed.content, whole.content);
     }
@@ -361,9 +359,9 @@ fn tokens_told_before_the_first_event_are_not_collected() {
     let said = r#"data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}"#.to_owned() + "\n\n";
     let body = Bytes::from(many.repeat(1000) + &said);
     run(async {
-        let adapter = adapter(OpenAi);
-        let body = Body::of(stream::iter([Ok(body)]).boxed(), adapter.clone());
-        let answer = Events::new(adapter, answer(), body).committed().await.unwrap();
+        let asked = asked(OpenAi);
+        let body = Body::of(stream::iter([Ok(body)]).boxed(), asked.clone());
+        let answer = Events::new(asked, answer(), body).committed().await.unwrap();
         let Answer::Stream { mut events, .. } = answer else { panic!("{answer:?}") };
         assert!(matches!(events.next().await, Some(Ok(Event::Usage(usage))) if usage.input_tokens == 7));
         assert!(matches!(events.next().await, Some(Ok(Event::Text(text))) if text == "Hi"));

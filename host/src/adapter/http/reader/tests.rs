@@ -4,10 +4,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::*;
-use crate::{
-    adapter::{format::table::format, http::fixture},
-    config::wire_format::WireFormat,
-};
+use crate::{adapter::http::fixture, config::wire_format::WireFormat};
 
 fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) -> HttpAnswer {
     let header =
@@ -22,9 +19,8 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) ->
 }
 
 fn read_as(wire_format: WireFormat, answer: &HttpAnswer) -> Result<Response, ErrorKind> {
-    let key = fixture::secrets();
-    Reader { format: format(wire_format), provider: "here", model: "asked", key: Some(&key), max_response_bytes: 0 }
-        .read(answer)
+    let asked = fixture::asked(wire_format, |provider| provider.max_response_bytes = 0);
+    Reader::new(&asked).read(answer)
 }
 
 fn api_error(wire_format: WireFormat, answer: &HttpAnswer) -> ApiError {

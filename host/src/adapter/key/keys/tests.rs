@@ -63,7 +63,7 @@ async fn what_a_program_fails_with_is_cleaned_and_tried_again() {
     let keys = keys(None, Some(fails_once));
     let error = keys.get().await.unwrap_err();
     assert_eq!(error.key.as_deref(), Some("providers.here.key"));
-    assert_eq!(error.problem, "is not resolved: no\\u{1b}[31m vault");
+    assert_eq!(error.problem, "cannot be resolved: no\\u{1b}[31m vault");
     assert_eq!(key(&keys).await.unwrap(), "sk-1");
 }
 

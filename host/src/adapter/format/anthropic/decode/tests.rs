@@ -5,7 +5,7 @@ use crate::{
         format::{
             anthropic::anthropic::Anthropic,
             format::{Decoded, Format as _, Unreadable},
-            tree::Room,
+            tree::MemoryBudget,
         },
         http::fixture,
     },
@@ -19,7 +19,7 @@ use crate::{
 };
 
 fn decode(body: Value) -> Result<Decoded, Unreadable> {
-    Anthropic.decode(&body, &Room::new(0))
+    Anthropic.decode(&body, &MemoryBudget::new(0))
 }
 
 fn malformed(body: Value) -> String {

@@ -240,5 +240,5 @@ fn the_defaults_temperature_gives_way() {
 fn what_json_cannot_hold_is_said() {
     let mut request = Request::default();
     request.options.top_p = Some(f64::NAN);
-    assert!(Anthropic.encode(&request, &provider(), "m", false).unwrap_err().contains("`top_p`"));
+    assert!(Anthropic.encode(&request, &provider(), "m", false).unwrap_err().to_string().contains("`top_p`"));
 }

@@ -5,7 +5,7 @@ use crate::{
         format::{
             format::{Decoded, Format as _, Unreadable},
             openai::openai::OpenAi,
-            tree::Room,
+            tree::MemoryBudget,
         },
         http::fixture,
     },
@@ -19,7 +19,7 @@ use crate::{
 };
 
 fn decode(body: Value) -> Result<Decoded, Unreadable> {
-    OpenAi.decode(&body, &Room::new(0))
+    OpenAi.decode(&body, &MemoryBudget::new(0))
 }
 
 /// The answer with this message.

@@ -208,7 +208,7 @@ fn reasoning_models_get_no_default_temperature() {
 fn what_json_cannot_hold_is_said() {
     let mut request = Request::default();
     request.options.temperature = Some(f64::INFINITY);
-    assert!(OpenAi.encode(&request, &provider(), "m", false).unwrap_err().contains("`temperature`"));
+    assert!(OpenAi.encode(&request, &provider(), "m", false).unwrap_err().to_string().contains("`temperature`"));
 }
 
 #[test]

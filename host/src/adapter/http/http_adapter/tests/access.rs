@@ -103,7 +103,7 @@ async fn an_answer_that_repeats_what_it_was_sent() {
     let body = serde_json::json!({"error": {"message": echo, "code": "a/b c"}}).to_string();
     let server = serve(http("400 Bad\r\nx-request-id: a/b c", body), Then::Hold).await;
     let adapter = adapter(WireFormat::OpenAi, &server.url, |_| ());
-    adapter.reader().key.unwrap().hide("a/b c");
+    adapter.asked.secrets.as_ref().unwrap().hide("a/b c");
     let ErrorKind::Api(error) = send(adapter).await.unwrap_err() else { panic!("an error of the provider") };
     assert_eq!(error.message, "no: [redacted], [redacted], [redacted], [redacted], [redacted]");
     assert_eq!(error.request_id.as_deref(), Some("[redacted]"));

@@ -1,28 +1,28 @@
-//! A block of a streamed answer, which comes in pieces.
+//! A block of a streamed answer. It arrives in pieces.
 
 use serde_json::Value;
 
 use crate::adapter::format::{
     malformed::Malformed,
-    tree::{self, Keep, Room, Unfit},
+    tree::{self, Keep, MemoryBudget, TreeError},
 };
 
-/// A block that has begun.
-pub(crate) struct Block {
-    /// As it began, and completed at its end.
+/// A block that has begun to arrive.
+pub(crate) struct StreamedBlock {
+    /// The block as it began. [`complete`](Self::complete) adds the pieces.
     pub(crate) value: Value,
     pub(crate) text: String,
     pub(crate) thinking: String,
     pub(crate) signature: String,
     pub(crate) input: String,
-    /// Which of the tool calls it is, if it is one.
+    /// The number of the tool call, if the block is one.
     pub(crate) call: Option<usize>,
     pub(crate) ended: bool,
 }
 
-impl Block {
-    /// Makes it what it would have been without streaming.
-    pub(crate) fn complete(&mut self, room: &Room) -> Result<(), Malformed> {
+impl StreamedBlock {
+    /// Makes `value` what it would have been without streaming.
+    pub(crate) fn complete(&mut self, budget: &MemoryBudget) -> Result<(), Malformed> {
         let Some(fields) = self.value.as_object_mut() else { return Ok(()) };
         let mut set = |name: &str, text: &mut String| {
             if fields.contains_key(name) || !text.is_empty() {
@@ -33,12 +33,12 @@ impl Block {
         set("thinking", &mut self.thinking);
         set("signature", &mut self.signature);
         if !self.input.is_empty() {
-            // Text that is not JSON stays one: reading the block tells what is wrong with it.
+            // Text that is not JSON stays text. Reading the block reports it.
             let input = std::mem::take(&mut self.input);
-            let input = match tree::read(input.as_bytes(), &Keep::All, room) {
+            let input = match tree::read(input.as_bytes(), &Keep::All, budget) {
                 Ok(input) => input,
-                Err(Unfit::NotJson(_)) => Value::String(input),
-                Err(Unfit::TooLarge(malformed)) => return Err(malformed),
+                Err(TreeError::NotJson(_)) => Value::String(input),
+                Err(TreeError::TooLarge(malformed)) => return Err(malformed),
             };
             fields.insert("input".to_owned(), input);
         }

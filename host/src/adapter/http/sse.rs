@@ -1,0 +1,198 @@
+//! Server-sent events: <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>.
+
+use std::mem;
+
+use bytes::{Buf as _, Bytes};
+
+/// The field with the content of an event. The wire formats need no other.
+const DATA: &[u8] = b"data";
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Data with a larger buffer than this gives back what it does not fill.
+const LARGE: usize = 64 * 1024;
+
+/// Finds events in a text that arrives in pieces of any size.
+pub(crate) struct SseDecoder {
+    /// The most bytes of data in one event.
+    limit: usize,
+    /// The beginning of a line. Empty if the line is skipped.
+    line: Vec<u8>,
+    /// Whether the current line is not data.
+    skips: bool,
+    /// The data lines of an event that has not ended.
+    data: Option<Vec<u8>>,
+    /// Whether a line feed here belongs to the carriage return before it.
+    after_return: bool,
+    /// Whether a byte order mark may come.
+    at_start: bool,
+}
+
+/// The data of an event is longer than the limit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
+impl SseDecoder {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, line: Vec::new(), skips: false, data: None, after_return: false, at_start: true }
+    }
+
+    /// Returns the data of the next event and removes what it has read from `text`. `None` means that more text is needed.
+    pub(crate) fn next(&mut self, text: &mut Bytes) -> Result<Option<Vec<u8>>, TooLong> {
+        while !text.is_empty() {
+            if mem::take(&mut self.after_return) && text.starts_with(b"\n") {
+                text.advance(1);
+                continue;
+            }
+            let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let piece = text.split_to(end.unwrap_or(text.len()));
+            self.add(&piece)?;
+            if end.is_some() {
+                self.after_return = text.starts_with(b"\r");
+                text.advance(1);
+                if let Some(data) = self.end_line() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds a piece of a line.
+    fn add(&mut self, piece: &[u8]) -> Result<(), TooLong> {
+        if self.skips {
+            return Ok(());
+        }
+        self.line.extend_from_slice(piece);
+        if self.at_start && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+            self.at_start = false;
+        }
+        let may_be_mark = self.at_start && BYTE_ORDER_MARK.starts_with(&self.line);
+        if !may_be_mark && !self.line.starts_with(DATA) && !DATA.starts_with(&self.line) {
+            self.line.clear();
+            self.skips = true;
+        }
+        let before = self.data.as_ref().map_or(0, Vec::len);
+        let length = before + self.line.len().saturating_sub(b"data: ".len());
+        if length > self.limit { Err(TooLong) } else { Ok(()) }
+    }
+
+    /// Reads the line. Returns the data of the event if the line ends one.
+    fn end_line(&mut self) -> Option<Vec<u8>> {
+        let mut line = mem::take(&mut self.line);
+        self.at_start = false;
+        if mem::take(&mut self.skips) {
+            return None;
+        }
+        if line.is_empty() {
+            return self.end_event();
+        }
+        let value = match line.strip_prefix(DATA)? {
+            [] => line.len(),
+            [b':', b' ', ..] => b"data: ".len(),
+            [b':', ..] => b"data:".len(),
+            _ => return None,
+        };
+        match &mut self.data {
+            Some(data) => {
+                data.push(b'\n');
+                data.extend(line.drain(value..));
+            }
+            None => {
+                line.drain(..value);
+                self.data = Some(line);
+            }
+        }
+        None
+    }
+
+    fn end_event(&mut self) -> Option<Vec<u8>> {
+        let mut data = self.data.take()?;
+        if data.capacity() > LARGE {
+            data.shrink_to_fit();
+        }
+        Some(data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The events of a text in pieces of this size, and whether one was too long.
+    fn read(text: &[u8], size: usize, limit: usize) -> (Vec<String>, bool) {
+        let mut decoder = SseDecoder::new(limit);
+        let mut events = Vec::new();
+        for piece in text.chunks(size) {
+            let mut piece = Bytes::copy_from_slice(piece);
+            loop {
+                match decoder.next(&mut piece) {
+                    Ok(Some(data)) => events.push(String::from_utf8_lossy(&data).into_owned()),
+                    Ok(None) => break,
+                    Err(TooLong) => return (events, true),
+                }
+            }
+            assert!(piece.is_empty());
+        }
+        (events, false)
+    }
+
+    #[test]
+    fn the_examples_of_the_specification() {
+        for (text, expected) in [
+            ("data: YHOO\ndata: +2\ndata: 10\n\n", &["YHOO\n+2\n10"][..]),
+            (
+                ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third\n\n",
+                &["first event", "second event", " third"],
+            ),
+            ("data\n\ndata\ndata\n\ndata:", &["", "\n"]),
+            ("data:test\n\ndata: test\n\n", &["test", "test"]),
+        ] {
+            assert_eq!(
+                read(text.as_bytes(), 1000, 100),
+                (expected.iter().map(|text| (*text).to_owned()).collect(), false)
+            );
+        }
+    }
+
+    #[test]
+    fn all_line_ends_and_a_byte_order_mark() {
+        for end in ["\n", "\r", "\r\n"] {
+            for start in ["", "\u{feff}", "\u{feff}event: x\n", "\n"] {
+                let text =
+                    format!("{start}data: a{end}{end}event: b{end}dataset: c{end}data: b{end}{end}data: cut{end}");
+                for size in 1..20 {
+                    let (events, _) = read(text.as_bytes(), size, 100);
+                    assert_eq!(events, ["a", "b"], "{text:?} in pieces of {size}");
+                }
+            }
+        }
+        assert_eq!(read("data: a\n\n\u{feff}data: b\n\n".as_bytes(), 3, 100).0, ["a"], "a mark inside is no mark");
+    }
+
+    #[test]
+    fn only_data_counts_towards_the_limit() {
+        let text = format!(": {}\nid: {0}\ndata: 12345\ndata: 6789\n\n", "x".repeat(100));
+        for size in [1, 7, 1000] {
+            assert_eq!(read(text.as_bytes(), size, 10), (vec!["12345\n6789".to_owned()], false));
+            assert_eq!(read(text.as_bytes(), size, 8), (vec![], true));
+        }
+        let mut decoder = SseDecoder::new(8);
+        assert_eq!(decoder.next(&mut Bytes::from_static(b"data: 123456789")), Err(TooLong), "before the line ends");
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_make_no_difference(
+            parts in proptest::collection::vec("data|: |:|\n|\r|\r\n|\u{feff}|[a-z ]{0,5}|\n\n", 0..30),
+            size in 1..9_usize,
+            limit in 0..20_usize,
+        ) {
+            let text = parts.concat();
+            prop_assert_eq!(read(text.as_bytes(), size, limit), read(text.as_bytes(), 10_000, limit));
+        }
+    }
+}
