@@ -99,6 +99,25 @@ impl Host {
 }
 
 impl HostInner {
+    /// Checks what must be there when a model of this provider is loaded: its key, and the trust that the provider and the
+    /// providers named by the modules need. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// What is missing.
+    async fn check_access(&self, provider: &str, overrides: &Overrides) -> Result<(), ConfigError> {
+        self.config.check_attempts_are_trusted()?;
+        for provider in self.asked_by_chain(provider, overrides)? {
+            self.config.check_provider_is_trusted(provider)?;
+        }
+        match self.config.providers.get(provider) {
+            Some(provider) if !self.upstreams.has_adapter(&provider.name) => {
+                self.upstreams.keys.keys(provider)?.get().await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The modules that this load puts into the chain, outermost first, each ready to be called.
     async fn load_modules(&self, overrides: &Overrides) -> Result<Vec<Arc<Slot>>, ConfigError> {
         let mut slots = Vec::new();

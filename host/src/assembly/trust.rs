@@ -11,25 +11,6 @@ use crate::{
 };
 
 impl HostInner {
-    /// Checks what must be there when a model of this provider is loaded: its key, and the trust that the provider and the
-    /// providers named by the modules need. Nothing is sent.
-    ///
-    /// # Errors
-    ///
-    /// What is missing.
-    pub(crate) async fn check_access(&self, provider: &str, overrides: &Overrides) -> Result<(), ConfigError> {
-        self.config.check_attempts_are_trusted()?;
-        for provider in self.asked_by_chain(provider, overrides)? {
-            self.config.check_provider_is_trusted(provider)?;
-        }
-        match self.config.providers.get(provider) {
-            Some(provider) if !self.upstreams.has_adapter(&provider.name) => {
-                self.upstreams.keys.keys(provider)?.get().await.map(drop)
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// This provider and those that the settings of enabled modules name, as far as the configuration has them: a module of
     /// an untrusted configuration is built in, and knows no others.
     pub(crate) fn asked_by_chain(

@@ -3,5 +3,4 @@
 pub(crate) mod defaults;
 #[expect(clippy::module_inception, reason = "a file is named by what it defines")]
 pub(crate) mod model;
-pub(crate) mod started;
 pub(crate) mod stream;

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -15,10 +16,12 @@ use crate::{
     chat::{
         error::{Error, ErrorKind},
         event::Event,
+        message::Message,
         received::Received,
+        request::{Request, Tool},
         response::Response,
     },
-    model::started::{StartedCall, time_out},
+    model::model::{Model, StartedCall, time_out},
 };
 
 /// How many events may come at once before the deadline is looked at again.
@@ -58,6 +61,24 @@ pub struct ResponseStream {
     failed: Option<Error>,
     /// Apart, since an agent may hold many streams that have not begun.
     received: Box<Received>,
+}
+
+impl Model {
+    /// Asks the model for an answer that comes in events, with every option at its default.
+    ///
+    /// Dropping the stream cancels the call: nothing further is sent, and its connection is closed.
+    pub fn stream(&self, messages: &[Message], tools: &[Tool]) -> ResponseStream {
+        self.stream_with(Request::new(messages).with_tools(tools))
+    }
+
+    /// Asks the model for an answer that comes in events, with options. Takes a [`Request`], or an `Arc` of one that is
+    /// asked more than once.
+    pub fn stream_with(&self, request: impl Into<Arc<Request>>) -> ResponseStream {
+        match self.start(request.into(), true) {
+            Ok((started, answering)) => ResponseStream::new(started, answering),
+            Err(error) => ResponseStream::failed(error),
+        }
+    }
 }
 
 /// A call, and where its events come from.

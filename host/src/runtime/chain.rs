@@ -1,10 +1,26 @@
-//! A chain: modules, outermost first, around an end.
+//! A chain, and its modules as one call has them: each lets an instance serve the call.
 
 use std::sync::Arc;
 
 use crate::{
-    call::{stop::Stop, upstream::Upstream},
-    runtime::{module::Module, slot::Slot},
+    adapter::answer::Answer,
+    call::{
+        branch::Branch,
+        stop::{Answering, Call, Stop},
+        upstream::Upstream,
+    },
+    chat::error::ErrorKind,
+    config::{error::ConfigError, sandbox::OnTrap},
+    runtime::{
+        guest::{hop::Hop, place::Place},
+        instance::{error::InstanceError, pool::Pool},
+        limits::{limit::Limit, size::size_of_request},
+        slot::{Slot, Version},
+    },
+    telemetry::{
+        meters::count_failure,
+        spans::{module_ended, module_span},
+    },
 };
 
 /// A chain: modules, outermost first, around an end.
@@ -19,5 +35,121 @@ impl Chain {
     pub(crate) fn start(&self) -> Arc<dyn Stop> {
         let around = |inner, slot: &Arc<Slot>| Arc::new(Module::new(slot, inner)) as Arc<dyn Stop>;
         self.modules.iter().rev().fold(self.end.clone(), around)
+    }
+}
+
+/// A module in the chain of one call. A call knows only the modules inside of the one that serves it, so that an instance
+/// never holds itself by way of its calls.
+struct Module {
+    place: Arc<Place>,
+    version: Arc<Version>,
+    inner: Arc<dyn Stop>,
+}
+
+impl Module {
+    /// The module of this slot as it is now, around this inner.
+    fn new(slot: &Slot, inner: Arc<dyn Stop>) -> Self {
+        Self { place: slot.place.clone(), version: slot.version(), inner }
+    }
+}
+
+impl Stop for Module {
+    fn provider(&self) -> &str {
+        self.inner.provider()
+    }
+
+    fn model(&self) -> &str {
+        self.inner.model()
+    }
+
+    fn validate_config(&self) -> Result<(), ConfigError> {
+        match &*self.version {
+            Version::Removed { origin, .. } => {
+                let module = &self.place.module;
+                Err(ConfigError::new(format!("was removed: {origin} does not exist")).key(format!("modules.{module}")))
+            }
+            Version::Runs { .. } => self.inner.validate_config(),
+        }
+    }
+
+    fn around(&self, end: Arc<dyn Stop>) -> Arc<dyn Stop> {
+        let (place, version, inner) = (self.place.clone(), self.version.clone(), self.inner.around(end));
+        Arc::new(Self { place, version, inner })
+    }
+
+    fn invoke(self: Arc<Self>, call: Call) -> Answering {
+        Box::pin(async move {
+            match &*self.version {
+                Version::Runs { pool, .. } => self.serve(pool, call).await,
+                Version::Removed { origin, on_trap } => {
+                    let hop = self.hop(&call, false);
+                    Box::pin(self.make_do(InstanceError::removed(origin), *on_trap, &hop, call)).await
+                }
+            }
+        })
+    }
+}
+
+impl Module {
+    async fn serve(&self, pool: &Pool, call: Call) -> Result<Answer, ErrorKind> {
+        let content = if pool.copies() { size_of_request(&call.request) } else { 0 };
+        let (most, limit) = pool.policy().content_of_call();
+        let mut alone = false;
+        loop {
+            let hop = self.hop(&call, pool.takes_whole());
+            // Dropping this future ends whatever the module does for the call.
+            let _dropped = hop.end_guard();
+            let served = if content > most {
+                Err(InstanceError::too_large("request", content, most, limit))
+            } else {
+                pool.serve(call.request.clone(), hop.clone(), content, alone).await
+            };
+            let failed = match served {
+                Ok(answer) => return self.ended(&hop, *answer),
+                Err(_) if call.branch.cancel.is_cancelled() => {
+                    return self.ended(&hop, Err(call.branch.invoke.why_over()));
+                }
+                Err(failed) => failed,
+            };
+            // The instance ended, maybe because of another call. While the module has asked nobody, another instance can
+            // serve the call: alone, so that a call which ends every instance ends no other call.
+            if failed.may_pass() && !alone && !hop.close() {
+                alone = true;
+                continue;
+            }
+            return Box::pin(self.make_do(failed, pool.policy().on_trap, &hop, call)).await;
+        }
+    }
+
+    /// The call at this module.
+    fn hop(&self, call: &Call, takes_whole: bool) -> Arc<Hop> {
+        let Branch { invoke, cancel, span } = &call.branch;
+        let (cancel, span) = (cancel.part(), module_span(span, &self.place.module));
+        let branch = Branch { invoke: invoke.clone(), cancel, span };
+        Arc::new(Hop::new(self.place.clone(), self.inner.clone(), branch, takes_whole))
+    }
+
+    /// What becomes of a call that no instance served to its end.
+    async fn make_do(
+        &self,
+        failed: InstanceError,
+        on_trap: OnTrap,
+        hop: &Hop,
+        call: Call,
+    ) -> Result<Answer, ErrorKind> {
+        count_failure(&self.place.module, failed.limit.map(Limit::setting));
+        let has_asked = hop.close();
+        let error = failed.for_caller(&self.place.module, self.provider());
+        if has_asked || on_trap == OnTrap::Fail {
+            return self.ended(hop, Err(error));
+        }
+        tracing::warn!(target: "arcllm::module", "{error}; the call goes on without it (on_trap)");
+        self.ended(hop, self.inner.clone().invoke(call).await)
+    }
+
+    fn ended(&self, hop: &Hop, result: Result<Answer, ErrorKind>) -> Result<Answer, ErrorKind> {
+        module_ended(&hop.branch.span, &result);
+        self.place.own_time.record(hop.progress.own_time());
+        result
     }
 }

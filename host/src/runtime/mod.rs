@@ -9,5 +9,4 @@ pub(crate) mod chain;
 pub(crate) mod guest;
 pub(crate) mod instance;
 pub(crate) mod limits;
-pub(crate) mod module;
 pub(crate) mod slot;

@@ -31,8 +31,8 @@ pub(crate) struct Derived {
     _bytes: HostBytes,
     /// The request that the module was given.
     given: Arc<Request>,
-    /// Why it may not be sent.
-    refused: Option<ErrorKind>,
+    /// Why it may not be sent, if it may not.
+    pub(crate) refused: Option<ErrorKind>,
 }
 
 impl RequestHandle {
@@ -43,18 +43,6 @@ impl RequestHandle {
         let refused = self.hop.refusal(&given, &request);
         let derived = Derived { _bytes: bytes, given, refused };
         Self { request: Arc::new(request), hop: self.hop.clone(), derived: Some(Arc::new(derived)) }
-    }
-}
-
-/// Asks with this request: the inner, or this model.
-pub(crate) async fn ask(handle: RequestHandle, model: Option<Arc<Upstream>>) -> Result<Answer, ErrorKind> {
-    let RequestHandle { request, hop, derived } = handle;
-    if let Some(refused) = derived.as_ref().and_then(|derived| derived.refused.clone()) {
-        return Err(refused);
-    }
-    match model {
-        None => hop.ask_inner(request).await,
-        Some(model) => hop.ask_model(model, request).await,
     }
 }
 

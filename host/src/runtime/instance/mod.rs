@@ -8,7 +8,6 @@ pub(crate) mod open;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod run;
-pub(crate) mod serve;
 #[cfg(test)]
 pub(crate) mod stage;
 pub(crate) mod turn;

@@ -13,10 +13,10 @@ use wasmtime::{
 use crate::{
     runtime::guest::{
         convert::error::error_out,
-        handles::{ModelHandle, RequestHandle, ask},
+        handles::{ModelHandle, RequestHandle},
         hop::Hop,
         imports::{
-            inner::{give, validate_config},
+            inner::{ask, give, validate_config},
             state::{compare_and_swap, delete, get, increment, set, within},
         },
         store_data::{StoreData, current_hop},

@@ -1,5 +1,7 @@
 //! `arcllm:llm/llm-provider` as an import: the module's inner.
 
+use std::sync::Arc;
+
 use wasmtime::{
     AsContextMut, Result,
     component::{Access, Accessor, Resource},
@@ -7,6 +9,7 @@ use wasmtime::{
 
 use crate::{
     adapter::answer::Answer,
+    call::upstream::Upstream,
     chat::error::ErrorKind,
     runtime::{
         guest::{
@@ -15,7 +18,7 @@ use crate::{
                 types::Error,
             },
             convert::error::error_out,
-            handles::{RequestHandle, ResponseHandle, ask},
+            handles::{RequestHandle, ResponseHandle},
             hop::Hop,
             store_data::{Imports, StoreData, current_hop},
         },
@@ -44,6 +47,18 @@ impl HostWithStore<StoreData> for Imports {
         let request = store.with(|mut store| store.get().table.delete(handle))?;
         let (hop, answer) = (request.hop.clone(), ask(request, None).await);
         store.with(|mut store| give(store.get(), &hop, answer))
+    }
+}
+
+/// Asks with this request: the inner, or this model.
+pub(crate) async fn ask(handle: RequestHandle, model: Option<Arc<Upstream>>) -> std::result::Result<Answer, ErrorKind> {
+    let RequestHandle { request, hop, derived } = handle;
+    if let Some(refused) = derived.as_ref().and_then(|derived| derived.refused.clone()) {
+        return Err(refused);
+    }
+    match model {
+        None => hop.ask_inner(request).await,
+        Some(model) => hop.ask_model(model, request).await,
     }
 }
 

@@ -11,8 +11,8 @@ use crate::runtime::guest::{
         types::Error,
     },
     convert::error::error_out,
-    handles::{ModelHandle, RequestHandle, ResponseHandle, ask},
-    imports::inner::give,
+    handles::{ModelHandle, RequestHandle, ResponseHandle},
+    imports::inner::{ask, give},
     store_data::{Imports, StoreData},
 };
 
