@@ -99,6 +99,7 @@ pub use check::check::CheckReport;
 pub use check::metadata::Metadata;
 pub use check::report::ModuleReport;
 pub use config::additions::Addition;
+pub use config::compile_cache::CompileCache;
 pub use config::config::Config;
 pub use config::defaults::Defaults;
 pub use config::error::ConfigError;

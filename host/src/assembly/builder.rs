@@ -22,7 +22,7 @@ use crate::{
         watcher::Watcher,
     },
     call::clock::{self, Clock},
-    config::{config::Config, error::ConfigError},
+    config::{compile_cache::CompileCache, config::Config, error::ConfigError},
     model::defaults::CallDefaults,
     state::state_store::{MemoryStore, StateStore},
 };
@@ -37,6 +37,7 @@ pub struct HostBuilder {
     clock: Option<Clock>,
     state_store: Option<Arc<dyn StateStore>>,
     watch: Option<bool>,
+    compile_cache: CompileCache,
 }
 
 impl HostBuilder {
@@ -125,6 +126,14 @@ impl HostBuilder {
         self
     }
 
+    /// Sets where compiled modules are kept from one start of the program to the next: by default in the user's cache
+    /// directory.
+    #[must_use]
+    pub fn compile_cache(mut self, cache: CompileCache) -> Self {
+        self.compile_cache = cache;
+        self
+    }
+
     /// The host.
     ///
     /// # Errors
@@ -141,7 +150,8 @@ impl HostBuilder {
         let upstreams = Arc::new(Upstreams::new(config.clone(), self.adapters, keys));
         let source = Arc::new(ModuleSource::new(config.clone()));
         let providers = upstreams.providers().map(str::to_owned).collect();
-        let loader = Arc::new(ModuleLoader::new(source.clone(), config.clone(), providers, state_store));
+        let loader =
+            Arc::new(ModuleLoader::new(source.clone(), config.clone(), providers, state_store, self.compile_cache));
         let reloader = Arc::new(Reloader::new(loader.clone()));
         let watcher = Watcher::new(source.clone(), reloader.clone(), self.watch.unwrap_or(config.watch));
         let defaults = CallDefaults {

@@ -17,7 +17,7 @@ use crate::{
         settings::ModuleSettings,
         source::{Found, ModuleSource},
     },
-    config::{config::Config, error::ConfigError, overrides::Overrides},
+    config::{compile_cache::CompileCache, config::Config, error::ConfigError, overrides::Overrides},
     runtime::{
         guest::{
             bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Description},
@@ -38,6 +38,7 @@ pub(crate) struct ModuleLoader {
     /// The names of all providers, which settings may name.
     providers: Vec<String>,
     state_store: Arc<dyn StateStore>,
+    compile_cache: CompileCache,
     pools: Pools,
     /// The last good version of each module, by name.
     accepted: Mutex<HashMap<String, Accepted>>,
@@ -61,9 +62,10 @@ impl ModuleLoader {
         config: Arc<Config>,
         providers: Vec<String>,
         state_store: Arc<dyn StateStore>,
+        compile_cache: CompileCache,
     ) -> Self {
         let (pools, accepted, failures, disabled) = Default::default();
-        Self { source, config, providers, state_store, pools, accepted, failures, disabled }
+        Self { source, config, providers, state_store, compile_cache, pools, accepted, failures, disabled }
     }
 
     /// What the calls of a module run on in the current Tokio runtime. Where its file does not load, but did before, that is
@@ -146,7 +148,7 @@ impl ModuleLoader {
     /// Compiles what was found, unless the process has compiled it before.
     pub(crate) async fn compile(&self, name: &str, found: Found) -> Result<Prepared, ConfigError> {
         let Found { origin, digest, stamp, bytes, sandbox } = found;
-        let runtime = Runtime::get(sandbox.limits.stack_kb)?;
+        let runtime = Runtime::get(sandbox.limits.stack_kb, &self.compile_cache)?;
         let is_built_in = origin == Origin::BuiltIn;
         let compiling = tokio::task::spawn_blocking(move || Compiled::get(runtime, &bytes, digest, is_built_in));
         let compiled =

@@ -1,6 +1,7 @@
 //! The configuration: providers, modules, defaults, and who trusts it.
 
 pub(crate) mod additions;
+pub(crate) mod compile_cache;
 pub(crate) mod config;
 pub(crate) mod defaults;
 pub(crate) mod digest;

@@ -52,13 +52,13 @@ pub(crate) struct Compiled {
     pub(crate) exports: ExportsPre,
 }
 
-/// The components of the process, by stack size and digest. What no host uses is given up.
+/// The components of the process, by runtime and digest. What no host uses is given up.
 static COMPILED: Mutex<Components<Weak<Compiled>>> = Mutex::new(None);
 
 /// The built-in components. They are kept, since they never change: a host may be made for a single call.
 static BUILT_IN: Mutex<Components<Arc<Compiled>>> = Mutex::new(None);
 
-type Components<T> = Option<HashMap<(u64, String), T>>;
+type Components<T> = Option<HashMap<(usize, String), T>>;
 
 impl Compiled {
     /// The component that these bytes are, compiled unless the process has it already.
@@ -72,7 +72,7 @@ impl Compiled {
         digest: String,
         is_built_in: bool,
     ) -> Result<Arc<Self>, ConfigError> {
-        let key = (runtime.stack_kb, digest);
+        let key = (runtime.number, digest);
         let known = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(&key)?.upgrade();
         let compiled = match known() {
             Some(compiled) => compiled,

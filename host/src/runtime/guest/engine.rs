@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,7 +11,7 @@ use wasmtime::{
 };
 
 use crate::{
-    config::error::ConfigError,
+    config::{compile_cache::CompileCache, error::ConfigError},
     runtime::{
         guest::{
             bindings::ModuleWithAll,
@@ -31,21 +32,24 @@ const TABLE_ELEMENTS: usize = 100_000;
 const KEPT: usize = 256 << 10;
 
 /// The runtimes of this process, by the kilobytes of stack that they give a guest: the engine has one size for all.
-static RUNTIMES: Mutex<BTreeMap<u64, &'static Runtime>> = Mutex::new(BTreeMap::new());
+static RUNTIMES: Mutex<Runtimes> = Mutex::new(BTreeMap::new());
+
+type Runtimes = BTreeMap<(u64, CompileCache), &'static Runtime>;
 
 /// The engine, and everything that a module can import.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<StoreData>,
-    /// The kilobytes of stack that a guest has.
-    pub(crate) stack_kb: u64,
+    /// Tells the runtimes of the process apart.
+    pub(crate) number: usize,
 }
 
 impl Runtime {
     /// The process's runtime for guests with this much stack, made at first use.
-    pub(crate) fn get(stack_kb: u64) -> Result<&'static Self, ConfigError> {
+    pub(crate) fn get(stack_kb: u64, cache: &CompileCache) -> Result<&'static Self, ConfigError> {
         let mut runtimes = runtimes();
-        if let Some(runtime) = runtimes.get(&stack_kb) {
+        let key = (stack_kb, cache.clone());
+        if let Some(runtime) = runtimes.get(&key) {
             return Ok(*runtime);
         }
         let unable = |error| ConfigError::new(format!("the WebAssembly engine does not start: {error:#}"));
@@ -54,15 +58,15 @@ impl Runtime {
                 .map_err(|error| unable(error.into()))?;
         }
         // For as long as the process lives: compiled code refers to it.
-        let runtime: &'static Self = Box::leak(Box::new(Self::new(stack_kb).map_err(unable)?));
-        runtimes.insert(stack_kb, runtime);
+        let runtime: &'static Self = Box::leak(Box::new(Self::new(stack_kb, cache, runtimes.len()).map_err(unable)?));
+        runtimes.insert(key, runtime);
         Ok(runtime)
     }
 
-    fn new(stack_kb: u64) -> wasmtime::Result<Self> {
+    fn new(stack_kb: u64, cache: &CompileCache, number: usize) -> wasmtime::Result<Self> {
         let stack = usize::try_from(stack_kb)?.saturating_mul(1 << 10);
         let mut config = Config::new();
-        config.wasm_component_model_async(true).epoch_interruption(true).cache(cache());
+        config.wasm_component_model_async(true).epoch_interruption(true).cache(folder(cache).and_then(open));
         config.max_wasm_stack(stack).async_stack_size(stack.saturating_add(HOST_STACK));
         let engine = engine(&mut config)?;
         let mut linker = Linker::new(&engine);
@@ -72,7 +76,7 @@ impl Runtime {
         linker.allow_shadowing(true);
         imports::ambient::add_wasi_0_2_to_linker(&mut linker)?;
         linker.allow_shadowing(false);
-        Ok(Self { engine, linker, stack_kb })
+        Ok(Self { engine, linker, number })
     }
 }
 
@@ -90,11 +94,18 @@ fn engine(config: &mut Config) -> wasmtime::Result<Engine> {
     })
 }
 
-/// Compiled code is kept in the user's cache directory, written by nobody else. Without one it is compiled anew.
-fn cache() -> Option<Cache> {
-    let directory = dirs::cache_dir()?.join("arcllm").join("modules");
+/// The folder of compiled code. The user's cache directory is written by nobody else. Without one, modules are compiled anew.
+fn folder(cache: &CompileCache) -> Option<PathBuf> {
+    match cache {
+        CompileCache::User => Some(dirs::cache_dir()?.join("arcllm").join("modules")),
+        CompileCache::Folder(folder) => std::path::absolute(folder).ok(),
+        CompileCache::Off => None,
+    }
+}
+
+fn open(folder: PathBuf) -> Option<Cache> {
     let mut config = CacheConfig::new();
-    config.with_directory(directory);
+    config.with_directory(folder);
     match Cache::new(config) {
         Ok(cache) => Some(cache),
         Err(error) => {
@@ -104,6 +115,6 @@ fn cache() -> Option<Cache> {
     }
 }
 
-fn runtimes() -> MutexGuard<'static, BTreeMap<u64, &'static Runtime>> {
+fn runtimes() -> MutexGuard<'static, Runtimes> {
     RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
 }

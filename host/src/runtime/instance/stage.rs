@@ -17,7 +17,10 @@ use crate::{
         upstream::Upstream,
     },
     chat::{error::ErrorKind, request::Request},
-    config::{digest::digest, error::ConfigError, provider::ModelFacts, sandbox::Sandbox, wire_format::WireFormat},
+    config::{
+        compile_cache::CompileCache, digest::digest, error::ConfigError, provider::ModelFacts, sandbox::Sandbox,
+        wire_format::WireFormat,
+    },
     runtime::{
         guest::{
             additions::MayAdd,
@@ -109,7 +112,7 @@ pub(crate) fn hop(inner: Arc<dyn Stop>) -> Arc<Hop> {
 /// Instances of retry, of which `calls` share one.
 pub(crate) async fn pool(sandbox: &Sandbox, calls: u32) -> Arc<Pool> {
     let wasm = arcllm_builtin::find("retry").unwrap().wasm;
-    let runtime = Runtime::get(sandbox.limits.stack_kb).unwrap();
+    let runtime = Runtime::get(sandbox.limits.stack_kb, &CompileCache::User).unwrap();
     let compiled = Compiled::get(runtime, wasm, digest(wasm), true).unwrap();
     let policy = InstancePolicy::new(sandbox, calls, u64::MAX, true);
     let state = Arc::new(MemoryStore::of_process());
