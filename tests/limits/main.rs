@@ -24,7 +24,7 @@ async fn soon<T>(doing: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn memory_of_all_modules_has_a_limit_and_calls_wait_for_it() {
+async fn the_memory_of_all_modules_has_a_limit_and_calls_wait_for_it() {
     let provider = Arc::new(Provider::closed());
     let config = "[host]\nmodules_memory_mb = 1\n[modules.chaos.sandbox]\nmax_concurrent = 1\nmax_queued = 2";
     let host = Host::builder().config(Config::parse(config, None).unwrap()).adapter("a", "m", provider.clone());

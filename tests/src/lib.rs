@@ -1,6 +1,5 @@
-//! The conformance kit: what any module must do, and what one of its kind must do, as tests that take a component.
+//! The conformance kit of ArcLLM: tests that take any component and check that it is a good module.
 //!
-//! `arcllm` runs it on whatever file it is given; see [`kit`]. The integration tests of ArcLLM stand beside it, in
-//! `tests/`.
+//! `arcllm module test FILE.wasm` runs it; see [`kit`].
 
 pub mod kit;

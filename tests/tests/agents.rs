@@ -1,4 +1,4 @@
-//! Agents whose code has no line about failures, over providers that fail at each of their turns.
+//! Agents without a line about failures, over providers that fail at each turn.
 
 #[expect(dead_code, reason = "the example's `main` starts a provider of its own")]
 #[path = "../../host/examples/agent_loop.rs"]
@@ -23,7 +23,7 @@ use crate::{
 
 const FORMATS: [Format; 2] = [Format::Anthropic, Format::OpenAi];
 
-/// Faults that another attempt is worth, and a timeout.
+/// Retryable faults.
 fn faults() -> Vec<Reply> {
     let faults = [Fault::Reset, Fault::ResetInHead, Fault::ResetInBody, Fault::Truncate, Fault::Close, Fault::Silence];
     let statuses = [429, 500, 502, 503, 529].map(Reply::status);
@@ -31,7 +31,7 @@ fn faults() -> Vec<Reply> {
     faults.map(Reply::fault).into_iter().chain(statuses).chain([hinted]).collect()
 }
 
-/// What the conversation of each turn says, in no format's words: the question, the tools called, what they said.
+/// The conversation of a request, independent of the format: the question, the tool calls, their results.
 fn conversation(request: &Recorded) -> Vec<String> {
     let messages = request.body["messages"].as_array().unwrap();
     let tell = |message: &Value| match request.format.unwrap() {
@@ -97,13 +97,13 @@ async fn run(chain: &Chain) -> String {
 }
 
 #[tokio::test]
-async fn retry_gets_it_through_a_fault_at_each_turn() {
+async fn retry_recovers_from_a_fault_at_each_turn() {
     let cases = FORMATS.into_iter().flat_map(|format| faults().into_iter().map(move |fault| (format, fault)));
     let running = cases.map(async |(format, fault)| {
         let a = replies(turns().into_iter().flat_map(|turn| [fault.clone(), turn])).await;
-        let chain = Chain::new().provider_with("a", format, &a.url(), "timeout_seconds = 1.0");
+        let chain = Chain::new().provider_with("a", format, &a.url(), "timeout_seconds = 2.0");
         assert_eq!(run(&chain.module("retry", FAST)).await, "It is 23.9 °F in Oslo.", "{fault}");
-        // Each turn is sent until it is answered, and each time the same.
+        // Each turn is sent until it is answered, unchanged.
         let sent: Vec<_> = (0..3).flat_map(|turn| [expected(turn), expected(turn)]).collect();
         assert_eq!(conversations(&a), sent, "{fault}");
         let requests = a.requests();
@@ -114,7 +114,7 @@ async fn retry_gets_it_through_a_fault_at_each_turn() {
 }
 
 #[tokio::test]
-async fn fallback_gets_it_through_where_another_provider_takes_over_in_its_own_words() {
+async fn fallback_continues_the_conversation_in_another_format() {
     for [first, second] in [FORMATS, [FORMATS[1], FORMATS[0]]] {
         for fault in [Reply::status(401), Reply::fault(Fault::Malformed), Reply::json(&json!({"detail": "Hm."}))] {
             // `a` knows the first turn and fails at the others, which `b` knows.
@@ -129,11 +129,11 @@ async fn fallback_gets_it_through_where_another_provider_takes_over_in_its_own_w
 }
 
 #[tokio::test]
-async fn both_get_it_through_the_worst() {
+async fn retry_and_fallback_recover_together() {
     for (order, of_a, of_b) in [
         // A round of `a` and `b` fails at each turn, and `a` answers in the next.
         ("[\"retry\", \"fallback\"]", [0, 0, 1, 1, 2, 2].as_slice(), [0, 1, 2].as_slice()),
-        // `a` fails for good at each turn but the first, when it is merely late.
+        // `a` fails for good at each turn but the first.
         ("[\"fallback\", \"retry\"]", &[0, 0, 1, 1, 2, 2], &[1, 1, 2]),
     ] {
         let busy = || Reply::status(529);
@@ -160,9 +160,9 @@ async fn both_get_it_through_the_worst() {
     }
 }
 
-/// All six, in the order that the host has by default.
+/// All six, in the default order.
 #[tokio::test]
-async fn a_chain_of_six_gets_it_through_and_each_does_its_part() {
+async fn all_six_modules_in_one_chain_do_their_part() {
     let busy = || Reply::status(529);
     let [one, two, three] = turns();
     let a = replies(vec![busy(), one, Reply::fault(Fault::Reset), two, busy(), three]).await;
@@ -190,20 +190,20 @@ async fn a_chain_of_six_gets_it_through_and_each_does_its_part() {
         let value = store.open(module).get(key).await.unwrap();
         value.map(|value| String::from_utf8(value).unwrap())
     };
-    // Three calls of the agent's, whatever was tried for each, all answered by `a` in the end.
+    // Three calls of the agent, all answered by `a` in the end.
     assert_eq!(kept("telemetry", "total.calls").await.as_deref(), Some("3"));
     assert_eq!(kept("telemetry", "a/a-model.calls").await.as_deref(), Some("3"));
     assert_eq!(kept("telemetry", "total.errors").await, None);
     assert!(kept("telemetry", "total.microcost").await.is_some());
-    // Both were asked, and well enough for their circuits to be closed, but for what `b` did last.
+    // Both were asked. Only `b` has failed last, so only its circuit has a state.
     assert!(kept("rate-limit", "a").await.is_some() && kept("rate-limit", "b").await.is_some());
     assert_eq!(kept("circuit-breaker", "a").await, None);
     assert!(kept("circuit-breaker", "b").await.is_some_and(|circuit| circuit.contains("closed")));
 }
 
-// The one that reads answers as they come.
+// The agent that reads streams.
 
-/// Faults before there is anything to see, of streams and of whatever else.
+/// Faults before the first event.
 fn early_faults() -> Vec<Reply> {
     let in_stream = [Fault::ResetInBody, Fault::Truncate, Fault::SilenceInBody, Fault::EndEarly, Fault::ErrorEvent];
     let in_stream = in_stream.map(|fault| Reply::fault(fault).fault_at(Place::BeforeEvent(1)));
@@ -237,14 +237,14 @@ fn expected_streamed(turn: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn streamed_it_shows_nothing_of_the_faults() {
+async fn a_streamed_agent_shows_no_fault() {
     let cases = FORMATS.into_iter().flat_map(|format| early_faults().into_iter().map(move |fault| (format, fault)));
     let running = cases.map(async |(format, fault)| {
         let [one, two] = streamed_agent::turns();
         let (a, b) =
             (replies([fault.clone(), one, fault.clone(), fault.clone()]).await, replies([fault.clone(), two]).await);
-        let chain = Chain::new().provider_with("a", format, &a.url(), "timeout_seconds = 1.0");
-        let chain = chain.provider_with("b", Format::Anthropic, &b.url(), "timeout_seconds = 1.0");
+        let chain = Chain::new().provider_with("a", format, &a.url(), "timeout_seconds = 2.0");
+        let chain = chain.provider_with("b", Format::Anthropic, &b.url(), "timeout_seconds = 2.0");
         let chain = chain.host("order = [\"fallback\", \"retry\"]").module("fallback", "chain = [\"a\", \"b\"]");
         let (shown, result) = run_streamed(&chain.module("retry", &format!("{FAST}\nmax_retries = 1"))).await;
         assert_eq!(shown, format!("{CALLS}\n{LAST}\n"), "{fault}: {result:?}");
@@ -257,9 +257,9 @@ async fn streamed_it_shows_nothing_of_the_faults() {
     join_all(running).await;
 }
 
-/// The answer breaks off before its end, and yet they have begun.
+/// The answer breaks off before its end, and the tools have begun.
 #[tokio::test]
-async fn streamed_it_starts_tools_before_the_answer_ends() {
+async fn a_streamed_agent_starts_tools_before_the_answer_ends() {
     let [one, _] = streamed_agent::turns();
     let a = replies([one.with_fault(Fault::Truncate).fault_at(Place::BeforeEnd)]).await;
     let chain = Chain::new().provider("a", Format::Anthropic, &a.url());

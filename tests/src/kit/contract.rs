@@ -1,4 +1,4 @@
-//! What every module must do, whatever its kind.
+//! The contract: what a module of any kind must do.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,13 +12,13 @@ use super::{
     scenario::Scenario,
 };
 
-/// One clause of the contract: its name, and what differs from it.
+/// A clause of the contract: its name, and how the module breaks it.
 pub(super) type Clause = (&'static str, Vec<String>);
 
-/// The kinds that return what they were given.
+/// The kinds that pass requests and answers on unchanged.
 const FORWARDING: [&str; 6] = ["retry", "fallback", "observer", "limiter", "breaker", "chaos"];
 
-/// Settings with which any module can run: every list of providers in its schema has some.
+/// Settings with which any module can run: each list of providers in its schema has two.
 pub(super) fn settings(schema: &Value) -> Map<String, Value> {
     let properties = schema.get("properties").and_then(Value::as_object);
     let lists = properties
@@ -28,26 +28,26 @@ pub(super) fn settings(schema: &Value) -> Map<String, Value> {
     lists.map(|(key, _)| (key.clone(), json!(["primary", "second"]))).collect()
 }
 
-/// Holds a module to the contract.
+/// Checks each clause of the contract.
 pub(super) async fn check(bench: &Bench, kind: &str, settings: &Map<String, Value>) -> Vec<Clause> {
     let scenario = plain(settings);
-    // A module that is there to change what is asked or answered may. What it must not do is mix calls up.
+    // Other kinds may change what is asked and answered. No kind may mix calls up.
     let forwards = FORWARDING.contains(&kind);
-    // Who keeps count of other calls lets go of some of many at once later than of others.
+    // These count the calls of all, so that calls at the same time are let through in any order.
     let counts = ["limiter", "breaker"].contains(&kind);
     vec![
-        ("it says what it is", describes(bench, &scenario).await),
-        ("`name` and `validate-config` are its inner's", transparent(bench, &scenario).await),
-        ("a good answer is asked for once and returned as it is", answers(bench, &scenario, forwards).await),
+        ("it describes itself", describes(bench, &scenario).await),
+        ("`name` and `validate-config` are those of its inner", transparent(bench, &scenario).await),
+        ("a good answer takes one request and comes back unchanged", answers(bench, &scenario, forwards).await),
         ("every error comes back unchanged", errors(bench, settings, !["retry", "fallback"].contains(&kind)).await),
-        ("a call that is given up asks nobody further", cancels(bench, settings).await),
-        ("100 calls at once are kept apart", apart(bench, &scenario, forwards).await),
-        ("a conversation of 10 MB is forwarded", large(bench, &scenario, forwards).await),
+        ("a cancelled call sends nothing more", cancels(bench, settings).await),
+        ("100 calls at once do not mix", apart(bench, &scenario, forwards).await),
+        ("a conversation of 10 MB gets through", large(bench, &scenario, forwards).await),
         ("the same seed gives the same waits, to the nanosecond", replays(bench, settings, counts).await),
     ]
 }
 
-/// A chain of the module alone, in which nothing goes wrong.
+/// A chain of the module alone. Its provider answers well.
 pub(super) fn plain(settings: &Map<String, Value>) -> Scenario {
     Scenario {
         name: "contract".to_owned(),
@@ -70,10 +70,10 @@ async fn describes(bench: &Bench, scenario: &Scenario) -> Vec<String> {
         Err(error) => return vec![error],
     };
     let report = report.ok().and_then(|all| all.into_iter().find(|module| module.name == "subject"));
-    let Some(report) = report else { return vec!["it is not among the modules".to_owned()] };
+    let Some(report) = report else { return vec!["the host does not list it among its modules".to_owned()] };
     for (what, word) in [("version", &report.version), ("kind", &report.kind)] {
         if word.as_deref().unwrap_or_default().is_empty() {
-            found.push(format!("its {what} is empty"));
+            found.push(format!("`describe` returns an empty {what}"));
         }
     }
     found.extend(report.problem);
@@ -89,10 +89,10 @@ async fn transparent(bench: &Bench, scenario: &Scenario) -> Vec<String> {
         Ok(probe) => {
             let mut found = Vec::new();
             if probe.name != "primary" {
-                found.push(format!("its name is {:?}, that of its inner is \"primary\"", probe.name));
+                found.push(format!("its name is {:?}, expected \"primary\", the name of its inner", probe.name));
             }
             if let Err(problem) = probe.validate_config {
-                found.push(format!("it says that no call can be made: {problem}"));
+                found.push(format!("`validate-config` failed, expected success as of its inner: {problem}"));
             }
             found
         }
@@ -108,8 +108,9 @@ async fn answers(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<Stri
     let mut found = Vec::new();
     match model.invoke(&[Message::user("Hello")], &[]).await {
         Ok(response) if !forwards || response.text().as_deref() == Some("Hello") => {}
-        Ok(response) => found.push(format!("the answer became {:?}", response.text())),
-        Err(error) => found.push(format!("the answer became an error: {error}")),
+        Ok(response) => found
+            .push(format!("the text of the answer is {:?}, expected \"Hello\"", response.text().unwrap_or_default())),
+        Err(error) => found.push(format!("the provider answered well, and the call failed: {error}")),
     }
     let count = log.count();
     if if forwards { count != 1 } else { count > 1 } {
@@ -118,7 +119,7 @@ async fn answers(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<Stri
     found
 }
 
-/// `once` where the module is of no kind that asks again.
+/// With `once`, the module must not ask again.
 async fn errors(bench: &Bench, settings: &Map<String, Value>, once: bool) -> Vec<String> {
     let statuses = [400, 401, 404, 429, 500, 503, 529].map(|status| Reply { status: Some(status), ..Reply::default() });
     let kinds = ["connection", "timeout", "parse", "config", "module", "cancelled", "deadline_exceeded", "other"];
@@ -130,29 +131,44 @@ async fn errors(bench: &Bench, settings: &Map<String, Value>, once: bool) -> Vec
             Err(error) => return vec![error],
         };
         let Err(error) = model.invoke(&[Message::user("Hello")], &[]).await else {
-            found.push(format!("{reply:?} became an answer"));
+            found.push(format!("{}: became an answer, expected the error", name(&reply)));
             continue;
         };
         let asked = log.asked();
         let Some(last) = asked.last() else {
-            found.push("nobody was asked".to_owned());
+            found.push(format!("{}: no request was sent", name(&reply)));
             continue;
         };
         let sent = reply.result(&last.provider, &last.request).err();
         if sent.as_ref() != Some(&error.kind) {
-            found.push(format!("{sent:?} became {:?}", error.kind));
+            let sent = sent.map_or_else(|| "an answer".to_owned(), |sent| sent.to_string());
+            found.push(format!("{}: the error is {:?}, expected {sent:?}", name(&reply), error.kind.to_string()));
         }
         if once && asked.len() != 1 {
-            found.push(format!("{} requests were sent for {reply:?}, expected 1", asked.len()));
+            found.push(format!("{}: {} requests were sent, expected 1", name(&reply), asked.len()));
         }
         if error.trail.len() != asked.len() {
-            found.push(format!("{} requests were sent, and {} are in the trail", asked.len(), error.trail.len()));
+            found.push(format!(
+                "{}: {} requests were sent, but the trail has {}",
+                name(&reply),
+                asked.len(),
+                error.trail.len()
+            ));
         }
     }
     found
 }
 
-/// Gives up while the inner is asked, and while the module waits, if it does.
+/// A reply in a word: its status or its kind of error.
+pub(super) fn name(reply: &Reply) -> String {
+    reply.status.map_or_else(|| reply.error.clone().unwrap_or_default(), |status| format!("status {status}"))
+}
+
+fn ending(result: Result<arcllm::Response, arcllm::Error>) -> String {
+    result.map_or_else(|error| error.to_string(), |response| format!("{:?}", response.text().unwrap_or_default()))
+}
+
+/// Cancels while the inner is asked, and while the module waits, if it does.
 async fn cancels(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
     let never = Reply { never: true, ..Reply::default() };
     let busy = Reply { status: Some(503), ..Reply::default() };
@@ -162,12 +178,12 @@ async fn cancels(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
             Ok(loaded) => loaded,
             Err(error) => return vec![error],
         };
-        // Whether it has ended by itself by then is of no matter.
+        // It may have ended by itself.
         let _ = tokio::time::timeout(Duration::from_millis(500), model.invoke_with(request("Hello"))).await;
         let before = log.count();
         tokio::time::sleep(Duration::from_secs(1000)).await;
         if log.count() != before {
-            found.push(format!("{} requests were sent after the call was given up", log.count() - before));
+            found.push(format!("{} requests were sent after the call was cancelled", log.count() - before));
         }
     }
     found
@@ -184,7 +200,7 @@ async fn apart(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String
         async move {
             let text = format!("call {number} ");
             let answer = model.invoke_with(request(text.clone())).await;
-            // Whatever a module makes of it, numbers are not another call's.
+            // A module may change the text, but not into that of another call.
             let is_own = |said: &str| {
                 said.split(|letter: char| !letter.is_ascii_digit()).all(|digits| {
                     digits.is_empty()
@@ -197,7 +213,7 @@ async fn apart(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String
                     None
                 }
                 Ok(response) if !forwards && is_own(&response.text().unwrap_or_default()) => None,
-                other => Some(format!("{text}ended with {:?}", other.map(|response| response.text()))),
+                other => Some(format!("{text}got the answer of another: {}", ending(other))),
             }
         }
     });
@@ -224,13 +240,13 @@ async fn large(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String
     match log.asked().first() {
         Some(asked) if asked.request == *sent => Vec::new(),
         _ if !forwards => Vec::new(),
-        Some(_) => vec!["the conversation was changed on its way".to_owned()],
-        None => vec!["nobody was asked".to_owned()],
+        Some(_) => vec!["the provider was sent another conversation".to_owned()],
+        None => vec!["no request was sent".to_owned()],
     }
 }
 
-/// A few calls at once against a provider that fails, and the same one after the other. Of a module that counts the calls of
-/// all, only one after the other: which of many at once comes first, and is let through, is not the module's to say.
+/// Runs a few calls at once against a provider that fails, and one after the other. A module that counts calls runs them
+/// one after the other only: it cannot say which of several calls comes first.
 async fn replays(bench: &Bench, settings: &Map<String, Value>, counts: bool) -> Vec<String> {
     let busy = Reply { status: Some(503), ..Reply::default() };
     let mut runs = Vec::new();
@@ -243,11 +259,14 @@ async fn replays(bench: &Bench, settings: &Map<String, Value>, counts: bool) -> 
     }
     match runs.windows(2).all(|pair| pair.first() == pair.last()) {
         true => Vec::new(),
-        false => vec!["runs with the same seed waited differently".to_owned()],
+        false => vec![
+            "two runs with the same seed waited differently; take random numbers and time from the host alone"
+                .to_owned(),
+        ],
     }
 }
 
-/// So few that none of them is the one for which a budget of retries is used up.
+/// Few enough for any budget of retries.
 const REPLAYED: usize = 3;
 
 async fn waits(model: &arcllm::Model, together: bool) -> Vec<Vec<Duration>> {

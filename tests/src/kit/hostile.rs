@@ -1,6 +1,4 @@
-//! What no module may be brought down by: whatever is asked and answered, the call ends, and not for the module's sake.
-//!
-//! A module may refuse what it is given. It may not trap, nor hang.
+//! Hostile input: whatever callers ask and providers answer, a module may refuse it, but it must not trap or hang.
 
 use std::time::Duration;
 
@@ -11,30 +9,30 @@ use arcllm::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    contract::{Clause, plain},
+    contract::{Clause, name, plain},
     inner::Reply,
     run::{Bench, request},
     scenario::Scenario,
     told::Told,
 };
 
-/// More than any call takes, its deadline included.
+/// Longer than any deadline here.
 const FOR_EVER: Duration = Duration::from_secs(100_000);
 
-/// Holds a module to it.
+/// Checks the module with each kind of hostile input.
 pub(super) async fn check(bench: &Bench, settings: &Map<String, Value>) -> Vec<Clause> {
     let scenario = plain(settings);
     vec![
         ("odd requests", requests(bench, &scenario, odd()).await),
         ("10,000 messages, and a text of 5 MB", requests(bench, &scenario, huge()).await),
-        ("errors of every kind, with messages and hints beyond measure", errors(bench, &scenario).await),
-        ("an inner that never answers, until the deadline", never(bench, &scenario).await),
-        ("an answer that begins and never ends, until the deadline", endless(bench, &scenario).await),
-        ("a deadline that has passed", over(bench, settings).await),
+        ("errors of every kind, with huge messages and hints", errors(bench, &scenario).await),
+        ("an inner that never answers: the call ends at its deadline", never(bench, &scenario).await),
+        ("an answer that never ends: the call ends at its deadline", endless(bench, &scenario).await),
+        ("a deadline of a millisecond", over(bench, settings).await),
     ]
 }
 
-/// Requests that no sensible caller makes, and that types allow.
+/// Requests that no sensible caller makes, but that the types allow.
 fn odd() -> Vec<(&'static str, Request)> {
     let message = |role: Role, content: Vec<ContentBlock>| Message { role, content, extensions: Extensions::new() };
     let of = |messages: Vec<Message>| Request::new(messages);
@@ -74,19 +72,16 @@ fn odd() -> Vec<(&'static str, Request)> {
         ("an empty text", text("")),
         ("control characters and a byte order mark", text("\u{0}\u{1}\u{7f}\u{feff}\u{202e}\u{fffd}\u{10ffff}")),
         ("a letter with a thousand accents", text(&format!("e{}", "\u{301}".repeat(1000)))),
+        ("an unknown role", of(vec![message(Role::Other("\u{1f600}".to_owned()), vec![ContentBlock::text("Hi")])])),
         (
-            "a role that there is not",
-            of(vec![message(Role::Other("\u{1f600}".to_owned()), vec![ContentBlock::text("Hi")])]),
+            "a conversation that begins with an answer",
+            of(vec![message(Role::Assistant, vec![ContentBlock::ToolUse(call)])]),
         ),
-        ("an answer that nobody asked for", of(vec![message(Role::Assistant, vec![ContentBlock::ToolUse(call)])])),
         ("a result of no call", of(vec![message(Role::Tool, vec![ContentBlock::ToolResult(result)])])),
-        (
-            "a block that there is not",
-            of(vec![message(Role::User, vec![ContentBlock::Other(json!({ "type": "odd" }))])]),
-        ),
-        ("options beyond measure", Request { options, ..text("Hi") }),
+        ("an unknown block", of(vec![message(Role::User, vec![ContentBlock::Other(json!({ "type": "odd" }))])])),
+        ("options out of range", Request { options, ..text("Hi") }),
         ("a tool without a name", Request { tools: vec![tool], ..text("Hi") }),
-        ("extensions of nobody's", Request { extensions, ..text("Hi") }),
+        ("unknown extensions", Request { extensions, ..text("Hi") }),
     ]
 }
 
@@ -113,16 +108,16 @@ async fn requests(bench: &Bench, scenario: &Scenario, requests: Vec<(&'static st
     found
 }
 
-/// What is wrong with how a call has ended, if something is.
+/// What is wrong with the end of a call, if anything.
 fn ended(name: &str, result: Result<Result<Response, Error>, tokio::time::error::Elapsed>) -> Option<String> {
     match result {
         Ok(Ok(_)) => None,
         Ok(Err(error)) => match &error.kind {
-            // The host says so of a module that trapped or went past a limit.
+            // The host names the module if it trapped or reached a limit.
             ErrorKind::Module(failure) if failure.extensions.contains_key("module") => Some(format!("{name}: {error}")),
             _ => None,
         },
-        Err(_) => Some(format!("{name}: the call does not end")),
+        Err(_) => Some(format!("{name}: the call hangs")),
     }
 }
 
@@ -140,8 +135,8 @@ async fn errors(bench: &Bench, scenario: &Scenario) -> Vec<String> {
     let kinds = kinds.map(|kind| Reply { error: Some(kind.to_owned()), message: long(), ..Reply::default() });
     let mut found = Vec::new();
     for reply in statuses.into_iter().chain(kinds) {
-        let name = reply.status.map_or_else(|| reply.error.clone().unwrap_or_default(), |status| status.to_string());
-        // A stream can also break off after it has begun.
+        let name = name(&reply);
+        // A stream can also fail after it has begun.
         for after_events in [0, 1] {
             let reply = Reply { after_events, ..reply.clone() };
             let model = match bench.load(scenario, reply).await {
@@ -192,8 +187,11 @@ async fn until_the_deadline(bench: &Bench, scenario: &Scenario, reply: Reply) ->
             Ok(Err(error)) if error.kind == ErrorKind::DeadlineExceeded => {}
             // It may not have asked at all.
             Ok(Ok(_)) if log.count() == 0 => {}
-            Ok(other) => found.push(format!("the call ended with {:?}", other.map(|response| response.text()))),
-            Err(_) => found.push("the call does not end".to_owned()),
+            Ok(Ok(_)) => found.push("the call was answered, expected `deadline_exceeded`".to_owned()),
+            Ok(Err(error)) => {
+                found.push(format!("the call ended with {}, expected `deadline_exceeded`", error.kind.as_str()))
+            }
+            Err(_) => found.push("the call hangs after its deadline".to_owned()),
         }
         let before = log.count();
         tokio::time::sleep(Duration::from_secs(1000)).await;
@@ -211,7 +209,5 @@ async fn over(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
         Ok((_, model, _)) => model,
         Err(error) => return vec![error],
     };
-    ended("a millisecond", tokio::time::timeout(FOR_EVER, model.invoke_with(request("Hello"))).await)
-        .into_iter()
-        .collect()
+    ended("the call", tokio::time::timeout(FOR_EVER, model.invoke_with(request("Hello"))).await).into_iter().collect()
 }

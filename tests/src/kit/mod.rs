@@ -1,7 +1,7 @@
-//! The conformance kit: holds any component to the contract of a module, and to the scenarios of its kind.
+//! The conformance kit: checks any component against the contract of a module and the scenarios of its kind.
 //!
-//! Every run has its own host, providers in this process, virtual time and a seeded random source, so that minutes of
-//! waiting take milliseconds and come out the same each time.
+//! Each run has a host of its own, providers in this process, virtual time and a seed. So minutes of waiting take
+//! milliseconds, and every run comes out the same.
 
 mod contract;
 mod hostile;
@@ -22,32 +22,32 @@ pub use scenario::{Bounds, Expect, Scenario, Scenarios, bundled, read, schema};
 
 use run::{Bench, absolute};
 
-/// What the random numbers of every run hang on. Any number will do; the suite must pass with each.
+/// The seed of every run. Any number will do.
 const SEED: u64 = 0x5eed;
 
-/// What came out of holding a module to its contract and scenarios.
+/// The result of all checks of a module.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The component.
     pub wasm: String,
-    /// The version that it says it has.
+    /// The version that the module states.
     pub version: String,
-    /// The kind that it says it is.
+    /// The kind that the module states.
     pub kind: String,
-    /// What it asked for and was granted for the test.
+    /// What the module asked for. All of it was granted.
     pub granted: Vec<String>,
-    /// Every clause and scenario, in order.
+    /// Each clause and scenario, in order.
     pub checks: Vec<Check>,
 }
 
-/// One clause of the contract, or one scenario.
+/// One clause of the contract, one hostile input, or one scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
     /// `contract`, `hostile` or `scenario`.
     pub group: &'static str,
-    /// What it shows.
+    /// What it checks.
     pub name: String,
-    /// What differs from what was expected; nothing, if it passed.
+    /// How the module differs from what was expected. Empty if it passed.
     pub differences: Vec<String>,
 }
 
@@ -59,13 +59,14 @@ impl Report {
     }
 }
 
-/// Holds the component in this file to the contract and to those of these scenarios that fit its kind. `settings` are
-/// those that the module needs besides the ones that a scenario gives. Blocks: it runs an event loop of its own, on
-/// virtual time.
+/// Checks the component in this file against the contract, hostile input, and the scenarios of its kind.
+///
+/// `settings` are settings that the module needs besides those of each scenario. This blocks: it runs an event loop of its
+/// own, on virtual time.
 ///
 /// # Errors
 ///
-/// Where the file is no module that loads.
+/// If the file is not a module that loads.
 pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) -> Result<Report, String> {
     let bench = Bench { wasm: absolute(wasm)?, settings: settings.clone(), seed: SEED };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -87,7 +88,7 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
         for scenario in scenarios.iter().filter(fits) {
             let mut scenario = scenario.clone();
             if scenario.kind.is_none() {
-                // One for every module cannot know what each needs.
+                // A scenario for every module cannot know what each needs.
                 let needed = settings.clone().into_iter();
                 scenario.settings = needed.chain(scenario.settings).collect();
             }

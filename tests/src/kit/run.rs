@@ -1,4 +1,4 @@
-//! Plays a scenario: a host of its own, providers in this process, virtual time, a seed.
+//! Plays a scenario with a host of its own, providers in this process, virtual time and a seed.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,32 +19,32 @@ use super::{
 /// The providers of every scenario.
 const PROVIDERS: [&str; 4] = ["primary", "second", "third", "fourth"];
 
-/// What a module under test is granted: whatever there is. What it does with it stays in this process.
+/// What a module under test is granted: everything, since nothing leaves this process.
 const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
 
 /// A module under test, in a chain of its own.
 pub(super) struct Bench {
     /// The component.
     pub(super) wasm: PathBuf,
-    /// What the module needs besides the settings of a scenario.
+    /// Settings that the module needs besides those of a scenario.
     pub(super) settings: Map<String, Value>,
-    /// What the module's random numbers hang on.
+    /// The seed of the module's random numbers.
     pub(super) seed: u64,
 }
 
 impl Bench {
-    /// A model whose chain has the module under test, and what its providers are asked.
+    /// Loads a model whose chain has the module under test, and notes what its providers are asked.
     ///
     /// # Errors
     ///
-    /// Where the module does not load.
+    /// If the module does not load.
     pub(super) async fn load(&self, scenario: &Scenario, then: Reply) -> Result<(Host, Model, Log), String> {
         let log = Log::default();
         let mut builder = Host::builder().config(self.config(scenario)?).seed(self.seed).watch(false);
         // Virtual, as tokio's is.
         let (began, since) = (SystemTime::now(), Instant::now());
         builder = builder.clock(move || began + since.elapsed());
-        // What one run keeps is not the next one's.
+        // No run sees the state of another.
         builder = builder.state_store(Arc::new(MemoryStore::default()));
         for name in PROVIDERS {
             let replies = scenario.providers.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -55,17 +55,17 @@ impl Bench {
         Ok((host, model, log))
     }
 
-    /// What the module says of itself.
+    /// Asks the module to describe itself.
     ///
     /// # Errors
     ///
-    /// Where the module does not load.
+    /// If the module does not load.
     pub(super) async fn describe(&self) -> Result<ModuleReport, String> {
         let wasm = json!({ "modules": { "subject": { "sandbox": { "wasm": self.wasm, "allow": GRANTS } } } });
         let host = Host::builder().config(self.parse(&wasm)?).build().map_err(|error| error.to_string())?;
         let modules = host.modules().await.map_err(|error| error.to_string())?;
         let subject = modules.into_iter().find(|module| module.name == "subject");
-        let subject = subject.ok_or("the module is not there")?;
+        let subject = subject.ok_or("the host does not list the module")?;
         match subject.problem {
             Some(problem) => Err(problem),
             None => Ok(subject),
@@ -94,12 +94,12 @@ impl Bench {
 
     fn parse(&self, config: &Value) -> Result<Config, String> {
         let text = toml::to_string(config).map_err(|error| error.to_string())?;
-        // A folder of the module's own, so that no other file in it is taken for one of the chain's modules.
+        // A folder that does not exist, so that no file in it is taken for a module of the chain.
         let file = self.wasm.with_extension("conformance").join("config.toml");
         Config::parse(&text, Some(&file)).map_err(|error| error.to_string())
     }
 
-    /// Plays a scenario, with and without streaming, and says what differs from what it expects.
+    /// Plays a scenario with and without streaming, and returns how it differs from what it expects.
     pub(super) async fn play(&self, scenario: &Scenario) -> Vec<String> {
         let mut found = if scenario.stream { Vec::new() } else { self.play_once(scenario, false).await };
         let streamed = self.play_once(scenario, true).await;
@@ -110,7 +110,7 @@ impl Bench {
     async fn play_once(&self, scenario: &Scenario, streamed: bool) -> Vec<String> {
         let (_host, model, log) = match self.load(scenario, Reply::default()).await {
             Ok(loaded) => loaded,
-            Err(error) => return vec![format!("does not load: {error}")],
+            Err(error) => return vec![format!("the chain does not load: {error}")],
         };
         let started = Instant::now();
         let said = [Message::user(scenario.say.as_str())];
@@ -131,17 +131,16 @@ impl Bench {
     }
 }
 
-/// A path that stays the same wherever the config is thought to be.
+/// Makes the path of a component absolute.
 ///
 /// # Errors
 ///
-/// Where there is no such file, or its path is not Unicode.
+/// If there is no such file, or its path is not Unicode.
 pub(super) fn absolute(wasm: &Path) -> Result<PathBuf, String> {
     let path = wasm.canonicalize().map_err(|error| format!("{}: {error}", wasm.display()))?;
     match path.to_str() {
         Some(_) => Ok(path),
-        // It goes into a configuration, which is text.
-        None => Err(format!("{}: the path is not valid Unicode", path.display())),
+        None => Err(format!("{}: the path is not valid Unicode; move the file", path.display())),
     }
 }
 
@@ -161,7 +160,7 @@ fn differences(expect: &Expect, asked: &[String], result: &Result<Response, Erro
     };
     let tried: Vec<&str> = trail.iter().map(|attempt| attempt.provider.as_str()).collect();
     if tried != asked {
-        found.push(format!("the trail has {tried:?}, but asked were {asked:?}"));
+        found.push(format!("the trail has {tried:?}, but {asked:?} were asked"));
     }
     if let Some(bounds) = &expect.waited {
         let waited: Vec<f64> = trail.iter().map(|attempt| attempt.waited.as_secs_f64()).collect();
@@ -181,12 +180,12 @@ fn differences(expect: &Expect, asked: &[String], result: &Result<Response, Erro
         Err(error) => (None, Some(error.kind.as_str().to_owned()), status(error)),
     };
     if (&answered_by, &error, status) != (&expect.answered_by, &expect.error, expect.status) {
-        found.push(format!("ended with {}", ending(result)));
+        found.push(format!("ended with {}, expected {}", ending(result), expected(expect)));
     }
     found
 }
 
-/// What is said, to the provider and to the caller.
+/// How the texts to providers and to the caller differ from what is expected.
 fn contents(expect: &Expect, sent: &[String], result: &Result<Response, Error>) -> Vec<String> {
     let mut found = Vec::new();
     if expect.sent.as_ref().is_some_and(|expected| expected != sent) {
@@ -228,5 +227,14 @@ fn ending(result: &Result<Response, Error>) -> String {
     match result {
         Ok(response) => format!("an answer of {}", response.provider),
         Err(error) => Value::String(error.to_string()).to_string(),
+    }
+}
+
+fn expected(expect: &Expect) -> String {
+    match (&expect.answered_by, &expect.error, expect.status) {
+        (Some(provider), ..) => format!("an answer of {provider}"),
+        (None, Some(kind), Some(status)) => format!("the error `{kind}` with status {status}"),
+        (None, Some(kind), None) => format!("the error `{kind}`"),
+        (None, None, _) => "nothing: the scenario names neither `answered_by` nor `error`".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Scenarios: what a chain with the module under test must do when its providers behave in a given way. Data, in TOML.
+//! Scenarios, in TOML: how providers reply, and what a chain with the module under test must make of it.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -23,7 +23,7 @@ pub struct Scenarios {
 pub struct Scenario {
     /// What it shows.
     pub name: String,
-    /// The kind of module that it fits; absent for every module.
+    /// The kind of module that it is for. Without it, it is for every module.
     #[serde(default)]
     pub kind: Option<String>,
     /// The chain, outermost first: `subject` is the module under test, any other name a built-in module.
@@ -41,11 +41,11 @@ pub struct Scenario {
     /// The deadline of the invoke.
     #[serde(default = "ten_minutes")]
     pub deadline_seconds: f64,
-    /// Whether it is about answers that come in events: then it is not for modules that are given whole ones. Any other
-    /// scenario is played both ways.
+    /// Whether it is about streamed answers alone: then it is left out for modules that take whole answers. Other scenarios
+    /// are played with and without streaming.
     #[serde(default)]
     pub stream: bool,
-    /// How each provider replies, in order; afterwards it answers well. `primary` is the one that is asked.
+    /// How each provider replies, in order. After these it answers well. The caller asks `primary`.
     #[serde(default)]
     pub providers: BTreeMap<String, Vec<Reply>>,
     /// What must be observed.
@@ -58,7 +58,7 @@ pub struct Scenario {
 pub struct Expect {
     /// The providers that are asked, in order.
     pub asked: Vec<String>,
-    /// The wait before each of these, in seconds; absent where no wait matters.
+    /// The wait before each of these requests, in seconds. Without it, any wait will do.
     pub waited: Option<Vec<Bounds>>,
     /// The provider whose answer the caller gets.
     pub answered_by: Option<String>,
@@ -66,17 +66,17 @@ pub struct Expect {
     pub error: Option<String>,
     /// The status of that error.
     pub status: Option<u16>,
-    /// A part of what that error says.
+    /// A part of that error's message.
     pub message: Option<String>,
-    /// What each request that is sent says, in order: the text of its last message.
+    /// The text of the last message of each request, in order.
     pub sent: Option<Vec<String>>,
-    /// What the answer says.
+    /// The text of the answer.
     pub text: Option<String>,
-    /// What the first tool is called with that the answer asks for.
+    /// The arguments of the first tool call of the answer.
     pub tool_arguments: Option<Value>,
-    /// How many pieces of an answer the caller is told before its end.
+    /// How many pieces of text the caller gets before the end of a streamed answer.
     pub pieces: Option<usize>,
-    /// How long the whole invoke takes, in seconds.
+    /// How long the whole call takes, in seconds.
     pub took: Option<Bounds>,
 }
 
@@ -91,7 +91,7 @@ pub enum Bounds {
 }
 
 impl Bounds {
-    /// Whether so many seconds are within the bounds, to the millisecond that tokio's timers round to.
+    /// Whether so many seconds are within the bounds. Tokio's timers round up by a millisecond or two.
     pub fn hold(self, seconds: f64) -> bool {
         let (least, most) = match self {
             Bounds::Exactly(seconds) => (seconds, seconds),
@@ -113,15 +113,15 @@ fn hello() -> String {
     "Hello".to_owned()
 }
 
-/// Scenarios of an author's own.
+/// Reads a file of scenarios.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, or is none, with its name, the line and what is wrong there.
+/// If the file cannot be read or is malformed: its name, the line and what is wrong there.
 pub fn read(file: &Path) -> Result<Vec<Scenario>, String> {
     let named = |problem: &dyn std::fmt::Display| format!("{}: {problem}", file.display());
     let text = std::fs::read_to_string(file).map_err(|error| named(&error))?;
-    let help = "docs/scenarios.md has the format, and `arcllm module test --schema` its schema";
+    let help = "docs/scenarios.md explains the format, and `arcllm module test --schema` prints its schema";
     let parsed: Scenarios = toml::from_str(&text).map_err(|error| format!("{}  help: {help}", named(&error)))?;
     Ok(parsed.scenarios)
 }
@@ -135,7 +135,7 @@ pub fn schema() -> Value {
 ///
 /// # Errors
 ///
-/// Where a file of the kit is malformed, with its name.
+/// If a file of the kit is malformed: its name and what is wrong.
 pub fn bundled() -> Result<Vec<Scenario>, String> {
     let files = [
         ("retry.toml", include_str!("../../scenarios/retry.toml")),

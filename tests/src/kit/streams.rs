@@ -1,4 +1,4 @@
-//! What every module must do with answers that come in events, whether it knows of them or not.
+//! The part of the contract about streamed answers. It holds for modules that never read a stream, too.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use futures::StreamExt as _;
 use serde_json::{Map, Value};
 
 use super::{
-    contract::{Clause, plain},
+    contract::{Clause, name, plain},
     inner::Reply,
     run::Bench,
     scenario::{Expect, Scenario},
     told::Told,
 };
 
-/// Holds a module to its part of the contract.
+/// Checks each clause of it.
 pub(super) async fn check(bench: &Bench, settings: &Map<String, Value>) -> Vec<Clause> {
     let scenario = plain(settings);
     vec![
-        ("a streamed answer says what it says without streaming", says_the_same(bench, &scenario).await),
-        ("of an answer that breaks off nothing is told twice", breaks_off(bench, settings).await),
-        ("a stream that is given up asks nobody further", cancels(bench, &scenario).await),
+        ("a streamed answer is the same as without streaming", says_the_same(bench, &scenario).await),
+        ("when an answer breaks off, nothing of it is sent twice", breaks_off(bench, settings).await),
+        ("a cancelled stream sends nothing more", cancels(bench, &scenario).await),
     ]
 }
 
@@ -46,10 +46,13 @@ async fn says_the_same(bench: &Bench, scenario: &Scenario) -> Vec<String> {
             if (&response.content, &response.usage, &response.stop_reason)
                 != (&whole.content, &whole.usage, &whole.stop_reason)
             {
-                found.push(format!("without streaming: {:?}, with: {:?}", whole.content, response.content));
+                found.push(format!(
+                    "the streamed answer is {:?}, without streaming it is {:?}",
+                    response.content, whole.content
+                ));
             }
         }
-        Err(error) => found.push(format!("the answer became an error: {error}")),
+        Err(error) => found.push(format!("the provider answered well, and the call failed: {error}")),
     }
     if log.count() != 2 {
         found.push(format!("{} requests were sent, expected 2", log.count()));
@@ -57,8 +60,8 @@ async fn says_the_same(bench: &Bench, scenario: &Scenario) -> Vec<String> {
     found
 }
 
-/// Each error after three events, and good answers after it. Either the caller gets that error, with what was told before,
-/// or the module has bought whole answers and asks again: then nothing of the broken one may have been told.
+/// The provider fails after three events, and then answers well. Either the caller gets the error and the events before it,
+/// or the module takes whole answers and asks again: then the caller must have got nothing of the first answer.
 async fn breaks_off(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
     let statuses = [429, 500, 529].map(|status| Reply { status: Some(status), ..Reply::default() });
     let kinds = ["connection", "timeout", "parse", "other"]
@@ -77,10 +80,15 @@ async fn breaks_off(bench: &Bench, settings: &Map<String, Value>) -> Vec<String>
         let Err(error) = result else { continue };
         let sent = asked.first().and_then(|asked| reply.result(&asked.provider, &asked.request).err());
         if sent.as_ref() != Some(&error.kind) {
-            found.push(format!("{sent:?} became {:?}", error.kind));
+            let sent = sent.map_or_else(|| "an answer".to_owned(), |sent| sent.to_string());
+            found.push(format!("{}: the error is {:?}, expected {sent:?}", name(&reply), error.kind.to_string()));
         }
         if !told.pieces.is_empty() && asked.len() != 1 {
-            found.push(format!("{} requests were sent after something was told", asked.len()));
+            found.push(format!(
+                "{}: {} requests were sent although the caller had text, expected 1",
+                name(&reply),
+                asked.len()
+            ));
         }
     }
     found
@@ -93,13 +101,13 @@ async fn cancels(bench: &Bench, scenario: &Scenario) -> Vec<String> {
         Err(error) => return vec![error],
     };
     let mut stream = ask(&model);
-    // Some modules say nothing until they have all of it.
+    // Some modules give nothing until they have all of it.
     let _ = tokio::time::timeout(Duration::from_secs(10), stream.next()).await;
     drop(stream);
     let before = log.count();
     tokio::time::sleep(Duration::from_secs(1000)).await;
     match log.count() - before {
         0 => Vec::new(),
-        more => vec![format!("{more} requests were sent after the stream was given up")],
+        more => vec![format!("{more} requests were sent after the stream was cancelled")],
     }
 }

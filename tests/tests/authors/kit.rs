@@ -1,4 +1,4 @@
-//! The conformance kit: modules that conform pass it, and whatever does not is found.
+//! The conformance kit passes modules that conform, and finds what others do wrong.
 
 use arcllm_conformance::kit::{self, Report, Scenario, Scenarios};
 use serde_json::{Map, json};
@@ -44,9 +44,9 @@ fn the_built_in_modules_conform() {
     }
 }
 
-/// A fallback is held to what a retry must do: all that a retry does and a fallback does not is found.
+/// Plays scenarios of a retry with a fallback, and finds the one that it does not pass.
 #[test]
-fn what_a_module_does_not_do_is_found() {
+fn a_module_that_does_too_little_is_found() {
     let mut scenarios = kit::bundled().unwrap();
     scenarios
         .retain(|scenario| scenario.name.starts_with("a broken connection") || scenario.name.starts_with("a good"));
@@ -58,7 +58,7 @@ fn what_a_module_does_not_do_is_found() {
     assert_eq!(failed(&report), ["a broken connection is tried again"]);
 }
 
-/// The checks that fail on a retry with this fault, and what they say of it.
+/// The checks that a retry with this fault fails, and their messages.
 fn found(fault: &str) -> Vec<(String, String)> {
     let settings = [("fault".to_owned(), json!(fault))].into_iter().filter(|_| !fault.is_empty()).collect();
     let report = kit::test(&test_module("faulty"), &settings, &kit::bundled().unwrap()).unwrap();
@@ -67,19 +67,19 @@ fn found(fault: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_seeded_fault_is_found_by_name_with_what_was_expected() {
+fn each_seeded_fault_fails_a_check_that_says_what_was_expected() {
     assert_eq!(found(""), []);
     for (fault, name, says) in [
         ("swallows-errors", "every error comes back unchanged", "became an answer"),
         ("swallows-errors", "exhausted, the last error comes back unchanged", "ended with an answer of primary"),
-        ("retries400", "a request that is wrong passes through at once", "expected [\"primary\"]"),
+        ("retries400", "the error of a wrong request passes through at once", "expected [\"primary\"]"),
         (
             "ignores-hints",
-            "a hint is the least wait, and jitter comes on top",
+            "a hint is the shortest wait, and jitter is added",
             "expected [Exactly(0.0), Between(7.5, 8.5)]",
         ),
-        ("asks-twice", "a good answer is asked for once and returned as it is", "2 requests were sent, expected 1"),
-        ("asks-twice", "a good answer is returned and nothing is asked twice", "expected [\"primary\"]"),
+        ("asks-twice", "a good answer takes one request and comes back unchanged", "2 requests were sent, expected 1"),
+        ("asks-twice", "a good answer is returned and nothing is asked again", "expected [\"primary\"]"),
         ("traps-on-nothing", "odd requests", "no messages: primary: the module `subject` failed"),
     ] {
         let found = found(fault);
@@ -105,7 +105,7 @@ fn every_expectation_can_fail() {
 }
 
 #[test]
-fn what_is_expected_of_streams_can_fail() {
+fn expectations_about_streams_can_fail() {
     let scenario = "[[scenario]]\nname = \"a\"\nstream = true\nproviders.primary = [{ error = \"parse\", after_events = 2 }]\n\
                     [scenario.expect]\nasked = [\"primary\"]\nerror = \"parse\"\npieces = 3";
     let report = kit::test(&built_in_module("retry"), &Map::new(), &scenarios(scenario)).unwrap();
@@ -116,16 +116,16 @@ fn what_is_expected_of_streams_can_fail() {
     let report = kit::test(&streamed, &stops, &kit::bundled().unwrap()).unwrap();
     let found = failed(&report);
     for name in [
-        "a streamed answer says what it says without streaming",
-        "of an answer that breaks off nothing is told twice",
-        "an answer is told piece by piece, as it comes",
+        "a streamed answer is the same as without streaming",
+        "when an answer breaks off, nothing of it is sent twice",
+        "an answer comes piece by piece",
     ] {
         assert!(found.contains(&name), "{name}: {found:?}");
     }
 }
 
 #[test]
-fn modules_that_change_what_is_said_may_and_conform() {
+fn modules_that_change_texts_conform() {
     for name in ["upper", "upper-streamed", "blocking"] {
         let file = test_module(name);
         let report = kit::test(&file, &Map::new(), &kit::bundled().unwrap()).unwrap();
@@ -135,9 +135,9 @@ fn modules_that_change_what_is_said_may_and_conform() {
     }
 }
 
-/// Expectations about what is said, that hold and that do not.
+/// Expectations about texts, right and wrong.
 #[test]
-fn what_is_said_is_expected_too() {
+fn expectations_about_texts_can_hold_and_fail() {
     let scenario = |reply: &str, expect: &str| {
         format!(
             "[[scenario]]\nname = {expect:?}\nsay = \"one\"\nproviders.primary = [{reply}]\n\
@@ -166,15 +166,15 @@ fn what_is_said_is_expected_too() {
     assert_eq!(failed(&report), wrong.map(|(_, ending, expect)| format!("{ending}{expect}")));
 }
 
-/// The example of the guide to scenarios, as it stands there.
+/// The example in `docs/scenarios.md`.
 #[test]
-fn the_documented_scenarios_are_ones() {
+fn the_documented_scenarios_run_and_every_key_is_documented() {
     let guide = std::fs::read_to_string(root().join("docs/scenarios.md")).unwrap();
     let example = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let report = kit::test(&built_in_module("retry"), &Map::new(), &scenarios(example)).unwrap();
     assert_eq!(failed(&report), [""; 0], "{report:#?}");
     assert_eq!(report.checks.iter().filter(|check| check.group == "scenario").count(), 2);
-    // Every key that there is, is explained.
+    // Each key is explained.
     let schema = kit::schema();
     let keys = ["Scenario", "Expect", "Reply"].map(|name| schema["$defs"][name]["properties"].as_object().unwrap());
     for key in keys.into_iter().flat_map(serde_json::Map::keys) {
@@ -183,7 +183,7 @@ fn the_documented_scenarios_are_ones() {
 }
 
 #[tokio::test]
-async fn scenarios_of_ones_own_are_played_and_what_is_none_is_told() {
+async fn scenarios_from_a_file_run_and_mistakes_in_it_are_errors() {
     let folder = Chain::new().folder().unwrap();
     let file = built_in_module("retry").display().to_string();
     let own = "[[scenario]]\nname = \"mine\"\n[scenario.expect]\nasked = [\"second\"]\n";
@@ -204,7 +204,7 @@ async fn scenarios_of_ones_own_are_played_and_what_is_none_is_told() {
     4 | aksed = ["second"]
       | ^^^^^
     unknown field `aksed`, expected one of `asked`, `waited`, `answered_by`, `error`, `status`, `message`, `sent`, `text`, `tool_arguments`, `pieces`, `took`
-      help: docs/scenarios.md has the format, and `arcllm module test --schema` its schema
+      help: docs/scenarios.md explains the format, and `arcllm module test --schema` prints its schema
     "#);
     let output = folder.arcllm(["module", "test", &file, "--scenarios", "none.toml"]).unwrap().run().await.unwrap();
     assert_eq!(output.code, 2);
@@ -227,7 +227,7 @@ async fn the_command_reports_for_people_and_for_programs() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_module_is_told_so() {
+async fn a_file_that_is_not_a_module_is_an_error() {
     let folder = Chain::new().folder().unwrap();
     let file = root().join("tests/README.md").display().to_string();
     let output = folder.arcllm(["module", "test", &file]).unwrap().run().await.unwrap();

@@ -1,4 +1,4 @@
-//! Modules of one's own: how they are made, built and tested.
+//! What authors of modules use: projects, builds, the guide and the conformance kit.
 
 mod guide;
 mod kit;

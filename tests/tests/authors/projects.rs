@@ -1,4 +1,4 @@
-//! Modules of one's own: `module new` and `module build`. What needs toolchains from the network is in `toolchains`.
+//! `module new` and `module build`. Tests with toolchains from the network are in `toolchains`.
 
 use std::{fs, path::Path};
 
@@ -11,7 +11,7 @@ async fn run(folder: &Folder, arguments: &[&str]) -> Output {
     soon(folder.arcllm(arguments).unwrap().run()).await.unwrap()
 }
 
-/// All files below, by their paths, in order.
+/// The paths of all files in a folder, sorted.
 fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -28,7 +28,7 @@ fn files(folder: &Path) -> Vec<String> {
     found
 }
 
-/// The files of an example, without those that building and testing it leaves.
+/// The files of an example, without those of builds and tests.
 fn example(name: &str) -> Vec<String> {
     let left = ["node_modules/", ".venv/", "__pycache__/", "package-lock.json", "typings/"];
     let mut files = files(&root().join("modules/examples").join(name));
@@ -37,14 +37,14 @@ fn example(name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_new_project_is_the_example_under_another_name() {
+async fn a_new_project_is_the_example_with_another_name() {
     for (language, own) in [("python", "app.py"), ("javascript", "app.js")] {
         let folder = Folder::new("").unwrap();
         let output = run(&folder, &["module", "new", "good-manners", "--lang", language]).await;
         assert_eq!((output.code, output.stderr.as_str()), (0, ""));
         let project = folder.path().join("good-manners");
         let example_name = format!("guardrail-{language}");
-        // Whoever adds a file to the example or to the WIT adds it to the template too.
+        // A new file in the example or the WIT must be in the template, too.
         assert_eq!(files(&project), example(&example_name));
         for file in files(&project) {
             let text = fs::read_to_string(project.join(&file)).unwrap();
@@ -103,7 +103,7 @@ fn the_sdk_of_a_project_needs_what_the_sdk_needs() {
 }
 
 #[tokio::test]
-async fn what_a_new_project_holds_and_what_comes_next() {
+async fn module_new_lists_files_and_next_steps() {
     let folder = Folder::new("").unwrap();
     let output = run(&folder, &["module", "new", "polite", "--lang", "python", "--directory", "there/it"]).await;
     insta::assert_snapshot!(output.stdout, @r"
@@ -133,7 +133,7 @@ async fn what_a_new_project_holds_and_what_comes_next() {
 }
 
 #[tokio::test]
-async fn names_that_no_module_has_are_refused() {
+async fn invalid_module_names_are_refused() {
     let folder = Folder::new("").unwrap();
     for name in ["Good", "good_manners", "1st", "-x", "x-", "a/b", "..", "naïve", ""] {
         let output = run(&folder, &["module", "new", "--lang", "python", "--", name]).await;
@@ -144,7 +144,7 @@ async fn names_that_no_module_has_are_refused() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_into_a_folder_that_has_something_in_it() {
+async fn a_folder_that_is_not_empty_is_left_alone() {
     let folder = Folder::new("").unwrap();
     folder.write("mine/app.py", "mine").unwrap();
     let output = run(&folder, &["module", "new", "mine", "--lang", "python"]).await;
@@ -157,7 +157,7 @@ async fn nothing_is_written_into_a_folder_that_has_something_in_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_project_is_told_so() {
+async fn a_folder_without_a_project_is_an_error() {
     let folder = Folder::new("").unwrap();
     let output = run(&folder, &["module", "build"]).await;
     assert_eq!(output.code, 2);
@@ -172,7 +172,7 @@ async fn what_is_no_project_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_tool_that_is_missing_is_named_with_the_way_to_get_it() {
+async fn a_missing_tool_is_an_error_that_says_how_to_get_it() {
     for (language, tool, help) in [("python", "python3", "python3-venv"), ("javascript", "npm", "nodejs npm")] {
         let folder = Folder::new("").unwrap();
         run(&folder, &["module", "new", "mine", "--lang", language]).await;
@@ -204,7 +204,7 @@ async fn build(folder: &Folder, arguments: &[&str]) -> Output {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn the_tools_of_the_language_are_run_and_the_component_is_installed() {
+async fn module_build_runs_the_tools_and_installs_the_component() {
     let npm = r#"case $1 in install) mkdir node_modules;; *) echo "$@" > mine.wasm;; esac"#;
     let folder = with_npm("[host]\nmodules_dir = \"parts\"", npm);
     let output = build(&folder, &["--install", "--out", "elsewhere/it.wasm"]).await;
@@ -229,7 +229,7 @@ async fn the_tools_of_the_language_are_run_and_the_component_is_installed() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_a_tool_that_fails_has_written_is_shown() {
+async fn the_output_of_a_failing_tool_is_shown() {
     let folder = with_npm("", "echo said; echo complained >&2; exit 3");
     let output = build(&folder, &["--install"]).await;
     assert_eq!(output.code, 1);
@@ -243,7 +243,7 @@ async fn what_a_tool_that_fails_has_written_is_shown() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn an_earlier_component_is_not_taken_for_what_was_built() {
+async fn an_old_component_does_not_pass_for_a_new_build() {
     let folder = with_npm("", "mkdir -p node_modules");
     folder.write("mine/mine.wasm", "old").unwrap();
     let output = build(&folder, &["--install"]).await;

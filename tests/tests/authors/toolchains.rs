@@ -16,7 +16,7 @@ use crate::{
     support::{Chain, Folder},
 };
 
-/// A new project in this language, and what `arcllm module build` has made of it.
+/// A new project in this language, built by `arcllm module build`.
 async fn built(language: &str) -> (Folder, PathBuf) {
     let folder = Folder::new("").unwrap();
     let project = folder.path().join("built");
@@ -33,13 +33,13 @@ async fn built(language: &str) -> (Folder, PathBuf) {
     (folder, project)
 }
 
-/// The project's own tests.
+/// Runs the tests of the project.
 fn passes(project: &Path, program: &str, arguments: &[&str]) {
     let command = Command::new(program).args(arguments).current_dir(project).stdin(Stdio::null()).output().unwrap();
     assert!(command.status.success(), "{}", String::from_utf8_lossy(&command.stderr));
 }
 
-/// Holds the component to the contract, and to the project's scenarios.
+/// Checks the component against the contract and the scenarios of the project.
 async fn conforms(project: PathBuf) {
     let text = std::fs::read_to_string(project.join("scenarios.toml")).unwrap();
     let mut scenarios = kit::bundled().unwrap();

@@ -5,7 +5,7 @@ use crate::scene::soon;
 use insta::assert_snapshot;
 
 #[tokio::test]
-async fn overrides_that_will_not_do() {
+async fn wrong_overrides() {
     assert_snapshot!(given(&["--module", "retry=1", "Hi"]).await, @r#"
     error: invalid value 'retry=1' for '--module <NAME=on|off|{json}>': expected NAME=on, NAME=off or NAME={"key": value}
 
@@ -44,7 +44,7 @@ async fn overrides_that_will_not_do() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_none() {
+async fn malformed_requests() {
     let request = async |json: &str| {
         Scene::of(GOOD).await.file("request.json", json).refuses(&["invoke", "--request", "request.json"]).await
     };
@@ -96,9 +96,9 @@ async fn a_request_that_is_none() {
     assert_snapshot!(given(&["--request", "-", "-"]).await, @"error: the prompt and the request cannot both come from standard input");
 }
 
-/// The fields of a request have names; their order says nothing.
+/// The fields of a request have names and no order.
 #[tokio::test]
-async fn a_list_in_the_place_of_a_request() {
+async fn a_list_instead_of_a_request() {
     let list = "[[{\"role\": \"user\", \"content\": \"Hi\"}], [], {}, {}]";
     let scene = Scene::of(GOOD).await.file("request.json", list);
     let told = scene.refuses(&["invoke", "--request", "request.json"]).await;
@@ -118,7 +118,7 @@ async fn nothing_to_ask() {
 }
 
 #[tokio::test]
-async fn settings_of_a_module_that_the_call_has_off() {
+async fn wrong_settings_of_a_module_that_the_call_switches_off() {
     assert_snapshot!(given(&["--module", "retry={\"enabled\": false, \"max_retris\": 1}", "Hi"]).await, @"
     error: `modules.retry.max_retris` is not a setting (in the overrides of this load)
       help: did you mean `max_retries`?
@@ -126,7 +126,7 @@ async fn settings_of_a_module_that_the_call_has_off() {
 }
 
 #[tokio::test]
-async fn options_of_a_request_that_no_provider_takes() {
+async fn options_out_of_range() {
     for options in [r#"{"max_tokens": 0}"#, r#"{"temperature": -3}"#, r#"{"deadline_seconds": 0}"#] {
         let request = format!(r#"{{"messages": [{{"role": "user", "content": "Hi"}}], "options": {options}}}"#);
         let scene = Scene::of(GOOD).await.file("request.json", request.as_bytes());

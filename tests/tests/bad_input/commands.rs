@@ -4,7 +4,7 @@ use crate::bad_input::stage::{GOOD, Scene};
 use crate::scene::soon;
 
 #[tokio::test]
-async fn the_good_one_is_good() {
+async fn the_good_configuration_works() {
     let scene = Scene::of(GOOD).await;
     let output = soon(scene.folder.arcllm(["invoke", "Hi"]).unwrap().run()).await.unwrap();
     assert_eq!((output.code, scene.provider.requests().len()), (0, 1), "{output:?}");
@@ -32,11 +32,11 @@ async fn every_command_refuses_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn every_command_refuses_a_file_that_is_no_configuration() {
+async fn every_command_refuses_a_malformed_file() {
     let scene = Scene::of("[providers").await;
     for command in ["invoke", "check", "modules"] {
         let output = scene.run(&[command, "--json"]).await;
-        // `invoke` has no prompt here either, which is as good a reason.
+        // `invoke` has no prompt, which it may report instead.
         assert_eq!(output.code, 2, "{output:?}");
         assert!(output.json().unwrap()["error"]["message"].is_string());
         let output = scene.run(&[command]).await;

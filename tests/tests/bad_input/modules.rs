@@ -4,7 +4,7 @@ use crate::bad_input::stage::{Scene, given, with};
 use insta::assert_snapshot;
 
 #[tokio::test]
-async fn a_module_that_there_is_not() {
+async fn an_unknown_module() {
     assert_snapshot!(with("[modules.retyr]\nenabled = true").await, @"
     error: config.toml:9: `modules.retyr` names the unknown module `retyr`: none is built in, and modules/retyr.wasm does not exist
       help: did you mean `retry`?
@@ -24,7 +24,7 @@ async fn a_module_that_there_is_not() {
 }
 
 #[tokio::test]
-async fn a_module_that_is_in_no_order_or_twice() {
+async fn a_module_missing_from_the_order_or_named_twice() {
     let order = "[host]\norder = [\"retry\"]\n[modules.fallback]\nenabled = true\nchain = [\"main\"]";
     assert_snapshot!(with(order).await, @r#"
     error: config.toml:10: `host.order` does not list the module `fallback`, which is enabled
@@ -37,7 +37,7 @@ async fn a_module_that_is_in_no_order_or_twice() {
 }
 
 #[tokio::test]
-async fn a_fallback_to_nobody() {
+async fn a_fallback_without_a_provider() {
     assert_snapshot!(with("[modules.fallback]\nenabled = true").await, @r#"
     error: config.toml:9: `modules.fallback.chain` is empty or missing
       help: a list of provider names, such as ["anthropic", "openai"]
@@ -49,7 +49,7 @@ async fn a_fallback_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_component() {
+async fn files_that_are_not_components() {
     const ON: &str = "[modules.retry]\nenabled = true\nsandbox.wasm = \"retry.wasm\"";
     let file = async |content: &[u8]| Scene::with(ON).await.file("modules/retry.wasm", content).refused().await;
     assert_snapshot!(file(b"#!/bin/sh").await, @"
@@ -77,7 +77,7 @@ async fn a_file_that_is_no_component() {
 }
 
 #[tokio::test]
-async fn a_component_that_is_not_there() {
+async fn a_missing_component() {
     assert_snapshot!(with("[modules.retry]\nenabled = true\nsandbox.wasm = \"mine.wasm\"").await, @"
     error: config.toml:11: `modules.retry.sandbox.wasm` names modules/mine.wasm, which cannot be read: No such file or directory (os error 2)
       help: a component's file, relative to host.modules_dir
@@ -85,7 +85,7 @@ async fn a_component_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_component_that_is_not_the_pinned_one() {
+async fn a_component_with_another_digest_than_pinned() {
     let pinned = format!(
         "[modules.retry]\nenabled = true\nsandbox.sha256 = \"{}\"\nsandbox.wasm = \"retry.wasm\"",
         "0".repeat(64)

@@ -36,7 +36,7 @@ async fn no_model() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_there() {
+async fn a_missing_key() {
     assert_snapshot!(of(&format!("{GOOD}api_key_env = \"ARCLLM_TEST_NO_SUCH_KEY\"")).await, @"
     error: config.toml:8: `providers.main.api_key_env` names the environment variable ARCLLM_TEST_NO_SUCH_KEY, which is not set
       help: put the key of main into the environment variable ARCLLM_TEST_NO_SUCH_KEY
@@ -48,7 +48,7 @@ async fn a_key_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_key_in_the_place_of_its_variable_is_not_repeated() {
+async fn a_key_written_as_a_variable_is_not_repeated() {
     let told = of(&format!("{GOOD}api_key_env = \"sk-ant-0123456789\"")).await;
     assert!(told.contains("providers.main.api_key_env"), "{told}");
     assert!(!told.contains("0123456789"), "{told}");
@@ -67,7 +67,7 @@ async fn a_key_in_the_configuration() {
 }
 
 #[tokio::test]
-async fn an_address_that_will_not_do() {
+async fn refused_addresses() {
     assert_snapshot!(of(&GOOD.replace("URL", "http://api.example.com/v1")).await, @"
     error: config.toml:6: `providers.main.base_url` would send keys and conversations to api.example.com in the clear
       help: https, or allow_insecure_http = true if that network is yours
@@ -95,7 +95,7 @@ async fn an_address_that_will_not_do() {
 }
 
 #[tokio::test]
-async fn an_adapter_that_there_is_not() {
+async fn an_unknown_adapter() {
     assert_snapshot!(of(&GOOD.replace("anthropic", "gemini")).await, @r#"
     error: config.toml:5: `providers.main.adapter` is the text "gemini"
       help: "anthropic" or "openai": the wire format that the provider speaks

@@ -1,10 +1,10 @@
-//! What the tests of bad input share: a good configuration, what a test makes of it, and how the command refuses it.
+//! What these tests share: a good configuration, changes to it, and the refusal of the command.
 
 use crate::scene::{replies, soon};
 use crate::support::{Folder, Output};
 use arcllm_simulator::Simulator;
 
-/// A configuration in which all is well. `URL` is where the provider is.
+/// A good configuration. `URL` becomes the address of the provider.
 pub(crate) const GOOD: &str = "[defaults]
 provider = \"main\"
 
@@ -14,7 +14,7 @@ base_url = \"URL\"
 default_model = \"m\"
 ";
 
-/// A provider that must not be asked, and a folder with a configuration for it.
+/// A provider that must get no request, and a folder with a configuration for it.
 pub(crate) struct Scene {
     pub(crate) provider: Simulator,
     pub(crate) folder: Folder,
@@ -28,7 +28,7 @@ impl Scene {
         Self { provider, folder }
     }
 
-    /// The good configuration, and this behind it.
+    /// The good configuration with these lines added.
     pub(crate) async fn with(more: &str) -> Self {
         Self::of(&format!("{GOOD}\n{more}")).await
     }
@@ -39,7 +39,7 @@ impl Scene {
         self
     }
 
-    /// How the command ends with these arguments, without anything sent.
+    /// Runs the command with these arguments, and checks that nothing is sent.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         let command = self.folder.arcllm(arguments).unwrap().trusted().env("ARCLLM_TEST_EMPTY", " ");
         let output = soon(command.run()).await.unwrap();
@@ -47,30 +47,30 @@ impl Scene {
         output
     }
 
-    /// What it says on standard error, having refused these arguments.
+    /// Its error for these arguments.
     pub(crate) async fn refuses(&self, arguments: &[&str]) -> String {
         let Output { code, stdout, stderr } = self.run(arguments).await;
         assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
         stderr.replace(&self.provider.url(), "URL")
     }
 
-    /// What it says to a question, which it refuses.
+    /// Its error for a question.
     pub(crate) async fn refused(&self) -> String {
         self.refuses(&["invoke", "Hi"]).await
     }
 }
 
-/// What the command says to the good configuration with this behind it.
+/// The error for the good configuration with these lines added.
 pub(crate) async fn with(more: &str) -> String {
     Scene::with(more).await.refused().await
 }
 
-/// What the command says to this configuration.
+/// The error for this configuration.
 pub(crate) async fn of(config: &str) -> String {
     Scene::of(config).await.refused().await
 }
 
-/// What the command says to these arguments, where the configuration is good.
+/// The error for these arguments, with the good configuration.
 pub(crate) async fn given(arguments: &[&str]) -> String {
     Scene::of(GOOD).await.refuses(&[&["invoke"], arguments].concat()).await
 }

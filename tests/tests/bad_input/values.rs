@@ -5,14 +5,14 @@ use crate::scene::soon;
 use insta::assert_snapshot;
 
 #[tokio::test]
-async fn no_toml() {
+async fn malformed_toml() {
     assert_snapshot!(with("[modules.retry\nenabled = true").await, @"error: config.toml:9: is not TOML: unclosed table, expected `]`");
     assert_snapshot!(with("[providers.main]\nadapter = \"openai\"").await, @"error: config.toml:9: is not TOML: duplicate key");
     assert_snapshot!(with("[host]\ndeadline_seconds = ").await, @"error: config.toml:10: is not TOML: string values must be quoted, expected literal string");
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read() {
+async fn an_unreadable_file() {
     assert_snapshot!(given(&["--config", "nowhere.toml", "Hi"]).await, @"
     error: nowhere.toml: cannot be read: No such file or directory (os error 2)
       help: a TOML file that can be read
@@ -25,7 +25,7 @@ async fn a_file_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_file_of_the_environment_that_cannot_be_read() {
+async fn an_unreadable_file_named_by_the_environment() {
     let scene = Scene::of(GOOD).await;
     let command = scene.folder.arcllm(["invoke", "Hi"]).unwrap().env("ARCLLM_CONFIG", "elsewhere.toml");
     let output = soon(command.run()).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_file_of_the_environment_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn values_of_another_type() {
+async fn values_of_a_wrong_type() {
     assert_snapshot!(with("[host]\norder = \"retry\"").await, @r#"
     error: config.toml:10: `host.order` is the text "retry"
       help: a list of texts, such as ["one", "two"]
@@ -108,9 +108,9 @@ async fn keys_one_letter_off() {
     ");
 }
 
-/// The module is off then, and yet its user believes that it is on.
+/// The module would stay off without notice.
 #[tokio::test]
-async fn the_switch_of_a_module_one_letter_off() {
+async fn the_key_enabled_one_letter_off() {
     assert_snapshot!(with("[modules.retry]\nenable = true").await, @"
     error: config.toml:10: `modules.retry.enable` is not a setting
       help: did you mean `enabled`?
@@ -118,7 +118,7 @@ async fn the_switch_of_a_module_one_letter_off() {
 }
 
 #[tokio::test]
-async fn settings_of_a_module_that_is_off() {
+async fn wrong_settings_of_a_module_that_is_off() {
     assert_snapshot!(with("[modules.retry]\nmax_retires = 5").await, @"
     error: config.toml:10: `modules.retry.max_retires` is not a setting
       help: did you mean `max_retries`?
@@ -126,7 +126,7 @@ async fn settings_of_a_module_that_is_off() {
 }
 
 #[tokio::test]
-async fn numbers_that_are_none() {
+async fn nan_and_infinities() {
     assert_snapshot!(with("[modules.retry]\nenabled = true\nbackoff_base_seconds = nan").await, @"
     error: config.toml:11: `modules.retry.backoff_base_seconds` is NaN
       help: a finite number

@@ -1,4 +1,4 @@
-//! Chaos: what it does wrong on purpose reaches the modules outside of it, and the caller, as the real thing would.
+//! The faults of `chaos` reach the modules outside and the caller like real faults.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,7 +31,7 @@ async fn seeded(chain: &Chain, seed: u64) -> Model {
     soon(host.load_model("a", Overrides::new())).await.unwrap()
 }
 
-/// Calls, one after the other.
+/// Calls one after the other.
 async fn calls(model: &Model, calls: usize) -> Vec<Result<Response, Error>> {
     let mut ended = Vec::new();
     for _ in 0..calls {
@@ -84,7 +84,7 @@ async fn an_api_error_has_its_status_and_its_hint() {
 }
 
 #[tokio::test]
-async fn afterwards_the_answer_is_lost() {
+async fn a_fault_after_the_answer_loses_it() {
     let a = replies([]).await;
     let error = ask(&chaos(&a, "fault = \"error\"\nwhen = \"after\"")).await.unwrap_err();
     assert_eq!(steps(&error.trail), ["chaos asks a: ok"]);
@@ -92,13 +92,13 @@ async fn afterwards_the_answer_is_lost() {
 }
 
 #[tokio::test]
-async fn a_delay_is_a_wait_like_any_other() {
+async fn a_delay_is_in_the_trail() {
     let a = replies([]).await;
     let answer = ask(&chaos(&a, "fault = \"delay\"\ndelay_seconds = 0.05")).await.unwrap();
     assert_eq!(steps(&answer.trail), ["chaos waits, chaos asks a: ok"]);
     assert_eq!(answer.trail[0].waited, Duration::from_millis(50));
 
-    // The deadline ends it, before the inner is asked and after: what there is by then is given.
+    // The deadline ends it, before and after the inner is asked.
     let late = |when| {
         let delay = format!("fault = \"delay\"\ndelay_seconds = 3600\nwhen = \"{when}\"");
         chaos(&a, &delay).host("deadline_seconds = 0.3")
@@ -124,7 +124,7 @@ async fn the_same_seed_hits_the_same_share_of_the_calls() {
 }
 
 #[tokio::test]
-async fn a_retry_outside_of_it_recovers() {
+async fn a_retry_outside_recovers() {
     let a = replies([]).await;
     let chain = chaos(&a, "fault = \"error\"\nshare = 0.5").module("retry", &format!("{FAST}\nmax_retries = 20"));
     let mut waits = 0;
@@ -138,7 +138,7 @@ async fn a_retry_outside_of_it_recovers() {
 }
 
 #[tokio::test]
-async fn with_one_provider_hit_the_fallback_asks_the_other() {
+async fn with_one_provider_hit_fallback_asks_the_other() {
     let (a, b) = (replies([]).await, replies([Reply::text("From b.")]).await);
     let chain = around_both(&a, &b).module("fallback", "chain = [\"a\", \"b\"]");
     let answer = ask(&chain.clone().module("chaos", "fault = \"error\"\nprovider = \"a\"")).await.unwrap();
@@ -147,7 +147,7 @@ async fn with_one_provider_hit_the_fallback_asks_the_other() {
         (Some("From b."), vec!["chaos asks b: ok".to_owned()])
     );
 
-    // Innermost, it stands around each provider that a fallback turns to.
+    // Innermost, it stands around each provider of the fallback.
     let error = ask(&chain.module("chaos", "fault = \"error\"\nerror = \"timeout\"")).await.unwrap_err();
     assert_eq!((error.kind.as_str(), error.kind.provider()), ("timeout", Some("b")));
     assert_eq!((count(&a), count(&b)), (0, 1));
@@ -155,7 +155,7 @@ async fn with_one_provider_hit_the_fallback_asks_the_other() {
 
 /// On virtual time.
 #[tokio::test(start_paused = true)]
-async fn asking_again_and_again_ends_with_the_attempts_that_one_call_may_make() {
+async fn endless_requests_end_at_max_attempts() {
     let a = Arc::new(Provider::open());
     let model = load_over(&Chain::new().module("chaos", "fault = \"repeat\""), &a, &a).await;
     let error = say_hi(&model).await.unwrap_err();
@@ -177,7 +177,7 @@ async fn a_drill_needs_no_change_of_the_order() {
 }
 
 #[tokio::test]
-async fn settings_that_will_not_do_are_named() {
+async fn wrong_settings_are_named() {
     let a = replies([]).await;
     let refused = async |settings: Value| {
         let host = around(&a).folder().unwrap().host().unwrap();

@@ -1,4 +1,4 @@
-//! What `rate-limit` and `circuit-breaker` know of a provider: the same for all models that share a store.
+//! `rate-limit` and `circuit-breaker` count for all models that share a store.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     support::{Chain, Elsewhere, Odd, Provider},
 };
 
-/// Two hosts of this chain that share a store, as two programs may: the model of `a` from either, and that of `b`.
+/// Two hosts with this chain that share a store, as two programs may: the model of `a` from each, and that of `b`.
 async fn models(chain: Chain) -> [Model; 3] {
     let folder = chain.host("watch = false").folder().unwrap();
     let store = Arc::new(MemoryStore::default());
@@ -28,7 +28,7 @@ async fn ask(model: &Model) -> Result<Response, Error> {
     soon(model.invoke(&[Message::user("Hi")], &[])).await
 }
 
-/// What is said of a call that was refused, and by which module.
+/// The message of a refused call, and the module that refused it.
 fn refused(result: Result<Response, Error>, status: u16) -> (String, serde_json::Value) {
     let error = result.unwrap_err();
     let ErrorKind::Api(api) = &error.kind else { panic!("{error}") };
@@ -57,7 +57,7 @@ async fn a_limit_counts_the_calls_of_all_models() {
 }
 
 #[tokio::test]
-async fn a_circuit_is_open_for_all_models_and_tells_what_the_provider_did_not() {
+async fn a_circuit_is_open_for_all_models_and_says_who_refused() {
     let (a, b) = (replies([Reply::status(503), Reply::status(503)]).await, replies([]).await);
     let [one, two, other] = models(around_both(&a, &b).module("circuit-breaker", "failures = 2")).await;
     for model in [&one, &two] {
@@ -77,12 +77,12 @@ async fn a_circuit_is_open_for_all_models_and_tells_what_the_provider_did_not() 
     assert_eq!((count(&a), count(&b)), (2, 1));
 }
 
-/// However many come at once: others take their places while each asks the store for its own.
+/// Other calls take places while each waits for the store.
 #[tokio::test]
-async fn a_limit_holds_for_calls_that_come_at_once_to_a_store_elsewhere() {
+async fn a_limit_holds_for_1500_calls_at_once_with_a_slow_store() {
     const CALLS: usize = 1500;
     let (provider, store) = (Arc::new(Provider::open()), Elsewhere::new(Odd::Yields));
-    // No further place comes up while this runs.
+    // No place becomes free while this runs.
     let limit = "requests_per_minute = 0.1\nburst = 25\nmax_wait_seconds = 0";
     let config = format!("[modules.rate-limit]\nenabled = true\n{limit}\n");
     let host = Host::builder().config(Config::parse(&config, None).unwrap()).state_store(store.clone());

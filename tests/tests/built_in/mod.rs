@@ -1,4 +1,4 @@
-//! What single built-in modules do.
+//! Single built-in modules.
 
 mod chaos;
 mod limits_and_circuits;

@@ -1,4 +1,4 @@
-//! What the built-in `redact` does over real sockets, with answers that come whole and in pieces.
+//! `redact` over real sockets, with whole and streamed answers.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ async fn an_answer_is_rewritten_as_it_comes() {
 }
 
 #[tokio::test]
-async fn however_it_is_cut_it_is_the_same() {
+async fn the_result_does_not_depend_on_how_the_answer_is_cut() {
     let reply = || {
         let arguments = json!({"to": "jane@example.com", "\"": ["é 10.0.0.9", 1e3], "a@b.com": "\\"});
         Reply::text(SAID).tool_call("1", "send", arguments)
@@ -82,7 +82,7 @@ async fn however_it_is_cut_it_is_the_same() {
 }
 
 #[tokio::test]
-async fn what_the_request_said_is_put_back_as_it_comes() {
+async fn restored_texts_come_as_the_answer_comes() {
     for format in FORMATS {
         let reply = || {
             let text = "[EMAIL_1] is jane@example.com and not a@b.com, [EMAIL_9] or [EMAIL_";
@@ -101,9 +101,9 @@ async fn what_the_request_said_is_put_back_as_it_comes() {
     }
 }
 
-/// What had come is told, and nothing personal with it, wherever the answer breaks off.
+/// The caller gets what arrived, without anything personal, wherever the answer breaks off.
 #[tokio::test]
-async fn an_answer_that_breaks_off_has_told_nothing_personal() {
+async fn an_answer_that_breaks_off_reveals_nothing_personal() {
     let call = || Reply::text("Mail jane@example.com").tool_call("1", "send", json!({"to": "jane@example.com"}));
     for format in FORMATS {
         for before in 2..60 {
@@ -136,9 +136,9 @@ async fn an_answer_that_breaks_off_has_told_nothing_personal() {
     }
 }
 
-/// Long before, this took more computing than a call may have.
+/// A search that is not linear would use up the CPU time of the call.
 #[tokio::test]
-async fn what_only_begins_like_something_is_no_load() {
+async fn long_texts_that_almost_match_are_fast() {
     let a = replies([]).await;
     let model = model(&a, Format::OpenAi, "").await;
     for piece in ["1 ", "a.a.a.a@", "0-1 ", "4111 1111 1111 1111 1 "] {
@@ -148,17 +148,17 @@ async fn what_only_begins_like_something_is_no_load() {
 }
 
 #[tokio::test]
-async fn nobody_is_kept_waiting_for_the_end() {
+async fn text_comes_before_the_end_of_the_answer() {
     let output =
         soon(Folder::new("").unwrap().arcllm(["modules", "--json"]).unwrap().run()).await.unwrap().json().unwrap();
     let redact = output["modules"].as_array().unwrap().iter().find(|module| module["name"] == "redact").unwrap();
     assert_eq!(redact["streams"], "reads");
 }
 
-/// Prints how long the module computes: `cargo test --workspace --test all -- --ignored --nocapture redact::measured`.
+/// Prints how long the module computes: `cargo test --workspace --test all -- --ignored --nocapture redact::how_long_it_computes`.
 #[tokio::test]
 #[ignore = "it measures, and asserts nothing about time"]
-async fn measured() {
+async fn how_long_it_computes() {
     let a = replies([]).await;
     let model = model(&a, Format::OpenAi, "sandbox.memory_mb = 256\nsandbox.hostcall_mb = 64").await;
     for piece in ["word ", "1 ", "1", "a", "@", "+", "a.a.a.a@", "a@b.co ", "1.1.1.", "4111 ", "0-1 ", "AA11 ", "+1-1-"]

@@ -1,5 +1,4 @@
-//! A component in a file takes the place of a built-in one where config says so, and only there: no rebuild, only another
-//! file.
+//! A file replaces a built-in module if config names it, and only then.
 
 use crate::support::{Chain, Folder, Output};
 use arcllm_simulator::{Format, Reply, Simulator};
@@ -7,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::scene::{count, dead, replies, soon};
 
-/// `fallback`, as a stranger's component.
+/// `fallback`, as the component of a stranger.
 fn stranger() -> &'static [u8] {
     arcllm_builtin::find("fallback").unwrap().wasm
 }
@@ -16,7 +15,7 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A folder in which `retry` is on, with these settings and the stranger's in its place.
+/// A folder in which `retry` is on, with these settings.
 fn folder(a: &Simulator, b: &Simulator, settings: &str) -> Folder {
     let chain = Chain::new().provider("a", Format::Anthropic, &a.url()).provider("b", Format::OpenAi, &b.url());
     let chain = chain.host("modules_dir = \"mine\"\norder = [\"retry\"]").module("retry", settings);
@@ -28,7 +27,7 @@ async fn invoke(folder: &Folder) -> Output {
 }
 
 #[tokio::test]
-async fn another_component_under_the_same_name_changes_the_behaviour() {
+async fn a_file_that_config_names_replaces_the_built_in_module() {
     let (a, b) = (replies([Reply::status(500).times(9)]).await, replies([Reply::text("Hello from b")]).await);
     let before = folder(&a, &b, "max_retries = 1\nbackoff_base_seconds = 0.001");
     let output = invoke(&before).await;
@@ -43,9 +42,9 @@ async fn another_component_under_the_same_name_changes_the_behaviour() {
     assert_eq!((&answer["content"], &answer["trail"][1]["asked_by"]), (&"Hello from b".into(), &"retry".into()));
 }
 
-/// A file that somebody has dropped in, or left behind, is not what anybody has chosen.
+/// The operator did not choose a file that only lies there.
 #[tokio::test]
-async fn a_file_that_is_only_there_replaces_nothing() {
+async fn a_file_that_config_does_not_name_replaces_nothing() {
     let (a, b) = (replies([Reply::status(500).times(9)]).await, dead().await);
     for content in [stranger(), b"no component"] {
         let folder = folder(&a, &b, "max_retries = 1\nbackoff_base_seconds = 0.001");
@@ -66,7 +65,7 @@ async fn a_file_that_is_only_there_replaces_nothing() {
 }
 
 #[tokio::test]
-async fn it_can_be_called_anything_and_pinned() {
+async fn the_file_can_have_any_name_and_be_pinned() {
     let (a, b) = (dead().await, replies([]).await);
     let digest = sha256(stranger());
     for digest in [digest.clone(), digest.to_uppercase()] {
@@ -80,9 +79,9 @@ async fn it_can_be_called_anything_and_pinned() {
     }
 }
 
-/// An operator has to see what a file asks for before deciding whether to grant it.
+/// An operator must see what a file asks for before granting it.
 #[tokio::test]
-async fn what_is_refused_is_shown_in_full() {
+async fn a_refused_file_is_named_in_full() {
     let (a, b) = (dead().await, dead().await);
     let folder = folder(&a, &b, "chain = [\"b\"]\nsandbox.wasm = \"retry.wasm\"");
     folder.write("mine/retry.wasm", stranger()).unwrap();
@@ -96,7 +95,7 @@ async fn what_is_refused_is_shown_in_full() {
 }
 
 #[tokio::test]
-async fn the_command_shows_whose_it_is() {
+async fn the_command_shows_where_a_module_comes_from() {
     let (a, b) = (dead().await, dead().await);
     let folder = folder(&a, &b, "chain = [\"b\"]\nsandbox.allow = [\"models\"]\nsandbox.wasm = \"retry.wasm\"");
     folder.write("mine/retry.wasm", stranger()).unwrap();

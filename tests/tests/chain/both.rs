@@ -64,9 +64,9 @@ async fn fallback_outside_tries_each_provider_again() {
     assert_eq!((count(&a), count(&b)), (3, 2));
 }
 
-/// A fallback's target has the modules inside of the fallback, and no others: the product, and not its square.
+/// A target of the fallback has only the modules inside the fallback: attempts multiply once.
 #[tokio::test]
-async fn every_attempt_that_the_settings_allow_and_not_one_more() {
+async fn exactly_the_attempts_that_the_settings_allow() {
     for (retries, order) in [(0, true), (1, true), (3, true), (0, false), (1, false), (3, false)] {
         let always = || Script::new([Reply::status(500)]).then(arcllm_simulator::Then::Repeat);
         let (a, b) = (Simulator::start(always()).await.unwrap(), Simulator::start(always()).await.unwrap());
@@ -80,7 +80,7 @@ async fn every_attempt_that_the_settings_allow_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn an_exhausted_chain_is_tried_again_if_any_of_its_attempts_may_be() {
+async fn one_retryable_attempt_makes_the_whole_round_retryable() {
     let (a, b) = (replies([Reply::status(529)]).await, replies([Reply::status(400)]).await);
     let answer = ask(&retry_outside(&a, &b, 3)).await.unwrap();
     assert_eq!(
@@ -105,7 +105,7 @@ async fn only_the_attempts_of_the_last_round_count() {
 }
 
 #[tokio::test]
-async fn the_smallest_hint_of_the_round_is_waited_for() {
+async fn the_smallest_hint_of_the_round_counts() {
     let (a, b) = (
         replies([Reply::status(429).header("retry-after-ms", "60")]).await,
         replies([Reply::status(429).header("retry-after", "3600")]).await,
@@ -119,15 +119,15 @@ async fn the_smallest_hint_of_the_round_is_waited_for() {
 }
 
 #[tokio::test]
-async fn there_is_no_hint_where_one_of_the_retryable_has_none() {
-    // Were either hint heeded, it would end the retrying.
+async fn one_retryable_attempt_without_a_hint_means_backoff() {
+    // If this hint counted, it would end the retrying.
     let (a, b) = (replies([Reply::status(429).header("retry-after", "3600")]).await, dead().await);
     let answer = ask(&retry_outside(&a, &b, 3)).await.unwrap();
     assert_eq!(
         steps(&answer.trail),
         ["fallback asks a: 429", "fallback asks b: connection", "retry waits, fallback asks a: ok"]
     );
-    // The hint of one that is not retryable says nothing either way.
+    // The hint of an attempt that is not retryable does not count.
     let (a, b) = (
         replies([Reply::status(429).header("retry-after", "3600").times(9)]).await,
         replies([Reply::status(400).header("retry-after-ms", "1")]).await,
@@ -137,7 +137,7 @@ async fn there_is_no_hint_where_one_of_the_retryable_has_none() {
 }
 
 #[tokio::test]
-async fn a_hint_beyond_the_longest_wait_lets_the_fallback_act() {
+async fn a_hint_above_the_longest_wait_lets_fallback_act() {
     let (a, b) = (replies([Reply::status(429).header("retry-after", "3600").times(9)]).await, replies([]).await);
     let answer = ask(&fallback_outside(&a, &b, 3)).await.unwrap();
     assert_eq!(steps(&answer.trail), ["retry asks a: 429", "retry asks b: ok"]);
@@ -145,7 +145,7 @@ async fn a_hint_beyond_the_longest_wait_lets_the_fallback_act() {
 
 /// On virtual time. One attempt fits into the deadline, and a part of another.
 #[tokio::test(start_paused = true)]
-async fn one_deadline_for_all_of_it() {
+async fn one_deadline_for_retries_and_fallbacks() {
     for order in ["[\"retry\", \"fallback\"]", "[\"fallback\", \"retry\"]"] {
         let slow = || Arc::new(Provider::open().failing(529).taking(Duration::from_millis(700)));
         let (a, b) = (slow(), slow());
@@ -161,7 +161,7 @@ async fn one_deadline_for_all_of_it() {
 
 /// On virtual time.
 #[tokio::test(start_paused = true)]
-async fn dropping_the_call_ends_it_at_any_depth() {
+async fn nothing_is_sent_after_the_call_is_dropped() {
     for order in ["[\"retry\", \"fallback\"]", "[\"fallback\", \"retry\"]"] {
         let (a, b) = (Arc::new(Provider::open().failing(529)), Arc::new(Provider::closed()));
         let model = load_over(&modules(1).host(&format!("order = {order}")), &a, &b).await;
@@ -175,7 +175,7 @@ async fn dropping_the_call_ends_it_at_any_depth() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_calls_at_once_keep_their_own_trails_and_answers() {
+async fn two_hundred_calls_at_once_keep_their_trails_and_answers() {
     const CALLS: usize = 200;
     let mixed = || {
         let kinds = [Reply::status(529), Reply::text("ok"), Reply::fault(Fault::Reset), Reply::status(400)];
@@ -187,7 +187,7 @@ async fn two_hundred_calls_at_once_keep_their_own_trails_and_answers() {
     let calls = (0..CALLS).map(|number| {
         let host = host.clone();
         tokio::spawn(async move {
-            // Each asks `a` for a model of its own, by which its requests are known.
+            // Each asks `a` for another model, which identifies its requests.
             let model = host.load_model("a", Overrides::new().model(format!("model-{number}"))).await.unwrap();
             model.invoke(&[Message::user(format!("question {number}"))], &[]).await
         })
@@ -202,7 +202,7 @@ async fn two_hundred_calls_at_once_keep_their_own_trails_and_answers() {
             Ok(answer) => &answer.trail,
             Err(error) => &error.trail,
         };
-        // What this call sent is what its trail says, one by one.
+        // The requests of this call are those of its trail.
         let tried: Vec<_> = trail.iter().map(|attempt| attempt.model.clone()).collect();
         assert_eq!(tried, sent[&format!("question {number}")]);
         assert!(trail.iter().all(|attempt| attempt.model == format!("model-{number}") || attempt.provider == "b"));
@@ -218,7 +218,7 @@ async fn two_hundred_calls_at_once_keep_their_own_trails_and_answers() {
     assert!(outcomes["ok"] > CALLS / 2 && count(&b) > 0, "{outcomes:?}");
 }
 
-/// The models that were asked, in order, by what they were asked.
+/// The models asked, in order, by question.
 fn by_question(providers: &[&Simulator]) -> BTreeMap<String, Vec<String>> {
     let mut requests: Vec<_> = providers.iter().flat_map(|provider| provider.requests()).collect();
     requests.sort_by_key(|request| request.at);

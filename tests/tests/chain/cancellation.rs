@@ -1,5 +1,4 @@
-//! Cancellation: whoever goes away takes everything along. The connection is closed, instances are free for the next
-//! call, and nothing more is sent.
+//! A cancelled call closes its connection, frees its instances for the next call, and sends nothing more.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +32,7 @@ fn hi() -> Request {
     Request::new([Message::user("Hi")])
 }
 
-/// What comes after a call that was given up: its connection is closed, the next call is answered, nothing else is sent.
+/// Checks that the connection of a cancelled call is closed, that the next call is answered, and that nothing else is sent.
 async fn nothing_is_left(model: &Model, a: &Simulator, b: &Simulator, requests: usize) {
     soon(a.wait_until(|requests| requests[0].dropped())).await;
     soon(model.invoke_with(hi())).await.unwrap();
@@ -125,7 +124,7 @@ async fn dropping_the_call_during_a_wait() {
 }
 
 #[tokio::test]
-async fn dropping_calls_at_every_moment() {
+async fn a_call_can_be_dropped_at_any_moment() {
     let (a, b) = (replies([]).await, replies([]).await);
     let model = model(&["retry", "fallback"], &a, &b).await;
     for turns in 0..60 {

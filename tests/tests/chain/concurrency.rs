@@ -18,7 +18,7 @@ use crate::scene::{around_both, count, load, soon, steps};
 
 const CALLS: usize = 1000;
 
-/// A provider in this process that does what the question says: `b: 529 ok` has `b` fail once and then answer.
+/// A provider in this process that does what the question says: with `b: 529 ok`, `b` fails once and then answers.
 struct Obedient {
     name: &'static str,
     /// How often each question was asked.
@@ -30,7 +30,7 @@ impl Obedient {
         Arc::new(Self { name, asked: Mutex::default() })
     }
 
-    /// What is to be done with this question, the `at`th time.
+    /// What to do with this question the `at`th time.
     fn told<'a>(&self, question: &'a str, at: usize) -> &'a str {
         let mine = question.split("; ").find_map(|part| part.strip_prefix(self.name)?.strip_prefix(": "));
         let mut words = mine.unwrap_or_default().split(' ');
@@ -93,7 +93,7 @@ fn answer(provider: &str, text: &str) -> Response {
     }
 }
 
-/// A host whose retry stands around a fallback from `a` to `b`, both in this process.
+/// A host with a retry around a fallback from `a` to `b`, both in this process.
 fn host(seed: u64, retry: &str) -> Host {
     let config = format!(
         "[modules.retry]\nenabled = true\nbudget_min_per_second = 1e6\n{retry}\n[modules.fallback]\nenabled = true\nchain = [\"b\"]"
@@ -103,7 +103,7 @@ fn host(seed: u64, retry: &str) -> Host {
     builder.build().unwrap()
 }
 
-/// Mixed faults: what both providers do to this call, and the trail that comes of it with two retries.
+/// Mixed faults: what both providers do, and the trail that follows with two retries.
 fn call(number: usize) -> (String, Vec<&'static str>) {
     let (told, trail): (&str, &[&str]) = match number % 8 {
         0 => ("a: ok", &["fallback asks a: ok"]),
@@ -153,7 +153,7 @@ fn trail(result: &Result<Response, Error>) -> &[arcllm::Attempt] {
     }
 }
 
-/// That the result is the one that was asked for, and nobody else's.
+/// Checks that the result belongs to this question.
 fn check(question: &str, result: &Result<Response, Error>) {
     let last = trail(result).last().unwrap();
     match result {
@@ -184,12 +184,12 @@ async fn a_thousand_calls_at_once_do_not_mix() {
         *kinds.entry(result.map_or_else(|error| error.kind.as_str(), |_| "ok")).or_insert(0) += 1;
     }
     assert_eq!(kinds, BTreeMap::from([("ok", CALLS / 2), ("api", CALLS * 3 / 8), ("parse", CALLS / 8)]));
-    // Drawn from ten million nanoseconds and more, next to none of them meet.
+    // Drawn from ten million nanoseconds and more, almost none are equal.
     assert_eq!(waits.len(), CALLS * 5 / 8);
     assert!(waits.iter().collect::<BTreeSet<_>>().len() > waits.len() - 3);
 }
 
-/// A call that begins as another ends may get its place in the instance, but not what goes with it.
+/// A call may take over the place of another in an instance, but not its state.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_begin_while_others_end_keep_their_waits() {
     let host = host(1, "max_retries = 1\nbackoff_base_seconds = 0.000001\nmax_wait_seconds = 0.00001");
@@ -235,7 +235,7 @@ async fn two_hundred_calls_at_once_over_sockets_do_not_mix() {
     for (number, result) in results.into_iter().enumerate() {
         let result = result.unwrap();
         let question = format!("question {number}");
-        // What this call sent is what its trail says, one by one.
+        // The requests of this call are those of its trail.
         let sent = requests.iter().filter(|request| request.body["messages"][0]["content"] == question);
         let sent: Vec<_> = sent.map(|request| request.body["model"].as_str().unwrap()).collect();
         let trail = trail(&result);
@@ -252,17 +252,17 @@ async fn two_hundred_calls_at_once_over_sockets_do_not_mix() {
     assert!(ends["ok"] > CALLS / 2 && count(&b) > 0, "{ends:?}");
 }
 
-// Jitter. On virtual time, from a seed: the same in every run.
+// Jitter, on virtual time and from a seed.
 
-/// The waits of each of so many calls that fail for ever, in the order in which they began. With `staggered`, one call
-/// begins when the one before it has ended.
+/// The waits of so many calls that always fail, in the order of their beginnings. With `staggered`, each call begins after
+/// the end of the one before.
 async fn waits(seed: u64, calls: usize, retry: &str, staggered: bool) -> Vec<Vec<Duration>> {
     let host = host(seed, retry);
     let model = host.load_model("a", Overrides::new()).await.unwrap();
     let failing = ["529"; 9].join(" ");
     let mut tasks = Vec::new();
     for number in 0..calls {
-        // Questions of all lengths take their time, each its own.
+        // Longer questions take longer.
         let (model, question) = (model.clone(), format!("a: {failing}; b: {failing}; {}", "?".repeat(number)));
         let mut task = tokio::spawn(async move { model.invoke(&[Message::user(question)], &[]).await });
         if staggered {
@@ -278,7 +278,7 @@ async fn waits(seed: u64, calls: usize, retry: &str, staggered: bool) -> Vec<Vec
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_that_failed_at_the_same_moment_spread_over_the_window() {
+async fn waits_after_simultaneous_failures_spread_over_the_window() {
     const BUCKETS: usize = 10;
     let all = waits(7, CALLS, "max_retries = 1\nbackoff_base_seconds = 1.0\nmax_wait_seconds = 60.0", false).await;
     let (from, to) = (Duration::from_secs(1), Duration::from_secs(2));
@@ -310,7 +310,7 @@ async fn the_same_seed_gives_the_same_waits_however_calls_interleave() {
     assert!(at_once.iter().all(|waits| waits.len() == 4));
     assert_eq!(at_once, waits(42, 100, retry, false).await);
     assert_eq!(at_once, waits(42, 100, retry, true).await);
-    // Fewer calls beside it change nothing for a call.
+    // The number of other calls does not matter.
     assert_eq!(at_once[..10], waits(42, 10, retry, false).await);
     assert_ne!(at_once, waits(43, 100, retry, false).await);
 }

@@ -12,7 +12,7 @@ use crate::{
     support::{Chain, Provider},
 };
 
-/// The chains that a deadline has to hold in, outermost module first.
+/// The chains, outermost module first.
 const ORDERS: [&[&str]; 5] = [&[], &["retry"], &["fallback"], &["retry", "fallback"], &["fallback", "retry"]];
 
 fn chain(order: &[&str], a: &Simulator, b: &Simulator, retry: &str) -> Chain {
@@ -55,12 +55,12 @@ async fn it_cuts_an_attempt_in_every_chain() {
 }
 
 #[tokio::test]
-async fn it_cuts_nothing_else() {
+async fn other_errors_and_limits_stay_as_they_are() {
     for order in ORDERS {
         let (a, b) = (replies([]).await, replies([]).await);
         let answer = ask(&chain(order, &a, &b, FAST).host("deadline_seconds = 30")).await.unwrap();
         assert_eq!(answer.trail.len(), 1);
-        // Errors and limits of attempts are what they are without it.
+        // Errors and limits of attempts are the same as without a deadline.
         let cases = [
             (Reply::error(400, "No."), "a answered 400: No."),
             (Reply::fault(Fault::Silence), "providers.a.timeout_seconds"),
@@ -94,7 +94,7 @@ async fn the_last_attempt_has_only_what_remains() {
 
 /// On virtual time.
 #[tokio::test(start_paused = true)]
-async fn no_request_goes_out_after_it_however_many_may() {
+async fn no_request_is_sent_after_the_deadline() {
     for order in ORDERS {
         let slow = || Arc::new(Provider::open().failing(529).taking(Duration::from_millis(30)));
         let (a, b) = (slow(), slow());
@@ -116,7 +116,7 @@ async fn no_request_goes_out_after_it_however_many_may() {
 }
 
 #[tokio::test]
-async fn a_wait_that_would_pass_it_is_not_begun() {
+async fn a_wait_that_would_pass_the_deadline_does_not_begin() {
     let patient = "backoff_base_seconds = 40\nmax_wait_seconds = 100";
     for headers in [&[][..], &[("retry-after", "40")], &[("retry-after-ms", "40000")]] {
         let busy = headers.iter().fold(Reply::error(529, "Busy."), |reply, (name, value)| reply.header(*name, *value));
@@ -125,7 +125,7 @@ async fn a_wait_that_would_pass_it_is_not_begun() {
         for (order, expected) in [
             (&["retry"][..], &["retry asks a: 529"][..]),
             (&["retry", "fallback"], &["fallback asks a: 529", "fallback asks b: 529"]),
-            // Whoever stands outside can act.
+            // A module outside can act.
             (&["fallback", "retry"], &["retry asks a: 529", "retry asks b: 529"]),
         ] {
             let folder = chain(order, &a, &b, patient).folder().unwrap();
@@ -139,14 +139,14 @@ async fn a_wait_that_would_pass_it_is_not_begun() {
 }
 
 #[tokio::test]
-async fn each_call_may_have_its_own() {
+async fn a_call_can_bring_its_own_deadline() {
     let a = always(Reply::fault(Fault::Silence)).await;
     let folder = around(&a).host("deadline_seconds = 600").module("retry", FAST).folder().unwrap();
     let model = load(&folder, Overrides::new()).await;
     let error = within(&model, Duration::from_millis(200)).await.unwrap_err();
     assert_eq!(steps(&error.trail), ["retry asks a: deadline_exceeded"]);
 
-    // A longer one counts as well.
+    // A longer deadline counts, too.
     let a = always(Reply::text("At last").delay(Duration::from_millis(400))).await;
     let folder = around(&a).host("deadline_seconds = 0.2").folder().unwrap();
     let model = load(&folder, Overrides::new()).await;
@@ -154,7 +154,7 @@ async fn each_call_may_have_its_own() {
     let error = soon(model.invoke(&[Message::user("Hi")], &[])).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::DeadlineExceeded);
 
-    // With no time at all nothing is sent.
+    // With no time left nothing is sent.
     let a = replies([]).await;
     let folder = around(&a).module("retry", FAST).folder().unwrap();
     let error = within(&load(&folder, Overrides::new()).await, Duration::ZERO).await.unwrap_err();
@@ -162,7 +162,7 @@ async fn each_call_may_have_its_own() {
 }
 
 #[tokio::test]
-async fn the_command_takes_it_as_an_argument_and_in_the_request() {
+async fn the_command_takes_a_deadline_as_argument_and_in_the_request() {
     let request = json!({"messages": [{"role": "user", "content": "Hi"}], "options": {"deadline_seconds": 0.3}});
     for arguments in [&["--deadline", "0.3", "Hi"][..], &["--request", "-"]] {
         let a = always(Reply::fault(Fault::Silence)).await;

@@ -11,7 +11,7 @@ use crate::{
     support::{Chain, Provider},
 };
 
-/// The name of a variable that nobody sets.
+/// A variable that is not set.
 const NO_KEY: &str = "api_key_env = \"ARCLLM_TEST_NO_SUCH_KEY\"";
 
 const CHAIN: &str = "chain = [\"a\", \"b\"]";
@@ -38,7 +38,7 @@ async fn another_provider_answers_in_its_own_format() {
 }
 
 #[tokio::test]
-async fn nobody_else_is_asked_where_the_first_answers() {
+async fn if_the_first_answers_no_other_is_asked() {
     let (a, b) = (replies([]).await, replies([]).await);
     let answer = ask(&falling_back(&a, &b)).await.unwrap();
     assert_eq!(steps(&answer.trail), ["fallback asks a: ok"]);
@@ -46,7 +46,7 @@ async fn nobody_else_is_asked_where_the_first_answers() {
 }
 
 #[tokio::test]
-async fn any_error_of_a_provider_is_worth_another() {
+async fn any_error_makes_it_ask_the_next() {
     let broken = [
         (Reply::status(400), "400"),
         (Reply::status(401), "401"),
@@ -65,7 +65,7 @@ async fn any_error_of_a_provider_is_worth_another() {
 }
 
 #[tokio::test]
-async fn silence_and_dead_servers_are_worth_another() {
+async fn silence_and_dead_servers_make_it_ask_the_next() {
     let (a, b) = (replies([Reply::fault(Fault::Silence)]).await, replies([]).await);
     let chain = Chain::new().provider_with("a", Format::Anthropic, &a.url(), "timeout_seconds = 0.2");
     let chain = chain.provider("b", Format::OpenAi, &b.url()).module("fallback", "chain = [\"a\", \"b\"]");
@@ -77,7 +77,7 @@ async fn silence_and_dead_servers_are_worth_another() {
 }
 
 #[tokio::test]
-async fn except_for_these_statuses() {
+async fn excepted_statuses_pass_through() {
     let (a, b) = (replies([Reply::status(400)]).await, replies([]).await);
     let settings = "chain = [\"a\", \"b\"]\nexcept_status_codes = [400]";
     let error = fails(&around_both(&a, &b).module("fallback", settings)).await;
@@ -87,7 +87,7 @@ async fn except_for_these_statuses() {
 }
 
 #[tokio::test]
-async fn the_chain_ends_at_such_a_status_too() {
+async fn an_excepted_status_ends_the_chain() {
     let (a, b, c) = (replies([Reply::status(500)]).await, replies([Reply::status(400)]).await, replies([]).await);
     let settings = "chain = [\"a\", \"b\", \"c\"]\nexcept_status_codes = [400]";
     let chain = around_both(&a, &b).provider("c", Format::OpenAi, &c.url()).module("fallback", settings);
@@ -96,7 +96,7 @@ async fn the_chain_ends_at_such_a_status_too() {
 }
 
 #[tokio::test]
-async fn exhausted_it_gives_the_last_error_unchanged_and_all_attempts() {
+async fn if_all_fail_the_last_error_comes_back_unchanged_with_all_attempts() {
     let last = Reply::error(503, "b is down").header("x-request-id", "req-b").header("retry-after", "7");
     let (a, b) = (replies([Reply::status(500)]).await, replies([last]).await);
     let error = fails(&falling_back(&a, &b)).await;
@@ -107,7 +107,7 @@ async fn exhausted_it_gives_the_last_error_unchanged_and_all_attempts() {
 }
 
 #[tokio::test]
-async fn the_one_that_failed_is_skipped_wherever_it_stands() {
+async fn the_provider_that_failed_is_skipped_in_the_chain() {
     let (a, b) = (replies([Reply::status(500).times(9)]).await, replies([Reply::status(500).times(9)]).await);
     let chain = around_both(&a, &b).module("fallback", "chain = [\"b\", \"a\", \"b\"]");
     let error = fails(&chain).await;
@@ -116,14 +116,14 @@ async fn the_one_that_failed_is_skipped_wherever_it_stands() {
 }
 
 #[tokio::test]
-async fn one_that_is_not_in_the_chain_has_all_of_it_to_fall_back_to() {
+async fn a_provider_outside_the_chain_falls_back_to_all_of_it() {
     let (a, b) = (replies([Reply::status(500)]).await, replies([]).await);
     let answer = ask(&around_both(&a, &b).module("fallback", "chain = [\"b\"]")).await.unwrap();
     assert_eq!(answer.provider, "b");
 }
 
 #[tokio::test]
-async fn a_provider_without_its_key_is_a_failed_hop_and_the_next_is_asked() {
+async fn after_a_provider_without_a_key_the_next_is_asked() {
     let (a, b, c) = (replies([Reply::status(500)]).await, replies([]).await, replies([]).await);
     let chain = around(&a).provider_with("b", Format::OpenAi, &b.url(), NO_KEY).provider("c", Format::OpenAi, &c.url());
     let answer = ask(&chain.module("fallback", "chain = [\"a\", \"b\", \"c\"]")).await.unwrap();
@@ -132,7 +132,7 @@ async fn a_provider_without_its_key_is_a_failed_hop_and_the_next_is_asked() {
 }
 
 #[tokio::test]
-async fn a_provider_without_its_key_is_the_last_error_where_it_is_the_last() {
+async fn a_missing_key_of_the_last_provider_is_the_last_error() {
     let (a, b) = (replies([Reply::status(500)]).await, replies([]).await);
     let chain = around(&a).provider_with("b", Format::OpenAi, &b.url(), NO_KEY);
     let error = fails(&chain.module("fallback", "chain = [\"a\", \"b\"]")).await;
@@ -144,7 +144,7 @@ async fn a_provider_without_its_key_is_the_last_error_where_it_is_the_last() {
 }
 
 #[tokio::test]
-async fn an_unknown_provider_in_the_chain_is_found_before_anything_is_sent() {
+async fn an_unknown_provider_in_the_chain_is_an_error_before_anything_is_sent() {
     let a = replies([]).await;
     let folder = around(&a).module("fallback", "chain = [\"a\", \"opnai\"]").folder().unwrap();
     let error = folder.host().unwrap().load_model("a", Overrides::new()).await.unwrap_err();
@@ -155,7 +155,7 @@ async fn an_unknown_provider_in_the_chain_is_found_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn the_call_can_bring_its_own_chain() {
+async fn a_call_can_bring_its_own_chain() {
     let (a, b) = (replies([Reply::status(500)]).await, replies([]).await);
     let own = Overrides::new().module("fallback", json!({"chain": ["b"]}));
     let answer = ask_with(&around_both(&a, &b), own).await.unwrap();
@@ -169,7 +169,7 @@ async fn the_call_can_bring_its_own_chain() {
 
 /// On virtual time.
 #[tokio::test(start_paused = true)]
-async fn the_deadline_is_no_reason_to_ask_another() {
+async fn after_the_deadline_no_other_is_asked() {
     let (a, b) = (Arc::new(Provider::closed()), Arc::new(Provider::open()));
     let chain = Chain::new().module("fallback", CHAIN).host("deadline_seconds = 20");
     let error = say_hi(&load_over(&chain, &a, &b).await).await.unwrap_err();
@@ -181,7 +181,7 @@ async fn the_deadline_is_no_reason_to_ask_another() {
 
 /// On virtual time.
 #[tokio::test(start_paused = true)]
-async fn dropping_the_call_is_no_reason_to_ask_another() {
+async fn after_the_call_is_dropped_no_other_is_asked() {
     let (a, b) = (Arc::new(Provider::closed()), Arc::new(Provider::open()));
     let model = load_over(&Chain::new().module("fallback", CHAIN), &a, &b).await;
     let call = tokio::spawn(async move { say_hi(&model).await });

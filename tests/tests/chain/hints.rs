@@ -1,4 +1,4 @@
-//! What a server says about the next attempt, over HTTP: how long to wait, and whether to make one.
+//! Hints of a server: how long to wait before the next attempt, and whether to make one.
 
 use std::{
     ops::RangeInclusive,
@@ -19,19 +19,19 @@ const RETRY: &str =
 
 const SENT: &str = "Tue, 15 Nov 1994 08:12:31 GMT";
 
-/// What comes of headers.
+/// What headers lead to.
 #[derive(Debug, Clone)]
 enum Heard {
     /// No hint: the wait is the module's own.
     Nothing,
-    /// A hint of so many milliseconds, and a wait between these.
+    /// A hint of so many milliseconds, and a wait within these bounds.
     Wait(f64, RangeInclusive<u64>),
-    /// A hint of more seconds than anybody waits.
+    /// A hint of so many seconds, which is above the longest wait.
     TooMuch(f64),
 }
 use Heard::{Nothing, TooMuch, Wait};
 
-/// A model behind a retry, and its provider.
+/// A model with a retry, and its provider.
 struct Stage {
     provider: Simulator,
     model: Model,
@@ -58,7 +58,7 @@ impl Stage {
         count
     }
 
-    /// Plays these headers on this status.
+    /// Plays these headers with this status.
     async fn hear(&self, status: u16, headers: &[(&str, &str)], heard: &Heard) {
         let case = format!("{status} {headers:?}");
         let reply = with(Reply::error(status, "Not now."), headers);
@@ -82,7 +82,7 @@ impl Stage {
         assert_eq!(self.requests(), 2, "{case}");
     }
 
-    /// That the error of the one attempt came back as it was.
+    /// Checks that there was one attempt, and that its error came back unchanged.
     fn gave_up(&self, error: &Error, status: u16, hint: Option<Duration>, case: &str) {
         assert_eq!(steps(&error.trail), [format!("retry asks a: {status}")], "{case}");
         let ErrorKind::Api(api) = &error.kind else { panic!("{case}: {error}") };
@@ -101,7 +101,7 @@ fn assert_waited(attempt: &Attempt, milliseconds: RangeInclusive<u64>, case: &st
     assert!(bounds.contains(&attempt.waited), "{case}: not within {bounds:?}: {attempt:?}");
 }
 
-/// That on 429 and on 529, in both formats, this comes of each of these headers.
+/// Plays each of these headers with 429 and 529, in both formats.
 async fn hear_all(cases: &[(&[(&str, &str)], Heard)]) {
     for format in [Format::Anthropic, Format::OpenAi] {
         let stage = Stage::new(format, RETRY).await;
@@ -120,7 +120,7 @@ async fn in_milliseconds() {
         (&[("Retry-After-Ms", "30")], Wait(30.0, 30..=40)),
         (&[("retry-after-ms", "30.5")], Wait(30.5, 30..=41)),
         (&[("retry-after-ms", " 30 ")], Wait(30.0, 30..=40)),
-        // The shortest hint is still one: nobody waits for less than what is asked for, and few for much more.
+        // The shortest hint counts, too: the wait is never shorter than the hint.
         (&[("retry-after-ms", "1")], Wait(1.0, 1..=11)),
         (&[("retry-after-ms", "55")], Wait(55.0, 55..=60)),
         (&[("retry-after-ms", "60")], Wait(60.0, 60..=60)),
@@ -145,8 +145,8 @@ async fn in_seconds() {
 }
 
 #[tokio::test]
-async fn a_whole_second_is_waited_for_where_it_may_be() {
-    // As long as the longest wait, so that there is nothing to draw.
+async fn a_hint_of_a_whole_second_is_waited_for() {
+    // The hint is the longest wait, so there is no jitter.
     let settings = "max_retries = 1\nbackoff_base_seconds = 0.01\nmax_wait_seconds = 1.0\nbudget_min_per_second = 1e6";
     let stage = Stage::new(Format::Anthropic, settings).await;
     let date = [("date", SENT), ("retry-after", "Tue, 15 Nov 1994 08:12:32 GMT")];
@@ -173,7 +173,7 @@ async fn as_a_date_by_the_servers_clock() {
 }
 
 #[tokio::test]
-async fn as_a_date_where_the_server_does_not_tell_its_own() {
+async fn as_a_date_without_the_servers_clock() {
     let (until, since_epoch) = ("Sun, 06 Nov 2044 08:49:37 GMT", 2362034977);
     let stage = Stage::new(Format::OpenAi, RETRY).await;
     for reply in [Reply::status(429).without_header("date"), Reply::status(529).header("date", "tomorrow")] {
@@ -191,7 +191,7 @@ async fn as_a_date_where_the_server_does_not_tell_its_own() {
 }
 
 #[tokio::test]
-async fn what_is_no_hint() {
+async fn zero_negative_and_malformed_values_are_no_hint() {
     let values = ["0", "0.0", "-0", "-1", "-0.03", "NaN", "nan", "inf", "-inf", "infinity", "1e400", "1e-300"];
     let values = values.into_iter().chain(["", " ", "soon", "0,03", "0.03s", "30 ms", "0x10", "1 2", "Tue, 15 Nov"]);
     let cases: Vec<_> = values.flat_map(|value| [[("retry-after", value)], [("retry-after-ms", value)]]).collect();
@@ -201,7 +201,7 @@ async fn what_is_no_hint() {
 }
 
 #[tokio::test]
-async fn what_is_absurd_is_too_much() {
+async fn absurd_hints_end_the_retrying() {
     for value in ["1e300", "99999999999999999999", "1e9", "1000000001"] {
         hear_all(&[(&[("retry-after", value)], TooMuch(1e9))]).await;
     }
@@ -219,7 +219,7 @@ async fn the_first_found_wins() {
         (&[("retry-after-ms", "30"), ("retry-after", "3600")], Wait(30.0, 30..=40)),
         (&[("retry-after", "3600"), ("retry-after-ms", "30")], Wait(30.0, 30..=40)),
         (&[("retry-after-ms", "3600000"), ("retry-after", "0.03")], TooMuch(3600.0)),
-        // None is not found.
+        // A malformed hint does not count as found.
         (&[("retry-after-ms", "0"), ("retry-after", "0.03")], Wait(30.0, 30..=40)),
         (&[("retry-after-ms", "-5"), ("retry-after", "0.03")], Wait(30.0, 30..=40)),
         (&[("retry-after-ms", "NaN"), ("retry-after", "0.03")], Wait(30.0, 30..=40)),
@@ -268,14 +268,14 @@ async fn should_retry_and_a_hint() {
     let stage = Stage::new(Format::Anthropic, RETRY).await;
     let (yes, no) = (("x-should-retry", "true"), ("x-should-retry", "false"));
     stage.hear(400, &[yes, ("retry-after-ms", "30")], &Wait(30.0, 30..=40)).await;
-    // Worth another attempt, but not one that anybody waits for.
+    // Retryable, but the wait would be too long.
     stage.hear(400, &[yes, ("retry-after", "3600")], &TooMuch(3600.0)).await;
     let reply = with(Reply::error(429, "Not now."), &[no, ("retry-after-ms", "30")]);
     stage.gave_up(&stage.ask(&reply).await.unwrap_err(), 429, Some(Duration::from_millis(30)), "no, with a hint");
 }
 
 #[tokio::test]
-async fn whoever_stands_outside_can_act_on_a_hint_above_the_longest_wait() {
+async fn a_module_outside_can_act_on_a_hint_above_the_longest_wait() {
     for status in [429, 529] {
         let reply = Reply::error(status, "Not now.").header("retry-after", "3600");
         let (a, b) = (replies([reply.clone()]).await, replies([]).await);

@@ -13,20 +13,20 @@ use crate::{
     support::{Chain, Folder, Provider},
 };
 
-/// Makes an answer of every error that it is not to retry.
+/// A retry that can turn errors into answers.
 const FAULTY: &[u8] = include_bytes!("../../prebuilt/faulty.wasm");
 
-/// Writes its answers itself.
+/// A module that writes its answers.
 const STREAMED: &[u8] = include_bytes!("../../prebuilt/upper-streamed.wasm");
 
 const REPEAT: &str = "fault = \"repeat\"";
 
-/// One that is overloaded for ever.
+/// A provider that is always overloaded.
 async fn overloaded() -> Simulator {
     replies([Reply::status(529).times(u32::MAX)]).await
 }
 
-/// That the call ended since this module asked for more than `most` requests, which are in the trail.
+/// Checks that the call ended because this module asked for more than `most` requests, which are in the trail.
 fn assert_exceeded(error: &Error, module: &str, most: usize) {
     let seen = serde_json::to_value(error).unwrap();
     let message = format!(
@@ -42,7 +42,7 @@ async fn ended(model: &Model) -> Error {
 }
 
 #[tokio::test]
-async fn a_module_that_asks_again_and_again_ends_its_call() {
+async fn a_module_that_asks_too_often_ends_its_call() {
     for (setting, most) in [("", 32), ("max_attempts = 1", 1), ("max_attempts = 7", 7)] {
         for good in [true, false] {
             let a = if good { replies([]).await } else { overloaded().await };
@@ -60,7 +60,7 @@ async fn a_module_that_asks_again_and_again_ends_its_call() {
 }
 
 #[tokio::test]
-async fn what_is_within_the_bound_is_as_it_was() {
+async fn calls_within_the_limit_are_not_affected() {
     let a = overloaded().await;
     let chain = around(&a).module("retry", &format!("{FAST}\nmax_retries = 3")).host("max_attempts = 4");
     let error = ask(&chain).await.unwrap_err();
@@ -69,7 +69,7 @@ async fn what_is_within_the_bound_is_as_it_was() {
     assert!(ask(&around(&a).host("max_attempts = 1")).await.is_ok());
 }
 
-/// All that one invoke sends counts, through whichever module and to whichever provider.
+/// The requests of all modules to all providers count.
 #[tokio::test]
 async fn retries_and_fallbacks_add_up() {
     let (a, b) = (overloaded().await, overloaded().await);
@@ -81,14 +81,14 @@ async fn retries_and_fallbacks_add_up() {
 }
 
 #[tokio::test]
-async fn no_module_outside_goes_on_after_it() {
+async fn no_module_outside_continues_after_the_limit() {
     let (a, b) = (overloaded().await, replies([]).await);
     let chain = around_both(&a, &b).module("fallback", "chain = [\"a\", \"b\"]");
     let chain = chain.module("chaos", &format!("{REPEAT}\nprovider = \"a\"")).host("max_attempts = 5");
     assert_exceeded(&ask(&chain).await.unwrap_err(), "chaos", 5);
     assert_eq!((count(&a), count(&b)), (5, 0));
 
-    // One that gives an answer of its own instead.
+    // A module that answers instead.
     let chain = around(&a).host("order = [\"faulty\", \"chaos\"]\nmax_attempts = 5").module("chaos", REPEAT);
     let folder = Folder::new(&chain.module("faulty", "fault = \"swallows-errors\"").to_string()).unwrap();
     folder.write("modules/faulty.wasm", FAULTY).unwrap();
@@ -97,9 +97,9 @@ async fn no_module_outside_goes_on_after_it() {
     assert_exceeded(&soon(model.stream(&[Message::user("Hi")], &[]).collect()).await.unwrap_err(), "chaos", 5);
 }
 
-/// Its call is committed by then, and the caller reads.
+/// The caller is already reading its answer.
 #[tokio::test]
-async fn a_module_that_asks_while_it_writes_ends_its_answer() {
+async fn a_module_that_asks_too_often_while_it_writes_ends_its_answer() {
     let a = replies([]).await;
     let chain = around(&a).host("order = [\"upper-streamed\"]\nmax_attempts = 6");
     let folder = Folder::new(&chain.module("upper-streamed", "fault = \"asks-on\"").to_string()).unwrap();
@@ -121,9 +121,9 @@ async fn a_module_that_asks_while_it_writes_ends_its_answer() {
     assert_eq!(count(&a), 12);
 }
 
-/// The module goes on asking, and is not answered for ever: it would compute for as long as it may, and trap.
+/// The module goes on asking. If it got answers, it would use up its CPU time and trap.
 #[tokio::test]
-async fn others_in_the_instance_do_not_notice() {
+async fn other_calls_of_the_instance_are_not_affected() {
     let config = format!(
         "[host]\nmax_attempts = 3\n[modules.chaos]\nenabled = true\nprovider = \"bad\"\n{REPEAT}\n\
          [modules.chaos.sandbox]\ncpu_seconds = 0.3\nmax_instances = 1"
@@ -143,7 +143,7 @@ async fn others_in_the_instance_do_not_notice() {
 }
 
 #[tokio::test]
-async fn check_tells_and_warns() {
+async fn check_shows_the_limit_and_warns() {
     let a = replies([]).await;
     let check = async |chain: Chain| {
         let folder = chain.folder().unwrap();
@@ -167,7 +167,7 @@ async fn check_tells_and_warns() {
 }
 
 #[test]
-fn bounds_that_will_not_do_are_named() {
+fn wrong_limits_are_named() {
     for wrong in ["0", "-1", "2.5", "nan", "inf", "\"many\"", "true", "4294967296"] {
         let error = Config::parse(&format!("[host]\nmax_attempts = {wrong}"), None).unwrap_err().to_string();
         assert!(error.starts_with("`host.max_attempts` is ") && error.contains("help: "), "{wrong}: {error}");

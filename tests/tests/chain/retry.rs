@@ -16,7 +16,7 @@ fn kind(error: &Error) -> &'static str {
 }
 
 #[tokio::test]
-async fn overloaded_and_then_fine() {
+async fn an_overloaded_provider_is_asked_again() {
     let a = replies([Reply::status(529), Reply::text("Here I am.")]).await;
     let answer = ask(&around(&a).module("retry", FAST)).await.unwrap();
     assert_eq!(answer.text().as_deref(), Some("Here I am."));
@@ -51,7 +51,7 @@ async fn each_status_that_is_retryable_and_none_other() {
 }
 
 #[tokio::test]
-async fn the_statuses_are_the_configs() {
+async fn the_config_says_which_statuses_are_retryable() {
     let a = replies([Reply::status(418), Reply::status(529)]).await;
     let settings = format!("{FAST}\nretryable_status_codes = [418]");
     let error = ask(&around(&a).module("retry", &settings)).await.unwrap_err();
@@ -59,7 +59,7 @@ async fn the_statuses_are_the_configs() {
 }
 
 #[tokio::test]
-async fn the_providers_own_word_counts_more_than_the_status() {
+async fn should_retry_of_the_provider_overrides_the_status() {
     let a = replies([Reply::status(400).header("x-should-retry", "true"), Reply::text("Second thoughts")]).await;
     let answer = ask(&around(&a).module("retry", FAST)).await.unwrap();
     assert_eq!(steps(&answer.trail), ["retry asks a: 400", "retry waits, retry asks a: ok"]);
@@ -71,7 +71,7 @@ async fn the_providers_own_word_counts_more_than_the_status() {
 }
 
 #[tokio::test]
-async fn milliseconds_asked_for_are_waited_and_count_more_than_seconds() {
+async fn a_hint_in_milliseconds_counts_more_than_one_in_seconds() {
     let busy = Reply::status(429).header("retry-after-ms", "80").header("retry-after", "3600");
     let a = replies([busy]).await;
     let answer = ask(&around(&a).module("retry", FAST)).await.unwrap();
@@ -90,9 +90,9 @@ async fn a_hint_in_seconds() {
 }
 
 #[tokio::test]
-async fn a_hint_as_a_date_counts_from_the_servers_clock() {
+async fn a_hint_as_a_date_counts_by_the_servers_clock() {
     let sent = "Tue, 15 Nov 1994 08:12:31 GMT";
-    // Long past by this machine's clock, and beyond the longest wait by the server's.
+    // Past by this machine's clock, and above the longest wait by the server's.
     let late = Reply::status(429).header("date", sent).header("retry-after", "Tue, 15 Nov 1994 08:12:41 GMT");
     let a = replies([late]).await;
     let error = ask(&around(&a).module("retry", FAST)).await.unwrap_err();
@@ -107,7 +107,7 @@ async fn a_hint_as_a_date_counts_from_the_servers_clock() {
 }
 
 #[tokio::test]
-async fn a_hint_that_is_none_leaves_the_backoff() {
+async fn a_malformed_hint_means_backoff() {
     for value in ["0", "-5", "NaN", "inf", "soon", ""] {
         let a = replies([Reply::status(429).header("retry-after", value)]).await;
         let answer = ask(&around(&a).module("retry", FAST)).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_hint_that_is_none_leaves_the_backoff() {
 }
 
 #[tokio::test]
-async fn a_hint_above_the_longest_wait_ends_it_at_once_with_the_original_error() {
+async fn a_hint_above_the_longest_wait_ends_with_the_original_error() {
     let a = replies([Reply::error(429, "Come back in an hour.").header("retry-after", "3600")]).await;
     let error = ask(&around(&a).module("retry", FAST)).await.unwrap_err();
     assert_eq!(steps(&error.trail), ["retry asks a: 429"]);
@@ -128,7 +128,7 @@ async fn a_hint_above_the_longest_wait_ends_it_at_once_with_the_original_error()
 }
 
 #[tokio::test]
-async fn exhausted_it_gives_the_last_error_unchanged_and_all_attempts() {
+async fn after_the_last_retry_the_last_error_comes_back_unchanged_with_all_attempts() {
     let last = Reply::error(503, "and still down").header("request-id", "req-last").header("x-should-retry", "true");
     let a = replies([Reply::status(529), Reply::fault(Fault::Reset), last]).await;
     let error = ask(&around(&a).module("retry", &format!("{FAST}\nmax_retries = 2"))).await.unwrap_err();
@@ -145,7 +145,7 @@ async fn exhausted_it_gives_the_last_error_unchanged_and_all_attempts() {
 }
 
 #[tokio::test]
-async fn no_retries_is_one_attempt() {
+async fn with_no_retries_there_is_one_attempt() {
     let a = replies([Reply::status(529)]).await;
     let error = ask(&around(&a).module("retry", "max_retries = 0")).await.unwrap_err();
     assert_eq!(steps(&error.trail), ["retry asks a: 529"]);
@@ -208,7 +208,7 @@ async fn an_attempt_cut_by_the_deadline_is_no_timeout() {
 }
 
 #[tokio::test]
-async fn a_wait_that_would_pass_the_deadline_is_not_begun() {
+async fn a_wait_that_would_pass_the_deadline_does_not_begin() {
     let a = replies([Reply::error(529, "busy").times(2)]).await;
     let folder = around(&a).module("retry", "backoff_base_seconds = 3600\nmax_wait_seconds = 7200").folder().unwrap();
     let model = load(&folder, Overrides::new()).await;
@@ -247,8 +247,8 @@ async fn dropping_the_call_during_a_wait_ends_the_wait() {
 }
 
 #[tokio::test]
-async fn switched_by_the_call() {
-    // What the file says, what the call says, and how many requests that makes of a provider that is always busy.
+async fn a_call_can_switch_it_on_and_off() {
+    // The switch in the file, the switch of the call, and the requests to a provider that is always busy.
     let cases = [
         (true, None, 2),
         (false, None, 1),

@@ -17,7 +17,7 @@ use crate::{
     support::{Elsewhere, Folder, Odd, Provider},
 };
 
-/// The model of `p` in modules that keep what they keep in this store.
+/// The model of `p`, with this configuration and state store.
 async fn model(config: &str, provider: &Arc<Provider>, store: Arc<dyn StateStore>) -> Model {
     // The time of day is that of tokio, which is virtual here.
     let (began, since) = (SystemTime::now(), Instant::now());
@@ -36,7 +36,7 @@ fn retry(settings: &str) -> String {
     format!("[modules.retry]\nenabled = true\nbackoff_base_seconds = 0.1\n{settings}\n")
 }
 
-/// In virtual time. Each instance serves few calls, so that there are many.
+/// On virtual time, and with several instances.
 #[tokio::test(start_paused = true)]
 async fn an_outage_does_not_multiply_what_is_sent() {
     for (ratio, per_second) in [(0.2, 10.0), (0.5, 2.0), (0.0, 5.0), (1.0, 0.0), (0.0, 0.0)] {
@@ -58,14 +58,14 @@ async fn an_outage_does_not_multiply_what_is_sent() {
         let (sent, seconds) = (provider.asked() as f64, started.elapsed().as_secs_f64());
         let most: f64 = f64::mul_add(calls, 1.0 + ratio, per_second * (seconds + 1.0));
         assert!(sent <= most, "{ratio}, {per_second}: {sent} of {most}, {calls} calls in {seconds} s");
-        // What there is of a budget is there to be used.
+        // The budget is used up, too.
         let least = f64::mul_add(calls, 1.0 + ratio * 0.9, per_second * (seconds - 1.0) * 0.9) - 10.0;
         assert!(sent >= least, "{ratio}, {per_second}: only {sent} of {least}, {calls} calls in {seconds} s");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fallback_outside_acts_where_the_budget_is_used_up() {
+async fn a_fallback_outside_acts_when_the_budget_is_used_up() {
     let provider = overloaded();
     let config = retry("budget_ratio = 0\nbudget_min_per_second = 0");
     let config = format!(
@@ -78,7 +78,7 @@ async fn a_fallback_outside_acts_where_the_budget_is_used_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_is_no_reason_to_retry_nothing() {
+async fn without_its_store_it_retries_without_a_budget() {
     let provider = overloaded();
     let model = model(&retry("budget_ratio = 0"), &provider, Elsewhere::new(Odd::Fails)).await;
     for calls in 1..=20 {
@@ -88,7 +88,7 @@ async fn a_store_that_fails_is_no_reason_to_retry_nothing() {
 }
 
 #[tokio::test]
-async fn budgets_that_will_not_do_are_named() {
+async fn wrong_budgets_are_named() {
     let a = replies([]).await;
     let refused = async |settings: serde_json::Value| {
         let host = around(&a).folder().unwrap().host().unwrap();
@@ -109,9 +109,9 @@ async fn budgets_that_will_not_do_are_named() {
     ");
 }
 
-/// A retry in a file keeps its budget by a grant, as any module does what it keeps.
+/// A retry in a file needs the grant `state` for its budget, like any module.
 #[tokio::test]
-async fn a_copy_of_retry_asks_for_the_grant() {
+async fn a_copy_of_retry_in_a_file_needs_the_grant() {
     let a = replies([Reply::status(529)]).await;
     let copy = async |sandbox: &str| {
         let chain = around(&a).host("order = [\"mine\"]").module("mine", FAST).table("modules.mine.sandbox", sandbox);

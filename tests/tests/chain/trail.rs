@@ -19,7 +19,7 @@ async fn eventful(last: Reply) -> (Simulator, Simulator, Folder) {
     (a, b, folder)
 }
 
-/// What of a trail is the same in every run, as its JSON has it.
+/// The parts of a trail that are the same in every run, as JSON.
 fn shape(trail: &Value) -> Value {
     let mut trail = trail.clone();
     for attempt in trail.as_array_mut().unwrap() {
@@ -72,7 +72,7 @@ async fn the_trail_is_the_same_in_the_library_and_in_json() {
 }
 
 #[tokio::test]
-async fn the_trace_tells_a_person_the_same() {
+async fn the_trace_shows_the_same_to_a_person() {
     let ends = [
         (Reply::text("Hello"), "b  # ok", "answered by b (b-model); 4 attempts"),
         (Reply::status(400), "b  # status 400", "no answer: api; 4 attempts"),
@@ -98,7 +98,7 @@ async fn the_trace_tells_a_person_the_same() {
     }
 }
 
-/// A line of a trace without its clock, with its bar as one `#` and the length of a wait as `N`.
+/// A line of a trace without its time, with its bar as `#` and the length of a wait as `N`.
 fn in_words(line: &str) -> String {
     let words = line.split_whitespace().filter(|word| !word.chars().all(|mark| mark == '·'));
     let mut words: Vec<String> = words.map(str::to_owned).collect();

@@ -17,7 +17,7 @@ use crate::{
     support::{Chain, Folder, Output},
 };
 
-/// A folder with a provider that has these settings.
+/// A folder whose provider has these settings.
 fn folder(server: &Simulator, settings: &str) -> Folder {
     Folder::new(&Chain::new().provider_with("a", Format::OpenAi, &server.url(), settings).to_string()).unwrap()
 }
@@ -27,7 +27,7 @@ async fn run(folder: &Folder, arguments: &[&str]) -> Output {
     soon(command.run()).await.unwrap()
 }
 
-/// What a question is refused with. Nothing was sent.
+/// The error of a refused question. Checks that nothing was sent.
 async fn refused(settings: &str) -> String {
     let server = replies([]).await;
     let output = run(&folder(&server, settings), &["invoke", "Hi"]).await;
@@ -85,7 +85,7 @@ async fn a_file_without_a_key() {
     assert_eq!(server.connections(), 0);
 }
 
-/// A preset's variable makes room for another source.
+/// Another source replaces the variable of a preset.
 #[tokio::test]
 async fn a_provider_has_one_key() {
     assert_snapshot!(refused("api_key_env = \"HOME\"\napi_key_file = \"key\"").await, @"
@@ -106,7 +106,7 @@ async fn a_provider_has_one_key() {
 }
 
 #[tokio::test]
-async fn commands_that_will_not_do() {
+async fn malformed_key_commands() {
     let settings = |value: &str| format!("api_key_command = {value}");
     let help = "help: a program and its arguments, such as";
     for (value, says) in [
@@ -124,7 +124,7 @@ async fn commands_that_will_not_do() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_command_that_fails_is_told_of_without_what_it_printed() {
+async fn a_failing_command_is_reported_without_its_output() {
     let settings = r#"api_key_command = ["sh", "-c", "echo sk-secret; printf 'locked\\033[31m' >&2; sleep 0.2; exit 3", "argument"]"#;
     assert_snapshot!(refused(settings).await, @r#"
     error: config.toml:10: `providers.a.api_key_command` ran "sh", which failed (exit status: 3): locked\u{1b}[31m
@@ -157,7 +157,7 @@ async fn a_command_runs_once_and_again_after_a_401() {
     let error = soon(model.invoke(&[Message::user("Hi")], &[])).await.unwrap_err();
     let ErrorKind::Api(api) = &error.kind else { panic!("{error}") };
     assert_eq!((api.status, api.message.as_str(), error.trail.len()), (401, "expired [redacted]", 1));
-    // The same model, and others at once.
+    // The same model, in several calls at once.
     let hi = [Message::user("Hi")];
     let calls = (0..8).map(|_| model.invoke(&hi, &[]));
     soon(futures::future::join_all(calls)).await.into_iter().for_each(|answer| drop(answer.unwrap()));
@@ -166,10 +166,10 @@ async fn a_command_runs_once_and_again_after_a_401() {
     assert_eq!(keys, [&[false; 3][..], &[true; 8]].concat());
 }
 
-/// Whatever nobody needs yet is not asked for.
+/// A key is not asked for before it is needed.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_fallbacks_command_runs_when_it_is_turned_to() {
+async fn the_key_command_of_a_fallback_runs_when_it_is_needed() {
     let (a, b) = (replies([Reply::default(), Reply::status(503)]).await, replies([]).await);
     let folder = Folder::new("").unwrap();
     let count = folder.path().join("count");
@@ -188,7 +188,7 @@ async fn a_fallbacks_command_runs_when_it_is_turned_to() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_program_with_a_folder_is_the_configurations_and_not_the_callers() {
+async fn a_relative_program_is_that_of_the_configurations_folder() {
     use std::os::unix::fs::PermissionsExt as _;
     let server = replies([]).await;
     let mine = folder(&server, "api_key_command = [\"./key\"]");
@@ -203,7 +203,7 @@ async fn a_program_with_a_folder_is_the_configurations_and_not_the_callers() {
 }
 
 #[tokio::test]
-async fn a_program_gives_keys_of_its_own() {
+async fn a_key_resolver_in_code_provides_keys() {
     let server = replies([Reply::default(), Reply::error(401, "no program-a-0")]).await;
     let variable = "api_key_env = \"ARCLLM_TEST_NO_SUCH_KEY\"";
     let config = Chain::new()
@@ -230,7 +230,7 @@ async fn a_program_gives_keys_of_its_own() {
     let carried = ["program-a-0", "program-a-0", "program-a-1"];
     assert!(requests.iter().zip(carried).all(|(request, key)| request.authorized_with(key)));
     assert_eq!((requests.len(), asked.load(Ordering::SeqCst)), (3, 2));
-    // What it leaves to the configuration is what the configuration says.
+    // If it returns nothing, the configuration counts.
     let error = soon(host.load_model("b", Overrides::new())).await.unwrap_err().to_string();
     assert!(error.contains("ARCLLM_TEST_NO_SUCH_KEY, which is not set"), "{error}");
 }
@@ -238,7 +238,7 @@ async fn a_program_gives_keys_of_its_own() {
 // Headers and query parameters.
 
 #[tokio::test]
-async fn what_a_provider_needs_besides() {
+async fn headers_and_query_parameters_are_sent() {
     let server = replies([]).await;
     let settings = "api_key_env = \"TEST_SECRET\"\napi_key_header = \"Api-Key\"
         headers.X-Team = \"blue\"\nheaders.x-org = { env = \"TEST_SECRET\" }
@@ -252,7 +252,7 @@ async fn what_a_provider_needs_besides() {
 }
 
 #[tokio::test]
-async fn what_came_from_the_environment_is_in_no_error() {
+async fn values_from_the_environment_are_in_no_error() {
     let settings = "headers.x-org = { env = \"TEST_SECRET\" }\nquery.sig = { env = \"TEST_SECRET\" }";
     let echo = "you sent s3cret/+ value and ?sig=s3cret%2F%2B+value and {\"a\": \"s3cret\\/+ value\"}";
     for reply in
@@ -270,7 +270,7 @@ async fn what_came_from_the_environment_is_in_no_error() {
 }
 
 #[tokio::test]
-async fn additions_that_will_not_do() {
+async fn wrong_headers_and_parameters() {
     assert_snapshot!(refused("headers.Authorization = \"Bearer sk-0123\"").await, @"
     error: config.toml:10: `providers.a.headers.Authorization` sets the header `authorization`, which the adapter sets itself
       help: another header; the key comes from api_key_env, api_key_file or api_key_command, and api_key_header names a header of its own for it

@@ -1,4 +1,4 @@
-//! A `config.toml` that came with the folder: what a stranger could gain by it is refused, until it is trusted.
+//! A `config.toml` that came with the folder gives nothing away until it is trusted.
 
 use std::fs;
 
@@ -13,14 +13,14 @@ use crate::{
 
 const UPPER: &[u8] = include_bytes!("../../prebuilt/upper.wasm");
 
-/// A folder that somebody has entered with keys in the environment, and a server that wants them.
+/// A folder with a configuration of a stranger, keys in the environment, and a server that wants them.
 struct Scene {
     server: Simulator,
     folder: Folder,
 }
 
 impl Scene {
-    /// This configuration, in which `URL` is where the server is.
+    /// A folder with this configuration. `URL` in it becomes the address of the server.
     async fn of(config: &str) -> Self {
         let server = replies([]).await;
         let folder = Folder::new(&config.replace("URL", &server.url())).unwrap();
@@ -32,7 +32,7 @@ impl Scene {
         self
     }
 
-    /// How the command ends.
+    /// The output of the command.
     async fn run(&self, arguments: &[&str]) -> Output {
         self.run_with(arguments, &[]).await
     }
@@ -47,7 +47,7 @@ impl Scene {
         soon(command.run()).await.unwrap()
     }
 
-    /// What a question is refused with. Nobody was connected to.
+    /// The error of a refused question. Checks that there was no connection.
     async fn refused(&self, arguments: &[&str]) -> String {
         let output = self.run(&[&["invoke", "Hi"], arguments].concat()).await;
         assert_eq!((output.code, output.stdout.as_str(), self.server.connections()), (2, "", 0), "{output:?}");
@@ -55,7 +55,7 @@ impl Scene {
         output.stderr.replace(&self.server.url(), "URL").replace(&self.server.address().to_string(), "ADDRESS")
     }
 
-    /// That a question is answered by the server.
+    /// Checks that the server answers a question.
     async fn answered(&self, arguments: &[&str]) {
         let output = self.run(&[&["invoke", "Hi"], arguments].concat()).await;
         assert_eq!(output.code, 0, "{output:?}");
@@ -63,10 +63,10 @@ impl Scene {
     }
 }
 
-/// The attack that all of this is about.
+/// The attack.
 const STEALS: &str = "[defaults]\nprovider = \"anthropic\"\n[providers.anthropic]\nbase_url = \"URL\"\n";
 
-/// A provider of one's own machine that asks for no key.
+/// A provider on this machine that needs no key.
 const LOCAL: &str = "[defaults]\nprovider = \"local\"\n[providers.local]\nadapter = \"openai\"\nbase_url = \"URL\"\ndefault_model = \"m\"\n";
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn a_preset_at_another_address_gets_no_key() {
 }
 
 #[tokio::test]
-async fn whoever_names_the_file_trusts_it() {
+async fn a_file_that_is_named_is_trusted() {
     let scene = Scene::of(STEALS).await;
     scene.answered(&["--config", "config.toml"]).await;
     let output = scene.run_with(&["invoke", "Hi"], &[("ARCLLM_CONFIG", "config.toml")]).await;
@@ -93,7 +93,7 @@ async fn whoever_names_the_file_trusts_it() {
 }
 
 #[tokio::test]
-async fn it_is_trusted_where_it_is_and_as_it_is() {
+async fn trust_holds_for_a_path_and_its_content() {
     let scene = Scene::of(STEALS).await;
     let output = scene.run(&["trust"]).await;
     assert_eq!((output.code, output.stderr.as_str()), (0, ""));
@@ -130,7 +130,7 @@ async fn it_is_trusted_where_it_is_and_as_it_is() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_trusted_is_for_its_owner_alone_to_write() {
+async fn only_the_owner_can_write_the_list_of_trusted_files() {
     use std::os::unix::fs::PermissionsExt as _;
     let scene = Scene::of(STEALS).await;
     scene.run(&["trust"]).await;
@@ -138,14 +138,14 @@ async fn what_is_trusted_is_for_its_owner_alone_to_write() {
     assert_eq!(fs::metadata(&store).unwrap().permissions().mode() & 0o777, 0o600);
     let entry = serde_json::from_str::<Value>(&fs::read_to_string(&store).unwrap()).unwrap()["trusted"][0].clone();
     assert!(entry["file"].as_str().unwrap().ends_with("config.toml") && entry["sha256"].as_str().unwrap().len() == 64);
-    // What cannot be read is not taken for nothing.
+    // A list that cannot be read is an error.
     fs::write(&store, "{}").unwrap();
     let output = scene.run(&["invoke", "Hi"]).await;
     assert!(output.code == 2 && output.stderr.contains("trusted.json: is not what"), "{output:?}");
 }
 
 #[tokio::test]
-async fn what_is_no_configuration_is_not_remembered() {
+async fn a_malformed_file_cannot_be_trusted() {
     let scene = Scene::of("[providers").await;
     let output = scene.run(&["trust"]).await;
     assert!(output.code == 2 && output.stderr.contains("is not TOML"), "{output:?}");
@@ -154,7 +154,7 @@ async fn what_is_no_configuration_is_not_remembered() {
     assert_eq!(scene.run(&["trust", "--list"]).await.stdout, "no configuration is trusted\n");
 }
 
-/// A check looks at nothing that a stranger points it to: not even whether it is there.
+/// A check opens no file that a stranger names, not even to see whether it exists.
 #[tokio::test]
 async fn check_reads_no_file_and_runs_no_command() {
     let config = "[defaults]\nprovider = \"openai\"\n[providers.openai]\nSETTING\n";
@@ -173,9 +173,9 @@ async fn check_reads_no_file_and_runs_no_command() {
     }
 }
 
-/// What one call may send is the caller's money.
+/// Requests cost the caller money.
 #[tokio::test]
-async fn more_requests_for_a_call_than_by_default() {
+async fn a_higher_max_attempts_needs_trust() {
     for (most, code) in [(32, 0), (33, 2), (4_294_967_295_u32, 2)] {
         let scene = Scene::of(&format!("[host]\nmax_attempts = {most}\n{LOCAL}")).await;
         let output = scene.run(&["invoke", "--provider", "local", "Hi"]).await;
@@ -186,7 +186,7 @@ async fn more_requests_for_a_call_than_by_default() {
     }
 }
 
-/// A terminal shows an error as it is.
+/// A terminal would obey control characters in an error.
 #[tokio::test]
 async fn names_in_the_file_cannot_move_a_terminals_cursor() {
     let name = r#""\u001b[2Jx""#;
@@ -212,7 +212,7 @@ async fn names_in_the_file_cannot_move_a_terminals_cursor() {
     }
 }
 
-/// Each is refused with these words, and the server hears nothing.
+/// Each is refused with this message, and the server gets no connection.
 #[tokio::test]
 async fn every_other_way_to_a_key() {
     let evil =
@@ -256,9 +256,9 @@ async fn every_other_way_to_a_key() {
     }
 }
 
-/// The first is asked only where the second could be, too.
+/// The first provider is asked only if the others are allowed, too.
 #[tokio::test]
-async fn whom_a_fallback_would_turn_to() {
+async fn every_provider_of_a_fallback_counts() {
     let config =
         format!("{LOCAL}\n[providers.anthropic]\nbase_url = \"URL\"\n[modules.fallback]\nchain = [\"anthropic\"]\n");
     let scene = Scene::of(&format!("{config}enabled = true")).await;
@@ -272,7 +272,7 @@ async fn whom_a_fallback_would_turn_to() {
 }
 
 #[tokio::test]
-async fn what_asks_for_no_key_works_on_this_machine() {
+async fn a_provider_on_this_machine_without_a_key_needs_no_trust() {
     let modules =
         "[modules.retry]\nenabled = true\n[modules.fallback]\nenabled = true\nchain = [\"ollama\", \"openai\"]\n";
     let scene = Scene::of(&format!("{LOCAL}headers.x-a = \"b\"\n{modules}")).await;
@@ -316,7 +316,7 @@ async fn no_module_is_loaded_from_a_file() {
 }
 
 #[tokio::test]
-async fn check_and_modules_say_what_is_not_trusted_and_run_none_of_it() {
+async fn check_and_modules_show_what_is_not_trusted_and_run_none_of_it() {
     let config = format!(
         "{LOCAL}\n[providers.anthropic]\nbase_url = \"URL\"\n[host]\norder = [\"mine\"]\n[modules.mine]\nenabled = true\n"
     );
@@ -339,7 +339,7 @@ async fn check_and_modules_say_what_is_not_trusted_and_run_none_of_it() {
     for module in modules["modules"].as_array().unwrap() {
         let is_file = module["name"] == "mine" || module["name"] == "stray";
         assert_eq!(module["problem"].to_string().contains("not trusted"), is_file, "{module}");
-        // What a module says of itself is known by running it.
+        // Only a module that runs can state its version.
         assert_eq!(module["version"].is_null(), is_file, "{module}");
     }
     assert_eq!(scene.run(&["trust"]).await.code, 0);
@@ -366,7 +366,7 @@ async fn a_link_to_a_trusted_file_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn the_users_own_file_is_trusted_wherever_the_user_is() {
+async fn the_users_own_file_is_always_trusted() {
     let scene = Scene::of(STEALS).await;
     let text = fs::read_to_string(scene.folder.path().join("config.toml")).unwrap();
     fs::remove_file(scene.folder.path().join("config.toml")).unwrap();

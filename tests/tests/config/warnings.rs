@@ -1,4 +1,4 @@
-//! What `arcllm check` says of a configuration that is allowed and costs people dearly.
+//! What `arcllm check` warns of.
 
 use insta::assert_snapshot;
 
@@ -7,7 +7,7 @@ use crate::{
     support::Chain,
 };
 
-/// What `check` prints of this configuration, which may end in an error.
+/// The exit code and the output of `check` for this configuration.
 async fn check(config: &str) -> (i32, String) {
     let folder = Chain::new().folder().unwrap();
     std::fs::write(folder.path().join("config.toml"), config).unwrap();
@@ -27,7 +27,7 @@ models.m = { context_window = 1, max_output_tokens = 1, cost_input_per_1m = 0, c
 "#;
 
 #[tokio::test]
-async fn nothing_where_all_is_well() {
+async fn a_good_configuration_has_no_warning() {
     assert_snapshot!(check(PROVIDER).await.1, @"
     config      config.toml
     provider    local (m)
@@ -71,7 +71,7 @@ chain = [\"local\"]
 }
 
 #[tokio::test]
-async fn what_is_missing_of_every_provider_that_can_be_asked() {
+async fn missing_facts_of_every_provider_that_can_be_asked() {
     let config = "
 [defaults]
 provider = \"openai\"
@@ -123,9 +123,9 @@ chain = [\"local\", \"second\"]
     "#);
 }
 
-/// What keeps the chain from being loaded is a problem, and no warning besides.
+/// If the chain does not load, that is a problem, and there is no warning about the same.
 #[tokio::test]
-async fn what_is_wrong_is_said_once() {
+async fn each_warning_comes_once() {
     let config = PROVIDER.replace("default_model = \"m\"\n", "");
     let (code, stdout) = check(&config).await;
     assert_eq!(code, 2);
@@ -170,9 +170,9 @@ async fn orders_that_defeat_a_modules_purpose() {
     ");
 }
 
-/// Going around a module that guards something is what `on_trap` says, and what hardly anybody wants.
+/// With `on_trap = "bypass"` a call can go around a module that guards something.
 #[tokio::test]
-async fn check_warns_where_a_guard_can_be_gone_around() {
+async fn a_guard_with_bypass() {
     let a = replies([]).await;
     let bypass = |module: &str| {
         let chain = around(&a).module(module, "").table(&format!("modules.{module}.sandbox"), "on_trap = \"bypass\"");

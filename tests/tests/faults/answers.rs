@@ -1,4 +1,4 @@
-//! Answers that came through, with a status of success, and are none.
+//! Responses with a status of success that are not answers.
 
 use arcllm_simulator::{Format, Reply};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn bodies_that_are_not_what_the_format_says() {
+async fn malformed_bodies() {
     let body = |body: &str| Reply::body("application/json", body);
     let faults = [
         Fault::parse(Reply::fault(Broken::Malformed), "not JSON"),
@@ -30,7 +30,7 @@ async fn bodies_that_are_not_what_the_format_says() {
 }
 
 #[tokio::test]
-async fn bodies_beyond_the_limit() {
+async fn bodies_above_the_limit() {
     let long = "x".repeat(1 << 20);
     let chunked = format!("{:x}\r\n{long}x\r\n0\r\n\r\n", long.len() + 1);
     let faults = [
@@ -46,9 +46,9 @@ async fn bodies_beyond_the_limit() {
     play_all(OTHER_WAY_ROUND, &faults).await;
 }
 
-/// An error is one whatever the status says, with the status that it should have had.
+/// An error in the body counts, with the status that belongs to it.
 #[tokio::test]
-async fn errors_that_say_ok() {
+async fn errors_with_status_200() {
     let kinds = [("invalid_request_error", 400), ("authentication_error", 401), ("rate_limit_error", 429)];
     let kinds = kinds.into_iter().chain([("api_error", 500), ("timeout_error", 504)]);
     let error = |(kind, status)| {
@@ -70,7 +70,7 @@ async fn speaking(format: Format, errors: Vec<(Value, &str)>) {
 }
 
 #[tokio::test]
-async fn errors_that_say_ok_in_anthropics_words() {
+async fn errors_with_status_200_in_anthropics_format() {
     let error = |error: Value| json!({"type": "error", "error": error});
     let errors = vec![
         (error(json!({"type": "overloaded_error", "message": "Overloaded"})), "529"),
@@ -82,7 +82,7 @@ async fn errors_that_say_ok_in_anthropics_words() {
 }
 
 #[tokio::test]
-async fn errors_that_say_ok_in_openais_words() {
+async fn errors_with_status_200_in_openais_format() {
     let errors = vec![
         (json!({"error": {"message": "Slow down.", "type": "requests", "code": "rate_limit_exceeded"}}), "429"),
         (json!({"error": {"message": "Provider returned error", "code": 502}}), "502"),

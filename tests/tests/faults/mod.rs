@@ -1,8 +1,8 @@
-//! Whatever can go wrong at a provider, through each chain of retry and fallback: which requests went out, what the trail
-//! says of them, and what the agent saw.
+//! Everything that can go wrong at a provider, through each chain of retry and fallback: the requests, the trail, and what
+//! the agent got.
 //!
-//! What has to happen hangs on nothing but whether the fault is worth another attempt; the table is in [`play`]. The rest
-//! of the files are faults.
+//! What must happen depends only on whether the fault is retryable; the table is in [`play`]. The other files hold the
+//! faults.
 
 mod answers;
 mod network;
@@ -14,16 +14,16 @@ use std::fmt;
 
 use arcllm_simulator::{Fault as Broken, Reply};
 
-/// One way in which a provider fails, and how it is to be told.
+/// One way in which a provider fails, and how the library must report it.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
-    /// What the provider does; absent if no request comes through to it.
+    /// What the provider does; none if no request reaches it.
     reply: Option<Reply>,
-    /// A status or a kind, as a trail has it: `529`, `connection`.
+    /// A status or a kind, as in a trail: `529`, `connection`.
     outcome: String,
-    /// Whether it is worth another attempt.
+    /// Whether it is retryable.
     retryable: bool,
-    /// What the message says, in part.
+    /// A part of the message.
     says: &'static str,
 }
 
@@ -55,7 +55,7 @@ impl Fault {
 }
 
 impl fmt::Display for Fault {
-    /// For the question that is asked while it happens: a body would be too long.
+    /// For the question of the call. It leaves out bodies, which are long.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reply = self.reply.as_ref().map_or_else(|| "nobody there".to_owned(), Reply::to_string);
         write!(formatter, "{reply} is {} ({})", self.outcome, self.says)

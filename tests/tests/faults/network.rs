@@ -1,4 +1,4 @@
-//! What happens below HTTP: connections that are not made, or break, and silence.
+//! Faults below HTTP: connections that fail or break, and silence.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn connections_that_break() {
         breaks(Broken::Close),
         breaks(Broken::Truncate),
         breaks(Broken::Garbage),
-        // An error that is not whole is none: its status may be all that is right about it.
+        // A broken body counts more than the status before it.
         Fault::connection(Reply::status(400).with_fault(Broken::ResetInBody), "broke off"),
         Fault::connection(Reply::status(529).with_fault(Broken::Truncate), "broke off"),
     ];
@@ -28,9 +28,9 @@ async fn connections_that_break() {
     play_all(OTHER_WAY_ROUND, &faults).await;
 }
 
-/// Without a length, the end of the connection is the end of the body: a broken one looks like it.
+/// Without a length the body ends with the connection, so a broken connection looks like an end.
 #[tokio::test]
-async fn a_short_body_whose_length_nobody_told() {
+async fn a_short_body_without_a_length() {
     let short = |body: &str| {
         let reply = Reply::body("application/json", body).without_header("content-length");
         Fault::connection(reply.header("connection", "close"), "closed before the answer was whole")
@@ -41,30 +41,30 @@ async fn a_short_body_whose_length_nobody_told() {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
-    // A port that was the simulator's is nobody's: nothing may listen on port 1 of this address, which is loopback.
+async fn a_refused_connection() {
+    // Nothing listens on port 1 of this loopback address.
     let setup = Setup { address: |_| "http://127.1.2.3:1".to_owned(), ..BOTH_FORMATS };
     play_all(setup, &[Fault::connection(None, "cannot connect to 127.1.2.3:1")]).await;
 }
 
 #[tokio::test]
 async fn a_name_that_does_not_exist() {
-    // RFC 6761 has it that nobody will ever have it.
+    // RFC 6761 reserves this name: it never exists.
     let setup = Setup { address: |_| "https://name.invalid".to_owned(), ..BOTH_FORMATS };
     play_all(setup, &[Fault::connection(None, "cannot connect to name.invalid:443")]).await;
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls() {
+async fn a_server_without_tls() {
     let setup = Setup { address: |address| address.replace("http:", "https:"), ..BOTH_FORMATS };
     play_all(setup, &[Fault::connection(None, "cannot connect to 127.0.0.1")]).await;
 }
 
-/// One that fails for good is not waited for long; one that is to answer in the end gets the time for it.
+/// A provider that always fails gets a short limit; one that answers in the end gets time for it.
 const IMPATIENT: Setup = Setup {
     settings: |part| match part {
-        Part::Fails => "timeout_seconds = 0.3",
-        Part::Recovers => "timeout_seconds = 1.0",
+        Part::Fails => "timeout_seconds = 0.6",
+        Part::Recovers => "timeout_seconds = 3.0",
         Part::Sound => "",
     },
     ..BOTH_FORMATS
@@ -81,7 +81,7 @@ async fn silence() {
 }
 
 #[tokio::test]
-async fn an_answer_slower_than_the_attempt_may_take() {
+async fn an_answer_slower_than_the_limit_of_an_attempt() {
     let hour = Duration::from_secs(3600);
     let faults = [
         Fault::timeout(Reply::text("At last").delay(hour)),

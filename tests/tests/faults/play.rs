@@ -1,4 +1,4 @@
-//! What has to happen, by chain, when a provider fails.
+//! What must happen in each chain when a provider fails.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ const FALLBACK_ALONE: &[&str] = &["fallback"];
 const RETRY_OUTSIDE: &[&str] = &["retry", "fallback"];
 const FALLBACK_OUTSIDE: &[&str] = &["fallback", "retry"];
 
-/// The modules, outermost first; who is asked where the fault is worth another attempt; and who where it is not. `×` is
-/// the fault, `✓` an answer. Retry retries twice, fallback goes from `a` to `b`.
+/// The modules, outermost first; the providers asked if the fault is retryable; and those asked if it is not. `×` is a
+/// fault, `✓` an answer. Retry tries again twice, fallback goes from `a` to `b`.
 const PLAYS: [(&[&str], &str, &str); 12] = [
     (RETRY_ALONE, "a× a✓", "a×"),
     (RETRY_ALONE, "a× a× a✓", "a×"),
@@ -28,7 +28,7 @@ const PLAYS: [(&[&str], &str, &str); 12] = [
     (FALLBACK_OUTSIDE, "a× a× a× b× b× b×", "a× b×"),
 ];
 
-/// One row of the table: a chain, and who is asked.
+/// One row of the table: a chain, and the providers asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Play {
     /// The modules, outermost first.
@@ -36,25 +36,25 @@ pub(super) struct Play {
     asked: &'static str,
 }
 
-/// One request that has to go out.
+/// One request that must be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ask {
     /// The provider that is asked.
     pub(super) provider: &'static str,
     /// Whether it fails.
     pub(super) fails: bool,
-    /// The retry that it is, counted from zero by the retry that makes it; absent if it is none.
+    /// The number of the retry, from zero, if it is one.
     pub(super) retry: Option<u32>,
 }
 
-/// What a provider does in the course of a play.
+/// What a provider does in a play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// It fails whenever it is asked.
     Fails,
     /// It fails, and then it answers.
     Recovers,
-    /// It is sound, and perhaps not even asked.
+    /// It answers, if it is asked at all.
     Sound,
 }
 
@@ -71,7 +71,7 @@ impl Play {
         plays
     }
 
-    /// The requests that go out, in order.
+    /// The requests, in order.
     pub(super) fn asks(self) -> Vec<Ask> {
         let (mut retries, mut before) = (0, None);
         let words = self.asked.split(' ');
@@ -111,12 +111,12 @@ impl Play {
         }
     }
 
-    /// Whether somebody fails first and answers later, which a provider that is not there never does.
+    /// Whether a provider fails first and answers later.
     pub(super) fn has_recovery(self) -> bool {
         ["a", "b"].into_iter().any(|provider| self.part(provider) == Part::Recovers)
     }
 
-    /// The trail, as [`crate::scene::steps`] tells it.
+    /// The trail, in the form of [`crate::scene::steps`].
     pub(super) fn steps(self, outcome: &str) -> Vec<String> {
         let by = self.modules[self.modules.len() - 1];
         let step = |ask: &Ask| {

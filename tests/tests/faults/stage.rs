@@ -1,4 +1,4 @@
-//! Where plays are played: two simulated providers, and a model whose chain stands over them.
+//! Plays a fault: two simulated providers, and a model over them.
 
 use arcllm::{Attempt, Error, ErrorKind, Message, Model, Overrides, Response};
 use arcllm_simulator::{Format, Recorded, Simulator};
@@ -16,13 +16,13 @@ use crate::{
 /// How the providers of a stage are set up.
 #[derive(Clone, Copy)]
 pub(crate) struct Setup {
-    /// What `a` and `b` speak.
+    /// The formats of `a` and `b`.
     pub(crate) formats: [Format; 2],
-    /// Whether the agent asks for events. What happens before the first of them is no different.
+    /// Whether the agent asks for a stream. Before its first event nothing is different.
     pub(crate) streamed: bool,
-    /// The address of a provider that fails, made of the one where it would be found.
+    /// Makes the address of a provider that fails from the address of the simulator.
     pub(crate) address: fn(String) -> String,
-    /// More settings of a provider, by what it does: lines of TOML.
+    /// More settings of a provider, by its part: lines of TOML.
     pub(crate) settings: fn(Part) -> &'static str,
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn play_all(setup: Setup, faults: &[Fault]) {
     for retryable in [true, false] {
         let faults: Vec<_> = faults.iter().filter(|fault| fault.retryable == retryable).collect();
         let plays = Play::all(retryable).into_iter();
-        // A provider that no request comes through to does not recover either.
+        // A provider that gets no request does not recover.
         let plays = plays.filter(|play| faults.iter().all(|fault| fault.reply.is_some()) || !play.has_recovery());
         let playing = plays.map(async |play| {
             let stage = Stage::new(play, setup).await;
@@ -52,7 +52,7 @@ pub(crate) async fn play_all(setup: Setup, faults: &[Fault]) {
     }
 }
 
-/// The same, everything at once: for faults that take time.
+/// Plays all at once, for faults that take time.
 pub(crate) async fn play_at_once(setup: Setup, faults: &[Fault]) {
     join_all(faults.iter().map(|fault| play_all(setup, std::slice::from_ref(fault)))).await;
 }
@@ -82,7 +82,7 @@ impl Stage {
         Self { play, setup, a, b, model: load(&folder, Overrides::new()).await, _folder: folder }
     }
 
-    /// Plays one fault, and checks all there is to be seen of it.
+    /// Plays one fault, and checks requests, trail and result.
     async fn play(&self, fault: &Fault) {
         let question = format!("{fault} in {:?}", self.play);
         for (name, provider) in [("a", &self.a), ("b", &self.b)] {
@@ -113,7 +113,7 @@ impl Stage {
         }
     }
 
-    /// That the requests that came are those of the play, in its order, each the same question.
+    /// Checks that the requests are those of the play, in its order, with the same question.
     fn check_requests(&self, fault: &Fault, question: &str) {
         let tagged = |name, provider: &Simulator| provider.requests().into_iter().map(move |request| (name, request));
         let mut came: Vec<(&str, Recorded)> = tagged("a", &self.a).chain(tagged("b", &self.b)).collect();
@@ -136,7 +136,7 @@ impl Stage {
         self.b.forget_requests();
     }
 
-    /// That the agent got the last answer, or the last error as it was.
+    /// Checks that the agent got the last answer, or the last error unchanged.
     fn check_end(&self, fault: &Fault, result: &Result<Response, Error>, question: &str) {
         let asks = self.play.asks();
         let last = asks[asks.len() - 1];

@@ -1,4 +1,4 @@
-//! Errors that a provider answers with.
+//! Error statuses of a provider.
 
 use arcllm_simulator::Reply;
 
@@ -20,7 +20,7 @@ async fn every_status_from_500_to_599() {
 }
 
 #[tokio::test]
-async fn an_error_keeps_the_words_of_the_provider_whatever_its_shape() {
+async fn an_error_keeps_the_providers_message_in_any_shape() {
     let says = |status, reply| Fault::status(status, reply).saying("Come back later.");
     let faults = [
         says(529, Reply::error(529, "Come back later.")),
@@ -41,7 +41,7 @@ async fn an_error_keeps_the_words_of_the_provider_whatever_its_shape() {
 async fn redirects_are_not_followed() {
     let mut faults = Vec::new();
     for status in [300, 301, 302, 303, 305, 307, 308, 399] {
-        // Where it leads to is the provider itself, which would note it down.
+        // It leads to the provider itself, which would note the request.
         let reply = Reply::body("text/plain", "").with_status(status).header("location", "/elsewhere/v1/messages");
         faults.push(Fault::status(status, reply).saying("redirects are not followed"));
     }

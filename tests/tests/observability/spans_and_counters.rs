@@ -1,4 +1,4 @@
-//! What an observer sees: spans inside of each other as the call went, counters that add up, and nothing secret.
+//! What an observer sees: nested spans, counters that add up, and no secrets.
 
 use std::{
     collections::BTreeMap,
@@ -46,7 +46,7 @@ impl Visit for Seen {
     }
 }
 
-/// Keeps every span of this library, in the order in which they began.
+/// Keeps every span of the library, in the order of their beginnings.
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<Vec<Seen>>>);
 
@@ -73,7 +73,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
 }
 
 impl Spans {
-    /// As a tree, a line a span.
+    /// The spans as a tree, one a line.
     fn tree(&self) -> String {
         let spans = self.0.lock().unwrap();
         let mut tree = String::new();
@@ -86,14 +86,14 @@ impl Spans {
     }
 }
 
-/// One thread, so that what is set for this one is seen by all that the runtime does.
+/// A runtime of one thread, since subscriber and recorder are set for a thread.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// What is seen, and what is counted, while this is done.
+/// The spans and the counters of this.
 fn observe<T>(doing: impl Future<Output = T>) -> (T, String, String) {
-    // Somebody who always listens: where nobody did for a moment, as between two tests, spans stay off for good.
+    // A subscriber for good: without one for a moment, as between two tests, spans would stay off.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
     let (spans, recorder) = (Spans::default(), DebuggingRecorder::new());
     let snapshotter = recorder.snapshotter();
@@ -101,7 +101,7 @@ fn observe<T>(doing: impl Future<Output = T>) -> (T, String, String) {
     let runtime = runtime();
     let done = metrics::with_local_recorder(&recorder, || {
         let done = runtime.block_on(doing);
-        // Instances end in tasks of their own.
+        // Instances end in their own tasks.
         drop(runtime);
         done
     });
@@ -140,7 +140,7 @@ fn chain(a: &Simulator, b: &Simulator) -> Chain {
 }
 
 #[test]
-fn spans_stand_inside_of_each_other_as_the_call_went() {
+fn spans_nest_as_the_call_went() {
     let (answer, tree, _) = observe(async {
         let (a, b) = (overloaded().await, replies([Reply::text("Swordfish.")]).await);
         ask(&chain(&a, &b)).await
@@ -226,7 +226,7 @@ fn a_stream_is_counted_when_it_has_ended() {
 }
 
 #[test]
-fn what_a_provider_calls_its_model_does_nothing_to_a_log() {
+fn names_from_a_provider_are_harmless_in_a_log() {
     let (answer, tree, _) = observe(async {
         let a = replies([Reply::text("Hi").model("evil\u{1b}[31m\n\u{9b}").stop_reason("odd\u{7}")]).await;
         ask(&crate::scene::around(&a)).await
@@ -237,13 +237,13 @@ fn what_a_provider_calls_its_model_does_nothing_to_a_log() {
 }
 
 #[test]
-fn content_is_seen_only_if_it_is_asked_for_and_keys_never() {
+fn content_is_traced_only_if_configured_and_keys_never() {
     for asked_for in [false, true] {
         let (answer, tree, counted) = observe(async {
             let a = replies([Reply::text("Swordfish.")]).await;
             let chain = Chain::new()
                 .host(&format!("trace_content = {asked_for}"))
-                // Whatever the environment has serves as a key.
+                // A variable that is always set serves as the key.
                 .provider_with("a", arcllm_simulator::Format::Anthropic, &a.url(), "api_key_env = \"PATH\"");
             ask(&chain).await
         });

@@ -1,4 +1,4 @@
-//! What providers and observers are told of the trace that a call belongs to: W3C Trace Context.
+//! W3C Trace Context: the trace of a call, as providers and observers get it.
 
 use std::{
     collections::BTreeMap,
@@ -24,14 +24,14 @@ use crate::scene::{FAST, around_both, load, replies, soon};
 
 const CALLERS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// The values of this header in the requests that came.
+/// The `traceparent` headers of all requests.
 fn told(simulator: &Simulator) -> Vec<String> {
     let requests = simulator.requests();
     let headers = requests.iter().flat_map(|request| &request.headers);
     headers.filter(|(name, _)| name == "traceparent").map(|(_, value)| value.clone()).collect()
 }
 
-/// Asks twice of `a`, then `b`. What each was told is the result.
+/// Asks `a` twice and then `b`. Returns the headers that each got.
 async fn ask(host: &str, options: Options) -> (Vec<String>, Vec<String>) {
     let (a, b) = (replies([Reply::status(529), Reply::status(529)]).await, replies([]).await);
     let chain = around_both(&a, &b)
@@ -50,7 +50,7 @@ fn parts(traceparent: &str) -> [&str; 4] {
 }
 
 #[tokio::test]
-async fn nobody_is_told_unless_that_is_asked_for() {
+async fn providers_get_no_trace_unless_configured() {
     for options in [Options::default(), Options { traceparent: Some(CALLERS.into()), ..Options::default() }] {
         assert_eq!(ask("", options).await, (Vec::new(), Vec::new()));
     }
@@ -69,7 +69,7 @@ async fn the_attempts_of_an_invoke_are_spans_of_one_trace() {
 }
 
 #[tokio::test]
-async fn the_callers_trace_goes_on() {
+async fn the_callers_trace_continues() {
     let options = Options { traceparent: Some(CALLERS.into()), ..Options::default() };
     let (a, b) = ask("propagate_trace = true", options).await;
     for told in [&a[0], &a[1], &b[0]] {
@@ -80,7 +80,7 @@ async fn the_callers_trace_goes_on() {
 }
 
 #[tokio::test]
-async fn what_is_no_traceparent_is_an_error_and_nothing_is_sent() {
+async fn a_malformed_traceparent_is_an_error_and_nothing_is_sent() {
     let a = replies([]).await;
     let chain = crate::scene::around(&a).host("propagate_trace = true");
     let model = load(&chain.folder().unwrap(), Overrides::new()).await;
@@ -95,7 +95,7 @@ async fn what_is_no_traceparent_is_an_error_and_nothing_is_sent() {
     assert_eq!(a.connections(), 0);
 }
 
-/// A provider in the process that is down.
+/// A provider that is down.
 struct Down;
 
 impl Adapter for Down {
@@ -104,7 +104,7 @@ impl Adapter for Down {
     }
 }
 
-/// A trace must not change what a run with a seed does.
+/// A trace must not change the random numbers of a seed.
 #[tokio::test(start_paused = true)]
 async fn waits_are_the_same_with_and_without_a_trace() {
     let waits = async |propagate: bool| {
@@ -120,7 +120,7 @@ async fn waits_are_the_same_with_and_without_a_trace() {
     assert_eq!(without, waits(true).await);
 }
 
-/// The fields of each span, and the span that each event of the adapter's happened in.
+/// The fields of each span, and how many requests were sent in it.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<Fields>>>);
 
@@ -157,7 +157,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         if event.metadata().target() == "arcllm::http" {
-            // A request is sent inside of a span.
+            // Each request is sent in a span.
             let span = context.event_span(event).unwrap();
             let index = span.extensions().get::<usize>().copied().unwrap();
             self.0.lock().unwrap()[index].requests += 1;
@@ -165,9 +165,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
     }
 }
 
-/// What is seen while this is done with a model of `a`, which answers so.
-fn observe<F: Future<Output = ()>>(reply: Reply, doing: impl FnOnce(Model) -> F) -> (Seen, Vec<String>) {
-    // Somebody who always listens: where nobody did for a moment, as between two tests, spans stay off for good.
+/// What is seen while this is done with a model of `a`, which replies so, and the trace that `a` got.
+fn observe(reply: Reply, doing: impl AsyncFnOnce(Model, &Simulator)) -> (Seen, Vec<String>) {
+    // A subscriber for good: without one for a moment, as between two tests, spans would stay off.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
     let seen = Seen::default();
     let _seen = tracing::subscriber::set_default(tracing_subscriber::registry().with(seen.clone()));
@@ -175,15 +175,15 @@ fn observe<F: Future<Output = ()>>(reply: Reply, doing: impl FnOnce(Model) -> F)
     let told = runtime.block_on(async {
         let a = replies([reply]).await;
         let chain = crate::scene::around(&a).host("propagate_trace = true");
-        doing(load(&chain.folder().unwrap(), Overrides::new()).await).await;
+        doing(load(&chain.folder().unwrap(), Overrides::new()).await, &a).await;
         told(&a)
     });
     (seen, told)
 }
 
 #[test]
-fn spans_name_what_the_provider_is_told_and_the_request_is_sent_inside_of_them() {
-    let (seen, told) = observe(Reply::text("Hi."), |model| async move {
+fn spans_have_the_ids_that_the_provider_gets() {
+    let (seen, told) = observe(Reply::text("Hi."), async |model, _| {
         soon(model.invoke(&[Message::user("Hi")], &[])).await.unwrap();
     });
     let seen = seen.0.lock().unwrap();
@@ -195,17 +195,20 @@ fn spans_name_what_the_provider_is_told_and_the_request_is_sent_inside_of_them()
 }
 
 #[test]
-fn an_attempt_that_is_dropped_says_so() {
+fn a_dropped_attempt_is_cancelled() {
     for streamed in [false, true] {
-        let (seen, _) = observe(Reply::fault(Fault::Silence), |model| async move {
+        let (seen, _) = observe(Reply::fault(Fault::Silence), async |model, a| {
             let messages = [Message::user("Hi")];
-            let wait = std::time::Duration::from_millis(100);
-            let given_up = if streamed {
-                tokio::time::timeout(wait, model.stream(&messages, &[]).collect()).await.is_err()
-            } else {
-                tokio::time::timeout(wait, model.invoke(&messages, &[])).await.is_err()
+            let asking = async {
+                match streamed {
+                    true => drop(model.stream(&messages, &[]).collect().await),
+                    false => drop(model.invoke(&messages, &[]).await),
+                }
             };
-            assert!(given_up);
+            tokio::select! {
+                () = asking => panic!("it is not answered"),
+                _ = soon(a.wait_for_requests(1)) => {}
+            }
         });
         let seen = seen.0.lock().unwrap();
         let attempt = seen.iter().find(|span| span.name == "attempt").unwrap();

@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 #[tokio::test(start_paused = true)]
-async fn half_written_and_then_completed() {
+async fn a_half_written_file_counts_once_it_is_complete() {
     let folder = in_its_place();
     let host = host(&folder);
     let model = load(&host).await;
@@ -25,7 +25,7 @@ async fn half_written_and_then_completed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_load_displaces_nothing() {
+async fn a_file_that_does_not_load_replaces_nothing() {
     let folder = in_its_place();
     let host = host(&folder);
     let model = load(&host).await;
@@ -46,9 +46,9 @@ async fn what_does_not_load_displaces_nothing() {
     assert_eq!(attempts(&model).await, RETRIED);
 }
 
-/// Otherwise some models would run on the one, and some on the other.
+/// Otherwise models would run different versions of it.
 #[tokio::test(start_paused = true)]
-async fn for_all_models_or_for_none() {
+async fn a_file_replaces_the_module_of_all_models_or_of_none() {
     let folder = Folder::new(MINE).unwrap();
     folder.write("modules/mine.wasm", AGAIN).unwrap();
     let host = host(&folder);
@@ -76,7 +76,7 @@ async fn pins_and_grants_hold() {
     assert!(reason.contains("`modules.mine.sandbox.sha256` does not match"), "{reason}");
     assert_eq!(attempts(&model).await, RETRIED);
 
-    // Not even the bytes of the built-in module, which has the grant.
+    // Not even for the bytes of the built-in module, which has the grant.
     let folder = Folder::new(&IN_ITS_PLACE.replace("sandbox.allow = [\"models\"]", "")).unwrap();
     folder.write("modules/fallback.wasm", AGAIN).unwrap();
     let host = host(&folder);

@@ -9,7 +9,7 @@ use arcllm::{Error, Overrides};
 use std::fs;
 
 #[tokio::test(start_paused = true)]
-async fn replaced_and_removed() {
+async fn a_file_is_replaced_and_removed() {
     let folder = in_its_place();
     let host = host(&folder);
     let before = load(&host).await;
@@ -28,7 +28,7 @@ async fn replaced_and_removed() {
     folder.write("modules/fallback.wasm", AGAIN).unwrap();
     assert_eq!(reload(&host).await, replaces("fallback"));
     fs::remove_file(file).unwrap();
-    // Config names the file, and nothing else is what it says.
+    // Config names the file, so the built-in module does not replace it.
     assert_eq!(reload(&host).await, (vec![], vec!["fallback".to_owned()], vec![]));
     assert_eq!(error(&before).await.kind.as_str(), "module");
     assert!(soon(host.load_model("a", Overrides::new())).await.is_err());
@@ -38,7 +38,7 @@ async fn replaced_and_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_named_like_a_built_in_module_is_no_news() {
+async fn a_file_named_like_a_built_in_module_changes_nothing() {
     let folder = Folder::new(&IN_ITS_PLACE.replace("sandbox.wasm", "# sandbox.wasm")).unwrap();
     let host = host(&folder);
     let model = load(&host).await;
@@ -49,16 +49,16 @@ async fn a_file_named_like_a_built_in_module_is_no_news() {
     }
 }
 
-/// A load looks for itself, and changes nothing for models that are loaded.
+/// A load looks at the files, and changes nothing for loaded models.
 #[tokio::test(start_paused = true)]
-async fn a_new_model_has_what_is_there() {
+async fn a_new_model_gets_the_newest_file() {
     let folder = in_its_place();
     let host = host(&folder);
     let before = load(&host).await;
     folder.write("modules/fallback.wasm", AGAIN).unwrap();
     let after = load(&host).await;
     assert_eq!((attempts(&before).await, attempts(&after).await), (ONCE, RETRIED));
-    // At once, with as many bytes: no clock of a file system tells these apart.
+    // At once and of the same size: the times of the file system cannot tell these apart.
     let mut broken = AGAIN.to_vec();
     broken[..4].copy_from_slice(b"none");
     folder.write("modules/fallback.wasm", broken).unwrap();
@@ -67,7 +67,7 @@ async fn a_new_model_has_what_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn removed_it_is_passed_by_where_that_is_safer() {
+async fn with_bypass_a_removed_module_is_skipped() {
     let folder = Folder::new(&format!("{MINE}sandbox.on_trap = \"bypass\"\n")).unwrap();
     let file = folder.write("modules/mine.wasm", AGAIN).unwrap();
     let host = host(&folder);
@@ -79,7 +79,7 @@ async fn removed_it_is_passed_by_where_that_is_safer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn removed_without_a_built_in_it_fails_until_it_is_back() {
+async fn without_its_file_a_module_fails_until_the_file_is_back() {
     let folder = Folder::new(MINE).unwrap();
     let file = folder.write("modules/mine.wasm", AGAIN).unwrap();
     let host = host(&folder);

@@ -1,4 +1,4 @@
-//! What the tests of reloading share: a folder with a module in a file, and calls whose number of attempts tells which module ran.
+//! What these tests share: a folder with a module in a file, and calls whose number of attempts shows which module ran.
 
 use crate::{
     scene::soon,
@@ -10,20 +10,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many attempts a call comes to with a module that tries again, and with one that asks others of whom there are none.
+/// The attempts of a call with a retry, and with a fallback that has no other provider.
 pub(crate) const RETRIED: usize = 4;
 
 pub(crate) const ONCE: usize = 1;
 
-/// A module that tries again.
+/// A retry.
 pub(crate) const AGAIN: &[u8] = include_bytes!("../../prebuilt/faulty.wasm");
 
-/// A module that asks others. It asks for a grant.
+/// A fallback. It needs a grant.
 pub(crate) fn others() -> &'static [u8] {
     arcllm_builtin::find("fallback").unwrap().wasm
 }
 
-/// A built-in module, in whose place config puts a file.
+/// Config puts a file in the place of a built-in module.
 pub(crate) const IN_ITS_PLACE: &str = "
 [host]
 watch = false
@@ -34,7 +34,7 @@ sandbox.allow = [\"models\"]
 sandbox.wasm = \"fallback.wasm\"
 ";
 
-/// A module that is a file and nothing else.
+/// A module that is not built in.
 pub(crate) const MINE: &str = "
 [host]
 watch = false
@@ -51,7 +51,7 @@ pub(crate) fn host_of(folder: &Folder, provider: Arc<Provider>) -> Host {
     host.adapter("a", "a-model", provider).build().unwrap()
 }
 
-/// A folder whose module asks others, from a file in the place of the built-in one.
+/// A folder with a fallback in a file, in the place of the built-in one.
 pub(crate) fn in_its_place() -> Folder {
     in_its_place_with(IN_ITS_PLACE)
 }
@@ -78,7 +78,7 @@ pub(crate) async fn attempts(model: &Model) -> usize {
     error(model).await.trail.len()
 }
 
-/// What a reload does: the names of what it replaces, of what it removes, and of what fails, with the reasons.
+/// Reloads: the names of the modules replaced, removed, and failed with the reason.
 pub(crate) async fn reload(host: &Host) -> (Vec<String>, Vec<String>, Vec<(String, String)>) {
     let Reload { replaced, removed, failed, .. } = soon(host.reload()).await;
     (replaced, removed, failed.into_iter().map(|(name, error)| (name, error.to_string())).collect())
@@ -92,7 +92,7 @@ pub(crate) fn replaces(name: &str) -> (Vec<String>, Vec<String>, Vec<(String, St
     (vec![name.to_owned()], vec![], vec![])
 }
 
-/// Why a reload fails of which that is all there is to say.
+/// Reloads, checks that nothing but this module failed, and returns the reason.
 pub(crate) async fn failure(host: &Host, name: &str) -> String {
     let (replaced, removed, mut failed) = reload(host).await;
     assert!(replaced.is_empty() && removed.is_empty(), "{replaced:?} {removed:?}");
@@ -102,7 +102,7 @@ pub(crate) async fn failure(host: &Host, name: &str) -> String {
     reason
 }
 
-/// Waits until a call of this model comes to so many attempts.
+/// Waits until a call of this model makes so many attempts.
 pub(crate) async fn until(model: &Model, expected: usize) {
     let begun = Instant::now();
     loop {
@@ -115,7 +115,7 @@ pub(crate) async fn until(model: &Model, expected: usize) {
     }
 }
 
-/// Of real time, which is what files are watched in, and of virtual time, in which the host waits for it to be quiet.
+/// Waits in real time, in which files are watched, and in virtual time, in which the host waits for quiet.
 pub(crate) async fn a_moment() {
     tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(20))).await.unwrap();
     tokio::time::sleep(Duration::from_millis(250)).await;

@@ -12,7 +12,7 @@ use arcllm::Attempt;
 use std::{fs, sync::Arc};
 
 #[tokio::test(start_paused = true)]
-async fn a_call_under_way_keeps_all_of_its_chain() {
+async fn a_running_call_keeps_its_whole_chain() {
     let outer = "[modules.outer]\nenabled = true\nchain = [\"a\"]\nsandbox.allow = [\"models\"]\n";
     let folder = Folder::new(&format!(
         "{}{outer}",
@@ -73,9 +73,9 @@ async fn loads_calls_and_reloads_at_once() {
     }
 }
 
-/// Whoever gives up a host and its models gives up all that they had.
+/// Also what was watched.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_left_of_a_host() {
+async fn dropping_a_host_and_its_models_frees_everything() {
     let folder = in_its_place_with(&IN_ITS_PLACE.replace("false", "true"));
     let provider = Arc::new(Provider::open().failing(529));
     let left = Arc::downgrade(&provider);

@@ -7,7 +7,7 @@ use crate::support::Folder;
 use std::{fs, path::PathBuf};
 
 #[tokio::test(start_paused = true)]
-async fn watched_it_happens_by_itself() {
+async fn a_watched_file_is_reloaded() {
     let folder = in_its_place_with(&IN_ITS_PLACE.replace("watch = false", ""));
     let host = host(&folder);
     let model = load(&host).await;
@@ -16,7 +16,7 @@ async fn watched_it_happens_by_itself() {
     until(&model, RETRIED).await;
     folder.write("modules/fallback.wasm", others()).unwrap();
     until(&model, ONCE).await;
-    // Written slowly, in place.
+    // Written slowly.
     let (start, end) = AGAIN.split_at(AGAIN.len() / 2);
     folder.write("modules/fallback.wasm", start).unwrap();
     a_moment().await;
@@ -34,10 +34,10 @@ async fn watched_it_happens_by_itself() {
     until(&model, RETRIED).await;
 }
 
-/// How releases are switched: the directory is a link, and another takes its place.
+/// As releases are switched: the directory is a link, and another link replaces it.
 #[cfg(unix)]
 #[tokio::test(start_paused = true)]
-async fn a_directory_that_is_exchanged_is_seen() {
+async fn a_directory_that_is_swapped_is_reloaded() {
     let folder = Folder::new(&MINE.replace("watch = false", "modules_dir = \"current\"")).unwrap();
     folder.write("releases/1/mine.wasm", AGAIN).unwrap();
     folder.write("releases/2/mine.wasm", others()).unwrap();
@@ -49,13 +49,13 @@ async fn a_directory_that_is_exchanged_is_seen() {
     std::os::unix::fs::symlink("releases/2", at("next")).unwrap();
     fs::rename(at("next"), at("current")).unwrap();
     until(&model, ONCE).await;
-    // And still, in the new place.
+    // The new place is watched, too.
     folder.write("releases/2/mine.wasm", AGAIN).unwrap();
     until(&model, RETRIED).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_elsewhere_is_watched_where_it_is() {
+async fn a_file_outside_the_modules_directory_is_watched() {
     let config = MINE.replace("watch = false", "modules_dir = \".\"");
     let folder = Folder::new(&format!("{config}sandbox.wasm = \"build/out.wasm\"\n")).unwrap();
     folder.write("build/out.wasm", AGAIN).unwrap();

@@ -11,30 +11,30 @@ use futures::{
 
 use crate::{
     scene::{FAST, around_both, count, replies, soon, steps},
-    support::{Chain, Folder},
+    support::{Chain, Folder, Instances, Provider},
 };
 
-/// Asks again, asks another provider, and counts.
+/// A module that asks again, asks another provider, and counts.
 const BLOCKING: &[u8] = include_bytes!("../../prebuilt/blocking.wasm");
 
-/// The module alone. Its folder is gone before it is asked.
+/// The module alone. It is not watched, since its folder is removed before it is called.
 const ORDER: &str = "order = [\"blocking\"]\nwatch = false";
 
-/// What it asks for.
+/// Its grants.
 const GRANTED: &str = "allow = [\"models\", \"state\"]";
 
-/// The model of a chain of this module, with these settings and sandbox. With `retried`, a retry stands inside of it.
+/// The model of a chain with this module. With `retried`, a retry stands inside.
 async fn model(chain: Chain, settings: &str, sandbox: &str, retried: bool) -> Model {
     let order = if retried { "[\"blocking\", \"retry\"]" } else { "[\"blocking\"]" };
     let chain = if retried { chain.module("retry", FAST) } else { chain };
     let sandbox = format!("{GRANTED}\n{sandbox}");
-    // Its folder is gone before it is asked.
+    // It is not watched, since its folder is removed before it is called.
     let folder = folder(chain.host(&format!("order = {order}\nwatch = false")), settings, &sandbox);
     let host = host(&folder, Arc::new(MemoryStore::default()));
     soon(host.load_model("a", Overrides::new())).await.unwrap()
 }
 
-/// A host whose modules keep what they keep in this store.
+/// A host with this state store.
 fn host(folder: &Folder, store: Arc<dyn StateStore>) -> Host {
     let config = Config::load(&folder.path().join("config.toml")).unwrap();
     Host::builder().config(config).state_store(store).build().unwrap()
@@ -68,7 +68,7 @@ async fn it_asks_its_inner_and_other_models() {
 }
 
 #[tokio::test]
-async fn modules_that_wait_stand_inside_of_it_and_errors_come_through() {
+async fn modules_inside_can_wait_and_errors_come_through() {
     let overloaded = || Reply::error(529, "busy");
     let (a, b) = (replies([overloaded(), overloaded(), Reply::text("at last")]).await, replies([]).await);
     let model = model(around_both(&a, &b), "", "", true).await;
@@ -82,7 +82,7 @@ async fn modules_that_wait_stand_inside_of_it_and_errors_come_through() {
 }
 
 #[tokio::test]
-async fn a_streamed_answer_goes_past_it_as_it_comes() {
+async fn a_streamed_answer_passes_through_as_it_comes() {
     let (a, b) = (replies([Reply::text("one two").pace(Duration::from_millis(10))]).await, replies([]).await);
     let model = model(around_both(&a, &b), "", "", false).await;
     let mut stream = model.stream(&[Message::user("Hi")], &[]);
@@ -98,20 +98,36 @@ async fn a_streamed_answer_goes_past_it_as_it_comes() {
     assert!(pieces > 1, "in pieces");
 }
 
-#[tokio::test]
-async fn an_instance_serves_one_call_at_a_time_and_is_used_again() {
-    let slow = || Reply::text("slow").delay(Duration::from_millis(200));
-    let (a, b) = (replies((0..8).map(|_| slow())).await, replies([]).await);
-    // Even where config has many share an instance: they would wait for one another.
-    let model = model(around_both(&a, &b), "", "max_concurrent = 100\nmax_instances = 4", false).await;
-    let answers = join_all((0..8).map(|_| ask(&model))).await;
-    assert!(answers.iter().all(Result::is_ok));
-    let most = (1..=8).find(|most| a.connections() <= *most);
-    assert!(most.is_some_and(|most| most <= 4), "no more at once than instances: {most:?}");
+/// Even if config lets calls share an instance, since they would wait for each other.
+#[test]
+fn an_instance_serves_one_call_at_a_time_and_is_reused() {
+    Instances::count("blocking", async |instances| {
+        let provider = Arc::new(Provider::closed());
+        let sandbox = format!("{GRANTED}\nmax_concurrent = 100\nmax_instances = 4");
+        let folder = folder(Chain::new().host(ORDER), "", &sandbox);
+        let config = Config::load(&folder.path().join("config.toml")).unwrap();
+        let host = Host::builder().config(config).adapter("a", "m", provider.clone()).build().unwrap();
+        let model = soon(host.load_model("a", Overrides::new())).await.unwrap();
+        let calls = (0..8).map(|_| {
+            let model = model.clone();
+            tokio::spawn(async move { ask(&model).await })
+        });
+        let calls: Vec<_> = calls.collect();
+        provider.wait_until_asked(4).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((provider.asked(), instances.running()), (4, 4));
+        provider.let_answer(8);
+        for answer in join_all(calls).await {
+            answer.unwrap().unwrap();
+        }
+        assert_eq!((provider.asked(), instances.begun()), (8, 4));
+    });
 }
 
 #[tokio::test]
-async fn whoever_goes_away_closes_the_connection_and_frees_the_instance() {
+async fn dropping_a_call_closes_the_connection_and_frees_the_instance() {
     let (a, b) = (replies([Reply::fault(Fault::Silence)]).await, replies([]).await);
     let model = model(around_both(&a, &b), "again = 5", "max_instances = 1", false).await;
     let asking = tokio::spawn({
@@ -126,7 +142,7 @@ async fn whoever_goes_away_closes_the_connection_and_frees_the_instance() {
 }
 
 #[tokio::test]
-async fn what_it_keeps_is_shared_by_all_instances_models_and_hosts_of_a_store() {
+async fn state_is_shared_by_all_instances_models_and_hosts_of_a_store() {
     let (a, b) = (replies([]).await, replies([]).await);
     let store = MemoryStore::default();
     let (mut models, chain) = (Vec::new(), || around_both(&a, &b).host(ORDER));
@@ -175,7 +191,7 @@ impl Bucket for Down {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_told_to_the_module() {
+async fn a_failing_store_is_an_error_in_the_module() {
     let (a, b) = (replies([]).await, replies([]).await);
     let folder = folder(around_both(&a, &b).host(ORDER), "count = true", GRANTED);
     let model = soon(host(&folder, Arc::new(Down)).load_model("a", Overrides::new())).await.unwrap();
@@ -185,7 +201,7 @@ async fn a_store_that_fails_is_told_to_the_module() {
 }
 
 #[tokio::test]
-async fn without_its_grant_it_is_refused_by_the_name_of_the_key() {
+async fn without_its_grant_it_is_refused() {
     let (a, b) = (replies([]).await, replies([]).await);
     let folder = folder(around_both(&a, &b).host(ORDER), "", "allow = [\"models\"]");
     let error = soon(folder.host().unwrap().load_model("a", Overrides::new())).await.unwrap_err().to_string();

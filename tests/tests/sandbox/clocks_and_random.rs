@@ -1,4 +1,4 @@
-//! What every module may have of the host, clocks and random numbers, is bounded and belongs to its host and its call.
+//! Clocks and random numbers, which every module gets without a grant.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use crate::{
     support::Folder,
 };
 
-/// Asks WASI 0.2 and nobody else.
+/// A module that answers by itself, with what WASI 0.2 gives it.
 const WASI: &[u8] = include_bytes!("../../prebuilt/wasi.wasm");
 
 /// The most random bytes of one call.
@@ -45,21 +45,13 @@ async fn got(model: &Model) -> String {
 }
 
 #[tokio::test]
-async fn more_random_bytes_than_anybody_needs_are_refused_by_name() {
+async fn too_many_random_bytes_are_refused() {
     let a = replies([]).await;
     for kind in ["random", "insecure"] {
         for (bytes, is_refused) in [(MOST, false), (MOST + 1, true), (32 << 20, true), (i64::MAX as u64, true)] {
             let (_folder, host) = host(&a, "wasi", &format!("{kind} = {bytes}"));
             let model = load(host.seed(1)).await;
-            let ticking = tokio::spawn(async {
-                // On the same thread: whoever held it up would be asked in vain.
-                for _ in 0..20 {
-                    tokio::task::yield_now().await;
-                }
-            });
-            let answer = ask(&model).await;
-            soon(ticking).await.unwrap();
-            match answer {
+            match ask(&model).await {
                 Ok(answer) if !is_refused => assert!(answer.text().unwrap().starts_with(&format!("{bytes} bytes"))),
                 Err(error) if is_refused => {
                     assert_eq!(error.kind.as_str(), "module");
@@ -74,7 +66,7 @@ async fn more_random_bytes_than_anybody_needs_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn the_same_seed_draws_the_same_and_each_call_its_own() {
+async fn the_same_seed_gives_the_same_numbers_and_each_call_its_own() {
     let a = replies([]).await;
     let mut drawn = Vec::new();
     for seed in [7, 7, 8] {
@@ -89,7 +81,7 @@ async fn the_same_seed_draws_the_same_and_each_call_its_own() {
 }
 
 #[tokio::test]
-async fn two_hosts_of_a_process_have_clocks_of_their_own() {
+async fn each_host_has_its_own_clock() {
     let a = replies([]).await;
     for seconds in [5, 4_000_000_000] {
         let (_folder, host) = host(&a, "wasi", "");
@@ -103,9 +95,9 @@ async fn two_hosts_of_a_process_have_clocks_of_their_own() {
     assert!((before..=after).contains(&told), "the system's, unless it is said: {before} {text} {after}");
 }
 
-/// The clock of modules that wait, by what one of them makes of it.
+/// The clock as a module that waits sees it.
 #[tokio::test]
-async fn a_limit_of_calls_a_minute_goes_by_the_clock_of_the_host() {
+async fn rate_limit_uses_the_clock_of_the_host() {
     let a = replies([]).await;
     for (minutes, expected) in [(0, 1), (1, 3)] {
         let (_folder, host) = host(&a, "rate-limit", "requests_per_minute = 1\nburst = 1\nmax_wait_seconds = 0.001");

@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn each_limit_ends_the_call_by_its_name_and_the_next_call_works() {
+async fn each_limit_ends_the_call_with_its_name_and_the_next_call_works() {
     for when in ["before", "after"] {
         for shared in [1, 10] {
             for (fault, setting, expected) in FAULTS {
@@ -29,10 +29,10 @@ async fn each_limit_ends_the_call_by_its_name_and_the_next_call_works() {
 }
 
 #[tokio::test]
-async fn the_default_limits_are_there() {
+async fn the_default_limits_hold() {
     // Those that are reached in less than a second. One call has too little memory to reach `hostcall_mb`.
     for (fault, setting, expected) in FAULTS {
-        let left_out = ["cpu_seconds = 0.05", "stall_seconds = 0.1", "log_kb_per_second = 1", "hostcall_mb = 2"];
+        let left_out = ["cpu_seconds = 0.2", "stall_seconds = 0.5", "log_kb_per_second = 1", "hostcall_mb = 2"];
         if left_out.contains(&setting) {
             continue;
         }
@@ -43,7 +43,7 @@ async fn the_default_limits_are_there() {
 }
 
 #[tokio::test]
-async fn tables_are_limited_too() {
+async fn tables_are_limited() {
     let config = "[modules.retry]\nenabled = true\n[modules.retry.sandbox]\nmax_concurrent = 1\ntable_elements = 1\n";
     let host =
         Host::builder().config(Config::parse(config, None).unwrap()).adapter("a", "m", Arc::new(Provider::open()));

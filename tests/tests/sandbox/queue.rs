@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn more_calls_than_may_wait_are_refused_as_overload() {
+async fn calls_above_max_queued_are_refused_as_overload() {
     let provider = Arc::new(Provider::closed());
     let sandbox = "max_concurrent = 2\nmax_instances = 2\nmax_queued = 3";
     let model = Pair::load(&provider, "", sandbox).await.good;
@@ -35,7 +35,7 @@ async fn more_calls_than_may_wait_are_refused_as_overload() {
 }
 
 #[tokio::test]
-async fn a_place_in_the_queue_ends_with_the_call() {
+async fn a_cancelled_call_leaves_the_queue() {
     let provider = Arc::new(Provider::closed());
     let model = Pair::load(&provider, "", "max_concurrent = 1\nmax_instances = 1\nmax_queued = 1").await.good;
     let first = asking(&model);
@@ -50,12 +50,12 @@ async fn a_place_in_the_queue_ends_with_the_call() {
 }
 
 #[tokio::test]
-async fn overload_is_passed_by_too() {
+async fn with_bypass_calls_skip_an_overloaded_module() {
     let provider = Arc::new(Provider::closed());
     let sandbox = "on_trap = \"bypass\"\nmax_concurrent = 1\nmax_instances = 1\nmax_queued = 1";
     let model = Pair::load(&provider, "", sandbox).await.good;
     let calls: Vec<_> = (0..5).map(|_| asking(&model)).collect();
-    // One is served, one waits, three go round.
+    // One is served, one waits, three skip the module.
     provider.wait_until_asked(4).await;
     provider.let_answer(5);
     let asked_by = join_all(calls).await.into_iter().map(|ended| ended.unwrap().unwrap().trail[0].asked_by.clone());
@@ -63,7 +63,7 @@ async fn overload_is_passed_by_too() {
 }
 
 #[tokio::test]
-async fn a_call_that_goes_on_when_nobody_waits_gives_its_place_to_the_next() {
+async fn a_guest_that_ignores_cancellation_does_not_block_the_next_call() {
     for (fault, when) in [("linger", "before"), ("hang", "before"), ("spin", "before"), ("linger", "after")] {
         let fault = format!("fault = \"{fault}\"\nwhen = \"{when}\"");
         let pair =

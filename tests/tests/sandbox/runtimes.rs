@@ -1,4 +1,4 @@
-//! A program with several Tokio runtimes, as the tests of a program have: one each, some of which rest while others run.
+//! A process with several Tokio runtimes, some of which stand still while others run.
 
 use arcllm::{Host, Message, Model, Overrides, Response};
 use arcllm_simulator::Reply;
@@ -26,7 +26,7 @@ async fn load_and_ask(host: &Host) -> Response {
 }
 
 #[test]
-fn none_waits_for_another() {
+fn no_runtime_waits_for_another() {
     let servers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let busy = || [Reply::status(503), Reply::text("Hello.")];
     let a = servers.block_on(replies(busy().into_iter().chain(busy()).chain(busy())));
@@ -34,20 +34,20 @@ fn none_waits_for_another() {
     let host = folder.host().unwrap();
     let (first, second) = (runtime(), runtime());
     assert_eq!(first.block_on(load_and_ask(&host)).trail.len(), 2);
-    // It rests: nobody polls its tasks, timers and connections.
+    // The first runtime stands still: its tasks, timers and connections are not polled.
     assert_eq!(second.block_on(load_and_ask(&host)).trail.len(), 2);
-    // It is gone, and with it what ran on it.
+    // Its tasks end with it.
     drop(first);
     assert_eq!(second.block_on(load_and_ask(&host)).trail.len(), 2);
 }
 
 #[test]
-fn a_reload_in_one_leaves_the_others_their_own() {
+fn a_reload_in_one_runtime_leaves_the_others_working() {
     let servers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let a = servers.block_on(replies([Reply::status(503), Reply::text("Hello."), Reply::status(503)]));
     let settings = format!("{FAST}\nsandbox.wasm = \"retry.wasm\"\nsandbox.allow = [\"state\"]");
     let folder = Folder::new(&around(&a).host("watch = false").module("retry", &settings).to_string()).unwrap();
-    // With a custom section, which means nothing: its number, its size, and a name of one letter.
+    // With a custom section, which changes nothing: its number, its size, and a name of one letter.
     let retry = |mark| [arcllm_builtin::find("retry").unwrap().wasm, &[0, 2, 1, mark]].concat();
     folder.write("modules/retry.wasm", retry(b'a')).unwrap();
     let host = folder.host().unwrap();
@@ -56,6 +56,6 @@ fn a_reload_in_one_leaves_the_others_their_own() {
     assert_eq!(first.block_on(ask(&model)).trail.len(), 2);
     folder.write("modules/retry.wasm", retry(b'b')).unwrap();
     assert_eq!(second.block_on(soon(host.reload())).replaced, ["retry"]);
-    // Where it was reloaded rests.
+    // The runtime of the reload stands still.
     assert_eq!(first.block_on(ask(&model)).trail.len(), 2);
 }

@@ -13,7 +13,7 @@ use crate::{
     support::Provider,
 };
 
-/// A model around which there is nothing but a built-in module.
+/// A model with this built-in module alone.
 async fn around(provider: &Arc<Provider>, module: &str) -> Model {
     let host = Host::builder().adapter("a", "m", provider.clone()).build().unwrap();
     soon(host.load_model("a", Overrides::new().module(module, true))).await.unwrap()
@@ -25,7 +25,7 @@ fn of_the_module(error: &Error) -> (&str, Option<&str>) {
 }
 
 #[tokio::test]
-async fn calls_that_asked_nobody_do_not_notice_that_another_ends_their_instance() {
+async fn calls_that_sent_nothing_survive_the_end_of_their_instance() {
     let provider = Arc::new(Provider::open());
     let (_folder, host) = patient(&provider, "max_concurrent = 20");
     let model = load(&host).await;
@@ -45,7 +45,7 @@ async fn calls_that_asked_nobody_do_not_notice_that_another_ends_their_instance(
 }
 
 #[tokio::test]
-async fn calls_that_have_asked_end_with_their_instance_and_are_not_asked_for_again() {
+async fn calls_that_sent_a_request_end_with_their_instance() {
     let provider = Arc::new(Provider::closed());
     let (_folder, host) = patient(&provider, "max_concurrent = 20\nmax_instances = 1");
     let model = load(&host).await;
@@ -114,10 +114,10 @@ async fn an_answer_that_is_too_large_ends_its_own_call() {
 }
 
 #[tokio::test]
-async fn what_a_module_takes_goes_through_it_whatever_its_size() {
+async fn any_size_within_the_limit_passes() {
     let provider = Arc::new(Provider::open().saying("Write to jane@example.com. ".repeat(600_000)));
     let model = around(&provider, "redact").await;
-    // Just what it takes, of the content that grows most where it is changed.
+    // The largest text it accepts, of the content that grows most when it is changed.
     let said = "a@b.co ".repeat((15 << 20) / 7);
     let calls: Vec<_> = (0..4).map(|_| asking(&model, said.clone())).collect();
     for ended in join_all(calls).await {
@@ -126,7 +126,7 @@ async fn what_a_module_takes_goes_through_it_whatever_its_size() {
 }
 
 #[tokio::test]
-async fn a_module_that_logs_for_many_calls_ends_none_of_them() {
+async fn the_log_limit_counts_per_call() {
     let provider = Arc::new(Provider::open());
     let config = "[modules.telemetry.sandbox]\nlog_lines_per_second = 20\n";
     let host = Host::builder().config(Config::parse(config, None).unwrap()).adapter("a", "m", provider.clone());

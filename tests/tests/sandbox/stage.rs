@@ -48,10 +48,10 @@ pub(crate) fn limit(error: &Error) -> Option<String> {
 /// Each fault, with a setting of the sandbox and the limit that ends the call.
 pub(crate) const FAULTS: [(&str, &str, Option<&str>); 11] = [
     ("trap", "", None),
-    ("spin", "cpu_seconds = 0.05", Some("cpu_seconds")),
+    ("spin", "cpu_seconds = 0.2", Some("cpu_seconds")),
     ("allocate", "memory_mb = 8", Some("memory_mb")),
     ("recurse", "stack_kb = 256", Some("stack_kb")),
-    ("hang", "stall_seconds = 0.1", Some("stall_seconds")),
+    ("hang", "stall_seconds = 0.5", Some("stall_seconds")),
     ("leak-handles", "handles = 100", Some("handles")),
     ("swarm", "handles = 100", Some("handles")),
     ("hoard", "memory_mb = 8", Some("memory_mb")),

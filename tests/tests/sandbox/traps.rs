@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_trap_takes_along_whoever_shares_the_instance_and_nobody_else() {
+async fn a_trap_ends_the_calls_of_its_instance_and_no_others() {
     let provider = Arc::new(Provider::closed());
     let pair = Pair::load(&provider, "fault = \"trap\"", "max_concurrent = 3\nmax_instances = 2").await;
     let calls: Vec<_> = (0..5).map(|_| asking(&pair.good)).collect();
@@ -31,10 +31,10 @@ async fn a_trap_takes_along_whoever_shares_the_instance_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_taken_along_is_told_that_it_was_another() {
+async fn the_error_says_if_another_call_was_at_fault() {
     let provider = Arc::new(Provider::closed());
     let pair =
-        Pair::load(&provider, "fault = \"spin\"", "max_concurrent = 2\nmax_instances = 1\ncpu_seconds = 0.05").await;
+        Pair::load(&provider, "fault = \"spin\"", "max_concurrent = 2\nmax_instances = 1\ncpu_seconds = 0.2").await;
     let taken_along = asking(&pair.good);
     provider.wait_until_asked(1).await;
     let (culprit, other) = (ask(&pair.bad).await.unwrap_err(), taken_along.await.unwrap().unwrap_err());
@@ -43,18 +43,18 @@ async fn a_call_that_is_taken_along_is_told_that_it_was_another() {
 }
 
 #[tokio::test]
-async fn a_call_that_the_guest_had_not_begun_with_goes_to_another_instance() {
+async fn a_call_that_the_guest_has_not_begun_moves_to_another_instance() {
     let pair =
         Pair::load(&Arc::new(Provider::open()), "fault = \"spin\"", "max_concurrent = 2\ncpu_seconds = 0.3").await;
     let spinning = asking(&pair.bad);
     tokio::task::yield_now().await;
-    // The instance that spins has a seat, and no time.
+    // The instance that spins has room for this call, but no time.
     ask(&pair.good).await.unwrap();
     assert_eq!(limit(&spinning.await.unwrap().unwrap_err()).as_deref(), Some("cpu_seconds"));
 }
 
 #[tokio::test]
-async fn a_module_is_passed_by_only_if_it_has_not_asked() {
+async fn bypass_applies_only_before_the_module_has_asked() {
     for (fault, setting, expected) in FAULTS {
         let sandbox = format!("on_trap = \"bypass\"\nmax_concurrent = 1\n{setting}");
         let provider = Arc::new(Provider::open());
@@ -71,7 +71,7 @@ async fn a_module_is_passed_by_only_if_it_has_not_asked() {
 }
 
 #[tokio::test]
-async fn an_error_that_the_module_gives_is_no_trap() {
+async fn bypass_does_not_apply_to_errors_of_the_module() {
     let provider = Arc::new(Provider::open());
     let pair = Pair::load(&provider, "fault = \"error\"\nerror = \"module\"", "on_trap = \"bypass\"").await;
     ask(&pair.bad).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What is run of a component that is inspected.
+//! Inspecting a component runs its description and nothing else.
 
 use crate::strangers::stage::{BLOCKING, HOSTILE, with};
 use crate::support::Folder;
@@ -6,10 +6,10 @@ use arcllm::Host;
 use std::time::Duration;
 
 #[tokio::test]
-async fn inspecting_keeps_nothing_grants_nothing_and_configures_nothing() {
+async fn inspecting_stores_nothing_and_configures_nothing() {
     let folder = Folder::new("").unwrap();
     let counting = with(BLOCKING, "counted: not...", "counted: always");
-    // By the name of a module that keeps values in this process.
+    // It has the name of a module that keeps state.
     let file = folder.write("rate-limit.wasm", counting).unwrap();
     for _ in 0..2 {
         let report = Host::inspect(&file).await.unwrap();
@@ -22,7 +22,7 @@ async fn inspecting_keeps_nothing_grants_nothing_and_configures_nothing() {
 }
 
 #[tokio::test]
-async fn a_component_that_does_not_describe_itself_is_ended() {
+async fn a_component_that_cannot_describe_itself_is_stopped() {
     let folder = Folder::new("").unwrap();
     for (word, why) in [("trap.", "unreachable"), ("grow.", "memory_mb"), ("spin.", "within 10 s")] {
         let bytes = with(HOSTILE, "describe: well.", &format!("describe: {word}"));

@@ -1,4 +1,4 @@
-//! What a module adds to a request needs a grant.
+//! A module needs a grant for what it adds to a request.
 
 use crate::scene::{around, around_both, load, replies, soon};
 use crate::strangers::stage::{EVIL, ask, body, hostile, run};
@@ -47,7 +47,7 @@ async fn a_module_adds_addresses_and_extensions_only_with_their_grants() {
 }
 
 #[tokio::test]
-async fn what_was_there_may_stay_be_moved_and_be_left_out() {
+async fn content_of_the_request_can_stay_move_or_go() {
     let (plain, a) = (replies([]).await, replies([]).await);
     ask(&around(&plain).folder().unwrap()).await.unwrap();
     for twice in ["", "twice = true"] {
@@ -56,7 +56,7 @@ async fn what_was_there_may_stay_be_moved_and_be_left_out() {
         ask(&hostile(around(&a), &format!("add = \"move\"\n{twice}"), &[])).await.unwrap();
         assert!(body(&a).to_string().contains("https://example.com/a.png"));
     }
-    // An extension with another value is another one.
+    // Changing the value of an extension counts as adding one.
     let settings = "add = \"extension\"\nkey = \"trace.id\"\ntext = \"8\"";
     assert_eq!(ask(&hostile(around(&a), settings, &[])).await.unwrap_err().kind.as_str(), "module");
 }
@@ -75,7 +75,7 @@ async fn an_address_in_an_extension_needs_both_grants() {
 }
 
 #[tokio::test]
-async fn the_module_is_told_why_and_neither_its_inner_nor_another_model_is_asked() {
+async fn without_a_grant_the_module_gets_an_error_and_nothing_is_sent() {
     let (a, b) = (replies([]).await, replies([]).await);
     for asks in ["", "load = \"b\""] {
         let settings = format!("add = \"image\"\ntext = \"{EVIL}\"\ntell = true\n{asks}");
@@ -94,7 +94,7 @@ async fn the_module_is_told_why_and_neither_its_inner_nor_another_model_is_asked
 }
 
 #[tokio::test]
-async fn the_command_says_what_a_module_may_add_and_what_it_is_granted() {
+async fn the_command_shows_what_a_module_may_add() {
     let a = replies([]).await;
     let folder = hostile(around(&a), "", &["urls"]);
     let output = run(&folder, &["modules", "--json"]).await;
@@ -107,7 +107,7 @@ async fn the_command_says_what_a_module_may_add_and_what_it_is_granted() {
     }
     let output = run(&folder, &["modules"]).await;
     assert!(output.stdout.contains("granted  models, urls"), "{}", output.stdout);
-    // Those that come with ArcLLM have none of it, and what forwards cannot use it.
+    // The built-in modules have none of these grants.
     let retry = modules["modules"].as_array().unwrap().iter().find(|module| module["name"] == "retry").unwrap();
     assert!(!retry["granted"].to_string().contains("urls") && !retry["may"].to_string().contains("urls"), "{retry}");
     let folder = self::hostile(around(&a), "", &["url"]);

@@ -1,4 +1,4 @@
-//! What whoever runs a stranger's module sees of it beforehand, and what becomes of one that is not what it says.
+//! What an operator sees of a module before it runs, and what happens to one that is not what it claims.
 
 use arcllm::{Host, Message, ModuleReport, Overrides};
 
@@ -14,7 +14,7 @@ async fn run(folder: &Folder, arguments: &[&str]) -> Output {
     soon(folder.arcllm(arguments).unwrap().trusted().run()).await.unwrap()
 }
 
-/// The same bytes with another text of the same length wherever this one stands.
+/// The same bytes, with each occurrence of this text replaced by another of the same length.
 fn with(bytes: &[u8], text: &str, other: &str) -> Vec<u8> {
     assert_eq!(text.len(), other.len());
     let (mut bytes, mut found) = (bytes.to_vec(), 0);
@@ -65,7 +65,7 @@ async fn what_a_component_is_and_asks_for() {
 }
 
 #[tokio::test]
-async fn the_command_says_so_and_what_config_must_say() {
+async fn the_command_shows_it_and_what_config_needs() {
     let folder = Folder::new("").unwrap();
     folder.write("stranger.wasm", BLOCKING).unwrap();
     let output = run(&folder, &["module", "inspect", "stranger.wasm"]).await;
@@ -104,7 +104,7 @@ async fn the_command_says_so_and_what_config_must_say() {
         sha256 = "[sha256]"
         allow = ["models", "state"]     # if you trust it with that
     "#);
-    // What it says to write is right.
+    // The configuration that it suggests works.
     let config = said.split("config.toml:\n").nth(1).unwrap().replace("[sha256]", &sha).replace(", \"fallback\"", "");
     let config = format!("[defaults]\nprovider = \"ollama\"\n[providers.ollama]\ndefault_model = \"any\"\n{config}");
     folder.write("config.toml", config).unwrap();
@@ -116,7 +116,7 @@ async fn the_command_says_so_and_what_config_must_say() {
 }
 
 #[tokio::test]
-async fn of_what_cannot_be_loaded_it_shows_what_can_be_known() {
+async fn a_component_that_does_not_load_is_still_described() {
     let folder = Folder::new("").unwrap();
     folder.write("later.wasm", with(UPPER, "@0.1.0", "@0.2.0")).unwrap();
     let output = run(&folder, &["module", "inspect", "later.wasm"]).await;
@@ -131,7 +131,7 @@ async fn of_what_cannot_be_loaded_it_shows_what_can_be_known() {
 }
 
 #[tokio::test]
-async fn one_without_metadata_is_a_module_like_any_other() {
+async fn a_component_without_metadata_works() {
     let folder = Folder::new("").unwrap();
     let file = folder.write("bare.wasm", without_metadata(UPPER)).unwrap();
     let report = Host::inspect(&file).await.unwrap();
@@ -139,7 +139,7 @@ async fn one_without_metadata_is_a_module_like_any_other() {
     assert_eq!(report.kind.as_deref(), Some("transformer"));
 }
 
-/// A folder whose modules directory has this, and whose chain is a retry alone.
+/// A folder with this component in its modules directory. Its chain is a retry alone.
 async fn beside_a_retry(files: &[(&str, &[u8])], settings: &str) -> (Folder, Vec<ModuleReport>) {
     let a = replies([arcllm_simulator::Reply::status(503)]).await;
     let chain: Chain = around(&a).host("order = [\"retry\"]\nwatch = false").module("retry", FAST);
@@ -147,7 +147,7 @@ async fn beside_a_retry(files: &[(&str, &[u8])], settings: &str) -> (Folder, Vec
     for (name, bytes) in files {
         folder.write(format!("modules/{name}"), bytes).unwrap();
     }
-    // Whatever is wrong with the other, the retry does its work.
+    // Retry works beside it.
     let model = load(&folder, Overrides::new()).await;
     let answer = soon(model.invoke(&[Message::user("Hi")], &[])).await.unwrap();
     assert_eq!(answer.trail.len(), 2);
@@ -160,7 +160,7 @@ fn of<'a>(modules: &'a [ModuleReport], name: &str) -> &'a ModuleReport {
 }
 
 #[tokio::test]
-async fn one_of_another_version_is_in_nobodys_way() {
+async fn an_unused_component_of_another_version_disturbs_nothing() {
     let later = with(UPPER, "@0.1.0", "@0.2.0");
     let (_folder, modules) = beside_a_retry(&[("other.wasm", &later)], "").await;
     let problem = of(&modules, "other").problem.as_deref().unwrap();
@@ -169,7 +169,7 @@ async fn one_of_another_version_is_in_nobodys_way() {
 }
 
 #[tokio::test]
-async fn one_that_lies_about_its_settings_is_warned_of() {
+async fn check_warns_of_a_component_with_a_wrong_schema() {
     let lies = with(BLOCKING, r#"{"type":"object""#, r#"{"type";"object""#);
     let (folder, modules) =
         beside_a_retry(&[("other.wasm", &lies)], "[modules.other.sandbox]\nallow = [\"models\", \"state\"]").await;
@@ -185,7 +185,7 @@ async fn one_that_lies_about_its_settings_is_warned_of() {
 }
 
 #[tokio::test]
-async fn of_two_files_of_a_name_the_one_that_is_not_used_is_named() {
+async fn check_names_the_file_that_is_not_used() {
     let settings = "[modules.other.sandbox]\nwasm = \"mine.wasm\"";
     let (_folder, modules) = beside_a_retry(&[("other.wasm", UPPER), ("mine.wasm", UPPER)], settings).await;
     let warnings = &of(&modules, "other").warnings;

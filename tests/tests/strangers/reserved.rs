@@ -1,4 +1,4 @@
-//! What an adapter writes, no extension sets.
+//! Extensions cannot set what an adapter writes.
 
 use crate::strangers::stage::{ask, body, conversation, hostile, run};
 use crate::{
@@ -41,7 +41,7 @@ async fn a_caller_cannot_set_what_the_adapter_writes() {
 }
 
 #[tokio::test]
-async fn nor_what_it_writes_of_messages_blocks_and_tools() {
+async fn a_caller_cannot_set_it_in_messages_blocks_and_tools() {
     let a = replies([]).await;
     let folder = around(&a).folder().unwrap();
     let said = |message: Value| json!({ "messages": [message] });
@@ -77,7 +77,7 @@ async fn nor_what_it_writes_of_messages_blocks_and_tools() {
 }
 
 #[tokio::test]
-async fn a_module_cannot_either_whatever_it_is_granted() {
+async fn a_module_cannot_set_it_with_any_grant() {
     for (add, key) in [
         ("extension", "anthropic.model"),
         ("extension", "openai.model"),
@@ -97,7 +97,7 @@ async fn a_module_cannot_either_whatever_it_is_granted() {
 }
 
 #[tokio::test]
-async fn what_a_provider_answers_can_be_sent_back_whatever_fields_it_has() {
+async fn unknown_fields_of_an_answer_can_be_sent_back() {
     let anthropic = json!({"type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "usage": {}, "content": [
         {"type": "text", "text": "a", "Type": "image", "role": "system", "content": [], "citations": [1]},
         {"type": "tool_use", "id": "t", "name": "n", "input": {}, "function": {}, "caller": "c"},

@@ -1,4 +1,4 @@
-//! What the tests of modules of strangers share: a conversation, and a module that reaches for what it was not given.
+//! What these tests share: a conversation, and a hostile module.
 
 use crate::{
     scene::{load, soon},
@@ -8,15 +8,15 @@ use arcllm::{Overrides, Request};
 use arcllm_simulator::Simulator;
 use serde_json::{Value, json};
 
-/// Reaches for what it was not given.
+/// A module that uses what it was not granted.
 pub(crate) const HOSTILE: &str = "hostile";
 
-/// The same for other models, in the blocking world.
+/// One that asks other models, in the blocking world.
 pub(crate) const BLOCKING: &str = "blocking";
 
 pub(crate) const EVIL: &str = "https://evil.example/?d=secret";
 
-/// A conversation with an address, and extensions wherever they can stand.
+/// A conversation with an address, and with extensions in every place.
 pub(crate) fn conversation() -> Value {
     json!({
         "messages": [
@@ -49,7 +49,7 @@ pub(crate) async fn run(folder: &Folder, arguments: &[&str]) -> Output {
     soon(command.run()).await.unwrap()
 }
 
-/// What the chain of this folder answers to the conversation.
+/// Asks the chain of this folder with the conversation.
 pub(crate) async fn ask(folder: &Folder) -> Result<arcllm::Response, arcllm::Error> {
     let model = load(folder, Overrides::new()).await;
     let request: Request = serde_json::from_value(conversation()).unwrap();
@@ -61,12 +61,12 @@ pub(crate) fn body(provider: &Simulator) -> Value {
     provider.requests().last().unwrap().body.clone()
 }
 
-/// The component of a module of the tests' own.
+/// The component of a test module.
 pub(crate) fn prebuilt(name: &str) -> Vec<u8> {
     std::fs::read(test_module(name)).unwrap()
 }
 
-/// The same with another text of the same length where this one stands.
+/// The same component, with this text replaced by another of the same length.
 pub(crate) fn with(name: &str, text: &str, other: &str) -> Vec<u8> {
     assert_eq!(text.len(), other.len());
     let mut bytes = prebuilt(name);
@@ -75,7 +75,7 @@ pub(crate) fn with(name: &str, text: &str, other: &str) -> Vec<u8> {
     bytes
 }
 
-/// That nothing in it would be obeyed by a terminal, or deceive whoever reads it.
+/// Checks that it has no control characters and no marks that reverse text.
 #[track_caller]
 pub(crate) fn is_harmless(text: &str) {
     let hostile = text.chars().find(|letter| {

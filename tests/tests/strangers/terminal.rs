@@ -1,4 +1,4 @@
-//! What modules and providers say does nothing to a terminal.
+//! Texts of modules and providers are harmless to a terminal.
 
 use crate::strangers::stage::{HOSTILE, ask, hostile, is_harmless, prebuilt, run};
 use crate::{
@@ -10,7 +10,7 @@ use arcllm_simulator::Reply;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn what_a_component_says_of_itself_does_nothing_to_a_terminal() {
+async fn descriptions_of_components_are_harmless() {
     let folder = Folder::new("").unwrap();
     folder.write("stranger.wasm", prebuilt(HOSTILE)).unwrap();
     let report = Host::inspect(&folder.path().join("stranger.wasm")).await.unwrap();
@@ -33,11 +33,11 @@ async fn what_a_component_says_of_itself_does_nothing_to_a_terminal() {
     }
 }
 
-/// A title for the window, a colour, the second set of control characters, and text from right to left.
+/// A window title, a colour, control characters of the second set, and text from right to left.
 const SEQUENCES: &str = r"\u001B]0;title\u0007\u001B[31m\u009B2J\u202Eevil";
 
 #[tokio::test]
-async fn nor_do_its_errors_refusals_and_log_lines() {
+async fn errors_and_log_lines_of_modules_are_harmless() {
     let a = replies([]).await;
     for settings in ["fail", "log", "refuse"] {
         let folder = hostile(around(&a), &format!("{settings} = \"first\\n{SEQUENCES}\""), &[]);
@@ -48,17 +48,17 @@ async fn nor_do_its_errors_refusals_and_log_lines() {
             let said = format!("{}{}", output.stdout, output.stderr);
             let is_said = settings == "refuse" || arguments[0] == "invoke";
             assert_eq!(said.contains("evil"), is_said, "{settings}: {said}");
-            // No line is begun by it.
+            // It cannot begin a line.
             assert!(!said.lines().any(|line| line.starts_with("\\u{1b}")), "{said}");
         }
     }
-    // Nor does one write more than a person reads.
+    // Long messages are cut.
     let folder = hostile(around(&a), &format!("fail = \"{}\"", "x".repeat(100_000)), &[]);
     assert!(ask(&folder).await.unwrap_err().to_string().len() < 10_000);
 }
 
 #[tokio::test]
-async fn nor_does_what_a_provider_says() {
+async fn texts_of_providers_are_harmless() {
     let evil = "evil\u{1b}]0;title\u{7}\u{9b}2J\u{202e}";
     let a = replies([Reply::error(400, evil), Reply::text("Hi").model(evil), Reply::text("Hi").model(evil)]).await;
     let folder = around(&a).folder().unwrap();
@@ -72,7 +72,7 @@ async fn nor_does_what_a_provider_says() {
 }
 
 #[tokio::test]
-async fn answers_are_exact_unless_they_go_to_a_terminal() {
+async fn answers_are_exact_except_on_a_terminal() {
     let evil = "first\n\u{1b}]0;title\u{7}\u{1b}[31m\u{9b}2J\r\u{202e}\u{200d}last";
     let call = json!({"x": "\u{9b}2J\u{202e}"});
     let a = replies([Reply::text(evil).tool_call("t", "n\u{9b}", call.clone()).times(6)]).await;
@@ -95,13 +95,13 @@ async fn answers_are_exact_unless_they_go_to_a_terminal() {
     }
 }
 
-/// What the command writes to a terminal, which `script` gives it.
+/// The output of the command on a terminal, which the program `script` provides.
 #[cfg(target_os = "linux")]
 async fn on_a_terminal(folder: &Folder, arguments: &[&str]) -> String {
     let config = folder.path().join("config.toml");
     let command = format!("'{}' {} --config '{}'", crate::support::ARCLLM, arguments.join(" "), config.display());
     let mut script = std::process::Command::new("script");
-    // Open, or `script` passes its end on.
+    // It stays open, or `script` ends early.
     let (stdin, _open) = std::io::pipe().unwrap();
     script.args(["-q", "-e", "-c", &format!("{command} 2>/dev/null"), "/dev/null"]).env("TERM", "xterm").stdin(stdin);
     let output = tokio::task::spawn_blocking(move || script.output()).await.unwrap().unwrap();

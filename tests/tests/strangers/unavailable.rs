@@ -8,7 +8,7 @@ use crate::{
 use arcllm_simulator::{Format, Reply};
 
 #[tokio::test]
-async fn a_module_is_not_told_why_a_model_does_not_load_and_the_caller_is() {
+async fn the_caller_learns_why_a_model_does_not_load_and_the_module_does_not() {
     let (a, b) = (replies([Reply::status(500).times(4)]).await, replies([]).await);
     let chain = || {
         let key = "api_key_env = \"ARCLLM_TEST_NO_SUCH_KEY\"";
@@ -24,7 +24,7 @@ async fn a_module_is_not_told_why_a_model_does_not_load_and_the_caller_is() {
         let why = if provider == "b" { "ARCLLM_TEST_NO_SUCH_KEY" } else { "there is no provider named `nobody`" };
         assert!(error.to_string().contains(why) && error.to_string().contains("config.toml"), "{error}");
     }
-    // The same in the blocking world, where a provider that there is not is found before.
+    // The same in the blocking world, where an unknown provider is found earlier.
     let order = "order = [\"blocking\"]\nwatch = false";
     for (tell, code) in [("tell = true", 0), ("", 2)] {
         let chain = chain().host(order).module("blocking", &format!("other = \"b\"\n{tell}"));

@@ -1,4 +1,4 @@
-//! What a streamed answer is: the same as one without streaming, only sooner.
+//! A streamed answer is the same as one without streaming, only sooner.
 
 use arcllm::{ErrorKind, Event, Message, Overrides, Request};
 use arcllm_simulator::{Fault, Format, Reply};
@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn collected_it_is_what_invoke_gives() {
+async fn collected_it_equals_the_answer_of_invoke() {
     let says = || Reply::text("Let me look. 👀").tool_call("call_1", "look", json!({"at": "Zürich", "deep": [1, 2]}));
     for format in [Format::Anthropic, Format::OpenAi] {
         for order in ORDERS {
@@ -33,7 +33,7 @@ async fn collected_it_is_what_invoke_gives() {
 }
 
 #[tokio::test]
-async fn before_the_first_event_it_is_tried_again_and_elsewhere() {
+async fn before_the_first_event_retry_and_fallback_apply() {
     let early = Reply::fault(Fault::Truncate).fault_at(arcllm_simulator::Place::BeforeEvent(1)).times(2);
     for order in &ORDERS[3..] {
         let (a, b) = (replies([early.clone()]).await, replies([]).await);
@@ -46,7 +46,7 @@ async fn before_the_first_event_it_is_tried_again_and_elsewhere() {
 }
 
 #[tokio::test]
-async fn after_it_the_error_ends_the_answer_with_what_had_arrived() {
+async fn after_the_first_event_the_error_ends_the_answer_and_has_what_arrived() {
     for order in ORDERS {
         let cut = Reply::text("One two three four").with_fault(Fault::ResetInBody);
         let cut = cut.fault_at(arcllm_simulator::Place::BeforeEvent(6));

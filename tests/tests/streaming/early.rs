@@ -1,5 +1,5 @@
-//! What goes wrong before an answer has said anything is an error of the call: tried again and elsewhere, in each order of
-//! the modules, like that of an answer without streaming.
+//! Faults before the first event of an answer are errors of the call: retry and fallback apply, as without streaming, in
+//! each order of the modules.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::faults::{
 
 const STREAMED: Setup = Setup { streamed: true, ..BOTH_FORMATS };
 
-/// Before and inside of events that say nothing, and inside of the first one that would.
+/// Before and inside events without content, and inside the first event with content.
 const PLACES: [Place; 5] =
     [Place::BeforeEvent(1), Place::InEvent(1), Place::BeforeEvent(2), Place::InEvent(2), Place::InCharacter(1)];
 
@@ -23,7 +23,7 @@ async fn both_ways_round(faults: &[Fault]) {
     play_all(Setup { streamed: true, ..OTHER_WAY_ROUND }, faults).await;
 }
 
-/// Streams of the script's own in one format.
+/// A stream of these bytes.
 fn says(event: &str) -> Reply {
     Reply::event_stream([(Duration::ZERO, event)])
 }
@@ -35,7 +35,7 @@ async fn cut_before_and_inside_of_the_first_event() {
         let cut = |broken| Reply::text("äöü").with_fault(broken).fault_at(place);
         faults.push(Fault::connection(cut(Broken::Truncate), "broke off"));
         faults.push(Fault::connection(cut(Broken::Truncate).gzip(), "broke off"));
-        // A reset takes the simulator a moment.
+        // Resets are slow, so these two places must do.
         if matches!(place, Place::BeforeEvent(1) | Place::InCharacter(_)) {
             faults.push(Fault::connection(cut(Broken::ResetInBody), "broke off"));
         }
@@ -50,7 +50,7 @@ async fn no_byte_of_the_answer() {
 }
 
 #[tokio::test]
-async fn ended_before_it_said_anything() {
+async fn an_end_before_any_content() {
     let early = |place| Reply::text("äöü").with_fault(Broken::EndEarly).fault_at(place);
     let whole = "closed before the answer was whole";
     let mut faults: Vec<_> = PLACES.map(|place| Fault::connection(early(place), whole)).into();
@@ -58,7 +58,7 @@ async fn ended_before_it_said_anything() {
     faults.push(Fault::connection(says(""), whole));
     faults.push(Fault::connection(says(": nothing but a comment\n\n"), whole));
     both_ways_round(&faults).await;
-    // The end marker without the reason to end.
+    // The end marker without a stop reason.
     let start = json!({"type": "message_start", "message": {"role": "assistant", "content": []}});
     let stop = json!({"type": "message_stop"});
     let anthropic = [format!("data: {stop}\n\n"), format!("data: {start}\n\ndata: {stop}\n\n")];
@@ -82,9 +82,9 @@ async fn an_event_that_is_not_json() {
     both_ways_round(&faults).await;
 }
 
-/// It has the status that it should have had: one that is overloaded is tried again like any.
+/// It counts as the status that it names, so an overloaded provider is retried.
 #[tokio::test]
-async fn an_error_in_the_place_of_an_event() {
+async fn an_error_event() {
     for (format, status) in [(Format::Anthropic, 529), (Format::OpenAi, 500)] {
         let error =
             |place| Fault::status(status, Reply::fault(Broken::ErrorEvent).fault_at(place)).saying("(simulated)");
@@ -100,18 +100,18 @@ async fn an_error_in_the_place_of_an_event() {
 }
 
 #[tokio::test]
-async fn more_than_one_event_or_answer_may_have() {
+async fn more_bytes_than_the_limits() {
     let long = format!(": ping\n\ndata: {{\"type\": \"{}\"}}\n\n", "x".repeat(1 << 20));
     let small = |_| "max_event_mb = 1";
     let faults = [Fault::parse(says(&long), "max_event_mb")];
     play_all(Setup { settings: small, ..STREAMED }, &faults).await;
     play_all(Setup { settings: small, streamed: true, ..OTHER_WAY_ROUND }, &faults).await;
-    // Many small ones that say nothing.
+    // Many small events without content.
     let pings = ": ping\n\n".repeat((1 << 20) / 8 + 1);
     both_ways_round(&[Fault::parse(says(&pings), "max_response_mb")]).await;
 }
 
-/// Silence, pauses without end, and pings, which are no events that say anything.
+/// Silence, endless pauses, and pings, which are no first event.
 fn silences() -> Vec<Reply> {
     let in_body = |place| Reply::fault(Broken::SilenceInBody).fault_at(place);
     let ping = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
@@ -129,24 +129,24 @@ fn silences() -> Vec<Reply> {
 }
 
 #[tokio::test]
-async fn silence_beyond_the_time_of_an_attempt() {
+async fn silence_beyond_the_limit_of_an_attempt() {
     let settings = |part| match part {
-        Part::Fails => "timeout_seconds = 0.3",
-        Part::Recovers => "timeout_seconds = 1.0",
+        Part::Fails => "timeout_seconds = 0.6",
+        Part::Recovers => "timeout_seconds = 3.0",
         Part::Sound => "",
     };
-    // An event of one format is an event without a choice in the other.
+    // In the other format these pings are events without content, too.
     let faults: Vec<_> =
         silences().into_iter().map(|reply| Fault::timeout(reply).saying(".timeout_seconds)")).collect();
     play_at_once(Setup { settings, ..STREAMED }, &faults).await;
 }
 
 #[tokio::test]
-async fn silence_beyond_the_time_for_the_first_event() {
-    // It counts in the place of the other, which is shorter here.
+async fn silence_beyond_the_limit_of_the_first_event() {
+    // It counts instead of `timeout_seconds`, which is shorter here.
     let settings = |part| match part {
-        Part::Fails => "timeout_seconds = 0.01\nfirst_event_timeout_seconds = 0.3",
-        Part::Recovers => "timeout_seconds = 0.01\nfirst_event_timeout_seconds = 1.0",
+        Part::Fails => "timeout_seconds = 0.01\nfirst_event_timeout_seconds = 0.6",
+        Part::Recovers => "timeout_seconds = 0.01\nfirst_event_timeout_seconds = 3.0",
         Part::Sound => "",
     };
     let faults: Vec<_> =

@@ -1,4 +1,4 @@
-//! A server that speaks HTTP/2 over TLS and nothing else.
+//! A server for HTTP/2 over TLS alone.
 
 use std::{
     collections::VecDeque,
@@ -24,18 +24,18 @@ use tokio_rustls::{
     },
 };
 
-/// How an answer goes on after the events that it begins with.
+/// How an answer goes on after its first events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
-    /// Its end.
+    /// It ends.
     End,
     /// The stream is reset.
     Reset,
-    /// The whole connection is lost.
+    /// The whole connection breaks.
     Abort,
-    /// Nothing, until the client resets the stream.
+    /// Nothing comes until the client resets the stream.
     Silence,
-    /// Its events again and again, as fast as the client takes them.
+    /// Its events are repeated as fast as the client takes them.
     Repeat,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Seen {
     pub(super) sent: usize,
 }
 
-/// The answers to be given, and what was seen.
+/// The answers to give, and what was seen.
 struct Shared {
     answers: Mutex<VecDeque<(Vec<String>, Then)>>,
     seen: watch::Sender<Seen>,
@@ -63,7 +63,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Gives these answers, one a request.
+    /// Gives these answers, one for each request.
     pub(super) async fn start(
         certificate: &CertificateDer<'static>,
         key: &PrivateKeyDer<'static>,
@@ -72,7 +72,7 @@ impl Server {
         let tls = ServerConfig::builder_with_provider(Arc::new(default_provider()));
         let tls = tls.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
         let mut tls = tls.with_single_cert(vec![certificate.clone()], key.clone_key()).unwrap();
-        // Who does not offer it is not served.
+        // A client without HTTP/2 is not served.
         tls.alpn_protocols = vec![b"h2".to_vec()];
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (address, acceptor) = (listener.local_addr().unwrap(), TlsAcceptor::from(Arc::new(tls)));
@@ -142,7 +142,7 @@ impl Shared {
         match then {
             Then::End => body.send_data(Bytes::new(), true)?,
             Then::Reset => {
-                // What was sent is not to be thrown away with it.
+                // What was sent must arrive before.
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                 body.send_reset(Reason::INTERNAL_ERROR);
             }

@@ -1,7 +1,7 @@
-//! Streams over HTTP/2, which providers are asked by where they speak it.
+//! Streams over HTTP/2, which is used with every provider that supports it.
 //!
-//! It takes TLS, and so a certificate that the system trusts: on Unix that is what `SSL_CERT_FILE` names, once for each
-//! process. Each test here runs a second time in a process of its own, with one that was made for it.
+//! It needs TLS, and so a certificate that the system trusts: on Unix `SSL_CERT_FILE` names it, once for each process. So
+//! each test here runs itself again in a process of its own, with a certificate made for it.
 
 use std::{env, fs, path::Path, process::Command, time::Duration};
 
@@ -19,12 +19,12 @@ use crate::{
     support::Chain,
 };
 
-/// Says that this is the second run, and where the key of the certificate is.
+/// Set in the second run: the file of the certificate's key.
 const KEY: &str = "ARCLLM_TEST_HTTP2_KEY";
 const RETRY: &[&str] = &["retry"];
 const BOTH: &[&str] = &["retry", "fallback"];
 
-/// Runs the test of this name where the certificate of its servers is trusted.
+/// Runs the test of this name in a process that trusts the certificate of its servers.
 fn trusting(name: &str, test: impl AsyncFnOnce(CertificateDer<'static>, PrivateKeyDer<'static>)) {
     if let Some(key) = env::var_os(KEY) {
         let certificate = CertificateDer::from_pem_file(env::var_os("SSL_CERT_FILE").unwrap()).unwrap();
@@ -45,7 +45,7 @@ fn trusting(name: &str, test: impl AsyncFnOnce(CertificateDer<'static>, PrivateK
     assert!(is_passed, "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// An answer as events of this format, each of them whole.
+/// An answer as events of this format.
 fn answer(format: Format, words: &[&str]) -> Vec<String> {
     let event =
         |event: serde_json::Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or("x"));
@@ -81,7 +81,7 @@ fn around(server: &Server, format: Format, order: &[&str], settings: &str) -> Ch
     )
 }
 
-/// Begins an answer in which two words are followed by what happens `then`.
+/// An answer of two words, and then this.
 fn begun(format: Format, then: Then) -> (Vec<String>, Then) {
     let mut events = answer(format, &["One", " two", " three"]);
     events.truncate(if format == Format::Anthropic { 4 } else { 3 });
@@ -102,7 +102,7 @@ fn side_by_side_over_one_connection() {
             assert_eq!(text_of(&events), "Me too");
             assert_eq!(end.unwrap().trail.len(), 1);
             assert_eq!((server.seen().connections, server.seen().requests), (1, 2));
-            // It is the stream that is closed, not the connection.
+            // The stream is closed, not the connection.
             drop(first);
             soon(server.wait_until(|seen| seen.resets == 1)).await;
         }
@@ -110,8 +110,8 @@ fn side_by_side_over_one_connection() {
 }
 
 #[test]
-fn before_the_first_event_it_is_asked_again() {
-    trusting("before_the_first_event_it_is_asked_again", async |certificate, key| {
+fn before_the_first_event_it_is_retried() {
+    trusting("before_the_first_event_it_is_retried", async |certificate, key| {
         for format in [Format::Anthropic, Format::OpenAi] {
             for then in [Then::Reset, Then::Abort, Then::End] {
                 let start = answer(format, &[]).remove(0);
@@ -129,12 +129,12 @@ fn before_the_first_event_it_is_asked_again() {
 }
 
 #[test]
-fn after_it_the_error_ends_the_answer() {
-    trusting("after_it_the_error_ends_the_answer", async |certificate, key| {
+fn after_the_first_event_the_error_ends_the_answer() {
+    trusting("after_the_first_event_the_error_ends_the_answer", async |certificate, key| {
         for format in [Format::Anthropic, Format::OpenAi] {
             for then in [Then::Reset, Then::Abort, Then::End, Then::Silence] {
                 let server = Server::start(&certificate, &key, [begun(format, then)]).await;
-                let folder = around(&server, format, BOTH, "idle_timeout_seconds = 0.4").folder().unwrap();
+                let folder = around(&server, format, BOTH, "idle_timeout_seconds = 1.5").folder().unwrap();
                 let model = Box::pin(load(&folder, Overrides::new())).await;
                 let (events, end) = read(&mut model.stream_with(hi())).await;
                 let error = end.unwrap_err();
@@ -188,7 +188,7 @@ fn a_reader_that_pauses_holds_up_the_server() {
         let mut stream = model.stream_with(hi());
         first_text(&mut stream).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        // It is held up, which shows in that it does not go on.
+        // It is held up if it sends nothing more.
         let sent = server.seen().sent;
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(server.seen().sent, sent, "what is not read is not sent");

@@ -1,4 +1,4 @@
-//! What goes wrong once an answer has said something ends it, with what had arrived, and nothing is asked again.
+//! A fault after the first event ends the answer with an error that has what arrived, and nothing is sent again.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::stage::{FORMATS, ORDERS, Stage, hi, read, text_in, text_of};
 
-/// Beyond the first word in either format.
+/// After the first word in either format.
 const LATER: usize = 6;
 
-/// One way in which an answer ends before its end.
+/// A way to break off an answer.
 struct Late {
     reply: Reply,
     /// A status or a kind.
@@ -32,7 +32,7 @@ fn broken(fault: Fault, place: Place) -> Reply {
     words().with_fault(fault).fault_at(place)
 }
 
-/// Plays each through each chain in both formats.
+/// Plays each fault through each chain in both formats.
 async fn play(settings: &str, faults: &[Late]) {
     for formats in FORMATS {
         play_in(formats, settings, faults).await;
@@ -76,11 +76,11 @@ async fn cut_between_events_and_inside_of_them() {
 }
 
 #[tokio::test]
-async fn without_the_end_it_is_no_success() {
+async fn without_its_end_marker_an_answer_fails() {
     let short = |reply| late(reply, "connection", "closed before the answer was whole");
     let early = |place| short(broken(Fault::EndEarly, place));
     play("", &[early(Place::BeforeEvent(LATER)), early(Place::InEvent(LATER)), early(Place::InCharacter(LATER))]).await;
-    // All that was to be said, without the word that this was it.
+    // All of the text, without the end marker.
     for formats in FORMATS {
         for order in ORDERS {
             let reply = words().with_fault(Fault::EndEarly).fault_at(Place::BeforeEnd);
@@ -92,7 +92,7 @@ async fn without_the_end_it_is_no_success() {
             assert_eq!(stage.counts(), (1, 0));
         }
     }
-    // The word, without the reason to finish.
+    // The end marker, without a stop reason.
     let event = |event: Value| format!("data: {event}\n\n");
     let begins = json!({"type": "text", "text": "One"});
     let anthropic = [
@@ -113,8 +113,8 @@ async fn without_the_end_it_is_no_success() {
 #[tokio::test]
 async fn silence() {
     let silent = |place| late(broken(Fault::SilenceInBody, place), "timeout", "(providers.a.idle_timeout_seconds)");
-    // The time of an attempt is no limit once it has begun.
-    let settings = "idle_timeout_seconds = 0.4\nfirst_event_timeout_seconds = 60\ntimeout_seconds = 0.01";
+    // The limit of an attempt does not count once the answer has begun.
+    let settings = "idle_timeout_seconds = 1.5\nfirst_event_timeout_seconds = 60\ntimeout_seconds = 0.01";
     play(settings, &[silent(Place::BeforeEvent(LATER)), silent(Place::InEvent(LATER))]).await;
 }
 
@@ -126,7 +126,7 @@ async fn an_event_that_is_not_json() {
 }
 
 #[tokio::test]
-async fn an_error_among_the_events() {
+async fn an_error_event() {
     for (formats, status) in FORMATS.into_iter().zip(["529", "500"]) {
         let error = || broken(Fault::ErrorEvent, Place::BeforeEvent(LATER));
         let faults = [late(error(), status, "(simulated)"), late(error().coalesced(), status, "(simulated)")];
@@ -135,7 +135,7 @@ async fn an_error_among_the_events() {
 }
 
 #[tokio::test]
-async fn more_than_one_event_or_answer_may_have() {
+async fn more_bytes_than_the_limits() {
     let long = format!("One {}", "x".repeat(1 << 20));
     let big = late(Reply::text(format!("{long} eight")), "parse", "(providers.a.max_event_mb)");
     play("max_event_mb = 1", &[big]).await;
@@ -145,7 +145,7 @@ async fn more_than_one_event_or_answer_may_have() {
     play("max_response_mb = 1", &faults).await;
 }
 
-/// A tool call that is not whole is none, lest it be acted on.
+/// A tool call that is not whole must not run.
 #[tokio::test]
 async fn arguments_that_never_close() {
     for formats in FORMATS {
@@ -169,7 +169,7 @@ async fn arguments_that_never_close() {
     }
 }
 
-/// The deadline is the agent's own, so that no provider is to blame.
+/// The deadline is the agent's, so the error names no provider.
 #[tokio::test]
 async fn the_deadline() {
     let endless = Reply::text("One ".repeat(500)).pace(Duration::from_millis(10));

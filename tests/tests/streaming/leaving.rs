@@ -1,4 +1,4 @@
-//! Whoever leaves an answer in its midst closes its connection, frees the modules, and has nothing further sent.
+//! Leaving an answer before its end closes its connection, frees the modules, and sends nothing more.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     support::Chain,
 };
 
-/// A stage on which each module has one instance, for one call at a time: what is not given back is missed at once.
+/// A stage whose modules have one instance each, for one call at a time: an instance that is not free again shows at once.
 async fn narrow(reply: Reply, formats: (Format, Format), order: &[&str]) -> Stage {
     let (a, b) = (replies([reply]).await, replies([]).await);
     let chain = Chain::new().provider("a", formats.0, &a.url()).provider("b", formats.1, &b.url());
@@ -26,7 +26,7 @@ async fn narrow(reply: Reply, formats: (Format, Format), order: &[&str]) -> Stag
     Stage { a, b, model }
 }
 
-/// Its connection is closed, the next call is answered, nothing else is sent.
+/// Checks that the connection is closed, that the next call is answered, and that nothing else is sent.
 async fn nothing_is_left(stage: &Stage) {
     soon(stage.a.wait_until(|requests| requests[0].dropped())).await;
     soon(stage.stream().collect()).await.unwrap();
@@ -34,7 +34,7 @@ async fn nothing_is_left(stage: &Stage) {
     assert_eq!(stage.counts(), (2, 0));
 }
 
-/// Answers that have begun and do not end: one that goes on, and two that have stopped.
+/// Answers that never end: one that goes on, and two that fall silent.
 fn endless() -> [Reply; 3] {
     let silent = |place| Reply::text("One two three four five").with_fault(Fault::SilenceInBody).fault_at(place);
     let slow = Reply::text("One ".repeat(500)).pace(Duration::from_millis(10));
@@ -97,7 +97,7 @@ async fn dropping_the_stream_before_its_first_event() {
 }
 
 #[tokio::test]
-async fn stopping_tells_what_was_tried_and_what_had_arrived() {
+async fn stopping_returns_the_trail_and_what_arrived() {
     for formats in FORMATS {
         for order in ORDERS {
             for reply in endless() {
@@ -132,7 +132,7 @@ async fn stopping_before_the_first_event() {
 }
 
 #[tokio::test]
-async fn dropping_streams_at_every_moment() {
+async fn a_stream_can_be_dropped_at_any_moment() {
     for formats in FORMATS {
         let stage = narrow(Reply::default(), formats, &["retry", "fallback"]).await;
         for turns in 0..80 {
@@ -153,7 +153,7 @@ async fn dropping_streams_at_every_moment() {
 }
 
 #[tokio::test]
-async fn what_is_not_polled_is_not_asked() {
+async fn a_stream_that_is_not_polled_sends_nothing() {
     let stage = narrow(Reply::default(), FORMATS[0], &["retry", "fallback"]).await;
     drop(stage.stream());
     let error = stage.stream().stop().unwrap();
@@ -162,9 +162,9 @@ async fn what_is_not_polled_is_not_asked() {
     assert_eq!(stage.counts(), (1, 0));
 }
 
-/// The modules are done with an answer once it has begun.
+/// The modules are free once an answer has begun.
 #[tokio::test]
-async fn while_an_answer_is_read_others_are_asked_for() {
+async fn other_calls_run_while_an_answer_is_read() {
     for order in ORDERS {
         let stage = narrow(Reply::text("One two three").pace(Duration::from_millis(20)), FORMATS[0], order).await;
         let mut first = stage.stream();
@@ -177,7 +177,7 @@ async fn while_an_answer_is_read_others_are_asked_for() {
     }
 }
 
-/// A whole answer leaves its connection to the next.
+/// After a whole answer its connection is used again.
 #[tokio::test]
 async fn a_stream_that_is_dropped_after_its_end_keeps_the_connection() {
     for formats in FORMATS {
@@ -186,7 +186,7 @@ async fn a_stream_that_is_dropped_after_its_end_keeps_the_connection() {
             let mut stream = stage.stream();
             while !matches!(soon(stream.next()).await.unwrap().unwrap(), Event::End(_)) {}
             drop(stream);
-            // The end of the body comes after that of the answer.
+            // The body ends after the answer.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!((stage.counts(), stage.a.connections()), ((3, 0), 1));

@@ -1,4 +1,4 @@
-//! Answers in events, through the chain and over real sockets.
+//! Streamed answers, through the chain and over real sockets.
 
 mod amounts;
 mod basics;

@@ -1,4 +1,4 @@
-//! Modules that give up a read and begin it again, and modules that write more than they may.
+//! Modules whose reads time out, and modules that write too much.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn model(a: &Simulator, settings: &str, sandbox: &str) -> Model {
     load(&folder, Overrides::new()).await
 }
 
-/// The text as it came, and the text or the error that it ended with.
+/// The text as it came, and the text or the error at the end.
 async fn read(model: &Model) -> (String, Result<String, String>) {
     let (mut stream, mut told) = (model.stream(&[Message::user("Hi")], &[]), String::new());
     loop {
@@ -35,9 +35,9 @@ async fn read(model: &Model) -> (String, Result<String, String>) {
 }
 
 #[tokio::test]
-async fn a_read_that_is_given_up_loses_nothing() {
+async fn a_read_that_times_out_loses_nothing() {
     let words: String = (0..40).map(|word| format!("word {word} ")).collect();
-    // It is given up many times for each event, about once, and hardly ever.
+    // A read times out many times for each event, about once, and hardly ever.
     for (patience, pace) in [(1, 12), (3, 3), (20, 1)] {
         let a = replies([Reply::text(&words).pace(Duration::from_millis(pace))]).await;
         let model = model(&a, &format!("patience_ms = {patience}"), "").await;
@@ -48,7 +48,7 @@ async fn a_read_that_is_given_up_loses_nothing() {
 }
 
 #[tokio::test]
-async fn nor_does_it_lose_the_error_at_the_end() {
+async fn a_read_that_times_out_keeps_the_error() {
     let cut = Reply::text("one two three").pace(Duration::from_millis(10));
     let a = replies([cut.with_fault(Fault::ResetInBody).fault_at(Place::BeforeEvent(6))]).await;
     let (told, end) = read(&model(&a, "patience_ms = 1", "").await).await;
@@ -56,9 +56,9 @@ async fn nor_does_it_lose_the_error_at_the_end() {
     assert!(end.unwrap_err().contains("connection"), "the error of the provider");
 }
 
-/// 128 KB of `[0],` become 12 MB, and less than that is there.
+/// 128 KB of `[0],` become 12 MB, which is more than the limit.
 #[tokio::test]
-async fn events_that_are_written_count_as_memory() {
+async fn written_events_count_as_memory() {
     let a = replies([Reply::text("one")]).await;
     let model = model(&a, "fault = \"goes-on\"\njson_kb = 128", "memory_mb = 8").await;
     let (_, end) = read(&model).await;
@@ -67,7 +67,7 @@ async fn events_that_are_written_count_as_memory() {
 }
 
 #[tokio::test]
-async fn what_was_read_of_them_counts_no_more() {
+async fn events_that_were_read_no_longer_count() {
     let a = replies([Reply::text("one")]).await;
     let model = model(&a, "fault = \"goes-on\"\njson_kb = 4", "memory_mb = 8").await;
     let mut stream = model.stream(&[Message::user("Hi")], &[]);

@@ -1,4 +1,4 @@
-//! Whatever the bytes look like that an answer comes in, it says the same.
+//! The bytes of an answer may take many shapes; its events are the same.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn line_ends_comments_and_data_in_several_lines() {
 }
 
 #[tokio::test]
-async fn compressed_it_says_the_same() {
+async fn compressed_answers() {
     for formats in FORMATS {
         let plain = hear(says(), formats).await;
         for reply in [says().gzip(), says().gzip().pace(Duration::from_millis(2)), says().gzip().comments().coalesced()]
@@ -55,9 +55,9 @@ async fn compressed_it_says_the_same() {
     }
 }
 
-/// Pings are no content, and what is not known is passed over.
+/// Pings and unknown events are skipped.
 #[tokio::test]
-async fn events_that_say_nothing() {
+async fn pings_and_unknown_events() {
     for formats in FORMATS {
         let plain = hear(says(), formats).await;
         for reply in [says().pings(), says().unknown_events(), says().pings().unknown_events().comments().gzip()] {
@@ -66,7 +66,7 @@ async fn events_that_say_nothing() {
     }
 }
 
-/// A text says the same in pieces of any length.
+/// The pieces differ, the text does not.
 #[tokio::test]
 async fn pieces_of_any_length() {
     for formats in FORMATS {
@@ -77,20 +77,20 @@ async fn pieces_of_any_length() {
     }
 }
 
-/// The end of an answer is its last event, and not that of the connection, which some servers keep open.
+/// An answer ends with its last event, also if the server keeps the connection open.
 #[tokio::test]
 async fn an_answer_ends_with_its_last_event() {
     for formats in FORMATS {
         let plain = hear(says(), formats).await;
         for line_end in [LineEnd::Lf, LineEnd::CrLf, LineEnd::Cr] {
-            // A place that there is not is the end.
+            // A place after the last event is the end.
             let open = says().line_end(line_end).with_fault(Fault::SilenceInBody).fault_at(Place::BeforeEvent(10_000));
             assert_eq!(hear(open, formats).await, plain, "{line_end:?} in {}", formats.0);
         }
     }
 }
 
-/// Some servers say neither what is coming nor how long it is.
+/// Some servers send neither a type nor a length.
 #[tokio::test]
 async fn without_the_headers_of_a_stream() {
     for formats in FORMATS {

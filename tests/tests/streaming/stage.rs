@@ -1,4 +1,4 @@
-//! What the tests of streams share: chains in each order, and a stream that is read to its end.
+//! What these tests share: chains in each order, and reading a stream to its end.
 
 use arcllm::{ContentBlock, Error, Event, Message, Model, Overrides, Request, Response, ResponseStream};
 use arcllm_simulator::{Format, Reply, Simulator};
@@ -13,7 +13,7 @@ use crate::{
 pub(super) const ORDERS: [&[&str]; 5] =
     [&[], &["retry"], &["fallback"], &["retry", "fallback"], &["fallback", "retry"]];
 
-/// What `a` and `b` speak.
+/// The formats of `a` and `b`.
 pub(super) const FORMATS: [(Format, Format); 2] =
     [(Format::Anthropic, Format::OpenAi), (Format::OpenAi, Format::Anthropic)];
 
@@ -25,7 +25,7 @@ pub(super) fn ordered(chain: Chain, order: &[&str]) -> Chain {
     })
 }
 
-/// Two providers, and a model whose chain stands over them.
+/// Two providers, and a model over them.
 pub(super) struct Stage {
     pub(super) a: Simulator,
     pub(super) b: Simulator,
@@ -33,7 +33,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// One whose `a` gives this reply, and has these settings.
+    /// One whose `a` gives this reply and has these settings.
     pub(super) async fn new(reply: Reply, formats: (Format, Format), order: &[&str], settings: &str) -> Self {
         let (a, b) = (replies([reply]).await, replies([]).await);
         let chain = Chain::new().provider_with("a", formats.0, &a.url(), settings);
@@ -48,7 +48,7 @@ impl Stage {
         (self.a.requests().len(), self.b.requests().len())
     }
 
-    /// An answer that has not been asked for yet.
+    /// A stream. It sends its request when it is polled.
     pub(super) fn stream(&self) -> ResponseStream {
         self.model.stream_with(hi())
     }
@@ -59,7 +59,7 @@ pub(super) fn hi() -> Request {
     Request::new([Message::user("Hi")])
 }
 
-/// Reads a stream to its end: the events but for the last, and how it ended. After that there is nothing.
+/// Reads a stream to its end: all events but the last, and how it ended. Checks that nothing follows.
 pub(super) async fn read(stream: &mut ResponseStream) -> (Vec<Event>, Result<Response, Error>) {
     let mut events = Vec::new();
     let end = loop {
@@ -73,7 +73,7 @@ pub(super) async fn read(stream: &mut ResponseStream) -> (Vec<Event>, Result<Res
     (events, end)
 }
 
-/// Reads up to the first piece of text, and gives that.
+/// Reads up to the first piece of text.
 pub(super) async fn first_text(stream: &mut ResponseStream) -> String {
     loop {
         if let Event::Text(text) = soon(stream.next()).await.unwrap().unwrap() {
@@ -95,7 +95,7 @@ pub(super) fn text_in(blocks: &[ContentBlock]) -> String {
     blocks.iter().map(text).collect()
 }
 
-/// A response as it is but for the time that it took.
+/// A response without its times.
 pub(super) fn without_times(mut response: Response) -> Response {
     for attempt in &mut response.trail {
         (attempt.took, attempt.started_after, attempt.waited) = Default::default();

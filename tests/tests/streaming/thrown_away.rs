@@ -1,4 +1,4 @@
-//! Modules that do not give on the answer that they were given.
+//! Modules that do not pass on the answer they got.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn faulty(chain: Chain, fault: &str) -> Chain {
     chain.host("order = [\"faulty\"]").module("faulty", &format!("fault = \"{fault}\"\n{FAST}\nsandbox.wasm = {file}"))
 }
 
-/// The connection of one that is thrown away is closed, and the agent reads the other.
+/// Its connection is closed, and the agent reads the other answer.
 #[tokio::test]
 async fn an_answer_that_a_module_throws_away_is_closed() {
     for (format, _) in FORMATS {
@@ -40,9 +40,9 @@ async fn an_answer_that_a_module_throws_away_is_closed() {
     }
 }
 
-/// An answer of the module's own is whole, and is told in events.
+/// An answer that the module makes is whole, and still comes as events.
 #[tokio::test]
-async fn an_answer_in_the_place_of_an_error() {
+async fn an_answer_instead_of_an_error() {
     for (format, _) in FORMATS {
         let a = replies([Reply::fault(Fault::EndEarly).fault_at(Place::BeforeEvent(2)).times(9)]).await;
         let chain = faulty(Chain::new().provider("a", format, &a.url()), "swallows-errors");

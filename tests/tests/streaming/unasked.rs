@@ -1,4 +1,4 @@
-//! Servers that stream what nobody wanted streamed, and that do not stream what was to be.
+//! Servers that stream without a request for it, and servers that do not stream despite one.
 
 use arcllm::{Event, Usage};
 use arcllm_simulator::{Fault as Broken, Format, Place, Reply};
@@ -28,7 +28,7 @@ async fn a_whole_answer_to_a_request_for_events() {
             assert_eq!(text_of(&events), end.text().unwrap());
             let plain = Stage::new(says(), formats, order, "").await;
             assert_eq!(end, without_times(soon(plain.model.invoke_with(hi())).await.unwrap()), "{order:?}");
-            // The same blocks and calls, if not in the same pieces.
+            // The same blocks and calls, in other pieces.
             let streamed = Stage::new(says().pieces(1), formats, order, "").await;
             let (expected, _) = read(&mut streamed.stream()).await;
             let kinds = |events: &[Event]| -> Vec<String> {
@@ -52,7 +52,7 @@ async fn events_to_a_request_for_a_whole_answer() {
                 let stage = Stage::new(reply, formats, order, "").await;
                 let mut response = without_times(soon(stage.model.invoke_with(hi())).await.unwrap());
                 if formats.0 == Format::OpenAi {
-                    // OpenAI counts tokens in a stream only for those who ask for that.
+                    // OpenAI counts the tokens of a stream only on request.
                     assert_eq!(response.usage, Usage::default());
                     response.usage = plain.usage.clone();
                 }
@@ -62,9 +62,9 @@ async fn events_to_a_request_for_a_whole_answer() {
     }
 }
 
-/// Nothing of them is seen before the end, so that at any place an error is one of the call.
+/// The caller sees nothing before the end, so an error at any place is one of the call.
 #[tokio::test]
-async fn errors_among_events_that_nobody_asked_for() {
+async fn errors_in_events_that_were_not_requested() {
     let streamed =
         |fault, place| Reply::text("One two thrée fóur fíve síx").streamed().with_fault(fault).fault_at(place);
     let later = Place::BeforeEvent(6);
@@ -84,9 +84,9 @@ async fn errors_among_events_that_nobody_asked_for() {
     }
 }
 
-/// The same as to a request without streaming.
+/// As for a request without streaming.
 #[tokio::test]
-async fn whole_answers_that_are_none_to_a_request_for_events() {
+async fn broken_whole_answers_to_a_request_for_events() {
     let body = |body: &str| Reply::body("application/json", body);
     let connection = |fault| Fault::connection(Reply::text("Hello").unstreamed().with_fault(fault), "broke");
     let faults = [

@@ -1,4 +1,4 @@
-//! What the command makes of what comes back, in both formats.
+//! What the command prints of an answer, in both formats.
 
 use crate::scene::replies;
 use crate::wire::stage::{FORMATS, answer, folder, invoke, read};
@@ -52,7 +52,7 @@ async fn tool_calls_have_arguments_that_are_objects() {
 }
 
 #[tokio::test]
-async fn nothing_but_a_tool_call_has_no_content() {
+async fn an_answer_of_a_tool_call_alone_has_no_content() {
     for format in FORMATS {
         let answer = read(format, Reply::default().tool_call("call_1", "now", json!({}))).await;
         assert_eq!(answer["content"], Value::Null, "{format}");
@@ -60,7 +60,7 @@ async fn nothing_but_a_tool_call_has_no_content() {
 }
 
 #[tokio::test]
-async fn arguments_that_are_no_object_are_a_parse_error_that_shows_them() {
+async fn malformed_arguments_are_a_parse_error_that_shows_them() {
     for arguments in ["[1, 2]", "{\"city\": \"Par"] {
         let provider = replies([Reply::default().tool_call("call_1", "weather", json!(arguments))]).await;
         let output = invoke(&folder(Format::OpenAi, &provider), &["Hi"]).await;
@@ -93,9 +93,9 @@ async fn tokens_are_counted() {
     assert_eq!((&openai["reasoning_tokens"], &openai["total_tokens"]), (&json!(40), &json!(150)));
 }
 
-/// As Anthropic has it since models think: `usage.output_tokens_details.thinking_tokens`.
+/// Anthropic counts them in `usage.output_tokens_details.thinking_tokens`.
 #[tokio::test]
-async fn tokens_of_anthropics_thinking_are_counted() {
+async fn thinking_tokens_of_anthropic_are_counted() {
     let body = json!({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn",
         "content": [{"type": "text", "text": "Hi"}],
@@ -110,7 +110,7 @@ async fn why_the_answer_ended() {
         ("end_turn", "end_turn", "end_turn"),
         ("max_tokens", "max_tokens", "max_tokens"),
         ("tool_use", "tool_use", "tool_use"),
-        // OpenAI does not say which kind of stop it was, and has no refusal but the filter's.
+        // OpenAI does not tell stop sequences apart, and knows refusals only as `content_filter`.
         ("stop_sequence", "stop_sequence", "end_turn"),
         ("refusal", "refusal", "content_filter"),
         ("pause_turn", "pause_turn", "pause_turn"),
@@ -122,7 +122,7 @@ async fn why_the_answer_ended() {
     }
 }
 
-/// The message is sent back as it was printed, with what the tool answered.
+/// Sends the printed message back, with the result of the tool.
 async fn second_request(format: Format) -> String {
     let first = Reply::text("I look.").thinking("Paris, then.", "c2lnbmF0dXJl").tool_call("call_1", "now", json!({}));
     let provider = replies([first, Reply::text("Noon.")]).await;
@@ -143,7 +143,7 @@ async fn second_request(format: Format) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_is_sent_back_as_it_was_printed() {
+async fn a_printed_answer_can_be_sent_back() {
     assert_snapshot!(second_request(Format::Anthropic).await, @r#"
     [
       {

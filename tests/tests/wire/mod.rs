@@ -1,4 +1,4 @@
-//! What goes over the wire, and what comes of the answers.
+//! Requests and answers on the wire.
 
 mod answers;
 mod real_server;

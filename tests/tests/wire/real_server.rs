@@ -1,4 +1,4 @@
-//! A model server as people run it, in both formats. It listens where llama.cpp does unless it is told otherwise:
+//! A real model server, in both formats, at the default address of llama.cpp:
 //! `llama-server -m model.gguf`, and then `cargo test --workspace --test all -- --ignored real_server`.
 
 use arcllm::{Event, Message, Options, Overrides, Request, Response};

@@ -1,4 +1,4 @@
-//! What goes over the wire, in both formats.
+//! The requests, in both formats.
 
 use crate::scene::replies;
 use crate::support::{Chain, Folder};
@@ -292,7 +292,7 @@ async fn a_conversation_with_tools_and_images() {
 }
 
 #[tokio::test]
-async fn arguments_go_before_the_request_and_the_prompt_behind_it() {
+async fn system_arguments_come_first_and_the_prompt_last() {
     let arguments = ["--request", "conversation.json", "--max-tokens", "9", "--system", "First.", "And now?"];
     let body: Value = serde_json::from_str(&sent(Format::OpenAi, &arguments).await).unwrap();
     let messages = body["messages"].as_array().unwrap();
@@ -302,7 +302,7 @@ async fn arguments_go_before_the_request_and_the_prompt_behind_it() {
 }
 
 #[tokio::test]
-async fn defaults_give_way_to_the_provider_and_that_to_the_call() {
+async fn the_call_overrides_the_provider_and_that_the_defaults() {
     for format in FORMATS {
         let provider = replies([]).await;
         let text = |settings: &str| {
@@ -323,7 +323,7 @@ async fn defaults_give_way_to_the_provider_and_that_to_the_call() {
 }
 
 #[tokio::test]
-async fn models_that_demand_it_are_given_max_completion_tokens() {
+async fn models_that_require_it_get_max_completion_tokens() {
     let body: Value =
         serde_json::from_str(&sent(Format::OpenAi, &["--model", "o4-mini", "--max-tokens", "50", "Hi"]).await).unwrap();
     assert_eq!((&body["max_completion_tokens"], &body["max_tokens"]), (&json!(50), &Value::Null));

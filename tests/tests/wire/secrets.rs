@@ -1,4 +1,4 @@
-//! Keys are in nothing that is printed.
+//! Keys never appear in output.
 
 use crate::scene::{replies, soon};
 use crate::support::{Chain, Output};
@@ -7,9 +7,9 @@ use arcllm::{Config, Message, Overrides};
 use arcllm_simulator::{Format, Reply};
 
 #[tokio::test]
-async fn keys_are_nowhere_to_be_read() {
+async fn keys_are_in_no_output() {
     for format in FORMATS {
-        // Providers repeat keys in their errors, whole and in JSON's own spelling.
+        // Providers repeat keys in their errors, as they are and escaped as in JSON.
         let escaped = SECRET.replace('/', "\\/");
         let told = format!("{{\"error\": {{\"message\": \"no such key: {escaped}\", \"code\": \"{SECRET}\"}}}}");
         let provider = replies([
@@ -35,7 +35,7 @@ async fn keys_are_nowhere_to_be_read() {
     }
 }
 
-/// The one variable that a test can count on is Cargo's, so its value is the key here.
+/// The key is a variable that Cargo sets for each test.
 #[tokio::test]
 async fn keys_are_in_no_debug_output() {
     let secret = env!("CARGO_MANIFEST_DIR");

@@ -1,6 +1,6 @@
-//! What the tests of the wire share: a provider in either format, a conversation, and the command as it is run.
+//! What these tests share: a provider in either format, a conversation, and runs of the command.
 //!
-//! The requests are compared with what the providers document:
+//! The requests follow the documentation of the providers:
 //! <https://platform.claude.com/docs/en/api/messages> and <https://platform.openai.com/docs/api-reference/chat/create>.
 
 use crate::scene::{replies, soon};
@@ -12,7 +12,7 @@ pub(crate) const FORMATS: [Format; 2] = [Format::Anthropic, Format::OpenAi];
 
 pub(crate) const SECRET: &str = "sk-test-0123456789/abcdef";
 
-/// A conversation in which a tool was asked for, has answered, and a picture is shown.
+/// A conversation with tool calls, their results, and images.
 pub(crate) const CONVERSATION: &str = r#"{
     "messages": [
         {"role": "system", "content": "You are a weather service."},
@@ -52,7 +52,7 @@ pub(crate) const CONVERSATION: &str = r#"{
     }
 }"#;
 
-/// A folder whose only provider speaks this format and wants a key.
+/// A folder whose only provider has this format and needs a key.
 pub(crate) fn folder(format: Format, provider: &Simulator) -> Folder {
     let chain = Chain::new().provider_with("main", format, &provider.url(), "api_key_env = \"MAIN_KEY\"");
     chain.folder().unwrap()
@@ -64,14 +64,14 @@ pub(crate) async fn invoke(folder: &Folder, arguments: &[&str]) -> Output {
     soon(command.run()).await.unwrap()
 }
 
-/// The same, which must succeed; and what it printed.
+/// The same. Checks that it succeeds, and returns what it printed.
 pub(crate) async fn answer(folder: &Folder, arguments: &[&str]) -> Value {
     let output = invoke(folder, arguments).await;
     assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{}", output.stdout);
     output.json().unwrap()
 }
 
-/// The body of the only request that the provider got, once this was asked.
+/// The body of the only request for these arguments.
 pub(crate) async fn sent(format: Format, arguments: &[&str]) -> String {
     let provider = replies([]).await;
     let folder = folder(format, &provider);
@@ -81,7 +81,7 @@ pub(crate) async fn sent(format: Format, arguments: &[&str]) -> String {
     serde_json::to_string_pretty(&request.body).unwrap()
 }
 
-/// What a program sees of the answer that this reply makes.
+/// The output for this reply, as JSON.
 pub(crate) async fn read(format: Format, reply: Reply) -> Value {
     let provider = replies([reply]).await;
     answer(&folder(format, &provider), &["Hi"]).await
