@@ -247,7 +247,7 @@ async fn the_trace_tells_a_person_the_same() {
             "a  # connection",
             "retry waits N ms: its own backoff",
             "a  # status 503",
-            "fallback turns to b",
+            "fallback switches to b",
             line,
             end,
         ];

@@ -156,7 +156,7 @@ async fn nothing_is_written_into_a_folder_that_has_something_in_it() {
     folder.write("mine/app.py", "mine").unwrap();
     let output = run(&folder, &["module", "new", "mine", "--lang", "python"]).await;
     assert_eq!(output.code, 2);
-    assert_eq!(output.stderr, "error: mine: this folder is not empty\n  help: another one, with --directory DIR\n");
+    assert_eq!(output.stderr, "error: mine: this folder is not empty\n  help: name another one with --directory DIR\n");
     assert_eq!(files(folder.path()), ["config.toml", "mine/app.py"]);
     fs::create_dir(folder.path().join("empty")).unwrap();
     let output = run(&folder, &["module", "new", "mine", "--lang", "python", "--directory", "empty"]).await;
@@ -169,8 +169,8 @@ async fn what_is_no_project_is_told_so() {
     let output = run(&folder, &["module", "build"]).await;
     assert_eq!(output.code, 2);
     insta::assert_snapshot!(output.stderr, @"
-    error: .: this is no module's project: none of Cargo.toml, package.json and app.py is there
-      help: `arcllm module new NAME` makes one
+    error: .: this is not a module's project: it has no Cargo.toml, package.json or app.py
+      help: `arcllm module new NAME` creates a project
     ");
     folder.write("package.json", r#"{"name": "Shouting"}"#).unwrap();
     let output = run(&folder, &["module", "build"]).await;
@@ -186,7 +186,11 @@ async fn a_tool_that_is_missing_is_named_with_the_way_to_get_it() {
         let build = folder.arcllm(["module", "build", "mine"]).unwrap().env("PATH", "/nowhere");
         let output = soon(build.run()).await.unwrap();
         assert_eq!(output.code, 2);
-        assert!(output.stderr.contains(&format!("error: `{tool}` is not there\n  help: ")), "{}", output.stderr);
+        assert!(
+            output.stderr.contains(&format!("error: the program `{tool}` was not found\n  help: ")),
+            "{}",
+            output.stderr
+        );
         assert!(output.stderr.contains(help), "{}", output.stderr);
     }
 }
@@ -221,7 +225,7 @@ async fn the_tools_of_the_language_are_run_and_the_component_is_installed() {
     built mine/mine.wasm (0.0 MB)
     copied it to elsewhere/it.wasm
     installed parts/mine.wasm
-    [modules.mine] with `enabled = true`, and its place in host.order, switch it on
+    To switch it on, add `mine` to host.order, and `enabled = true` to [modules.mine].
     ");
     let all = files(folder.path());
     assert!(
@@ -255,6 +259,6 @@ async fn an_earlier_component_is_not_taken_for_what_was_built() {
     folder.write("mine/mine.wasm", "old").unwrap();
     let output = build(&folder, &["--install"]).await;
     assert_eq!(output.code, 1);
-    assert!(output.stderr.contains("the build has not made"), "{}", output.stderr);
+    assert!(output.stderr.contains("but made no"), "{}", output.stderr);
     assert!(!files(folder.path()).contains(&"modules/mine.wasm".to_owned()));
 }

@@ -32,7 +32,7 @@ async fn nothing_where_all_is_well() {
     worst case  1 attempt, 0 s of waiting
     attempts    32 at most
     deadline    600 s
-    all is well
+    no problems
     ");
 }
 
@@ -116,7 +116,7 @@ chain = [\"local\", \"second\"]
     worst case  8 attempts, 30 s of waiting
     attempts    32 at most
     deadline    600 s
-    all is well
+    no problems
     "#);
 }
 

@@ -126,7 +126,7 @@ async fn the_command_says_what_each_does_with_streams() {
         ["whole", "reads", "forwards", "forwards"]
     );
     let output = soon(folder.arcllm(["modules"]).unwrap().trusted().run()).await.unwrap();
-    assert!(output.stdout.contains("streams  are waited for: it reads answers"), "{}", output.stdout);
+    assert!(output.stdout.contains("streams  it waits for the whole answer"), "{}", output.stdout);
 }
 
 /// Where nobody reads the pieces, nothing of them is told, and the chain can still turn to another.
