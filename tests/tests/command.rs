@@ -334,6 +334,39 @@ async fn modules_are_listed_in_their_order() {
     assert_eq!((&modules[1]["asks_for"], &modules[1]["granted"]), (&json!(["models"]), &json!(["models"])));
 }
 
+// Trust and inspection.
+
+#[tokio::test]
+async fn trusted_files_that_changed_or_are_gone_are_marked() {
+    let folder = Folder::new("").unwrap();
+    for name in ["same.toml", "changed.toml", "gone.toml"] {
+        folder.write(name, "").unwrap();
+        assert_eq!(run(&folder, &["trust", name]).await.code, 0);
+    }
+    folder.write("changed.toml", "# a comment").unwrap();
+    std::fs::remove_file(folder.path().join("gone.toml")).unwrap();
+    let output = run(&folder, &["trust", "--list"]).await;
+    let ends: Vec<_> = output.stdout.lines().map(|line| line.rsplit('/').next().unwrap()).collect();
+    assert_eq!(ends, ["same.toml", "changed.toml  changed: trust it again", "gone.toml  gone: forget it"]);
+    assert_eq!(run(&folder, &["trust", "--forget", "gone.toml"]).await.code, 0);
+    assert_eq!(run(&folder, &["trust", "--list"]).await.stdout.lines().count(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_is_not_inspected() {
+    let folder = Folder::new("").unwrap();
+    let file = std::fs::File::create(folder.path().join("large.wasm")).unwrap();
+    let inspect = ["module", "inspect", "large.wasm"];
+    file.set_len(64 << 20).unwrap();
+    let output = run(&folder, &inspect).await;
+    assert!(output.code == 2 && output.stdout.contains("is not WebAssembly"), "{output:?}");
+    file.set_len((64 << 20) + 1).unwrap();
+    let output = run(&folder, &inspect).await;
+    assert_eq!((output.code, output.stdout.as_str()), (2, ""));
+    let expected = "error: large.wasm: this file is larger than 64 MiB\n  help: ";
+    assert!(output.stderr.starts_with(expected), "{output:?}");
+}
+
 // The rest.
 
 #[tokio::test]
@@ -351,7 +384,7 @@ async fn the_demo_needs_nothing_and_shows_everything() {
         "fallback",
         "answered by spare",
         "Still here: the third provider has answered.",
-        "The answer: These words come one by one, and nothing was seen of the two that failed.\n",
+        "The answer: These words come one by one, and you see nothing of the two failures.\n",
         "3 attempts",
         "to the first event",
     ] {
@@ -381,7 +414,7 @@ async fn a_simulated_provider_in_a_process_of_its_own() {
         }
         simulator.stdout().unwrap()
     };
-    let told = soon(said("Ctrl-C ends it\n")).await;
+    let told = soon(said("Ctrl-C stops it\n")).await;
     let url =
         told.split_whitespace().find_map(|word| word.strip_suffix(':').filter(|w| w.starts_with("http"))).unwrap();
 

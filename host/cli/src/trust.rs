@@ -30,7 +30,7 @@ pub(crate) struct Trust {
     /// The configuration file.
     #[arg(default_value = "config.toml")]
     pub(crate) file: PathBuf,
-    /// Do not trust it any more.
+    /// Stop trusting it.
     #[arg(long)]
     pub(crate) forget: bool,
     /// List the trusted files, and mark those that have changed or are gone.

@@ -149,7 +149,7 @@ async fn a_folder_that_is_not_empty_is_left_alone() {
     folder.write("mine/app.py", "mine").unwrap();
     let output = run(&folder, &["module", "new", "mine", "--lang", "python"]).await;
     assert_eq!(output.code, 2);
-    assert_eq!(output.stderr, "error: mine: this folder is not empty\n  help: another one, with --directory DIR\n");
+    assert_eq!(output.stderr, "error: mine: this folder is not empty\n  help: name another one with --directory DIR\n");
     assert_eq!(files(folder.path()), ["config.toml", "mine/app.py"]);
     fs::create_dir(folder.path().join("empty")).unwrap();
     let output = run(&folder, &["module", "new", "mine", "--lang", "python", "--directory", "empty"]).await;
@@ -162,8 +162,8 @@ async fn a_folder_without_a_project_is_an_error() {
     let output = run(&folder, &["module", "build"]).await;
     assert_eq!(output.code, 2);
     insta::assert_snapshot!(output.stderr, @"
-    error: .: this is no module's project: none of Cargo.toml, package.json and app.py is there
-      help: `arcllm module new NAME` makes one
+    error: .: this is not a module's project: it has no Cargo.toml, package.json or app.py
+      help: `arcllm module new NAME` creates a project
     ");
     folder.write("package.json", r#"{"name": "Shouting"}"#).unwrap();
     let output = run(&folder, &["module", "build"]).await;
@@ -179,7 +179,11 @@ async fn a_missing_tool_is_an_error_that_says_how_to_get_it() {
         let build = folder.arcllm(["module", "build", "mine"]).unwrap().env("PATH", "/nowhere");
         let output = soon(build.run()).await.unwrap();
         assert_eq!(output.code, 2);
-        assert!(output.stderr.contains(&format!("error: `{tool}` is not there\n  help: ")), "{}", output.stderr);
+        assert!(
+            output.stderr.contains(&format!("error: the program `{tool}` was not found\n  help: ")),
+            "{}",
+            output.stderr
+        );
         assert!(output.stderr.contains(help), "{}", output.stderr);
     }
 }
@@ -214,7 +218,7 @@ async fn module_build_runs_the_tools_and_installs_the_component() {
     built mine/mine.wasm (0.0 MB)
     copied it to elsewhere/it.wasm
     installed parts/mine.wasm
-    [modules.mine] with `enabled = true`, and its place in host.order, switch it on
+    To switch it on, add `mine` to host.order, and `enabled = true` to [modules.mine].
     ");
     let all = files(folder.path());
     assert!(
@@ -248,6 +252,6 @@ async fn an_old_component_does_not_pass_for_a_new_build() {
     folder.write("mine/mine.wasm", "old").unwrap();
     let output = build(&folder, &["--install"]).await;
     assert_eq!(output.code, 1);
-    assert!(output.stderr.contains("the build has not made"), "{}", output.stderr);
+    assert!(output.stderr.contains("but made no"), "{}", output.stderr);
     assert!(!files(folder.path()).contains(&"modules/mine.wasm".to_owned()));
 }

@@ -103,7 +103,7 @@ async fn trust_holds_for_a_path_and_its_content() {
     assert_snapshot!(said.replace(&scene.server.address().to_string(), "ADDRESS"), @"
     trusted     [file]
     sha256      [sha256]
-    As long as it does not change:
+    Until it changes:
       `providers.anthropic.base_url` would send the environment variable ANTHROPIC_API_KEY to ADDRESS
     ");
     let list = scene.run(&["trust", "--list"]).await.stdout;
@@ -125,7 +125,7 @@ async fn trust_holds_for_a_path_and_its_content() {
     assert_eq!(scene.run(&["invoke", "Hi"]).await.code, 2);
     assert_eq!(scene.run(&["trust", "--list"]).await.stdout, "no configuration is trusted\n");
     let again = scene.run(&["trust", "--forget"]).await;
-    assert!(again.code == 2 && again.stderr.contains("was not trusted"), "{again:?}");
+    assert!(again.code == 2 && again.stderr.contains("is not trusted"), "{again:?}");
 }
 
 #[cfg(unix)]

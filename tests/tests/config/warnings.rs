@@ -35,7 +35,7 @@ async fn a_good_configuration_has_no_warning() {
     worst case  1 attempt, 0 s of waiting
     attempts    32 at most
     deadline    600 s
-    all is well
+    no problems
     ");
 }
 
@@ -119,7 +119,7 @@ chain = [\"local\", \"second\"]
     worst case  8 attempts, 30 s of waiting
     attempts    32 at most
     deadline    600 s
-    all is well
+    no problems
     "#);
 }
 

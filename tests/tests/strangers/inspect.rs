@@ -78,12 +78,12 @@ async fn the_command_shows_it_and_what_config_needs() {
     stranger 0.1.0 (observer)
         origin   [file], [size]
         sha256   [sha256]
-        says     ArcLLM module in the blocking world, without the SDK: asks again, asks another, and counts
+        about    ArcLLM module in the blocking world, without the SDK: asks again, asks another, and counts
         licence  MIT OR Apache-2.0
         imports  arcllm:llm/state-blocking@0.1.0, arcllm:llm/types@0.1.0, arcllm:llm/models-blocking@0.1.0, arcllm:llm/llm-provider-blocking@0.1.0
         may      ask the provider that it stands in front of, answer itself, ask other models (with the grant `models`), keep values between calls (with the grant `state`); nothing else
-        streams  are passed on as they come
-        name     blocking, as it calls itself
+        streams  events pass while they arrive, unread
+        name     it calls itself blocking
 
     Settings, in [modules.stranger]:
         again  integer
@@ -91,10 +91,10 @@ async fn the_command_shows_it_and_what_config_needs() {
         count  boolean
         tell   boolean
 
-    To run it, put stranger.wasm into the modules directory, and say in config.toml:
+    To run it, copy stranger.wasm into the modules directory and add this to config.toml:
 
         [host]
-        order = ["stranger", "retry", "fallback"]     # where it stands, outermost first
+        order = ["stranger", "retry", "fallback"]     # its place, outermost first
 
         [modules.stranger]
         enabled = true
@@ -102,7 +102,7 @@ async fn the_command_shows_it_and_what_config_needs() {
         [modules.stranger.sandbox]
         wasm = "stranger.wasm"
         sha256 = "[sha256]"
-        allow = ["models", "state"]     # if you trust it with that
+        allow = ["models", "state"]     # only if you trust it with this
     "#);
     // The configuration that it suggests works.
     let config = said.split("config.toml:\n").nth(1).unwrap().replace("[sha256]", &sha).replace(", \"fallback\"", "");

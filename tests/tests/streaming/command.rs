@@ -231,7 +231,7 @@ async fn a_full_disk_is_told() {
         let (_a, folder) = gives(Format::OpenAi, Reply::default()).await;
         let output = soon(folder.arcllm(arguments).unwrap().with_full_disk().run()).await.unwrap();
         assert_eq!(output.code, 1);
-        assert!(output.stderr.starts_with("error: standard output: "), "{output:?}");
+        assert!(output.stderr.starts_with("error: cannot write to standard output: "), "{output:?}");
     }
 }
 
@@ -246,7 +246,7 @@ async fn the_trace_says_how_fast_it_came() {
     let output = run(&folder, &["--stream", "--trace", "Hi"]).await;
     assert_eq!((output.code, output.stdout.as_str()), (0, "One two three\n"));
     for part in
-        ["fallback turns to b", "answered by b", "2 attempts", " s  to the first event; ", " events per second\n"]
+        ["fallback switches to b", "answered by b", "2 attempts", " s  to the first event; ", " events per second\n"]
     {
         assert!(output.stderr.contains(part), "no {part:?}: {}", output.stderr);
     }

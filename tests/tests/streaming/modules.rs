@@ -126,7 +126,7 @@ async fn the_command_shows_what_each_module_does_with_streams() {
         ["whole", "reads", "forwards", "forwards"]
     );
     let output = soon(folder.arcllm(["modules"]).unwrap().trusted().run()).await.unwrap();
-    assert!(output.stdout.contains("streams  are waited for: it reads answers"), "{}", output.stdout);
+    assert!(output.stdout.contains("streams  it waits for the whole answer"), "{}", output.stdout);
 }
 
 /// Without streaming the caller has seen nothing yet, so retry and fallback still apply.

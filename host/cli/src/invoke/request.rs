@@ -15,10 +15,8 @@ use crate::{failure::Failure, invoke::arguments::Invoke};
 pub(crate) fn request(arguments: &Invoke) -> Result<Request, Failure> {
     let both = arguments.prompt.as_deref() == Some("-") && arguments.request.as_deref() == Some(Path::new("-"));
     if both {
-        let help = "read one of them from a file: --request FILE";
-        return Err(Failure::usage(format!(
-            "PROMPT and --request both read standard input, which only one can\n  help: {help}"
-        )));
+        let problem = "PROMPT and --request are both `-`, but only one can read standard input";
+        return Err(Failure::usage(format!("{problem}\n  help: put the request into a file: --request FILE")));
     }
     let mut request = match &arguments.request {
         Some(file) => read_request(file)?,

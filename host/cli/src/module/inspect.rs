@@ -53,12 +53,9 @@ pub(crate) async fn run(arguments: ModuleInspect) -> Result<ExitCode, Failure> {
 fn check_size(file: &Path) -> Result<(), Failure> {
     match fs::metadata(file) {
         Ok(metadata) if metadata.len() > MAX_MB << 20 => {
-            let size = metadata.len() as f64 / (1 << 20) as f64;
-            let help = "build it without debug information, or check that this is the right file";
-            Err(Failure::usage(format!(
-                "{}: the file has {size:.1} MiB; at most {MAX_MB} MiB are read\n  help: {help}",
-                file.display()
-            )))
+            let help = "check that it is a module; built without debug information, it is smaller";
+            let file = file.display();
+            Err(Failure::usage(format!("{file}: this file is larger than {MAX_MB} MiB\n  help: {help}")))
         }
         _ => Ok(()),
     }

@@ -102,7 +102,7 @@ fn build(arguments: ModuleBuild) -> Result<ExitCode, Failure> {
         install::copy(&component, &file)?;
         line!("installed {}", shown(&file).display())?;
         let name = project.name;
-        line!("To switch it on, add \"{name}\" to host.order, and `enabled = true` to [modules.{name}].")?;
+        line!("To switch it on, add `{name}` to host.order, and `enabled = true` to [modules.{name}].")?;
     }
     Ok(ExitCode::SUCCESS)
 }
