@@ -74,3 +74,27 @@ impl Failure {
         Self { message: message.into(), provider: provider.into(), extensions: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_the_word_of_the_command() {
+        let failure = || Failure::new("a", "broken");
+        for (error, word) in [
+            (Error::Connection(failure()), "connection"),
+            (Error::Timeout(failure()), "timeout"),
+            (Error::Parse(failure()), "parse"),
+            (Error::Config(failure()), "config"),
+            (Error::Module(failure()), "module"),
+            (Error::Cancelled, "cancelled"),
+            (Error::DeadlineExceeded, "deadline_exceeded"),
+            (Error::Other(failure()), "other"),
+        ] {
+            let json = serde_json::to_value(error.kind()).unwrap();
+            assert_eq!(json, word);
+            assert_eq!(serde_json::from_value::<ErrorKind>(json).unwrap(), error.kind());
+        }
+    }
+}

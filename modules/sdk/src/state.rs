@@ -41,3 +41,37 @@ pub async fn update<T>(key: &str, mut change: impl FnMut(Option<&[u8]>) -> (Upda
     }
     Err(format!("`{key}` was changed by others at each of {TRIES} tries"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[test]
+    fn changes_at_the_same_time_are_all_kept() {
+        let world = World::new().state_after(Duration::from_millis(1));
+        let add_one = |value: Option<&[u8]>| {
+            let number = value.map_or(0, |value| value.len());
+            (Update::Set(vec![b'x'; number + 1]), number)
+        };
+        let before = world.run_all((0..20).map(|_| update("k", add_one)));
+        let mut before: Vec<usize> = before.into_iter().map(Result::unwrap).collect();
+        before.sort_unstable();
+        assert_eq!(before, (0..20).collect::<Vec<_>>());
+        assert_eq!(world.value("k").map(|value| value.len()), Some(20));
+    }
+
+    #[test]
+    fn an_update_keeps_or_removes_a_value() {
+        let world = World::new();
+        world.run(async {
+            set("k".to_owned(), b"kept".to_vec()).await.unwrap();
+            assert_eq!(update("k", |value| (Update::Keep, value.map(<[u8]>::len))).await, Ok(Some(4)));
+            assert_eq!(get("k".to_owned()).await, Ok(Some(b"kept".to_vec())));
+            update("k", |_| (Update::Remove, ())).await.unwrap();
+            assert_eq!(get("k".to_owned()).await, Ok(None));
+        });
+    }
+}
