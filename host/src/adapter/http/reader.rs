@@ -48,8 +48,8 @@ impl HttpAnswer {
 /// without content has no header for it.
 fn is_framed(head: &reqwest::Response) -> bool {
     let (headers, is_empty) = (head.headers(), head.status() == StatusCode::NO_CONTENT);
-    let is_told = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
-    head.version() >= Version::HTTP_2 || is_told || is_empty
+    let has_length = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    head.version() >= Version::HTTP_2 || has_length || is_empty
 }
 
 /// Reads the answers of one model.

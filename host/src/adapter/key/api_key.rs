@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_names_the_variable_and_not_the_value() {
+    fn errors_name_the_variable_and_not_the_value() {
         for (value, says) in
             [("", "is empty"), (" \t\n", "is empty"), ("s\nk", "characters"), ("schlüssel", "characters")]
         {
@@ -96,7 +96,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_not_unicode_is_no_key() {
+    fn a_key_is_unicode() {
         use std::os::unix::ffi::OsStringExt as _;
         let error = ApiKey::of_variable("SOME_KEY", Some(OsString::from_vec(vec![b'a', 0xff]))).unwrap_err();
         assert!(error.contains("SOME_KEY, which is not valid Unicode"), "{error}");

@@ -125,15 +125,15 @@ mod tests {
     }
 
     #[test]
-    fn what_it_prints_is_the_key() {
+    fn the_output_is_the_key() {
         assert_eq!(shell("echo sk-1; echo noise >&2", 60.0).unwrap(), "sk-1\n");
-        // Not even where more is complained of than a pipe takes.
+        // Also where standard error is longer than a pipe holds.
         assert_eq!(shell("head -c 300000 /dev/zero >&2; printf key", 60.0).unwrap(), "key");
         assert_eq!(shell("cat", 60.0).unwrap(), "", "there is nothing to read");
     }
 
     #[test]
-    fn what_goes_wrong_is_said_without_what_was_printed() {
+    fn errors_do_not_show_the_output() {
         let error = shell("echo sk-secret; printf 'no \\033[31mvault\\n' >&2; sleep 0.1; exit 3", 60.0).unwrap_err();
         assert!(error.contains("which failed (exit status: 3): no \\u{1b}[31mvault"), "{error}");
         let error = shell("head -c 100000 /dev/zero >&2; exit 1", 60.0).unwrap_err();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_takes_too_long_is_killed() {
+    fn a_program_that_takes_too_long_is_killed() {
         for script in ["exec sleep 600", "sleep 600 & echo key", "exec >&-; exec sleep 600"] {
             let error = shell(script, 0.2).unwrap_err();
             assert!(error.contains("did not end within 0.2 s (api_key_timeout_seconds)"), "{script}: {error}");

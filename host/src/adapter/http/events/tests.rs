@@ -10,7 +10,7 @@ use crate::{
     config::wire_format::WireFormat::{self, Anthropic, OpenAi},
 };
 
-/// Answers of both formats: streamed, and as they would have been without.
+/// Answers of both formats: streamed and not streamed.
 const RECORDED: [(WireFormat, &str, &str); 4] = [
     (Anthropic, include_str!("recorded/anthropic-tools.sse"), include_str!("recorded/anthropic-tools.json")),
     (Anthropic, include_str!("recorded/anthropic-thinking.sse"), include_str!("recorded/anthropic-thinking.json")),
@@ -26,32 +26,32 @@ fn answer() -> HttpAnswer {
     HttpAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body: Vec::new(), flaw: None, framed: true }
 }
 
-/// The events of a body that comes in these chunks.
+/// The events of a body that arrives in these chunks.
 fn events(format: WireFormat, chunks: Vec<Bytes>) -> EventStream {
     let asked = asked(format);
     let body = Body::of(stream::iter(chunks.into_iter().map(Ok)).boxed(), asked.clone());
     Events::new(asked, answer(), body).boxed()
 }
 
-/// What is said, and why it ends if that is not its end.
-async fn heard(format: WireFormat, chunks: Vec<Bytes>) -> (Vec<Event>, Option<ErrorKind>) {
+/// All events, and the error at the end if there is one.
+async fn read_chunks(format: WireFormat, chunks: Vec<Bytes>) -> (Vec<Event>, Option<ErrorKind>) {
     let mut stream = events(format, chunks);
-    let mut heard = Vec::new();
+    let mut read = Vec::new();
     while let Some(event) = stream.next().await {
         match event {
-            Ok(event) => heard.push(event),
-            Err(error) => return (heard, Some(error)),
+            Ok(event) => read.push(event),
+            Err(error) => return (read, Some(error)),
         }
     }
-    (heard, None)
+    (read, None)
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-fn hear(format: WireFormat, body: &str) -> (Vec<Event>, Option<ErrorKind>) {
-    run(heard(format, vec![Bytes::copy_from_slice(body.as_bytes())]))
+fn read(format: WireFormat, body: &str) -> (Vec<Event>, Option<ErrorKind>) {
+    run(read_chunks(format, vec![Bytes::copy_from_slice(body.as_bytes())]))
 }
 
 /// The text of an event stream in which each line is the data of an event.
@@ -60,9 +60,9 @@ fn lines(lines: &[&str]) -> String {
 }
 
 #[test]
-fn it_ends_with_what_it_would_have_been_without_streaming() {
+fn the_end_is_what_the_answer_would_be_without_streaming() {
     for (format, stream, whole) in RECORDED {
-        let (events, error) = hear(format, stream);
+        let (events, error) = read(format, stream);
         assert_eq!(error, None);
         let whole: Value = serde_json::from_str(whole).unwrap();
         let whole = Reader::new(&asked(format)).read_body(&answer(), &whole).unwrap();
@@ -76,11 +76,11 @@ fn it_ends_with_what_it_would_have_been_without_streaming() {
 
 #[test]
 fn events_of_a_call_for_a_tool() {
-    let (events, _) = hear(OpenAi, RECORDED[2].1);
+    let (events, _) = read(OpenAi, RECORDED[2].1);
     let kinds: Vec<&str> = events.iter().map(kind).collect();
     let expected = "text text block start arguments arguments tool start arguments tool usage end";
     assert_eq!(kinds.join(" "), expected);
-    let (events, _) = hear(Anthropic, RECORDED[0].1);
+    let (events, _) = read(Anthropic, RECORDED[0].1);
     let kinds: Vec<&str> = events.iter().map(kind).collect();
     let expected = "usage text text text block start arguments arguments tool start tool usage end";
     assert_eq!(kinds.join(" "), expected);
@@ -104,28 +104,28 @@ fn kind(event: &Event) -> &'static str {
 #[test]
 fn any_line_ends_and_any_number_of_data_lines() {
     for (format, stream, _) in RECORDED {
-        let whole = hear(format, stream);
+        let whole = read(format, stream);
         for line_end in ["\r\n", "\r"] {
-            assert_eq!(hear(format, &stream.replace('\n', line_end)), whole);
+            assert_eq!(read(format, &stream.replace('\n', line_end)), whole);
         }
         let commented = stream.replace("data: {", ": a comment\ndata:{\ndata: ");
-        assert_eq!(hear(format, &format!("\u{feff}{commented}")), whole);
-        assert_eq!(hear(format, stream.trim_end()), whole, "the last event may lack its empty line");
+        assert_eq!(read(format, &format!("\u{feff}{commented}")), whole);
+        assert_eq!(read(format, stream.trim_end()), whole, "the last event may lack its empty line");
     }
 }
 
 #[test]
 fn split_at_every_byte_it_says_the_same() {
     for (format, stream, _) in RECORDED {
-        let whole = hear(format, stream);
+        let whole = read(format, stream);
         let bytes = Bytes::from_static(stream.as_bytes());
         run(async {
             for at in 0..=bytes.len() {
                 let (first, rest) = (bytes.slice(..at), bytes.slice(at..));
-                assert_eq!(heard(format, vec![first, rest]).await, whole, "split at {at}");
+                assert_eq!(read_chunks(format, vec![first, rest]).await, whole, "split at {at}");
             }
             let single = (0..bytes.len()).map(|at| bytes.slice(at..=at)).collect();
-            assert_eq!(heard(format, single).await, whole);
+            assert_eq!(read_chunks(format, single).await, whole);
         });
     }
 }
@@ -134,9 +134,9 @@ fn split_at_every_byte_it_says_the_same() {
 fn cut_at_any_byte_it_is_never_whole() {
     for (format, stream, _) in RECORDED {
         let marker = stream.rfind(if format == Anthropic { "}\n" } else { "]\n" }).unwrap();
-        let whole = hear(format, stream).0;
+        let whole = read(format, stream).0;
         for at in 0..=marker {
-            let (events, error) = run(heard(format, vec![Bytes::copy_from_slice(&stream.as_bytes()[..at])]));
+            let (events, error) = run(read_chunks(format, vec![Bytes::copy_from_slice(&stream.as_bytes()[..at])]));
             assert!(matches!(error, Some(ErrorKind::Connection(_))), "cut at {at}: {error:?}");
             assert_eq!(events[..], whole[..events.len()], "cut at {at}");
         }
@@ -152,12 +152,12 @@ proptest! {
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();
         let chunks = cuts.windows(2).map(|cut| bytes.slice(cut[0]..cut[1])).collect();
-        prop_assert_eq!(run(heard(format, chunks)), hear(format, stream));
+        prop_assert_eq!(run(read_chunks(format, chunks)), read(format, stream));
     }
 
     #[test]
     fn any_bytes_end_in_an_error(body: Vec<u8>, which in 0..2usize) {
-        let (_, error) = run(heard([Anthropic, OpenAi][which], vec![body.into()]));
+        let (_, error) = run(read_chunks([Anthropic, OpenAi][which], vec![body.into()]));
         prop_assert!(error.is_some());
     }
 
@@ -167,7 +167,7 @@ proptest! {
         let mut bytes = stream.as_bytes().to_vec();
         let at = at % bytes.len();
         bytes[at] = byte;
-        let (events, error) = run(heard(format, vec![bytes.into()]));
+        let (events, error) = run(read_chunks(format, vec![bytes.into()]));
         prop_assert!(error.is_some() != matches!(events.last(), Some(Event::End(_))));
     }
 }
@@ -176,14 +176,14 @@ proptest! {
 fn an_error_among_the_events_is_the_error_that_it_names() {
     let start = r#"{"type":"message_start","message":{"content":[]}}"#;
     let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
-    let (events, error) = hear(Anthropic, &lines(&[start, overloaded]));
+    let (events, error) = read(Anthropic, &lines(&[start, overloaded]));
     assert_eq!(events, []);
     let Some(ErrorKind::Api(error)) = error else { panic!("{error:?}") };
     assert_eq!((error.status, error.message.as_str()), (529, "Overloaded"));
 
     let piece = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
     let error = r#"{"error":{"message":"Slow down","code":"rate_limit_exceeded"}}"#;
-    let (events, error) = hear(OpenAi, &lines(&[piece, error]));
+    let (events, error) = read(OpenAi, &lines(&[piece, error]));
     assert_eq!(events, [Event::Text("a".into())]);
     let Some(ErrorKind::Api(error)) = error else { panic!("{error:?}") };
     assert_eq!((error.status, error.message.as_str()), (429, "Slow down"));
@@ -193,11 +193,11 @@ fn an_error_among_the_events_is_the_error_that_it_names() {
 fn a_piece_that_carries_more_than_text_is_not_passed_over() {
     let first = r#"{"id":"1","model":"m","choices":[{"delta":{"content":"a"}}]}"#;
     let error = r#"{"choices":[{"delta":{"content":"b"}}],"error":{"code":500,"message":"no"}}"#;
-    assert!(matches!(hear(OpenAi, &lines(&[first, error])).1, Some(ErrorKind::Api(_))));
+    assert!(matches!(read(OpenAi, &lines(&[first, error])).1, Some(ErrorKind::Api(_))));
     let usage = r#"{"choices":[{"delta":{"content":"b"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
     let thought = r#"{"choices":[{"delta":{"content":"","reasoning":"so"}}]}"#;
     let finish = r#"{"choices":[{"delta":{"content":"c"},"finish_reason":"stop"}]}"#;
-    let (events, error) = hear(OpenAi, &lines(&[first, usage, thought, finish, "[DONE]"]));
+    let (events, error) = read(OpenAi, &lines(&[first, usage, thought, finish, "[DONE]"]));
     assert_eq!(error, None);
     let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
     assert_eq!((response.text().unwrap().as_str(), response.usage.total_tokens), ("abc", 7));
@@ -209,10 +209,10 @@ fn what_is_missing_at_the_end_is_a_broken_connection() {
     let piece = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
     let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
     for body in [lines(&[piece]), lines(&[piece, finish]), lines(&[piece, "[DONE]"]), String::new()] {
-        let (_, error) = hear(OpenAi, &body);
+        let (_, error) = read(OpenAi, &body);
         assert!(matches!(error, Some(ErrorKind::Connection(_))), "{body}: {error:?}");
     }
-    assert_eq!(hear(OpenAi, &lines(&[piece, finish, "[DONE]"])).1, None);
+    assert_eq!(read(OpenAi, &lines(&[piece, finish, "[DONE]"])).1, None);
 }
 
 #[test]
@@ -229,18 +229,18 @@ fn what_cannot_be_read_is_a_parse_error() {
         (lines(&[nameless, finish]), "has no `name`"),
         (lines(&[&long]), "an event is longer than 0.00390625 MiB (providers.here.max_event_mb)"),
     ] {
-        let (_, error) = hear(OpenAi, &body);
+        let (_, error) = read(OpenAi, &body);
         let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };
         assert!(failure.message.contains(expected), "{}", failure.message);
     }
     let stray = r#"{"type":"content_block_stop","index":3}"#;
-    let Some(ErrorKind::Parse(failure)) = hear(Anthropic, &lines(&[stray])).1 else { panic!() };
+    let Some(ErrorKind::Parse(failure)) = read(Anthropic, &lines(&[stray])).1 else { panic!() };
     assert!(failure.message.contains("block 3, which has not begun"), "{}", failure.message);
 }
 
-/// Cut by the most tokens an answer may have, a call for a tool is no call for a tool, and no garbage either.
+/// A tool call that was cut at the token limit is reported as an incomplete call.
 #[test]
-fn a_call_at_which_the_answer_is_cut_is_told_as_what_it_is() {
+fn a_call_that_was_cut_is_reported_as_incomplete() {
     for (arguments, is_cut) in [("", true), ("{", true), ("{\"a\": 1", true), ("{\"a\": 1}", false)] {
         let text = Value::String(arguments.to_owned());
         let call = format!(r#"{{"index":1,"id":"b","function":{{"name":"f","arguments":{text}}}}}"#);
@@ -260,7 +260,7 @@ fn a_call_at_which_the_answer_is_cut_is_told_as_what_it_is() {
             r#"{"type":"message_stop"}"#,
         ]);
         for (format, stream) in [(OpenAi, &openai), (Anthropic, &anthropic)] {
-            let (events, error) = hear(format, stream);
+            let (events, error) = read(format, stream);
             assert_eq!(error, None, "{arguments}");
             let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
             assert_eq!(response.stop_reason, crate::chat::response::StopReason::MaxTokens);
@@ -275,13 +275,13 @@ fn a_call_at_which_the_answer_is_cut_is_told_as_what_it_is() {
         let whole =
             format!(r#"{{"choices":[{{"message":{{"tool_calls":[{first},{call}]}},"finish_reason":"length"}}]}}"#);
         let whole = Reader::new(&asked(OpenAi)).read_body(&answer(), &serde_json::from_str(&whole).unwrap()).unwrap();
-        let Some(Event::End(streamed)) = hear(OpenAi, &openai).0.pop() else { panic!() };
+        let Some(Event::End(streamed)) = read(OpenAi, &openai).0.pop() else { panic!() };
         assert_eq!(streamed.content, whole.content);
     }
 }
 
 #[test]
-fn there_is_an_end_to_blocks() {
+fn the_number_of_blocks_is_limited() {
     let call = |id: usize| {
         let function = r#""function":{"name":"f","arguments":"{}"}"#;
         format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{id},"id":"{id}",{function}}}]}}}}]}}"#)
@@ -291,15 +291,15 @@ fn there_is_an_end_to_blocks() {
     };
     let many = |line: &dyn Fn(usize) -> String| (0..10_000).map(|id| lines(&[&line(id)])).collect::<String>();
     for (format, stream) in [(OpenAi, many(&call)), (Anthropic, many(&block))] {
-        let Some(ErrorKind::Parse(failure)) = hear(format, &stream).1 else { panic!() };
+        let Some(ErrorKind::Parse(failure)) = read(format, &stream).1 else { panic!() };
         assert!(failure.message.contains("max_response_mb"), "{}", failure.message);
     }
 }
 
-/// One that needs no arguments is a call like any other, unless the answer is cut.
+/// A call without arguments is complete, unless the answer was cut.
 #[test]
-fn a_call_without_arguments_is_told_before_the_end() {
-    let (events, _) = hear(Anthropic, RECORDED[0].1);
+fn a_call_without_arguments_is_reported_before_the_end() {
+    let (events, _) = read(Anthropic, RECORDED[0].1);
     let call = events.iter().position(|event| matches!(event, Event::ToolUseEnd { index: 1, .. })).unwrap();
     assert!(call < events.len() - 2, "{events:?}");
 }
@@ -310,11 +310,11 @@ fn servers_that_number_tool_calls_in_ways_of_their_own() {
     let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
     let function = r#""function":{"name":"f","arguments":"{}"}"#;
     for (first, second) in [
-        // All with the same number, none with any, all in one chunk without one.
+        // The same index for all calls, and none.
         (format!("{{\"index\":0,\"id\":\"a\",{function}}}"), format!("{{\"index\":0,\"id\":\"b\",{function}}}")),
         (format!("{{\"id\":\"a\",{function}}}"), format!("{{\"id\":\"b\",{function}}}")),
     ] {
-        let (events, error) = hear(OpenAi, &lines(&[&call(&first), &call(&second), finish, "[DONE]"]));
+        let (events, error) = read(OpenAi, &lines(&[&call(&first), &call(&second), finish, "[DONE]"]));
         assert_eq!(error, None);
         let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
         let ids: Vec<&str> = response.tool_calls().map(|call| call.id.as_str()).collect();
@@ -332,15 +332,15 @@ fn usage_is_found_wherever_it_stands() {
         format!("{{\"choices\":[],\"x_groq\":{{{usage}}}}}"),
     ] {
         let finish = r#"{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#;
-        let (events, _) = hear(OpenAi, &lines(&[finish, &last, "[DONE]"]));
+        let (events, _) = read(OpenAi, &lines(&[finish, &last, "[DONE]"]));
         let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
         assert_eq!(response.usage.total_tokens, 7, "{last}");
     }
 }
 
 #[test]
-fn blocks_that_are_not_pieces_are_told_whole() {
-    let (events, _) = hear(Anthropic, RECORDED[1].1);
+fn blocks_that_are_not_pieces_are_reported_whole() {
+    let (events, _) = read(Anthropic, RECORDED[1].1);
     let blocks: Vec<&ContentBlock> = events
         .iter()
         .filter_map(|event| match event {
@@ -354,7 +354,7 @@ fn blocks_that_are_not_pieces_are_told_whole() {
 }
 
 #[test]
-fn tokens_told_before_the_first_event_are_not_collected() {
+fn counts_before_the_first_content_are_not_collected() {
     let many = r#"data: {"usage": {"prompt_tokens": 7, "completion_tokens": 0}}"#.to_owned() + "\n\n";
     let said = r#"data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}"#.to_owned() + "\n\n";
     let body = Bytes::from(many.repeat(1000) + &said);
@@ -369,27 +369,28 @@ fn tokens_told_before_the_first_event_are_not_collected() {
 }
 
 #[test]
-fn an_error_that_ends_without_its_empty_line_is_the_error_that_it_names() {
+fn an_error_without_its_empty_line_is_read() {
     let body = r#"data: {"error": {"message": "no such key", "code": 401}}"#.to_owned() + "\n";
-    let (events, error) = hear(OpenAi, &body);
+    let (events, error) = read(OpenAi, &body);
     assert_eq!(events, []);
     assert!(matches!(&error, Some(ErrorKind::Api(api)) if api.status == 401), "{error:?}");
-    // Half of it says nothing.
-    let (_, error) = hear(OpenAi, &body[..body.len() - 3]);
+    // Half of the event is ignored.
+    let (_, error) = read(OpenAi, &body[..body.len() - 3]);
     assert!(matches!(error, Some(ErrorKind::Connection(_))), "{error:?}");
 }
 
-/// What stands around a piece is a hundred times as long, and counts for nothing; but an answer has to end.
+/// The JSON around a piece may be a hundred times as long as the piece. It counts only once it is very much longer.
 #[test]
-fn what_a_piece_says_counts_and_not_what_stands_around_it() {
+fn only_pieces_count_towards_the_limit() {
     let piece = |around: usize| {
         lines(&[&format!(r#"{{"id":"1","choices":[{{"delta":{{"content":"a"}}}}],"x":"{}"}}"#, "x".repeat(around))])
     };
     let ends = lines(&[r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, "[DONE]"]);
-    let hear = |body: String| run(heard(OpenAi, body.as_bytes().chunks(4096).map(Bytes::copy_from_slice).collect()));
-    let (events, error) = hear(piece(1000).repeat(4096) + &ends);
+    let read =
+        |body: String| run(read_chunks(OpenAi, body.as_bytes().chunks(4096).map(Bytes::copy_from_slice).collect()));
+    let (events, error) = read(piece(1000).repeat(4096) + &ends);
     assert_eq!((error, events.len()), (None, 4096 + 2), "four megabytes, where one is allowed");
-    let (events, error) = hear(piece(2000).repeat(10_000));
+    let (events, error) = read(piece(2000).repeat(10_000));
     let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };
     assert!(failure.message.contains("(providers.here.max_response_mb)"), "{}", failure.message);
     assert!(events.len() > 4096, "{}", events.len());

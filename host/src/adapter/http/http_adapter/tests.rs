@@ -111,7 +111,7 @@ async fn reset_with_the_request_unread() {
     let server = tokio::spawn(async move {
         let (connection, _) = listener.accept().await.unwrap();
         connection.readable().await.unwrap();
-        // What is unread when a socket closes makes the system reset the connection.
+        // Unread bytes make the system reset the connection when the socket closes.
         drop(connection);
         tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err()
     });
@@ -144,7 +144,7 @@ async fn a_body_that_ends_with_the_connection_is_whole() {
 
 #[tokio::test]
 async fn silence_is_a_timeout() {
-    // The last needs time to begin, on a busy machine too.
+    // The last answer needs time to begin on a busy machine.
     for (answer, seconds, says) in [
         ("", 0.05, "no answer from 127.0.0.1:"),
         ("HTTP/1.1 200 OK\r\n", 0.05, "no answer from 127.0.0.1:"),
@@ -161,7 +161,7 @@ async fn silence_is_a_timeout() {
     }
 }
 
-/// A listener whose queue is full lets no more connections in, and refuses none.
+/// A listener with a full queue neither accepts nor refuses connections.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn no_connection_is_a_timeout() {
@@ -254,7 +254,7 @@ async fn dropping_the_future_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn tls_that_is_none_and_names_that_are_none() {
+async fn servers_without_tls_and_names_without_an_address() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -263,7 +263,7 @@ async fn tls_that_is_none_and_names_that_are_none() {
         }
     });
     let provider = fixture::provider(WireFormat::OpenAi, &format!("https://{address}"));
-    // Needs the certificates of the system: ca-certificates.
+    // Needs the certificates of the system (ca-certificates).
     let refused = send(HttpAdapter::new(&provider, "m".into(), None).unwrap()).await.unwrap_err();
     is_connection(&refused, &format!("cannot connect to {address}: "));
     let nowhere = send(adapter("https://nowhere.invalid:9", |_| ())).await.unwrap_err();

@@ -64,7 +64,7 @@ fn an_error_of_anthropic() {
         extensions: [("anthropic.error-type".to_owned(), json!("overloaded_error"))].into(),
     };
     assert_eq!(api_error(WireFormat::Anthropic, &answer(529, &headers, &body)), expected);
-    // With a status that says all is well.
+    // The same with the status of a success.
     let hidden = api_error(WireFormat::Anthropic, &answer(200, &headers, &body));
     assert_eq!(hidden, expected);
 }
@@ -101,7 +101,7 @@ fn an_error_without_a_message_shows_what_there_is() {
 }
 
 #[test]
-fn an_error_whose_body_is_not_all_there_is_still_one() {
+fn an_error_with_an_incomplete_body_is_an_error() {
     let mut answer = answer(503, &[], "half a");
     answer.flaw = Some("the body is too long".into());
     assert_eq!(api_error(WireFormat::OpenAi, &answer).message, "half a");
@@ -116,7 +116,7 @@ fn a_redirect_says_where_to() {
 }
 
 #[test]
-fn what_is_not_the_format_is_a_parse_error_with_its_context() {
+fn another_format_is_a_parse_error_with_its_context() {
     let headers = [("request-id", "req_1")];
     let failure = parse_error(&answer(200, &headers, "<html>\u{1b}[2J sk-secret"));
     let expected = "unreadable answer: the body is not JSON: expected value at line 1 column 1 \
@@ -148,7 +148,7 @@ fn raw_arguments_are_shown_and_cleaned() {
 }
 
 #[test]
-fn a_cut_that_nothing_announces_is_a_broken_connection() {
+fn an_unannounced_end_is_a_broken_connection() {
     let mut answer = answer(200, &[], "{\"choices\": [");
     answer.framed = false;
     assert!(matches!(read_as(WireFormat::OpenAi, &answer), Err(ErrorKind::Connection(_))));

@@ -13,7 +13,7 @@ async fn key(keys: &Keys) -> Option<String> {
     keys.get().await.unwrap().as_ref().as_ref().map(|key| key.expose().to_owned())
 }
 
-/// A resolver that says how often it was asked.
+/// A resolver whose keys count how often it was asked.
 fn counting() -> Resolver {
     let asked = AtomicUsize::new(0);
     resolver(move |provider| {
@@ -26,12 +26,12 @@ fn counting() -> Resolver {
 }
 
 #[tokio::test]
-async fn many_that_ask_at_once_have_it_read_once_and_so_has_each_refusal() {
+async fn concurrent_calls_and_refusals_read_the_key_once() {
     let keys = keys(None, Some(counting()));
     let together = async || futures::future::join_all((0..50).map(|_| keys.get())).await;
     let first: Vec<_> = together().await.into_iter().map(Result::unwrap).collect();
     assert_eq!(key(&keys).await.unwrap(), "here-0");
-    // All of them are refused, one after the other and late.
+    // The other calls learn later that the first key was refused.
     keys.refused(&first[0]);
     assert_eq!(key(&keys).await.unwrap(), "here-1");
     first.iter().for_each(|old| keys.refused(old));
@@ -40,7 +40,7 @@ async fn many_that_ask_at_once_have_it_read_once_and_so_has_each_refusal() {
 }
 
 #[tokio::test]
-async fn a_program_that_has_no_key_leaves_it_to_the_configuration() {
+async fn the_configuration_is_used_if_the_program_has_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     std::fs::write(&file, "sk-1\n").unwrap();
@@ -54,7 +54,7 @@ async fn a_program_that_has_no_key_leaves_it_to_the_configuration() {
 }
 
 #[tokio::test]
-async fn what_a_program_fails_with_is_cleaned_and_tried_again() {
+async fn an_error_of_the_program_is_cleaned_and_the_next_call_tries_again() {
     let asked = AtomicUsize::new(0);
     let fails_once = resolver(move |_| {
         let number = asked.fetch_add(1, Ordering::SeqCst);
@@ -68,7 +68,7 @@ async fn what_a_program_fails_with_is_cleaned_and_tried_again() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_is_never_repeated() {
+async fn errors_never_show_an_invalid_key() {
     for given in ["", " \n", "two\nlines", "schlüssel"] {
         let keys = keys(None, Some(resolver(async move |_| Ok::<_, String>(Some(given.to_owned())))));
         let error = keys.get().await.unwrap_err().to_string();
@@ -78,14 +78,14 @@ async fn what_is_no_key_is_never_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_program_that_takes_too_long_is_given_up() {
+async fn a_program_that_takes_too_long_is_an_error() {
     let keys = keys(None, Some(resolver(|_| std::future::pending::<Result<Option<String>, String>>())));
     let error = keys.get().await.unwrap_err();
     assert_eq!(error.problem, "gave no key within 10 s (providers.here.api_key_timeout_seconds)");
 }
 
 #[tokio::test]
-async fn files_that_hold_no_key() {
+async fn files_without_a_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     let error = async || keys(Some(KeySource::File(file.clone())), None).get().await.unwrap_err().problem;
@@ -102,7 +102,7 @@ async fn files_that_hold_no_key() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_environment_is_not_read_again() {
+async fn the_environment_is_not_read_again() {
     let keys = keys(None, None);
     assert!(!keys.can_change());
     keys.read_at_once().unwrap();

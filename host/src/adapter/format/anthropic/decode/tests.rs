@@ -101,7 +101,7 @@ fn an_answer_goes_back_as_it_came() {
     assert_eq!(body["messages"], json!([{"role": "assistant", "content": content}]));
 }
 
-/// As llama.cpp's server answers, with less than the documentation promises.
+/// The server of llama.cpp sends fewer fields than the documentation promises.
 #[test]
 fn an_answer_with_the_least() {
     let decoded =

@@ -26,7 +26,7 @@ fn messages(messages: Value) -> Value {
     encode(json!({"messages": messages}))["messages"].take()
 }
 
-/// A conversation with a tool and an image, with all that the format has a place for.
+/// A conversation with a tool, an image and every field that the format has.
 #[test]
 fn a_conversation_with_a_tool_and_an_image() {
     let request = json!({
@@ -85,7 +85,7 @@ fn a_conversation_with_a_tool_and_an_image() {
         "top_p": 0.9,
         "stop_sequences": ["END"],
     });
-    // The order of the fields included.
+    // Also the order of the fields.
     assert_eq!(encode(request).to_string(), expected.to_string());
 }
 
@@ -133,7 +133,7 @@ fn roles_in_a_row_are_merged_and_blank_text_is_left_out() {
 }
 
 #[test]
-fn results_stand_first_in_their_turn() {
+fn results_stand_first_in_their_message() {
     let merged = messages(json!([
         {"role": "user", "content": "Hurry!"},
         {"role": "tool", "content": [{"type": "tool_result", "tool_use_id": "functions.a:0", "content": []}]},
@@ -220,7 +220,7 @@ fn extensions_of_this_format_override() {
 }
 
 #[test]
-fn the_defaults_temperature_gives_way() {
+fn the_default_temperature_gives_way() {
     let mut provider = provider();
     (provider.max_tokens, provider.temperature) = (Some(50), Some(0.7));
     let body = |model: &str, options: Value| {
@@ -237,7 +237,7 @@ fn the_defaults_temperature_gives_way() {
 }
 
 #[test]
-fn what_json_cannot_hold_is_said() {
+fn numbers_that_json_cannot_express_are_errors() {
     let mut request = Request::default();
     request.options.top_p = Some(f64::NAN);
     assert!(Anthropic.encode(&request, &provider(), "m", false).unwrap_err().to_string().contains("`top_p`"));

@@ -73,7 +73,7 @@ fn an_answer_of_openai() {
     assert_eq!(decoded, Ok(expected));
 }
 
-/// As llama.cpp's server, DeepSeek and vLLM answer: more here, less there.
+/// Answers of llama.cpp, DeepSeek and vLLM, with more fields and with fewer.
 #[test]
 fn answers_of_compatible_servers() {
     let decoded = decode(json!({

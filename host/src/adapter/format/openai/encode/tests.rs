@@ -27,7 +27,7 @@ fn messages(messages: Value) -> Value {
     encode(json!({"messages": messages}))["messages"].take()
 }
 
-/// A conversation with tools and images, with all that the format has a place for.
+/// A conversation with tools, images and every field that the format has.
 #[test]
 fn a_conversation_with_tools_and_images() {
     let request = json!({
@@ -91,7 +91,7 @@ fn a_conversation_with_tools_and_images() {
         "stop": ["END"],
         "seed": 7,
     });
-    // The order of the fields included.
+    // Also the order of the fields.
     assert_eq!(encode(request).to_string(), expected.to_string());
 }
 
@@ -155,7 +155,7 @@ fn nothing_stands_between_results() {
         {"role": "tool", "tool_call_id": "b", "content": "broken\n{\"title\":\"d\",\"type\":\"document\"}"},
         {"role": "user", "content": "And hurry!"},
     ]);
-    // Fields of strangers' JSON may come in another order.
+    // JSON from outside may have another order of fields.
     let sent = serde_json::from_str::<Value>(
         &sent
             .to_string()
@@ -205,14 +205,14 @@ fn reasoning_models_get_no_default_temperature() {
 }
 
 #[test]
-fn what_json_cannot_hold_is_said() {
+fn numbers_that_json_cannot_express_are_errors() {
     let mut request = Request::default();
     request.options.temperature = Some(f64::INFINITY);
     assert!(OpenAi.encode(&request, &provider(), "m", false).unwrap_err().to_string().contains("`temperature`"));
 }
 
 #[test]
-fn the_name_of_max_tokens_hangs_on_host_or_model() {
+fn the_name_of_max_tokens_depends_on_host_and_model() {
     for (base_url, model, name) in [
         ("https://api.openai.com/v1", "gpt-4o", "max_completion_tokens"),
         ("https://mine.openai.azure.com/openai/v1", "my-deployment", "max_completion_tokens"),

@@ -1,4 +1,4 @@
-//! What requests carry besides their content, on the wire and in errors.
+//! The key, headers and query parameters of requests, on the wire and in errors.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// A provider of this format here, with this changed, and the key `sk-secret`.
+/// An adapter for this server with this change and the key `sk-secret`.
 fn adapter(format: WireFormat, url: &str, change: impl FnOnce(&mut ProviderConfig)) -> HttpAdapter {
     let mut provider = fixture::provider(format, url);
     change(&mut provider);
@@ -98,7 +98,7 @@ async fn a_refused_key_is_replaced_for_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn an_answer_that_repeats_what_it_was_sent() {
+async fn an_answer_that_repeats_secrets() {
     let echo = "no: sk-secret, a/b c, a\\/b c, a%2Fb+c, a%2Fb%20c";
     let body = serde_json::json!({"error": {"message": echo, "code": "a/b c"}}).to_string();
     let server = serve(http("400 Bad\r\nx-request-id: a/b c", body), Then::Hold).await;
@@ -110,9 +110,9 @@ async fn an_answer_that_repeats_what_it_was_sent() {
     assert!(!format!("{error:?}").contains("a/b c"), "{error:?}");
 }
 
-/// Modules see such an error.
+/// Modules see this error.
 #[tokio::test]
-async fn no_key_is_no_request_and_no_word_of_where_it_should_be() {
+async fn without_a_key_nothing_is_sent_and_the_error_hides_its_place() {
     let server = serve(http("200 OK", SAYS_HI), Then::Hold).await;
     let mut provider = fixture::provider(WireFormat::OpenAi, &server.url);
     provider.key = Some(KeySource::File("/nowhere/my-secret-place".into()));

@@ -1,4 +1,4 @@
-//! A server that is told byte by byte what to answer.
+//! A server whose answer a test gives byte by byte.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use tokio::{
     sync::mpsc,
 };
 
-/// What the server does once it has answered.
+/// What the server does after its answer.
 #[derive(Clone, Copy)]
 pub(crate) enum Then {
     Close,
@@ -24,7 +24,7 @@ pub(crate) struct Server {
     pub(crate) requests: mpsc::UnboundedReceiver<String>,
 }
 
-/// A server that gives each request this answer, on as many connections as come.
+/// A server that gives this answer to every request on every connection.
 pub(crate) async fn serve(answer: impl Into<Vec<u8>>, then: Then) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
