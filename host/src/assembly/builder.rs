@@ -14,7 +14,7 @@ use crate::{
     },
     assembly::{
         host::{Host, HostInner},
-        keys::KeyRing,
+        key_ring::KeyRing,
         loader::ModuleLoader,
         reloader::Reloader,
         source::ModuleSource,

@@ -19,7 +19,7 @@ use crate::{
     model::{defaults::CallDefaults, model::Model},
     runtime::{
         chain::Chain,
-        guest::{additions::MayAdd, place::Place},
+        guest::{may_add::MayAdd, place::Place},
         slot::Slot,
     },
     telemetry::meters::own_time,

@@ -10,7 +10,7 @@ use tokio::runtime::{Handle, Id};
 
 use crate::{
     adapter::{adapter::Adapter, http::http_adapter::HttpAdapter},
-    assembly::keys::KeyRing,
+    assembly::key_ring::KeyRing,
     call::upstream::Upstream,
     config::{
         config::Config,
@@ -29,11 +29,11 @@ pub(crate) struct Upstreams {
     /// The adapters of the program's own, with their models.
     adapters: BTreeMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) keys: KeyRing,
-    made: RwLock<HashMap<Key, Arc<Upstream>>>,
+    made: RwLock<HashMap<UpstreamKey, Arc<Upstream>>>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
-struct Key {
+struct UpstreamKey {
     provider: String,
     model: String,
     /// A connection ends with the Tokio runtime that it was opened in.
@@ -58,7 +58,7 @@ impl Upstreams {
     /// Where the provider is unknown or not trusted, or has no model or no key.
     pub(crate) fn get(&self, provider: &str, model: Option<&str>) -> Result<Arc<Upstream>, ConfigError> {
         let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
-        let key = Key { provider: provider.to_owned(), model: self.model_of(provider, model)?, runtime };
+        let key = UpstreamKey { provider: provider.to_owned(), model: self.model_of(provider, model)?, runtime };
         if let Some(upstream) = self.made.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(upstream.clone());
         }

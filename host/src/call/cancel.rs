@@ -44,7 +44,7 @@ impl Cancel {
 
     /// Waits until it has fired.
     pub(crate) async fn cancelled(&self) {
-        let _waiting = Waiting::begin(self);
+        let _waiting = Waiter::begin(self);
         loop {
             let mut woken = std::pin::pin!(self.root().woken.notified());
             woken.as_mut().enable();
@@ -80,9 +80,9 @@ impl Drop for CancelOnDrop {
 }
 
 /// Somebody waits, until it is dropped.
-struct Waiting<'a>(&'a Cancel);
+struct Waiter<'a>(&'a Cancel);
 
-impl<'a> Waiting<'a> {
+impl<'a> Waiter<'a> {
     fn begin(cancel: &'a Cancel) -> Self {
         for node in cancel.nodes() {
             node.waiting.fetch_add(1, Ordering::SeqCst);
@@ -91,7 +91,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         for node in self.0.nodes() {
             node.waiting.fetch_sub(1, Ordering::SeqCst);

@@ -1,6 +1,5 @@
 //! What a guest sees: its exports, its imports, and the handles it holds.
 
-pub(crate) mod additions;
 pub(crate) mod bindings;
 pub(crate) mod component;
 pub(crate) mod convert;
@@ -10,6 +9,7 @@ pub(crate) mod exports;
 pub(crate) mod handles;
 pub(crate) mod hop;
 pub(crate) mod imports;
+pub(crate) mod may_add;
 pub(crate) mod origin;
 pub(crate) mod place;
 pub(crate) mod progress;

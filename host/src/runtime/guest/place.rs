@@ -7,7 +7,7 @@ use metrics::Histogram;
 use crate::{
     call::{clock::Clock, upstream::Upstream},
     config::{error::ConfigError, provider::ModelFacts, wire_format::WireFormat},
-    runtime::guest::additions::MayAdd,
+    runtime::guest::may_add::MayAdd,
 };
 
 /// A module's place in one chain.

@@ -23,10 +23,10 @@ use crate::{
     },
     runtime::{
         guest::{
-            additions::MayAdd,
             component::Compiled,
             engine::Runtime,
             hop::Hop,
+            may_add::MayAdd,
             place::{ModelLoader, Place},
         },
         instance::{error::Served, instance::Instance, pool::Pool},

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The values of a module, and the call on whose behalf they are asked for.
-type Values = (Arc<dyn Bucket>, Option<Arc<Hop>>);
+type CallState = (Arc<dyn Bucket>, Option<Arc<Hop>>);
 
 /// Links all of them.
 pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> Result<()> {
@@ -81,8 +81,8 @@ fn models(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
             },))
         },
     )?;
-    type Asked = (Resource<ModelHandle>, Resource<RequestHandle>);
-    linker.func_wrap_async("[method]model.invoke", |mut store, (model, request): Asked| {
+    type Ask = (Resource<ModelHandle>, Resource<RequestHandle>);
+    linker.func_wrap_async("[method]model.invoke", |mut store, (model, request): Ask| {
         Box::new(async move {
             let table = &mut store.data_mut().table;
             let model = table.get(&model)?.end.clone();
@@ -128,7 +128,7 @@ fn state(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
 }
 
 /// The module's values, and the call on whose behalf they are asked for.
-fn bucket(mut store: StoreContextMut<'_, StoreData>) -> Result<Values> {
+fn bucket(mut store: StoreContextMut<'_, StoreData>) -> Result<CallState> {
     let hop = current_hop(store.as_context_mut())?;
     Ok((store.data().bucket.clone(), hop))
 }

@@ -20,24 +20,24 @@ const KEY: usize = 512;
 const VALUE: usize = 64 << 10;
 
 /// What is done with a value, or why not.
-type Outcome<T> = std::result::Result<T, String>;
+type StateResult<T> = std::result::Result<T, String>;
 
 impl Host for StoreData {}
 
 impl HostWithStore<StoreData> for Imports {
-    async fn get(store: &Accessor<StoreData, Self>, key: String) -> Result<Outcome<Option<Vec<u8>>>> {
+    async fn get(store: &Accessor<StoreData, Self>, key: String) -> Result<StateResult<Option<Vec<u8>>>> {
         on(store, |bucket| get(bucket, &key)).await
     }
 
-    async fn set(store: &Accessor<StoreData, Self>, key: String, value: Vec<u8>) -> Result<Outcome<()>> {
+    async fn set(store: &Accessor<StoreData, Self>, key: String, value: Vec<u8>) -> Result<StateResult<()>> {
         on(store, |bucket| set(bucket, &key, value)).await
     }
 
-    async fn delete(store: &Accessor<StoreData, Self>, key: String) -> Result<Outcome<()>> {
+    async fn delete(store: &Accessor<StoreData, Self>, key: String) -> Result<StateResult<()>> {
         on(store, |bucket| delete(bucket, &key)).await
     }
 
-    async fn increment(store: &Accessor<StoreData, Self>, key: String, delta: i64) -> Result<Outcome<i64>> {
+    async fn increment(store: &Accessor<StoreData, Self>, key: String, delta: i64) -> Result<StateResult<i64>> {
         on(store, |bucket| increment(bucket, &key, delta)).await
     }
 
@@ -46,7 +46,7 @@ impl HostWithStore<StoreData> for Imports {
         key: String,
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
-    ) -> Result<Outcome<bool>> {
+    ) -> Result<StateResult<bool>> {
         on(store, |bucket| compare_and_swap(bucket, &key, current, new)).await
     }
 }
@@ -54,8 +54,8 @@ impl HostWithStore<StoreData> for Imports {
 /// Does something with the module's values, and waits for it no longer than anybody waits for the call.
 async fn on<T>(
     store: &Accessor<StoreData, Imports>,
-    doing: impl FnOnce(&Arc<dyn Bucket>) -> BoxFuture<'_, Outcome<T>>,
-) -> Result<Outcome<T>> {
+    doing: impl FnOnce(&Arc<dyn Bucket>) -> BoxFuture<'_, StateResult<T>>,
+) -> Result<StateResult<T>> {
     let (bucket, hop) = store.with(|mut store| {
         let hop = current_hop(store.as_context_mut())?;
         Ok::<_, wasmtime::Error>((store.get().bucket.clone(), hop))
@@ -64,7 +64,7 @@ async fn on<T>(
 }
 
 /// Waits no longer than anybody waits for the call.
-pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, Outcome<T>>) -> Outcome<T> {
+pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, StateResult<T>>) -> StateResult<T> {
     let Some(hop) = hop else { return doing.await };
     let _waiting = hop.progress.wait();
     tokio::select! {
@@ -74,28 +74,28 @@ pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, Outcome<T>
     }
 }
 
-pub(crate) fn get<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, Outcome<Option<Vec<u8>>>> {
+pub(crate) fn get<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, StateResult<Option<Vec<u8>>>> {
     match check(key, None) {
         Ok(()) => bucket.get(key),
         Err(problem) => refuse(problem),
     }
 }
 
-pub(crate) fn set<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, value: Vec<u8>) -> BoxFuture<'a, Outcome<()>> {
+pub(crate) fn set<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, value: Vec<u8>) -> BoxFuture<'a, StateResult<()>> {
     match check(key, Some(&value)) {
         Ok(()) => bucket.set(key, value),
         Err(problem) => refuse(problem),
     }
 }
 
-pub(crate) fn delete<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, Outcome<()>> {
+pub(crate) fn delete<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, StateResult<()>> {
     match check(key, None) {
         Ok(()) => bucket.delete(key),
         Err(problem) => refuse(problem),
     }
 }
 
-pub(crate) fn increment<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, delta: i64) -> BoxFuture<'a, Outcome<i64>> {
+pub(crate) fn increment<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, delta: i64) -> BoxFuture<'a, StateResult<i64>> {
     match check(key, None) {
         Ok(()) => bucket.increment(key, delta),
         Err(problem) => refuse(problem),
@@ -107,14 +107,14 @@ pub(crate) fn compare_and_swap<'a>(
     key: &str,
     current: Option<Vec<u8>>,
     new: Option<Vec<u8>>,
-) -> BoxFuture<'a, Outcome<bool>> {
+) -> BoxFuture<'a, StateResult<bool>> {
     match check(key, new.as_deref()) {
         Ok(()) => bucket.compare_and_swap(key, current, new),
         Err(problem) => refuse(problem),
     }
 }
 
-fn check(key: &str, value: Option<&[u8]>) -> Outcome<()> {
+fn check(key: &str, value: Option<&[u8]>) -> StateResult<()> {
     if key.len() > KEY {
         return Err(format!("a key of {} bytes is longer than {KEY}", key.len()));
     }
@@ -124,6 +124,6 @@ fn check(key: &str, value: Option<&[u8]>) -> Outcome<()> {
     }
 }
 
-fn refuse<'a, T: Send + 'a>(problem: String) -> BoxFuture<'a, Outcome<T>> {
+fn refuse<'a, T: Send + 'a>(problem: String) -> BoxFuture<'a, StateResult<T>> {
     Box::pin(std::future::ready(Err(problem)))
 }
