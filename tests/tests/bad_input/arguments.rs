@@ -17,7 +17,7 @@ async fn wrong_overrides() {
     For more information, try '--help'.
     "#);
     assert_snapshot!(given(&["--module", "retry={max_retries: 1}", "Hi"]).await, @r#"
-    error: invalid value 'retry={max_retries: 1}' for '--module <NAME=on|off|{json}>': expected NAME=on, NAME=off or NAME={"key": value}; as JSON: key must be a string at line 1 column 2
+    error: invalid value 'retry={max_retries: 1}' for '--module <NAME=on|off|{json}>': expected NAME=on, NAME=off or NAME={"key": value}; the JSON is wrong: key must be a string at line 1 column 2
 
     For more information, try '--help'.
     "#);
@@ -49,51 +49,54 @@ async fn malformed_requests() {
         Scene::of(GOOD).await.file("request.json", json).refuses(&["invoke", "--request", "request.json"]).await
     };
     assert_snapshot!(request("{\"messages\": [").await, @r#"
-    error: request.json: is no request: EOF while parsing a list at line 1 column 14
-      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json: not a request: EOF while parsing a list at line 1 column 14
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("[]").await, @r#"
-    error: request.json: is no request: invalid type: sequence, expected a map at line 1 column 0
-      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json: not a request: invalid type: sequence, expected a map at line 1 column 0
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"messages\": []}").await, @"
-    error: there is nothing to ask
+    error: there is no question
       help: give a PROMPT, or --request FILE
     ");
     assert_snapshot!(request("{\"messages\": \"Hi\"}").await, @r#"
-    error: request.json: is no request: invalid type: string "Hi", expected a sequence at line 1 column 17
-      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json: not a request: invalid type: string "Hi", expected a sequence at line 1 column 17
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"messages\": [{\"role\": \"usr\", \"content\": \"Hi\"}]}").await, @r#"
-    error: request.json: is no request: unknown variant `usr`, expected one of `system`, `user`, `assistant`, `tool` at line 1 column 28
-      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json: not a request: unknown variant `usr`, expected one of `system`, `user`, `assistant`, `tool` at line 1 column 28
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"messages\": [{\"role\": \"user\", \"content\": [{\"text\": \"Hi\"}]}]}").await, @r#"
-    error: request.json: is no request: a block is an object with a `type` that is a string at line 1 column 59
-      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json: not a request: a block is an object with a `type` that is a string at line 1 column 59
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"message\": []}").await, @r#"
-    error: request.json: is no request: unknown field `message`, expected one of `messages`, `tools`, `options`, `extensions` at line 1 column 10
-      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json: not a request: unknown field `message`, expected one of `messages`, `tools`, `options`, `extensions` at line 1 column 10
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     let image = "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"!\"}]}]}";
     assert_snapshot!(request(image).await, @r#"
-    error: request.json: is no request: an image with `data` needs its `media_type` (1 characters given) at line 1 column 75
-      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json: not a request: an image with `data` needs its `media_type` (1 characters given) at line 1 column 75
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     let options = |options: &str| {
         format!("{{\"messages\": [{{\"role\": \"user\", \"content\": \"\"}}], \"options\": {options}}}")
     };
     assert_snapshot!(request(&options("{\"temprature\": 1}")).await, @r#"
-    error: request.json: is no request: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `stop`, `tool_choice`, `seed`, `deadline_seconds`, `traceparent`, `metadata`, `extensions` at line 1 column 72
-      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json: not a request: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `stop`, `tool_choice`, `seed`, `deadline_seconds`, `traceparent`, `metadata`, `extensions` at line 1 column 72
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request(&options("{\"deadline_seconds\": -1}")).await, @r#"
-    error: request.json: is no request: -1 is not a number of seconds at line 1 column 83
-      help: {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json: not a request: -1 is not a number of seconds at line 1 column 83
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(given(&["--request", "nowhere.json"]).await, @"error: nowhere.json: cannot be read: No such file or directory (os error 2)");
-    assert_snapshot!(given(&["--request", "-", "-"]).await, @"error: the prompt and the request cannot both come from standard input");
+    assert_snapshot!(given(&["--request", "-", "-"]).await, @"
+    error: PROMPT and --request are both `-`, but only one can read standard input
+      help: put the request into a file: --request FILE
+    ");
 }
 
 /// The fields of a request have names and no order.
@@ -102,17 +105,17 @@ async fn a_list_instead_of_a_request() {
     let list = "[[{\"role\": \"user\", \"content\": \"Hi\"}], [], {}, {}]";
     let scene = Scene::of(GOOD).await.file("request.json", list);
     let told = scene.refuses(&["invoke", "--request", "request.json"]).await;
-    assert!(told.starts_with("error: request.json: is no request"), "{told}");
+    assert!(told.starts_with("error: request.json: not a request"), "{told}");
 }
 
 #[tokio::test]
 async fn nothing_to_ask() {
     assert_snapshot!(given(&[]).await, @"
-    error: there is nothing to ask
+    error: there is no question
       help: give a PROMPT, or --request FILE
     ");
     assert_snapshot!(given(&[""]).await, @"
-    error: there is nothing to ask
+    error: there is no question
       help: give a PROMPT, or --request FILE
     ");
 }

@@ -22,8 +22,8 @@ async fn an_unknown_provider() {
 #[tokio::test]
 async fn no_provider() {
     assert_snapshot!(of("").await, @"
-    error: no provider was named
-      help: name one with --provider, or set `defaults.provider` in the configuration
+    error: there is no provider to ask
+      help: give --provider NAME, or set `defaults.provider` in the configuration
     ");
 }
 

@@ -87,7 +87,7 @@ async fn the_trace_shows_the_same_to_a_person() {
             "a  # connection",
             "retry waits N ms: its own backoff",
             "a  # status 503",
-            "fallback turns to b",
+            "fallback switches to b",
             line,
             end,
         ];

@@ -78,7 +78,7 @@ async fn the_command_shows_it_and_what_config_needs() {
     stranger 0.1.0 (observer)
         origin   [file], [size]
         sha256   [sha256]
-        about    ArcLLM module in the blocking world, without the SDK: asks again, asks another, and counts
+        about    ArcLLM module in the blocking world, without the SDK: asks again, asks another provider, and counts calls
         licence  MIT OR Apache-2.0
         imports  arcllm:llm/state-blocking@0.1.0, arcllm:llm/types@0.1.0, arcllm:llm/models-blocking@0.1.0, arcllm:llm/llm-provider-blocking@0.1.0
         may      ask the provider that it stands in front of, answer itself, ask other models (with the grant `models`), keep values between calls (with the grant `state`); nothing else

@@ -161,7 +161,7 @@ fn what_is_missing_or_wrong_is_named() {
         ),
         (json!({"content": [{"type": "redacted_thinking"}]}), "content[0] has no `data`"),
         (json!({"type": "error"}), "the body is an error without details"),
-        (json!({"type": "error", "error": {"type": "new_error"}}), "error is of no known `type`"),
+        (json!({"type": "error", "error": {"type": "new_error"}}), "error has an unknown `type`"),
     ] {
         assert_eq!(malformed(body), says);
     }
