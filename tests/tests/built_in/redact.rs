@@ -155,7 +155,8 @@ async fn text_comes_before_the_end_of_the_answer() {
     assert_eq!(redact["streams"], "reads");
 }
 
-/// Prints how long the module computes: `cargo test --workspace --test all -- --ignored --nocapture redact::how_long_it_computes`.
+/// Prints how long the module computes: `cargo test --workspace --test all -- --ignored --nocapture
+/// redact::how_long_it_computes`.
 #[tokio::test]
 #[ignore = "it measures, and asserts nothing about time"]
 async fn how_long_it_computes() {

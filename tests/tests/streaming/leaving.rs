@@ -12,7 +12,8 @@ use crate::{
     support::Chain,
 };
 
-/// A stage whose modules have one instance each, for one call at a time: an instance that is not free again shows at once.
+/// A stage whose modules have one instance each, for one call at a time: an instance that is not free again shows at
+/// once.
 async fn narrow(reply: Reply, formats: (Format, Format), order: &[&str]) -> Stage {
     let (a, b) = (replies([reply]).await, replies([]).await);
     let chain = Chain::new().provider("a", formats.0, &a.url()).provider("b", formats.1, &b.url());
