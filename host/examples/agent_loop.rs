@@ -1,4 +1,4 @@
-//! An agent with two tools. It has no line about failures: they are the business of the modules in its configuration.
+//! An agent with two tools. It has no code for failures: the modules in its configuration handle them.
 //!
 //! `cargo run -p arcllm --example agent_loop` runs it against a provider that fails before every answer, and
 //! `cargo run -p arcllm --example agent_loop -- anthropic` against the provider of that name in your configuration.
@@ -7,10 +7,10 @@ use arcllm::{Config, ContentBlock, Error, Host, Message, Model, Overrides, Role,
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
 use serde_json::json;
 
-/// What the agent is to find out.
+/// The question for the agent.
 pub(crate) const QUESTION: &str = "How warm is it in Oslo, in degrees Fahrenheit?";
 
-/// Asks the model, runs the tools that it asks for and tells it what they say, until it asks for none.
+/// Asks the model, runs the tools that it calls, and returns their results to it, until it calls none.
 pub(crate) async fn answer(model: &Model, question: &str) -> Result<String, Error> {
     let mut conversation = vec![Message::user(question)];
     loop {
@@ -47,7 +47,7 @@ fn run(call: &ToolCall) -> ToolResult {
     ToolResult { is_error, ..ToolResult::text(&call.id, text) }
 }
 
-/// The three turns of a model that does it right.
+/// The three answers of a model.
 pub(crate) fn turns() -> [Reply; 3] {
     [
         Reply::default().tool_call("call_1", "temperature", json!({"city": "Oslo"})),

@@ -1,5 +1,5 @@
-//! An agent that shows what the model says as it says it, and starts each tool as soon as the model has asked for it,
-//! before the answer ends. It has no line about failures: they are the business of the modules in its configuration.
+//! An agent that shows an answer as it comes, and starts each tool as soon as the model has called it, before the
+//! answer ends. It has no code for failures: the modules in its configuration handle them.
 //!
 //! `cargo run -p arcllm --example streamed_agent` runs it against a provider that fails before every answer, and
 //! `cargo run -p arcllm --example streamed_agent -- anthropic` against the provider of that name in your configuration.
@@ -15,11 +15,11 @@ use futures::StreamExt as _;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-/// What the agent is to find out.
+/// The question for the agent.
 pub(crate) const QUESTION: &str = "Where is it warmer, in Oslo or in Rome?";
 
-/// Asks the model, runs the tools that it asks for and tells it what they say, until it asks for none. `show` is given
-/// all there is to see, piece by piece.
+/// Asks the model, runs the tools that it calls, and returns their results to it, until it calls none. `show` gets the
+/// output piece by piece.
 pub(crate) async fn answer(model: &Model, question: &str, mut show: impl FnMut(&str)) -> Result<Response, Error> {
     let mut conversation = vec![Message::user(question)];
     loop {
@@ -28,7 +28,7 @@ pub(crate) async fn answer(model: &Model, question: &str, mut show: impl FnMut(&
         if results.is_empty() {
             return Ok(answer);
         }
-        // In the order in which they were asked for, not in that in which they were done.
+        // In the order of the calls, not in the order in which the tools finished.
         results.sort_by_key(|(index, _)| *index);
         let results = results.into_iter().map(|(_, result)| ContentBlock::ToolResult(result));
         conversation.push(answer.message());
@@ -36,7 +36,7 @@ pub(crate) async fn answer(model: &Model, question: &str, mut show: impl FnMut(&
     }
 }
 
-/// One answer, and the tools that it asks for: by its end they are at work. If it fails they are stopped.
+/// One answer, and the tools that it calls, which are running at its end. If the answer fails, they are stopped.
 async fn turn(
     model: &Model,
     conversation: &[Message],
@@ -81,7 +81,7 @@ async fn run(call: &ToolCall) -> ToolResult {
     ToolResult::text(&call.id, format!("{city}: {degrees}"))
 }
 
-/// The two turns of a model that does it right.
+/// The two answers of a model.
 pub(crate) fn turns() -> [Reply; 2] {
     let tool = |reply: Reply, id, city| reply.tool_call(id, "temperature", json!({ "city": city }));
     [
@@ -95,7 +95,7 @@ pub(crate) fn turns() -> [Reply; 2] {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let show = |piece: &str| {
         print!("{piece}");
-        // Else it would be seen only when its line ends.
+        // Without this it would appear only at the end of its line.
         let _ = std::io::stdout().flush();
     };
     if let Some(provider) = std::env::args().nth(1) {
@@ -104,7 +104,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     let overloaded = Reply::status(529).header("retry-after", "0.5");
-    // It breaks off after the event that opens the stream, and before one that says something.
+    // It breaks off before the first event with content.
     let cut = Reply::fault(Fault::Truncate).fault_at(Place::BeforeEvent(2));
     let [first, second] = turns().map(|turn| turn.pace(Duration::from_millis(50)));
     let simulator = Simulator::start(Script::new([overloaded, first, cut, second])).await?;

@@ -1,10 +1,9 @@
-//! What a call costs on one thread and on two: whether each core that is added serves calls.
+//! The cost of a call on one thread and on two: whether a second core serves calls.
 //!
-//! `cargo bench --workspace --bench cores`. Each chain is measured in turn on both, round after round, so that whatever else
-//! runs on the machine slows all of it. The last table is over loopback: how long processors work for a call beyond what
-//! they do for one without modules.
+//! `cargo bench --workspace --bench cores`. Both are measured in turn, round after round, so that other programs slow
+//! both. The last table is over loopback: the processor time of a call beyond that of one without modules.
 //!
-//! `ARCLLM_BENCH_PYTHON=guardrail.wasm` adds a component of the guardrail in Python (`arcllm module new mine --lang python`).
+//! `ARCLLM_BENCH_PYTHON=guardrail.wasm` adds the guardrail in Python (`arcllm module new mine --lang python`).
 #![expect(clippy::print_stdout, reason = "a benchmark reports")]
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where it cannot go on")]
 
@@ -31,7 +30,7 @@ const CALLERS: usize = 64;
 const SAMPLE: Duration = Duration::from_millis(200);
 const ROUNDS: usize = 9;
 
-/// A chain, and what one of its calls is to take on one thread.
+/// A chain, and the target for one of its calls on one thread.
 struct Chain {
     name: &'static str,
     modules: Overrides,
@@ -75,7 +74,7 @@ fn chains(python: bool) -> Vec<Chain> {
     chains
 }
 
-/// Microseconds of wall time a call, with an adapter that answers from another task.
+/// Wall time of a call in microseconds, with an adapter that answers from another task.
 fn in_the_process() {
     let python = std::env::var_os("ARCLLM_BENCH_PYTHON").map(|path| std::fs::read(path).unwrap());
     let modules = python.as_ref().map(|wasm| Modules::new().with("guardrail", wasm, "", ""));
@@ -96,7 +95,7 @@ fn in_the_process() {
         for round in 0..=ROUNDS {
             for ((runtime, model), samples) in runtimes.iter().zip(&models).zip(&mut samples) {
                 let sample = runtime.block_on(all_callers(model, CALLERS));
-                // The first starts instances and compiles.
+                // The first call starts instances and compiles.
                 if round > 0 {
                     samples.push(sample);
                 }
@@ -109,7 +108,7 @@ fn in_the_process() {
     }
 }
 
-/// What processors work for a call beyond one without modules, over loopback.
+/// Processor time of a call beyond that of one without modules, over loopback.
 fn over_loopback() {
     let mut server = Child::start(&["simulator".to_owned()], &[]);
     let url = server.line();
@@ -134,7 +133,7 @@ fn over_loopback() {
     }
     let figures: Vec<[Duration; 2]> = samples.into_iter().map(|samples| samples.map(median)).collect();
     let bare = figures.first().copied().unwrap();
-    println!("{:54} {:>12} {:>12} {:>12}", "the bare client itself", micros(bare[0]), "", micros(bare[1]));
+    println!("{:54} {:>12} {:>12} {:>12}", "the HTTP client alone", micros(bare[0]), "", micros(bare[1]));
     for (chain, [one, many]) in chains.iter().zip(&figures).skip(1) {
         let targets = if chain.name == "retry, fallback" { ["40.00 µs", "20.00 µs"] } else { ["", ""] };
         let added = [one.saturating_sub(bare[0]), many.saturating_sub(bare[1])].map(micros);
@@ -151,13 +150,13 @@ fn load(runtime: &Runtime, host: &Host, modules: &Overrides) -> Model {
     runtime.block_on(host.load_model("a", modules.clone())).unwrap()
 }
 
-/// Wall time a call, of so many callers that each ask again as soon as they have their answer.
+/// Wall time of a call, with so many callers that ask again as soon as they have an answer.
 async fn all_callers(model: &Model, callers: usize) -> Duration {
     let (calls, took) = tokio::spawn(round(model.clone(), callers)).await.unwrap();
     took.div_f64(calls as f64)
 }
 
-/// Time of processors a call, likewise.
+/// Processor time of a call, with the same callers.
 async fn processor(model: &Model, callers: usize) -> Duration {
     let before = cpu_time();
     let (calls, _) = tokio::spawn(round(model.clone(), callers)).await.unwrap();
@@ -170,14 +169,14 @@ async fn round(model: Model, callers: usize) -> (u64, Duration) {
     let mut running = JoinSet::new();
     for _ in 0..callers {
         let (model, over, calls) = (model.clone(), over.clone(), calls.clone());
-        // Of each caller's own, as it is where agents ask.
+        // One for each caller, as with agents.
         let request = Arc::new(Request::new([Message::user("Say in one sentence what a monad is. ".repeat(28))]));
         running.spawn(async move {
             let mut made = 0;
             while !over.load(Ordering::Relaxed) {
                 model.invoke_with(request.clone()).await.unwrap();
                 made += 1;
-                // Looking at a clock costs as much as a tenth of a call.
+                // Reading a clock costs as much as a tenth of a call.
                 if made % 16 == 0 && started.elapsed() > SAMPLE {
                     over.store(true, Ordering::Relaxed);
                 }

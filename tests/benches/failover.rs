@@ -1,5 +1,5 @@
-//! What failing over costs beyond the attempts themselves: the first provider answers 500 at once, and fallback asks one
-//! that has not been asked before, whose client is made for it.
+//! The cost of a fallback beyond its attempts: the first provider answers 500 at once, and the second one is new, so
+//! that a client is made for it.
 //!
 //! `cargo bench --workspace --bench failover`. Each sample has a host of its own.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where it cannot go on")]
@@ -14,7 +14,7 @@ use support::{Table, loopback, median, retry_and_fallback, time};
 
 const SAMPLES: usize = 100;
 
-/// One call, and what it was made of.
+/// One call, and its parts.
 #[derive(Clone, Copy)]
 struct Sample {
     whole: Duration,
@@ -31,10 +31,10 @@ fn main() {
     };
     row("the whole call", |sample| sample.whole);
     row("the failing attempt", |sample| sample.attempts[0]);
-    row("the attempt that is answered", |sample| sample.attempts[1]);
-    row("beyond the failing attempt", |sample| sample.whole - sample.attempts[0]);
-    row("beyond both", |sample| sample.whole - sample.attempts[0] - sample.attempts[1]);
-    row("between the two", |sample| sample.started_after[1] - sample.started_after[0] - sample.attempts[0]);
+    row("the successful attempt", |sample| sample.attempts[1]);
+    row("without the failing attempt", |sample| sample.whole - sample.attempts[0]);
+    row("without both attempts", |sample| sample.whole - sample.attempts[0] - sample.attempts[1]);
+    row("between the attempts", |sample| sample.started_after[1] - sample.started_after[0] - sample.attempts[0]);
 }
 
 async fn samples() -> Vec<Sample> {
@@ -44,7 +44,7 @@ async fn samples() -> Vec<Sample> {
     let config = loopback(&failing.url(), &answering.url());
     let request = Request::new([Message::user("x".repeat(1 << 10))]);
     let mut samples = Vec::new();
-    // The first compiles.
+    // The first call compiles.
     for _ in 0..=SAMPLES {
         let host = Host::builder().config(config.clone()).build().unwrap();
         let model = host.load_model("a", retry_and_fallback(2).module("retry", false)).await.unwrap();

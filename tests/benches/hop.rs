@@ -1,8 +1,8 @@
-//! What a module costs a call, beside the same call without one and beside a retry layer of tower's in native code.
+//! The cost of a module, beside the same call without one and beside the native retry layer of tower.
 //!
-//! `cargo bench --workspace --bench hop`. The calls are made from within a task of the runtime, as agents make them:
-//! from outside, each would be handed to another thread and back. What is compared is measured in turn, round after
-//! round, so that whatever else runs on the machine slows all of it.
+//! `cargo bench --workspace --bench hop`. Calls are made in a task of the runtime, as by agents; from outside, each
+//! would move to another thread and back. What is compared is measured in turn, round after round, so that other
+//! programs slow all of it.
 #![expect(clippy::unwrap_used, reason = "a benchmark ends where it cannot go on")]
 
 mod support;
@@ -22,19 +22,19 @@ use tokio::runtime::Runtime;
 use tower::{Service, ServiceExt};
 
 const ROUNDS: usize = 101;
-/// About how long one way of calling is measured in a round.
+/// About how long each case is measured in a round.
 const SAMPLE: Duration = Duration::from_millis(5);
 const SIZES: [(&str, usize); 3] = [("1 KB", 1 << 10), ("100 KB", 100 << 10), ("10 MB", 10 << 20)];
-/// Like a built-in module, of which these are copies.
+/// As for built-in modules, of which these are copies.
 const SHARED: &str = "max_concurrent = 1000";
 
-/// Makes so many calls, one after the other.
+/// Makes so many calls one after the other.
 type Calls = Arc<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A way of calling, and what it took.
+/// A way of calling, and its times.
 struct Case {
     name: String,
-    /// How many modules its figure is divided by; 0 for the baselines.
+    /// The number of modules, by which its figure is divided; 0 for the baselines.
     modules: u32,
     calls: Calls,
     /// How many calls a sample has.
@@ -132,7 +132,7 @@ where
     })
 }
 
-/// Tries again what failed, as long as it has tries left.
+/// Retries a failed call as long as it has retries left.
 #[derive(Clone)]
 struct Again {
     left: u32,
@@ -157,7 +157,7 @@ impl Case {
         Self { name: name.to_owned(), modules, calls, count: 1, wall: Vec::new(), cpu: Vec::new() }
     }
 
-    /// Makes so many calls from within a task; how long they took, and how long processors worked for it.
+    /// Makes so many calls in a task. Returns their wall time and their processor time.
     fn run(&self, runtime: &Runtime) -> (Duration, Duration) {
         let calls = (self.calls)(self.count);
         let before = cpu_time();
@@ -184,7 +184,7 @@ impl Case {
     }
 }
 
-/// Prints the figures, and gives the medians of what a module adds.
+/// Prints the figures, and returns the medians of what a module adds.
 fn report(size: &str, cases: Vec<Case>) -> Vec<(String, Duration)> {
     let table = Table::new(size, &["least", "median", "processor", "a module", "its median"]);
     let mut bare = [Duration::ZERO; 2];

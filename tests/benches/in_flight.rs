@@ -1,7 +1,7 @@
-//! Many calls at once: how long until all have been answered, and the memory that each takes while it waits.
+//! Many calls at once: the time until all are answered, and the memory of each while it waits.
 //!
-//! `cargo bench --workspace --bench in_flight`. Each figure is of a process of its own, since memory that one
-//! measurement gave back would hide what the next takes.
+//! `cargo bench --workspace --bench in_flight`. Each figure has a process of its own, since memory that one measurement
+//! freed would hide what the next one takes.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports, and ends where it cannot go on")]
 
 mod support;
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 const CALLS: [usize; 4] = [1, 100, 10_000, 100_000];
 const SOCKETS: usize = 10_000;
-/// How long the simulator keeps its answers to itself: longer than it takes to ask all of them.
+/// How long the simulator waits before it answers: longer than sending all requests takes.
 const DELAY: Duration = Duration::from_secs(15);
 
 fn main() {
@@ -37,7 +37,7 @@ fn main() {
 }
 
 fn report() {
-    let table = Table::new("in this process", &["all parked", "all answered", "KB a call", "MB in all"]);
+    let table = Table::new("in this process", &["all waiting", "all answered", "KB a call", "MB in all"]);
     for calls in CALLS {
         let [bare, chain] = [0, 2].map(|modules: usize| {
             let figures = Child::figures(&["parked".to_owned(), modules.to_string(), calls.to_string()], &[]);
@@ -66,7 +66,7 @@ fn report() {
     println!("the answers come {} s after the requests", DELAY.as_secs());
 }
 
-/// Prints how long it took until all were parked and until all were answered, and how much memory they took.
+/// Prints the time until all wait, the time until all are answered, and their memory.
 async fn parked(modules: usize, calls: usize) {
     let adapter = Arc::new(Parked::new(calls));
     let host = host(Config::parse("", None).unwrap(), adapter.clone());
@@ -82,7 +82,7 @@ async fn parked(modules: usize, calls: usize) {
     println!("{} {} {} {resident}", parked.as_secs_f64(), answered.as_secs_f64(), resident - before);
 }
 
-/// The same over sockets; prints how many failed, too.
+/// The same over sockets. Prints also how many failed.
 async fn sockets(modules: usize, url: &str) {
     let host = Host::builder().config(loopback(url, url)).build().unwrap();
     let (model, request) = ready(&host, modules).await;
@@ -118,7 +118,7 @@ async fn failures(agents: JoinSet<bool>) -> usize {
     agents.join_all().await.into_iter().filter(|answered| !answered).count()
 }
 
-/// Serves until its input ends, and then prints whether all requests had come before the first was answered.
+/// Serves until its input ends, and prints whether all requests came before the first answer.
 async fn simulator() {
     // The first call warms up.
     let script = Script::new([Reply::text("Hello"), Reply::text("Hello").delay(DELAY).times(SOCKETS as u32)]);

@@ -1,7 +1,8 @@
-//! Many calls through retry and fallback while instances trap and callers go away: each call must end in an answer, in an
-//! error of the module that trapped, or cancelled; what was sent must be what the trails say; memory must not grow.
+//! Many calls through retry and fallback while instances trap and callers leave. Each call must end with an answer,
+//! with an error of the module that trapped, or cancelled. The trails must match what was sent, and memory must not
+//! grow.
 //!
-//! `cargo xtask soak`. Arguments: the number of calls, how many are in flight at once, the seed.
+//! `cargo xtask soak`. Arguments: the number of calls, the number of calls at once, the seed.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a soak reports, and ends where it cannot go on")]
 
 mod support;
@@ -20,14 +21,14 @@ use arcllm::{Error, ErrorKind, Host, Model, Outcome, Overrides, Response};
 use support::{Flaky, Modules, Table, draw, resident_kb, turn};
 use tokio::task::JoinSet;
 
-/// Calls after which all are awaited and memory is looked at.
+/// The calls of a round. After each round memory is measured.
 const ROUND: u64 = 100_000;
-/// Calls that a caller gives up, one in so many.
+/// One call in so many is cancelled.
 const GIVEN_UP: u64 = 100;
-/// No call may take longer.
+/// A call that takes longer hangs.
 const STUCK: Duration = Duration::from_secs(60);
-/// How much more memory may be resident than after the first round: what 17 bytes lost with each of a million calls
-/// would come to, and a tenth for what the allocator does not give back.
+/// How much memory may grow after the first round: 17 bytes for each of a million calls, and a tenth for what the
+/// allocator keeps.
 const GROWTH_KB: u64 = 16 << 10;
 
 fn main() -> ExitCode {
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     let [calls, in_flight, seed] = [1_000_000, 256, 1].map(|default| arguments.next().unwrap_or(default));
     let chaos = chaos();
     if chaos.is_none() {
-        println!("there is no module `chaos`: nothing will trap");
+        println!("no module `chaos`: nothing can trap");
     }
     let traps = chaos.is_some();
     let provider = Arc::new(Flaky::new(seed, calls));
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
 
     let started = Instant::now();
     let (mut tally, mut memory) = (Tally::default(), Vec::new());
-    let table = Table::new("calls", &["answers", "traps", "cancelled", "healed", "attempts", "MB", "calls/s"]);
+    let table = Table::new("calls", &["answers", "traps", "cancelled", "recovered", "attempts", "MB", "calls/s"]);
     let mut done = 0;
     while done < calls {
         done = calls.min(done + ROUND.min(calls.div_ceil(10)));
@@ -64,26 +65,26 @@ fn main() -> ExitCode {
     let problems: Vec<String> = problems.into_iter().flatten().collect();
     problems.iter().for_each(|problem| println!("failed: {problem}"));
     if problems.is_empty() {
-        println!("each of {calls} calls is accounted for, and memory is flat");
+        println!("all {calls} calls ended as they should, and memory did not grow");
     }
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The module that traps: one just built, else the one that is built in.
+/// The module that traps: one just built, or the built-in one.
 fn chaos() -> Option<Vec<u8>> {
     let built = std::env::var_os("ARCLLM_TEST_MODULES").map(|folder| std::path::Path::new(&folder).join("chaos.wasm"));
     let built = built.and_then(|file| std::fs::read(file).ok());
     built.or_else(|| arcllm_builtin::find("chaos").map(|module| module.wasm.to_vec()))
 }
 
-/// Retry and fallback, shared, between two that trap: one before the others are asked, whose traps the caller sees, and
-/// one after the answer, whose traps fallback heals. Those take one call at a time, so that a trap ends one call.
+/// Retry and fallback between two modules that trap: one before it asks, whose traps reach the caller, and one after
+/// the answer, from whose traps fallback recovers. These two take one call at a time, so that a trap ends one call.
 fn modules(chaos: Option<&[u8]>, in_flight: u64) -> Modules {
     let built_in = |name| arcllm_builtin::find(name).unwrap().wasm;
     let shared = "allow = [\"models\", \"state\"]\nmax_concurrent = 1000";
     let alone = format!("max_concurrent = 1\nmax_instances = {in_flight}");
     let trap = |when: &str| format!("enabled = true\nfault = \"trap\"\nshare = 0.005\nwhen = \"{when}\"");
-    // Without a budget: each call is to get its answer.
+    // Without a budget, since each call must get its answer.
     let retry = "enabled = true\nmax_retries = 9\nbackoff_base_seconds = 0.001\nmax_wait_seconds = 0.01\n\
                  budget_min_per_second = 1e9";
     let mut modules = Modules::new();
@@ -98,21 +99,21 @@ fn modules(chaos: Option<&[u8]>, in_flight: u64) -> Modules {
     }
 }
 
-/// How calls have ended, and what they have sent.
+/// How calls ended, and what they sent.
 #[derive(Default, Clone)]
 struct Tally {
     answers: u64,
     /// Errors of a module whose instance trapped.
     traps: u64,
     cancelled: u64,
-    /// Answers that a trap ate, and that another provider gave again.
+    /// Answers that were lost in a trap, and came again from another provider.
     healed: u64,
-    /// In the trails of calls that were not cancelled.
+    /// The attempts in the trails of calls that were not cancelled.
     attempts: u64,
     sent_by_cancelled: u64,
-    /// Ends that should not be, with the first of them.
+    /// The number of wrong ends, and the first of them.
     wrong: Vec<String>,
-    /// Cancelled calls of this round, with how often they had been sent by then.
+    /// Cancelled calls of this round, and how many requests each had sent by then.
     left: Vec<(u64, u64)>,
 }
 
@@ -137,7 +138,7 @@ struct Soak {
 }
 
 impl Soak {
-    /// Makes the calls before this one, so many at once, and awaits them.
+    /// Makes all calls up to this number, so many at once, and awaits them.
     async fn round(self: Arc<Self>, end: u64, in_flight: u64) -> Tally {
         let mut agents = JoinSet::new();
         for _ in 0..in_flight {
@@ -154,12 +155,12 @@ impl Soak {
         }
         let mut tally = Tally::default();
         agents.join_all().await.into_iter().for_each(|agent| tally += agent);
-        // What was still under way when its caller left ends by itself.
+        // Calls whose callers have left end by themselves.
         tokio::time::sleep(Duration::from_millis(100)).await;
         for (call, before) in std::mem::take(&mut tally.left) {
             let sent = self.provider.sent(call);
             tally.sent_by_cancelled += sent;
-            // One may have been on its way on another thread.
+            // A request may have been on its way on another thread.
             if sent > before + 1 {
                 tally.wrong.push(format!("call {call} went on after its caller had left"));
             }
@@ -182,7 +183,7 @@ impl Soak {
         };
         let ended = if (luck >> 16).is_multiple_of(2) {
             let invoke = tokio::time::timeout(STUCK, self.model.invoke_with(request));
-            // Dropped when the caller leaves; a caller that leaves at once does not even begin.
+            // Dropped when the caller leaves. A caller that leaves at once sends nothing.
             tokio::select! { biased; ended = invoke => Some(ended), () = leaving => None }
         } else {
             Some(tokio::time::timeout(STUCK, self.model.invoke_until(request, leaving)).await)
@@ -194,7 +195,7 @@ impl Soak {
         }
     }
 
-    /// Notes that its caller has left; what it has sent by the end of the round is looked at then.
+    /// Notes that its caller has left. At the end of the round its requests are checked.
     fn left(&self, call: u64, tally: &mut Tally) {
         tally.cancelled += 1;
         tally.left.push((call, self.provider.sent(call)));
@@ -222,7 +223,7 @@ impl Soak {
         }
     }
 
-    /// What does not add up.
+    /// What is wrong.
     fn unaccounted(&self, tally: &Tally, calls: u64) -> Vec<String> {
         let mut problems: Vec<String> = tally.wrong.iter().take(5).cloned().collect();
         if tally.wrong.len() > problems.len() {
@@ -240,7 +241,7 @@ impl Soak {
     }
 }
 
-/// What should have happened and has not: a soak in which nothing goes wrong shows nothing.
+/// What should have happened and did not: a soak without faults shows nothing.
 fn missing(tally: &Tally, calls: u64, traps: bool) -> Vec<String> {
     let few = |what: &str, number: u64, share: f64| {
         let least = (calls as f64 * share) as u64;
@@ -254,7 +255,7 @@ fn missing(tally: &Tally, calls: u64, traps: bool) -> Vec<String> {
     trapped.into_iter().chain([few("were cancelled", tally.cancelled, 0.005)]).flatten().collect()
 }
 
-/// Whether more memory is resident after any round than after the first.
+/// Whether memory grew after the first round.
 fn growth(memory: &[u64]) -> Vec<String> {
     let (Some(first), Some(most)) = (memory.first(), memory.iter().max()) else { return Vec::new() };
     let allowed = first + first / 10 + GROWTH_KB;

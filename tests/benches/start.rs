@@ -1,7 +1,7 @@
-//! How long it takes until a module can be called: loading a model, in a process that has compiled its modules, in one
-//! that finds them in the cache and in one that does not; and the start of the command until its request is on the wire.
+//! The time until a module can be called: loading a model in a process that has compiled its modules, in one that finds
+//! them in the cache, and in one that does not; and the start of the command until its request is sent.
 //!
-//! `cargo bench --workspace --bench start`. What a new instance takes is in the benchmark `hop`.
+//! `cargo bench --workspace --bench start`. The benchmark `hop` has the cost of a new instance.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports, and ends where it cannot")]
 
 mod support;
@@ -37,7 +37,7 @@ fn load(runtime: &tokio::runtime::Runtime, host: &Host, modules: usize) -> Durat
     started.elapsed()
 }
 
-/// Prints how long the first load of this process takes, and the first with another host.
+/// Prints the time of the first load in this process, and of the first with another host.
 fn first_loads() {
     let runtime = support::runtime();
     let [first, next] = [(); 2].map(|()| load(&runtime, &new_host(), 2).as_secs_f64());
@@ -93,9 +93,9 @@ fn run(command: &mut Command) {
     assert!(status.success(), "{command:?} failed");
 }
 
-/// Runs it often, prints the figures, and gives the median.
+/// Runs it often, prints the figures, and returns the median.
 fn report(table: &Table, what: &str, once: impl Fn() -> Duration) -> Duration {
-    // The first fills the caches.
+    // The first run fills the caches.
     once();
     let times: Vec<Duration> = (0..RUNS).map(|_| once()).collect();
     let (least, most) = (times.iter().min().copied().unwrap(), times.iter().max().copied().unwrap());

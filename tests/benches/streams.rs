@@ -1,5 +1,5 @@
-//! What streaming costs: until the first event, for each event, and in memory, beside the same without modules and beside
-//! reading the same bytes with the HTTP client alone.
+//! The cost of streaming until the first event, for each event, and in memory, beside the same without modules and
+//! beside the HTTP client alone.
 //!
 //! `cargo bench --workspace --bench streams`. The server is a process of its own. What is compared is measured in turn,
 //! round after round.
@@ -46,7 +46,7 @@ fn main() {
     }
 }
 
-/// A chunk as servers of OpenAI's format send it.
+/// A chunk in OpenAI's format.
 fn chunk(delta: &str, finish: &str) -> Vec<u8> {
     let head =
         r#"{"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952"#;
@@ -55,7 +55,7 @@ fn chunk(delta: &str, finish: &str) -> Vec<u8> {
     format!("data: {head},{model},\"choices\":[{choice}],\"usage\":null}}\n\n").into_bytes()
 }
 
-/// So many pieces of an answer, after each of which this much time passes.
+/// So many pieces of an answer, with this much time after each.
 fn answer(pieces: usize, pace: Duration) -> Reply {
     let first = (Duration::ZERO, chunk(r#"{"role":"assistant","content":""}"#, "null"));
     let pieces = (0..pieces).map(|_| (Duration::ZERO, chunk(r#"{"content":" token"}"#, "null")));
@@ -90,7 +90,7 @@ fn request() -> Arc<Request> {
     Arc::new(Request::new([Message::user("x".repeat(1 << 10))]))
 }
 
-/// How long until the first event, and until the end.
+/// The time until the first event, and until the end.
 async fn read(model: &Model, request: Arc<Request>) -> (Duration, Duration) {
     let started = Instant::now();
     let mut stream = model.stream_with(request);
@@ -104,7 +104,7 @@ async fn read(model: &Model, request: Arc<Request>) -> (Duration, Duration) {
     (first, started.elapsed())
 }
 
-/// Runs this within a task, as agents do.
+/// Runs this in a task, as agents do.
 fn within<T: Send + 'static>(runtime: &Runtime, work: impl Future<Output = T> + Send + 'static) -> T {
     let task = runtime.spawn(work);
     runtime.block_on(task).unwrap()
@@ -185,7 +185,7 @@ fn each_event(runtime: &Runtime) {
 }
 
 fn client() -> reqwest::Client {
-    // Never used over loopback, but the client wants one. Whoever was first has installed it.
+    // Not used over loopback, but the client needs one. It may be installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
@@ -208,7 +208,7 @@ fn memory() {
     }
 }
 
-/// Opens streams and reads the first event of each; the kilobytes that all take together while they are open.
+/// Opens streams and reads the first event of each. Returns the kilobytes of all of them while they are open.
 async fn open(how: &str, url: &str) -> u64 {
     let client = client();
     let model = match how {
@@ -239,7 +239,7 @@ async fn open(how: &str, url: &str) -> u64 {
                 }
             }
         });
-        // The usual backlog of a listening socket is a hundred and more.
+        // The backlog of a listening socket is usually a hundred or more.
         if number == 0 || opening.len() == 100 || number == OPEN {
             while let Some(stream) = opening.join_next().await {
                 streams.push(stream.unwrap());

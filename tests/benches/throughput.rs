@@ -26,7 +26,7 @@ fn main() {
     let what = format!("calls a second, {cores} cores");
     let table = Table::new(&what, &["no module", "retry", "and fallback", "retry costs", "both cost"]);
     for agents in AGENTS {
-        // In turn, so that what else runs on the machine slows all of them.
+        // In turn, so that other programs slow all of them.
         let rounds = (0..ROUNDS).map(|_| models.clone().map(|model| runtime.block_on(round(&model, agents))));
         let rounds: Vec<[f64; 3]> = rounds.collect();
         let [none, one, two] = [0, 1, 2].map(|at| median(rounds.iter().filter_map(|round| round.get(at)).collect()));
@@ -36,7 +36,7 @@ fn main() {
     }
 }
 
-/// Calls a second of so many agents, each of which asks again as soon as it has its answer.
+/// Calls a second of so many agents that ask again as soon as they have an answer.
 async fn round(model: &Model, agents: usize) -> f64 {
     let request = Arc::new(Request::new([Message::user("x".repeat(1 << 10))]));
     let started = Clock::now();

@@ -1,4 +1,4 @@
-//! Feeds one target, named by `ARCLLM_FUZZ`, what libFuzzer makes up. `cargo xtask fuzz` builds and runs it.
+//! Runs the fuzz target that `ARCLLM_FUZZ` names with the input of libFuzzer. `cargo xtask fuzz` builds and runs it.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -44,7 +44,7 @@ async fn the_memory_of_all_modules_has_a_limit_and_calls_wait_for_it() {
     assert_eq!(failure.extensions["limit"], "modules_memory_mb");
     assert!(failure.message.contains("as much memory as they may use (modules_memory_mb)"), "{failure}");
 
-    // Of other settings, and so with instances of its own: its call waits for those of the first.
+    // With other settings it has its own instances: its call waits for those of the first.
     let other = load(2.0).await;
     let fourth = asking(&other);
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -53,7 +53,7 @@ async fn the_memory_of_all_modules_has_a_limit_and_calls_wait_for_it() {
         soon(ended).await.unwrap().unwrap();
     }
 
-    // Modules around each other wait for one another, and each has an instance of its own, however little room there is.
+    // Modules around each other wait for each other, and each gets an instance, even with little room.
     let chain = ["retry", "redact", "telemetry"].into_iter().fold(Overrides::new(), |on, name| on.module(name, true));
     let chained = soon(host.load_model("a", chain)).await.unwrap();
     provider.let_answer(8);
@@ -62,7 +62,7 @@ async fn the_memory_of_all_modules_has_a_limit_and_calls_wait_for_it() {
         soon(ended).await.unwrap().unwrap();
     }
 
-    // An instance that has no call makes room for another.
+    // An idle instance makes room for another.
     provider.let_answer(2);
     for model in [&model, &other] {
         soon(asking(model)).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Counts what the process has allocated, so that what a call costs at its peak is known to the byte.
+//! An allocator that counts, so that the peak of a call is known to the byte.
 #![expect(unsafe_code, reason = "an allocator is unsafe, and this one hands everything on to the system's")]
 
 use std::{
@@ -20,7 +20,7 @@ fn grown(bytes: usize) {
     PEAK.fetch_max(NOW.fetch_add(bytes, SeqCst) + bytes, SeqCst);
 }
 
-// SAFETY: everything is the system allocator's.
+// SAFETY: the system allocator does all of it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grown(layout.size());
@@ -43,7 +43,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What was allocated from some moment on.
+/// Counts allocations from some moment on.
 pub(crate) struct Since {
     now: usize,
     total: usize,
@@ -56,12 +56,12 @@ impl Since {
         Self { now, total: TOTAL.load(SeqCst) }
     }
 
-    /// The most bytes that were allocated at once, beyond those that were before.
+    /// The most bytes allocated at once, beyond those allocated before.
     pub(crate) fn peak(&self) -> usize {
         PEAK.load(SeqCst).saturating_sub(self.now)
     }
 
-    /// All bytes that were allocated, whether or not they were given back.
+    /// All bytes allocated, freed or not.
     pub(crate) fn total(&self) -> usize {
         TOTAL.load(SeqCst) - self.total
     }

@@ -23,7 +23,7 @@ struct Case {
     body: Vec<u8>,
 }
 
-/// As many of these as fit into an answer, between what stands around them.
+/// As many of these pieces as fit into an answer, between its beginning and its end.
 fn many(before: &str, unit: impl Fn(usize) -> String, after: &str) -> Vec<u8> {
     let mut body = before.to_owned();
     let mut number = 0;
@@ -146,7 +146,7 @@ const ANTHROPIC_END: &str = "data: {\"type\":\"message_delta\",\"delta\":{\"stop
                              {\"type\":\"message_stop\"}\n\n";
 const ANTHROPIC_START: &str = "data: {\"type\":\"message_start\",\"message\":{\"id\":\"1\",\"content\":[]}}\n\n";
 
-/// A chunk whose choice says this.
+/// A chunk with this choice.
 fn chunk(delta: &str) -> String {
     format!("data: {{\"choices\":[{{\"delta\":{delta}}}]}}\n\n")
 }
@@ -266,7 +266,7 @@ fn events() -> Vec<Case> {
             "[],",
             "0]}}",
         ),
-        one("dense JSON that nobody reads", "data: {\"type\":\"ping\",\"z\":[", "[],", "0]}"),
+        one("dense JSON that is skipped", "data: {\"type\":\"ping\",\"z\":[", "[],", "0]}"),
         many("pieces of text", &text, &|_| piece(r#"{"type":"text_delta","text":"a"}"#)),
         many("pieces of input", &call, &|at| {
             piece(&json!({"type": "input_json_delta", "partial_json": if at == 0 { "[1" } else { ",1" }}).to_string())
@@ -287,7 +287,7 @@ fn events() -> Vec<Case> {
     ]
 }
 
-/// Asks, and gives the answer back as the caller has it: whole, or event by event.
+/// Asks, and returns the answer as the caller gets it: whole, or event by event.
 async fn ask(model: &Model, streamed: bool) -> Result<Response, Error> {
     let messages = [Message::user("hi")];
     if !streamed {
@@ -331,7 +331,7 @@ pub(crate) async fn answers() {
     }
 }
 
-/// Ten answers of the size that there may be by default, each of the kind that costs most.
+/// Ten answers of the largest size by default, of the kind that costs most.
 pub(crate) async fn ten_at_once() {
     const TEN: usize = 10;
     const DEFAULT: usize = 16;

@@ -1,5 +1,5 @@
-//! What a call costs in memory, to the byte: a binary of its own, whose allocator counts. One test, since what others
-//! allocate would count too.
+//! The memory of a call, to the byte. It is a binary of its own, since its allocator counts, and one test, since other
+//! tests would be counted too.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails here has failed")]
 
 mod allocator;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use arcllm::{Config, Host, Model, Overrides};
 use server::Server;
 
-/// A call costs less than this besides what it is measured by: connections, a runtime, buffers.
+/// Connections, a runtime and buffers cost less than this.
 const BESIDES: usize = 2 << 20;
 
 /// A model for each format, without modules.
@@ -23,7 +23,7 @@ pub(crate) async fn model(format: &str, server: &Server, megabytes: usize) -> Mo
         server.url
     );
     let mut config = Config::parse(&config, None).unwrap();
-    // Work that grows with the square of an answer does not come to an end within this.
+    // Quadratic work would take longer than this.
     config.deadline = Duration::from_secs(120);
     Host::builder().config(config).build().unwrap().load_model("a", Overrides::new()).await.unwrap()
 }
@@ -35,7 +35,7 @@ fn memory() {
         hostile::answers().await;
         request::conversations().await;
     });
-    // As many threads as calls, so that all of them can read their answers at the same time.
+    // As many threads as calls, so that all can read their answers at the same time.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(10).enable_all().build().unwrap();
     runtime.block_on(hostile::ten_at_once());
 }

@@ -1,4 +1,4 @@
-//! A long conversation: each attempt writes it down once, straight into the bytes that it sends.
+//! A long conversation: each attempt writes it once, straight into the bytes that it sends.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
 
 const SIZE: usize = 10 << 20;
 
-/// Conversations of this size, told by what they are made of.
+/// Conversations of this size, with a name for their parts.
 fn conversations_of(size: usize) -> Vec<(&'static str, Vec<Message>)> {
     let text = "A line of text, with \"quotes\".\n".repeat(size / 31);
     let turns = (0..size / 1000).map(|at| match at % 2 {

@@ -1,4 +1,4 @@
-//! A server that says what a hostile one would: any bytes, over a real socket.
+//! A hostile server: it sends any bytes, over a real socket.
 
 use std::sync::{
     Arc, Mutex,
@@ -15,7 +15,7 @@ use tokio::{
 pub(crate) enum Says {
     Whole,
     Events,
-    /// An error with a status of its own.
+    /// An error with this status.
     Error,
 }
 
@@ -53,7 +53,7 @@ impl Server {
     }
 }
 
-/// Reads one request, answers it and closes the connection: each call has one of its own.
+/// Reads one request, answers it, and closes the connection. Each call has its own connection.
 async fn serve(mut stream: TcpStream, answers: &Mutex<(Says, Arc<[u8]>)>, received: &AtomicUsize) {
     received.store(read_request(&mut stream).await, SeqCst);
     let (says, body) = answers.lock().unwrap().clone();
@@ -66,13 +66,13 @@ async fn serve(mut stream: TcpStream, answers: &Mutex<(Says, Arc<[u8]>)>, receiv
         "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    // A client that has heard enough hangs up.
+    // A client may close the connection early.
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(&body).await;
     let _ = stream.shutdown().await;
 }
 
-/// Passes over a request without keeping it. Tells the length of its body.
+/// Skips a request. Returns the length of its body.
 async fn read_request(stream: &mut TcpStream) -> usize {
     let mut head = Vec::new();
     let mut piece = [0; 4096];

@@ -1,5 +1,5 @@
-//! ArcLLM from the outside: the library and the command, against providers that answer and fail over real sockets. Cargo
-//! builds them with the package of the command, which they run.
+//! ArcLLM from the outside: the library and the command, against providers that answer and fail over real sockets.
+//! Cargo builds them with the package of the command, which they run.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails here has failed")]
 
 mod agents;

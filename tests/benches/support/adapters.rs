@@ -1,4 +1,4 @@
-//! Adapters that are no network: what is measured is what stands around them.
+//! Adapters in this process, so that only what is around them is measured.
 
 use std::sync::{
     Arc,
@@ -27,12 +27,12 @@ pub(crate) struct Parked {
 }
 
 impl Parked {
-    /// Lets one call through; `expected` more are to be parked.
+    /// Lets one call through, and keeps `expected` more waiting.
     pub(crate) fn new(expected: usize) -> Self {
         Self { gate: Semaphore::new(1), waiting: AtomicUsize::new(0), expected, all: Notify::new() }
     }
 
-    /// Waits until all that are expected are parked.
+    /// Waits until all expected calls wait.
     pub(crate) async fn all(&self) {
         self.all.notified().await;
     }

@@ -1,4 +1,4 @@
-//! Processes of their own for what a process can be asked only once: its memory, its first compilation.
+//! Child processes, for what can be measured only once in a process: its memory, its first compilation.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -7,13 +7,13 @@ use std::{
 
 const CHILD: &str = "--child";
 
-/// What this process was started for, if it is a child.
+/// The arguments of this process, if it is a child.
 pub(crate) fn child_arguments() -> Option<Vec<String>> {
     let mut arguments = std::env::args().skip(1);
     (arguments.next()? == CHILD).then(|| arguments.collect())
 }
 
-/// This program again, with arguments of its own.
+/// This program in another process.
 pub(crate) struct Child {
     process: std::process::Child,
     output: BufReader<std::process::ChildStdout>,
@@ -28,14 +28,14 @@ impl Child {
         Self { process, output }
     }
 
-    /// The next line that it prints.
+    /// Reads the next line that it prints.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim().to_owned()
     }
 
-    /// Closes its input, and gives what else it prints.
+    /// Closes its input, and returns the rest of its output.
     pub(crate) fn finish(mut self) -> String {
         drop(self.process.stdin.take());
         let mut rest = String::new();
@@ -44,7 +44,7 @@ impl Child {
         rest.trim().to_owned()
     }
 
-    /// Runs it to its end, and gives the figures that it prints.
+    /// Runs it to its end, and returns the figures that it prints.
     pub(crate) fn figures(arguments: &[String], environment: &[(&str, &std::path::Path)]) -> Vec<f64> {
         let printed = Self::start(arguments, environment).finish();
         printed.split_whitespace().map(|figure| figure.parse().unwrap()).collect()

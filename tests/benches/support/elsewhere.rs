@@ -1,4 +1,4 @@
-//! An adapter whose answers come from another task, as those of a network do.
+//! An adapter whose answers come from another task, like those of a network.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::answer;
 
-/// Answers from a task of its own.
+/// Answers from another task.
 pub(crate) struct Elsewhere;
 
 impl Adapter for Elsewhere {

@@ -1,4 +1,4 @@
-//! An adapter that fails now and then, and keeps count.
+//! An adapter that fails now and then, and counts requests.
 
 use std::{
     sync::Arc,
@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 
 use super::answer;
 
-/// Attempts that fail, one in so many.
+/// One attempt in so many fails.
 const FAILING: u64 = 10;
 
 /// Counts what each call sends. One attempt in ten fails, and some take longer than others.
@@ -31,12 +31,12 @@ impl Flaky {
         Request::new([Message::user(call.to_string())])
     }
 
-    /// How often this call has been sent.
+    /// How many requests this call has sent.
     pub(crate) fn sent(&self, call: u64) -> u64 {
         u64::from(self.sent.get(call as usize).unwrap().load(Ordering::Acquire))
     }
 
-    /// How often any has been sent.
+    /// How many requests have been sent.
     pub(crate) fn sent_in_all(&self) -> u64 {
         self.sent.iter().map(|sent| u64::from(sent.load(Ordering::Acquire))).sum()
     }
@@ -74,7 +74,7 @@ pub(crate) async fn turn(times: u64) {
     }
 }
 
-/// Bits that look random, and depend on nothing but these.
+/// Bits that look random and depend only on these arguments.
 pub(crate) fn draw(seed: u64, call: u64, what: u64) -> u64 {
     let mut bits = seed ^ call.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ what.wrapping_mul(0xd1b5_4a32_d192_ed03);
     for factor in [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb] {

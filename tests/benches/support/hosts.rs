@@ -6,7 +6,7 @@ use arcllm::{Adapter, Config, Host, Overrides};
 use serde_json::json;
 use tempfile::TempDir;
 
-/// Copies of built-in modules under names of their own, in a folder of their own.
+/// Copies of built-in modules under other names, in a folder.
 pub(crate) struct Modules {
     folder: TempDir,
     order: Vec<String>,
@@ -18,7 +18,7 @@ impl Modules {
         Self { folder: tempfile::tempdir().unwrap(), order: Vec::new(), tables: String::new() }
     }
 
-    /// One more, inside of those before it; `sandbox` is what stands in its sandbox's table.
+    /// Adds one inside those before it; `sandbox` is its sandbox table.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, wasm: &[u8], settings: &str, sandbox: &str) -> Self {
         std::fs::write(self.folder.path().join(format!("{name}.wasm")), wasm).unwrap();
@@ -32,14 +32,14 @@ impl Modules {
         self
     }
 
-    /// A copy of retry, with the grant that it asks for.
+    /// Adds a copy of retry, with its grant.
     #[must_use]
     pub(crate) fn retry(self, name: &str, sandbox: &str) -> Self {
         let sandbox = format!("allow = [\"state\"]\n{sandbox}");
         self.with(name, arcllm_builtin::find("retry").unwrap().wasm, "", &sandbox)
     }
 
-    /// The configuration. It holds for as long as this value.
+    /// The configuration. It is valid as long as this value.
     pub(crate) fn config(&self) -> Config {
         let memory = "modules_memory_mb = 16384";
         let text = format!("[host]\nmodules_dir = \".\"\n{memory}\norder = {:?}\n{}", self.order, self.tables);
@@ -52,7 +52,7 @@ pub(crate) fn host(config: Config, adapter: Arc<impl Adapter>) -> Host {
     Host::builder().config(config).adapter("a", "m", adapter.clone()).adapter("b", "m", adapter).build().unwrap()
 }
 
-/// A configuration whose providers `a` and `b` are asked for at these addresses.
+/// A configuration with the providers `a` and `b` at these addresses.
 pub(crate) fn loopback(a: &str, b: &str) -> Config {
     let provider = |name: &str, url: &str| {
         format!("[providers.{name}]\nadapter = \"openai\"\nbase_url = \"{url}\"\ndefault_model = \"m\"\n")
@@ -60,7 +60,7 @@ pub(crate) fn loopback(a: &str, b: &str) -> Config {
     Config::parse(&(provider("a", a) + &provider("b", b)), None).unwrap()
 }
 
-/// The first so many of retry and fallback, as they are built in.
+/// The first so many of the built-in modules retry and fallback.
 pub(crate) fn retry_and_fallback(modules: usize) -> Overrides {
     let both = [("retry", json!(true)), ("fallback", json!({ "chain": ["a", "b"] }))];
     both.into_iter().take(modules).fold(Overrides::new(), |overrides, (name, switch)| overrides.module(name, switch))

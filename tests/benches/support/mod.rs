@@ -1,4 +1,4 @@
-//! What the benchmarks share: hosts with adapters of their own process, and what is measured and printed.
+//! What the benchmarks share: hosts with adapters in this process, measuring and printing.
 #![allow(dead_code, unused_imports, reason = "each benchmark uses a part of it")]
 
 mod adapters;
@@ -17,7 +17,7 @@ pub(crate) use hosts::{Modules, host, loopback, retry_and_fallback};
 pub(crate) use measure::{cpu_time, median, resident_kb};
 pub(crate) use table::{Table, micros, millis, time};
 
-/// The runtime of an agent: two workers, so that figures of different machines can be compared.
+/// A runtime with two workers, so that figures of different machines can be compared.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// A table whose first column is text, and whose others are figures.
+/// A table with a column of text and columns of figures.
 pub(crate) struct Table {
     wide: usize,
 }
@@ -32,7 +32,7 @@ pub(crate) fn millis(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
-/// In whichever of the two reads better.
+/// In the unit that reads better.
 pub(crate) fn time(time: Duration) -> String {
     if time < Duration::from_millis(1) { micros(time) } else { millis(time) }
 }

@@ -1,1 +1,1 @@
-//! The corpus of the fuzz targets, and what feeds them. The targets stand in `host/src/fuzzing`.
+//! The corpus of the fuzz targets, and the program that runs them. The targets are in `host/src/fuzzing`.

@@ -1,9 +1,9 @@
-//! What a good answer consists of, in neither format's words.
+//! A good answer, independent of the format.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What is said when a script does not say what to say.
+/// The text of an answer, unless the script sets it.
 const DEFAULT_TEXT: &str = "Hello from the simulator.";
 
 /// A tool that the answer asks the client to call.
@@ -47,7 +47,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The text to send: a model that calls tools need say nothing.
+    /// The text to send. An answer with tool calls needs none.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.text {
             Some(text) => Some(text),

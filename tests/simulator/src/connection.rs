@@ -55,7 +55,7 @@ async fn exchange(link: &mut Link, connection: u64, request: Request, state: &St
     after
 }
 
-/// Answers what is not a request. Where the next one would begin is anybody's guess, so the connection ends.
+/// Answers a malformed request, and ends the connection, since the next request could begin anywhere.
 async fn refuse(link: &mut Link, status: u16, message: String) -> Result<After, Gone> {
     let reply = Reply::error(status, message);
     let mut rendered = render(&reply, &Asked::default());

@@ -1,4 +1,4 @@
-//! Keys in requests: they are compared, but not kept.
+//! Keys in requests. They are compared, and not kept.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};

@@ -1,4 +1,4 @@
-//! Sending a reply, or as much of it as its fault lets through.
+//! Sending a reply, as far as its fault allows.
 
 use crate::fault::Fault;
 use crate::link::{Gone, Link};
@@ -73,7 +73,7 @@ async fn silence(link: &mut Link) -> Result<After, Gone> {
     Err(Gone)
 }
 
-/// Sends the head and the body, as far as the fault lets it through; in one piece if nothing comes between them.
+/// Sends the head and the body, as far as the fault allows; in one piece if there is no wait between them.
 async fn send(link: &mut Link, reply: &Reply, rendered: &Rendered, sent: &mut Sent) -> Result<(), Gone> {
     let mut bytes = rendered.head();
     if !reply.body_delay.is_zero() {

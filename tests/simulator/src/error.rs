@@ -1,4 +1,4 @@
-//! What can be wrong before the simulator runs. Once it runs, faults are its purpose and not its errors.
+//! Errors before the simulator runs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,15 +16,15 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The script is not TOML, or has a key or a value that no script has.
+    /// The script is not TOML, or has an unknown key or a wrong value.
     #[error("{file}: {message}")]
     Syntax {
-        /// The file, as it was named.
+        /// The file, as the caller named it.
         file: String,
-        /// Line, key and what would be right.
+        /// The line, the key and what would be right.
         message: String,
     },
-    /// A script whose parts do not go together.
+    /// Parts of the script contradict each other.
     #[error("{place}: {message}")]
     Invalid {
         /// Where: file and line, or which reply.
@@ -32,7 +32,7 @@ pub enum Error {
         /// The key and what would be right.
         message: String,
     },
-    /// The port cannot be had.
+    /// The simulator cannot listen on the port.
     #[error("cannot listen on {address}: {source}")]
     Bind {
         /// The address asked for.

@@ -27,7 +27,7 @@ impl Piece {
 #[derive(Debug)]
 pub(crate) struct EventStream {
     pub(crate) pieces: Vec<Piece>,
-    /// How many bytes the last chunk announces that never come.
+    /// How many bytes of the last chunk are announced and never sent.
     pub(crate) missing: usize,
     /// Whether the body is ended as its framing asks.
     pub(crate) is_ended: bool,
@@ -57,7 +57,7 @@ impl EventStream {
     }
 }
 
-/// Leaves out what comes after this place. Returns what is left out of the piece that it is in, if it is in one.
+/// Cuts the stream at this place. Returns what is missing of the piece that is cut, if one is.
 fn cut(pieces: &mut Vec<Piece>, place: Place) -> Vec<u8> {
     let spot = place.spot(pieces);
     let mut rest = Vec::new();

@@ -1,8 +1,8 @@
-//! The ways in which a reply can fail to be one.
+//! The ways in which a reply can fail.
 
 use serde::Deserialize;
 
-/// What goes wrong with a reply, in a script's words: `reset`, `reset-in-head` and so on.
+/// What goes wrong with a reply. A script names it `reset`, `reset-in-head` and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -22,13 +22,13 @@ pub enum Fault {
     Silence,
     /// The head and half of the body, then no byte ever.
     SilenceInBody,
-    /// A whole reply whose JSON is cut off, and whose length is right for what is left. Of a stream, one event is
-    /// spoilt so: the middle one if no place is given.
+    /// A whole reply whose JSON is cut off, with the length of what is left. In a stream, the JSON of one event is cut
+    /// off: of the middle one if no place is set.
     Malformed,
-    /// A stream that ends in good order but too early: before its last event if no place is given. An answer that is
+    /// A stream that ends in good order but too early: before its last event if no place is set. An answer that is
     /// not streamed is malformed.
     EndEarly,
-    /// An error in the place of an event of a stream (the middle one if no place is given), which ends after it in good
+    /// An error instead of an event of a stream (the middle one if no place is set). The stream ends after it in good
     /// order. An answer that is not streamed is malformed.
     ErrorEvent,
     /// A stream that is whole, but the arguments of its tool calls lack the end. An answer that is not streamed is
@@ -59,17 +59,17 @@ impl Fault {
         matches!(self, Fault::ResetInBody | Fault::Truncate | Fault::SilenceInBody)
     }
 
-    /// Whether a body that is no stream is sent whole, but is no JSON.
+    /// Whether a body that is not a stream is sent whole but with broken JSON.
     pub(crate) fn is_malformed(self) -> bool {
         matches!(self, Fault::Malformed | Fault::EndEarly | Fault::ErrorEvent | Fault::OpenArguments)
     }
 
-    /// Whether it can be said where in the body it happens.
+    /// Whether it has a place in the body.
     pub(crate) fn has_place(self) -> bool {
         self.breaks_off() || matches!(self, Fault::Malformed | Fault::EndEarly | Fault::ErrorEvent)
     }
 
-    /// The fault in a script's words.
+    /// The name of the fault in a script.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Fault::Reset => "reset",

@@ -14,11 +14,11 @@ pub(crate) fn compress(pieces: &mut Vec<Piece>, rest: &mut Vec<u8>, is_whole: bo
         piece.bytes = flushed(&mut encoder, &piece.bytes);
     }
     if is_whole {
-        // Like all of this, it cannot fail: the bytes go into memory.
+        // It cannot fail, since the bytes go into memory.
         let end = encoder.finish().unwrap_or_default();
         pieces.push(Piece::unpaced(end, 0));
     } else if !rest.is_empty() {
-        // Of nothing, too, a flush would make bytes.
+        // A flush would produce bytes even without input.
         *rest = flushed(&mut encoder, rest);
     }
 }

@@ -1,8 +1,8 @@
 //! A scripted model provider: a real HTTP/1.1 server on loopback that speaks the wire formats of Anthropic's
 //! Messages and of OpenAI's Chat Completions, answers from a [`Script`], and misbehaves on request.
 //!
-//! What a client must survive happens below HTTP as often as in it, so a [`Fault`] is made at the byte level: a
-//! connection reset in the middle of the head, a body that is shorter than announced, silence.
+//! Many faults happen below HTTP, so a [`Fault`] works on bytes: a connection reset in the middle of the head, a body
+//! that is shorter than announced, silence.
 //!
 //! ```
 //! use arcllm_simulator::{Format, Reply, Script, Simulator};
@@ -30,20 +30,19 @@
 //!
 //! # Which requests take a reply
 //!
-//! A `POST` whose path ends in `/v1/messages` or `/chat/completions` takes the next reply, whichever connection it
-//! comes over; replies are handed out in the order in which requests are whole. Any other request is answered with
-//! 404 without using up a reply: unless the next reply needs no format (it has a body of its own, or a fault that sends
-//! nothing of an answer), for then it is taken.
+//! A `POST` whose path ends in `/v1/messages` or `/chat/completions` takes the next reply, over any connection. Replies
+//! are given in the order in which requests are whole. Any other request gets a 404 and takes no reply, unless the next
+//! reply needs no format: one with a body that the script gives, or with a fault that sends nothing of an answer.
 //!
 //! # Streams
 //!
-//! A good answer to a request whose body says `"stream": true` is a stream of server-sent events in the request's
-//! format, which says what the answer in one piece would say. How fast and in what shape they come, and where they
-//! fail, is said by the calls from [`Reply::streamed`] to [`Reply::fault_at`].
+//! A good answer to a request with `"stream": true` is a stream of server-sent events in the request's format, with
+//! the same content as the whole answer. The methods from [`Reply::streamed`] to [`Reply::fault_at`] set its pace, its
+//! shape, and where it fails.
 //!
 //! # What is the same in every run
 //!
-//! Everything but the port, the `date` header and the time things take: ids count up from 1 in each simulator.
+//! Everything but the port, the `date` header and durations. Ids count from 1 in each simulator.
 
 mod answer;
 mod connection;

@@ -1,4 +1,4 @@
-//! One client's connection: its bytes, the ways to end it, and the news that the client has gone.
+//! The connection of a client: its bytes, the ways to end it, and whether the client has left.
 
 use std::io;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 const READ_SIZE: usize = 64 * 1024;
-/// What a client may send ahead while it waits for a reply. Beyond it we stop reading, and notice only when we write
-/// that the client has gone.
+/// How much a client may send ahead while it waits for a reply. With more, reading stops, and only writing shows that
+/// the client has left.
 const READ_AHEAD_LIMIT: usize = 1024 * 1024;
 /// How long an orderly close waits for the client's.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(stream: TcpStream) -> Link {
-        // Without it a late body would wait for the acknowledgement of the head. Failing that, it is only slower.
+        // Without it a late body would wait for the acknowledgement of the head, which is only slower.
         let _ = stream.set_nodelay(true);
         Link { stream, buffer: Vec::new(), used: 0 }
     }
@@ -93,8 +93,8 @@ impl Link {
         self.stream.write_all(bytes).await.map_err(|_| Gone)
     }
 
-    /// Ends the connection in good order. What the client still sends is read, or the system would make a reset of
-    /// the close and the client might lose the end of the reply.
+    /// Ends the connection in good order. It reads what the client still sends, or the system would turn the close into
+    /// a reset, and the client might lose the end of the reply.
     pub(crate) async fn close(mut self) {
         let ending = async {
             self.stream.shutdown().await?;

@@ -1,9 +1,9 @@
 //! Texts in pieces, as models write them.
 
-/// How long a piece of the arguments of a tool call is where the script does not say: they have no words.
+/// The length of a piece of a tool call's arguments, unless the script sets it. Arguments have no words.
 const ARGUMENTS_PIECE: usize = 8;
 
-/// Where a text is cut. No character ever is.
+/// Where a text is cut. Characters stay whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Pieces {
     /// Before the spaces between words.
@@ -59,7 +59,7 @@ fn by_bytes(text: &str, bytes: usize) -> Vec<&str> {
     at_each(text, ends)
 }
 
-/// Cuts at these places, which ascend. What would be empty is left out.
+/// Cuts at these places, which ascend. Empty pieces are left out.
 fn at_each(text: &str, places: impl Iterator<Item = usize>) -> Vec<&str> {
     let mut start = 0;
     let mut pieces = Vec::new();

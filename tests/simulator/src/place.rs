@@ -4,14 +4,13 @@ use serde::Deserialize;
 
 use crate::event_stream::Piece;
 
-/// Where in a reply's body a fault happens. Events count from 1, pings among them; of a stream of the script's own each
-/// piece counts as one. A place that the body does not have is its end.
+/// Where in a reply's body a fault happens. Events count from 1, including pings. In a stream that the script gives,
+/// each piece counts as an event. A place after the end of the body is its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Place {
-    /// After this many bytes of the body. Of one that is compressed, compressed bytes count if the fault breaks the
-    /// connection off.
+    /// After this many bytes of the body. If the fault breaks the connection, these are compressed bytes.
     Byte(usize),
     /// Before the event of this number.
     BeforeEvent(usize),
@@ -60,7 +59,7 @@ fn byte(pieces: &[Piece], count: usize) -> Spot {
     Spot { pieces: pieces.len(), bytes: 0 }
 }
 
-/// In the midst of what follows the last line's name, so that a comment or the event's name is whole.
+/// In the middle of the last line's value, so that a comment or the event's name is whole.
 fn middle_of_data(bytes: &[u8]) -> usize {
     const NAME: &[u8] = b"data:";
     let start = bytes.windows(NAME.len()).rposition(|window| window == NAME).map_or(0, |at| at + NAME.len());

@@ -1,4 +1,4 @@
-//! The replies that are still to be given.
+//! The replies that are left.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use crate::script::{Script, Then};
 /// Hands out a script's replies.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// `times` of the first one is what is left of it.
+    /// `times` of the first one counts down.
     replies: VecDeque<Reply>,
     last: Option<Reply>,
     then: Then,

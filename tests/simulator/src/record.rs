@@ -36,8 +36,8 @@ pub struct Recorded {
     pub format: Option<Format>,
     /// The reply in a few words: `429`, `200 after 0.5 s`, `reset`.
     pub reply: String,
-    /// How long after [`Recorded::at`] the client was found to have gone away, if it went before the reply was whole.
-    /// `None` where the reply was whole, where the simulator ended the connection, and while the client still waits.
+    /// How long after [`Recorded::at`] the simulator noticed that the client had left before the reply was whole.
+    /// `None` if the reply was whole, if the simulator ended the connection, and while the client waits.
     pub closed_after: Option<Duration>,
     /// How many bytes of the reply's body had been handed to the system when the reply, or the connection, ended:
     /// without its framing, and compressed if it was. 0 until then.
@@ -49,7 +49,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// A request that is whole now. Its number and its reply are not known yet.
+    /// A request that is whole. Its number and its reply follow.
     pub(crate) fn of(request: Request, connection: u64, started: Instant) -> Recorded {
         let at = Instant::now();
         let body = serde_json::from_slice(&request.body)
@@ -89,7 +89,7 @@ impl Recorded {
         self.credentials.contain(secret)
     }
 
-    /// Whether the client went away before the reply was whole: for a stream, in the midst of it.
+    /// Whether the client left before the reply was whole.
     pub fn dropped(&self) -> bool {
         self.closed_after.is_some()
     }

@@ -14,7 +14,7 @@ use crate::streaming::Streaming;
 
 /// What the simulator does with one request (or with several, see [`Reply::times`]).
 ///
-/// A reply starts from one of the functions that take no `self`, and each call on it changes one thing:
+/// A reply starts with one of the functions without `self`. Each method changes one thing:
 ///
 /// ```
 /// use arcllm_simulator::{Fault, Reply};
@@ -40,7 +40,7 @@ pub struct Reply {
 /// What a reply's body says.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum Content {
-    /// What the status calls for: an error from 400 on, else an answer.
+    /// What belongs to the status: an error from 400 on, else an answer.
     #[default]
     Usual,
     Answer(Answer),
@@ -73,46 +73,46 @@ impl Default for Reply {
 }
 
 impl Reply {
-    /// What is usual for an HTTP status: an error by that status from 400 on, else a good answer.
+    /// The usual reply for an HTTP status: an error from 400 on, else a good answer.
     pub fn status(status: u16) -> Reply {
         Reply::default().with_status(status)
     }
 
-    /// A good answer that says `text`.
+    /// A good answer with this text.
     pub fn text(text: impl Into<String>) -> Reply {
         Reply::default().with_text(text)
     }
 
-    /// An error with this status and message, in the format that is asked for.
+    /// An error with this status and message, in the format of the request.
     pub fn error(status: u16, message: impl Into<String>) -> Reply {
         Reply::status(status).with_content(Content::Error(message.into()))
     }
 
-    /// A fault; what it lets through of a reply is that of a good answer.
+    /// A fault. What it sends of a reply is that of a good answer.
     pub fn fault(fault: Fault) -> Reply {
         Reply::default().with_fault(fault)
     }
 
-    /// A body that is sent as it is, whatever the request's format.
+    /// A body that is sent unchanged, for a request in any format.
     pub fn body(content_type: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Reply {
         Reply::default().with_content(Content::Body { content_type: content_type.into(), bytes: bytes.into() })
     }
 
-    /// A JSON body that is sent as it is, whatever the request's format.
+    /// A JSON body that is sent unchanged, for a request in any format.
     pub fn json(value: &Value) -> Reply {
         Reply::body("application/json", value.to_string())
     }
 
-    /// The HTTP status: 200 to 599. A good answer, too, can carry a status that is not 200.
+    /// Sets the HTTP status: 200 to 599. A good answer can have a status other than 200.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Reply {
         self.status = Some(status);
         self
     }
 
-    /// Adds a header. The first value for a name replaces the default value; more calls give it more values.
-    /// A `content-length` or `transfer-encoding` of the script's own is sent as it is, and the connection is closed
-    /// after the reply, for nobody knows whether it tells the truth.
+    /// Adds a header. The first value for a name replaces the default value; more calls give it more values. A
+    /// `content-length` or `transfer-encoding` that the script sets is sent unchanged, and the connection is closed
+    /// after the reply, since it may be wrong.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Reply {
         let name = name.into();
@@ -153,20 +153,20 @@ impl Reply {
         self
     }
 
-    /// Makes something go wrong on the way.
+    /// Adds a fault.
     #[must_use]
     pub fn with_fault(mut self, fault: Fault) -> Reply {
         self.fault = Some(fault);
         self
     }
 
-    /// What the answer says.
+    /// Sets the text of the answer.
     #[must_use]
     pub fn with_text(self, text: impl Into<String>) -> Reply {
         self.answering(|answer| answer.text = Some(text.into()))
     }
 
-    /// What the model thought before it answered. OpenAI's format has no signature, so it is left out there.
+    /// Sets what the model thought before it answered. OpenAI's format has no signature, so it is left out there.
     #[must_use]
     pub fn thinking(self, text: impl Into<String>, signature: impl Into<String>) -> Reply {
         self.answering(|answer| {
@@ -182,20 +182,20 @@ impl Reply {
         self.answering(|answer| answer.tool_calls.push(call))
     }
 
-    /// Why the answer ends, in Anthropic's words (`end_turn`, `max_tokens`, `tool_use`, `stop_sequence`, `refusal`),
-    /// which become OpenAI's where OpenAI is asked. Any other word is sent as it is.
+    /// Sets why the answer ends, in Anthropic's words (`end_turn`, `max_tokens`, `tool_use`, `stop_sequence`,
+    /// `refusal`). For OpenAI's format they are translated. Any other word is sent unchanged.
     #[must_use]
     pub fn stop_reason(self, reason: impl Into<String>) -> Reply {
         self.answering(|answer| answer.stop_reason = Some(reason.into()))
     }
 
-    /// The token counts of the answer.
+    /// Sets the token counts of the answer.
     #[must_use]
     pub fn usage(self, usage: Usage) -> Reply {
         self.answering(|answer| answer.usage = Some(usage))
     }
 
-    /// The model that answered, where it is not the one asked for.
+    /// Sets the model that answered. By default it is the one of the request.
     #[must_use]
     pub fn model(self, model: impl Into<String>) -> Reply {
         self.answering(|answer| answer.model = Some(model.into()))
@@ -221,13 +221,13 @@ impl Reply {
         self.status.unwrap_or(200)
     }
 
-    /// Whether this reply can be given to any request, not only to one in a known format.
+    /// Whether this reply can answer a request in an unknown format.
     pub(crate) fn needs_no_format(&self) -> bool {
         matches!(self.content, Content::Body { .. } | Content::Stream(_))
             || self.fault.is_some_and(Fault::sends_no_content)
     }
 
-    /// Whether the script, and not the simulator, says how the end of the body is found.
+    /// Whether the script sets the framing of the body.
     pub(crate) fn has_own_framing(&self) -> bool {
         let names = ["content-length", "transfer-encoding"];
         self.headers.iter().any(|(name, _)| names.iter().any(|framing| name.eq_ignore_ascii_case(framing)))
@@ -247,7 +247,7 @@ impl Reply {
     }
 }
 
-/// A header that would break the head apart is a mistake; broken heads have faults of their own.
+/// Refuses headers that would break the head. For broken heads there are faults.
 fn check_header(name: &str, values: &[String]) -> Result<(), String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {

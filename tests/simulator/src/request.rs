@@ -1,4 +1,4 @@
-//! Requests: their heads, and the limits on what is taken in.
+//! Heads of requests, and the limits of requests.
 
 use crate::link::{Gone, Link};
 use crate::request_body;
@@ -19,12 +19,12 @@ pub(crate) struct Request {
     pub(crate) is_last: bool,
 }
 
-/// Why no request came of the bytes.
+/// Why the bytes are not a request.
 #[derive(Debug)]
 pub(crate) enum Unreadable {
     /// The client closed the connection: between two requests, this is how a connection ends.
     Gone,
-    /// The client sent what is not, or not allowed as, a request.
+    /// The client sent something malformed or too large.
     Refused { status: u16, message: String },
 }
 

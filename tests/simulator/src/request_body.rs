@@ -87,7 +87,7 @@ async fn chunk_size(link: &mut Link) -> Result<Option<u64>, Unreadable> {
     }
 }
 
-/// The headers after the last chunk say nothing that we need.
+/// Skips the headers after the last chunk.
 async fn skip_trailers(link: &mut Link) -> Result<(), Unreadable> {
     let mut left = HEAD_LIMIT;
     loop {

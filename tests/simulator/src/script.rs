@@ -16,13 +16,13 @@ pub enum Then {
     /// Good answers.
     #[default]
     Answer,
-    /// The last reply again, for ever; good answers if there was none.
+    /// The last reply again and again, or good answers if there was none.
     Repeat,
     /// HTTP 500 with a message that the script has ended.
     RefuseRequest,
 }
 
-/// The replies of a simulator, in order. The empty script gives good answers for ever.
+/// The replies of a simulator, in order. An empty script always gives good answers.
 ///
 /// As a file it is TOML:
 ///
@@ -45,12 +45,12 @@ pub enum Then {
 /// # }
 /// ```
 ///
-/// The keys of a reply are `status`, `headers`, one of (`text`, `thinking`, `signature`, `tool_calls`,
-/// `stop_reason`, `usage`, `model`), `error`, `body` with `content_type`, `body_json`, or `events`; and `delay_seconds`,
+/// The keys of a reply are `status`, `headers`, one of (`text`, `thinking`, `signature`, `tool_calls`, `stop_reason`,
+/// `usage`, `model`), `error`, `body` with `content_type`, `body_json`, or `events`; and `delay_seconds`,
 /// `body_delay_seconds`, `times`, `fault`, `fault_at`. A header's value may be a list: of several values, or of none to
-/// leave a default header out. Beside `then` stands `refuse`, see [`Script::refuse`].
+/// leave a default header out. `refuse`, beside `then`, is [`Script::refuse`].
 ///
-/// `events` is a list of strings that are sent as they are, see [`Reply::event_stream`]. How streams are sent is said by
+/// `events` is a list of strings that are sent unchanged, see [`Reply::event_stream`]. Streams have the settings
 /// `stream` (`true` for [`Reply::streamed`], `false` for [`Reply::unstreamed`]), `pace_seconds`, `pieces` or
 /// `piece_bytes`, `line_end` (`"lf"`, `"crlf"`, `"cr"`), and `comments`, `split_data`, `pings`, `unknown_events`,
 /// `coalesced`, `gzip`, each `true` or `false`. `fault_at` is a [`Place`](crate::Place): `{ byte = 100 }`,
@@ -63,17 +63,17 @@ pub struct Script {
 }
 
 impl Script {
-    /// A script of these replies, and good answers when they are used up.
+    /// A script with these replies, and good answers after them.
     pub fn new(replies: impl IntoIterator<Item = Reply>) -> Script {
         Script { replies: replies.into_iter().collect(), ..Script::default() }
     }
 
-    /// A server that is down: the port stays the simulator's, but connections to it are refused.
+    /// A server that is down: it keeps its port and refuses connections.
     pub fn refuse() -> Script {
         Script { refuse: true, ..Script::default() }
     }
 
-    /// Says what happens when the replies are used up.
+    /// Sets what happens when the replies are used up.
     #[must_use]
     pub fn then(mut self, then: Then) -> Script {
         self.then = then;
@@ -83,7 +83,7 @@ impl Script {
     /// Reads a script from a TOML file.
     ///
     /// # Errors
-    /// Names the file, the line or reply, the key, and what would be right.
+    /// If the file cannot be read or is wrong: the file, the line or reply, the key, and what would be right.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Script, Error> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
@@ -102,7 +102,7 @@ impl Script {
 impl FromStr for Script {
     type Err = Error;
 
-    /// Parses a script that is not in a file; errors call it `script`.
+    /// Parses a script. Errors call it `script`.
     fn from_str(text: &str) -> Result<Script, Error> {
         script_file::parse(text, "script")
     }

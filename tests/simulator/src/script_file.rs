@@ -1,4 +1,4 @@
-//! Scripts as TOML: the file's shape, and what its keys mean.
+//! Scripts as TOML: the keys and their meaning.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The simulator itself: a listening port and what goes with it.
+//! The simulator: a listening port and its connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::script::Script;
 use crate::state::{Progress, State};
 
 const BACKLOG: u32 = 1024;
-/// When a connection cannot be accepted, it is for want of file handles: some may be free in a moment.
+/// The wait after a connection could not be accepted: file handles may be free again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// A running simulator. Dropping it stops it: the port is closed, and so is every connection.
+/// A running simulator. Dropping it closes the port and all connections.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
@@ -31,7 +31,7 @@ pub struct Simulator {
 #[derive(Debug)]
 enum Port {
     Serving(JoinHandle<()>),
-    /// A bound socket that does not listen: connections are refused, and nobody else gets the port.
+    /// A bound socket that does not listen: connections are refused, and no other program gets the port.
     Refusing(#[expect(dead_code, reason = "held, not used")] TcpSocket),
 }
 
@@ -39,16 +39,16 @@ impl Simulator {
     /// Starts on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// A reply of the script is invalid, or no port can be had.
+    /// If a reply of the script is invalid, or no port is free.
     pub async fn start(script: Script) -> Result<Simulator, Error> {
         Simulator::start_on((Ipv4Addr::LOCALHOST, 0), script).await
     }
 
-    /// Starts on this address; port 0 is any free port. The address should be a loopback one: a simulator asks nobody
-    /// for a key.
+    /// Starts on this address; port 0 is any free port. Use a loopback address: a simulator accepts requests without a
+    /// key.
     ///
     /// # Errors
-    /// A reply of the script is invalid, or the port is not free.
+    /// If a reply of the script is invalid, or the port is not free.
     pub async fn start_on(address: impl Into<SocketAddr>, script: Script) -> Result<Simulator, Error> {
         script.check()?;
         let address = address.into();
@@ -77,34 +77,34 @@ impl Simulator {
         self.address
     }
 
-    /// Adds a reply after those that are still to be given.
+    /// Adds a reply after those that are left.
     ///
     /// # Errors
-    /// The reply is invalid.
+    /// If the reply is invalid.
     pub fn push(&self, reply: Reply) -> Result<(), Error> {
         reply.check().map_err(|message| Error::Invalid { place: "the reply pushed".to_owned(), message })?;
         self.state.push(reply);
         Ok(())
     }
 
-    /// The requests so far, in the order in which they were whole. Bytes that were no HTTP request are not among them.
+    /// The requests so far, in the order in which they were whole. Malformed requests are left out.
     pub fn requests(&self) -> Vec<Recorded> {
         self.state.records(<[Recorded]>::to_vec)
     }
 
-    /// Forgets the requests so far, so that a simulator that runs for long does not keep every body it ever got.
-    /// Numbers go on from where they were.
+    /// Forgets the requests so far, which frees their memory in a simulator that runs for long.
+    /// Their numbers are not used again.
     pub fn forget_requests(&self) {
         self.state.forget();
     }
 
-    /// How many connections were accepted, whether a request came over them or not.
+    /// How many connections were accepted, with or without a request.
     pub fn connections(&self) -> u64 {
         self.state.connections()
     }
 
-    /// Waits until there are `count` requests, and returns all there are. It waits for as long as it takes: put a
-    /// timeout around it.
+    /// Waits until there are `count` requests, and returns all of them. It waits without a limit: put a timeout around
+    /// it.
     pub async fn wait_for_requests(&self, count: usize) -> Vec<Recorded> {
         self.wait_until(|requests| requests.len() >= count).await
     }
@@ -135,11 +135,11 @@ impl Simulator {
         RequestLog::new(Arc::clone(&self.state))
     }
 
-    /// Stops, and waits until the port and all connections are closed. A drop does not wait.
+    /// Stops, and waits until the port and all connections are closed. Dropping does not wait.
     pub async fn stop(mut self) {
         self.state.stop();
         if let Port::Serving(task) = &mut self.port {
-            // It ends by itself, or has been ended along with the runtime.
+            // It ends by itself or with the runtime.
             let _ = task.await;
         }
     }
@@ -163,7 +163,7 @@ fn bind(address: SocketAddr, refuse: bool) -> std::io::Result<TcpSocket> {
 }
 
 async fn stopped(progress: &mut watch::Receiver<Progress>) {
-    // An error would mean that the state is gone, and with it the simulator.
+    // An error means that the simulator is gone.
     let _ = progress.wait_for(|progress| progress.stopped).await;
 }
 

@@ -14,7 +14,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::script::Script;
 
-/// Tells those who wait that something happened.
+/// Wakes those who wait.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Progress {
     pub(crate) connections: u64,
@@ -62,7 +62,7 @@ impl State {
         })
     }
 
-    /// Nothing that can panic runs under the lock, so a poisoned one is as good as any.
+    /// Nothing that can panic runs under the lock, so a poisoned lock is safe to use.
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,7 +146,7 @@ impl State {
     }
 }
 
-/// What stands in the way of an ordinary answer to this request.
+/// Why this request gets no ordinary answer, if there is a reason.
 fn obstacle(request: &Recorded) -> Option<Reply> {
     request.format.is_none().then(|| {
         let message = format!(

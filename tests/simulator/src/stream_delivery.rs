@@ -8,7 +8,7 @@ use crate::link::{Gone, Link};
 
 /// The runtime's timer is no finer.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
-/// Beyond it, pieces that could be sent at once are not kept back for each other.
+/// With more bytes than this, pieces are no longer collected before they are sent.
 const WRITE_SIZE: usize = 64 * 1024;
 
 /// What is ready to be sent.
@@ -51,7 +51,7 @@ pub(crate) async fn send(
 }
 
 impl Batch<'_> {
-    /// Adds a piece, of which this many bytes never come.
+    /// Adds a piece, with this many bytes missing at its end.
     fn add(&mut self, piece: &Piece, missing: usize) {
         // An empty chunk would end the body.
         let is_chunked = self.is_chunked && !piece.bytes.is_empty();

@@ -1,4 +1,4 @@
-//! How an answer is streamed: the part of a reply that says so.
+//! How an answer is streamed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::pieces::Pieces;
 use crate::place::Place;
 use crate::reply::{Content, Reply};
 
-/// What is asked of the streams of a reply.
+/// The settings of a reply for its stream.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Streaming {
     /// Whether the answer is streamed. `None`: if the request asks for it.
@@ -23,11 +23,11 @@ pub(crate) struct Streaming {
     pub(crate) gzip: bool,
 }
 
-/// Streams. A good answer to a request that asks for a stream is sent as one, in chunks of an event each; what is said
-/// here of answers has no effect on one that is not streamed, nor on errors and bodies of the script's own.
+/// Streams. A good answer to a request for a stream is streamed, one event in each chunk. These settings have no effect
+/// on answers that are not streamed, on errors, and on bodies that the script gives.
 impl Reply {
-    /// A stream of the script's own: status 200, `text/event-stream`, and these pieces as they are, each after its pause
-    /// and in a chunk of its own, whatever the request's format and whether it asks for a stream or not.
+    /// A stream that the script gives: status 200, `text/event-stream`, and these pieces unchanged, each after its
+    /// pause and in its own chunk. The request can have any format, and need not ask for a stream.
     ///
     /// ```
     /// use arcllm_simulator::Reply;
@@ -53,15 +53,15 @@ impl Reply {
         self.streaming(|streaming| streaming.is_streamed = Some(false))
     }
 
-    /// Waits between two events, and before a piece of the script's own in addition to its pause. Waits shorter than a
-    /// millisecond are added up. For a wait before the first event see [`Reply::body_delay`].
+    /// Waits between two events, or before a piece that the script gives, in addition to its pause. Waits shorter than
+    /// a millisecond are added up. For a wait before the first event see [`Reply::body_delay`].
     #[must_use]
     pub fn pace(self, pace: Duration) -> Reply {
         self.streaming(|streaming| streaming.pace = pace)
     }
 
     /// Sends each text (of the answer, of its thinking, of a tool call's arguments) in this many pieces of about the
-    /// same length, where it is long enough. By default texts come by words, and arguments by a few characters.
+    /// same length, if it is long enough. By default texts are cut into words, and arguments after a few characters.
     #[must_use]
     pub fn pieces(self, count: usize) -> Reply {
         self.streaming(|streaming| streaming.pieces = Pieces::Count(count))
@@ -98,7 +98,7 @@ impl Reply {
         self.streaming(|streaming| streaming.pings = true)
     }
 
-    /// Sends an event of a kind that no client knows after each event but the last.
+    /// Sends an event of an unknown kind after each event but the last.
     #[must_use]
     pub fn unknown_events(self) -> Reply {
         self.streaming(|streaming| streaming.unknown_events = true)
@@ -116,8 +116,8 @@ impl Reply {
         self.streaming(|streaming| streaming.gzip = true)
     }
 
-    /// Where in the body the fault happens, which is set by [`Reply::with_fault`]. A body that is not streamed has no
-    /// events: of the places only [`Place::Byte`] means something there, and any other is the middle.
+    /// Where in the body the fault of [`Reply::with_fault`] happens. A body that is not streamed has no events: for it
+    /// only [`Place::Byte`] has a meaning, and any other place is the middle.
     #[must_use]
     pub fn fault_at(mut self, place: Place) -> Reply {
         self.fault_at = Some(place);
@@ -129,7 +129,7 @@ impl Reply {
         self
     }
 
-    /// What is wrong with how this reply is streamed and where its fault is, if anything.
+    /// What is wrong with the stream or the place of the fault, if anything.
     pub(crate) fn check_streaming(&self) -> Result<(), String> {
         match (self.streaming.pieces, self.fault, self.fault_at) {
             (Pieces::Count(0), ..) => Err("`pieces` is 0: give 1 or more".to_owned()),

@@ -1,11 +1,11 @@
-//! TOML values as JSON. TOML has values that JSON lacks; they are refused, not bent.
+//! TOML values as JSON. Values that JSON lacks are errors.
 
 use serde_json::{Map, Number, Value};
 
 /// The same value as JSON.
 ///
 /// # Errors
-/// Says which value has no counterpart and what to write instead. `key` is where the value stands.
+/// If JSON has no such value: the key, and what to write instead.
 pub(crate) fn to_json(key: &str, value: toml::Value) -> Result<Value, String> {
     match value {
         toml::Value::String(text) => Ok(Value::String(text)),

@@ -245,8 +245,8 @@ async fn large(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String
     }
 }
 
-/// Runs a few calls at once against a provider that fails, and one after the other. A module that counts calls runs them
-/// one after the other only: it cannot say which of several calls comes first.
+/// Runs a few calls at once against a provider that fails, and one after the other. A module that counts calls runs
+/// them one after the other only: it cannot say which of several calls comes first.
 async fn replays(bench: &Bench, settings: &Map<String, Value>, counts: bool) -> Vec<String> {
     let busy = Reply { status: Some(503), ..Reply::default() };
     let mut runs = Vec::new();

@@ -61,8 +61,8 @@ impl Report {
 
 /// Checks the component in this file against the contract, hostile input, and the scenarios of its kind.
 ///
-/// `settings` are settings that the module needs besides those of each scenario. This blocks: it runs an event loop of its
-/// own, on virtual time.
+/// `settings` are settings that the module needs besides those of each scenario. This blocks: it runs an event loop of
+/// its own, on virtual time.
 ///
 /// # Errors
 ///

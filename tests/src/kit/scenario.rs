@@ -41,8 +41,8 @@ pub struct Scenario {
     /// The deadline of the invoke.
     #[serde(default = "ten_minutes")]
     pub deadline_seconds: f64,
-    /// Whether it is about streamed answers alone: then it is left out for modules that take whole answers. Other scenarios
-    /// are played with and without streaming.
+    /// Whether it is about streamed answers alone: then it is left out for modules that take whole answers. Other
+    /// scenarios are played with and without streaming.
     #[serde(default)]
     pub stream: bool,
     /// How each provider replies, in order. After these it answers well. The caller asks `primary`.

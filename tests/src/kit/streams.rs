@@ -60,8 +60,8 @@ async fn says_the_same(bench: &Bench, scenario: &Scenario) -> Vec<String> {
     found
 }
 
-/// The provider fails after three events, and then answers well. Either the caller gets the error and the events before it,
-/// or the module takes whole answers and asks again: then the caller must have got nothing of the first answer.
+/// The provider fails after three events, and then answers well. Either the caller gets the error and the events before
+/// it, or the module takes whole answers and asks again: then the caller must have got nothing of the first answer.
 async fn breaks_off(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
     let statuses = [429, 500, 529].map(|status| Reply { status: Some(status), ..Reply::default() });
     let kinds = ["connection", "timeout", "parse", "other"]

@@ -1,4 +1,5 @@
-//! New projects, built with the toolchains of their languages: `cargo test --workspace --test all -- --ignored toolchains`.
+//! New projects, built with the toolchains of their languages: `cargo test --workspace --test all -- --ignored
+//! toolchains`.
 
 use std::{
     env,

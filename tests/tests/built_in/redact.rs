@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     scene::{load, replies, soon},
-    support::{Chain, Folder},
+    support::Chain,
 };
 
 const FORMATS: [Format; 2] = [Format::Anthropic, Format::OpenAi];
@@ -106,6 +106,7 @@ async fn restored_texts_come_as_the_answer_comes() {
 async fn an_answer_that_breaks_off_reveals_nothing_personal() {
     let call = || Reply::text("Mail jane@example.com").tool_call("1", "send", json!({"to": "jane@example.com"}));
     for format in FORMATS {
+        let mut broken = 0;
         for before in 2..60 {
             let reply = call().piece_bytes(2).with_fault(Fault::ResetInBody).fault_at(Place::BeforeEvent(before));
             let a = replies([reply]).await;
@@ -121,7 +122,9 @@ async fn an_answer_that_breaks_off_reveals_nothing_personal() {
                     Err(error) => break Some(error),
                 }
             };
+            // The last places are after the end of the answer.
             let Some(error) = error else { break };
+            broken += 1;
             assert!(matches!(error.kind, ErrorKind::Connection(_)), "{error}");
             let whole = ["jane@example.com", "jane@example.co"];
             assert!(whole.iter().all(|personal| !told.contains(personal) && !arguments.contains(personal)), "{told}");
@@ -133,6 +136,7 @@ async fn an_answer_that_breaks_off_reveals_nothing_personal() {
             });
             assert_eq!(text.unwrap_or_default(), told);
         }
+        assert!(broken > 20, "only {broken} places");
     }
 }
 
@@ -149,13 +153,17 @@ async fn long_texts_that_almost_match_are_fast() {
 
 #[tokio::test]
 async fn text_comes_before_the_end_of_the_answer() {
-    let output =
-        soon(Folder::new("").unwrap().arcllm(["modules", "--json"]).unwrap().run()).await.unwrap().json().unwrap();
-    let redact = output["modules"].as_array().unwrap().iter().find(|module| module["name"] == "redact").unwrap();
-    assert_eq!(redact["streams"], "reads");
+    for format in FORMATS {
+        let a = replies([Reply::text("one two three four five").pace(Duration::from_millis(50))]).await;
+        let model = model(&a, format, "").await;
+        let mut stream = model.stream(&question(), &[]);
+        while !matches!(soon(stream.next()).await.unwrap().unwrap(), Event::Text(_)) {}
+        assert_eq!(a.requests()[0].sent_events, 0, "the answer is still coming");
+    }
 }
 
-/// Prints how long the module computes: `cargo test --workspace --test all -- --ignored --nocapture redact::how_long_it_computes`.
+/// Prints how long the module computes: `cargo test --workspace --test all -- --ignored --nocapture
+/// redact::how_long_it_computes`.
 #[tokio::test]
 #[ignore = "it measures, and asserts nothing about time"]
 async fn how_long_it_computes() {

@@ -32,7 +32,8 @@ fn hi() -> Request {
     Request::new([Message::user("Hi")])
 }
 
-/// Checks that the connection of a cancelled call is closed, that the next call is answered, and that nothing else is sent.
+/// Checks that the connection of a cancelled call is closed, that the next call is answered, and that nothing else is
+/// sent.
 async fn nothing_is_left(model: &Model, a: &Simulator, b: &Simulator, requests: usize) {
     soon(a.wait_until(|requests| requests[0].dropped())).await;
     soon(model.invoke_with(hi())).await.unwrap();

@@ -254,8 +254,8 @@ async fn two_hundred_calls_at_once_over_sockets_do_not_mix() {
 
 // Jitter, on virtual time and from a seed.
 
-/// The waits of so many calls that always fail, in the order of their beginnings. With `staggered`, each call begins after
-/// the end of the one before.
+/// The waits of so many calls that always fail, in the order of their beginnings. With `staggered`, each call begins
+/// after the end of the one before.
 async fn waits(seed: u64, calls: usize, retry: &str, staggered: bool) -> Vec<Vec<Duration>> {
     let host = host(seed, retry);
     let model = host.load_model("a", Overrides::new()).await.unwrap();

@@ -2,72 +2,10 @@
 
 use std::fs;
 
-use arcllm_simulator::Simulator;
 use insta::assert_snapshot;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{
-    scene::{replies, soon},
-    support::{Folder, Output},
-};
-
-const UPPER: &[u8] = include_bytes!("../../prebuilt/upper.wasm");
-
-/// A folder with a configuration of a stranger, keys in the environment, and a server that wants them.
-struct Scene {
-    server: Simulator,
-    folder: Folder,
-}
-
-impl Scene {
-    /// A folder with this configuration. `URL` in it becomes the address of the server.
-    async fn of(config: &str) -> Self {
-        let server = replies([]).await;
-        let folder = Folder::new(&config.replace("URL", &server.url())).unwrap();
-        Self { server, folder }
-    }
-
-    fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
-        self.folder.write(name, content).unwrap();
-        self
-    }
-
-    /// The output of the command.
-    async fn run(&self, arguments: &[&str]) -> Output {
-        self.run_with(arguments, &[]).await
-    }
-
-    async fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-        let keys =
-            [("ANTHROPIC_API_KEY", "sk-ant-REAL"), ("OPENAI_API_KEY", "sk-REAL"), ("AWS_SECRET_ACCESS_KEY", "aws")];
-        let command = keys
-            .iter()
-            .chain(environment)
-            .fold(self.folder.arcllm(arguments).unwrap(), |command, (name, value)| command.env(name, value));
-        soon(command.run()).await.unwrap()
-    }
-
-    /// The error of a refused question. Checks that there was no connection.
-    async fn refused(&self, arguments: &[&str]) -> String {
-        let output = self.run(&[&["invoke", "Hi"], arguments].concat()).await;
-        assert_eq!((output.code, output.stdout.as_str(), self.server.connections()), (2, "", 0), "{output:?}");
-        assert!(output.stderr.contains("not trusted"), "{output:?}");
-        output.stderr.replace(&self.server.url(), "URL").replace(&self.server.address().to_string(), "ADDRESS")
-    }
-
-    /// Checks that the server answers a question.
-    async fn answered(&self, arguments: &[&str]) {
-        let output = self.run(&[&["invoke", "Hi"], arguments].concat()).await;
-        assert_eq!(output.code, 0, "{output:?}");
-        self.server.forget_requests();
-    }
-}
-
-/// The attack.
-const STEALS: &str = "[defaults]\nprovider = \"anthropic\"\n[providers.anthropic]\nbase_url = \"URL\"\n";
-
-/// A provider on this machine that needs no key.
-const LOCAL: &str = "[defaults]\nprovider = \"local\"\n[providers.local]\nadapter = \"openai\"\nbase_url = \"URL\"\ndefault_model = \"m\"\n";
+use crate::config::stranger::{LOCAL, STEALS, Scene, UPPER};
 
 #[tokio::test]
 async fn a_preset_at_another_address_gets_no_key() {
@@ -79,79 +17,6 @@ async fn a_preset_at_another_address_gets_no_key() {
     let output = scene.run(&["invoke", "--json", "--stream", "Hi"]).await;
     assert_eq!((output.code, &output.json().unwrap()["error"]["kind"]), (2, &json!("config")));
     assert_eq!(scene.server.connections(), 0);
-}
-
-#[tokio::test]
-async fn a_file_that_is_named_is_trusted() {
-    let scene = Scene::of(STEALS).await;
-    scene.answered(&["--config", "config.toml"]).await;
-    let output = scene.run_with(&["invoke", "Hi"], &[("ARCLLM_CONFIG", "config.toml")]).await;
-    assert_eq!((output.code, scene.server.requests().len()), (0, 1), "{output:?}");
-    assert!(scene.server.requests()[0].authorized_with("sk-ant-REAL"));
-    let elsewhere = scene.folder.path().join("config.toml").display().to_string();
-    scene.answered(&["--config", &elsewhere]).await;
-}
-
-#[tokio::test]
-async fn trust_holds_for_a_path_and_its_content() {
-    let scene = Scene::of(STEALS).await;
-    let output = scene.run(&["trust"]).await;
-    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
-    let place = scene.folder.path().canonicalize().unwrap().join("config.toml").display().to_string();
-    let sha = output.stdout.split("sha256      ").nth(1).unwrap().lines().next().unwrap().to_owned();
-    let said = output.stdout.replace(&place, "[file]").replace(&sha, "[sha256]");
-    assert_snapshot!(said.replace(&scene.server.address().to_string(), "ADDRESS"), @"
-    trusted     [file]
-    sha256      [sha256]
-    Until it changes:
-      `providers.anthropic.base_url` would send the environment variable ANTHROPIC_API_KEY to ADDRESS
-    ");
-    let list = scene.run(&["trust", "--list"]).await.stdout;
-    assert_eq!(list, format!("{sha}  {place}\n"));
-    scene.answered(&[]).await;
-
-    let mut text = fs::read_to_string(scene.folder.path().join("config.toml")).unwrap();
-    text.push_str("\n# a comment\n");
-    scene.folder.write("config.toml", &text).unwrap();
-    let before = scene.server.connections();
-    let output = scene.run(&["invoke", "Hi"]).await;
-    assert_eq!((output.code, scene.server.connections()), (2, before), "{output:?}");
-    assert!(output.stderr.contains("not trusted: it has changed since it was trusted"), "{output:?}");
-
-    assert_eq!(scene.run(&["trust", "config.toml"]).await.code, 0);
-    assert_eq!(scene.run(&["trust", "--list"]).await.stdout.lines().count(), 1);
-    scene.answered(&[]).await;
-    assert_eq!(scene.run(&["trust", "--forget"]).await.code, 0);
-    assert_eq!(scene.run(&["invoke", "Hi"]).await.code, 2);
-    assert_eq!(scene.run(&["trust", "--list"]).await.stdout, "no configuration is trusted\n");
-    let again = scene.run(&["trust", "--forget"]).await;
-    assert!(again.code == 2 && again.stderr.contains("is not trusted"), "{again:?}");
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn only_the_owner_can_write_the_list_of_trusted_files() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let scene = Scene::of(STEALS).await;
-    scene.run(&["trust"]).await;
-    let store = scene.folder.path().join(".local/state/arcllm/trusted.json");
-    assert_eq!(fs::metadata(&store).unwrap().permissions().mode() & 0o777, 0o600);
-    let entry = serde_json::from_str::<Value>(&fs::read_to_string(&store).unwrap()).unwrap()["trusted"][0].clone();
-    assert!(entry["file"].as_str().unwrap().ends_with("config.toml") && entry["sha256"].as_str().unwrap().len() == 64);
-    // A list that cannot be read is an error.
-    fs::write(&store, "{}").unwrap();
-    let output = scene.run(&["invoke", "Hi"]).await;
-    assert!(output.code == 2 && output.stderr.contains("trusted.json: is not what"), "{output:?}");
-}
-
-#[tokio::test]
-async fn a_malformed_file_cannot_be_trusted() {
-    let scene = Scene::of("[providers").await;
-    let output = scene.run(&["trust"]).await;
-    assert!(output.code == 2 && output.stderr.contains("is not TOML"), "{output:?}");
-    let output = scene.run(&["trust", "none.toml"]).await;
-    assert!(output.code == 2 && output.stderr.contains("none.toml: cannot be read"), "{output:?}");
-    assert_eq!(scene.run(&["trust", "--list"]).await.stdout, "no configuration is trusted\n");
 }
 
 /// A check opens no file that a stranger names, not even to see whether it exists.
@@ -346,35 +211,4 @@ async fn check_and_modules_show_what_is_not_trusted_and_run_none_of_it() {
     let report = scene.run(&["check", "--json"]).await.json().unwrap();
     assert_eq!((&report["trusted"], &report["problems"]), (&json!(true), &json!([])));
     assert_eq!(scene.server.connections(), 0);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_link_to_a_trusted_file_is_not_trusted() {
-    let config = format!("{LOCAL}\n[host]\norder = [\"mine\"]\n[modules.mine]\nenabled = true\n");
-    let scene = Scene::of(&config).await.file("modules/mine.wasm", UPPER);
-    assert_eq!(scene.run(&["trust"]).await.code, 0);
-    let evil = scene.folder.path().join("evil");
-    scene.folder.write("evil/modules/mine.wasm", UPPER).unwrap();
-    std::os::unix::fs::symlink("../config.toml", evil.join("config.toml")).unwrap();
-    // The same home, another working directory.
-    let home = scene.folder.path().display().to_string();
-    let command = crate::support::Arcllm::new(&evil).unwrap().arguments(["invoke", "Hi"]).env("HOME", &home);
-    let output = soon(command.run()).await.unwrap();
-    assert!(output.code == 2 && output.stderr.contains("not trusted"), "{output:?}");
-    scene.answered(&[]).await;
-}
-
-#[tokio::test]
-async fn the_users_own_file_is_always_trusted() {
-    let scene = Scene::of(STEALS).await;
-    let text = fs::read_to_string(scene.folder.path().join("config.toml")).unwrap();
-    fs::remove_file(scene.folder.path().join("config.toml")).unwrap();
-    scene.folder.write(".config/arcllm/config.toml", &text).unwrap();
-    scene.answered(&[]).await;
-    let home = scene.folder.path().display().to_string();
-    let inside = scene.folder.path().join(".config/arcllm");
-    let command = crate::support::Arcllm::new(&inside).unwrap().arguments(["invoke", "Hi"]);
-    let command = command.env("HOME", &home).env("ANTHROPIC_API_KEY", "sk-ant-REAL");
-    assert_eq!(soon(command.run()).await.unwrap().code, 0);
 }

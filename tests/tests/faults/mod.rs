@@ -1,5 +1,5 @@
-//! Everything that can go wrong at a provider, through each chain of retry and fallback: the requests, the trail, and what
-//! the agent got.
+//! Everything that can go wrong at a provider, through each chain of retry and fallback: the requests, the trail, and
+//! what the agent got.
 //!
 //! What must happen depends only on whether the fault is retryable; the table is in [`play`]. The other files hold the
 //! faults.

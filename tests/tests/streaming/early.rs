@@ -1,5 +1,5 @@
-//! Faults before the first event of an answer are errors of the call: retry and fallback apply, as without streaming, in
-//! each order of the modules.
+//! Faults before the first event of an answer are errors of the call: retry and fallback apply, as without streaming,
+//! in each order of the modules.
 
 use std::time::Duration;
 

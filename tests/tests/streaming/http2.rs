@@ -1,7 +1,7 @@
 //! Streams over HTTP/2, which is used with every provider that supports it.
 //!
-//! It needs TLS, and so a certificate that the system trusts: on Unix `SSL_CERT_FILE` names it, once for each process. So
-//! each test here runs itself again in a process of its own, with a certificate made for it.
+//! It needs TLS, and so a certificate that the system trusts: on Unix `SSL_CERT_FILE` names it, once for each process.
+//! So each test here runs itself again in a process of its own, with a certificate made for it.
 
 use std::{env, fs, path::Path, process::Command, time::Duration};
 

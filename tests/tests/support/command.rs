@@ -22,8 +22,8 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// How often it is checked whether a process has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// A run of the command that has not begun. Its environment holds only what is set here. Compiled modules are kept under
-/// `target`, so that later runs are faster.
+/// A run of the command that has not begun. Its environment holds only what is set here. Compiled modules are kept
+/// under `target`, so that later runs are faster.
 #[derive(Debug)]
 pub(crate) struct Arcllm {
     command: Command,

@@ -1,8 +1,8 @@
-//! What these tests share: chains over simulated providers, written as a user writes them, providers in this process, and
-//! the command `arcllm`, run as a user runs it. It uses the public interface alone.
+//! What these tests share: chains over simulated providers, written as a user writes them, providers in this process,
+//! and the command `arcllm`, run as a user runs it. It uses the public interface alone.
 //!
-//! With `ARCLLM_TEST_MODULES` set to the absolute path of a folder with the built-in modules and, under `tests/`, those of
-//! `tests/modules`, the tests run these instead of the prebuilt ones.
+//! With `ARCLLM_TEST_MODULES` set to the absolute path of a folder with the built-in modules and, under `tests/`, those
+//! of `tests/modules`, the tests run these instead of the prebuilt ones.
 
 mod chain;
 mod command;

@@ -12,7 +12,8 @@ use crate::{
 
 const ADDRESS: &str = "http://127.0.0.1:8080";
 
-/// The text of a stream, its last event, and the answer without streaming. They come from the server, since `a` is down.
+/// The text of a stream, its last event, and the answer without streaming. They come from the server, since `a` is
+/// down.
 async fn answers(format: Format) -> (String, Response, Response) {
     let dead = dead().await;
     let address = if format == Format::OpenAi { format!("{ADDRESS}/v1") } else { ADDRESS.to_owned() };

@@ -75,7 +75,7 @@ pub(super) fn unknown() -> Event {
     Event::named("simulated_event", json!({"type": "simulated_event", "index": 0, "delta": {"type": "simulated"}}))
 }
 
-/// The error that providers send in the midst of a stream: they found too late that they have too much to do.
+/// The error that an overloaded provider sends inside a stream.
 pub(super) fn error(asked: &Asked<'_>) -> Event {
     const OVERLOADED: u16 = 529;
     Event::named("error", anthropic::error(OVERLOADED, usual_message(OVERLOADED), asked))

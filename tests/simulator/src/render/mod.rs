@@ -1,4 +1,4 @@
-//! Replies as HTTP: what is sent, without how it is sent.
+//! Replies as HTTP.
 
 mod anthropic;
 mod anthropic_events;
@@ -31,7 +31,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Errors go to those, too, who ask in no known format. They get OpenAI's, which is the most widespread.
+    /// Requests in an unknown format get errors in OpenAI's, the most common one.
     fn format(&self) -> Format {
         self.format.unwrap_or(Format::OpenAi)
     }
@@ -54,7 +54,7 @@ pub(crate) struct Rendered {
     pub(crate) body: Body,
 }
 
-/// What is sent after the head: no more than the reply's fault lets through.
+/// What is sent after the head, as far as the fault allows.
 #[derive(Debug)]
 pub(crate) enum Body {
     Whole(Vec<u8>),
@@ -143,7 +143,7 @@ fn content(reply: &Reply, asked: &Asked<'_>) -> (String, Vec<u8>) {
     (content_type, if is_malformed { malformed(body) } else { body })
 }
 
-/// What comes of a body that is no stream before its fault.
+/// What is left of a body, which is not a stream, before its fault.
 fn broken_off(mut body: Vec<u8>, reply: &Reply) -> Vec<u8> {
     if reply.fault.is_some_and(Fault::breaks_off) {
         let half = body.len() / 2;
@@ -175,7 +175,7 @@ fn request_id_header(format: Format) -> &'static str {
 
 /// Puts the script's headers in the place of those of the same name.
 fn override_headers(headers: &mut Vec<(String, String)>, reply: &Reply) {
-    // A script that sets either kind of framing sets all of it: both at once would contradict each other.
+    // If a script sets one kind of framing, the other is left out: both together would contradict each other.
     if reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding")) {
         headers.retain(|(name, _)| name != "content-length");
     }

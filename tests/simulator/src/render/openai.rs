@@ -61,7 +61,7 @@ pub(super) fn tool_call(id: String, name: &str, arguments: &str) -> Value {
     json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
 }
 
-/// On the wire, arguments are a text that ought to hold JSON; a string is that text itself.
+/// On the wire, arguments are a text with JSON. A string is sent as that text.
 pub(super) fn arguments(call: &ToolCall) -> String {
     match &call.arguments {
         Value::String(text) => text.clone(),

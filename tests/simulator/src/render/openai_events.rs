@@ -44,24 +44,24 @@ fn choice(delta: &Value, finish_reason: Option<&str>) -> Value {
 
 fn chunk(answer: &Answer, asked: &Asked<'_>, choices: &Value, usage: Value) -> Value {
     let mut chunk = openai::envelope("chat.completion.chunk", answer, asked, choices);
-    // Where usage is asked for, each chunk has the field, and all but the last say null.
+    // If the client asks for usage, each chunk has the field, and all but the last say null.
     if let Some(fields) = chunk.as_object_mut().filter(|_| asked.include_usage) {
         fields.insert("usage".to_owned(), usage);
     }
     chunk
 }
 
-/// Some who are compatible send chunks that say nothing.
+/// Some compatible providers send chunks without content.
 pub(super) fn ping(answer: &Answer, asked: &Asked<'_>) -> Event {
     Event::unnamed(chunk(answer, asked, &json!([]), Value::Null))
 }
 
-/// Neither its name nor its object is known to any client.
+/// Its name and its object are unknown to clients.
 pub(super) fn unknown() -> Event {
     Event::named("simulated_event", json!({"object": "simulated.event", "detail": {"type": "simulated"}}))
 }
 
-/// An error in the midst of a stream.
+/// An error inside a stream.
 pub(super) fn error() -> Event {
     const UNAVAILABLE: u16 = 503;
     Event::unnamed(openai::error(UNAVAILABLE, usual_message(UNAVAILABLE)))

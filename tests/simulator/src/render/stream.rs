@@ -74,7 +74,7 @@ fn answer_pieces(answer: &Answer, reply: &Reply, asked: &Asked<'_>) -> Vec<Piece
     all.collect()
 }
 
-/// Makes of one event what the fault makes of it.
+/// Applies the fault to its event.
 fn spoil(pieces: &mut Vec<Piece>, reply: &Reply, asked: &Asked<'_>) {
     let Some(fault @ (Fault::Malformed | Fault::ErrorEvent)) = reply.fault else { return };
     let middle = Place::BeforeEvent(pieces.len() / 2 + 1);
@@ -88,6 +88,6 @@ fn spoil(pieces: &mut Vec<Piece>, reply: &Reply, asked: &Asked<'_>) {
         Format::OpenAi => openai_events::error(),
     };
     piece.bytes = reply.streaming.style.encode(&error);
-    // Providers say nothing after an error.
+    // Providers send nothing after an error.
     pieces.truncate(index + 1);
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 pub(crate) const MESSAGES: &str = "/v1/messages";
 pub(crate) const COMPLETIONS: &str = "/v1/chat/completions";
 
-/// Nothing here takes this long unless it hangs.
+/// A test that takes longer hangs.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! Errors that are good HTTP, and bodies of the script's own.
+//! Errors in valid HTTP, and bodies that the script gives.
 
 use std::time::Duration;
 

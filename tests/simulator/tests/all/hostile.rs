@@ -1,4 +1,4 @@
-//! Bytes that are no request: each is refused, or dropped, and the next client is served.
+//! Malformed requests: each is refused or dropped, and the next client is served.
 
 use arcllm_simulator::{Script, Simulator};
 

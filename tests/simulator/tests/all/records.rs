@@ -1,4 +1,4 @@
-//! What is remembered of requests, and what is not.
+//! What the simulator records of requests.
 
 use arcllm_simulator::{Format, Reply, Script, Simulator};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Scripts as files: what the keys mean, and what is said of wrong ones.
+//! Scripts as files: what the keys mean, and the errors of wrong scripts.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Clients that leave in the midst of a stream, and what is remembered of it.
+//! Clients that leave a stream before its end, and the records of it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Faults in the midst of streams, down to the byte.
+//! Faults inside streams, down to the byte.
 
 use std::io::{ErrorKind, Read};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The shapes that a stream can be given, and streams of the script's own.
+//! The shapes of a stream, and streams that the script gives.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -104,7 +104,7 @@ async fn bytes_of_the_script_are_sent_as_they_are() {
 }
 
 #[tokio::test]
-async fn large_streams_take_no_longer_than_they_must() {
+async fn large_streams_arrive_whole() {
     let many = Reply::event_stream((0..100_000).map(|number| (NO_PAUSE, format!("data: {number}\n\n"))));
     let streamed = stream(many, MESSAGES).await;
     assert_eq!(streamed.chunks.len(), 100_000);

@@ -1,4 +1,4 @@
-//! Streams in both formats: event by event, and as what they add up to.
+//! Streams in both formats: event by event, and as whole answers.
 
 use arcllm_simulator::{Reply, Script, Simulator, Usage};
 use serde_json::{Value, json};
