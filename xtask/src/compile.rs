@@ -7,14 +7,14 @@ use arcllm_module_build::{TARGET, Toolchain};
 
 use crate::workspace::Workspace;
 
-/// Apart from `release`: small modules start faster and weigh less in the host.
+/// Smaller than `release`: small modules start faster and take less of the host.
 const PROFILE: &str = "module";
 
-/// Compiles every module, and returns the folder that their artifacts are in.
+/// Compiles every module, and returns the folder of the results.
 pub(crate) fn modules(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
-    // Its own folder: other flags than those of the ordinary build would rebuild that one each time.
+    // A separate folder: its flags would make Cargo rebuild the ordinary one each time.
     let target = workspace.target.join("modules-build");
-    // One by one: together, a module and one that builds on it would share its features, and both be exported.
+    // One by one: built together, a module and one that uses it as a library would share features, and both export.
     for module in &workspace.modules {
         let mut command = toolchain.cargo_build(&workspace.root, "arcllm", &target)?;
         command.args(["--profile", PROFILE, "--package", &module.package]);

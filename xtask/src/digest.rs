@@ -1,4 +1,4 @@
-//! The digest of a module's sources. A component carries it, so that one that is older than its sources can be told.
+//! The digest of a module's sources. A component carries it, which shows whether it is older than its sources.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::workspace::Module;
 
-/// SHA-256, in hex, of all in this workspace that a module is made of, tests excepted.
+/// The SHA-256, in hexadecimal, of all sources of a module but its tests.
 pub(crate) fn sources(root: &Path, module: &Module) -> Result<String> {
     let mut files = Vec::new();
     collect(&root.join("wit"), &mut files)?;
@@ -20,12 +20,12 @@ pub(crate) fn sources(root: &Path, module: &Module) -> Result<String> {
     }
     let mut entries = files.iter().map(|file| Ok((relative(root, file)?, read(file)?))).collect::<Result<Vec<_>>>()?;
     entries.sort();
-    // The manifests inherit it, and a module tells it to the host.
+    // The manifests inherit the version, and the component carries it.
     entries.push(("version".to_owned(), module.version.clone().into_bytes()));
     Ok(digest(&entries))
 }
 
-/// Each name and each content is preceded by its length: nothing can move from one into the next unnoticed.
+/// Hashes each name and each content after its length, so that no byte can move from one into the next unnoticed.
 fn digest(entries: &[(String, Vec<u8>)]) -> String {
     let mut hash = Sha256::new();
     for field in entries.iter().flat_map(|(name, content)| [name.as_bytes(), content]) {
@@ -44,7 +44,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        // Hidden files are an editor's.
+        // Hidden files belong to editors.
         if name != "tests.rs" && !name.starts_with('.') {
             collect(&entry.path(), files)?;
         }
@@ -52,7 +52,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// With slashes on every system.
+/// The path from the root, with slashes on every system.
 fn relative(root: &Path, file: &Path) -> Result<String> {
     let parts: Vec<_> = file.strip_prefix(root)?.iter().map(|part| part.to_string_lossy()).collect();
     Ok(parts.join("/"))

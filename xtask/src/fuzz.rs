@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: feeds the fuzz targets of the host what libFuzzer makes up.
+//! `cargo xtask fuzz`: feeds the fuzz targets of the host with inputs of libFuzzer.
 
 use std::{
     fs,
@@ -12,19 +12,19 @@ use serde::Deserialize;
 
 use crate::workspace::{Workspace, cargo};
 
-/// Where the committed inputs are, a folder for each target.
+/// The committed inputs, with a folder for each target.
 const CORPUS: &str = "tests/fuzz/corpus";
 
-/// What is fuzzed, and for how long.
+/// What to fuzz, and for how long.
 #[derive(Args)]
 pub(crate) struct Fuzz {
-    /// For how long each target is fed
+    /// How many seconds to feed each target
     #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Feed it this file alone, as after a failure
+    /// Feed only this file, to repeat a failure
     #[arg(long, value_name = "FILE", requires = "target")]
     input: Option<PathBuf>,
-    /// One of the folders in tests/fuzz/corpus [default: each of them]
+    /// A folder of tests/fuzz/corpus [default: all of them]
     #[arg(value_name = "TARGET")]
     target: Option<String>,
 }
@@ -34,7 +34,7 @@ pub(crate) fn run(fuzz: &Fuzz) -> Result<()> {
     let known = targets(&workspace.root.join(CORPUS))?;
     let targets = match &fuzz.target {
         Some(target) if known.contains(target) => vec![target.clone()],
-        Some(target) => bail!("there is no target `{target}`; known are {}", known.join(", ")),
+        Some(target) => bail!("unknown target `{target}`; the targets are {}", known.join(", ")),
         None => known,
     };
     let fuzzer = build(&workspace.root)?;
@@ -49,7 +49,7 @@ pub(crate) fn run(fuzz: &Fuzz) -> Result<()> {
         .into_iter()
         .filter_map(|(survived, target)| (!survived).then_some(target))
         .collect();
-    ensure!(broken.is_empty(), "inputs were found that break {}", broken.join(", "));
+    ensure!(broken.is_empty(), "some inputs break {}", broken.join(", "));
     Ok(())
 }
 
@@ -61,9 +61,9 @@ fn targets(corpus: &Path) -> Result<Vec<String>> {
     Ok(names.into_iter().flatten().collect())
 }
 
-/// Builds the fuzzer, and says where it is. The host alone is compiled for it: what it is built on stays as it is.
+/// Builds the fuzzer and returns its path. Only the host is compiled for it, not its dependencies.
 fn build(root: &Path) -> Result<PathBuf> {
-    /// What cargo says of a file that it has made.
+    /// What cargo prints about a file that it has made.
     #[derive(Deserialize)]
     struct Message {
         executable: Option<PathBuf>,
@@ -91,7 +91,7 @@ impl Bench {
         command
     }
 
-    /// Feeds a target for some seconds, from the committed inputs and those that were found before. Tells whether it
+    /// Feeds a target for some seconds, starting from the committed inputs and those of earlier runs. Returns whether it
     /// survived.
     fn feed(&self, target: &str, seconds: u64) -> Result<bool> {
         let found = self.workspace.target.join("fuzz").join(target);
@@ -111,7 +111,7 @@ impl Bench {
             let from = log.find("panicked at").or_else(|| log.find("==ERROR")).or_else(|| log.find("ERROR:"));
             eprintln!("{}", log.get(from.unwrap_or_default()..).unwrap_or(&log));
             match log.split("Test unit written to ").nth(1).and_then(|rest| rest.lines().next()) {
-                Some(input) => eprintln!("again: cargo xtask fuzz {target} --input {input}"),
+                Some(input) => eprintln!("to repeat: cargo xtask fuzz {target} --input {input}"),
                 None => bail!("the fuzzer ended with {}", output.status),
             }
         }
@@ -127,7 +127,7 @@ impl Bench {
     }
 }
 
-/// How often it ran, and how much it covered, by the fuzzer's last words: `#123  DONE  cov: 45 ft: 67 corp: 8/9b …`.
+/// Reads the number of runs and the coverage from the fuzzer's last lines: `#123  DONE  cov: 45 ft: 67 corp: 8/9b …`.
 fn summary(log: &str) -> String {
     let runs = log.split("stat::number_of_executed_units:").nth(1).and_then(|rest| rest.lines().next());
     let last = log.lines().rev().find(|line| line.contains(" cov: "));
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fuzzers_last_words_are_understood() {
+    fn the_fuzzers_last_lines_are_read() {
         let log = "#2\tINITED cov: 1 ft: 2 corp: 3/4b\n#90\tDONE   cov: 45 ft: 67 corp: 8/9b lim: 4 exec/s: 3 rss: 2Mb\n\
                    Done 90 runs in 3 second(s)\nstat::number_of_executed_units: 90\nstat::average_exec_per_sec: 30\n";
         assert_eq!(summary(log), "90 inputs, 45 edges, 67 features, 8/9b inputs kept");

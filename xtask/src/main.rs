@@ -24,18 +24,18 @@ struct Arguments {
 enum Command {
     /// Build every module into a WebAssembly component
     Modules {
-        /// Build nothing; fail if a component is older than its sources
+        /// Build nothing, and fail if a component is older than its sources
         #[arg(long)]
         check: bool,
-        /// Where the components are [default: modules/builtin/prebuilt, and tests/prebuilt for those of the tests]
+        /// The folder of the components [default: modules/builtin/prebuilt, and tests/prebuilt for those of the tests]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
     /// Fail if files import each other in a circle, or against the order of rooms in ARCHITECTURE.md
     Layers,
-    /// Make many calls while instances trap and callers go away; fail if one is unaccounted for, or memory grows
+    /// Make many calls while instances trap and callers leave. Fail if a call is lost or memory grows
     Soak(soak::Soak),
-    /// Feed the fuzz targets what libFuzzer makes up; fail if an input breaks one
+    /// Feed the fuzz targets with inputs of libFuzzer. Fail if an input breaks one
     Fuzz(fuzz::Fuzz),
 }
 

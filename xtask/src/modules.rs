@@ -1,4 +1,4 @@
-//! `cargo xtask modules`: builds the modules, or tells which of them should be built.
+//! `cargo xtask modules`: builds the modules, or checks that they are newer than their sources.
 
 use std::{
     fs, io,
@@ -20,7 +20,7 @@ const SOURCES: &str = "arcllm:sources";
 /// Builds every module into a component.
 pub(crate) fn build(out: Option<PathBuf>) -> Result<()> {
     let workspace = Workspace::read()?;
-    // Before the compiler reads them: an edit made meanwhile leaves a component that is stale, not one that is wrong.
+    // Before the compiler runs: a later edit then makes the component stale, and not wrong.
     let digests: Vec<_> =
         workspace.modules.iter().map(|module| digest::sources(&workspace.root, module)).collect::<Result<_>>()?;
     let artifacts = compile::modules(&workspace, &Toolchain::find()?)?;

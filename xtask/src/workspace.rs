@@ -1,4 +1,4 @@
-//! What cargo says of this workspace, and which of its packages are modules.
+//! Asks cargo about this workspace, and which of its packages are modules.
 
 use std::{
     env,
@@ -10,12 +10,12 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-/// Where modules are, where their components are kept, and where in a folder of the caller's: those that `arcllm-builtin`
-/// embeds, and the tests' own, which are no modules to choose from.
+/// The folders of modules, of their components, and of their components inside of `--out`: first those that
+/// `arcllm-builtin` embeds, then those of the tests.
 const HOMES: [(&str, &str, &str); 2] =
     [("modules", "modules/builtin/prebuilt", ""), ("tests/modules", "tests/prebuilt", "tests")];
 
-/// Folders under these that are no modules.
+/// Folders beside the modules that are not modules.
 const NO_MODULES: [&str; 3] = ["build", "builtin", "sdk"];
 
 /// This workspace.
@@ -26,7 +26,7 @@ pub(crate) struct Workspace {
     pub(crate) modules: Vec<Module>,
 }
 
-/// A module and its package, named after the folder that it is in.
+/// A module and its package. Its folder names it.
 #[derive(Clone)]
 pub(crate) struct Module {
     pub(crate) name: String,
@@ -34,13 +34,13 @@ pub(crate) struct Module {
     pub(crate) version: String,
     pub(crate) description: String,
     pub(crate) license: String,
-    /// File name of what the compiler makes of it.
+    /// The file name of the compiled library.
     pub(crate) artifact: String,
     /// The folder of its component.
     pub(crate) prebuilt: PathBuf,
-    /// The same inside of a folder that the caller names.
+    /// The folder of its component inside of `--out`.
     pub(crate) inside: &'static str,
-    /// The folders of its sources, from the root: its own, and those of the modules that it builds on.
+    /// The folders of its sources, from the root: its own, and those of the modules that it uses.
     pub(crate) homes: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ struct Target {
 }
 
 impl Workspace {
-    /// Asks cargo.
+    /// Reads it from `cargo metadata`.
     pub(crate) fn read() -> Result<Self> {
         let output = Command::new(cargo()).args(["metadata", "--no-deps", "--format-version=1"]).output();
         let output = output.context("cargo metadata")?;
@@ -87,7 +87,7 @@ impl Workspace {
     }
 }
 
-/// The cargo that runs this, so that one chosen by `cargo +TOOLCHAIN` stays chosen.
+/// The cargo that runs this, which `cargo +TOOLCHAIN` may have chosen.
 pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
@@ -115,7 +115,7 @@ fn module(package: &Package, root: &Path) -> Option<Module> {
     })
 }
 
-/// With slashes on every system.
+/// The path from the root, with slashes on every system.
 fn from_root(path: &Path, root: &Path) -> Option<String> {
     let path = path.strip_prefix(root).ok()?;
     let parts: Option<Vec<_>> = path.iter().map(|part| part.to_str()).collect();

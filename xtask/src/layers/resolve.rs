@@ -34,7 +34,7 @@ impl Crate {
         let module = self.modules.get(start)?;
         let Some((name, rest)) = path.split_first() else { return Some(Target::Module) };
         let depth = depth.checked_sub(1)?;
-        let child = [start, &[name.clone()]].concat();
+        let child = child(start, name);
         if self.modules.contains_key(&child) {
             return self.walk(&child, rest, depth).or_else(|| self.deepest(&child, rest));
         }
@@ -59,11 +59,16 @@ impl Crate {
     /// The file of the last module on a path.
     fn deepest(&self, start: &[String], path: &[String]) -> Option<Target<'_>> {
         let below = path.split_first().and_then(|(name, rest)| {
-            let child = [start, &[name.clone()]].concat();
+            let child = child(start, name);
             self.modules.contains_key(&child).then(|| self.deepest(&child, rest))?
         });
         below.or_else(|| self.modules.get(start).map(|module| Target::Item(module.file.as_str())))
     }
+}
+
+/// The path of a module inside of another one.
+fn child(module: &[String], name: &str) -> Vec<String> {
+    module.iter().cloned().chain([name.to_owned()]).collect()
 }
 
 /// The module that a path starts from, and what of the path remains.

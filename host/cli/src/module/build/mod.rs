@@ -63,20 +63,25 @@ struct Tools {
     build: fn(&Project) -> Result<(), Failure>,
 }
 
-const TOOLS: [Tools; 3] = [
+static TOOLS: [Tools; 3] = [
     Tools { file: "Cargo.toml", name: rust::name, build: rust::build },
     Tools { file: "package.json", name: javascript::name, build: javascript::build },
     Tools { file: "app.py", name: python::name, build: python::build },
 ];
 
-fn build(arguments: ModuleBuild) -> Result<ExitCode, Failure> {
-    let folder = arguments.dir.canonicalize().map_err(|error| unable(&arguments.dir, &error))?;
+/// Finds the project in a folder, and what builds it.
+fn find(dir: &Path) -> Result<(Project, &'static Tools), Failure> {
+    let folder = dir.canonicalize().map_err(|error| unable(dir, &error))?;
     let tools = TOOLS.iter().find(|tools| folder.join(tools.file).is_file()).ok_or_else(|| {
         let problem = "this is not a module's project: it has no Cargo.toml, package.json or app.py";
         let help = "`arcllm module new NAME` creates a project";
-        Failure::usage(format!("{}: {problem}\n  help: {help}", arguments.dir.display()))
+        Failure::usage(format!("{}: {problem}\n  help: {help}", dir.display()))
     })?;
-    let project = Project { name: (tools.name)(&folder)?, folder };
+    Ok((Project { name: (tools.name)(&folder)?, folder }, tools))
+}
+
+fn build(arguments: ModuleBuild) -> Result<ExitCode, Failure> {
+    let (project, tools) = find(&arguments.dir)?;
     // Found before the build, which may take minutes.
     let directory = match (&arguments.modules_dir, arguments.install) {
         (None, true) => Some(install::modules_directory(arguments.config.as_deref())?),
