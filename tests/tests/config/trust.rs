@@ -55,7 +55,7 @@ async fn trust_holds_for_a_path_and_its_content() {
     assert_eq!(scene.run(&["invoke", "Hi"]).await.code, 2);
     assert_eq!(scene.run(&["trust", "--list"]).await.stdout, "no configuration is trusted\n");
     let again = scene.run(&["trust", "--forget"]).await;
-    assert!(again.code == 2 && again.stderr.contains("was not trusted"), "{again:?}");
+    assert!(again.code == 2 && again.stderr.contains("is not trusted"), "{again:?}");
 }
 
 #[cfg(unix)]
