@@ -9,8 +9,7 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, Config, ContentBlock, Error, ErrorKind, Extensions, Host, Message, Model, Overrides, Request, Response,
-    StopReason, Usage,
+    Adapter, Config, ContentBlock, Error, ErrorKind, Host, Message, Model, Overrides, Request, Response,
 };
 use futures::future::{BoxFuture, join_all};
 use tokio::sync::Semaphore;
@@ -51,16 +50,7 @@ impl Adapter for Gate {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::SeqCst);
             self.open.acquire().await.unwrap().forget();
-            Ok(Response {
-                content: vec![ContentBlock::text("Hello.")],
-                usage: Usage::default(),
-                stop_reason: StopReason::EndTurn,
-                model: "m".to_owned(),
-                provider: "p".to_owned(),
-                request_id: None,
-                trail: Vec::new(),
-                extensions: Extensions::new(),
-            })
+            Ok(Response::new(vec![ContentBlock::text("Hello.")]).with_provider("p", "m"))
         })
     }
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, ApiError, Bucket, Config, Error, ErrorKind, Event, Extensions, Host, MemoryStore, Message, Model,
-    Overrides, Request, Response, StateStore, StopReason, Usage,
+    Adapter, ApiError, Bucket, Config, Error, ErrorKind, Event, Host, MemoryStore, Message, Model,
+    Overrides, Request, Response, StateError, StateStore,
 };
 use arcllm_simulator::{Reply, Simulator};
 use futures::{
@@ -237,26 +237,8 @@ impl Adapter for Provider {
             drop(self.gate.acquire().await.unwrap());
             tokio::time::sleep(Duration::from_millis(100)).await;
             match self.status {
-                Some(status) => Err(ErrorKind::Api(ApiError {
-                    status,
-                    message: "no".to_owned(),
-                    provider: "p".to_owned(),
-                    model: "m".to_owned(),
-                    request_id: None,
-                    retry_after: None,
-                    should_retry: None,
-                    extensions: Extensions::new(),
-                })),
-                None => Ok(Response {
-                    content: Vec::new(),
-                    usage: Usage::default(),
-                    stop_reason: StopReason::EndTurn,
-                    model: "m".to_owned(),
-                    provider: "p".to_owned(),
-                    request_id: None,
-                    trail: Vec::new(),
-                    extensions: Extensions::new(),
-                }),
+                Some(status) => Err(ErrorKind::Api(ApiError::new(status, "no").with_provider("p").with_model("m"))),
+                None => Ok(Response::new(Vec::new()).with_provider("p", "m")),
             }
         })
     }
@@ -350,33 +332,33 @@ impl StateStore for Elsewhere {
 }
 
 impl Far {
-    fn after<'a, T: Send + 'a>(&self, doing: BoxFuture<'a, Result<T, String>>) -> BoxFuture<'a, Result<T, String>> {
+    fn after<'a, T: Send + 'a>(&self, doing: BoxFuture<'a, Result<T, StateError>>) -> BoxFuture<'a, Result<T, StateError>> {
         self.operations.fetch_add(1, Ordering::SeqCst);
         let odd = self.odd;
         Box::pin(async move {
             tokio::task::yield_now().await;
-            if odd == Odd::Fails { Err("it is gone".to_owned()) } else { doing.await }
+            if odd == Odd::Fails { Err(StateError::new("it is gone")) } else { doing.await }
         })
     }
 }
 
 impl Bucket for Far {
-    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, String>> {
+    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.get(&key).await }))
     }
 
-    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), String>> {
+    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.set(&key, value).await }))
     }
 
-    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), String>> {
+    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.delete(&key).await }))
     }
 
-    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, String>> {
+    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.increment(&key, delta).await }))
     }
@@ -386,7 +368,7 @@ impl Bucket for Far {
         key: &str,
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
-    ) -> BoxFuture<'_, Result<bool, String>> {
+    ) -> BoxFuture<'_, Result<bool, StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.compare_and_swap(&key, current, new).await }))
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, ApiError, Attempt, Config, Error, ErrorKind, Extensions, Host, Message, Model, Overrides, Reload, Request,
+    Adapter, ApiError, Attempt, Config, Error, ErrorKind, Host, Message, Model, Overrides, Reload, Request,
     Response,
 };
 use futures::future::BoxFuture;
@@ -75,16 +75,7 @@ impl Adapter for Overloaded {
         Box::pin(async move {
             self.asked.add_permits(1);
             self.may_answer.acquire().await.unwrap().forget();
-            Err(ErrorKind::Api(ApiError {
-                status: 529,
-                message: "overloaded".to_owned(),
-                provider: "a".to_owned(),
-                model: "a-model".to_owned(),
-                request_id: None,
-                retry_after: Some(Duration::from_millis(1)),
-                should_retry: None,
-                extensions: Extensions::new(),
-            }))
+            Err(ErrorKind::Api(ApiError::new(529, "overloaded").with_provider("a").with_model("a-model").with_retry_after(Duration::from_millis(1))))
         })
     }
 }

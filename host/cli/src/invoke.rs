@@ -33,7 +33,11 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
             "no provider was named\n  help: name one with --provider, or set `defaults.provider` in the configuration",
         )
     })?;
-    let overrides = Overrides { model: arguments.model, modules: modules(arguments.modules)? };
+    let mut overrides = Overrides::new();
+    overrides.model = arguments.model;
+    for (name, switch) in modules(arguments.modules)? {
+        overrides = overrides.module(name, switch);
+    }
 
     let mut spinner = Spinner::start(!arguments.json);
     let mut streamed = arguments.stream.then(|| Streamed::new(arguments.json));

@@ -96,7 +96,7 @@ fn streams(streams: Streams) -> &'static str {
     match streams {
         Streams::Forwards => "are passed on as they come",
         Streams::Reads => "are read as they come",
-        Streams::Whole => "are waited for: it reads answers, and knows nothing of streams",
+        _ => "are waited for: it reads answers, and knows nothing of streams",
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     },
     config::{
         error::{ConfigError, suggest},
-        overrides::{Overrides, Switch},
+        overrides::{Overrides, Switched},
         provider::ModelFacts,
         wire_format::WireFormat,
     },
@@ -136,7 +136,7 @@ impl Shared {
         let mut on = Vec::new();
         for name in names {
             self.check_exists(name, overrides)?;
-            if let Switch::On(settings) = Switch::of(name, config.modules.get(name), overrides.modules.get(name))? {
+            if let Switched::On(settings) = Switched::of(name, config.modules.get(name), overrides.modules.get(name))? {
                 let position = config.order.iter().position(|ordered| ordered == name);
                 let position = position.ok_or_else(|| self.out_of_order(name))?;
                 on.push((position, SwitchedOn { name: name.clone(), settings }));

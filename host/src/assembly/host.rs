@@ -17,6 +17,7 @@ use crate::{
     assembly::{
         access::KeyRing,
         chain::{Links, SwitchedOn, wrap},
+        in_code::Edit,
         pools::Pools,
         prepare::Prepared,
         reload::{Reloads, Told},
@@ -91,6 +92,8 @@ pub struct HostBuilder {
     clock: Option<Clock>,
     state_store: Option<Arc<dyn StateStore>>,
     watch: Option<bool>,
+    /// What the program sets in code, in its order.
+    pub(crate) edits: Vec<Edit>,
 }
 
 impl HostBuilder {
@@ -183,12 +186,13 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// Where the system has no random numbers and no seed was given.
+    /// If a setting that was given in code is wrong, or if the system has no random numbers and no seed was given.
     pub fn build(self) -> Result<Host, ConfigError> {
         let config = match self.config {
             Some(config) => config,
-            None => Config::parse("", None)?,
+            None => Config::built_in()?,
         };
+        let config = self.edits.into_iter().try_fold(config, |config, edit| edit(config))?;
         let seed = match self.seed {
             Some(seed) => seed,
             None => {

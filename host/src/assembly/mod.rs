@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod chain;
 pub(crate) mod find;
 pub(crate) mod host;
+pub(crate) mod in_code;
 pub(crate) mod pools;
 pub(crate) mod prepare;
 pub(crate) mod ready;

@@ -14,7 +14,8 @@ use crate::{
         stream::ResponseStream,
     },
     chat::{
-        error::{Error, ErrorKind, Failure},
+        config_error::ConfigError,
+        error::{Error, ErrorKind},
         message::Message,
         request::{Request, Tool},
         reserved,
@@ -149,7 +150,7 @@ impl Model {
     fn begin(&self, request: Arc<Request>, streamed: bool) -> Result<(Begun, Asking), Error> {
         if tokio::runtime::Handle::try_current().is_err() {
             let problem = "a model is loaded and invoked inside of a Tokio runtime";
-            return Err(ErrorKind::Config(Failure::new("", problem)).into());
+            return Err(ConfigError::new(problem).into());
         }
         reserved::check(&request).map_err(|reserved| Error::from(reserved.usage()))?;
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);
@@ -178,7 +179,7 @@ impl Model {
             return Ok(None);
         }
         let trace = Trace::of_invoke(self.shared.seed, number, request.options.traceparent.as_deref());
-        trace.map(Some).map_err(|problem| ErrorKind::Config(Failure::new("", problem)).into())
+        trace.map(Some).map_err(|problem| ConfigError::new(problem).into())
     }
 }
 

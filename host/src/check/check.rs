@@ -20,6 +20,7 @@ use crate::{
 
 /// What `arcllm check` says of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct CheckReport {
     /// The file; absent if it is the built-in configuration.
     pub file: Option<String>,

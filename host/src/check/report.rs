@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::{
@@ -36,6 +36,7 @@ const SCHEMA: usize = 256 << 10;
 
 /// What `arcllm modules` says of a module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ModuleReport {
     /// Its name in the config.
     pub name: String,
@@ -105,7 +106,7 @@ impl Host {
         config.modules_dir = wasm.parent().map(Path::to_owned);
         let wasm = wasm.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         let sandbox = Sandbox { wasm: Some(wasm), ..Sandbox::default() };
-        let module = ModuleConfig { enabled: false, settings: Map::new(), sandbox };
+        let module = ModuleConfig::off().sandbox(sandbox);
         config.modules.insert(name.clone(), module);
         let store = Arc::new(MemoryStore::default());
         let host = Host::builder().config(config).state_store(store).watch(false).build()?;
@@ -138,8 +139,7 @@ impl Host {
             Scope::default(),
         );
         let probe = instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))?;
-        let validate_config = probe.validate_config.map_err(|problem| plain::lines(&problem, MESSAGE).into_owned());
-        Ok(Probe { name: word(&probe.name), validate_config })
+        Ok(Probe { name: word(&probe.name), ..probe })
     }
 }
 

@@ -53,7 +53,7 @@ impl HttpAdapter {
     ///
     /// `Config`, if no client can be made: without the system's certificates, for one.
     pub(crate) fn new(provider: &ProviderConfig, model: String, access: Option<Access>) -> Result<Self, ErrorKind> {
-        let wrong = |message: String| ErrorKind::Config(Failure::new(&provider.name, message));
+        let wrong = |message: String| ErrorKind::from(ConfigError::new(message).provider(&provider.name));
         let format = format(provider.adapter);
         let mut headers = format.headers(None).map_err(wrong)?;
         let mut endpoint = format.endpoint(&provider.base_url);
@@ -143,7 +143,7 @@ impl HttpAdapter {
 
     /// Sends the request, and waits for the head of the answer.
     async fn ask(&self, request: &Request, stream: bool) -> Result<reqwest::Response, ErrorKind> {
-        let wrong = |message: String| ErrorKind::Config(Failure::new(&self.provider.name, message));
+        let wrong = |message: String| ErrorKind::from(ConfigError::new(message).provider(&self.provider.name));
         let body = self.format().encode(request, &self.provider, &self.model, stream).map_err(wrong)?;
         let mut headers = self.headers.clone();
         if stream {
@@ -173,7 +173,7 @@ impl HttpAdapter {
         let name = &self.provider.name;
         tracing::warn!(provider = name, "there is no key for a request: {error}");
         let setting = error.key.clone().unwrap_or_else(|| format!("providers.{name}"));
-        ErrorKind::Config(Failure::new(name, format!("there is no key for this request ({setting}); the log says why")))
+        ConfigError::new(format!("there is no key for this request ({setting}); the log says why")).provider(name).into()
     }
 
     /// In a task of its own: writing and reading a long conversation would hold up whoever polls this.

@@ -162,7 +162,7 @@ impl Reader<'_> {
             excerpt => excerpt,
         };
         let message = format!("unreadable answer: {} ({context}): {excerpt}", clean(what, self.key));
-        ErrorKind::Parse(Failure { message, provider: self.provider.to_owned(), extensions })
+        ErrorKind::Parse(Failure { extensions, ..Failure::new(self.provider, message) })
     }
 
     pub(crate) fn cut_short(&self) -> ErrorKind {

@@ -4,6 +4,7 @@ use std::{fmt::Display, io::Read as _, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use futures::future::{BoxFuture, FutureExt as _};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
@@ -73,6 +74,7 @@ impl Keys {
     pub(crate) fn read_at_once(&self) -> Result<(), ConfigError> {
         let key = match &self.source {
             Some(KeySource::Env(variable)) => Some(ApiKey::from_env(variable).map_err(|problem| self.error(problem))?),
+            Some(KeySource::Secret(key)) => Some(of_program(key).map_err(|problem| self.error(problem))?),
             Some(KeySource::File(_) | KeySource::Command { .. }) | None => None,
         };
         self.keep(key);
@@ -127,6 +129,7 @@ impl Keys {
         let limit = self.limit;
         match self.source.clone() {
             None => Ok(None),
+            Some(KeySource::Secret(key)) => of_program(&key).map(Some),
             Some(KeySource::Env(variable)) => ApiKey::from_env(&variable).map(Some),
             Some(KeySource::File(file)) => apart(move || of_file(&file)).await.map(Some),
             Some(KeySource::Command { program, arguments }) => {
@@ -144,10 +147,15 @@ impl Keys {
             }
             Some(KeySource::File(_)) => format!("a file that holds the key of {provider}, and nothing else"),
             Some(KeySource::Command { .. }) => format!("a program that prints the key of {provider}, and nothing else"),
-            None => String::new(),
+            Some(KeySource::Secret(_)) | None => String::new(),
         };
         ConfigError { problem, ..self.place.clone() }.help(help)
     }
+}
+
+/// The key that the program gave.
+fn of_program(key: &SecretString) -> Result<ApiKey, String> {
+    ApiKey::new("was given in code and", key.expose_secret())
 }
 
 /// The key in this file.

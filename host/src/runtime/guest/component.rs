@@ -12,6 +12,7 @@ use crate::runtime::guest::{
 
 /// Where a module's bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Origin {
     /// It is part of this library.
     BuiltIn,
@@ -40,6 +41,7 @@ const READS_REQUESTS: &str = "[method]request.parts";
 /// What a module does with answers that come in events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Streams {
     /// It hands them on without looking into them.
     Forwards,

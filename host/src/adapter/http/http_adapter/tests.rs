@@ -266,7 +266,7 @@ async fn tls_that_is_none_and_names_that_are_none() {
     // A machine without certificates refuses to make the adapter, in words.
     match HttpAdapter::new(&provider, "m".into(), None) {
         Ok(adapter) => is_connection(&send(adapter).await.unwrap_err(), &format!("cannot connect to {address}: ")),
-        Err(error) => assert!(matches!(&error, ErrorKind::Config(failure) if failure.message.contains("certificates"))),
+        Err(error) => assert!(matches!(&error, ErrorKind::Config(error) if error.problem.contains("certificates"))),
     }
     let nowhere = send(adapter("https://nowhere.invalid:9", |_| ())).await.unwrap_err();
     is_connection(&nowhere, "cannot connect to nowhere.invalid:9: ");

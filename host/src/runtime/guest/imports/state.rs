@@ -11,7 +11,7 @@ use crate::{
         handles::Hop,
         state::{Imports, State, current_hop},
     },
-    state::state_store::Bucket,
+    state::state_store::{Bucket, StateError},
 };
 
 /// The most bytes of a key.
@@ -20,24 +20,27 @@ const KEY: usize = 512;
 const VALUE: usize = 64 << 10;
 
 /// What is done with a value, or why not.
-type Outcome<T> = std::result::Result<T, String>;
+type Outcome<T> = std::result::Result<T, StateError>;
+
+/// The same as a module is told of it.
+type Told<T> = std::result::Result<T, String>;
 
 impl Host for State {}
 
 impl HostWithStore<State> for Imports {
-    async fn get(store: &Accessor<State, Self>, key: String) -> Result<Outcome<Option<Vec<u8>>>> {
+    async fn get(store: &Accessor<State, Self>, key: String) -> Result<Told<Option<Vec<u8>>>> {
         on(store, |bucket| get(bucket, &key)).await
     }
 
-    async fn set(store: &Accessor<State, Self>, key: String, value: Vec<u8>) -> Result<Outcome<()>> {
+    async fn set(store: &Accessor<State, Self>, key: String, value: Vec<u8>) -> Result<Told<()>> {
         on(store, |bucket| set(bucket, &key, value)).await
     }
 
-    async fn delete(store: &Accessor<State, Self>, key: String) -> Result<Outcome<()>> {
+    async fn delete(store: &Accessor<State, Self>, key: String) -> Result<Told<()>> {
         on(store, |bucket| delete(bucket, &key)).await
     }
 
-    async fn increment(store: &Accessor<State, Self>, key: String, delta: i64) -> Result<Outcome<i64>> {
+    async fn increment(store: &Accessor<State, Self>, key: String, delta: i64) -> Result<Told<i64>> {
         on(store, |bucket| increment(bucket, &key, delta)).await
     }
 
@@ -46,7 +49,7 @@ impl HostWithStore<State> for Imports {
         key: String,
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
-    ) -> Result<Outcome<bool>> {
+    ) -> Result<Told<bool>> {
         on(store, |bucket| compare_and_swap(bucket, &key, current, new)).await
     }
 }
@@ -55,7 +58,7 @@ impl HostWithStore<State> for Imports {
 async fn on<T>(
     store: &Accessor<State, Imports>,
     doing: impl FnOnce(&Arc<dyn Bucket>) -> BoxFuture<'_, Outcome<T>>,
-) -> Result<Outcome<T>> {
+) -> Result<Told<T>> {
     let (bucket, hop) = store.with(|mut store| {
         let hop = current_hop(store.as_context_mut())?;
         Ok::<_, wasmtime::Error>((store.get().bucket.clone(), hop))
@@ -64,12 +67,13 @@ async fn on<T>(
 }
 
 /// Waits no longer than anybody waits for the call.
-pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, Outcome<T>>) -> Outcome<T> {
-    let Some(hop) = hop else { return doing.await };
+pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, Outcome<T>>) -> Told<T> {
+    let told = |done: Outcome<T>| done.map_err(|error| error.message);
+    let Some(hop) = hop else { return told(doing.await) };
     let _waiting = hop.wait();
     tokio::select! {
         biased;
-        done = doing => done,
+        done = doing => told(done),
         () = hop.cancelled() => Err("the call is over".to_owned()),
     }
 }
@@ -116,14 +120,16 @@ pub(crate) fn compare_and_swap<'a>(
 
 fn check(key: &str, value: Option<&[u8]>) -> Outcome<()> {
     if key.len() > KEY {
-        return Err(format!("a key of {} bytes is longer than {KEY}", key.len()));
+        return Err(StateError::new(format!("a key of {} bytes is longer than {KEY}", key.len())));
     }
     match value.map(<[u8]>::len) {
-        Some(length) if length > VALUE => Err(format!("a value of {length} bytes is longer than {VALUE}")),
+        Some(length) if length > VALUE => {
+            Err(StateError::new(format!("a value of {length} bytes is longer than {VALUE}")))
+        }
         _ => Ok(()),
     }
 }
 
-fn refuse<'a, T: Send + 'a>(problem: String) -> BoxFuture<'a, Outcome<T>> {
+fn refuse<'a, T: Send + 'a>(problem: StateError) -> BoxFuture<'a, Outcome<T>> {
     Box::pin(std::future::ready(Err(problem)))
 }
