@@ -3,7 +3,9 @@
 //! `cargo run -p arcllm --example agent_loop` runs it against a provider that fails before every answer, and
 //! `cargo run -p arcllm --example agent_loop -- anthropic` against the provider of that name in your configuration.
 
-use arcllm::{Conversation, Error, Host, Model, ModuleConfig, Overrides, ProviderConfig, Tool, ToolCall, ToolResult, WireFormat};
+use arcllm::{
+    Conversation, Error, Host, Model, ModuleConfig, Overrides, ProviderConfig, Tool, ToolCall, ToolResult, WireFormat,
+};
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
 use serde_json::json;
 

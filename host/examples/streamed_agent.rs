@@ -7,8 +7,8 @@
 use std::{io::Write as _, time::Duration};
 
 use arcllm::{
-    Conversation, Error, ErrorKind, Event, Host, Message, Model, ModuleConfig, Overrides, ProviderConfig, Response, Tool,
-    ToolCall, ToolResult, WireFormat,
+    Conversation, Error, ErrorKind, Event, Host, Message, Model, ModuleConfig, Overrides, ProviderConfig, Response,
+    Tool, ToolCall, ToolResult, WireFormat,
 };
 use arcllm_simulator::{Fault, Place, Reply, Script, Simulator};
 use futures::StreamExt as _;

@@ -10,9 +10,7 @@ use std::{
     time::Duration,
 };
 
-use arcllm::{
-    Adapter, Config, ContentBlock, Error, ErrorKind, Host, Message, Model, Overrides, Request, Response,
-};
+use arcllm::{Adapter, Config, ContentBlock, Error, ErrorKind, Host, Message, Model, Overrides, Request, Response};
 use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};

@@ -132,7 +132,7 @@ async fn an_unknown_provider() {
       help: known are anthropic, deepseek, fireworks, groq, huggingface, main, mistral, ollama, openai, tgi, together, vllm
     ");
     assert_snapshot!(of(&GOOD.replace("provider = \"main\"", "provider = \"mian\"")).await, @"
-    error: config.toml:2: `defaults.provider` names the provider `mian`, which there is not
+    error: config.toml:2: `defaults.provider` names the unknown provider `mian`
       help: did you mean `main`?
     ");
 }
@@ -461,7 +461,7 @@ async fn a_fallback_to_nobody() {
       help: a list of provider names, such as ["anthropic", "openai"]
     "#);
     assert_snapshot!(with("[modules.fallback]\nenabled = true\nchain = [\"main\", \"mian\"]").await, @"
-    error: config.toml:11: `modules.fallback.chain[1]` names the provider `mian`, which there is not
+    error: config.toml:11: `modules.fallback.chain[1]` names the unknown provider `mian`
       help: did you mean `main`?
     ");
 }
@@ -570,7 +570,7 @@ async fn overrides_that_will_not_do() {
       help: the sandbox is set in the config file alone
     ");
     assert_snapshot!(given(&["--module", "fallback={\"chain\": [\"mian\"]}", "Hi"]).await, @"
-    error: `modules.fallback.chain[0]` names the provider `mian`, which there is not (in the overrides of this load)
+    error: `modules.fallback.chain[0]` names the unknown provider `mian` (in the overrides of this load)
       help: did you mean `main`?
     ");
 }

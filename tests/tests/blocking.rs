@@ -169,7 +169,12 @@ impl Bucket for Down {
         Box::pin(std::future::ready(Err(StateError::new("the store is down"))))
     }
 
-    fn compare_and_swap(&self, _: &str, _: Option<Vec<u8>>, _: Option<Vec<u8>>) -> BoxFuture<'_, Result<bool, StateError>> {
+    fn compare_and_swap(
+        &self,
+        _: &str,
+        _: Option<Vec<u8>>,
+        _: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<bool, StateError>> {
         Box::pin(std::future::pending())
     }
 }

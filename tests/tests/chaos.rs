@@ -198,7 +198,7 @@ async fn settings_that_will_not_do_are_named() {
       help: What goes wrong; nothing, unless it is set: the name of a fault, such as "error" or "trap".
     "#);
     assert_snapshot!(refused(json!({"provider": "nobody"})).await, @"
-    `modules.chaos.provider` names the provider `nobody`, which there is not (in the overrides of this load)
+    `modules.chaos.provider` names the unknown provider `nobody` (in the overrides of this load)
       help: known are a, anthropic, deepseek, fireworks, groq, huggingface, mistral, ollama, openai, tgi, together, vllm
     ");
 }

@@ -7,8 +7,7 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, ApiError, Config, ContentBlock, Error, ErrorKind, Failure, Host, Message, Overrides, Request,
-    Response,
+    Adapter, ApiError, Config, ContentBlock, Error, ErrorKind, Failure, Host, Message, Overrides, Request, Response,
 };
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
 use futures::future::{BoxFuture, join_all};
@@ -51,7 +50,11 @@ impl Obedient {
             "connection" => ErrorKind::Connection(failure),
             "timeout" => ErrorKind::Timeout(failure),
             "parse" => ErrorKind::Parse(failure),
-            status => ErrorKind::Api(ApiError::new(status.parse().unwrap(), question).with_provider(self.name).with_model(format!("{}-model", self.name))),
+            status => ErrorKind::Api(
+                ApiError::new(status.parse().unwrap(), question)
+                    .with_provider(self.name)
+                    .with_model(format!("{}-model", self.name)),
+            ),
         })
     }
 }

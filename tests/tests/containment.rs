@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use arcllm::{
-    Adapter, Config, ContentBlock, Error, ErrorKind, Host, Message, Model, Overrides, Request, Response,
-};
+use arcllm::{Adapter, Config, ContentBlock, Error, ErrorKind, Host, Message, Model, Overrides, Request, Response};
 use futures::future::{BoxFuture, join_all};
 use tokio::sync::Semaphore;
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, ApiError, Bucket, Config, Error, ErrorKind, Event, Host, MemoryStore, Message, Model,
-    Overrides, Request, Response, StateError, StateStore,
+    Adapter, ApiError, Bucket, Config, Error, ErrorKind, Event, Host, MemoryStore, Message, Model, Overrides, Request,
+    Response, StateError, StateStore,
 };
 use arcllm_simulator::{Reply, Simulator};
 use futures::{
@@ -332,7 +332,10 @@ impl StateStore for Elsewhere {
 }
 
 impl Far {
-    fn after<'a, T: Send + 'a>(&self, doing: BoxFuture<'a, Result<T, StateError>>) -> BoxFuture<'a, Result<T, StateError>> {
+    fn after<'a, T: Send + 'a>(
+        &self,
+        doing: BoxFuture<'a, Result<T, StateError>>,
+    ) -> BoxFuture<'a, Result<T, StateError>> {
         self.operations.fetch_add(1, Ordering::SeqCst);
         let odd = self.odd;
         Box::pin(async move {

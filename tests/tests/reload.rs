@@ -9,8 +9,7 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, ApiError, Attempt, Config, Error, ErrorKind, Host, Message, Model, Overrides, Reload, Request,
-    Response,
+    Adapter, ApiError, Attempt, Config, Error, ErrorKind, Host, Message, Model, Overrides, Reload, Request, Response,
 };
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -75,7 +74,12 @@ impl Adapter for Overloaded {
         Box::pin(async move {
             self.asked.add_permits(1);
             self.may_answer.acquire().await.unwrap().forget();
-            Err(ErrorKind::Api(ApiError::new(529, "overloaded").with_provider("a").with_model("a-model").with_retry_after(Duration::from_millis(1))))
+            Err(ErrorKind::Api(
+                ApiError::new(529, "overloaded")
+                    .with_provider("a")
+                    .with_model("a-model")
+                    .with_retry_after(Duration::from_millis(1)),
+            ))
         })
     }
 }

@@ -10,9 +10,7 @@ use std::{
     time::Duration,
 };
 
-use arcllm::{
-    Adapter, Config, ContentBlock, Error, ErrorKind, Host, Message, Model, Overrides, Request, Response,
-};
+use arcllm::{Adapter, Config, ContentBlock, Error, ErrorKind, Host, Message, Model, Overrides, Request, Response};
 use futures::future::{BoxFuture, join_all};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;

@@ -87,10 +87,7 @@ async fn what_is_no_traceparent_is_an_error_and_nothing_is_sent() {
     let options = Options::new().traceparent("00-1-1-01");
     let request = Request::new([Message::user("Hi")]).with_options(options);
     let error = soon(model.invoke_with(request.clone())).await.unwrap_err();
-    assert!(
-        matches!(&error.kind, ErrorKind::Config(error) if error.problem.contains("`traceparent`")),
-        "{error:?}"
-    );
+    assert!(matches!(&error.kind, ErrorKind::Config(error) if error.problem.contains("`traceparent`")), "{error:?}");
     assert!(soon(model.stream_with(request).collect()).await.is_err());
     assert_eq!(a.connections(), 0);
 }

@@ -17,8 +17,13 @@ use crate::{
     },
     assembly::host::{Host, Shared},
     config::{
-        additions::Addition, document::join, error::ConfigError, key::KeySource, overrides::Overrides,
-        powers::power_of, provider::ProviderConfig,
+        additions::Addition,
+        document::join,
+        error::ConfigError,
+        key::KeySource,
+        overrides::Overrides,
+        powers::{power_of, power_of_model},
+        provider::ProviderConfig,
     },
 };
 
@@ -133,7 +138,7 @@ impl Shared {
 
 impl Host {
     /// What the configuration would do that takes its user's trust: a sentence for each provider that gets a key elsewhere
-    /// than by its preset, and for each module from a file. Whether it is trusted makes no difference to the answer.
+    /// than by its preset, for each model with extensions, and for each module from a file. Whether it is trusted makes no difference to the answer.
     pub fn takes_trust(&self) -> Vec<String> {
         let shared = &self.shared;
         let providers = shared.config.providers.values().filter_map(power_of);
@@ -141,7 +146,8 @@ impl Host {
             let file = shared.file(&name, &shared.sandbox(&name))?;
             Some(shared.config.power_of_file(&name, &file))
         });
-        providers.chain(modules).map(|power| format!("`{}` {}", power.key, power.would)).collect()
+        let models = shared.config.models.iter().filter_map(|(name, model)| power_of_model(name, model));
+        providers.chain(models).chain(modules).map(|power| format!("`{}` {}", power.key, power.would)).collect()
     }
 }
 

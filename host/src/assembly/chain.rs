@@ -110,7 +110,7 @@ impl Loader for Inside {
         let gone = || ConfigError::new("the model that is called is not there any more");
         let shared = self.shared.upgrade().ok_or_else(gone)?;
         let _inside = self.links.runtime.enter();
-        let upstream = Upstream { loaded_by: Some(self.module.clone()), ..shared.upstream(provider, None)? };
+        let upstream = Upstream { loaded_by: Some(self.module.clone()), ..shared.target(provider)? };
         let chain = wrap(&self.shared, &self.links, Arc::new(upstream));
         self.loaded.rcu(|before| {
             let mut loaded = HashMap::clone(before);

@@ -33,6 +33,7 @@ use crate::{
         config::Config,
         error::{ConfigError, suggest},
         overrides::Overrides,
+        resolve::ResolvedModel,
     },
     runtime::{
         instance::pool::Pool,
@@ -249,17 +250,23 @@ impl Host {
         &self.shared.config
     }
 
-    /// Loads the model of the provider of this name: its adapter, in the modules that the configuration and the
-    /// overrides put around it. Compiles whatever has not been compiled yet; calling the model compiles nothing.
+    /// Loads a model: a provider's adapter, in the modules that the configuration and the overrides put around it. Compiles
+    /// modules that are not compiled yet; calling the model compiles nothing.
+    ///
+    /// `name` is one of
+    /// - `"anthropic"`: a provider, asked for its default model;
+    /// - `"anthropic/claude-haiku-4-5"`: a provider and a model;
+    /// - `"fast"`: the name of a table `[models.fast]`, with a provider, a model, options and modules.
     ///
     /// # Errors
     ///
     /// Names the file, the key and what would be right. Nothing is sent.
-    pub async fn load_model(&self, provider: &str, overrides: Overrides) -> Result<Model, ConfigError> {
+    pub async fn load_model(&self, name: &str, overrides: Overrides) -> Result<Model, ConfigError> {
         let outside = |_| ConfigError::new("a model is loaded and invoked inside of a Tokio runtime");
         let runtime = tokio::runtime::Handle::try_current().map_err(outside)?;
-        self.shared.check_access(provider, &overrides).await?;
-        let upstream = self.shared.upstream(provider, overrides.model.as_deref())?;
+        let ResolvedModel { provider, options, overrides } = self.shared.resolve(name, &overrides)?;
+        self.shared.check_access(&provider, &overrides).await?;
+        let upstream = self.shared.upstream(&provider, overrides.model.as_deref())?;
         let links = loop {
             let before = self.shared.reloads.begun();
             let links = self.shared.links(&overrides).await?;
@@ -272,7 +279,7 @@ impl Host {
         self.shared.make_ready(&links);
         let chain = wrap(&Arc::downgrade(&self.shared), &Links::new(links, runtime), Arc::new(upstream));
         let meters = Arc::new(ModelMeters::new(&*chain));
-        Ok(Model { chain, modules, meters, shared: self.shared.clone() })
+        Ok(Model { chain, modules, meters, options: options.into(), shared: self.shared.clone() })
     }
 }
 
@@ -285,12 +292,17 @@ impl Shared {
     pub(crate) fn make_upstream(&self, name: &str, model: Option<&str>) -> Result<Upstream, ConfigError> {
         let model = self.model_of(name, model)?;
         if let Some((_, adapter)) = self.adapters.get(name) {
-            return Ok(Upstream { provider: name.to_owned(), model, adapter: adapter.clone(), loaded_by: None });
+            return Ok(Upstream::new(name, model, adapter.clone()));
         }
         let provider = self.provider(name)?;
         let adapter = HttpAdapter::new(provider, model.clone(), Some(self.access(provider)?));
         let adapter = adapter.map_err(|problem| self.provider_error(provider, "base_url", problem.to_string()))?;
-        Ok(Upstream { provider: name.to_owned(), model, adapter: Arc::new(adapter), loaded_by: None })
+        Ok(Upstream::new(name, model, Arc::new(adapter)))
+    }
+
+    /// What a name stands for that a program or a module loads.
+    pub(crate) fn resolve(&self, name: &str, overrides: &Overrides) -> Result<ResolvedModel, ConfigError> {
+        self.config.resolve(name, self.adapters.keys().map(String::as_str), overrides)
     }
 
     /// The model that this provider is asked for, unless `model` says another.

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::{
     assembly::host::HostBuilder,
-    config::{
-        config::Config, error::ConfigError, model::ModelConfig, module::ModuleConfig, provider::ProviderConfig,
-    },
+    config::{config::Config, error::ConfigError, model::ModelConfig, module::ModuleConfig, provider::ProviderConfig},
 };
 
 /// A change of the configuration, made when the host is built.
@@ -67,10 +65,7 @@ impl HostBuilder {
         self.edit(move |config| config.with_max_attempts(max_attempts))
     }
 
-    fn edit(
-        mut self,
-        edit: impl FnOnce(Config) -> Result<Config, ConfigError> + Send + Sync + 'static,
-    ) -> Self {
+    fn edit(mut self, edit: impl FnOnce(Config) -> Result<Config, ConfigError> + Send + Sync + 'static) -> Self {
         self.edits.push(Box::new(edit));
         self
     }

@@ -11,6 +11,7 @@ use crate::{
     },
     config::{
         error::{ConfigError, suggest},
+        overrides::Overrides,
         sandbox::Sandbox,
     },
     runtime::{
@@ -185,7 +186,7 @@ impl Shared {
                 let error = ConfigError::new(format!("{problem} (the module `{name}`)")).help(help);
                 Err(match origin {
                     Origin::File(path) => error.file(path),
-                    Origin::BuiltIn => error,
+                    Origin::BuiltIn | Origin::Code => error,
                 })
             }
         }
@@ -201,11 +202,11 @@ impl Shared {
     ) -> Result<(), ConfigError> {
         match value {
             Value::String(name) if schema.get("format").and_then(Value::as_str) == Some("arcllm-provider") => {
-                if self.provider_names().any(|known| known == name) {
-                    return Ok(());
-                }
-                let error = place(&key, format!("names the provider `{name}`, which there is not"));
-                Err(error.help(suggest(name, self.provider_names())))
+                let unknown = |error: ConfigError| {
+                    let problem = format!("names the unknown provider `{name}`");
+                    place(&key, problem).help(error.help.unwrap_or_default())
+                };
+                self.resolve(name, &Overrides::new()).map(drop).map_err(unknown)
             }
             Value::Array(items) => items.iter().enumerate().try_for_each(|(at, item)| {
                 let schema = schema.get("items").unwrap_or(&Value::Null);

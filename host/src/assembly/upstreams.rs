@@ -9,8 +9,12 @@ use serde_json::Value;
 use tokio::runtime::{Handle, Id};
 
 use crate::{
-    adapter::http::http_adapter::HttpAdapter, assembly::host::Shared, call::provider::Upstream,
-    config::error::ConfigError, runtime::link::Link,
+    adapter::http::http_adapter::HttpAdapter,
+    assembly::host::Shared,
+    call::provider::Upstream,
+    chat::request::Options,
+    config::{error::ConfigError, overrides::Overrides, resolve::ResolvedModel},
+    runtime::link::Link,
 };
 
 /// The most ends that are known. One that is not is made anew; chains keep theirs.
@@ -57,6 +61,14 @@ impl Shared {
         Ok(upstream)
     }
 
+    /// The end of a chain that a module loads by this name, which is what [`Host::load_model`](crate::Host::load_model)
+    /// takes. What `[models.NAME]` says of modules does not count: those inside of the module stay as they are.
+    pub(crate) fn target(&self, name: &str) -> Result<Upstream, ConfigError> {
+        let ResolvedModel { provider, options, overrides } = self.resolve(name, &Overrides::new())?;
+        let options = (options != Options::default()).then(|| Arc::new(options));
+        Ok(Upstream { options, ..self.upstream(&provider, overrides.model.as_deref())? })
+    }
+
     /// Makes the ends that these modules can load by their settings, so that no call has to: for one, it would load the
     /// system's certificates. What is missing now, such as a key, is looked for again when a module asks for it.
     pub(crate) fn make_ready(&self, links: &[Arc<Link>]) {
@@ -65,9 +77,10 @@ impl Shared {
             self.find_providers(key, value, &mut names);
         }
         for name in names {
-            if let Err(error) = self.upstream(name, None) {
+            if let Err(error) = self.target(name) {
                 tracing::debug!(provider = name, "not ready to be loaded by a module: {error}");
-                if let Some(provider) = self.config.providers.get(name) {
+                let provider = self.resolve(name, &Overrides::new()).map(|resolved| resolved.provider);
+                if let Some(provider) = provider.ok().and_then(|provider| self.config.providers.get(&provider)) {
                     HttpAdapter::make_client_ready(provider);
                 }
             }
@@ -75,7 +88,7 @@ impl Shared {
     }
 
     /// The providers that a setting names. A text that only looks like one does no harm.
-    fn find_providers<'a>(&'a self, key: &str, value: &Value, names: &mut BTreeSet<&'a str>) {
+    pub(crate) fn find_providers<'a>(&self, key: &'a str, value: &'a Value, names: &mut BTreeSet<&'a str>) {
         match value {
             Value::String(text) => names.extend(self.provider_of_name(text)),
             Value::Array(items) => items.iter().for_each(|item| self.find_providers("", item, names)),
@@ -85,8 +98,8 @@ impl Shared {
         names.extend(self.provider_of_name(key));
     }
 
-    fn provider_of_name(&self, text: &str) -> Option<&str> {
-        self.config.providers.get_key_value(text).map(|(name, _)| name.as_str())
+    fn provider_of_name<'a>(&self, text: &'a str) -> Option<&'a str> {
+        self.resolve(text, &Overrides::new()).is_ok().then_some(text)
     }
 }
 

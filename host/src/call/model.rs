@@ -17,7 +17,7 @@ use crate::{
         config_error::ConfigError,
         error::{Error, ErrorKind},
         message::Message,
-        request::{Request, Tool},
+        request::{Options, Request, Tool},
         reserved,
         response::Response,
     },
@@ -33,6 +33,8 @@ pub struct Model {
     pub(crate) chain: Arc<dyn Provider>,
     pub(crate) modules: Arc<[Arc<str>]>,
     pub(crate) meters: Arc<ModelMeters>,
+    /// Options of requests that do not set them.
+    pub(crate) options: Arc<Options>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -147,10 +149,13 @@ impl Model {
     }
 
     /// Begins a call.
-    fn begin(&self, request: Arc<Request>, streamed: bool) -> Result<(Begun, Asking), Error> {
+    fn begin(&self, mut request: Arc<Request>, streamed: bool) -> Result<(Begun, Asking), Error> {
         if tokio::runtime::Handle::try_current().is_err() {
             let problem = "a model is loaded and invoked inside of a Tokio runtime";
             return Err(ConfigError::new(problem).into());
+        }
+        if *self.options != Options::default() {
+            Arc::make_mut(&mut request).options.fill(&self.options);
         }
         reserved::check(&request).map_err(|reserved| Error::from(reserved.usage()))?;
         let budget = request.options.deadline.unwrap_or(self.shared.config.deadline);

@@ -1,8 +1,8 @@
 //! The conversation: who says what.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-pub(crate) use crate::chat::extensions::Extensions;
 use crate::chat::content::{ContentBlock, ToolResult, list_or_text, text_or_list};
+pub(crate) use crate::chat::extensions::Extensions;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// Who speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,12 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 
-use crate::chat::{
-    extensions::Extensions,
-    message::Message,
-    seconds,
-    setters::setters,
-};
+use crate::chat::{extensions::Extensions, message::Message, seconds, setters::setters};
 
 /// One request, with the JSON that `arcllm invoke --request` takes.
 ///
@@ -236,8 +231,18 @@ impl Options {
 
     /// Takes from `defaults` what is absent here: labels and extensions by their keys.
     pub(crate) fn fill(&mut self, defaults: &Self) {
-        let Self { max_tokens, temperature, top_p, stop, tool_choice, seed, deadline, traceparent, metadata, extensions } =
-            defaults;
+        let Self {
+            max_tokens,
+            temperature,
+            top_p,
+            stop,
+            tool_choice,
+            seed,
+            deadline,
+            traceparent,
+            metadata,
+            extensions,
+        } = defaults;
         self.max_tokens = self.max_tokens.or(*max_tokens);
         self.temperature = self.temperature.or(*temperature);
         self.top_p = self.top_p.or(*top_p);

@@ -1,6 +1,6 @@
 //! What a configuration comes to: its chain, and the most that one call can cost.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::Serialize;
 
@@ -130,10 +130,15 @@ impl Shared {
     /// costs to ask its inner and every model that it could load.
     async fn worst_case(&self, provider: &str) -> Result<Cost, ConfigError> {
         let one = Cost { attempts: 1, waiting: 0 };
-        let names = self.provider_names().filter(|name| *name != provider);
+        let modules = self.switched_on(&Overrides::new())?;
+        let mut names: BTreeSet<&str> = self.provider_names().collect();
+        for (key, value) in modules.iter().flat_map(|module| &module.settings) {
+            self.find_providers(key, value, &mut names);
+        }
+        names.remove(provider);
         let targets = std::iter::once(provider).chain(names);
         let mut targets: Vec<Target> = targets.map(|name| Target { provider: name.to_owned(), most: one }).collect();
-        for SwitchedOn { name, settings } in self.switched_on(&Overrides::new())?.into_iter().rev() {
+        for SwitchedOn { name, settings } in modules.into_iter().rev() {
             let prepared = self.prepare(&name).await?;
             let mut instance = self.configured(&name, &prepared, &settings, None).await?;
             targets = outwards(&name, &mut instance, &targets).await?;

@@ -182,6 +182,7 @@ impl Shared {
         let why = match origin {
             Origin::File(used) if *used == beside => return None,
             Origin::File(used) => format!("is passed over: modules.{name}.sandbox.wasm names {}", used.display()),
+            Origin::Code => "is passed over: the program gave the module".to_owned(),
             Origin::BuiltIn => format!(
                 "is ignored: `{name}` is built in\n  help: wasm = \"{name}.wasm\" under [modules.{name}.sandbox] puts the file \
                  in its place"

@@ -229,8 +229,7 @@ mod tests {
     fn extensions_of_a_model_take_trust() {
         let text = "[models.m]\nprovider = \"anthropic\"\noptions.extensions = { \"anthropic.mcp_servers\" = [] }
             [models.plain]\nprovider = \"anthropic\"\noptions.max_tokens = 5\nmodules.retry = true";
-        let resolve =
-            |config: &Config, name| config.resolve(name, std::iter::empty(), &Overrides::new()).map(drop);
+        let resolve = |config: &Config, name| config.resolve(name, std::iter::empty(), &Overrides::new()).map(drop);
         let error = resolve(&found(text), "m").unwrap_err();
         assert_eq!(error.key.as_deref(), Some("models.m.options.extensions.\"anthropic.mcp_servers\""));
         assert!(error.to_string().contains("not trusted"), "{error}");

@@ -121,8 +121,7 @@ impl ProviderConfig {
         let base_url = section.text("base_url")?;
         let base_url =
             base_url.ok_or_else(|| missing(&section, "base_url", "such as \"https://api.example.com/v1\""))?;
-        let base_url =
-            parse_url(&base_url).map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
+        let base_url = parse_url(&base_url).map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
         let allow_insecure_http = section.flag("allow_insecure_http")?.unwrap_or(false);
         check_clear(&base_url, allow_insecure_http)
             .map_err(|(problem, help)| section.error("base_url", problem).help(help))?;

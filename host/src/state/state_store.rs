@@ -142,7 +142,9 @@ impl Values {
                     if self.count.fetch_add(1, Ordering::Relaxed) >= VALUES {
                         self.count.fetch_sub(1, Ordering::Relaxed);
                         self.bytes.fetch_sub(key.len() + value.len(), Ordering::Relaxed);
-                        return Err(StateError::new(format!("the module keeps {VALUES} values already, which is the most")));
+                        return Err(StateError::new(format!(
+                            "the module keeps {VALUES} values already, which is the most"
+                        )));
                     }
                     entry.insert(value);
                 }
@@ -190,7 +192,8 @@ impl Bucket for Values {
     fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, StateError>> {
         Box::pin(ready(self.change(key, |value| {
             let number = value.map_or(Some(0), |value| std::str::from_utf8(value).ok()?.parse::<i64>().ok());
-            let number = number.ok_or_else(|| StateError::new("the value is not a whole number"))?.saturating_add(delta);
+            let number =
+                number.ok_or_else(|| StateError::new("the value is not a whole number"))?.saturating_add(delta);
             Ok((Change::To(number.to_string().into_bytes()), number))
         })))
     }

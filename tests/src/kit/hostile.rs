@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use arcllm::{
-    ContentBlock, Error, ErrorKind, Message, Options, Request, Response, Role, Tool, ToolCall, ToolChoice,
-    ToolResult,
+    ContentBlock, Error, ErrorKind, Message, Options, Request, Response, Role, Tool, ToolCall, ToolChoice, ToolResult,
 };
 use serde_json::{Map, Value, json};
 

@@ -7,8 +7,7 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, Answer, ApiError, ContentBlock, ErrorKind, Event, Failure, Request, Response, StopReason,
-    ToolCall, Usage,
+    Adapter, Answer, ApiError, ContentBlock, ErrorKind, Event, Failure, Request, Response, StopReason, ToolCall, Usage,
 };
 use futures::{StreamExt as _, future::BoxFuture, stream};
 use schemars::JsonSchema;

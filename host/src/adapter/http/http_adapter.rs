@@ -173,7 +173,9 @@ impl HttpAdapter {
         let name = &self.provider.name;
         tracing::warn!(provider = name, "there is no key for a request: {error}");
         let setting = error.key.clone().unwrap_or_else(|| format!("providers.{name}"));
-        ConfigError::new(format!("there is no key for this request ({setting}); the log says why")).provider(name).into()
+        ConfigError::new(format!("there is no key for this request ({setting}); the log says why"))
+            .provider(name)
+            .into()
     }
 
     /// In a task of its own: writing and reading a long conversation would hold up whoever polls this.

@@ -12,7 +12,7 @@ impl Adapter for Nobody {
 }
 
 fn upstream() -> Upstream {
-    Upstream { provider: "p".to_owned(), model: "m".to_owned(), adapter: Arc::new(Nobody), loaded_by: None }
+    Upstream::new("p", "m".to_owned(), Arc::new(Nobody))
 }
 
 fn invoke(max_attempts: u32) -> Arc<Invoke> {

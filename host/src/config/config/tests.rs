@@ -121,7 +121,7 @@ fn errors_name_the_file_the_line_the_key_and_the_way_out() {
     );
     assert_eq!(
         wrong("[defaults]\nprovider = \"antropic\"\n"),
-        "conf/config.toml:2: `defaults.provider` names the provider `antropic`, which there is not\n  help: did you mean \
+        "conf/config.toml:2: `defaults.provider` names the unknown provider `antropic`\n  help: did you mean \
          `anthropic`?"
     );
     assert_eq!(

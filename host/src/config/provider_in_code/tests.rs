@@ -28,7 +28,8 @@ fn a_provider_in_code_gets_the_checks_of_a_file() {
         assert!(error.contains(says) && !error.contains("secret"), "{says}: {error}");
     }
     let provider = ProviderConfig::openai("http://example.com").unwrap().allow_insecure_http(true);
-    let provider = provider.header("X-Team", "blue").query("v", Addition::Env("V".to_owned())).named("p".into()).unwrap();
+    let provider =
+        provider.header("X-Team", "blue").query("v", Addition::Env("V".to_owned())).named("p".into()).unwrap();
     assert_eq!(provider.headers["x-team"], Addition::Text("blue".to_owned()), "in lower case, as from a file");
     assert_eq!(provider.query["v"], Addition::Env("V".to_owned()));
 }

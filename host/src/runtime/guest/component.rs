@@ -18,6 +18,8 @@ pub enum Origin {
     BuiltIn,
     /// A file, in the modules directory or named by `sandbox.wasm`.
     File(PathBuf),
+    /// The program gave its bytes.
+    Code,
 }
 
 impl std::fmt::Display for Origin {
@@ -25,6 +27,7 @@ impl std::fmt::Display for Origin {
         match self {
             Origin::BuiltIn => formatter.write_str("built-in"),
             Origin::File(path) => write!(formatter, "{}", path.display()),
+            Origin::Code => formatter.write_str("given in code"),
         }
     }
 }
