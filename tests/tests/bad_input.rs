@@ -124,11 +124,11 @@ async fn every_command_refuses_a_file_that_is_no_configuration() {
 #[tokio::test]
 async fn an_unknown_provider() {
     assert_snapshot!(given(&["--provider", "anthopic", "Hi"]).await, @"
-    error: config.toml: there is no provider named `anthopic`
+    error: config.toml: unknown model or provider `anthopic`
       help: did you mean `anthropic`?
     ");
     assert_snapshot!(given(&["--provider", "something-else", "Hi"]).await, @"
-    error: config.toml: there is no provider named `something-else`
+    error: config.toml: unknown model or provider `something-else`
       help: known are anthropic, deepseek, fireworks, groq, huggingface, main, mistral, ollama, openai, tgi, together, vllm
     ");
     assert_snapshot!(of(&GOOD.replace("provider = \"main\"", "provider = \"mian\"")).await, @"
@@ -514,8 +514,8 @@ async fn a_component_that_is_not_the_pinned_one() {
       help: set this digest if the new file is the one you want
     ");
     assert_snapshot!(with("[modules.retry]\nenabled = true\nsandbox.sha256 = \"abc\"").await, @"
-    error: config.toml:11: `modules.retry.sandbox.sha256` is no SHA-256
-      help: 64 hexadecimal digits, as `arcllm modules` prints them
+    error: config.toml:11: `modules.retry.sandbox.sha256` is not a SHA-256 digest
+      help: write 64 hexadecimal digits; `arcllm modules` prints them
     ");
 }
 
@@ -529,8 +529,8 @@ async fn a_component_without_its_grant() {
       help: allow = ["models"] under [modules.fallback.sandbox], if you trust it with that
     "#);
     assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"
-    error: config.toml:10: `modules.fallback.sandbox.allow` holds "model", which is no grant
-      help: "models", "state", "urls" and "extensions" are what can be granted
+    error: config.toml:10: `modules.fallback.sandbox.allow` has the unknown grant "model"
+      help: known are "models", "state", "urls" and "extensions"
     "#);
 }
 

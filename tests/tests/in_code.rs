@@ -40,7 +40,7 @@ async fn providers_modules_models_and_limits_are_set_in_code() {
     let (first, last) = (a.requests().remove(0), b.requests().remove(0));
     assert_eq!(first.body["model"], "tiny");
     assert_eq!(first.header("x-team"), Some("blue"));
-    assert_eq!(last.header("x-api-key"), Some("sk-b"));
+    assert!(last.authorized_with("sk-b"));
     assert_eq!((&last.body["model"], &last.body["max_tokens"]), (&json!("big"), &json!(5)));
     assert_eq!((host.config().deadline, host.config().max_attempts), (Duration::from_secs(30), 3));
 }
@@ -51,7 +51,7 @@ async fn a_key_in_code_is_sent_and_never_shown() {
     let a = replies([echo]).await;
     let host = Host::builder().provider("a", provider(&a).key("sk-secret".into())).build().unwrap();
     let error = ask(&host, "a").await.unwrap_err();
-    assert_eq!(a.requests()[0].header("authorization"), Some("Bearer sk-secret"));
+    assert!(a.requests()[0].authorized_with("sk-secret"));
     for shown in [format!("{error:?}"), format!("{host:?}"), format!("{:?}", host.config())] {
         assert!(!shown.contains("sk-secret"), "{shown}");
     }

@@ -112,7 +112,7 @@ async fn a_mistake_names_the_file_the_line_and_what_would_be_right() {
         (
             "[models.m]\nprovider = \"groq\"\nmodules.retry.sandbox.allow = [\"models\"]",
             "3: `models.m.modules.retry.sandbox` is a table",
-            "[modules.NAME.sandbox]",
+            "the sandbox is set",
         ),
     ] {
         let error = arcllm::Config::parse(tables, Some(std::path::Path::new("config.toml"))).unwrap_err().to_string();

@@ -159,7 +159,7 @@ pub(crate) fn check_switch(switch: &Value) -> Result<(), WrongSwitch> {
         other => return wrong(None, other, "true (on), false (off), or a table of settings (on)"),
     };
     if let Some(sandbox) = table.get("sandbox") {
-        return wrong(Some("sandbox"), sandbox, "the sandbox is set under [modules.NAME.sandbox] alone");
+        return wrong(Some("sandbox"), sandbox, "the sandbox is set in the config file alone");
     }
     match table.get("enabled") {
         None | Some(Value::Bool(_)) => Ok(()),

@@ -186,12 +186,12 @@ impl Sandbox {
         if let Some(digest) = &self.sha256
             && !(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
         {
-            let error = error("sha256", "is not a SHA-256".to_owned());
-            return Err(error.help("64 hexadecimal digits, as `arcllm modules` prints them"));
+            let error = error("sha256", "is not a SHA-256 digest".to_owned());
+            return Err(error.help("write 64 hexadecimal digits; `arcllm modules` prints them"));
         }
         if let Some(unknown) = self.allow.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
-            let error = error("allow", format!("holds the unknown grant {unknown:?}"));
-            return Err(error.help("\"models\", \"state\", \"urls\" and \"extensions\" are what can be granted"));
+            let error = error("allow", format!("has the unknown grant {unknown:?}"));
+            return Err(error.help("known are \"models\", \"state\", \"urls\" and \"extensions\""));
         }
         let Limits { memory_mb, table_elements, stack_kb, handles, cpu, stall, hostcall_mb, .. } = self.limits;
         let (lines, kilobytes) = (self.limits.log_lines_per_second, self.limits.log_kb_per_second);
