@@ -3,7 +3,9 @@
 //! `cargo run -p arcllm --example agent_loop` runs it against a provider that fails before every answer, and
 //! `cargo run -p arcllm --example agent_loop -- anthropic` against the provider of that name in your configuration.
 
-use arcllm::{Config, ContentBlock, Error, Host, Message, Model, Overrides, Role, Tool, ToolCall, ToolResult};
+use arcllm::{
+    Conversation, Error, Host, Model, ModuleConfig, Overrides, ProviderConfig, Tool, ToolCall, ToolResult, WireFormat,
+};
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
 use serde_json::json;
 
@@ -12,15 +14,17 @@ pub(crate) const QUESTION: &str = "How warm is it in Oslo, in degrees Fahrenheit
 
 /// Asks the model, runs the tools that it calls, and returns their results to it, until it calls none.
 pub(crate) async fn answer(model: &Model, question: &str) -> Result<String, Error> {
-    let mut conversation = vec![Message::user(question)];
+    let mut conversation = Conversation::new();
+    conversation.user(question);
     loop {
-        let answer = model.invoke(&conversation, &tools()).await?;
-        let results: Vec<_> = answer.tool_calls().map(|call| ContentBlock::ToolResult(run(call))).collect();
-        if results.is_empty() {
+        let answer = model.invoke(conversation.messages()?, &tools()).await?;
+        if answer.tool_calls().next().is_none() {
             return Ok(answer.text().unwrap_or_default());
         }
-        conversation.push(answer.message());
-        conversation.push(Message::new(Role::Tool, results));
+        conversation.push(&answer);
+        for call in answer.tool_calls() {
+            conversation.tool_result(run(call))?;
+        }
     }
 }
 
@@ -42,9 +46,10 @@ fn run(call: &ToolCall) -> ToolResult {
         }
         _ => None,
     };
-    let is_error = said.is_none();
-    let text = said.unwrap_or_else(|| format!("there is no tool {} that takes {:?}", call.name, call.arguments));
-    ToolResult { is_error, ..ToolResult::text(&call.id, text) }
+    match said {
+        Some(text) => ToolResult::text(&call.id, text),
+        None => ToolResult::error(&call.id, format!("there is no tool {} that takes {:?}", call.name, call.arguments)),
+    }
 }
 
 /// The three answers of a model.
@@ -68,17 +73,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let overloaded = Reply::status(529).header("retry-after", "0.5");
     let script = [overloaded, first, Reply::fault(Fault::Reset), second, Reply::status(503), third];
     let simulator = Simulator::start(Script::new(script)).await?;
-    let config = format!(
-        "[providers.simulated]\n\
-         adapter = \"anthropic\"\n\
-         base_url = \"{}\"\n\
-         default_model = \"simulated\"\n\
-         [modules.retry]\n\
-         enabled = true\n\
-         backoff_base_seconds = 0.1\n",
-        simulator.url(),
-    );
-    let host = Host::builder().config(Config::parse(&config, None)?).build()?;
+    let provider = ProviderConfig::new(WireFormat::Anthropic, &simulator.url())?.model("simulated");
+    let host = Host::builder()
+        .provider("simulated", provider)
+        .module("retry", ModuleConfig::on().setting("backoff_base_seconds", 0.1))
+        .build()?;
     let model = host.load_model("simulated", Overrides::new()).await?;
     println!("{}", answer(&model, QUESTION).await?);
     for request in simulator.requests() {

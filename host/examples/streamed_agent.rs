@@ -7,8 +7,8 @@
 use std::{io::Write as _, time::Duration};
 
 use arcllm::{
-    Config, ContentBlock, Error, ErrorKind, Event, Host, Message, Model, Overrides, Response, Role, Tool, ToolCall,
-    ToolResult,
+    Conversation, Error, ErrorKind, Event, Host, Message, Model, ModuleConfig, Overrides, ProviderConfig, Response,
+    Tool, ToolCall, ToolResult, WireFormat,
 };
 use arcllm_simulator::{Fault, Place, Reply, Script, Simulator};
 use futures::StreamExt as _;
@@ -21,18 +21,17 @@ pub(crate) const QUESTION: &str = "Where is it warmer, in Oslo or in Rome?";
 /// Asks the model, runs the tools that it calls, and returns their results to it, until it calls none. `show` gets the
 /// output piece by piece.
 pub(crate) async fn answer(model: &Model, question: &str, mut show: impl FnMut(&str)) -> Result<Response, Error> {
-    let mut conversation = vec![Message::user(question)];
+    let mut conversation = Conversation::new();
+    conversation.user(question);
     loop {
-        let (answer, tools) = turn(model, &conversation, &mut show).await?;
-        let mut results = tools.join_all().await;
-        if results.is_empty() {
+        let (answer, tools) = turn(model, conversation.messages()?, &mut show).await?;
+        if tools.is_empty() {
             return Ok(answer);
         }
-        // In the order of the calls, not in the order in which the tools finished.
-        results.sort_by_key(|(index, _)| *index);
-        let results = results.into_iter().map(|(_, result)| ContentBlock::ToolResult(result));
-        conversation.push(answer.message());
-        conversation.push(Message::new(Role::Tool, results.collect::<Vec<_>>()));
+        conversation.push(&answer);
+        for result in tools.join_all().await {
+            conversation.tool_result(result)?;
+        }
     }
 }
 
@@ -41,15 +40,15 @@ async fn turn(
     model: &Model,
     conversation: &[Message],
     show: &mut impl FnMut(&str),
-) -> Result<(Response, JoinSet<(usize, ToolResult)>), Error> {
+) -> Result<(Response, JoinSet<ToolResult>), Error> {
     let mut at_work = JoinSet::new();
     let mut events = model.stream(conversation, &[temperature()]);
     while let Some(event) = events.next().await {
         match event? {
             Event::Text(piece) => show(&piece),
-            Event::ToolUseEnd { index, call } => {
+            Event::ToolUseEnd { call, .. } => {
                 show(&format!("\n[{} {}]", call.name, json!(call.arguments)));
-                at_work.spawn(async move { (index, run(&call).await) });
+                at_work.spawn(async move { run(&call).await });
             }
             Event::End(response) => {
                 show("\n");
@@ -74,7 +73,7 @@ async fn run(call: &ToolCall) -> ToolResult {
         ("temperature", Some(city @ "Rome")) => (city, 11.0, 5),
         _ => {
             let text = format!("there is no tool {} that takes {:?}", call.name, call.arguments);
-            return ToolResult { is_error: true, ..ToolResult::text(&call.id, text) };
+            return ToolResult::error(&call.id, text);
         }
     };
     tokio::time::sleep(Duration::from_millis(takes)).await;
@@ -108,17 +107,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cut = Reply::fault(Fault::Truncate).fault_at(Place::BeforeEvent(2));
     let [first, second] = turns().map(|turn| turn.pace(Duration::from_millis(50)));
     let simulator = Simulator::start(Script::new([overloaded, first, cut, second])).await?;
-    let config = format!(
-        "[providers.simulated]\n\
-         adapter = \"anthropic\"\n\
-         base_url = \"{}\"\n\
-         default_model = \"simulated\"\n\
-         [modules.retry]\n\
-         enabled = true\n\
-         backoff_base_seconds = 0.1\n",
-        simulator.url(),
-    );
-    let host = Host::builder().config(Config::parse(&config, None)?).build()?;
+    let provider = ProviderConfig::new(WireFormat::Anthropic, &simulator.url())?.model("simulated");
+    let host = Host::builder()
+        .provider("simulated", provider)
+        .module("retry", ModuleConfig::on().setting("backoff_base_seconds", 0.1))
+        .build()?;
     let model = host.load_model("simulated", Overrides::new()).await?;
     answer(&model, QUESTION, show).await?;
     for request in simulator.requests() {

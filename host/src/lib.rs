@@ -87,10 +87,14 @@ pub use adapter::answer::{Answer, EventStream};
 pub use assembly::builder::HostBuilder;
 pub use assembly::host::Host;
 pub use assembly::reloader::Reload;
+pub use chat::config_error::ConfigError;
 pub use chat::content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult};
-pub use chat::error::{ApiError, Error, ErrorKind, Failure};
+pub use chat::conversation::Conversation;
+pub use chat::error::{Error, ErrorKind};
 pub use chat::event::Event;
-pub use chat::message::{Extensions, Message, Role};
+pub use chat::extensions::Extensions;
+pub use chat::failure::{ApiError, Failure};
+pub use chat::message::{Message, Role};
 pub use chat::plain;
 pub use chat::request::{Options, Request, Tool, ToolChoice};
 pub use chat::response::{Response, StopReason, Usage};
@@ -102,10 +106,10 @@ pub use config::additions::Addition;
 pub use config::compile_cache::CompileCache;
 pub use config::config::Config;
 pub use config::defaults::Defaults;
-pub use config::error::ConfigError;
 pub use config::key::KeySource;
+pub use config::model::ModelConfig;
 pub use config::module::ModuleConfig;
-pub use config::overrides::Overrides;
+pub use config::overrides::{Overrides, Switch};
 pub use config::provider::{ModelFacts, ProviderConfig};
 pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::trust_store::{TrustStore, TrustedFile};
@@ -115,7 +119,7 @@ pub use model::stream::ResponseStream;
 pub use runtime::guest::component::Streams;
 pub use runtime::guest::origin::Origin;
 pub use runtime::instance::instance::Probe;
-pub use state::state_store::{Bucket, MemoryStore, StateStore};
+pub use state::state_store::{Bucket, MemoryStore, StateError, StateStore};
 
 /// Loads a model from the configuration that the environment points to; see [`Config::find`]. The first call reads it,
 /// later ones share it and its modules; what is [trusted](TrustStore) since then counts from the next start.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arcllm::{ContentBlock, Extensions, Image, ImageSource, Message, Request, Role, ToolCall};
+use arcllm::{ContentBlock, Image, ImageSource, Message, Request, Role, ToolCall};
 
 use crate::{
     allocator::Since,
@@ -20,9 +20,9 @@ fn conversations_of(size: usize) -> Vec<(&'static str, Vec<Message>)> {
         _ => Message::assistant("word ".repeat(200)),
     });
     let source = ImageSource::Data(vec![7; size]);
-    let image = Image { media_type: "image/png".into(), source, extensions: Extensions::new() };
+    let image = Image::new("image/png", source);
     let arguments = [("text".to_owned(), "word ".repeat(size / 5).into())].into_iter().collect();
-    let call = ToolCall { id: "c".into(), name: "f".into(), arguments, extensions: Extensions::new() };
+    let call = ToolCall::new("c", "f", arguments);
     vec![
         ("one text", vec![Message::user(text.clone())]),
         ("many turns", turns.collect()),

@@ -10,6 +10,8 @@ mod chain;
 mod command;
 mod config;
 mod faults;
+mod in_code;
+mod models_table;
 mod observability;
 mod reload;
 mod sandbox;

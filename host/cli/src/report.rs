@@ -84,13 +84,6 @@ fn error(message: &str) {
 fn code(error: &Error) -> ExitCode {
     match error.kind {
         ErrorKind::Config(_) | ErrorKind::Usage(_) => ExitCode::from(2),
-        ErrorKind::Api(_)
-        | ErrorKind::Connection(_)
-        | ErrorKind::Timeout(_)
-        | ErrorKind::Parse(_)
-        | ErrorKind::Module(_)
-        | ErrorKind::Cancelled
-        | ErrorKind::DeadlineExceeded
-        | ErrorKind::Other(_) => ExitCode::from(1),
+        _ => ExitCode::from(1),
     }
 }

@@ -52,14 +52,7 @@ impl Scale {
     fn attempt(&self, formatter: &mut fmt::Formatter<'_>, attempt: &Attempt) -> fmt::Result {
         let (style, mark) = match attempt.outcome {
             Outcome::Ok => (GOOD, "█"),
-            Outcome::Api
-            | Outcome::Connection
-            | Outcome::Timeout
-            | Outcome::Parse
-            | Outcome::Config
-            | Outcome::Module
-            | Outcome::Cancelled
-            | Outcome::DeadlineExceeded => (BAD, "█"),
+            _ => (BAD, "█"),
         };
         let bar = self.bar(attempt.started_after, attempt.took, mark);
         let time = clock(attempt.started_after);

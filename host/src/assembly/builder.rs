@@ -27,6 +27,9 @@ use crate::{
     state::state_store::{MemoryStore, StateStore},
 };
 
+/// A change of the configuration, made when the host is built.
+pub(crate) type Edit = Box<dyn FnOnce(Config) -> Result<Config, ConfigError> + Send + Sync>;
+
 /// Builds a [`Host`].
 #[derive(Default)]
 pub struct HostBuilder {
@@ -38,6 +41,8 @@ pub struct HostBuilder {
     state_store: Option<Arc<dyn StateStore>>,
     watch: Option<bool>,
     compile_cache: CompileCache,
+    /// What the program sets in code, in its order.
+    pub(crate) edits: Vec<Edit>,
 }
 
 impl HostBuilder {
@@ -138,20 +143,19 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// Where the system has no random numbers and no seed was given.
+    /// If a setting that was given in code is wrong.
     pub fn build(self) -> Result<Host, ConfigError> {
         let config = match self.config {
             Some(config) => config,
-            None => Config::parse("", None)?,
+            None => Config::built_in()?,
         };
+        let config = self.edits.into_iter().try_fold(config, |config, edit| edit(config))?;
         let (config, clock) = (Arc::new(config), self.clock.unwrap_or_else(clock::system));
         let state_store = self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process()));
         let keys = KeyRing::new(config.clone(), self.resolver);
         let upstreams = Arc::new(Upstreams::new(config.clone(), self.adapters, keys));
         let source = Arc::new(ModuleSource::new(config.clone()));
-        let providers = upstreams.providers().map(str::to_owned).collect();
-        let loader =
-            Arc::new(ModuleLoader::new(source.clone(), config.clone(), providers, state_store, self.compile_cache));
+        let loader = Arc::new(ModuleLoader::new(source.clone(), upstreams.clone(), state_store, self.compile_cache));
         let reloader = Arc::new(Reloader::new(loader.clone()));
         let watcher = Watcher::new(source.clone(), reloader.clone(), self.watch.unwrap_or(config.watch));
         let defaults = CallDefaults {

@@ -9,7 +9,7 @@ use crate::{
     config::{
         config::Config,
         error::{ConfigError, suggest},
-        overrides::{Overrides, Switch},
+        overrides::{Overrides, Switched},
     },
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn enabled(source: &ModuleSource, overrides: &Overrides) -> Result<Ve
     for name in names {
         check_exists(source, name, overrides)?;
         let asked = overrides.modules.get(name);
-        if let Switch::On(settings) = Switch::of(name, config.modules.get(name), asked)? {
+        if let Switched::On(settings) = Switched::of(name, config.modules.get(name), asked)? {
             let position = config.order.iter().position(|ordered| ordered == name);
             let position = position.ok_or_else(|| out_of_order(config, name))?;
             enabled.push((position, EnabledModule { name: name.clone(), settings, overrides: asked.cloned() }));

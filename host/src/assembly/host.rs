@@ -15,7 +15,7 @@ use crate::{
         watcher::Watcher,
     },
     call::clock::Clock,
-    config::{config::Config, error::ConfigError, overrides::Overrides},
+    config::{config::Config, error::ConfigError, overrides::Overrides, resolve::ResolvedModel},
     model::{defaults::CallDefaults, model::Model},
     runtime::{
         chain::Chain,
@@ -60,18 +60,24 @@ impl Host {
         &self.inner.config
     }
 
-    /// Loads a model of this provider: its adapter, in the modules that the configuration and the overrides put around it.
-    /// Compiles what has not been compiled yet; calling the model compiles nothing.
+    /// Loads a model: the adapter of a provider, in the modules that the configuration and the overrides put around it.
+    /// Compiles modules that are not compiled yet. Calling the model compiles nothing.
+    ///
+    /// `name` is one of
+    /// - `"anthropic"`: a provider, asked for its default model;
+    /// - `"anthropic/claude-haiku-4-5"`: a provider and a model;
+    /// - `"fast"`: the name of a table `[models.fast]`, with a provider, a model, options and modules.
     ///
     /// # Errors
     ///
     /// Names the file, the key and what would be right. Nothing is sent.
-    pub async fn load_model(&self, provider: &str, overrides: Overrides) -> Result<Model, ConfigError> {
+    pub async fn load_model(&self, name: &str, overrides: Overrides) -> Result<Model, ConfigError> {
         let outside = |_| ConfigError::new("a model is loaded and invoked inside of a Tokio runtime");
         Handle::try_current().map_err(outside)?;
         let inner = &self.inner;
-        inner.check_access(provider, &overrides).await?;
-        let end = inner.upstreams.get(provider, overrides.model.as_deref())?;
+        let ResolvedModel { provider, options, overrides } = inner.upstreams.resolve(name, &overrides)?;
+        inner.check_access(&provider, &overrides).await?;
+        let end = inner.upstreams.get(&provider, overrides.model.as_deref())?;
         let modules = loop {
             let reloads = inner.reloader.count();
             let modules = inner.load_modules(&overrides).await?;
@@ -82,7 +88,7 @@ impl Host {
         Box::pin(inner.loader.check_disabled(&overrides)).await?;
         inner.upstreams.prepare(&modules);
         let chain = Chain { modules: modules.into(), end };
-        Ok(Model::new(chain, inner.defaults.clone(), inner.clone()))
+        Ok(Model::new(chain, options, inner.defaults.clone(), inner.clone()))
     }
 
     /// Looks at the file of every module that a loaded model has, and makes new calls run on what has changed. Calls under

@@ -64,7 +64,7 @@ impl KeyRing {
             Some(KeySource::File(file)) => {
                 key_of_file(file).err().map(|problem| self.config.provider_error(provider, "api_key_file", problem))
             }
-            Some(KeySource::Command { .. }) | None => None,
+            Some(KeySource::Secret(_) | KeySource::Command { .. }) | None => None,
         };
         missing.extend(key);
         for (table, additions) in [("headers", &provider.headers), ("query", &provider.query)] {

@@ -16,6 +16,7 @@ use crate::{
         prepared::Prepared,
         settings::ModuleSettings,
         source::{Found, ModuleSource},
+        upstreams::Upstreams,
     },
     config::{compile_cache::CompileCache, config::Config, error::ConfigError, overrides::Overrides},
     runtime::{
@@ -35,8 +36,8 @@ use crate::{
 pub(crate) struct ModuleLoader {
     pub(crate) source: Arc<ModuleSource>,
     config: Arc<Config>,
-    /// The names of all providers, which settings may name.
-    providers: Vec<String>,
+    /// The models that settings may name.
+    upstreams: Arc<Upstreams>,
     state_store: Arc<dyn StateStore>,
     compile_cache: CompileCache,
     pools: Pools,
@@ -59,13 +60,13 @@ impl ModuleLoader {
     /// A loader of these modules.
     pub(crate) fn new(
         source: Arc<ModuleSource>,
-        config: Arc<Config>,
-        providers: Vec<String>,
+        upstreams: Arc<Upstreams>,
         state_store: Arc<dyn StateStore>,
         compile_cache: CompileCache,
     ) -> Self {
+        let config = upstreams.config.clone();
         let (pools, accepted, failures, disabled) = Default::default();
-        Self { source, config, providers, state_store, compile_cache, pools, accepted, failures, disabled }
+        Self { source, config, upstreams, state_store, compile_cache, pools, accepted, failures, disabled }
     }
 
     /// What the calls of a module run on in the current Tokio runtime. Where its file does not load, but did before, that is
@@ -160,7 +161,7 @@ impl ModuleLoader {
                 let error = error.help(unfit.help.unwrap_or_default());
                 Err(match origin {
                     Origin::File(path) => error.file(path),
-                    Origin::BuiltIn => error,
+                    Origin::BuiltIn | Origin::Code => error,
                 })
             }
         }
@@ -238,8 +239,7 @@ impl ModuleLoader {
         let (mut instance, description) = self.started(name, prepared).await?;
         // A module is free to describe its settings in a way that says nothing here.
         let schema = serde_json::from_str(&description.config_schema).unwrap_or_default();
-        let providers: Vec<&str> = self.providers.iter().map(String::as_str).collect();
-        settings.check(&self.config, &schema, &providers)?;
+        settings.check(&self.config, &schema, &self.upstreams)?;
         let configured = instance.configure(Value::Object(settings.settings.clone()).to_string()).await;
         let configured = configured.map_err(|reason| prepared.failed(name, "read its settings", &reason))?;
         Ok((instance, configured.err()))

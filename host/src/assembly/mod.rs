@@ -4,6 +4,7 @@ pub(crate) mod builder;
 pub(crate) mod enabled;
 pub(crate) mod failures;
 pub(crate) mod host;
+pub(crate) mod in_code;
 pub(crate) mod key_ring;
 pub(crate) mod loader;
 pub(crate) mod models;

@@ -37,7 +37,7 @@ impl ModelLoader for ModuleModels {
             return Ok(loaded.clone());
         }
         let _inside = self.runtime.enter();
-        let end = Upstream { loaded_by: Some(self.module.clone()), ..(*self.upstreams.get(provider, None)?).clone() };
+        let end = Upstream { loaded_by: Some(self.module.clone()), ..self.upstreams.target(provider)? };
         let end = Arc::new(end);
         self.loaded.rcu(|before| {
             let mut loaded = HashMap::clone(before);

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    assembly::schema,
+    assembly::{schema, upstreams::Upstreams},
     config::{
         config::Config,
         error::{ConfigError, suggest},
+        overrides::Overrides,
     },
 };
 
@@ -29,13 +30,16 @@ impl ModuleSettings<'_> {
     /// # Errors
     ///
     /// The first setting that is wrong.
-    pub(crate) fn check(&self, config: &Config, schema: &Value, providers: &[&str]) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self, config: &Config, schema: &Value, upstreams: &Upstreams) -> Result<(), ConfigError> {
         self.check_keys(config, schema)?;
         let settings = Value::Object(self.settings.clone());
         schema::walk(schema, &settings, false, &mut |schema, path, value| match value {
-            Value::String(name) if schema::format(schema) == Some(PROVIDER) && !providers.contains(&name.as_str()) => {
-                let error = self.error(config, path, format!("names the unknown provider `{name}`"));
-                Err(error.help(suggest(name, providers.iter().copied())))
+            Value::String(name) if schema::format(schema) == Some(PROVIDER) => {
+                let unknown = |error: ConfigError| {
+                    let problem = format!("names the unknown provider `{name}`");
+                    self.error(config, path, problem).help(error.help.unwrap_or_default())
+                };
+                upstreams.resolve(name, &Overrides::new()).map(drop).map_err(unknown)
             }
             _ => Ok(()),
         })

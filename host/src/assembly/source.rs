@@ -10,6 +10,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
+
 use crate::{
     config::{config::Config, digest::digest, error::ConfigError, sandbox::Sandbox},
     runtime::guest::origin::Origin,
@@ -84,6 +86,10 @@ impl ModuleSource {
     /// Where the module does not exist, cannot be read, or comes from a file of an untrusted configuration.
     pub(crate) async fn find(&self, name: &str) -> Result<Found, ConfigError> {
         let sandbox = self.sandbox(name);
+        if let Some(wasm) = self.wasm_of_code(name) {
+            let (bytes, digest) = (wasm.to_vec().into(), digest(wasm));
+            return Ok(Found { origin: Origin::Code, digest, stamp: None, bytes, sandbox });
+        }
         let Some(path) = self.file(name, &sandbox) else {
             let built_in = arcllm_builtin::find(name).ok_or_else(|| ConfigError::new(self.unknown(name)))?;
             let (bytes, digest) = (built_in.wasm.into(), built_in_digest(name));
@@ -105,7 +111,7 @@ impl ModuleSource {
     /// Whether reading the module would give what came from there with this stamp.
     pub(crate) fn is_unchanged(&self, name: &str, origin: &Origin, stamp: Option<Stamp>) -> bool {
         match (self.file(name, &self.sandbox(name)), origin) {
-            (None, Origin::BuiltIn) => true,
+            (None, Origin::BuiltIn | Origin::Code) => true,
             (Some(path), Origin::File(known)) if path == *known => {
                 let now = path.metadata().ok().and_then(|metadata| Stamp::of(&metadata));
                 now.is_some() && now == stamp
@@ -118,6 +124,7 @@ impl ModuleSource {
     pub(crate) fn is_gone(&self, name: &str) -> bool {
         match self.file(name, &self.sandbox(name)) {
             // One that cannot be looked at is there.
+            _ if self.wasm_of_code(name).is_some() => false,
             Some(path) => path.try_exists().is_ok_and(|exists| !exists),
             None => arcllm_builtin::find(name).is_none(),
         }
@@ -131,7 +138,7 @@ impl ModuleSource {
     /// The file that the config names, or else NAME.wasm in the modules directory if it is there. What is built in is a file
     /// only where the config says so: a file that happens to be there replaces nothing.
     pub(crate) fn file(&self, name: &str, sandbox: &Sandbox) -> Option<PathBuf> {
-        let directory = self.config.modules_dir.as_ref()?;
+        let directory = self.config.modules_dir.as_ref().filter(|_| self.wasm_of_code(name).is_none())?;
         match &sandbox.wasm {
             Some(wasm) => Some(directory.join(wasm)),
             None if arcllm_builtin::find(name).is_some() => None,
@@ -140,7 +147,13 @@ impl ModuleSource {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        is_name(name) && (arcllm_builtin::find(name).is_some() || self.file(name, &self.sandbox(name)).is_some())
+        let is_there = || self.file(name, &self.sandbox(name)).is_some() || self.wasm_of_code(name).is_some();
+        is_name(name) && (arcllm_builtin::find(name).is_some() || is_there())
+    }
+
+    /// The component that the program gave for this module.
+    fn wasm_of_code(&self, name: &str) -> Option<&Bytes> {
+        self.config.modules.get(name)?.wasm.as_ref()
     }
 
     /// The problem with a name that is no module's: "unknown module", and where it was looked for.

@@ -7,7 +7,12 @@ use crate::{
         enabled::enabled,
         host::{Host, HostInner},
     },
-    config::{error::ConfigError, overrides::Overrides, powers::power_of, provider::ProviderConfig},
+    config::{
+        error::ConfigError,
+        overrides::Overrides,
+        powers::{power_of, power_of_model},
+        provider::ProviderConfig,
+    },
 };
 
 impl HostInner {
@@ -35,15 +40,16 @@ impl HostInner {
 
 impl Host {
     /// What the configuration would do that needs trust: a sentence for each provider that gets a key elsewhere than by its
-    /// preset, and for each module from a file. The answer is the same whether the configuration is trusted or not.
+    /// preset, for each model with extensions, and for each module from a file. The answer is the same whether the configuration is trusted or not.
     pub fn takes_trust(&self) -> Vec<String> {
         let HostInner { config, source, .. } = &*self.inner;
         let providers = config.providers.values().filter_map(power_of);
+        let models = config.models.iter().filter_map(|(name, model)| power_of_model(name, model));
         let modules = source.names().into_iter().filter_map(|name| {
             let file = source.file(&name, &source.sandbox(&name))?;
             Some(config.power_of_file(&name, &file))
         });
-        providers.chain(modules).map(|power| format!("`{}` {}", power.key, power.would)).collect()
+        providers.chain(models).chain(modules).map(|power| format!("`{}` {}", power.key, power.would)).collect()
     }
 }
 

@@ -12,10 +12,13 @@ use crate::{
     adapter::{adapter::Adapter, http::http_adapter::HttpAdapter},
     assembly::key_ring::KeyRing,
     call::upstream::Upstream,
+    chat::request::Options,
     config::{
         config::Config,
         error::{ConfigError, suggest},
+        overrides::Overrides,
         provider::ProviderConfig,
+        resolve::ResolvedModel,
     },
     runtime::slot::Slot,
 };
@@ -25,7 +28,7 @@ const MOST: usize = 1024;
 
 /// The ends of a host's chains.
 pub(crate) struct Upstreams {
-    config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     /// The adapters of the program's own, with their models.
     adapters: BTreeMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) keys: KeyRing,
@@ -82,7 +85,7 @@ impl Upstreams {
                 Arc::new(adapter.map_err(|problem| wrong(problem.to_string()))?)
             }
         };
-        Ok(Upstream { provider: name.to_owned(), model, adapter, loaded_by: None })
+        Ok(Upstream::new(name, model, adapter))
     }
 
     /// The model that this provider is asked for, unless `model` says another.
@@ -121,36 +124,50 @@ impl Upstreams {
         self.config.providers.keys().chain(self.adapters.keys()).map(String::as_str)
     }
 
+    /// What a name stands for that a program or a module loads.
+    pub(crate) fn resolve(&self, name: &str, overrides: &Overrides) -> Result<ResolvedModel, ConfigError> {
+        self.config.resolve(name, self.adapters.keys().map(String::as_str), overrides)
+    }
+
+    /// The end of a chain that a module loads by this name: any name that [`Host::load_model`](crate::Host::load_model) takes.
+    /// What `[models.NAME]` says of modules does not count: the modules inside of the one that asks stay as they are.
+    pub(crate) fn target(&self, name: &str) -> Result<Upstream, ConfigError> {
+        let ResolvedModel { provider, options, overrides } = self.resolve(name, &Overrides::new())?;
+        let options = (options != Options::default()).then(|| Arc::new(options));
+        Ok(Upstream { options, ..(*self.get(&provider, overrides.model.as_deref())?).clone() })
+    }
+
     /// Makes the ends that these modules name in their settings, so that no call has to: one of them may load the system's
     /// certificates. What is missing now, such as a key, is looked for again when a module asks for it.
     pub(crate) fn prepare(&self, modules: &[Arc<Slot>]) {
         let mut names = BTreeSet::new();
         for (key, value) in modules.iter().flat_map(|slot| &slot.settings) {
-            self.find_providers(key, value, &mut names);
+            self.find_models(key, value, &mut names);
         }
         for name in names {
-            if let Err(error) = self.get(name, None) {
-                tracing::debug!(provider = name, "a module cannot load this provider yet: {error}");
-                if let Some(provider) = self.config.providers.get(name) {
+            if let Err(error) = self.target(name) {
+                tracing::debug!(provider = name, "a module cannot load this model yet: {error}");
+                let provider = self.resolve(name, &Overrides::new()).map(|resolved| resolved.provider);
+                if let Some(provider) = provider.ok().and_then(|provider| self.config.providers.get(&provider)) {
                     HttpAdapter::make_client_ready(provider);
                 }
             }
         }
     }
 
-    /// The providers that a setting names. A text that only looks like one does no harm.
-    fn find_providers<'a>(&'a self, key: &str, value: &Value, names: &mut BTreeSet<&'a str>) {
+    /// The models that a setting names. A text that only looks like one does no harm.
+    pub(crate) fn find_models<'a>(&self, key: &'a str, value: &'a Value, names: &mut BTreeSet<&'a str>) {
         match value {
-            Value::String(text) => names.extend(self.provider_of_name(text)),
-            Value::Array(items) => items.iter().for_each(|item| self.find_providers("", item, names)),
-            Value::Object(fields) => fields.iter().for_each(|(key, field)| self.find_providers(key, field, names)),
+            Value::String(text) => names.extend(self.model_of_name(text)),
+            Value::Array(items) => items.iter().for_each(|item| self.find_models("", item, names)),
+            Value::Object(fields) => fields.iter().for_each(|(key, field)| self.find_models(key, field, names)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
-        names.extend(self.provider_of_name(key));
+        names.extend(self.model_of_name(key));
     }
 
-    fn provider_of_name(&self, text: &str) -> Option<&str> {
-        self.config.providers.get_key_value(text).map(|(name, _)| name.as_str())
+    fn model_of_name<'a>(&self, text: &'a str) -> Option<&'a str> {
+        self.resolve(text, &Overrides::new()).is_ok().then_some(text)
     }
 }
 

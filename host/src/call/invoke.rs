@@ -49,7 +49,7 @@ struct Record {
     waited_by: Option<Arc<str>>,
     random: SmallRng,
     /// Why a module could not load a model: the last that it could not, and what it was not told.
-    unavailable: Option<Box<(Failure, ConfigError)>>,
+    unavailable: Option<Box<(ConfigError, ConfigError)>>,
 }
 
 /// An attempt, written down when it begins: whatever becomes of it, and whoever asks when, it is in the trail.
@@ -185,16 +185,16 @@ impl Invoke {
     pub(crate) fn unavailable(&self, module: &str, provider: &str, error: ConfigError) -> ErrorKind {
         let provider = plain::line(provider, WORD).into_owned();
         tracing::info!(target: "arcllm::module", module, provider, "a model is not available: {error}");
-        let failure = Failure::new(&*provider, format!("the model of `{provider}` is not available"));
-        self.record().unavailable = Some(Box::new((failure.clone(), error)));
-        ErrorKind::Config(failure)
+        let told = ConfigError::new(format!("the model of `{provider}` is not available")).provider(provider);
+        self.record().unavailable = Some(Box::new((told.clone(), error)));
+        told.into()
     }
 
     /// The error as the caller sees it: with what modules were not told.
     pub(crate) fn explained(&self, error: ErrorKind) -> ErrorKind {
         match (error, self.record().unavailable.take().map(|unavailable| *unavailable)) {
-            (ErrorKind::Config(failure), Some((told, whole))) if failure == told => {
-                ErrorKind::Config(Failure { message: whole.to_string(), ..failure })
+            (ErrorKind::Config(error), Some((told, whole))) if *error == told => {
+                ConfigError { provider: told.provider, ..whole }.into()
             }
             (error, _) => error,
         }

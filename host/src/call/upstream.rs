@@ -22,6 +22,7 @@ use crate::{
     chat::{
         error::{ErrorKind, Failure},
         event::Event,
+        request::Options,
         response::Response,
     },
     config::error::ConfigError,
@@ -40,6 +41,14 @@ pub(crate) struct Upstream {
     pub(crate) adapter: Arc<dyn Adapter>,
     /// The module that loaded it. Absent if it was the caller.
     pub(crate) loaded_by: Option<Arc<str>>,
+    /// Options of requests that do not set them, if a module loaded it by a name of `[models]`.
+    pub(crate) options: Option<Arc<Options>>,
+}
+
+impl Upstream {
+    pub(crate) fn new(provider: &str, model: String, adapter: Arc<dyn Adapter>) -> Self {
+        Self { provider: provider.to_owned(), model, adapter, loaded_by: None, options: None }
+    }
 }
 
 impl Stop for Upstream {
@@ -96,9 +105,13 @@ impl Stop for Upstream {
 impl Upstream {
     async fn attempt(&self, call: &Call) -> Result<Answer, ErrorKind> {
         let branch = &call.branch;
+        let mut request = call.request.clone();
+        if let Some(options) = &self.options {
+            Arc::make_mut(&mut request).options.fill(options);
+        }
         let sending = match branch.invoke.streamed {
-            true => self.adapter.clone().stream(call.request.clone()).left_future(),
-            false => self.adapter.clone().send(call.request.clone()).map_ok(Answer::from).right_future(),
+            true => self.adapter.clone().stream(request).left_future(),
+            false => self.adapter.clone().send(request).map_ok(Answer::from).right_future(),
         };
         // The asking instance serves other calls too, so it must survive an adapter that panics.
         let sending = AssertUnwindSafe(sending).catch_unwind();

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Value, json};
 
-use crate::chat::message::Extensions;
+use crate::chat::extensions::Extensions;
 
 /// One block of a message.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ContentBlock {
     /// Plain text.
     Text(Text),
@@ -25,21 +26,21 @@ pub enum ContentBlock {
 impl ContentBlock {
     /// Plain text.
     pub fn text(text: impl Into<String>) -> Self {
-        ContentBlock::Text(Text { text: text.into(), extensions: Extensions::new() })
+        ContentBlock::Text(Text::new(text))
     }
 
-    /// The beginning of a call for a tool, its arguments as text. It is no tool call, lest it be acted on.
+    /// The beginning of a tool call, its arguments as text. Nobody must act on it, so it is no tool call.
     pub(crate) fn partial_tool_use(id: &str, name: &str, arguments: &str) -> Self {
         ContentBlock::Other(json!({"type": PARTIAL_TOOL_USE, "id": id, "name": name, "arguments": arguments}))
     }
 
-    /// Whether it is the beginning of a call for a tool. No provider reads that.
+    /// Whether it is the beginning of a tool call. Providers do not read such blocks.
     pub(crate) fn is_partial_tool_use(&self) -> bool {
         matches!(self, ContentBlock::Other(value) if value.get("type").is_some_and(|kind| kind == PARTIAL_TOOL_USE))
     }
 }
 
-/// The type of a block that is the beginning of a call for a tool.
+/// The type of a block that is the beginning of a tool call.
 const PARTIAL_TOOL_USE: &str = "partial_tool_use";
 
 /// The blocks that have a `type` of their own here; every other is [`ContentBlock::Other`].
@@ -89,6 +90,7 @@ impl<'de> Deserialize<'de> for ContentBlock {
 /// Plain text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Text {
     /// The text itself.
     pub text: String,
@@ -97,11 +99,19 @@ pub struct Text {
     pub extensions: Extensions,
 }
 
+impl Text {
+    /// This text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), extensions: Extensions::new() }
+    }
+}
+
 /// A picture, as data (`media_type` and base64 `data` in JSON) or by its address (`url`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "ImageJson", into = "ImageJson")]
+#[non_exhaustive]
 pub struct Image {
-    /// For example `image/png`; empty if the source tells.
+    /// Such as `image/png`; empty if the source tells.
     pub media_type: String,
     /// Where it comes from.
     pub source: ImageSource,
@@ -109,8 +119,16 @@ pub struct Image {
     pub extensions: Extensions,
 }
 
+impl Image {
+    /// A picture from this source. `media_type` is such as `image/png`; it may be empty if the source tells.
+    pub fn new(media_type: impl Into<String>, source: ImageSource) -> Self {
+        Self { media_type: media_type.into(), source, extensions: Extensions::new() }
+    }
+}
+
 /// Where an image comes from.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ImageSource {
     /// The bytes themselves, not base64.
     Data(Vec<u8>),
@@ -176,6 +194,7 @@ pub(crate) fn encode_base64(bytes: &[u8]) -> String {
 /// The model asks for a tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ToolCall {
     /// Names this call, for its result.
     pub id: String,
@@ -188,9 +207,17 @@ pub struct ToolCall {
     pub extensions: Extensions,
 }
 
+impl ToolCall {
+    /// A call of this tool. `id` names it for its result.
+    pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: serde_json::Map<String, Value>) -> Self {
+        Self { id: id.into(), name: name.into(), arguments, extensions: Extensions::new() }
+    }
+}
+
 /// What a tool answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ToolResult {
     /// The `id` of the call that it answers.
     pub tool_use_id: String,
@@ -206,22 +233,28 @@ pub struct ToolResult {
 }
 
 impl ToolResult {
+    /// What a tool answered to the call of this `id`.
+    pub fn new(tool_use_id: impl Into<String>, content: Vec<ContentBlock>) -> Self {
+        Self { tool_use_id: tool_use_id.into(), content, is_error: false, extensions: Extensions::new() }
+    }
+
     /// A tool that answered this text.
     pub fn text(tool_use_id: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            tool_use_id: tool_use_id.into(),
-            content: vec![ContentBlock::text(text)],
-            is_error: false,
-            extensions: Extensions::new(),
-        }
+        Self::new(tool_use_id, vec![ContentBlock::text(text)])
+    }
+
+    /// A tool that failed with this text.
+    pub fn error(tool_use_id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { is_error: true, ..Self::text(tool_use_id, text) }
     }
 }
 
 /// The model's reasoning. Providers want it back unchanged, with its signature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Thinking {
-    /// What was thought; empty if the provider hid it.
+    /// The reasoning; empty if the provider hid it.
     #[serde(default)]
     pub text: String,
     /// The provider's proof that the text is its own.
@@ -233,6 +266,13 @@ pub struct Thinking {
     /// Whatever else came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
+}
+
+impl Thinking {
+    /// Reasoning of this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), signature: None, redacted: None, extensions: Extensions::new() }
+    }
 }
 
 pub(crate) fn text_or_list<S: Serializer>(blocks: &[ContentBlock], serializer: S) -> Result<S::Ok, S::Error> {

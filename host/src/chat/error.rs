@@ -4,9 +4,11 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::chat::failure::{ApiError, Failure};
 use crate::chat::{
+    config_error::ConfigError,
     content::ContentBlock,
-    message::Extensions,
+    extensions::Extensions,
     seconds,
     trail::{Attempt, Outcome},
 };
@@ -14,19 +16,41 @@ use crate::chat::{
 /// Why an invoke has no answer, and what was tried.
 ///
 /// Its JSON is the object under `error` that `arcllm invoke --json` prints.
+///
+/// ```
+/// # async fn ask(model: arcllm::Model) {
+/// use arcllm::{ErrorKind, Message};
+///
+/// if let Err(error) = model.invoke(&[Message::user("Hi")], &[]).await {
+///     match &error.kind {
+///         ErrorKind::Api(api) if api.status == 401 => eprintln!("{} refuses the key", api.provider),
+///         ErrorKind::Config(config) => eprintln!("{:?}, line {:?}: {config}", config.file, config.line),
+///         _ => eprintln!("{error}"),
+///     }
+///     eprintln!("{} requests were sent", error.trail.len());
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "ErrorJson", into = "ErrorJson")]
+#[non_exhaustive]
 pub struct Error {
     /// What happened.
     pub kind: ErrorKind,
     /// The attempts that were made, in order.
     pub trail: Vec<Attempt>,
-    /// What had arrived of a streamed answer that was not whole. A tool call among it is a block of the type
-    /// `partial_tool_use` unless it was whole.
+    /// What had arrived of a streamed answer that broke off. A tool call that is incomplete is a block of the type
+    /// `partial_tool_use`.
     pub received: Vec<ContentBlock>,
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// The [`ConfigError`] of a [`Config`](ErrorKind::Config) error. Other kinds have no source: their text says all that
+    /// is known, without the secrets that an error of the network may hold.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.kind.source()
+    }
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,39 +68,36 @@ impl From<ErrorKind> for Error {
     }
 }
 
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        ErrorKind::from(error).into()
+    }
+}
+
 /// What happened.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// The provider answered with an error.
-    #[error("{0}")]
     Api(ApiError),
     /// The connection could not be made, or broke: refused, reset, TLS, DNS, a short body.
-    #[error("{0}")]
     Connection(Failure),
     /// Silence past a limit.
-    #[error("{0}")]
     Timeout(Failure),
     /// A whole answer that is not what the format says.
-    #[error("{0}")]
     Parse(Failure),
-    /// The configuration does not allow the call; a fallback's target without its key, for one.
-    #[error("{0}")]
-    Config(Failure),
-    /// The request asks for what no request can: an extension that would set what an adapter writes itself. Nothing was
+    /// The configuration does not allow the call; the key of a fallback's target is missing, for example.
+    Config(Box<ConfigError>),
+    /// The request is wrong: an extension sets what an adapter writes itself, or a tool result is missing. Nothing was
     /// sent.
-    #[error("{0}")]
     Usage(Failure),
     /// A module failed.
-    #[error("{0}")]
     Module(Failure),
-    /// The call was given up by whoever made it.
-    #[error("cancelled")]
+    /// The caller gave up the call.
     Cancelled,
     /// The deadline of the invoke has passed, or cut a limit short.
-    #[error("the deadline of the invoke has passed (host.deadline_seconds, or the deadline of this call)")]
     DeadlineExceeded,
     /// An error of a module's own making.
-    #[error("{0}")]
     Other(Failure),
 }
 
@@ -96,20 +117,19 @@ impl ErrorKind {
         }
     }
 
-    /// The provider it happened with, where there is one.
+    /// The provider it happened with, if any.
     pub fn provider(&self) -> Option<&str> {
-        let provider = match self {
-            ErrorKind::Api(error) => &error.provider,
+        match self {
+            ErrorKind::Api(error) => Some(error.provider.as_str()).filter(|provider| !provider.is_empty()),
+            ErrorKind::Config(error) => error.provider.as_deref(),
             ErrorKind::Connection(failure)
             | ErrorKind::Timeout(failure)
             | ErrorKind::Parse(failure)
-            | ErrorKind::Config(failure)
             | ErrorKind::Usage(failure)
             | ErrorKind::Module(failure)
-            | ErrorKind::Other(failure) => &failure.provider,
-            ErrorKind::Cancelled | ErrorKind::DeadlineExceeded => return None,
-        };
-        Some(provider.as_str()).filter(|provider| !provider.is_empty())
+            | ErrorKind::Other(failure) => failure.provider.as_deref(),
+            ErrorKind::Cancelled | ErrorKind::DeadlineExceeded => None,
+        }
     }
 
     /// How an attempt that ended with this error is written in the trail.
@@ -127,68 +147,41 @@ impl ErrorKind {
     }
 }
 
-/// The provider answered with an error.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ApiError {
-    /// The HTTP status.
-    pub status: u16,
-    /// What the provider said: its own message, or an excerpt of the body.
-    pub message: String,
-    /// The provider that answered.
-    pub provider: String,
-    /// The model that was asked for.
-    pub model: String,
-    /// The provider's name for this request, for its support.
-    pub request_id: Option<String>,
-    /// The server's hint how long to wait.
-    pub retry_after: Option<Duration>,
-    /// The server's `x-should-retry`.
-    pub should_retry: Option<bool>,
-    /// Whatever else came with it. `arcllm.refused-by` names the module that answered in the provider's stead, which was
-    /// not asked.
-    pub extensions: Extensions,
-}
-
-/// The extension of an error for which the provider was not asked.
-const REFUSED_BY: &str = "arcllm.refused-by";
-
-impl fmt::Display for ApiError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.extensions.contains_key(REFUSED_BY) {
-            true => write!(formatter, "{} was not asked ({}): {}", self.provider, self.status, self.message)?,
-            false => write!(formatter, "{} answered {}: {}", self.provider, self.status, self.message)?,
-        }
-        match &self.request_id {
-            Some(id) => write!(formatter, " (request {id})"),
-            None => Ok(()),
+impl std::error::Error for ErrorKind {
+    /// The [`ConfigError`] of a [`Config`](ErrorKind::Config) error.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ErrorKind::Config(error) => Some(&**error),
+            _ => None,
         }
     }
 }
 
-/// An error without a status.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Failure {
-    /// What happened, for a person.
-    pub message: String,
-    /// The provider it happened with; empty if there is none.
-    pub provider: String,
-    /// Whatever else is known of it.
-    pub extensions: Extensions,
-}
-
-impl Failure {
-    /// A failure with this provider.
-    pub fn new(provider: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { message: message.into(), provider: provider.into(), extensions: Extensions::new() }
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorKind::Api(error) => error.fmt(formatter),
+            ErrorKind::Config(error) => match &error.provider {
+                Some(provider) => write!(formatter, "{provider}: {error}"),
+                None => error.fmt(formatter),
+            },
+            ErrorKind::Connection(failure)
+            | ErrorKind::Timeout(failure)
+            | ErrorKind::Parse(failure)
+            | ErrorKind::Usage(failure)
+            | ErrorKind::Module(failure)
+            | ErrorKind::Other(failure) => failure.fmt(formatter),
+            ErrorKind::Cancelled => formatter.write_str("cancelled"),
+            ErrorKind::DeadlineExceeded => formatter.write_str(
+                "the deadline of the invoke has passed (host.deadline_seconds, or the deadline of this call)",
+            ),
+        }
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.provider.as_str() {
-            "" => write!(formatter, "{}", self.message),
-            provider => write!(formatter, "{provider}: {}", self.message),
-        }
+impl From<ConfigError> for ErrorKind {
+    fn from(error: ConfigError) -> Self {
+        ErrorKind::Config(Box::new(error))
     }
 }
 
@@ -240,10 +233,10 @@ impl From<Error> for ErrorJson {
                 should_retry: api.should_retry,
                 ..bare(api.message, api.extensions)
             },
+            ErrorKind::Config(error) => bare(error.to_string(), error.extensions),
             ErrorKind::Connection(failure)
             | ErrorKind::Timeout(failure)
             | ErrorKind::Parse(failure)
-            | ErrorKind::Config(failure)
             | ErrorKind::Usage(failure)
             | ErrorKind::Module(failure)
             | ErrorKind::Other(failure) => bare(failure.message, failure.extensions),
@@ -254,13 +247,16 @@ impl From<Error> for ErrorJson {
 
 impl From<ErrorJson> for Error {
     fn from(json: ErrorJson) -> Self {
-        let provider = json.provider.unwrap_or_default();
-        let failure = Failure { message: json.message, provider, extensions: json.extensions };
+        let failure = Failure {
+            message: json.message,
+            provider: json.provider.filter(|provider| !provider.is_empty()),
+            extensions: json.extensions,
+        };
         let kind = match json.kind.as_str() {
             "api" => ErrorKind::Api(ApiError {
                 status: json.status.unwrap_or_default(),
                 message: failure.message,
-                provider: failure.provider,
+                provider: failure.provider.unwrap_or_default(),
                 model: json.model.unwrap_or_default(),
                 request_id: json.request_id,
                 retry_after: json.retry_after_seconds,
@@ -270,7 +266,7 @@ impl From<ErrorJson> for Error {
             "connection" => ErrorKind::Connection(failure),
             "timeout" => ErrorKind::Timeout(failure),
             "parse" => ErrorKind::Parse(failure),
-            "config" => ErrorKind::Config(failure),
+            "config" => ErrorKind::Config(Box::new(failure.into())),
             "usage" => ErrorKind::Usage(failure),
             "module" => ErrorKind::Module(failure),
             "cancelled" => ErrorKind::Cancelled,
@@ -278,5 +274,42 @@ impl From<ErrorJson> for Error {
             _ => ErrorKind::Other(failure),
         };
         Error { kind, trail: json.trail, received: json.received }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_config_error_keeps_its_place_and_is_the_source() {
+        fn load() -> Result<(), ConfigError> {
+            let place = ConfigError::new("is not a setting").file("config.toml").key("host.max_attempt");
+            Err(ConfigError { line: Some(3), ..place }.help("did you mean `max_attempts`?"))
+        }
+        fn ask() -> Result<(), Error> {
+            load()?;
+            Ok(())
+        }
+        let error = ask().unwrap_err();
+        let source = error.source().unwrap().downcast_ref::<ConfigError>().unwrap();
+        assert_eq!(source, &load().unwrap_err());
+        assert_eq!(error.to_string(), load().unwrap_err().to_string());
+        let told = serde_json::to_value(&error).unwrap();
+        assert_eq!((&told["kind"], &told["provider"]), (&json!("config"), &json!(null)));
+        assert_eq!(told["message"], source.to_string());
+        let of_a_call = Error::from(ConfigError::new("has no key").provider("groq"));
+        assert_eq!(of_a_call.to_string(), "groq: has no key");
+        assert_eq!(serde_json::from_value::<Error>(serde_json::to_value(&of_a_call).unwrap()).unwrap(), of_a_call);
+    }
+
+    #[test]
+    fn other_kinds_have_no_source() {
+        assert!(Error::from(ErrorKind::Api(ApiError::new(500, "no"))).source().is_none());
+        assert!(Error::from(ErrorKind::Timeout(Failure::new("", "late"))).source().is_none());
     }
 }

@@ -9,11 +9,29 @@ use crate::chat::{
 
 /// One event of a streamed answer, the same for every provider.
 ///
-/// Pieces come as the provider sends them. Where a block has ended it comes whole, so that nothing has to be put together
-/// from pieces: a tool call can be acted on as soon as [`ToolUseEnd`](Event::ToolUseEnd) is there, before the answer ends.
+/// Pieces come as the provider sends them. A block that has ended comes whole, so you need not put pieces together: start
+/// a tool as soon as [`ToolUseEnd`](Event::ToolUseEnd) comes, before the answer ends.
+///
+/// ```
+/// # async fn ask(model: arcllm::Model) -> Result<(), arcllm::Error> {
+/// use arcllm::{Event, Message};
+/// use futures::StreamExt as _;
+///
+/// let mut events = model.stream(&[Message::user("Hi")], &[]);
+/// while let Some(event) = events.next().await {
+///     match event? {
+///         Event::Text(piece) => print!("{piece}"),
+///         Event::End(response) => println!("\n{} tokens", response.usage.output_tokens),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// Its JSON is a line of `arcllm invoke --stream --json`: the fields, and a `type` such as `tool_use_start`.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// A piece of text.
     Text(String),

@@ -1,17 +1,12 @@
 //! The conversation: who says what.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use serde_json::Value;
-
 use crate::chat::content::{ContentBlock, ToolResult, list_or_text, text_or_list};
-
-/// Open-ended data that travels along: keys are `vendor.name`, unknown ones are carried unread.
-pub type Extensions = BTreeMap<String, Value>;
+pub(crate) use crate::chat::extensions::Extensions;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// Who speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
     /// Instructions of the application. `developer` is read as this.
     System,
@@ -70,6 +65,7 @@ impl<'de> Deserialize<'de> for Role {
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
@@ -82,7 +78,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of these blocks.
+    /// A message of these blocks. [`ContentBlock::text`], [`Image`](crate::Image) and others make them.
     pub fn new(role: Role, content: Vec<ContentBlock>) -> Self {
         Self { role, content, extensions: Extensions::new() }
     }

@@ -1,8 +1,12 @@
-//! What is said: plain data, without a runtime and without a network.
+//! Requests, answers and errors: plain data, without a runtime and without a network.
 
+pub(crate) mod config_error;
 pub(crate) mod content;
+pub(crate) mod conversation;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod extensions;
+pub(crate) mod failure;
 pub(crate) mod message;
 pub mod plain;
 pub(crate) mod received;
@@ -10,4 +14,5 @@ pub(crate) mod request;
 pub(crate) mod reserved;
 pub(crate) mod response;
 pub(crate) mod seconds;
+pub(crate) mod setters;
 pub(crate) mod trail;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::chat::{
     content::{ContentBlock, Text, Thinking},
     event::Event,
-    message::Extensions,
 };
 
 /// The blocks so far.
@@ -16,8 +15,7 @@ pub(crate) struct Received {
     begun: BTreeMap<u64, Piece>,
     /// How many have begun.
     count: u64,
-    /// Which of them are texts: in an answer the order in which blocks end is that in which they began, but for tool calls
-    /// that come side by side.
+    /// Which of them are texts. Blocks end in the order in which they began, except tool calls that come side by side.
     texts: VecDeque<u64>,
     thinking: VecDeque<u64>,
     /// Which are tool calls, by their index.
@@ -32,7 +30,7 @@ enum Piece {
 }
 
 impl Received {
-    /// Takes note of an event. Its end is of no use here: whoever has that has all.
+    /// Takes note of an event. The end is left out: it holds the whole answer.
     pub(crate) fn add(&mut self, event: &Event) {
         match event {
             Event::Text(text) => self.add_text(text),
@@ -93,7 +91,7 @@ impl Received {
         };
         let piece = began.and_then(|at| self.begun.remove(&at));
         self.content.push(match (piece, block) {
-            // All of it has come in pieces: a long text is not there twice.
+            // Reuses the text of the pieces, so that a long text is not held twice.
             (Some(Piece::Text(mut text)), ContentBlock::Text(whole)) if text == whole.text => {
                 text.shrink_to_fit();
                 ContentBlock::Text(Text { text, extensions: whole.extensions.clone() })
@@ -102,15 +100,12 @@ impl Received {
         });
     }
 
-    /// The blocks that are whole, and the beginnings of those that are not. A tool call that is not whole is no tool
-    /// call, lest it be acted on: it is a block of the type `partial_tool_use`, with its arguments as text.
+    /// The blocks that are whole, and the beginnings of the others. The beginning of a tool call is a block of the type
+    /// `partial_tool_use`, with its arguments as text, so that nobody acts on it.
     pub(crate) fn content(self) -> Vec<ContentBlock> {
         let partial = |piece| match piece {
             Piece::Text(text) => ContentBlock::text(text),
-            Piece::Thinking(text) => {
-                let (signature, redacted, extensions) = (None, None, Extensions::new());
-                ContentBlock::Thinking(Thinking { text, signature, redacted, extensions })
-            }
+            Piece::Thinking(text) => ContentBlock::Thinking(Thinking::new(text)),
             Piece::Tool { id, name, json } => ContentBlock::partial_tool_use(&id, &name, &json),
         };
         let begun = self.begun.into_values().map(partial);

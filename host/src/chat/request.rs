@@ -5,14 +5,20 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 
-use crate::chat::{
-    message::{Extensions, Message},
-    seconds,
-};
+use crate::chat::{extensions::Extensions, message::Message, seconds, setters::setters};
 
 /// One request, with the JSON that `arcllm invoke --request` takes.
+///
+/// ```
+/// use arcllm::{Message, Options, Request};
+///
+/// let request = Request::new([Message::system("Be brief."), Message::user("What is a monad?")])
+///     .with_options(Options::new().max_tokens(100).temperature(0.2));
+/// # let _ = request;
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Request {
     /// The conversation, oldest first.
     pub messages: Vec<Message>,
@@ -33,17 +39,24 @@ impl Request {
         Self { messages: messages.into(), ..Self::default() }
     }
 
-    /// The same with these tools.
+    /// Sets the tools.
     #[must_use]
     pub fn with_tools(mut self, tools: impl Into<Vec<Tool>>) -> Self {
         self.tools = tools.into();
         self
     }
 
-    /// The same with these options.
+    /// Sets the options.
     #[must_use]
     pub fn with_options(mut self, options: Options) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Adds an extension: JSON for the body of one wire format, as in [`Options::extension`].
+    #[must_use]
+    pub fn with_extension(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extensions.insert(key.into(), value.into());
         self
     }
 }
@@ -51,8 +64,9 @@ impl Request {
 /// A tool that the model may ask for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Tool {
-    /// What the model calls it by.
+    /// Its name, which the model calls it by.
     pub name: String,
     /// What it does, for the model.
     #[serde(default)]
@@ -78,6 +92,7 @@ impl Tool {
 
 /// Whether and which tool the model must use: `"auto"`, `"required"`, `"none"` or `{"tool": NAME}` in JSON.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ToolChoice {
     /// The model decides.
     Auto,
@@ -122,9 +137,18 @@ impl<'de> Deserialize<'de> for ToolChoice {
     }
 }
 
-/// What is asked for besides the conversation. Absent means the config's default, then the provider's own.
+/// The options of a request. One that is absent has the value of the configuration, else the provider's own default.
+///
+/// ```
+/// use std::time::Duration;
+/// use arcllm::Options;
+///
+/// let options = Options::new().max_tokens(100).temperature(0.2).stop(["END"]).deadline(Duration::from_secs(30));
+/// assert_eq!(options.max_tokens, Some(100));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Options {
     /// The most tokens of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,23 +165,119 @@ pub struct Options {
     /// Whether and which tool the model must use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
-    /// For answers that repeat, where the provider can.
+    /// A seed for answers that repeat, if the provider can do that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// How long the whole invoke may take, retries and fallbacks included; instead of `host.deadline_seconds`.
+    /// How long the whole invoke may take, retries and fallbacks included, instead of `host.deadline_seconds`.
     /// `deadline_seconds` in JSON.
     #[serde(rename = "deadline_seconds", with = "seconds::option", skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Duration>,
-    /// The caller's place in a trace, as the header of [W3C Trace Context](https://www.w3.org/TR/trace-context/) has it:
-    /// requests belong to that trace instead of one of their own, where `host.propagate_trace` is set.
+    /// The caller's place in a trace, as in the header of [W3C Trace Context](https://www.w3.org/TR/trace-context/). If
+    /// `host.propagate_trace` is set, requests belong to that trace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     /// The caller's own labels, for modules; never sent upstream.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// Settings of one wire format: the key `anthropic.NAME` or `openai.NAME` puts NAME into the body that this adapter
-    /// sends, as in `{"anthropic.thinking": {"type": "enabled", "budget_tokens": 2000}}`. What an adapter writes itself, such as
-    /// `model`, `stream` or `max_tokens`, cannot be set so: the call ends with a [`Usage`](crate::ErrorKind::Usage) error.
+    /// sends, as in `{"anthropic.thinking": {"type": "enabled", "budget_tokens": 2000}}`. A key for what an adapter writes
+    /// itself, such as `model`, `stream` or `max_tokens`, ends the call with a [`Usage`](crate::ErrorKind::Usage) error.
     #[serde(skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
+}
+
+impl Options {
+    /// Options that are all absent.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        max_tokens: u32,
+        temperature: f64,
+        top_p: f64,
+        tool_choice: ToolChoice,
+        seed: u64,
+        deadline: Duration,
+    }
+
+    /// Sets `stop`.
+    #[must_use]
+    pub fn stop(mut self, texts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.stop = texts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets `traceparent`.
+    #[must_use]
+    pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// Adds a label to `metadata`.
+    #[must_use]
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Adds a setting of one wire format to `extensions`, such as `"anthropic.thinking"`.
+    #[must_use]
+    pub fn extension(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extensions.insert(key.into(), value.into());
+        self
+    }
+
+    /// Takes from `defaults` what is absent here: labels and extensions by their keys.
+    pub(crate) fn fill(&mut self, defaults: &Self) {
+        let Self {
+            max_tokens,
+            temperature,
+            top_p,
+            stop,
+            tool_choice,
+            seed,
+            deadline,
+            traceparent,
+            metadata,
+            extensions,
+        } = defaults;
+        self.max_tokens = self.max_tokens.or(*max_tokens);
+        self.temperature = self.temperature.or(*temperature);
+        self.top_p = self.top_p.or(*top_p);
+        self.seed = self.seed.or(*seed);
+        self.deadline = self.deadline.or(*deadline);
+        if self.stop.is_empty() {
+            self.stop.clone_from(stop);
+        }
+        if self.tool_choice.is_none() {
+            self.tool_choice.clone_from(tool_choice);
+        }
+        if self.traceparent.is_none() {
+            self.traceparent.clone_from(traceparent);
+        }
+        for (key, label) in metadata {
+            self.metadata.entry(key.clone()).or_insert_with(|| label.clone());
+        }
+        for (key, value) in extensions {
+            self.extensions.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_absent_is_filled() {
+        let defaults = Options::new().max_tokens(9).temperature(0.5).stop(["a"]).label("a", "1").label("b", "1");
+        let mut options = Options::new().max_tokens(1).label("a", "2").extension("openai.user", json!("u"));
+        options.fill(&defaults);
+        let expected = Options::new().max_tokens(1).temperature(0.5).stop(["a"]).label("a", "2").label("b", "1");
+        assert_eq!(options, expected.extension("openai.user", json!("u")));
+    }
 }

@@ -1,8 +1,8 @@
 //! What extensions cannot set: what the adapters write themselves.
 //!
-//! An extension goes into the body that a provider gets. One named `openai.model` would have another model asked than the
-//! one that the trail, the price and the telemetry name, so it is refused before anything is sent: as a `usage` error where
-//! the caller wrote it, as a `module` error where a module did.
+//! An extension goes into the body that a provider gets. One named `openai.model` would ask another model than the trail,
+//! the price and the telemetry name. It is refused before anything is sent: with a `usage` error if the caller wrote it, with
+//! a `module` error if a module did.
 
 use std::fmt;
 
@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::chat::{
     content::ContentBlock,
-    error::{ErrorKind, Failure},
-    message::Extensions,
+    error::ErrorKind,
+    extensions::Extensions,
+    failure::Failure,
     plain::{self, WORD},
     request::Request,
 };

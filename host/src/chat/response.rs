@@ -4,17 +4,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::chat::{
     content::{ContentBlock, ToolCall},
-    message::{Extensions, Message, Role},
+    extensions::Extensions,
+    message::{Message, Role},
     trail::Attempt,
 };
 
 /// One answer. Its JSON is what `arcllm invoke --json` prints; `message` in it can be sent back as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "ResponseJson", into = "ResponseJson")]
+#[non_exhaustive]
 pub struct Response {
-    /// What was said, in order.
+    /// What the model said, in order.
     pub content: Vec<ContentBlock>,
-    /// What it cost in tokens.
+    /// Its tokens.
     pub usage: Usage,
     /// Why it ended.
     pub stop_reason: StopReason,
@@ -31,6 +33,51 @@ pub struct Response {
 }
 
 impl Response {
+    /// An answer of these blocks, as an [`Adapter`](crate::Adapter) gives it. It ends with
+    /// [`ToolUse`](StopReason::ToolUse) if it asks for tools, else with [`EndTurn`](StopReason::EndTurn). Set what else is
+    /// known in its fields.
+    ///
+    /// ```
+    /// use arcllm::{ContentBlock, Response, Usage};
+    ///
+    /// let response = Response::new(vec![ContentBlock::text("Hi")]).with_provider("mine", "tiny").with_usage(Usage::new(3, 1));
+    /// assert_eq!((response.text().as_deref(), response.usage.total_tokens), (Some("Hi"), 4));
+    /// ```
+    pub fn new(content: Vec<ContentBlock>) -> Self {
+        let asks = content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_)));
+        Self {
+            content,
+            usage: Usage::default(),
+            stop_reason: if asks { StopReason::ToolUse } else { StopReason::EndTurn },
+            model: String::new(),
+            provider: String::new(),
+            request_id: None,
+            trail: Vec::new(),
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// Names the provider and the model that answered.
+    #[must_use]
+    pub fn with_provider(mut self, provider: impl Into<String>, model: impl Into<String>) -> Self {
+        (self.provider, self.model) = (provider.into(), model.into());
+        self
+    }
+
+    /// Sets the tokens.
+    #[must_use]
+    pub fn with_usage(mut self, usage: Usage) -> Self {
+        self.usage = usage;
+        self
+    }
+
+    /// Sets why it ended.
+    #[must_use]
+    pub fn with_stop_reason(mut self, stop_reason: StopReason) -> Self {
+        self.stop_reason = stop_reason;
+        self
+    }
+
     /// All text of the answer, if it has any.
     pub fn text(&self) -> Option<String> {
         let texts = self.content.iter().filter_map(|block| match block {
@@ -124,10 +171,11 @@ impl From<ResponseJson> for Response {
 
 /// Tokens of one answer, as the provider counts them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Usage {
-    /// What went in. Anthropic's format counts cached tokens apart, OpenAI's counts them in.
+    /// The input. Anthropic's format counts cached tokens apart, OpenAI's counts them in.
     pub input_tokens: u64,
-    /// What came out, reasoning included.
+    /// The output, reasoning included.
     pub output_tokens: u64,
     /// Both.
     pub total_tokens: u64,
@@ -145,22 +193,31 @@ pub struct Usage {
     pub extensions: Extensions,
 }
 
+impl Usage {
+    /// So many tokens in and out. `total_tokens` is their sum.
+    pub fn new(input_tokens: u64, output_tokens: u64) -> Self {
+        let total_tokens = input_tokens.saturating_add(output_tokens);
+        Self { input_tokens, output_tokens, total_tokens, ..Self::default() }
+    }
+}
+
 /// Why the model stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StopReason {
-    /// It had said all.
+    /// It was done.
     EndTurn,
-    /// It reached the most tokens.
+    /// It reached `max_tokens`.
     MaxTokens,
-    /// It came to a stop text.
+    /// It wrote one of the stop texts.
     StopSequence,
     /// It asks for tools.
     ToolUse,
     /// It declined.
     Refusal,
-    /// It wants to go on: send the answer back as it is.
+    /// It was interrupted: send the answer back as it is, and it goes on.
     PauseTurn,
-    /// A filter of the provider's cut it.
+    /// A filter of the provider cut it.
     ContentFilter,
     /// The provider's own word.
     Other(String),

@@ -8,6 +8,7 @@ use crate::chat::seconds;
 
 /// One request sent upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Attempt {
     /// The provider that was asked.
     pub provider: String,
@@ -17,7 +18,7 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// The HTTP status, where the outcome is [`Outcome::Api`].
     pub status: Option<u16>,
-    /// Slept on purpose before it, since the attempt before.
+    /// How long a module slept before it, since the attempt before.
     #[serde(rename = "waited_seconds", with = "seconds")]
     pub waited: Duration,
     /// How long it took.
@@ -33,16 +34,37 @@ pub struct Attempt {
     pub loaded_by: Option<String>,
     /// The module that slept before it; absent if none did.
     pub waited_by: Option<String>,
-    /// The server's hint how long to wait before the next.
+    /// How long to wait before the next request, as the server says.
     #[serde(rename = "retry_after_seconds", with = "seconds::option")]
     pub retry_after: Option<Duration>,
     /// The server's `x-should-retry`.
     pub should_retry: Option<bool>,
 }
 
+impl Attempt {
+    /// An attempt that took no time. Set what else is known in its fields.
+    pub fn new(provider: impl Into<String>, model: impl Into<String>, outcome: Outcome) -> Self {
+        Self {
+            provider: provider.into(),
+            model: model.into(),
+            outcome,
+            status: None,
+            waited: Duration::ZERO,
+            took: Duration::ZERO,
+            started_after: Duration::ZERO,
+            asked_by: None,
+            loaded_by: None,
+            waited_by: None,
+            retry_after: None,
+            should_retry: None,
+        }
+    }
+}
+
 /// How one attempt ended: with an answer, or with an error of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// With an answer.
     Ok,

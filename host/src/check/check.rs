@@ -1,6 +1,6 @@
 //! What a configuration comes to: its chain, and the most that one call can cost.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ use crate::{
 
 /// What `arcllm check` says of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct CheckReport {
     /// The file; absent if it is the built-in configuration.
     pub file: Option<String>,
@@ -130,12 +131,17 @@ impl HostInner {
     /// costs to ask its inner and every model that it could load.
     async fn worst_case(&self, provider: &str) -> Result<Cost, ConfigError> {
         let one = Cost { attempts: 1, waiting: 0 };
-        let names = self.upstreams.providers().filter(|name| *name != provider);
+        let modules = enabled(&self.source, &Overrides::new())?;
+        let mut names: BTreeSet<&str> = self.upstreams.providers().collect();
+        for (key, value) in modules.iter().flat_map(|module| &module.settings) {
+            self.upstreams.find_models(key, value, &mut names);
+        }
+        names.remove(provider);
         let targets = std::iter::once(provider).chain(names);
         let mut targets: Vec<Target> = targets.map(|name| Target { provider: name.to_owned(), most: one }).collect();
-        for EnabledModule { name, settings, .. } in enabled(&self.source, &Overrides::new())?.into_iter().rev() {
-            let prepared = self.loader.prepare(&name).await?;
-            let settings = ModuleSettings { module: &name, settings: &settings, overrides: None };
+        for EnabledModule { name, settings, .. } in modules.iter().rev() {
+            let prepared = self.loader.prepare(name).await?;
+            let settings = ModuleSettings { module: name, settings, overrides: None };
             let mut instance = self.loader.configured(&prepared, settings).await?;
             targets = outwards(&name, &mut instance, &targets).await?;
         }

@@ -8,6 +8,7 @@ use crate::chat::plain::{self, SENTENCE};
 
 /// What a component says of itself. Nobody has checked it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Metadata {
     /// What it is called.
     pub name: Option<String>,

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     assembly::{
@@ -34,6 +34,7 @@ const SCHEMA: usize = 256 << 10;
 
 /// What `arcllm modules` says of a module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ModuleReport {
     /// Its name in the config.
     pub name: String,
@@ -103,7 +104,7 @@ impl Host {
         config.modules_dir = wasm.parent().map(Path::to_owned);
         let wasm = wasm.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         let sandbox = Sandbox { wasm: Some(wasm), ..Sandbox::default() };
-        let module = ModuleConfig { enabled: false, settings: Map::new(), sandbox };
+        let module = ModuleConfig::off().sandbox(sandbox);
         config.modules.insert(name.clone(), module);
         let store = Arc::new(MemoryStore::default());
         let host = Host::builder().config(config).state_store(store).watch(false).build()?;
@@ -135,8 +136,7 @@ impl Host {
         };
         let hop = Hop::new(inner.place(module), end, branch, false);
         let probe = instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))?;
-        let validate_config = probe.validate_config.map_err(|problem| plain::lines(&problem, MESSAGE).into_owned());
-        Ok(Probe { name: word(&probe.name), validate_config })
+        Ok(Probe { name: word(&probe.name), ..probe })
     }
 }
 
@@ -179,6 +179,7 @@ impl HostInner {
         let why = match origin {
             Origin::File(used) if *used == beside => return None,
             Origin::File(used) => format!("is passed over: modules.{name}.sandbox.wasm names {}", used.display()),
+            Origin::Code => "is passed over: the program gave the module".to_owned(),
             Origin::BuiltIn => format!(
                 "is ignored: `{name}` is built in\n  help: wasm = \"{name}.wasm\" under [modules.{name}.sandbox] puts the file \
                  in its place"

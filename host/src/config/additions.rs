@@ -40,11 +40,34 @@ const VALUE: &str = "a text, or { env = \"NAME\" } for the value of an environme
 
 /// The value of a header or of a query parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Addition {
     /// This text.
     Text(String),
     /// `{ env = "NAME" }`: the value of this environment variable. It is kept as secret as a key.
     Env(String),
+}
+
+impl From<&str> for Addition {
+    fn from(text: &str) -> Self {
+        Addition::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Addition {
+    fn from(text: String) -> Self {
+        Addition::Text(text)
+    }
+}
+
+impl Addition {
+    /// As it would stand in a configuration file.
+    pub(crate) fn to_json(&self) -> Value {
+        match self {
+            Addition::Text(text) => text.as_str().into(),
+            Addition::Env(variable) => serde_json::json!({ "env": variable }),
+        }
+    }
 }
 
 /// Reads `headers`. The names become lower case.

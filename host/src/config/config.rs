@@ -1,4 +1,4 @@
-//! The configuration: providers, modules, defaults, and where they are read from.
+//! The configuration, and where it is read from.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use crate::config::{
     defaults::Defaults,
     document::{self, Document},
-    error::{ConfigError, suggest},
+    error::ConfigError,
+    model::ModelConfig,
     module::ModuleConfig,
     overrides,
     provider::ProviderConfig,
@@ -26,7 +27,7 @@ const DEFAULT_ORDER: [&str; 7] = ["telemetry", "redact", "retry", "fallback", "c
 /// How many requests one invoke may send unless `host.max_attempts` says otherwise.
 pub(crate) const MAX_ATTEMPTS: u32 = 32;
 
-/// A checked configuration. What only a load can tell, such as a missing key variable, is checked there.
+/// A checked configuration. A load checks the rest, such as whether a key is there.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where it was read; absent if it is built in.
@@ -53,6 +54,8 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderConfig>,
     /// `[modules.*]`.
     pub modules: BTreeMap<String, ModuleConfig>,
+    /// `[models.*]`: names for [`load_model`](crate::Host::load_model).
+    pub models: BTreeMap<String, ModelConfig>,
     pub(crate) document: Document,
     pub(crate) trust: Trust,
 }
@@ -61,12 +64,12 @@ impl Config {
     /// Reads the file that the environment points to: `ARCLLM_CONFIG`, then `./config.toml`, then `arcllm/config.toml`
     /// in the user's configuration directory, then the built-in configuration.
     ///
-    /// A `./config.toml` may have been put there by anybody. Until [`TrustStore`] remembers it as it is, what could give away a
-    /// key, a file or a conversation is an error when a model is loaded, and no module is loaded from a file.
+    /// Anybody may have put a `./config.toml` there. Until [`TrustStore`] remembers it as it is, no module is loaded from a
+    /// file, and what could give away a key, a file or a conversation is an error when a model is loaded.
     ///
     /// # Errors
     ///
-    /// Whatever is wrong with the first of these that exists; `ARCLLM_CONFIG` has to exist if it is set.
+    /// If the first of these that exists is wrong, or if `ARCLLM_CONFIG` names no file that can be read.
     pub fn find() -> Result<Self, ConfigError> {
         if let Some(file) = env::var_os("ARCLLM_CONFIG").filter(|file| !file.is_empty()) {
             return Self::read(Path::new(&file), "ARCLLM_CONFIG names this file");
@@ -74,7 +77,7 @@ impl Config {
         let user = dirs::config_dir().map(|directory| directory.join("arcllm").join("config.toml"));
         let found = Path::new("config.toml");
         if found.is_file() {
-            // Trusted or not is this text, and no other that the file may have a moment later.
+            // Read once, so that the text that is trusted is the text that is used.
             let text = read_text(found, "a TOML file that can be read")?;
             let trust = Trust::of_found(found, &text, user.as_deref())?;
             return Ok(Self { trust, ..Self::parse(&text, Some(found))? });
@@ -121,20 +124,17 @@ impl Config {
         let modules = root.sections("modules")?.into_iter();
         let modules = modules.map(|(name, section)| Ok((name, ModuleConfig::read(section)?)));
         let modules = modules.collect::<Result<_, ConfigError>>()?;
+        let models = root.sections("models")?.into_iter();
+        let models = models.map(|(name, section)| Ok((name, ModelConfig::read(section)?)));
+        let models = models.collect::<Result<_, ConfigError>>()?;
         root.finish()?;
 
-        if let Some(name) = &defaults.provider
-            && !providers.contains_key(name)
-        {
-            return Err(unknown_provider(&document, "defaults.provider", name, &providers));
-        }
         let modules_dir = file.map(|file| {
             let directory = file.parent().unwrap_or(Path::new(""));
             directory.join(modules_dir.as_deref().unwrap_or("modules"))
         });
         let order = order.unwrap_or_else(|| DEFAULT_ORDER.map(str::to_owned).to_vec());
-        check_order(&document, &order)?;
-        Ok(Self {
+        let config = Self {
             file: file.map(Path::to_owned),
             defaults,
             modules_dir,
@@ -147,9 +147,45 @@ impl Config {
             propagate_trace,
             providers,
             modules,
+            models,
             document,
             trust: Trust::Own,
-        })
+        };
+        config.check_names()?;
+        Ok(config)
+    }
+
+    /// Checks the names of providers and modules where they are used.
+    fn check_names(&self) -> Result<(), ConfigError> {
+        let providers: Vec<&str> = self.providers.keys().map(String::as_str).collect();
+        if let Some(name) = &self.defaults.provider
+            && !self.providers.contains_key(name)
+        {
+            return Err(self.unknown_provider("defaults.provider", name, &providers));
+        }
+        for (name, model) in &self.models {
+            self.check_model_name(name)?;
+            if !self.providers.contains_key(&model.provider) {
+                let key = format!("{}.provider", document::join("models", name));
+                return Err(self.unknown_provider(&key, &model.provider, &providers));
+            }
+        }
+        check_order(&self.document, &self.order)
+    }
+
+    /// Refuses a name of a model that could mean a provider.
+    pub(crate) fn check_model_name(&self, name: &str) -> Result<(), ConfigError> {
+        let key = document::join("models", name);
+        if self.providers.contains_key(name) {
+            return Err(self.both(&key, name));
+        }
+        match name.is_empty() || name.contains('/') {
+            false => Ok(()),
+            true => {
+                let error = self.document.error(Some(&key), "is not a name that a model can have");
+                Err(error.help("a name without `/`, which stands between a provider and its model"))
+            }
+        }
     }
 }
 
@@ -165,18 +201,7 @@ fn read_text(file: &Path, help: &str) -> Result<String, ConfigError> {
         .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).file(file).help(help))
 }
 
-/// An error about a setting that names a provider there is not.
-pub(crate) fn unknown_provider(
-    document: &Document,
-    key: &str,
-    name: &str,
-    providers: &BTreeMap<String, ProviderConfig>,
-) -> ConfigError {
-    let error = document.error(Some(key), format!("names the unknown provider `{name}`"));
-    error.help(suggest(name, providers.keys().map(String::as_str)))
-}
-
-fn check_order(document: &Document, order: &[String]) -> Result<(), ConfigError> {
+pub(crate) fn check_order(document: &Document, order: &[String]) -> Result<(), ConfigError> {
     for (at, name) in order.iter().enumerate() {
         if name.contains(char::is_control) {
             let error = document.error(Some("host.order"), format!("names the module {name:?}"));

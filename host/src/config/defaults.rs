@@ -4,8 +4,9 @@ use crate::config::{error::ConfigError, section::Section};
 
 /// `[defaults]`.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Defaults {
-    /// The provider that is asked unless a call names one.
+    /// The provider that the command asks unless a call names one.
     pub provider: Option<String>,
     /// The most tokens of an answer, for providers that say nothing else.
     pub max_tokens: Option<u32>,

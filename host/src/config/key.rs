@@ -2,11 +2,16 @@
 
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::config::{error::ConfigError, section::Section};
 
-/// Where a key comes from. The key itself is never in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a key comes from. A configuration file never holds one.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum KeySource {
+    /// The key itself, which the program gave: [`ProviderConfig::key`](crate::ProviderConfig::key). `Debug` hides it.
+    Secret(SecretString),
     /// `api_key_env`: the environment variable of this name.
     Env(String),
     /// `api_key_file`: the content of this file. Its path is relative to the configuration.
@@ -18,6 +23,20 @@ pub enum KeySource {
         /// Its arguments.
         arguments: Vec<String>,
     },
+}
+
+impl PartialEq for KeySource {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Secret(one), Self::Secret(other)) => one.expose_secret() == other.expose_secret(),
+            (Self::Env(one), Self::Env(other)) => one == other,
+            (Self::File(one), Self::File(other)) => one == other,
+            (Self::Command { program, arguments }, Self::Command { program: other, arguments: others }) => {
+                (program, arguments) == (other, others)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl KeySource {
@@ -41,6 +60,7 @@ impl KeySource {
     /// The setting that names this source.
     pub(crate) fn setting(&self) -> &'static str {
         match self {
+            KeySource::Secret(_) => "key",
             KeySource::Env(_) => "api_key_env",
             KeySource::File(_) => "api_key_file",
             KeySource::Command { .. } => "api_key_command",

@@ -1,4 +1,4 @@
-//! The configuration: providers, modules, defaults, and who trusts it.
+//! The configuration: providers, models, modules, defaults, and whether it is trusted.
 
 pub(crate) mod additions;
 pub(crate) mod compile_cache;
@@ -7,11 +7,16 @@ pub(crate) mod defaults;
 pub(crate) mod digest;
 pub(crate) mod document;
 pub(crate) mod error;
+pub(crate) mod in_code;
 pub(crate) mod key;
+pub(crate) mod model;
 pub(crate) mod module;
 pub(crate) mod overrides;
 pub(crate) mod powers;
+pub(crate) mod presets;
 pub(crate) mod provider;
+pub(crate) mod provider_in_code;
+pub(crate) mod resolve;
 pub(crate) mod sandbox;
 pub(crate) mod section;
 pub(crate) mod trust;

@@ -1,4 +1,4 @@
-//! What one load wants otherwise than the config has it.
+//! What one load changes in the configuration.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{error::ConfigError, module::ModuleConfig, section::kind};
 
-/// What one load wants otherwise than the config has it.
+/// What one load changes in the configuration.
 ///
 /// ```
 /// use arcllm::Overrides;
@@ -18,16 +18,16 @@ use crate::config::{error::ConfigError, module::ModuleConfig, section::kind};
 ///     .model("claude-haiku-4-5");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Overrides {
     /// The model to ask for instead of the provider's default.
     pub model: Option<String>,
-    /// What each module is to do: `false` is off, `true` is on with the config's settings, a table is on with the
-    /// table merged over them, or off if it has `enabled = false`. A module that is not named does as the config says.
-    pub modules: BTreeMap<String, Value>,
+    /// What each module does; one that is absent does what the configuration says.
+    pub(crate) modules: BTreeMap<String, Value>,
 }
 
 impl Overrides {
-    /// Nothing otherwise.
+    /// Changes nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -39,25 +39,73 @@ impl Overrides {
         self
     }
 
-    /// Has this module off (`false`), on (`true`), or on with these settings (a JSON object).
+    /// Switches this module off (`false`), on (`true`), or on with these settings (a JSON object); see [`Switch`].
     #[must_use]
-    pub fn module(mut self, name: impl Into<String>, switch: impl Into<Value>) -> Self {
-        self.modules.insert(name.into(), switch.into());
+    pub fn module(mut self, name: impl Into<String>, switch: impl Into<Switch>) -> Self {
+        self.modules.insert(name.into(), switch.into().0);
         self
+    }
+
+    /// These over others. What both say of a module is merged; here `true` and a table switch it on.
+    pub(crate) fn over(&self, under: Self) -> Self {
+        let Overrides { model, mut modules } = under;
+        for (name, over) in &self.modules {
+            let merged = match (modules.remove(name), over) {
+                (Some(Value::Object(mut under)), Value::Object(over)) => {
+                    under.remove("enabled");
+                    Value::Object(merge(under, over.clone()))
+                }
+                (Some(Value::Object(mut under)), Value::Bool(true)) => {
+                    under.remove("enabled");
+                    Value::Object(under)
+                }
+                (_, over) => over.clone(),
+            };
+            modules.insert(name.clone(), merged);
+        }
+        Overrides { model: self.model.clone().or(model), modules }
+    }
+}
+
+/// What a load does with a module. Made of
+/// - `false`: the module is off;
+/// - `true`: it is on with the settings of the configuration;
+/// - a JSON object: it is on with these settings merged over those of the configuration. With `"enabled": false` among them
+///   it is off, and the others are only checked.
+///
+/// Any other JSON is an error when the model is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Switch(Value);
+
+impl From<bool> for Switch {
+    fn from(on: bool) -> Self {
+        Switch(on.into())
+    }
+}
+
+impl From<Map<String, Value>> for Switch {
+    fn from(settings: Map<String, Value>) -> Self {
+        Switch(settings.into())
+    }
+}
+
+impl From<Value> for Switch {
+    fn from(value: Value) -> Self {
+        Switch(value)
     }
 }
 
 /// Whether a module stands in a chain, and with which settings.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Switch {
+pub(crate) enum Switched {
     /// It does not.
     Off,
     /// It does.
     On(Map<String, Value>),
 }
 
-impl Switch {
-    /// What the config and the override of one load come to.
+impl Switched {
+    /// What the configuration and the overrides of one load come to.
     pub(crate) fn of(
         name: &str,
         configured: Option<&ModuleConfig>,
@@ -67,30 +115,56 @@ impl Switch {
             Some(module) => (module.enabled, module.settings.clone()),
             None => (false, Map::new()),
         };
-        let refuse = |key: &str, value: &Value, help: &str| {
-            let error = ConfigError::new(format!("is {} in the overrides of this load", kind(value)));
-            Err(error.key(dotted(name, key)).help(help))
+        let Some(asked) = asked else {
+            return Ok(if enabled { Switched::On(settings) } else { Switched::Off });
         };
-        let mut table = match asked {
-            None if enabled => return Ok(Switch::On(settings)),
-            Some(Value::Bool(true)) => return Ok(Switch::On(settings)),
-            None | Some(Value::Bool(false)) => return Ok(Switch::Off),
-            Some(Value::Object(table)) => table.clone(),
-            Some(other) => return refuse("", other, "true (on), false (off), or a table of settings (on)"),
-        };
-        if let Some(sandbox) = table.get("sandbox") {
-            return refuse("sandbox", sandbox, "the sandbox is set in the config file alone");
-        }
-        match table.remove("enabled") {
-            None | Some(Value::Bool(true)) => Ok(Switch::On(merge(settings, table))),
-            Some(Value::Bool(false)) => Ok(Switch::Off),
-            Some(other) => refuse("enabled", &other, "true or false"),
-        }
+        check_switch(asked).map_err(|wrong| {
+            let error = ConfigError::new(format!("{} in the overrides of this load", wrong.problem));
+            error.key(wrong.key(&format!("modules.{name}"))).help(wrong.help)
+        })?;
+        Ok(match asked {
+            Value::Bool(false) => Switched::Off,
+            Value::Object(table) if table.get("enabled") == Some(&Value::Bool(false)) => Switched::Off,
+            Value::Object(table) => {
+                let mut table = table.clone();
+                table.remove("enabled");
+                Switched::On(merge(settings, table))
+            }
+            _ => Switched::On(settings),
+        })
     }
 }
 
-fn dotted(name: &str, key: &str) -> String {
-    if key.is_empty() { format!("modules.{name}") } else { format!("modules.{name}.{key}") }
+/// What is wrong with a switch.
+pub(crate) struct WrongSwitch {
+    /// The key in its table, if it is a table.
+    key: Option<&'static str>,
+    pub(crate) problem: String,
+    pub(crate) help: &'static str,
+}
+
+impl WrongSwitch {
+    /// The dotted path of what is wrong, where the switch is at this path.
+    pub(crate) fn key(&self, path: &str) -> String {
+        self.key.map_or_else(|| path.to_owned(), |key| format!("{path}.{key}"))
+    }
+}
+
+/// Checks what overrides, or a table of `[models]`, say of a module.
+pub(crate) fn check_switch(switch: &Value) -> Result<(), WrongSwitch> {
+    let wrong = |key, value: &Value, help| Err(WrongSwitch { key, problem: format!("is {}", kind(value)), help });
+    let table = match switch {
+        Value::Bool(_) => return Ok(()),
+        Value::Object(table) => table,
+        other => return wrong(None, other, "true (on), false (off), or a table of settings (on)"),
+    };
+    if let Some(sandbox) = table.get("sandbox") {
+        return wrong(Some("sandbox"), sandbox, "the sandbox is set in the config file alone");
+    }
+    match table.get("enabled") {
+        None | Some(Value::Bool(_)) => Ok(()),
+        Some(other) => wrong(Some("enabled"), other, "true or false"),
+    }
 }
 
 /// Tables are merged key by key, all else is replaced.
@@ -103,4 +177,26 @@ pub(crate) fn merge(mut under: Map<String, Value>, over: Map<String, Value>) -> 
         under.insert(key, merged);
     }
     under
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_load_has_the_last_word() {
+        let over = |under: Value, over: Value| {
+            let under = Overrides::new().model("under").module("m", under);
+            Overrides::new().module("m", over).over(under).modules["m"].clone()
+        };
+        assert_eq!(over(json!({"a": 1, "b": 1}), json!({"b": 2})), json!({"a": 1, "b": 2}));
+        assert_eq!(over(json!({"a": 1, "enabled": false}), json!({"b": 2})), json!({"a": 1, "b": 2}), "it is on");
+        assert_eq!(over(json!({"a": 1, "enabled": false}), json!(true)), json!({"a": 1}));
+        assert_eq!(over(json!({"a": 1}), json!(false)), json!(false));
+        assert_eq!(over(json!(false), json!({"b": 2})), json!({"b": 2}));
+        let both = Overrides::new().over(Overrides::new().model("under").module("m", true));
+        assert_eq!(both, Overrides::new().model("under").module("m", true));
+    }
 }

@@ -3,7 +3,7 @@
 //! A stranger may have put it there. Until the user trusts it, such a file sends a key only to the server of the key's preset,
 //! sends conversations only to servers of presets and to this machine, and loads no module from a file.
 
-use std::{collections::BTreeMap, path::Path, sync::LazyLock};
+use std::path::Path;
 
 use url::{Origin, Url};
 
@@ -13,6 +13,8 @@ use crate::config::{
     document::join,
     error::ConfigError,
     key::KeySource,
+    model::ModelConfig,
+    presets::PRESETS,
     provider::{ProviderConfig, authority, is_loopback},
     trust::Trust,
 };
@@ -35,7 +37,7 @@ impl Config {
 
     /// Refuses a provider of an untrusted configuration that could harm the user.
     pub(crate) fn check_provider_is_trusted(&self, provider: &ProviderConfig) -> Result<(), ConfigError> {
-        match self.is_trusted() {
+        match self.is_trusted() || provider.is_programs {
             true => Ok(()),
             false => power_of(provider).map_or(Ok(()), |power| Err(self.distrust(&power))),
         }
@@ -46,6 +48,15 @@ impl Config {
         match self.is_trusted() {
             true => Ok(()),
             false => Err(self.distrust(&self.power_of_file(module, file))),
+        }
+    }
+
+    /// Refuses extensions that an untrusted configuration would have sent: they can name servers that a provider tells of
+    /// the conversation.
+    pub(crate) fn check_model_is_trusted(&self, name: &str, model: &ModelConfig) -> Result<(), ConfigError> {
+        match self.is_trusted() {
+            true => Ok(()),
+            false => power_of_model(name, model).map_or(Ok(()), |power| Err(self.distrust(&power))),
         }
     }
 
@@ -60,7 +71,7 @@ impl Config {
     /// another address than its preset has.
     pub(crate) fn may_be_given_keys(&self, provider: &ProviderConfig) -> bool {
         let is_presets = |preset: &ProviderConfig| preset.base_url.origin() == provider.base_url.origin();
-        self.is_trusted() || PRESETS.get(&provider.name).is_some_and(is_presets)
+        self.is_trusted() || provider.is_programs || PRESETS.get(&provider.name).is_some_and(is_presets)
     }
 
     /// Refuses a `host.max_attempts` above the default in an untrusted configuration.
@@ -85,12 +96,11 @@ impl Config {
     }
 }
 
-/// The built-in providers without any configuration file.
-static PRESETS: LazyLock<BTreeMap<String, ProviderConfig>> =
-    LazyLock::new(|| Config::parse("", None).map(|config| config.providers).unwrap_or_default());
-
 /// The power that this provider needs, if any.
 pub(crate) fn power_of(provider: &ProviderConfig) -> Option<Power> {
+    if provider.is_programs {
+        return None;
+    }
     let to = authority(&provider.base_url);
     let table = join("providers", &provider.name);
     let power = |key: &str, would: String| Some(Power { key: format!("{table}.{key}"), would });
@@ -104,7 +114,8 @@ pub(crate) fn power_of(provider: &ProviderConfig) -> Option<Power> {
             return power("api_key_command", would);
         }
         Some(KeySource::Env(variable)) => Some(variable),
-        None => None,
+        // The program's own.
+        Some(KeySource::Secret(_)) | None => None,
     };
     for (table, additions) in [("headers", &provider.headers), ("query", &provider.query)] {
         for (name, addition) in additions {
@@ -126,6 +137,13 @@ pub(crate) fn power_of(provider: &ProviderConfig) -> Option<Power> {
     }
 }
 
+/// What a stranger could gain by this table of `[models]`, if anything.
+pub(crate) fn power_of_model(name: &str, model: &ModelConfig) -> Option<Power> {
+    let key = model.options.extensions.keys().next()?;
+    let place = format!("{}.options.extensions", join("models", name));
+    Some(Power { key: join(&place, key), would: "would add this to requests".to_owned() })
+}
+
 fn is_the_key_of_a_preset(variable: &str, base_url: &Url) -> bool {
     PRESETS.values().any(|preset| {
         matches!(&preset.key, Some(KeySource::Env(preset)) if preset == variable) && is_same(&preset.base_url, base_url)
@@ -140,6 +158,7 @@ fn is_same(one: &Url, other: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::overrides::Overrides;
 
     fn found(text: &str) -> Config {
         Config { trust: Trust::Found, ..Config::parse(text, Some(Path::new("config.toml"))).unwrap() }
@@ -204,6 +223,18 @@ mod tests {
         let any = provider("base_url = \"https://evil.example\"\napi_key_env = \"PATH\"");
         assert!(refused(&any).unwrap().contains("PATH to evil.example:443"));
         assert!(refused(&provider("base_url = \"http://127.0.0.1:9\"\napi_key_env = \"PATH\"")).is_some());
+    }
+
+    #[test]
+    fn extensions_of_a_model_take_trust() {
+        let text = "[models.m]\nprovider = \"anthropic\"\noptions.extensions = { \"anthropic.mcp_servers\" = [] }
+            [models.plain]\nprovider = \"anthropic\"\noptions.max_tokens = 5\nmodules.retry = true";
+        let resolve = |config: &Config, name| config.resolve(name, std::iter::empty(), &Overrides::new()).map(drop);
+        let error = resolve(&found(text), "m").unwrap_err();
+        assert_eq!(error.key.as_deref(), Some("models.m.options.extensions.\"anthropic.mcp_servers\""));
+        assert!(error.to_string().contains("not trusted"), "{error}");
+        assert_eq!(resolve(&found(text), "plain"), Ok(()));
+        assert_eq!(resolve(&Config::parse(text, None).unwrap(), "m"), Ok(()));
     }
 
     #[test]

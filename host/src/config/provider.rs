@@ -1,16 +1,19 @@
-//! A provider as the config has it: preset, overridden and completed by `[providers.NAME]`.
+//! A provider as the configuration has it: `[providers.NAME]`, merged over the preset of that name.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use url::Url;
 
-use crate::config::{
-    additions::{self, Addition},
-    defaults::Defaults,
-    error::ConfigError,
-    key::KeySource,
-    section::Section,
-    wire_format::WireFormat,
+use crate::{
+    chat::setters::setters,
+    config::{
+        additions::{self, Addition},
+        defaults::Defaults,
+        error::ConfigError,
+        key::KeySource,
+        section::Section,
+        wire_format::WireFormat,
+    },
 };
 
 /// Host and port, without what else a URL can hold: passwords, for one.
@@ -23,14 +26,26 @@ pub(crate) fn authority(url: &Url) -> String {
 }
 
 /// A named upstream: `[providers.NAME]`.
+///
+/// ```
+/// use arcllm::ProviderConfig;
+///
+/// let local = ProviderConfig::openai("http://localhost:8080/v1")?.model("tiny");
+/// let groq = ProviderConfig::preset("groq")?.key("gsk-…".into()).header("x-team", "blue");
+/// # let _ = (local, groq);
+/// # Ok::<_, arcllm::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ProviderConfig {
-    /// Its name in the config.
+    /// Its name in the configuration. Empty until it has one.
     pub name: String,
     /// The wire format that it speaks: `adapter`.
     pub adapter: WireFormat,
     /// Where it is. `http` only for loopback hosts, unless `allow_insecure_http`.
     pub base_url: Url,
+    /// Whether `base_url` may send keys and conversations in the clear to another machine.
+    pub allow_insecure_http: bool,
     /// Where its key comes from; absent for a provider that needs none.
     pub key: Option<KeySource>,
     /// The header that has the key as its whole value, in lower case: `api_key_header`. Absent is the wire format's own.
@@ -62,10 +77,13 @@ pub struct ProviderConfig {
     pub temperature: Option<f64>,
     /// What is known of its models: `[providers.NAME.models."MODEL"]`.
     pub models: BTreeMap<String, ModelFacts>,
+    /// Whether the program gave it, so that it needs nobody's trust.
+    pub(crate) is_programs: bool,
 }
 
 /// What is known of one model, for limits and prices. Absent is unknown.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct ModelFacts {
     /// Tokens of input and output together.
     pub context_window: Option<u64>,
@@ -103,9 +121,10 @@ impl ProviderConfig {
         let base_url = section.text("base_url")?;
         let base_url =
             base_url.ok_or_else(|| missing(&section, "base_url", "such as \"https://api.example.com/v1\""))?;
-        let insecure = section.flag("allow_insecure_http")?.unwrap_or(false);
-        let base_url =
-            check_url(&base_url, insecure).map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
+        let base_url = parse_url(&base_url).map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
+        let allow_insecure_http = section.flag("allow_insecure_http")?.unwrap_or(false);
+        check_clear(&base_url, allow_insecure_http)
+            .map_err(|(problem, help)| section.error("base_url", problem).help(help))?;
         let bytes = |megabytes: u64| usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
         let max_response_bytes = bytes(section.count("max_response_mb")?.unwrap_or(16));
         let max_event_bytes = bytes(section.count("max_event_mb")?.unwrap_or(16));
@@ -117,6 +136,7 @@ impl ProviderConfig {
             headers: additions::headers(section.section("headers")?, adapter)?,
             query: additions::query(section.section("query")?, &base_url)?,
             base_url,
+            allow_insecure_http,
             key: KeySource::read(&mut section)?,
             key_header: additions::key_header(&mut section, adapter)?,
             key_timeout: section.seconds("api_key_timeout_seconds")?.unwrap_or(Duration::from_secs(30)),
@@ -130,6 +150,7 @@ impl ProviderConfig {
             max_tokens: section.count_u32("max_tokens")?.or(defaults.max_tokens),
             temperature: section.amount("temperature")?.or(defaults.temperature),
             models: models.collect::<Result<_, ConfigError>>()?,
+            is_programs: false,
         };
         section.finish()?;
         Ok(provider)
@@ -141,7 +162,7 @@ fn missing(section: &Section<'_>, key: &str, help: &str) -> ConfigError {
 }
 
 /// The URL, or what is wrong with it and what would be right.
-fn check_url(text: &str, allow_insecure: bool) -> Result<Url, (String, &'static str)> {
+pub(crate) fn parse_url(text: &str) -> Result<Url, (String, &'static str)> {
     let url =
         Url::parse(text).map_err(|error| (format!("is not a URL: {error}"), "such as \"https://api.example.com\""))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -151,13 +172,20 @@ fn check_url(text: &str, allow_insecure: bool) -> Result<Url, (String, &'static 
         ));
     }
     match url.scheme() {
-        "https" => Ok(url),
-        "http" if allow_insecure || is_loopback(&url) => Ok(url),
-        "http" => Err((
+        "https" | "http" => Ok(url),
+        other => Err((format!("has the scheme {other:?}"), "https (or http for this machine)")),
+    }
+}
+
+/// Refuses a URL that sends secrets in the clear.
+pub(crate) fn check_clear(url: &Url, allow_insecure: bool) -> Result<(), (String, &'static str)> {
+    match url.scheme() {
+        "https" => Ok(()),
+        _ if allow_insecure || is_loopback(url) => Ok(()),
+        _ => Err((
             format!("would send keys and conversations to {} in the clear", url.host_str().unwrap_or("that host")),
             "https, or allow_insecure_http = true if that network is yours",
         )),
-        other => Err((format!("has the scheme {other:?}"), "https (or http for this machine)")),
     }
 }
 
@@ -172,6 +200,24 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 }
 
 impl ModelFacts {
+    /// Facts of a model of which nothing is known.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        context_window: u64,
+        max_output_tokens: u64,
+        supports_tools: bool,
+        supports_vision: bool,
+        supports_thinking: bool,
+        input_modalities: Vec<String>,
+        cost_input_per_1m: f64,
+        cost_output_per_1m: f64,
+        cost_cache_read_per_1m: f64,
+        cost_cache_write_per_1m: f64,
+    }
+
     fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
         let facts = Self {
             context_window: section.count("context_window")?,

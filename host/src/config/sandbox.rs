@@ -2,7 +2,10 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use crate::config::{error::ConfigError, section::Section};
+use crate::{
+    chat::setters::setters,
+    config::{error::ConfigError, section::Section},
+};
 
 /// What the configuration can grant: two interfaces, and two kinds of additions to requests.
 pub(crate) const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
@@ -12,6 +15,7 @@ const STACK_KB: RangeInclusive<u64> = 64..=16_384;
 
 /// `[modules.NAME.sandbox]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Sandbox {
     /// The file of the component, relative to `host.modules_dir`. By default the built-in module NAME, or else NAME.wasm
     /// there.
@@ -41,6 +45,7 @@ pub struct Sandbox {
 
 /// What happens to a call whose module fails before it has asked the rest of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum OnTrap {
     /// The call fails with a `module` error.
     #[default]
@@ -51,6 +56,7 @@ pub enum OnTrap {
 
 /// What a module may use. Memory, table elements and handles are counted for each call that an instance may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Limits {
     /// Linear memory, in binary megabytes. The host uses as much again for requests and responses that the module makes.
     pub memory_mb: u64,
@@ -110,6 +116,50 @@ impl Default for Limits {
 }
 
 impl Sandbox {
+    /// The sandbox of a module that the configuration says nothing of.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        max_concurrent: u32,
+        fresh: bool,
+        max_instances: u32,
+        max_queued: u32,
+        retire_after_calls: u64,
+        retire_after_idle: Duration,
+        on_trap: OnTrap,
+        limits: Limits,
+    }
+
+    /// Sets `wasm`.
+    #[must_use]
+    pub fn wasm(mut self, file: impl Into<String>) -> Self {
+        self.wasm = Some(file.into());
+        self
+    }
+
+    /// Sets `sha256`.
+    #[must_use]
+    pub fn sha256(mut self, digest: impl Into<String>) -> Self {
+        self.sha256 = Some(digest.into());
+        self
+    }
+
+    /// Sets `allow`: `"models"`, `"state"`, `"urls"` or `"extensions"`.
+    #[must_use]
+    pub fn allow(mut self, grants: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.allow = grants.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets [`Limits::memory_mb`].
+    #[must_use]
+    pub fn memory_mb(mut self, megabytes: u64) -> Self {
+        self.limits.memory_mb = megabytes;
+        self
+    }
+
     pub(crate) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
         let sandbox = Self {
@@ -125,19 +175,50 @@ impl Sandbox {
             on_trap: OnTrap::read(&mut section)?,
             limits: Limits::read(&mut section)?,
         };
-        if let Some(digest) = &sandbox.sha256
-            && !(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        {
-            return Err(section
-                .error("sha256", "is not a SHA-256 digest")
-                .help("write 64 hexadecimal digits; `arcllm modules` prints them"));
-        }
-        if let Some(unknown) = sandbox.allow.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
-            let error = section.error("allow", format!("has the unknown grant {unknown:?}"));
-            return Err(error.help("known are \"models\", \"state\", \"urls\" and \"extensions\""));
-        }
+        sandbox.check(|key, problem| section.error(key, problem))?;
         section.finish()?;
         Ok(sandbox)
+    }
+}
+
+impl Sandbox {
+    /// Checks what its types do not. `error` makes an error of a key and a problem.
+    pub(crate) fn check(&self, error: impl Fn(&str, String) -> ConfigError) -> Result<(), ConfigError> {
+        if let Some(digest) = &self.sha256
+            && !(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        {
+            let error = error("sha256", "is not a SHA-256 digest".to_owned());
+            return Err(error.help("write 64 hexadecimal digits; `arcllm modules` prints them"));
+        }
+        if let Some(unknown) = self.allow.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
+            let error = error("allow", format!("has the unknown grant {unknown:?}"));
+            return Err(error.help("known are \"models\", \"state\", \"urls\" and \"extensions\""));
+        }
+        let Limits { memory_mb, table_elements, stack_kb, handles, cpu, stall, hostcall_mb, .. } = self.limits;
+        let (lines, kilobytes) = (self.limits.log_lines_per_second, self.limits.log_kb_per_second);
+        let is_zero = [
+            ("max_concurrent", self.max_concurrent == Some(0)),
+            ("max_instances", self.max_instances == 0),
+            ("max_queued", self.max_queued == 0),
+            ("retire_after_calls", self.retire_after_calls == 0),
+            ("retire_after_idle_seconds", self.retire_after_idle.is_zero()),
+            ("memory_mb", memory_mb == 0),
+            ("table_elements", table_elements == 0),
+            ("handles", handles == 0),
+            ("cpu_seconds", cpu.is_zero()),
+            ("stall_seconds", stall.is_zero()),
+            ("hostcall_mb", hostcall_mb == 0),
+            ("log_lines_per_second", lines == 0),
+            ("log_kb_per_second", kilobytes == 0),
+        ];
+        if let Some((key, _)) = is_zero.into_iter().find(|(_, is_zero)| *is_zero) {
+            return Err(error(key, "is the number 0".to_owned()).help("a number above zero"));
+        }
+        if !STACK_KB.contains(&stack_kb) {
+            let error = error("stack_kb", format!("is the number {stack_kb}"));
+            return Err(error.help(format!("a whole number from {} to {}", STACK_KB.start(), STACK_KB.end())));
+        }
+        Ok(())
     }
 }
 
@@ -154,9 +235,26 @@ impl OnTrap {
 }
 
 impl Limits {
+    /// The limits of a module that the configuration says nothing of.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        memory_mb: u64,
+        table_elements: u64,
+        stack_kb: u64,
+        handles: u64,
+        cpu: Duration,
+        stall: Duration,
+        hostcall_mb: u64,
+        log_lines_per_second: u64,
+        log_kb_per_second: u64,
+    }
+
     fn read(section: &mut Section<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
-        let limits = Self {
+        Ok(Self {
             memory_mb: section.count("memory_mb")?.unwrap_or(default.memory_mb),
             table_elements: section.count("table_elements")?.unwrap_or(default.table_elements),
             stack_kb: section.count("stack_kb")?.unwrap_or(default.stack_kb),
@@ -166,11 +264,6 @@ impl Limits {
             hostcall_mb: section.count("hostcall_mb")?.unwrap_or(default.hostcall_mb),
             log_lines_per_second: section.count("log_lines_per_second")?.unwrap_or(default.log_lines_per_second),
             log_kb_per_second: section.count("log_kb_per_second")?.unwrap_or(default.log_kb_per_second),
-        };
-        if !STACK_KB.contains(&limits.stack_kb) {
-            let error = section.error("stack_kb", format!("is the number {}", limits.stack_kb));
-            return Err(error.help(format!("a whole number from {} to {}", STACK_KB.start(), STACK_KB.end())));
-        }
-        Ok(limits)
+        })
     }
 }

@@ -31,6 +31,16 @@ impl<'a> Section<'a> {
         self.document.error(Some(&join(&self.path, key)), problem)
     }
 
+    /// An error about the setting of this dotted path, wherever it is.
+    pub(crate) fn error_at(&self, path: &str, problem: impl Into<String>) -> ConfigError {
+        self.document.error(Some(path), problem)
+    }
+
+    /// The dotted path of this table.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// A text that is not empty. Control characters are refused, because errors and reports repeat the text.
     pub(crate) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
         let is_plain = |text: &&str| !text.is_empty() && !text.contains(char::is_control);
@@ -66,6 +76,11 @@ impl<'a> Section<'a> {
         self.read(key, "a whole number from 1 to 4294967295", |value| {
             value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0)
         })
+    }
+
+    /// A whole number, zero or more.
+    pub(crate) fn whole(&mut self, key: &'static str) -> Result<Option<u64>, ConfigError> {
+        self.read(key, "a whole number, zero or more", Value::as_u64)
     }
 
     /// A number that is zero or more.

@@ -2,6 +2,7 @@
 
 /// The wire format that a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum WireFormat {
     /// Anthropic Messages.
     Anthropic,

@@ -12,9 +12,9 @@ use crate::{
     },
     chat::{
         content::ContentBlock,
-        error::{Error, ErrorKind, Failure},
+        error::{Error, ErrorKind},
         message::Message,
-        request::{Request, Tool},
+        request::{Options, Request, Tool},
         reserved,
         response::Response,
     },
@@ -32,6 +32,8 @@ const GRACE: Duration = Duration::from_millis(50);
 pub struct Model {
     chain: Chain,
     meters: Arc<ModelMeters>,
+    /// Options of requests that do not set them.
+    options: Arc<Options>,
     defaults: Arc<CallDefaults>,
     /// The host lives as long as its models: their modules load other models from it.
     _host: Arc<dyn Any + Send + Sync>,
@@ -50,9 +52,14 @@ impl std::fmt::Debug for Model {
 
 impl Model {
     /// A model of this host with this chain.
-    pub(crate) fn new(chain: Chain, defaults: Arc<CallDefaults>, host: Arc<dyn Any + Send + Sync>) -> Self {
+    pub(crate) fn new(
+        chain: Chain,
+        options: Options,
+        defaults: Arc<CallDefaults>,
+        host: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
         let meters = Arc::new(ModelMeters::new(chain.end.provider(), chain.end.model()));
-        Self { chain, meters, defaults, _host: host }
+        Self { chain, meters, options: options.into(), defaults, _host: host }
     }
 
     /// The name of the provider at the end of the chain.
@@ -141,7 +148,10 @@ impl Model {
     }
 
     /// Starts a call, and asks the chain.
-    pub(crate) fn start(&self, request: Arc<Request>, streamed: bool) -> Result<(StartedCall, Answering), Error> {
+    pub(crate) fn start(&self, mut request: Arc<Request>, streamed: bool) -> Result<(StartedCall, Answering), Error> {
+        if *self.options != Options::default() {
+            Arc::make_mut(&mut request).options.fill(&self.options);
+        }
         let (started, call) = StartedCall::start(&self.defaults, &self.meters, request, streamed)?;
         Ok((started, self.chain.start().invoke(call)))
     }
@@ -178,7 +188,7 @@ impl StartedCall {
     ) -> Result<(Self, Call), Error> {
         if tokio::runtime::Handle::try_current().is_err() {
             let problem = "a model is loaded and invoked inside of a Tokio runtime";
-            return Err(ErrorKind::Config(Failure::new("", problem)).into());
+            return Err(ConfigError::new(problem).into());
         }
         reserved::check(&request).map_err(|reserved| Error::from(reserved.usage()))?;
         let (budget, number) = (request.options.deadline.unwrap_or(defaults.deadline), defaults.next_call());
@@ -225,7 +235,7 @@ fn trace(defaults: &CallDefaults, request: &Request, number: u64) -> Result<Opti
         return Ok(None);
     }
     let trace = Trace::of_invoke(defaults.seed, number, request.options.traceparent.as_deref());
-    trace.map(Some).map_err(|problem| ErrorKind::Config(Failure::new("", problem)).into())
+    trace.map(Some).map_err(|problem| ConfigError::new(problem).into())
 }
 
 /// Waits until the deadline, or until a module has asked for too many attempts. Then cancels the call, and gives the chain

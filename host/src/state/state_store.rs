@@ -29,30 +29,46 @@ pub trait StateStore: Send + Sync {
     fn open(&self, module: &str) -> Arc<dyn Bucket>;
 }
 
-/// The values of one module, by key. Values have at most 64 KiB, keys 512 bytes; the host sees to it.
+/// The values of one module, by key. The host refuses values above 64 KiB and keys above 512 bytes.
 ///
-/// Errors are for the module, and say what failed without naming a secret.
+/// The module reads its errors.
 pub trait Bucket: Send + Sync {
     /// The value of this key.
-    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, String>>;
+    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StateError>>;
 
-    /// Sets it, whatever it was.
-    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), String>>;
+    /// Sets the value of this key.
+    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), StateError>>;
 
-    /// Removes it; well if there is none.
-    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), String>>;
+    /// Removes this key, if it is there.
+    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), StateError>>;
 
-    /// Adds to a whole number, kept as decimal text, and returns what it is then. One that is absent counts as zero.
-    /// Saturates; fails where the value is no number.
-    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, String>>;
+    /// Adds to a whole number, kept as decimal text, and returns the sum. One that is absent counts as zero. Saturates; fails
+    /// if the value is not a number.
+    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, StateError>>;
 
-    /// Sets it to `new` if it still is `current`; absent means no value. Returns whether it did.
+    /// Sets the value to `new` if it is still `current`; `None` means no value. Returns whether it did.
     fn compare_and_swap(
         &self,
         key: &str,
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
-    ) -> BoxFuture<'_, Result<bool, String>>;
+    ) -> BoxFuture<'_, Result<bool, StateError>>;
+}
+
+/// Why a value could not be read or written. A module reads it, so it must hold no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct StateError {
+    /// What went wrong.
+    pub message: String,
+}
+
+impl StateError {
+    /// An error that says what went wrong.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
 }
 
 /// Keeps values in memory: of each module at most 100,000, which have 64 MiB together, keys included. Clones share them.
@@ -99,8 +115,8 @@ impl Values {
     fn change<T>(
         &self,
         key: &str,
-        change: impl FnOnce(Option<&[u8]>) -> Result<(Change, T), String>,
-    ) -> Result<T, String> {
+        change: impl FnOnce(Option<&[u8]>) -> Result<(Change, T), StateError>,
+    ) -> Result<T, StateError> {
         let mut values = self.shard(key);
         match values.entry(key.to_owned()) {
             Entry::Occupied(mut entry) => {
@@ -126,7 +142,9 @@ impl Values {
                     if self.count.fetch_add(1, Ordering::Relaxed) >= VALUES {
                         self.count.fetch_sub(1, Ordering::Relaxed);
                         self.bytes.fetch_sub(key.len() + value.len(), Ordering::Relaxed);
-                        return Err(format!("the module keeps {VALUES} values already, which is the most"));
+                        return Err(StateError::new(format!(
+                            "the module keeps {VALUES} values already, which is the most"
+                        )));
                     }
                     entry.insert(value);
                 }
@@ -137,14 +155,14 @@ impl Values {
 
     /// Makes room for what replaces something of another length, unless it grows above the most. Counted over all shards
     /// without a lock for all of them.
-    fn take_room(&self, before: usize, after: usize) -> Result<(), String> {
+    fn take_room(&self, before: usize, after: usize) -> Result<(), StateError> {
         let bytes = self.bytes.fetch_add(after, Ordering::Relaxed) + after;
         if after > before && bytes - before > BYTES {
             self.bytes.fetch_sub(after, Ordering::Relaxed);
             let most = BYTES >> 20;
-            return Err(format!(
+            return Err(StateError::new(format!(
                 "the values of the module would have more than {most} MiB together, which is the most"
-            ));
+            )));
         }
         self.bytes.fetch_sub(before, Ordering::Relaxed);
         Ok(())
@@ -159,22 +177,23 @@ enum Change {
 }
 
 impl Bucket for Values {
-    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, String>> {
+    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StateError>> {
         Box::pin(ready(Ok(self.shard(key).get(key).cloned())))
     }
 
-    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), String>> {
+    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), StateError>> {
         Box::pin(ready(self.change(key, |_| Ok((Change::To(value), ())))))
     }
 
-    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), String>> {
+    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), StateError>> {
         Box::pin(ready(self.change(key, |_| Ok((Change::Remove, ())))))
     }
 
-    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, String>> {
+    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, StateError>> {
         Box::pin(ready(self.change(key, |value| {
             let number = value.map_or(Some(0), |value| std::str::from_utf8(value).ok()?.parse::<i64>().ok());
-            let number = number.ok_or("the value is no whole number")?.saturating_add(delta);
+            let number =
+                number.ok_or_else(|| StateError::new("the value is not a whole number"))?.saturating_add(delta);
             Ok((Change::To(number.to_string().into_bytes()), number))
         })))
     }
@@ -184,7 +203,7 @@ impl Bucket for Values {
         key: &str,
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
-    ) -> BoxFuture<'_, Result<bool, String>> {
+    ) -> BoxFuture<'_, Result<bool, StateError>> {
         Box::pin(ready(self.change(key, |value| {
             Ok(if value == current.as_deref() {
                 (new.map_or(Change::Remove, Change::To), true)

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use arcllm::{Adapter, ContentBlock, ErrorKind, Extensions, Request, Response, StopReason, Usage};
+use arcllm::{Adapter, ContentBlock, ErrorKind, Request, Response};
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
 
@@ -61,14 +61,5 @@ impl Adapter for Parked {
 }
 
 pub(crate) fn answer() -> Response {
-    Response {
-        content: vec![ContentBlock::text("Hello")],
-        usage: Usage::default(),
-        stop_reason: StopReason::EndTurn,
-        model: "m".to_owned(),
-        provider: "a".to_owned(),
-        request_id: None,
-        trail: Vec::new(),
-        extensions: Extensions::new(),
-    }
+    Response::new(vec![ContentBlock::text("Hello")]).with_provider("a", "m")
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use arcllm::{
-    ContentBlock, Error, ErrorKind, Extensions, Message, Options, Request, Response, Role, Tool, ToolCall, ToolChoice,
-    ToolResult,
+    ContentBlock, Error, ErrorKind, Message, Options, Request, Response, Role, Tool, ToolCall, ToolChoice, ToolResult,
 };
 use serde_json::{Map, Value, json};
 
@@ -34,38 +33,21 @@ pub(super) async fn check(bench: &Bench, settings: &Map<String, Value>) -> Vec<C
 
 /// Requests that no sensible caller makes, but that the types allow.
 fn odd() -> Vec<(&'static str, Request)> {
-    let message = |role: Role, content: Vec<ContentBlock>| Message { role, content, extensions: Extensions::new() };
+    let message = |role: Role, content: Vec<ContentBlock>| Message::new(role, content);
     let of = |messages: Vec<Message>| Request::new(messages);
     let text = |text: &str| of(vec![Message::user(text)]);
     let nested = (0..100).fold(json!("deep"), |inner, _| json!({ "a": [inner] }));
-    let call = ToolCall {
-        id: String::new(),
-        name: "\u{0}".to_owned(),
-        arguments: [("nested".to_owned(), nested)].into_iter().collect(),
-        extensions: Extensions::new(),
-    };
-    let result = ToolResult {
-        tool_use_id: "of no call".to_owned(),
-        content: Vec::new(),
-        is_error: true,
-        extensions: Extensions::new(),
-    };
-    let options = Options {
-        max_tokens: Some(0),
-        temperature: Some(-1e300),
-        top_p: Some(1e300),
-        stop: vec![String::new(); 1000],
-        tool_choice: Some(ToolChoice::Tool("of no name".to_owned())),
-        seed: Some(u64::MAX),
-        ..Options::default()
-    };
-    let tool = Tool {
-        name: String::new(),
-        description: String::new(),
-        parameters: json!(false),
-        extensions: Extensions::new(),
-    };
-    let extensions = [("kit.odd".to_owned(), json!([null, {}]))].into_iter().collect::<Extensions>();
+    let call = ToolCall::new("", "\u{0}", [("nested".to_owned(), nested)].into_iter().collect());
+    let mut result = ToolResult::new("of no call", Vec::new());
+    result.is_error = true;
+    let options = Options::new()
+        .max_tokens(0)
+        .temperature(-1e300)
+        .top_p(1e300)
+        .stop([""; 1000])
+        .tool_choice(ToolChoice::Tool("of no name".to_owned()))
+        .seed(u64::MAX);
+    let tool = Tool::new("", "", json!(false));
     vec![
         ("no messages", of(Vec::new())),
         ("a message without content", of(vec![message(Role::User, Vec::new())])),
@@ -79,9 +61,9 @@ fn odd() -> Vec<(&'static str, Request)> {
         ),
         ("a result of no call", of(vec![message(Role::Tool, vec![ContentBlock::ToolResult(result)])])),
         ("an unknown block", of(vec![message(Role::User, vec![ContentBlock::Other(json!({ "type": "odd" }))])])),
-        ("options out of range", Request { options, ..text("Hi") }),
-        ("a tool without a name", Request { tools: vec![tool], ..text("Hi") }),
-        ("unknown extensions", Request { extensions, ..text("Hi") }),
+        ("options out of range", text("Hi").with_options(options)),
+        ("a tool without a name", text("Hi").with_tools([tool])),
+        ("unknown extensions", text("Hi").with_extension("kit.odd", json!([null, {}]))),
     ]
 }
 

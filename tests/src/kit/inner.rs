@@ -7,8 +7,8 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, Answer, ApiError, ContentBlock, Error, ErrorKind, Event, Extensions, Failure, Request, Response,
-    StopReason, ToolCall, Usage,
+    Adapter, Answer, ApiError, ContentBlock, Error, ErrorKind, Event, Failure, Request, Response, StopReason, ToolCall,
+    Usage,
 };
 use futures::{StreamExt as _, future::BoxFuture, stream};
 use schemars::JsonSchema;
@@ -53,16 +53,13 @@ pub struct Reply {
 impl Reply {
     pub(super) fn result(&self, provider: &str, request: &Request) -> Result<Response, ErrorKind> {
         if let Some(status) = self.status {
-            return Err(ErrorKind::Api(ApiError {
-                status,
-                message: self.message.clone().unwrap_or_else(|| format!("scripted status {status}")),
-                provider: provider.to_owned(),
-                model: "scripted".to_owned(),
-                request_id: Some(format!("request-{provider}")),
-                retry_after: self.retry_after_seconds.map(Duration::from_secs_f64),
-                should_retry: self.should_retry,
-                extensions: Extensions::from([("kit.note".to_owned(), "kept".into())]),
-            }));
+            let message = self.message.clone().unwrap_or_else(|| format!("scripted status {status}"));
+            let mut error = ApiError::new(status, message).with_provider(provider).with_model("scripted");
+            error.request_id = Some(format!("request-{provider}"));
+            error.retry_after = self.retry_after_seconds.map(Duration::from_secs_f64);
+            error.should_retry = self.should_retry;
+            error.extensions.insert("kit.note".to_owned(), "kept".into());
+            return Err(ErrorKind::Api(error));
         }
         match &self.error {
             Some(kind) => {
@@ -86,8 +83,7 @@ impl Reply {
     /// Returns the tool call, if there is one.
     fn call(&self) -> Option<ToolCall> {
         let arguments = self.tool_arguments.clone()?;
-        let (id, name) = ("call".to_owned(), "tool".to_owned());
-        Some(ToolCall { id, name, arguments, extensions: Extensions::new() })
+        Some(ToolCall::new("call", "tool", arguments))
     }
 }
 
@@ -104,16 +100,7 @@ fn error(kind: &str, failure: Failure) -> ErrorKind {
 }
 
 fn answer(text: String, provider: &str) -> Response {
-    Response {
-        content: vec![ContentBlock::text(text)],
-        usage: Usage { input_tokens: 1, output_tokens: 1, total_tokens: 2, ..Usage::default() },
-        stop_reason: StopReason::EndTurn,
-        model: "scripted".to_owned(),
-        provider: provider.to_owned(),
-        request_id: None,
-        trail: Vec::new(),
-        extensions: Extensions::new(),
-    }
+    Response::new(vec![ContentBlock::text(text)]).with_provider(provider, "scripted").with_usage(Usage::new(1, 1))
 }
 
 /// Returns the text of the last message of a request.
@@ -246,7 +233,8 @@ impl Adapter for Scripted {
             if reply.whole && error.is_none() {
                 return Ok(Answer::from(answer));
             }
-            let head = Box::new(Response { content: Vec::new(), ..answer.clone() });
+            let mut head = Box::new(answer.clone());
+            head.content.clear();
             let pace = Duration::from_secs_f64(reply.pace_seconds);
             let events = stream::iter(events(answer, error, reply.call())).then(move |event| async move {
                 tokio::time::sleep(pace).await;

@@ -7,8 +7,7 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, ApiError, Config, ContentBlock, Error, ErrorKind, Extensions, Failure, Host, Message, Overrides, Request,
-    Response, StopReason, Usage,
+    Adapter, ApiError, Config, ContentBlock, Error, ErrorKind, Failure, Host, Message, Overrides, Request, Response,
 };
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
 use futures::future::{BoxFuture, join_all};
@@ -51,16 +50,11 @@ impl Obedient {
             "connection" => ErrorKind::Connection(failure),
             "timeout" => ErrorKind::Timeout(failure),
             "parse" => ErrorKind::Parse(failure),
-            status => ErrorKind::Api(ApiError {
-                status: status.parse().unwrap(),
-                message: question.to_owned(),
-                provider: self.name.to_owned(),
-                model: format!("{}-model", self.name),
-                request_id: None,
-                retry_after: None,
-                should_retry: None,
-                extensions: Extensions::new(),
-            }),
+            status => ErrorKind::Api(
+                ApiError::new(status.parse().unwrap(), question)
+                    .with_provider(self.name)
+                    .with_model(format!("{}-model", self.name)),
+            ),
         })
     }
 }
@@ -81,16 +75,7 @@ impl Adapter for Obedient {
 }
 
 fn answer(provider: &str, text: &str) -> Response {
-    Response {
-        content: vec![ContentBlock::text(text)],
-        usage: Usage::default(),
-        stop_reason: StopReason::EndTurn,
-        model: format!("{provider}-model"),
-        provider: provider.to_owned(),
-        request_id: None,
-        trail: Vec::new(),
-        extensions: Extensions::new(),
-    }
+    Response::new(vec![ContentBlock::text(text)]).with_provider(provider, format!("{provider}-model"))
 }
 
 /// A host with a retry around a fallback from `a` to `b`, both in this process.

@@ -32,7 +32,7 @@ async fn always(reply: Reply) -> Simulator {
 }
 
 async fn within(model: &Model, deadline: Duration) -> Result<Response, Error> {
-    let options = Options { deadline: Some(deadline), ..Options::default() };
+    let options = Options::new().deadline(deadline);
     soon(model.invoke_with(Request::new([Message::user("Hi")]).with_options(options))).await
 }
 

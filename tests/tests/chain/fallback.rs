@@ -136,9 +136,9 @@ async fn a_missing_key_of_the_last_provider_is_the_last_error() {
     let (a, b) = (replies([Reply::status(500)]).await, replies([]).await);
     let chain = around(&a).provider_with("b", Format::OpenAi, &b.url(), NO_KEY);
     let error = fails(&chain.module("fallback", "chain = [\"a\", \"b\"]")).await;
-    let ErrorKind::Config(failure) = &error.kind else { panic!("{error:?}") };
-    assert!(failure.message.contains("providers.b.api_key_env"), "{failure}");
-    assert!(failure.message.contains("ARCLLM_TEST_NO_SUCH_KEY"), "{failure}");
+    let ErrorKind::Config(config) = &error.kind else { panic!("{error:?}") };
+    assert_eq!((config.key.as_deref(), config.line.is_some()), (Some("providers.b.api_key_env"), true), "{config}");
+    assert!(config.problem.contains("ARCLLM_TEST_NO_SUCH_KEY"), "{config}");
     assert_eq!(steps(&error.trail), ["fallback asks a: 500"]);
     assert_eq!(count(&b), 0);
 }

@@ -212,7 +212,7 @@ async fn a_wait_that_would_pass_the_deadline_does_not_begin() {
     let a = replies([Reply::error(529, "busy").times(2)]).await;
     let folder = around(&a).module("retry", "backoff_base_seconds = 3600\nmax_wait_seconds = 7200").folder().unwrap();
     let model = load(&folder, Overrides::new()).await;
-    let options = Options { deadline: Some(Duration::from_secs(600)), ..Options::default() };
+    let options = Options::new().deadline(Duration::from_secs(600));
     let request = Request::new([Message::user("Hi")]).with_options(options);
     let error = soon(model.invoke_with(request)).await.unwrap_err();
     assert_eq!(steps(&error.trail), ["retry asks a: 529"]);

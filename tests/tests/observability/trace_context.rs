@@ -51,7 +51,7 @@ fn parts(traceparent: &str) -> [&str; 4] {
 
 #[tokio::test]
 async fn providers_get_no_trace_unless_configured() {
-    for options in [Options::default(), Options { traceparent: Some(CALLERS.into()), ..Options::default() }] {
+    for options in [Options::default(), Options::new().traceparent(CALLERS)] {
         assert_eq!(ask("", options).await, (Vec::new(), Vec::new()));
     }
 }
@@ -70,7 +70,7 @@ async fn the_attempts_of_an_invoke_are_spans_of_one_trace() {
 
 #[tokio::test]
 async fn the_callers_trace_continues() {
-    let options = Options { traceparent: Some(CALLERS.into()), ..Options::default() };
+    let options = Options::new().traceparent(CALLERS);
     let (a, b) = ask("propagate_trace = true", options).await;
     for told in [&a[0], &a[1], &b[0]] {
         let [_, trace, span, flags] = parts(told);
@@ -84,13 +84,10 @@ async fn a_malformed_traceparent_is_an_error_and_nothing_is_sent() {
     let a = replies([]).await;
     let chain = crate::scene::around(&a).host("propagate_trace = true");
     let model = load(&chain.folder().unwrap(), Overrides::new()).await;
-    let options = Options { traceparent: Some("00-1-1-01".into()), ..Options::default() };
+    let options = Options::new().traceparent("00-1-1-01");
     let request = Request::new([Message::user("Hi")]).with_options(options);
     let error = soon(model.invoke_with(request.clone())).await.unwrap_err();
-    assert!(
-        matches!(&error.kind, ErrorKind::Config(failure) if failure.message.contains("`traceparent`")),
-        "{error:?}"
-    );
+    assert!(matches!(&error.kind, ErrorKind::Config(error) if error.problem.contains("`traceparent`")), "{error:?}");
     assert!(soon(model.stream_with(request).collect()).await.is_err());
     assert_eq!(a.connections(), 0);
 }

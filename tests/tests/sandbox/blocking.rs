@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arcllm::{Bucket, Config, ErrorKind, Event, Host, MemoryStore, Message, Model, Overrides, StateStore};
+use arcllm::{Bucket, Config, ErrorKind, Event, Host, MemoryStore, Message, Model, Overrides, StateError, StateStore};
 use arcllm_simulator::{Fault, Reply};
 use futures::{
     StreamExt as _,
@@ -169,23 +169,28 @@ impl StateStore for Down {
 }
 
 impl Bucket for Down {
-    fn get(&self, _: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, String>> {
+    fn get(&self, _: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StateError>> {
         Box::pin(std::future::pending())
     }
 
-    fn set(&self, _: &str, _: Vec<u8>) -> BoxFuture<'_, Result<(), String>> {
+    fn set(&self, _: &str, _: Vec<u8>) -> BoxFuture<'_, Result<(), StateError>> {
         Box::pin(std::future::pending())
     }
 
-    fn delete(&self, _: &str) -> BoxFuture<'_, Result<(), String>> {
+    fn delete(&self, _: &str) -> BoxFuture<'_, Result<(), StateError>> {
         Box::pin(std::future::pending())
     }
 
-    fn increment(&self, _: &str, _: i64) -> BoxFuture<'_, Result<i64, String>> {
-        Box::pin(std::future::ready(Err("the store is down".to_owned())))
+    fn increment(&self, _: &str, _: i64) -> BoxFuture<'_, Result<i64, StateError>> {
+        Box::pin(std::future::ready(Err(StateError::new("the store is down"))))
     }
 
-    fn compare_and_swap(&self, _: &str, _: Option<Vec<u8>>, _: Option<Vec<u8>>) -> BoxFuture<'_, Result<bool, String>> {
+    fn compare_and_swap(
+        &self,
+        _: &str,
+        _: Option<Vec<u8>>,
+        _: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<bool, StateError>> {
         Box::pin(std::future::pending())
     }
 }

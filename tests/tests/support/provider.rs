@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arcllm::{Adapter, ApiError, ContentBlock, ErrorKind, Extensions, Request, Response, StopReason, Usage};
+use arcllm::{Adapter, ApiError, ContentBlock, ErrorKind, Request, Response};
 use futures::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
@@ -42,16 +42,7 @@ impl Provider {
     /// Answers with this status, and the message `no`.
     #[must_use]
     pub(crate) fn failing(self, status: u16) -> Self {
-        let error = ApiError {
-            status,
-            message: "no".to_owned(),
-            provider: "a".to_owned(),
-            model: "m".to_owned(),
-            request_id: None,
-            retry_after: None,
-            should_retry: None,
-            extensions: Extensions::new(),
-        };
+        let error = ApiError::new(status, "no").with_provider("a").with_model("m");
         Self { answer: Err(ErrorKind::Api(error)), ..self }
     }
 
@@ -93,14 +84,5 @@ impl Adapter for Provider {
 }
 
 fn response(text: impl Into<String>) -> Response {
-    Response {
-        content: vec![ContentBlock::text(text)],
-        usage: Usage::default(),
-        stop_reason: StopReason::EndTurn,
-        model: "m".to_owned(),
-        provider: "a".to_owned(),
-        request_id: None,
-        trail: Vec::new(),
-        extensions: Extensions::new(),
-    }
+    Response::new(vec![ContentBlock::text(text)]).with_provider("a", "m")
 }

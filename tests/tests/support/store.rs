@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use arcllm::{Bucket, MemoryStore, StateStore};
+use arcllm::{Bucket, MemoryStore, StateError, StateStore};
 use futures::future::BoxFuture;
 
 /// What a store does before it does as it is asked.
@@ -46,33 +46,36 @@ impl StateStore for Elsewhere {
 }
 
 impl Far {
-    fn after<'a, T: Send + 'a>(&self, doing: BoxFuture<'a, Result<T, String>>) -> BoxFuture<'a, Result<T, String>> {
+    fn after<'a, T: Send + 'a>(
+        &self,
+        doing: BoxFuture<'a, Result<T, StateError>>,
+    ) -> BoxFuture<'a, Result<T, StateError>> {
         self.operations.fetch_add(1, Ordering::SeqCst);
         let odd = self.odd;
         Box::pin(async move {
             tokio::task::yield_now().await;
-            if odd == Odd::Fails { Err("it is gone".to_owned()) } else { doing.await }
+            if odd == Odd::Fails { Err(StateError::new("it is gone")) } else { doing.await }
         })
     }
 }
 
 impl Bucket for Far {
-    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, String>> {
+    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.get(&key).await }))
     }
 
-    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), String>> {
+    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.set(&key, value).await }))
     }
 
-    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), String>> {
+    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.delete(&key).await }))
     }
 
-    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, String>> {
+    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.increment(&key, delta).await }))
     }
@@ -82,7 +85,7 @@ impl Bucket for Far {
         key: &str,
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
-    ) -> BoxFuture<'_, Result<bool, String>> {
+    ) -> BoxFuture<'_, Result<bool, StateError>> {
         let key = key.to_owned();
         self.after(Box::pin(async move { self.bucket.compare_and_swap(&key, current, new).await }))
     }

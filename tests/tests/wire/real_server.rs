@@ -20,8 +20,8 @@ async fn answers(format: Format) -> (String, Response, Response) {
     let chain = Chain::new().provider("a", Format::OpenAi, &dead.url()).provider("b", format, &address);
     let chain = chain.module("retry", FAST).module("fallback", "chain = [\"a\", \"b\"]");
     let model = chain.folder().unwrap().host().unwrap().load_model("a", Overrides::new()).await.unwrap();
-    let options = Options { max_tokens: Some(40), seed: Some(1), temperature: Some(0.0), ..Options::default() };
-    let request = || Request { options: options.clone(), ..Request::new(&[Message::user("Count from one to ten.")]) };
+    let options = Options::new().max_tokens(40).seed(1).temperature(0.0);
+    let request = || Request::new(&[Message::user("Count from one to ten.")]).with_options(options.clone());
     let mut stream = model.stream_with(request());
     let mut text = String::new();
     let streamed = loop {

@@ -29,7 +29,11 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
         let help = "give --provider NAME, or set `defaults.provider` in the configuration";
         Failure::usage(format!("there is no provider to ask\n  help: {help}"))
     })?;
-    let overrides = Overrides { model: arguments.model, modules: modules(arguments.modules)? };
+    let mut overrides = Overrides::new();
+    overrides.model = arguments.model;
+    for (name, switch) in modules(arguments.modules)? {
+        overrides = overrides.module(name, switch);
+    }
 
     let mut spinner = Spinner::start(!arguments.json);
     let mut streamed = arguments.stream.then(|| Streamed::new(arguments.json));

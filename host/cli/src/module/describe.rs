@@ -78,7 +78,7 @@ fn streams(streams: Streams) -> &'static str {
     match streams {
         Streams::Forwards => "events pass while they arrive, unread",
         Streams::Reads => "it reads the events while they arrive",
-        Streams::Whole => "it waits for the whole answer",
+        _ => "it waits for the whole answer",
     }
 }
 

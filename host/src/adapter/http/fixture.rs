@@ -17,6 +17,7 @@ pub(crate) fn provider(adapter: WireFormat, base_url: &str) -> ProviderConfig {
         name: "here".into(),
         adapter,
         base_url: base_url.parse().unwrap(),
+        allow_insecure_http: false,
         key: None,
         key_header: None,
         key_timeout: Duration::from_secs(10),
@@ -32,6 +33,7 @@ pub(crate) fn provider(adapter: WireFormat, base_url: &str) -> ProviderConfig {
         max_tokens: None,
         temperature: None,
         models: BTreeMap::new(),
+        is_programs: false,
     }
 }
 

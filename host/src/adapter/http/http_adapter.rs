@@ -59,7 +59,7 @@ impl HttpAdapter {
     ///
     /// `Config` if there is no HTTP client, for example because the system has no certificates.
     pub(crate) fn new(provider: &ProviderConfig, model: String, access: Option<Access>) -> Result<Self, ErrorKind> {
-        let wrong = |message: String| ErrorKind::Config(Failure::new(&provider.name, message));
+        let wrong = |message: String| ErrorKind::from(ConfigError::new(message).provider(&provider.name));
         let format = format(provider.adapter);
         let mut headers = format.headers(None).map_err(|error| wrong(error.to_string()))?;
         let mut endpoint = format.endpoint(&provider.base_url);
@@ -136,7 +136,7 @@ impl HttpAdapter {
 
     /// Sends the request and waits for the head of the answer.
     async fn ask(&self, request: &Request, stream: bool) -> Result<reqwest::Response, ErrorKind> {
-        let wrong = |message: String| ErrorKind::Config(Failure::new(&self.provider().name, message));
+        let wrong = |message: String| ErrorKind::from(ConfigError::new(message).provider(&self.provider().name));
         let body = self.asked.format().encode(request, self.provider(), &self.asked.model, stream);
         let body = body.map_err(|error| wrong(error.to_string()))?;
         let mut headers = self.headers.clone();
@@ -168,7 +168,9 @@ impl HttpAdapter {
         let name = &self.provider().name;
         tracing::warn!(provider = name, "there is no key for a request: {error}");
         let setting = error.key.clone().unwrap_or_else(|| format!("providers.{name}"));
-        ErrorKind::Config(Failure::new(name, format!("there is no key for this request ({setting}); the log says why")))
+        ConfigError::new(format!("there is no key for this request ({setting}); the log says why"))
+            .provider(name)
+            .into()
     }
 
     /// Runs the attempt in a task of its own. Writing and reading a long conversation would hold up the calls that the

@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
             excerpt => excerpt,
         };
         let message = format!("unreadable answer: {} ({context}): {excerpt}", clean(what, self.secrets()));
-        ErrorKind::Parse(Failure { message, provider: self.asked.provider.name.clone(), extensions })
+        ErrorKind::Parse(Failure { extensions, ..Failure::new(&*self.asked.provider.name, message) })
     }
 
     pub(crate) fn cut_short(&self) -> ErrorKind {

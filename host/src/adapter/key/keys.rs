@@ -4,6 +4,7 @@ use std::{fmt::Display, io::Read as _, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use futures::future::{BoxFuture, FutureExt as _};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
@@ -74,6 +75,7 @@ impl Keys {
     pub(crate) fn read_at_once(&self) -> Result<(), ConfigError> {
         let key = match &self.source {
             Some(KeySource::Env(variable)) => Some(ApiKey::from_env(variable).map_err(|problem| self.error(problem))?),
+            Some(KeySource::Secret(key)) => Some(of_program(key).map_err(|problem| self.error(problem))?),
             Some(KeySource::File(_) | KeySource::Command { .. }) | None => None,
         };
         self.keep(key);
@@ -113,7 +115,7 @@ impl Keys {
             // A pipe may have nobody at its other end.
             Some(KeySource::File(file)) if file.exists() && !file.is_file() => Ok(()),
             Some(KeySource::File(file)) => of_file(file).map(drop),
-            Some(KeySource::Command { .. }) | None => Ok(()),
+            Some(KeySource::Secret(_) | KeySource::Command { .. }) | None => Ok(()),
         };
         checked.map_err(|problem| self.error(problem))
     }
@@ -145,6 +147,7 @@ impl Keys {
         let limit = self.limit;
         match self.source.clone() {
             None => Ok(None),
+            Some(KeySource::Secret(key)) => of_program(&key).map(Some),
             Some(KeySource::Env(variable)) => ApiKey::from_env(&variable).map(Some),
             Some(KeySource::File(file)) => apart(move || of_file(&file)).await.map(Some),
             Some(KeySource::Command { program, arguments }) => {
@@ -162,10 +165,15 @@ impl Keys {
             }
             Some(KeySource::File(_)) => format!("name a file that holds only the key of {provider}"),
             Some(KeySource::Command { .. }) => format!("name a program that prints only the key of {provider}"),
-            None => String::new(),
+            Some(KeySource::Secret(_)) | None => String::new(),
         };
         ConfigError { problem, ..self.place.clone() }.help(help)
     }
+}
+
+/// The key that the program gave.
+fn of_program(key: &SecretString) -> Result<ApiKey, String> {
+    ApiKey::new("was given in code and", key.expose_secret())
 }
 
 /// Reads the key in this file.

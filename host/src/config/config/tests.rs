@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::config::{overrides::Switch, provider::is_loopback, wire_format::WireFormat};
+use crate::config::{overrides::Switched, provider::is_loopback, wire_format::WireFormat};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Some(Path::new("conf/config.toml")))
@@ -157,22 +157,22 @@ fn plain_http_is_for_this_machine_unless_allowed() {
 fn overrides_switch_modules() {
     let text = "[modules.retry]\nenabled = true\nmax_retries = 3\nnested = { a = 1, b = 2 }\n";
     let config = parse(text).expect("a config");
-    let of = |asked: Option<Value>| Switch::of("retry", config.modules.get("retry"), asked.as_ref());
+    let of = |asked: Option<Value>| Switched::of("retry", config.modules.get("retry"), asked.as_ref());
     let on = |settings: Value| match settings {
-        Value::Object(settings) => Ok(Switch::On(settings)),
+        Value::Object(settings) => Ok(Switched::On(settings)),
         _ => panic!("a table"),
     };
     let configured = json!({"max_retries": 3, "nested": {"a": 1, "b": 2}});
     assert_eq!(of(None), on(configured.clone()));
     assert_eq!(of(Some(json!(true))), on(configured.clone()));
-    assert_eq!(of(Some(json!(false))), Ok(Switch::Off));
+    assert_eq!(of(Some(json!(false))), Ok(Switched::Off));
     assert_eq!(of(Some(json!({}))), on(configured));
-    assert_eq!(of(Some(json!({"enabled": false, "max_retries": 9}))), Ok(Switch::Off));
+    assert_eq!(of(Some(json!({"enabled": false, "max_retries": 9}))), Ok(Switched::Off));
     let merged = json!({"max_retries": 9, "nested": {"a": 1, "b": 7}});
     assert_eq!(of(Some(json!({"max_retries": 9, "nested": {"b": 7}}))), on(merged));
     assert!(of(Some(json!(1))).is_err());
     assert!(of(Some(json!({"enabled": "yes"}))).is_err());
     assert!(of(Some(json!({"sandbox": {"allow": ["models"]}}))).is_err());
-    assert_eq!(Switch::of("new", None, None), Ok(Switch::Off));
-    assert_eq!(Switch::of("new", None, Some(&json!(true))), on(json!({})));
+    assert_eq!(Switched::of("new", None, None), Ok(Switched::Off));
+    assert_eq!(Switched::of("new", None, Some(&json!(true))), on(json!({})));
 }

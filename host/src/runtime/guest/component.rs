@@ -28,6 +28,7 @@ const READS_REQUESTS: &str = "[method]request.parts";
 /// What a module does with answers that come in events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Streams {
     /// It hands them on without looking into them.
     Forwards,

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 /// Where a module's bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Origin {
     /// It is part of this library.
     BuiltIn,
     /// A file, in the modules directory or named by `sandbox.wasm`.
     File(PathBuf),
+    /// Bytes that the program gave.
+    Code,
 }
 
 impl std::fmt::Display for Origin {
@@ -16,6 +19,7 @@ impl std::fmt::Display for Origin {
         match self {
             Origin::BuiltIn => formatter.write_str("built-in"),
             Origin::File(path) => write!(formatter, "{}", path.display()),
+            Origin::Code => formatter.write_str("given in code"),
         }
     }
 }

@@ -8,6 +8,7 @@ use wasmtime::{
 };
 
 use crate::{
+    chat::config_error::ConfigError,
     runtime::{
         guest::{
             bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
@@ -81,11 +82,12 @@ impl Instance {
 
 /// What a module answers when it is asked itself, and not through the chain that it stands in.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Probe {
     /// Its `llm-provider.name`.
     pub name: String,
     /// Its `llm-provider.validate-config`.
-    pub validate_config: Result<(), String>,
+    pub validate_config: Result<(), ConfigError>,
 }
 
 impl Instance {
@@ -98,6 +100,7 @@ impl Instance {
             let (name,) = name.finish_call_concurrent(store, call).await?;
             let call = store.with(|store| begin(store, validate_config, &hop))?;
             let (validate_config,) = validate_config.finish_call_concurrent(store, call).await?;
+            let validate_config = validate_config.map_err(ConfigError::new);
             Ok::<_, wasmtime::Error>(Probe { name, validate_config })
         };
         let clock = self.store.data().cpu.clone();

@@ -63,7 +63,7 @@ fn a_module_keeps_no_more_than_its_share_and_others_go_on() {
     let store = MemoryStore::default();
     let bucket = store.open("greedy");
     (0..VALUES).for_each(|at| now(bucket.set(&at.to_string(), Vec::new())).unwrap());
-    assert!(now(bucket.set("more", Vec::new())).unwrap_err().contains("100000"));
+    assert!(now(bucket.set("more", Vec::new())).unwrap_err().message.contains("100000"));
     now(bucket.set("0", b"changed".to_vec())).unwrap();
     now(store.open("modest").set("k", Vec::new())).unwrap();
     now(bucket.delete("0")).unwrap();
@@ -111,7 +111,7 @@ fn the_values_of_a_module_are_bounded_by_their_sum() {
     ];
     for refused in refused {
         assert_eq!(
-            refused.unwrap_err(),
+            refused.unwrap_err().message,
             "the values of the module would have more than 64 MiB together, which is the most"
         );
     }

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use crate::{
     chat::{
-        error::{ApiError, ErrorKind, Failure},
-        message::Extensions,
+        config_error::ConfigError,
+        error::ErrorKind,
+        extensions::Extensions,
+        failure::{ApiError, Failure},
         plain::{self, MESSAGE, WORD},
         seconds::nanoseconds,
     },
@@ -30,13 +32,22 @@ fn extensions_in(extensions: wit::Extensions) -> Extensions {
 
 fn failure_out(failure: Failure) -> wit::Failure {
     let extensions = extensions_out(&failure.extensions);
-    wit::Failure { message: failure.message, provider: failure.provider, extensions }
+    wit::Failure { message: failure.message, provider: failure.provider.unwrap_or_default(), extensions }
+}
+
+/// Modules see no path of a file.
+fn config_out(error: ConfigError) -> wit::Failure {
+    let message = ConfigError { file: None, line: None, ..error.clone() }.to_string();
+    let extensions = extensions_out(&error.extensions);
+    wit::Failure { message, provider: error.provider.unwrap_or_default(), extensions }
 }
 
 fn failure_in(failure: wit::Failure) -> Failure {
     let message = Some(failure.message).filter(|message| !message.trim().is_empty());
     let message = message.map_or_else(|| "no reason was given".to_owned(), |text| self::message(&text));
-    Failure { message, provider: word(&failure.provider), extensions: extensions_in(failure.extensions) }
+    let mut told = Failure::new(word(&failure.provider), message);
+    told.extensions = extensions_in(failure.extensions);
+    told
 }
 
 fn message(text: &str) -> String {
@@ -62,8 +73,9 @@ pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
         ErrorKind::Connection(failure) => wit::Error::Connection(failure_out(failure)),
         ErrorKind::Timeout(failure) => wit::Error::Timeout(failure_out(failure)),
         ErrorKind::Parse(failure) => wit::Error::Parse(failure_out(failure)),
-        // Nobody but the caller makes one, and no module sees that.
-        ErrorKind::Config(failure) | ErrorKind::Usage(failure) => wit::Error::Config(failure_out(failure)),
+        ErrorKind::Config(error) => wit::Error::Config(config_out(*error)),
+        // Only a caller gets such an error; no module sees one.
+        ErrorKind::Usage(failure) => wit::Error::Config(failure_out(failure)),
         ErrorKind::Module(failure) => wit::Error::Module(failure_out(failure)),
         ErrorKind::Cancelled => wit::Error::Cancelled,
         ErrorKind::DeadlineExceeded => wit::Error::DeadlineExceeded,
@@ -87,7 +99,7 @@ pub(crate) fn error_in(error: wit::Error) -> ErrorKind {
         wit::Error::Connection(failure) => ErrorKind::Connection(failure_in(failure)),
         wit::Error::Timeout(failure) => ErrorKind::Timeout(failure_in(failure)),
         wit::Error::Parse(failure) => ErrorKind::Parse(failure_in(failure)),
-        wit::Error::Config(failure) => ErrorKind::Config(failure_in(failure)),
+        wit::Error::Config(failure) => ErrorKind::Config(Box::new(failure_in(failure).into())),
         wit::Error::Module(failure) => ErrorKind::Module(failure_in(failure)),
         wit::Error::Cancelled => ErrorKind::Cancelled,
         wit::Error::DeadlineExceeded => ErrorKind::DeadlineExceeded,

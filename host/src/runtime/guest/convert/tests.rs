@@ -93,7 +93,7 @@ fn every_error_comes_back_as_it_went() {
         ErrorKind::Connection(failure()),
         ErrorKind::Timeout(failure()),
         ErrorKind::Parse(failure()),
-        ErrorKind::Config(failure()),
+        ErrorKind::Config(Box::new(failure().into())),
         ErrorKind::Module(failure()),
         ErrorKind::Cancelled,
         ErrorKind::DeadlineExceeded,

@@ -11,7 +11,7 @@ use crate::{
         hop::Hop,
         store_data::{Imports, StoreData, current_hop},
     },
-    state::state_store::Bucket,
+    state::state_store::{Bucket, StateError},
 };
 
 /// The most bytes of a key.
@@ -20,6 +20,9 @@ const KEY: usize = 512;
 const VALUE: usize = 64 << 10;
 
 /// What is done with a value, or why not.
+type Stored<T> = std::result::Result<T, StateError>;
+
+/// The same as a module is told of it.
 type StateResult<T> = std::result::Result<T, String>;
 
 impl Host for StoreData {}
@@ -54,7 +57,7 @@ impl HostWithStore<StoreData> for Imports {
 /// Does something with the module's values, and waits for it no longer than anybody waits for the call.
 async fn on<T>(
     store: &Accessor<StoreData, Imports>,
-    doing: impl FnOnce(&Arc<dyn Bucket>) -> BoxFuture<'_, StateResult<T>>,
+    doing: impl FnOnce(&Arc<dyn Bucket>) -> BoxFuture<'_, Stored<T>>,
 ) -> Result<StateResult<T>> {
     let (bucket, hop) = store.with(|mut store| {
         let hop = current_hop(store.as_context_mut())?;
@@ -64,38 +67,39 @@ async fn on<T>(
 }
 
 /// Waits no longer than anybody waits for the call.
-pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, StateResult<T>>) -> StateResult<T> {
-    let Some(hop) = hop else { return doing.await };
+pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, Stored<T>>) -> StateResult<T> {
+    let told = |done: Stored<T>| done.map_err(|error| error.message);
+    let Some(hop) = hop else { return told(doing.await) };
     let _waiting = hop.progress.wait();
     tokio::select! {
         biased;
-        done = doing => done,
+        done = doing => told(done),
         () = hop.over() => Err("the call is over".to_owned()),
     }
 }
 
-pub(crate) fn get<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, StateResult<Option<Vec<u8>>>> {
+pub(crate) fn get<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, Stored<Option<Vec<u8>>>> {
     match check(key, None) {
         Ok(()) => bucket.get(key),
         Err(problem) => refuse(problem),
     }
 }
 
-pub(crate) fn set<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, value: Vec<u8>) -> BoxFuture<'a, StateResult<()>> {
+pub(crate) fn set<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, value: Vec<u8>) -> BoxFuture<'a, Stored<()>> {
     match check(key, Some(&value)) {
         Ok(()) => bucket.set(key, value),
         Err(problem) => refuse(problem),
     }
 }
 
-pub(crate) fn delete<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, StateResult<()>> {
+pub(crate) fn delete<'a>(bucket: &'a Arc<dyn Bucket>, key: &str) -> BoxFuture<'a, Stored<()>> {
     match check(key, None) {
         Ok(()) => bucket.delete(key),
         Err(problem) => refuse(problem),
     }
 }
 
-pub(crate) fn increment<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, delta: i64) -> BoxFuture<'a, StateResult<i64>> {
+pub(crate) fn increment<'a>(bucket: &'a Arc<dyn Bucket>, key: &str, delta: i64) -> BoxFuture<'a, Stored<i64>> {
     match check(key, None) {
         Ok(()) => bucket.increment(key, delta),
         Err(problem) => refuse(problem),
@@ -107,23 +111,25 @@ pub(crate) fn compare_and_swap<'a>(
     key: &str,
     current: Option<Vec<u8>>,
     new: Option<Vec<u8>>,
-) -> BoxFuture<'a, StateResult<bool>> {
+) -> BoxFuture<'a, Stored<bool>> {
     match check(key, new.as_deref()) {
         Ok(()) => bucket.compare_and_swap(key, current, new),
         Err(problem) => refuse(problem),
     }
 }
 
-fn check(key: &str, value: Option<&[u8]>) -> StateResult<()> {
+fn check(key: &str, value: Option<&[u8]>) -> Stored<()> {
     if key.len() > KEY {
-        return Err(format!("a key of {} bytes is longer than {KEY}", key.len()));
+        return Err(StateError::new(format!("a key of {} bytes is longer than {KEY}", key.len())));
     }
     match value.map(<[u8]>::len) {
-        Some(length) if length > VALUE => Err(format!("a value of {length} bytes is longer than {VALUE}")),
+        Some(length) if length > VALUE => {
+            Err(StateError::new(format!("a value of {length} bytes is longer than {VALUE}")))
+        }
         _ => Ok(()),
     }
 }
 
-fn refuse<'a, T: Send + 'a>(problem: String) -> BoxFuture<'a, StateResult<T>> {
+fn refuse<'a, T: Send + 'a>(problem: StateError) -> BoxFuture<'a, Stored<T>> {
     Box::pin(std::future::ready(Err(problem)))
 }

@@ -1,0 +1,126 @@
+//! What went wrong: with the provider's status, or without one.
+
+use std::{fmt, time::Duration};
+
+use serde_json::Value;
+
+use crate::chat::extensions::Extensions;
+
+/// The provider answered with an error.
+///
+/// ```
+/// use arcllm::{ApiError, ErrorKind};
+///
+/// let error = ErrorKind::Api(ApiError::new(429, "slow down").with_provider("openai"));
+/// assert_eq!(error.to_string(), "openai answered 429: slow down");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The provider's message, or an excerpt of the body.
+    pub message: String,
+    /// The provider that answered.
+    pub provider: String,
+    /// The model that was asked for.
+    pub model: String,
+    /// The provider's name for this request, for its support.
+    pub request_id: Option<String>,
+    /// How long to wait before the next request, as the server says.
+    pub retry_after: Option<Duration>,
+    /// The server's `x-should-retry`.
+    pub should_retry: Option<bool>,
+    /// Whatever else came with it. `arcllm.refused-by` names a module that refused the call, so that the provider was not
+    /// asked.
+    pub extensions: Extensions,
+}
+
+/// The extension of an error for which the provider was not asked.
+const REFUSED_BY: &str = "arcllm.refused-by";
+
+impl ApiError {
+    /// An error of this HTTP status. Set what else is known in its fields.
+    pub fn new(status: u16, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            provider: String::new(),
+            model: String::new(),
+            request_id: None,
+            retry_after: None,
+            should_retry: None,
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// Names the provider that answered.
+    #[must_use]
+    pub fn with_provider(mut self, provider: impl Into<String>) -> Self {
+        self.provider = provider.into();
+        self
+    }
+
+    /// Names the model that was asked for.
+    #[must_use]
+    pub fn with_model(mut self, model: impl Into<String>) -> Self {
+        self.model = model.into();
+        self
+    }
+
+    /// Says how long to wait before the next request.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
+        self
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.extensions.contains_key(REFUSED_BY) {
+            true => write!(formatter, "{} was not asked ({}): {}", self.provider, self.status, self.message)?,
+            false => write!(formatter, "{} answered {}: {}", self.provider, self.status, self.message)?,
+        }
+        match &self.request_id {
+            Some(id) => write!(formatter, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What went wrong where there is no HTTP status.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What happened, for a person.
+    pub message: String,
+    /// The provider it happened with, if any.
+    pub provider: Option<String>,
+    /// Whatever else is known of it.
+    pub extensions: Extensions,
+}
+
+impl Failure {
+    /// A failure with this provider; with none if the name is empty.
+    pub fn new(provider: impl Into<String>, message: impl Into<String>) -> Self {
+        let provider = Some(provider.into()).filter(|provider| !provider.is_empty());
+        Self { message: message.into(), provider, extensions: Extensions::new() }
+    }
+
+    /// Adds something else that is known of it.
+    #[must_use]
+    pub fn with_extension(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extensions.insert(key.into(), value.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.provider {
+            None => write!(formatter, "{}", self.message),
+            Some(provider) => write!(formatter, "{provider}: {}", self.message),
+        }
+    }
+}
