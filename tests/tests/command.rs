@@ -1,4 +1,4 @@
-//! The command: exit codes, what goes to standard output and what to standard error.
+//! The command: its exit codes, its standard output and its standard error.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ async fn run(folder: &Folder, arguments: &[&str]) -> Output {
     soon(folder.arcllm(arguments).unwrap().run()).await.unwrap()
 }
 
-/// The error that `invoke --json` prints to a question with these arguments, and its exit code.
+/// The exit code and the error of `invoke --json` with these arguments.
 async fn error(folder: &Folder, arguments: &[&str]) -> (i32, Value) {
     let output = run(folder, &[&["invoke", "--json"], arguments].concat()).await;
     assert_eq!(output.stderr, "", "{}", output.stdout);
@@ -21,8 +21,8 @@ async fn error(folder: &Folder, arguments: &[&str]) -> (i32, Value) {
     (output.code, json["error"].clone())
 }
 
-/// That the error has the keys that every error has, of the right types.
-fn is_an_error(error: &Value) {
+/// Asserts that the error has all keys of an error, with the right types.
+fn assert_is_an_error(error: &Value) {
     let is_one_of = |name: &str, kinds: &[fn(&Value) -> bool]| {
         let value = error.get(name).unwrap_or_else(|| panic!("no `{name}`: {error}"));
         assert!(kinds.iter().any(|kind| kind(value)), "`{name}` is {value}");
@@ -40,7 +40,7 @@ fn is_an_error(error: &Value) {
     }
 }
 
-/// A provider that gives this one reply.
+/// A provider with this one reply.
 async fn gives(reply: Reply) -> (Simulator, Folder) {
     let provider = replies([reply]).await;
     let chain = Chain::new().provider_with("a", Format::OpenAi, &provider.url(), "timeout_seconds = 0.5");
@@ -55,7 +55,7 @@ async fn errors_of_the_provider() {
     let busy = Reply::error(429, "Slow down.").header("retry-after", "2.5").header("x-request-id", "req-7");
     let (_a, folder) = gives(busy).await;
     let (code, error) = error(&folder, &["Hi"]).await;
-    is_an_error(&error);
+    assert_is_an_error(&error);
     assert_eq!((code, &error["kind"], &error["status"]), (1, &json!("api"), &json!(429)));
     assert_eq!((&error["message"], &error["provider"]), (&json!("Slow down."), &json!("a")));
     assert_eq!((&error["retry_after_seconds"], &error["request_id"]), (&json!(2.5), &json!("req-7")));
@@ -75,13 +75,13 @@ async fn errors_on_the_way() {
     for (reply, kind) in faults {
         let (_a, folder) = gives(reply.clone()).await;
         let (code, error) = error(&folder, &["Hi"]).await;
-        is_an_error(&error);
+        assert_is_an_error(&error);
         assert_eq!((code, &error["kind"], &error["status"]), (1, &json!(kind), &Value::Null), "{reply:?}");
         assert_eq!((&error["provider"], &error["trail"][0]["outcome"]), (&json!("a"), &json!(kind)));
     }
     let folder = around(&dead().await).folder().unwrap();
     let (code, error) = error(&folder, &["Hi"]).await;
-    is_an_error(&error);
+    assert_is_an_error(&error);
     assert_eq!((code, &error["kind"]), (1, &json!("connection")));
 }
 
@@ -89,7 +89,7 @@ async fn errors_on_the_way() {
 async fn the_deadline() {
     let (a, folder) = gives(Reply::fault(Fault::Silence)).await;
     let (code, error) = error(&folder, &["--deadline", "0.2", "Hi"]).await;
-    is_an_error(&error);
+    assert_is_an_error(&error);
     assert_eq!((code, &error["kind"]), (1, &json!("deadline_exceeded")));
     assert_eq!(error["trail"][0]["outcome"], "deadline_exceeded");
     assert_eq!(count(&a), 1);
@@ -104,9 +104,9 @@ async fn an_interrupt() {
     assert!(Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap().success());
     let output = soon(running.end()).await.unwrap();
     let error = &output.json().unwrap()["error"];
-    is_an_error(error);
+    assert_is_an_error(error);
     assert_eq!((output.code, &error["kind"]), (1, &json!("cancelled")), "{output:?}");
-    assert_eq!(error["trail"][0]["outcome"], "cancelled", "what was tried is told all the same");
+    assert_eq!(error["trail"][0]["outcome"], "cancelled", "the trail has what was tried");
     soon(a.wait_until(|requests| requests[0].dropped())).await;
     assert_eq!(count(&a), 1);
 }
@@ -115,7 +115,7 @@ async fn an_interrupt() {
 async fn a_mistake_in_the_configuration() {
     let (a, folder) = gives(Reply::default()).await;
     let (code, error) = error(&folder, &["--provider", "b", "Hi"]).await;
-    is_an_error(&error);
+    assert_is_an_error(&error);
     assert_eq!((code, &error["kind"], &error["trail"]), (2, &json!("config"), &json!([])));
     assert_eq!(a.connections(), 0);
 }
@@ -140,7 +140,7 @@ async fn mistakes_in_the_arguments() {
         &[],
     ] {
         let (code, error) = error(&folder, arguments).await;
-        is_an_error(&error);
+        assert_is_an_error(&error);
         assert_eq!((code, &error["kind"]), (2, &json!("usage")), "{arguments:?}");
         let message = error["message"].as_str().unwrap();
         assert!(!message.starts_with("error") && !message.contains('\u{1b}'), "{message}");
@@ -162,7 +162,7 @@ async fn mistakes_without_json_are_told_on_standard_error() {
 }
 
 #[tokio::test]
-async fn help_is_no_mistake() {
+async fn help_is_not_an_error() {
     let (_a, folder) = gives(Reply::default()).await;
     for command in ["invoke", "check", "modules", "demo", "simulate", "completions"] {
         let output = run(&folder, &[command, "--help"]).await;
@@ -261,7 +261,7 @@ async fn the_configuration_can_be_anywhere() {
 
 // Check and modules.
 
-/// Retry three times around a fallback over two providers.
+/// Retry, three times, around a fallback to two providers.
 async fn both() -> Folder {
     let (a, b) = (dead().await, dead().await);
     let chain = around_both(&a, &b).module("retry", "max_retries = 3").module("fallback", "chain = [\"a\", \"b\"]");
@@ -427,7 +427,7 @@ async fn a_simulated_provider_in_a_process_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_script_that_will_not_do() {
+async fn a_script_with_a_mistake() {
     let folder = Folder::new("").unwrap();
     folder.write("outage.toml", "[[reply]]\nstatsu = 529").unwrap();
     let output = run(&folder, &["simulate", "--script", "outage.toml"]).await;
@@ -446,7 +446,7 @@ async fn completions() {
 }
 
 #[tokio::test]
-async fn no_colours_where_nobody_sees_them() {
+async fn colours_only_on_a_terminal() {
     let a = replies([Reply::status(529), Reply::text("Hello")]).await;
     let folder = around(&a).module("retry", FAST).folder().unwrap();
     for arguments in [
@@ -466,10 +466,10 @@ async fn no_colours_where_nobody_sees_them() {
     }
 }
 
-/// As `arcllm … | head` has it too, where the pipe is closed.
+/// `arcllm … | head` closes the pipe too.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn output_that_cannot_be_written_is_no_panic() {
+async fn output_that_cannot_be_written_is_an_error() {
     let (_a, folder) = gives(Reply::default()).await;
     for arguments in [
         &["invoke", "Hi"][..],

@@ -1,4 +1,4 @@
-//! `arcllm invoke --stream`: what is written as it comes, and how it ends.
+//! `arcllm invoke --stream`: what it writes while the answer arrives, and how it ends.
 
 use arcllm_simulator::{Fault, Format, Place, Reply, Simulator};
 use insta::assert_snapshot;
@@ -9,7 +9,7 @@ use crate::{
     support::{Chain, Folder, Output, Running},
 };
 
-/// A provider that gives this one reply.
+/// A provider with this one reply.
 async fn gives(format: Format, reply: Reply) -> (Simulator, Folder) {
     let provider = replies([reply]).await;
     let folder = Chain::new().provider("a", format, &provider.url()).folder().unwrap();
@@ -26,7 +26,7 @@ fn lines(output: &Output) -> Vec<Value> {
     output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The same without what differs between any two runs.
+/// The same without times, which differ from run to run.
 fn without_times(mut json: Value) -> Value {
     let holder = if json.get("error").is_some() { &mut json["error"] } else { &mut json };
     for attempt in holder["trail"].as_array_mut().unwrap() {
@@ -168,7 +168,7 @@ async fn as_json_an_error_has_what_had_arrived() {
     assert_eq!(error["received"], json!([{"type": "text", "text": "One two"}]));
 }
 
-/// It is stopped when two words have been written, so they are written before there are more.
+/// It is interrupted after two words. So they were written before the rest came.
 #[cfg(unix)]
 #[tokio::test]
 async fn an_interrupt_ends_it_with_what_had_arrived() {
@@ -198,7 +198,7 @@ async fn an_interrupt_ends_it_with_what_had_arrived() {
     }
 }
 
-/// The answer never ends, but whoever closed the pipe has read enough.
+/// The answer never ends, but the reader has closed the pipe.
 #[tokio::test]
 async fn a_closed_pipe_ends_it_quietly() {
     for arguments in [&["invoke", "--stream", "Hi"][..], &["invoke", "--stream", "--json", "Hi"]] {
@@ -209,7 +209,7 @@ async fn a_closed_pipe_ends_it_quietly() {
     }
 }
 
-/// It cannot look out for Ctrl-C while it waits for the pipe.
+/// While it writes to the full pipe, it cannot see Ctrl-C.
 #[cfg(unix)]
 #[tokio::test]
 async fn an_interrupt_ends_it_where_nobody_reads() {
