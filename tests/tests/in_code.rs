@@ -9,7 +9,10 @@ use arcllm::{
 use arcllm_simulator::{Reply, Simulator};
 use serde_json::json;
 
-use crate::scene::{count, replies, soon};
+use crate::{
+    scene::{count, replies, soon},
+    support::test_module,
+};
 
 fn provider(server: &Simulator) -> ProviderConfig {
     ProviderConfig::openai(&server.url()).unwrap().model("tiny")
@@ -63,7 +66,7 @@ async fn a_key_in_code_is_sent_and_never_shown() {
 #[tokio::test]
 async fn a_module_is_given_as_bytes() {
     let a = replies([]).await;
-    let wasm = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/prebuilt/patient.wasm")).unwrap();
+    let wasm = std::fs::read(test_module("patient")).unwrap();
     let host = |module: ModuleConfig| {
         let host = Host::builder().provider("a", provider(&a)).module("mine", module.wasm_bytes(wasm.clone()));
         host.order(["mine"]).build().unwrap()

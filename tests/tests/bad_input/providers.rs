@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 #[tokio::test]
 async fn an_unknown_provider() {
     assert_snapshot!(given(&["--provider", "anthopic", "Hi"]).await, @"
-    error: config.toml: there is no provider named `anthopic`
+    error: config.toml: unknown model or provider `anthopic`
       help: did you mean `anthropic`?
     ");
     assert_snapshot!(given(&["--provider", "something-else", "Hi"]).await, @"

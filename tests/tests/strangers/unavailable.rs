@@ -21,7 +21,7 @@ async fn the_caller_learns_why_a_model_does_not_load_and_the_module_does_not() {
         let folder = hostile(chain(), &format!("load = \"{provider}\""), &[]);
         let error = ask(&folder).await.unwrap_err();
         assert_eq!((error.kind.as_str(), error.kind.provider()), ("config", Some(provider)));
-        let why = if provider == "b" { "ARCLLM_TEST_NO_SUCH_KEY" } else { "there is no provider named `nobody`" };
+        let why = if provider == "b" { "ARCLLM_TEST_NO_SUCH_KEY" } else { "unknown model or provider `nobody`" };
         assert!(error.to_string().contains(why) && error.to_string().contains("config.toml"), "{error}");
     }
     // The same in the blocking world, where an unknown provider is found earlier.

@@ -17,7 +17,7 @@ fn a_provider_in_code_gets_the_checks_of_a_file() {
         (Ok(local().key_env("sk-secret")), "`providers.p.api_key_env` is not the name of an environment variable"),
         (Ok(local().header("Authorization", "x")), "`providers.p.headers.Authorization` sets the header"),
         (Ok(local().header("x-a", "\n")), "`providers.p.headers.x-a`"),
-        (Ok(local().header("x-a", "a").header("X-A", "b")), "is there twice"),
+        (Ok(local().header("x-a", "a").header("X-A", "b")), "is set twice"),
         (Ok(local().query("", "a")), "`providers.p.query.\"\"`"),
         (Ok(local().key_header("host")), "`providers.p.api_key_header`"),
         (Ok(local().timeout(Duration::ZERO)), "`providers.p.timeout_seconds` is out of range"),
