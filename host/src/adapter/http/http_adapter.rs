@@ -39,7 +39,7 @@ use crate::{
 /// An answer whose head has arrived.
 enum Arriving {
     Whole(HttpAnswer),
-    Events(Events),
+    Events(Box<Events>),
 }
 
 /// Sends requests to one model of one provider.
@@ -128,7 +128,7 @@ impl HttpAdapter {
         let mut answer = HttpAnswer::without_body(&mut head);
         let mut body = Body::new(head, self.asked.clone());
         if is_streamed(&answer, &mut body).await {
-            return Ok(Arriving::Events(Events::new(self.asked.clone(), answer, body)));
+            return Ok(Arriving::Events(Box::new(Events::new(self.asked.clone(), answer, body))));
         }
         body.read_into(&mut answer).await?;
         Ok(Arriving::Whole(answer))
