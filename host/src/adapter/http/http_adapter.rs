@@ -123,7 +123,7 @@ impl HttpAdapter {
         }
     }
 
-    /// Reads an answer as far as it has to be read to know how it comes: all of it, unless it is streamed.
+    /// Reads a whole answer, or only the beginning of a streamed one.
     async fn arriving(&self, mut head: reqwest::Response) -> Result<Arriving, ErrorKind> {
         let mut answer = HttpAnswer::without_body(&mut head);
         let mut body = Body::new(head, self.asked.clone());
