@@ -10,5 +10,4 @@ pub(crate) mod malformed;
 pub(crate) mod openai;
 pub(crate) mod outline;
 pub(crate) mod table;
-pub(crate) mod template;
 pub(crate) mod tree;

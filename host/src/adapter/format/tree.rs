@@ -122,6 +122,16 @@ pub(crate) enum TreeError {
     TooLarge(Malformed),
 }
 
+impl TreeError {
+    /// The error for an event of a streamed answer.
+    pub(crate) fn in_event(self) -> Malformed {
+        match self {
+            TreeError::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
+            TreeError::TooLarge(malformed) => malformed,
+        }
+    }
+}
+
 /// Reads JSON and keeps this part of it.
 pub(crate) fn read(json: &[u8], keep: &Keep, budget: &MemoryBudget) -> Result<Value, TreeError> {
     let full = Cell::new(false);

@@ -1,4 +1,4 @@
-//! Whom a request goes to, and what its errors have to say and to hide.
+//! Whom a request goes to: the provider, the model, and the secrets that the request carries.
 
 use crate::{
     adapter::{

@@ -77,7 +77,7 @@ impl Events {
     }
 
     /// Waits for the first content.
-    pub(crate) async fn committed(mut self) -> Result<Answer, ErrorKind> {
+    pub(crate) async fn committed(mut self: Box<Self>) -> Result<Answer, ErrorKind> {
         // A server may send any number of counts before the first content. Each contains the one before it.
         let mut usage = None;
         while let Some(event) = self.next().await {
@@ -93,7 +93,7 @@ impl Events {
         }
         self.silence = Some(Silence::new(self.asked.provider.idle_timeout));
         let head = Box::new(self.reader().head(&self.answer));
-        Ok(Answer::Stream { head, events: self.boxed() })
+        Ok(Answer::Stream { head, events: Box::into_pin(self) })
     }
 
     /// Waits for the complete answer.

@@ -39,7 +39,7 @@ use crate::{
 /// An answer whose head has arrived.
 enum Arriving {
     Whole(HttpAnswer),
-    Events(Events),
+    Events(Box<Events>),
 }
 
 /// Sends requests to one model of one provider.
@@ -123,12 +123,12 @@ impl HttpAdapter {
         }
     }
 
-    /// Reads an answer as far as it has to be read to know how it comes: all of it, unless it is streamed.
+    /// Reads a whole answer, or only the beginning of a streamed one.
     async fn arriving(&self, mut head: reqwest::Response) -> Result<Arriving, ErrorKind> {
         let mut answer = HttpAnswer::without_body(&mut head);
         let mut body = Body::new(head, self.asked.clone());
         if is_streamed(&answer, &mut body).await {
-            return Ok(Arriving::Events(Events::new(self.asked.clone(), answer, body)));
+            return Ok(Arriving::Events(Box::new(Events::new(self.asked.clone(), answer, body))));
         }
         body.read_into(&mut answer).await?;
         Ok(Arriving::Whole(answer))

@@ -1,11 +1,12 @@
 //! Server-sent events: <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>.
 
-use std::mem;
+use std::{borrow::Cow, mem};
 
 use bytes::{Buf as _, Bytes};
+use memchr::memchr2;
 
 /// The field with the content of an event. The wire formats need no other.
-const DATA: &[u8] = b"data";
+const DATA: &[u8] = b"data:";
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -24,7 +25,7 @@ pub(crate) struct SseDecoder {
     data: Option<Vec<u8>>,
     /// Whether a line feed here belongs to the carriage return before it.
     after_return: bool,
-    /// Whether a byte order mark may come.
+    /// Whether this is the first line, where a byte order mark may stand.
     at_start: bool,
 }
 
@@ -44,15 +45,16 @@ impl SseDecoder {
                 text.advance(1);
                 continue;
             }
-            let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let piece = text.split_to(end.unwrap_or(text.len()));
-            self.add(&piece)?;
-            if end.is_some() {
-                self.after_return = text.starts_with(b"\r");
-                text.advance(1);
-                if let Some(data) = self.end_line() {
-                    return Ok(Some(data));
-                }
+            let Some(end) = memchr2(b'\n', b'\r', text) else {
+                self.add(&mem::take(text))?;
+                break;
+            };
+            let (line, rest) = text.split_at(end);
+            self.after_return = rest.starts_with(b"\r");
+            let event = self.end_line(line)?;
+            text.advance(end + 1);
+            if event.is_some() {
+                return Ok(event);
             }
         }
         Ok(None)
@@ -64,47 +66,58 @@ impl SseDecoder {
             return Ok(());
         }
         self.line.extend_from_slice(piece);
-        if self.at_start && self.line.starts_with(BYTE_ORDER_MARK) {
-            self.line.drain(..BYTE_ORDER_MARK.len());
-            self.at_start = false;
+        if self.at_start {
+            if self.line.starts_with(BYTE_ORDER_MARK) {
+                self.line.drain(..BYTE_ORDER_MARK.len());
+                self.at_start = false;
+            } else if BYTE_ORDER_MARK.starts_with(&self.line) {
+                return Ok(());
+            }
         }
-        let may_be_mark = self.at_start && BYTE_ORDER_MARK.starts_with(&self.line);
-        if !may_be_mark && !self.line.starts_with(DATA) && !DATA.starts_with(&self.line) {
+        if !self.line.starts_with(DATA) && !DATA.starts_with(&self.line) {
             self.line.clear();
             self.skips = true;
         }
-        let before = self.data.as_ref().map_or(0, Vec::len);
-        let length = before + self.line.len().saturating_sub(b"data: ".len());
-        if length > self.limit { Err(TooLong) } else { Ok(()) }
+        self.check(self.line.len().saturating_sub(DATA.len() + 1))
     }
 
-    /// Reads the line. Returns the data of the event if the line ends one.
-    fn end_line(&mut self) -> Option<Vec<u8>> {
-        let mut line = mem::take(&mut self.line);
+    /// Reads a line, of which this is the last piece. Returns the data of the event if the line ends one.
+    fn end_line(&mut self, piece: &[u8]) -> Result<Option<Vec<u8>>, TooLong> {
+        if !self.at_start && !self.skips && self.line.is_empty() {
+            return self.read_line(Cow::Borrowed(piece));
+        }
+        self.add(piece)?;
         self.at_start = false;
-        if mem::take(&mut self.skips) {
-            return None;
-        }
+        let line = mem::take(&mut self.line);
+        if mem::take(&mut self.skips) { Ok(None) } else { self.read_line(Cow::Owned(line)) }
+    }
+
+    fn read_line(&mut self, line: Cow<'_, [u8]>) -> Result<Option<Vec<u8>>, TooLong> {
         if line.is_empty() {
-            return self.end_event();
+            return Ok(self.end_event());
         }
-        let value = match line.strip_prefix(DATA)? {
-            [] => line.len(),
-            [b':', b' ', ..] => b"data: ".len(),
-            [b':', ..] => b"data:".len(),
-            _ => return None,
+        let start = match line.strip_prefix(DATA) {
+            Some([b' ', ..]) => DATA.len() + 1,
+            Some(_) => DATA.len(),
+            None if DATA.strip_suffix(b":") == Some(&*line) => line.len(),
+            None => return Ok(None),
         };
+        self.check(line.len() - start)?;
+        let value = line.get(start..).unwrap_or_default();
         match &mut self.data {
             Some(data) => {
                 data.push(b'\n');
-                data.extend(line.drain(value..));
+                data.extend_from_slice(value);
             }
-            None => {
-                line.drain(..value);
-                self.data = Some(line);
-            }
+            None => self.data = Some(value_of(line, start)),
         }
-        None
+        Ok(None)
+    }
+
+    /// Fails if this many bytes more are too many.
+    fn check(&self, more: usize) -> Result<(), TooLong> {
+        let length = self.data.as_ref().map_or(0, Vec::len) + more;
+        if length > self.limit { Err(TooLong) } else { Ok(()) }
     }
 
     fn end_event(&mut self) -> Option<Vec<u8>> {
@@ -113,6 +126,17 @@ impl SseDecoder {
             data.shrink_to_fit();
         }
         Some(data)
+    }
+}
+
+/// The line from this place on. A long line was collected from pieces, and is not copied again.
+fn value_of(line: Cow<'_, [u8]>, start: usize) -> Vec<u8> {
+    match line {
+        Cow::Borrowed(line) => line.get(start..).unwrap_or_default().to_vec(),
+        Cow::Owned(mut line) => {
+            line.drain(..start);
+            line
+        }
     }
 }
 

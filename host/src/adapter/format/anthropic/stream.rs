@@ -3,10 +3,7 @@
 //! It collects the message that the answer would have been without streaming. At the end, the code for whole answers reads
 //! that message.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, VecDeque},
-};
+use std::collections::{HashMap, VecDeque};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -17,7 +14,6 @@ use crate::{
         format::{EventReader, Progress, Unreadable},
         json::{BLOCK, JsonNode, MOST_COUNTS},
         malformed::Malformed,
-        template::Template,
         tree::{self, Keep, MemoryBudget, TreeError},
     },
     chat::{content::ContentBlock, event::Event},
@@ -68,25 +64,21 @@ pub(crate) struct AnthropicStream {
     calls: usize,
     /// The place of a call that has ended with arguments that may be cut. The next event shows whether they are.
     doubtful: Option<usize>,
-    /// A piece of the text at this place.
-    piece: Template,
-    piece_of: usize,
 }
 
 /// The most frequent event: a piece of content.
 #[derive(Deserialize)]
-struct ContentBlockDelta<'a> {
+struct PieceEvent<'a> {
     r#type: &'a str,
     index: u64,
     #[serde(borrow)]
-    delta: Delta<'a>,
+    delta: PieceDelta<'a>,
 }
 
 #[derive(Deserialize)]
-struct Delta<'a> {
+struct PieceDelta<'a> {
     r#type: &'a str,
-    #[serde(borrow)]
-    text: Option<Cow<'a, str>>,
+    text: Option<String>,
     thinking: Option<String>,
     partial_json: Option<String>,
 }
@@ -97,7 +89,7 @@ impl EventReader for AnthropicStream {
             events.extend(event);
             return Ok(Progress::More);
         }
-        let mut value = tree::read(data.as_bytes(), &EVENT, &self.budget.renewed()).map_err(unfit)?;
+        let mut value = tree::read(data.as_bytes(), &EVENT, &self.budget.renewed()).map_err(TreeError::in_event)?;
         let budget = self.budget.renewed();
         let event = JsonNode::root(&value, &budget);
         match event.text("type") {
@@ -134,27 +126,16 @@ impl EventReader for AnthropicStream {
     }
 }
 
-fn unfit(unfit: TreeError) -> Malformed {
-    match unfit {
-        TreeError::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
-        TreeError::TooLarge(malformed) => malformed,
-    }
-}
-
 impl AnthropicStream {
     /// A reader that has read nothing. What it keeps counts towards the budget.
     pub(crate) fn new(budget: MemoryBudget) -> Self {
-        let (message, blocks, numbered, calls, doubtful, piece, piece_of) = Default::default();
-        Self { budget, message, blocks, numbered, calls, doubtful, piece, piece_of }
+        let (message, blocks, numbered, calls, doubtful) = Default::default();
+        Self { budget, message, blocks, numbered, calls, doubtful }
     }
 
     /// Reads a piece of content without making a tree. `None` if the event is something else.
     fn read_piece(&mut self, data: &str) -> Option<Option<Event>> {
-        if let (Some(text), Some(block)) = (self.piece.text(data), self.blocks.get_mut(self.piece_of)) {
-            block.text.push_str(text);
-            return Some(Some(Event::Text(text.to_owned())).filter(says_something));
-        }
-        let event: ContentBlockDelta<'_> = serde_json::from_str(data).ok()?;
+        let event: PieceEvent<'_> = serde_json::from_str(data).ok()?;
         if event.r#type != "content_block_delta" {
             return None;
         }
@@ -164,9 +145,7 @@ impl AnthropicStream {
         Some(match (delta.r#type, delta.text, delta.thinking, delta.partial_json, block.call) {
             ("text_delta", Some(text), ..) => {
                 block.text.push_str(&text);
-                self.piece.learn(data, &text);
-                self.piece_of = at;
-                Some(Event::Text(text.into_owned())).filter(says_something)
+                Some(Event::Text(text)).filter(says_something)
             }
             ("thinking_delta", _, Some(text), ..) => {
                 block.thinking.push_str(&text);
@@ -258,7 +237,6 @@ impl AnthropicStream {
         let Some(block) = self.blocks.get_mut(at).filter(|block| !block.ended) else { return Ok(()) };
         block.ended = true;
         block.complete(&self.budget)?;
-        self.piece.forget();
         self.settle(events)?;
         match self
             .blocks

@@ -4,7 +4,7 @@
 //! It collects the completion that the answer would have been without streaming. At the end, the code for whole answers reads
 //! that completion.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
@@ -13,9 +13,7 @@ use crate::{
     adapter::format::{
         format::{EventReader, Progress, Unreadable},
         json::{BLOCK, JsonNode},
-        malformed::Malformed,
         openai::{decode, refusal, streamed_tool_calls::StreamedToolCalls},
-        template::Template,
         tree::{self, Keep, MemoryBudget, TreeError},
     },
     chat::{content::ContentBlock, event::Event},
@@ -56,8 +54,6 @@ pub(crate) struct OpenAiStream {
     parts: Vec<Value>,
     calls: StreamedToolCalls,
     finish_reason: Option<Value>,
-    /// A chunk that is a piece of text.
-    piece: Template,
 }
 
 /// A text that arrives in pieces.
@@ -70,20 +66,19 @@ struct StreamedText {
 
 /// The most frequent chunk: a piece of text.
 #[derive(Deserialize)]
-struct Chunk<'a> {
+struct TextChunk<'a> {
     #[serde(borrow)]
-    choices: [Choice<'a>; 1],
+    choices: [TextChoice<'a>; 1],
     error: Option<IgnoredAny>,
     usage: Option<IgnoredAny>,
     x_groq: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct Choice<'a> {
+struct TextChoice<'a> {
     #[serde(default)]
     index: u64,
-    #[serde(borrow)]
-    delta: Delta<'a>,
+    delta: TextDelta,
     finish_reason: Option<&'a str>,
     error: Option<IgnoredAny>,
     usage: Option<IgnoredAny>,
@@ -91,9 +86,8 @@ struct Choice<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Delta<'a> {
-    #[serde(borrow)]
-    content: Cow<'a, str>,
+struct TextDelta {
+    content: String,
     #[serde(rename = "role")]
     _role: Option<IgnoredAny>,
 }
@@ -108,10 +102,7 @@ impl EventReader for OpenAiStream {
             return Ok(Progress::More);
         }
         let budget = self.budget.renewed();
-        let value = tree::read(data.as_bytes(), &CHUNK, &budget).map_err(|unfit| match unfit {
-            TreeError::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
-            TreeError::TooLarge(malformed) => malformed,
-        })?;
+        let value = tree::read(data.as_bytes(), &CHUNK, &budget).map_err(TreeError::in_event)?;
         let chunk = JsonNode::root(&value, &budget);
         let fields = chunk.object()?;
         refusal::refuse_errors(&chunk)?;
@@ -161,24 +152,21 @@ impl EventReader for OpenAiStream {
 impl OpenAiStream {
     /// A reader that has read nothing. What it keeps counts towards the budget.
     pub(crate) fn new(budget: MemoryBudget) -> Self {
-        let (root, reasoning, content, refusal, parts, calls, finish_reason, piece) = Default::default();
-        Self { budget, root, reasoning, content, refusal, parts, calls, finish_reason, piece }
+        let (root, reasoning, content, refusal, parts, calls, finish_reason) = Default::default();
+        Self { budget, root, reasoning, content, refusal, parts, calls, finish_reason }
     }
 
     /// Reads a piece of text without making a tree. `None` if the chunk has more than that.
     fn read_piece(&mut self, data: &str) -> Option<String> {
-        if let Some(piece) = self.piece.text(data) {
-            return Some(piece.to_owned());
-        }
-        let Chunk { choices: [choice], error: None, usage: None, x_groq: None } = serde_json::from_str(data).ok()?
+        let TextChunk { choices: [choice], error: None, usage: None, x_groq: None } =
+            serde_json::from_str(data).ok()?
         else {
             return None;
         };
-        let Choice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
+        let TextChoice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
         // The first chunk also says who answers.
         self.root.as_ref()?;
-        self.piece.learn(data, &delta.content);
-        Some(delta.content.into_owned())
+        Some(delta.content)
     }
 
     fn add_text(&mut self, piece: String, events: &mut VecDeque<Event>) {

@@ -361,7 +361,7 @@ fn counts_before_the_first_content_are_not_collected() {
     run(async {
         let asked = asked(OpenAi);
         let body = Body::of(stream::iter([Ok(body)]).boxed(), asked.clone());
-        let answer = Events::new(asked, answer(), body).committed().await.unwrap();
+        let answer = Box::new(Events::new(asked, answer(), body)).committed().await.unwrap();
         let Answer::Stream { mut events, .. } = answer else { panic!("{answer:?}") };
         assert!(matches!(events.next().await, Some(Ok(Event::Usage(usage))) if usage.input_tokens == 7));
         assert!(matches!(events.next().await, Some(Ok(Event::Text(text))) if text == "Hi"));
