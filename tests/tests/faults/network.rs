@@ -64,7 +64,7 @@ async fn a_server_without_tls() {
 const IMPATIENT: Setup = Setup {
     settings: |part| match part {
         Part::Fails => "timeout_seconds = 0.6",
-        Part::Recovers => "timeout_seconds = 3.0",
+        Part::Recovers => "timeout_seconds = 6.0",
         Part::Sound => "",
     },
     ..BOTH_FORMATS

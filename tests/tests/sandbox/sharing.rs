@@ -15,7 +15,10 @@ use crate::{
 
 /// A model with this built-in module alone.
 async fn around(provider: &Arc<Provider>, module: &str) -> Model {
-    let host = Host::builder().adapter("a", "m", provider.clone()).build().unwrap();
+    // On a busy machine, computing takes longer than it should.
+    let config = format!("[modules.{module}.sandbox]\ncpu_seconds = 600");
+    let host = Host::builder().config(Config::parse(&config, None).unwrap());
+    let host = host.adapter("a", "m", provider.clone()).build().unwrap();
     soon(host.load_model("a", Overrides::new().module(module, true))).await.unwrap()
 }
 

@@ -132,7 +132,7 @@ fn silences() -> Vec<Reply> {
 async fn silence_beyond_the_limit_of_an_attempt() {
     let settings = |part| match part {
         Part::Fails => "timeout_seconds = 0.6",
-        Part::Recovers => "timeout_seconds = 3.0",
+        Part::Recovers => "timeout_seconds = 6.0",
         Part::Sound => "",
     };
     // In the other format these pings are events without content, too.
@@ -146,7 +146,7 @@ async fn silence_beyond_the_limit_of_the_first_event() {
     // It counts instead of `timeout_seconds`, which is shorter here.
     let settings = |part| match part {
         Part::Fails => "timeout_seconds = 0.01\nfirst_event_timeout_seconds = 0.6",
-        Part::Recovers => "timeout_seconds = 0.01\nfirst_event_timeout_seconds = 3.0",
+        Part::Recovers => "timeout_seconds = 0.01\nfirst_event_timeout_seconds = 6.0",
         Part::Sound => "",
     };
     let faults: Vec<_> =

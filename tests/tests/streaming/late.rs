@@ -172,7 +172,7 @@ async fn arguments_that_never_close() {
 /// The deadline is the agent's, so the error names no provider.
 #[tokio::test]
 async fn the_deadline() {
-    let endless = Reply::text("One ".repeat(500)).pace(Duration::from_millis(10));
+    let endless = Reply::text("One ".repeat(2000)).pace(Duration::from_millis(10));
     let replies = [broken(Fault::SilenceInBody, Place::BeforeEvent(LATER)), endless];
     let each = FORMATS.iter().flat_map(|formats| ORDERS.iter().map(move |order| (*formats, *order)));
     let each: Vec<_> =
@@ -180,7 +180,7 @@ async fn the_deadline() {
     join_all(each.into_iter().map(async |(formats, order, reply)| {
         let stage = Stage::new(reply.clone(), formats, order, "").await;
         let mut request = hi();
-        request.options.deadline = Some(Duration::from_secs(1));
+        request.options.deadline = Some(Duration::from_secs(4));
         let (events, end) = read(&mut stage.model.stream_with(request)).await;
         let error = end.unwrap_err();
         assert_eq!(error.kind, ErrorKind::DeadlineExceeded, "{order:?}");
