@@ -269,7 +269,8 @@ impl Host {
         let upstream = self.shared.upstream(&provider, overrides.model.as_deref())?;
         let links = loop {
             let before = self.shared.reloads.begun();
-            let links = self.shared.links(&overrides).await?;
+            // Rare and large: boxed, so that the futures of callers stay small.
+            let links = Box::pin(self.shared.links(&overrides)).await?;
             if self.shared.reloads.begun() == before {
                 break links;
             }
