@@ -119,6 +119,7 @@ pub use model::stream::ResponseStream;
 pub use runtime::guest::component::Streams;
 pub use runtime::guest::origin::Origin;
 pub use runtime::instance::instance::Probe;
+pub use secrecy::SecretString;
 pub use state::state_store::{Bucket, MemoryStore, StateError, StateStore};
 
 /// Loads a model from the configuration that the environment points to; see [`Config::find`]. The first call reads it,

@@ -3,3 +3,12 @@
 //! `arcllm module test FILE.wasm` runs it; see [`kit`].
 
 pub mod kit;
+
+/// Compiles the Rust blocks of the documents.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/writing-a-module.md")]
+    struct Guide;
+}

@@ -26,7 +26,9 @@ pub(crate) fn config(file: Option<&Path>) -> Result<Config, Failure> {
     Ok(config?)
 }
 
-/// Makes a host of a configuration. It does not watch for changed modules: no run of the command lasts that long.
+/// Makes a host of a configuration. It watches for changed modules unless `host.watch` says no.
 pub(crate) fn host(file: Option<&Path>) -> Result<Host, Failure> {
-    Ok(Host::builder().config(config(file)?).watch(false).build()?)
+    let config = config(file)?;
+    let watch = config.watch.unwrap_or(true);
+    Ok(Host::builder().config(config).watch(watch).build()?)
 }

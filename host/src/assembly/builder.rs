@@ -7,6 +7,8 @@ use std::{
     time::SystemTime,
 };
 
+use secrecy::SecretString;
+
 use crate::{
     adapter::{
         adapter::Adapter,
@@ -41,6 +43,7 @@ pub struct HostBuilder {
     state_store: Option<Arc<dyn StateStore>>,
     watch: Option<bool>,
     compile_cache: CompileCache,
+    http_client: Option<reqwest::Client>,
     /// What the program sets in code, in its order.
     pub(crate) edits: Vec<Edit>,
 }
@@ -71,7 +74,7 @@ impl HostBuilder {
     ///
     /// ```
     /// # use arcllm::Host;
-    /// # async fn look_up(path: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # async fn look_up(path: &str) -> Result<arcllm::SecretString, std::io::Error> { Ok("".into()) }
     /// let host = Host::builder().key_resolver(|provider| async move {
     ///     match provider.as_str() {
     ///         "openai" => look_up("vault/openai").await.map(Some),
@@ -80,10 +83,11 @@ impl HostBuilder {
     /// });
     /// ```
     #[must_use]
-    pub fn key_resolver<F, Fut, E>(mut self, resolve: F) -> Self
+    pub fn key_resolver<F, Fut, K, E>(mut self, resolve: F) -> Self
     where
         F: Fn(String) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Option<String>, E>> + Send + 'static,
+        Fut: Future<Output = Result<Option<K>, E>> + Send + 'static,
+        K: Into<SecretString>,
         E: std::fmt::Display,
     {
         self.resolver = Some(resolver(resolve));
@@ -122,12 +126,31 @@ impl HostBuilder {
         self
     }
 
-    /// Whether a module that is dropped into the modules directory, replaced or removed takes effect for the models that
-    /// are loaded, as if by [`Host::reload`]; otherwise what `host.watch` says, which is yes by default. Watching begins
-    /// when a model with a module is loaded, and ends with the host and its models.
+    /// Sets whether a module that is dropped into the modules directory, replaced or removed takes effect for the models that are
+    /// loaded, as if by [`Host::reload`]. Unless it is set here, `host.watch` decides, and without that nothing is watched.
+    /// Watching begins when a model with a module is loaded, and ends with the host and its models.
     #[must_use]
     pub fn watch(mut self, watch: bool) -> Self {
         self.watch = Some(watch);
+        self
+    }
+
+    /// Sends all requests of this host with this client instead of the library's own: for proxies, certificates or middleware of
+    /// the program's own. `connect_timeout_seconds` has no effect then.
+    ///
+    /// Give it [`redirect::Policy::none`](reqwest::redirect::Policy::none). A client that follows redirects can carry a key to
+    /// another server.
+    ///
+    /// ```
+    /// # let _ = reqwest::Client::builder;
+    /// # fn build() -> Result<arcllm::Host, Box<dyn std::error::Error>> {
+    /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).user_agent("mine").build()?;
+    /// Ok(arcllm::Host::builder().http_client(client).build()?)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.http_client = Some(client);
         self
     }
 
@@ -153,11 +176,11 @@ impl HostBuilder {
         let (config, clock) = (Arc::new(config), self.clock.unwrap_or_else(clock::system));
         let state_store = self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process()));
         let keys = KeyRing::new(config.clone(), self.resolver);
-        let upstreams = Arc::new(Upstreams::new(config.clone(), self.adapters, keys));
+        let upstreams = Arc::new(Upstreams::new(config.clone(), self.adapters, keys, self.http_client));
         let source = Arc::new(ModuleSource::new(config.clone()));
         let loader = Arc::new(ModuleLoader::new(source.clone(), upstreams.clone(), state_store, self.compile_cache));
         let reloader = Arc::new(Reloader::new(loader.clone()));
-        let watcher = Watcher::new(source.clone(), reloader.clone(), self.watch.unwrap_or(config.watch));
+        let watcher = Watcher::new(source.clone(), reloader.clone(), self.watch.or(config.watch).unwrap_or(false));
         let defaults = CallDefaults {
             deadline: config.deadline,
             max_attempts: config.max_attempts,

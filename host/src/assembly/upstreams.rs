@@ -32,6 +32,8 @@ pub(crate) struct Upstreams {
     /// The adapters of the program's own, with their models.
     adapters: BTreeMap<String, (String, Arc<dyn Adapter>)>,
     pub(crate) keys: KeyRing,
+    /// The client that the program gave.
+    http_client: Option<reqwest::Client>,
     made: RwLock<HashMap<UpstreamKey, Arc<Upstream>>>,
 }
 
@@ -49,8 +51,9 @@ impl Upstreams {
         config: Arc<Config>,
         adapters: BTreeMap<String, (String, Arc<dyn Adapter>)>,
         keys: KeyRing,
+        http_client: Option<reqwest::Client>,
     ) -> Self {
-        Self { config, adapters, keys, made: RwLock::default() }
+        Self { config, adapters, keys, http_client, made: RwLock::default() }
     }
 
     /// The end of a chain in the current Tokio runtime: this provider's adapter for this model, or for the provider's default
@@ -80,7 +83,11 @@ impl Upstreams {
             Some((_, adapter)) => adapter.clone(),
             None => {
                 let provider = self.provider(name)?;
-                let adapter = HttpAdapter::new(provider, model.clone(), Some(self.keys.access(provider)?));
+                let access = Some(self.keys.access(provider)?);
+                let adapter = match self.http_client.clone() {
+                    Some(client) => HttpAdapter::with_client(client, provider, model.clone(), access),
+                    None => HttpAdapter::new(provider, model.clone(), access),
+                };
                 let wrong = |problem: String| self.config.provider_error(provider, "base_url", problem);
                 Arc::new(adapter.map_err(|problem| wrong(problem.to_string()))?)
             }

@@ -36,8 +36,9 @@ pub struct Config {
     pub defaults: Defaults,
     /// `host.modules_dir`, resolved against the file; absent with the built-in configuration.
     pub modules_dir: Option<PathBuf>,
-    /// `host.watch`: whether modules that change take effect without a reload by hand.
-    pub watch: bool,
+    /// `host.watch`: whether modules that change take effect without a reload by hand. Absent is what the program says, which is
+    /// no unless [`HostBuilder::watch`](crate::HostBuilder::watch) says yes.
+    pub watch: Option<bool>,
     /// `host.order`, outermost first.
     pub order: Vec<String>,
     /// `host.deadline_seconds`: one budget for a whole invoke.
@@ -112,7 +113,7 @@ impl Config {
         let defaults = Defaults::read(root.section("defaults")?)?;
         let mut host = root.section("host")?;
         let modules_dir = host.text("modules_dir")?;
-        let watch = host.flag("watch")?.unwrap_or(true);
+        let watch = host.flag("watch")?;
         let order = host.texts("order")?;
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
         let modules_memory_mb = host.count("modules_memory_mb")?.unwrap_or(1024);

@@ -1,6 +1,7 @@
 //! Keys, trust and warnings: what a configuration may do, and what `check` says of it.
 
 mod keys;
+mod model;
 mod stranger;
 mod trust;
 mod untrusted;

@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf};
 
 #[tokio::test(start_paused = true)]
 async fn a_watched_file_is_reloaded() {
-    let folder = in_its_place_with(&IN_ITS_PLACE.replace("watch = false", ""));
+    let folder = in_its_place_with(&IN_ITS_PLACE.replace("watch = false", "watch = true"));
     let host = host(&folder);
     let model = load(&host).await;
     assert_eq!(attempts(&model).await, ONCE);
@@ -38,7 +38,7 @@ async fn a_watched_file_is_reloaded() {
 #[cfg(unix)]
 #[tokio::test(start_paused = true)]
 async fn a_directory_that_is_swapped_is_reloaded() {
-    let folder = Folder::new(&MINE.replace("watch = false", "modules_dir = \"current\"")).unwrap();
+    let folder = Folder::new(&MINE.replace("watch = false", "watch = true\nmodules_dir = \"current\"")).unwrap();
     folder.write("releases/1/mine.wasm", AGAIN).unwrap();
     folder.write("releases/2/mine.wasm", others()).unwrap();
     let at = |path: &str| -> PathBuf { folder.path().join(path) };
@@ -56,7 +56,7 @@ async fn a_directory_that_is_swapped_is_reloaded() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_outside_the_modules_directory_is_watched() {
-    let config = MINE.replace("watch = false", "modules_dir = \".\"");
+    let config = MINE.replace("watch = false", "watch = true\nmodules_dir = \".\"");
     let folder = Folder::new(&format!("{config}sandbox.wasm = \"build/out.wasm\"\n")).unwrap();
     folder.write("build/out.wasm", AGAIN).unwrap();
     let host = host(&folder);

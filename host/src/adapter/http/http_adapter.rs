@@ -59,6 +59,22 @@ impl HttpAdapter {
     ///
     /// `Config` if there is no HTTP client, for example because the system has no certificates.
     pub(crate) fn new(provider: &ProviderConfig, model: String, access: Option<Access>) -> Result<Self, ErrorKind> {
+        let client = client::client(&provider.base_url, provider.connect_timeout);
+        let client = client.map_err(|error| ConfigError::new(error.to_string()).provider(&provider.name))?;
+        Self::with_client(client, provider, model, access)
+    }
+
+    /// An adapter that sends with this client.
+    ///
+    /// # Errors
+    ///
+    /// `Config` if the format has no headers for this provider.
+    pub(crate) fn with_client(
+        client: Client,
+        provider: &ProviderConfig,
+        model: String,
+        access: Option<Access>,
+    ) -> Result<Self, ErrorKind> {
         let wrong = |message: String| ErrorKind::from(ConfigError::new(message).provider(&provider.name));
         let format = format(provider.adapter);
         let mut headers = format.headers(None).map_err(|error| wrong(error.to_string()))?;
@@ -70,8 +86,7 @@ impl HttpAdapter {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         Ok(Self {
-            client: client::client(&provider.base_url, provider.connect_timeout)
-                .map_err(|error| wrong(error.to_string()))?,
+            client,
             endpoint,
             headers,
             asked: Arc::new(Asked {

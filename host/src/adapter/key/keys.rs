@@ -17,16 +17,21 @@ use crate::{
 };
 
 /// A function of the program that uses this library. It returns the key of the provider with this name, if it has one.
-pub(crate) type Resolver = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<String>, String>> + Send + Sync>;
+pub(crate) type Resolver =
+    Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<SecretString>, String>> + Send + Sync>;
 
 /// Makes a resolver of a function with any type of error.
-pub(crate) fn resolver<F, Fut, E>(resolve: F) -> Resolver
+pub(crate) fn resolver<F, Fut, K, E>(resolve: F) -> Resolver
 where
     F: Fn(String) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Option<String>, E>> + Send + 'static,
+    Fut: Future<Output = Result<Option<K>, E>> + Send + 'static,
+    K: Into<SecretString>,
     E: Display,
 {
-    Arc::new(move |provider| resolve(provider).map(|key| key.map_err(|error| error.to_string())).boxed())
+    Arc::new(move |provider| {
+        let resolved = resolve(provider);
+        async move { Ok(resolved.await.map_err(|error| error.to_string())?.map(Into::into)) }.boxed()
+    })
 }
 
 /// The key of one provider. All models of the provider share it, so that it is read once.
@@ -141,7 +146,7 @@ impl Keys {
             let answer = resolver(self.provider.clone()).await;
             let answer = answer.map_err(|error| format!("cannot be resolved: {}", clean(&error, None)))?;
             if let Some(key) = answer {
-                return ApiKey::new("has a key from the program, which", &key).map(Some);
+                return ApiKey::new("has a key from the program, which", key.expose_secret()).map(Some);
             }
         }
         let limit = self.limit;

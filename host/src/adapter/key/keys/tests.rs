@@ -44,7 +44,7 @@ async fn the_configuration_is_used_if_the_program_has_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     std::fs::write(&file, "sk-1\n").unwrap();
-    let none = resolver(async |_| Ok::<_, String>(None));
+    let none = resolver(async |_| Ok::<_, String>(None::<SecretString>));
     let keys = keys(Some(KeySource::File(file.clone())), Some(none));
     assert_eq!(key(&keys).await.unwrap(), "sk-1");
     std::fs::write(&file, "  sk-2\r\n\n").unwrap();
