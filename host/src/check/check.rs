@@ -143,7 +143,7 @@ impl HostInner {
             let prepared = self.loader.prepare(name).await?;
             let settings = ModuleSettings { module: name, settings, overrides: None };
             let mut instance = self.loader.configured(&prepared, settings).await?;
-            targets = outwards(&name, &mut instance, &targets).await?;
+            targets = outwards(name, &mut instance, &targets).await?;
         }
         Ok(targets.first().map_or(one, |target| target.most))
     }

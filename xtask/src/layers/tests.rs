@@ -29,7 +29,6 @@ fn problems(architecture: Option<&str>, files: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "the rooms are being built"]
 fn the_host_has_no_circle_and_keeps_its_order() {
     let problems = host(&workspace()).unwrap();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
@@ -46,7 +45,6 @@ fn the_command_has_no_circle() {
 }
 
 #[test]
-#[ignore = "the rooms are being built"]
 fn the_sdk_has_no_circle() {
     assert_no_circle("modules/sdk/src");
 }

@@ -3,14 +3,11 @@
 use std::{
     cell::RefCell,
     future::poll_fn,
-    pin::{Pin, pin},
+    pin::pin,
     task::{Context, Poll, Waker},
 };
 
-use crate::testing::world::World;
-
-/// A task that a module has started, such as the writing of an answer.
-pub(crate) type Task = Pin<Box<dyn Future<Output = ()>>>;
+use crate::testing::world::{Task, World};
 
 /// How many rounds without progress prove that all tasks wait. A round may move data from one task to another and end
 /// nothing, so one is not enough.

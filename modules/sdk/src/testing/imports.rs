@@ -3,7 +3,7 @@
 /// The inner.
 pub mod inner {
     use crate::{
-        testing::provider::{INNER, ask},
+        testing::{provider::ask, script::INNER},
         types::Error,
     };
 
@@ -29,7 +29,10 @@ pub mod inner {
 /// Other models.
 pub mod models {
     use crate::{
-        testing::provider::{MODEL, ask, unknown},
+        testing::{
+            provider::{ask, unknown},
+            script::MODEL,
+        },
         types::Error,
     };
 

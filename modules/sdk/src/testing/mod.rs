@@ -26,13 +26,16 @@
 
 pub(crate) mod executor;
 pub(crate) mod imports;
+mod pipe;
 mod provider;
 mod request;
 mod response;
+mod run;
+mod script;
 pub(crate) mod stream;
 mod world;
 
-pub use provider::{Answer, Asked, api, text};
+pub use script::{Answer, Asked, api, text};
 pub use world::World;
 
 #[cfg(test)]

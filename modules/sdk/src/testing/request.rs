@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::{
     testing::{
-        provider::{INNER, MODEL},
+        script::{INNER, MODEL},
         world::World,
     },
     types::{Attempt, Price, RequestParts},

@@ -1,7 +1,7 @@
 //! A response of a world, in place of the host's handle.
 
 use crate::{
-    testing::{request::Request, stream::Pipe},
+    testing::{pipe::Pipe, request::Request},
     types::{ResponseParts, Usage},
 };
 

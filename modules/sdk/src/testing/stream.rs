@@ -1,28 +1,17 @@
 //! Streamed answers of a world, in place of the host's handles.
 
-use std::{cell::RefCell, collections::VecDeque, future::poll_fn, rc::Rc, task::Poll};
+use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll};
 
 use crate::{
     bindings::arcllm::llm::streams::{Event, ToolArguments, ToolUseEnd, ToolUseStart},
     testing::{
-        provider::{INNER, MODEL},
+        pipe::{Events, Pipe},
         request::Request,
         response::Response,
+        script::{INNER, MODEL},
     },
     types::{ContentBlock, Error, Failure, ResponseParts},
 };
-
-/// The events between a writer and a reader.
-pub(crate) type Pipe = Rc<RefCell<Events>>;
-
-/// The events that were written and not read yet, and how they ended.
-#[derive(Default)]
-pub(crate) struct Events {
-    unread: VecDeque<Event>,
-    failed: Option<Error>,
-    pub(crate) end: Option<ResponseParts>,
-    closed: bool,
-}
 
 /// Reads the events of an answer.
 pub struct Reader(Pipe);

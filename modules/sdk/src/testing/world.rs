@@ -3,18 +3,13 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, HashMap},
-    future::poll_fn,
+    pin::Pin,
     rc::Rc,
-    task::Poll,
     time::Duration,
 };
 
 use crate::{
-    testing::{
-        executor,
-        provider::{Answer, Asked, INNER, Script, text},
-        request::Request,
-    },
+    testing::script::{Answer, Asked, INNER, Script, text},
     types::{Attempt, Price, RequestParts},
 };
 
@@ -22,13 +17,16 @@ use crate::{
 #[derive(Clone)]
 pub struct World(pub(crate) Rc<RefCell<Inside>>);
 
+/// A task that a module has started, such as the writing of an answer.
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()>>>;
+
 /// What a world holds. Times and durations are nanoseconds.
 pub(crate) struct Inside {
     /// The time since its beginning.
     pub(crate) now: u64,
     /// When sleeps end.
     pub(crate) timers: BTreeSet<u64>,
-    pub(crate) tasks: Vec<executor::Task>,
+    pub(crate) tasks: Vec<Task>,
     pub(crate) random: u64,
     pub(crate) deadline: Option<u64>,
     pub(crate) streamed: bool,
@@ -150,45 +148,6 @@ impl World {
     pub fn seed(self, seed: u64) -> Self {
         self.0.borrow_mut().random = seed;
         self
-    }
-
-    /// Makes a request of one text, said by the user.
-    pub fn request(&self, text: &str) -> Request {
-        self.request_of(RequestParts::from_text(text))
-    }
-
-    /// Makes a request of this content.
-    pub fn request_of(&self, parts: RequestParts) -> Request {
-        Request { world: self.clone(), parts: Rc::new(parts) }
-    }
-
-    /// Runs a future, and all tasks that it starts, to their end in virtual time.
-    ///
-    /// # Panics
-    ///
-    /// If it waits for something that cannot happen, or if another world runs on this thread.
-    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
-        executor::run(self, future)
-    }
-
-    /// Runs all of these futures at once, as an instance runs its calls, and returns their results in order.
-    ///
-    /// # Panics
-    ///
-    /// As [`run`](World::run).
-    pub fn run_all<T>(&self, futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
-        let mut running: Vec<_> = futures.into_iter().map(|future| (Some(Box::pin(future)), None)).collect();
-        self.run(poll_fn(move |context| {
-            for (future, result) in &mut running {
-                if let Some(Poll::Ready(value)) = future.as_mut().map(|future| future.as_mut().poll(context)) {
-                    (*future, *result) = (None, Some(value));
-                }
-            }
-            match running.iter().all(|(future, _)| future.is_none()) {
-                true => Poll::Ready(running.drain(..).filter_map(|(_, result)| result).collect()),
-                false => Poll::Pending,
-            }
-        }))
     }
 
     /// Returns the time since the beginning.

@@ -1,0 +1,46 @@
+//! What the providers of a world answer, and what they were asked.
+
+use std::time::Duration;
+
+use crate::types::{ApiError, Error, RequestParts, ResponseParts};
+
+/// The provider at the end of a module's chain.
+pub(crate) const INNER: &str = "inner";
+/// The model of every provider of a world.
+pub(crate) const MODEL: &str = "scripted";
+
+/// What a provider answers in a test.
+pub type Answer = Result<ResponseParts, Error>;
+
+/// Answers for a provider.
+pub(crate) type Script = Box<dyn FnMut(&RequestParts) -> Answer>;
+
+/// A request that a provider was sent.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The time since the beginning of the world.
+    pub at: Duration,
+    /// The name of the provider.
+    pub provider: String,
+    /// The content of the request.
+    pub parts: RequestParts,
+}
+
+/// Makes an answer of this text.
+pub fn text(text: &str) -> ResponseParts {
+    ResponseParts::from_text(INNER, MODEL, text)
+}
+
+/// Makes an API error of this status, without a hint.
+pub fn api(status: u16) -> Error {
+    Error::Api(ApiError {
+        status,
+        message: format!("status {status}"),
+        provider: INNER.to_owned(),
+        model: MODEL.to_owned(),
+        request_id: None,
+        retry_after: None,
+        should_retry: None,
+        extensions: Vec::new(),
+    })
+}
