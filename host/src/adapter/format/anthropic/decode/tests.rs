@@ -160,8 +160,8 @@ fn what_is_missing_or_wrong_is_named() {
             "content[0].input is not a JSON object: {",
         ),
         (json!({"content": [{"type": "redacted_thinking"}]}), "content[0] has no `data`"),
-        (json!({"type": "error"}), "the body is an error that does not say which"),
-        (json!({"type": "error", "error": {"type": "new_error"}}), "error is of no known `type`"),
+        (json!({"type": "error"}), "the body is an error without details"),
+        (json!({"type": "error", "error": {"type": "new_error"}}), "error has an unknown `type`"),
     ] {
         assert_eq!(malformed(body), says);
     }
