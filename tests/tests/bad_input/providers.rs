@@ -10,7 +10,7 @@ async fn an_unknown_provider() {
       help: did you mean `anthropic`?
     ");
     assert_snapshot!(given(&["--provider", "something-else", "Hi"]).await, @"
-    error: config.toml: there is no provider named `something-else`
+    error: config.toml: unknown model or provider `something-else`
       help: known are anthropic, deepseek, fireworks, groq, huggingface, main, mistral, ollama, openai, tgi, together, vllm
     ");
     assert_snapshot!(of(&GOOD.replace("provider = \"main\"", "provider = \"mian\"")).await, @"

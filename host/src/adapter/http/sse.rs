@@ -74,11 +74,14 @@ impl SseDecoder {
                 return Ok(());
             }
         }
-        if !self.line.starts_with(DATA) && !DATA.starts_with(&self.line) {
+        if self.line.starts_with(DATA) {
+            return self.check(self.line.len().saturating_sub(DATA.len() + 1));
+        }
+        if !DATA.starts_with(&self.line) {
             self.line.clear();
             self.skips = true;
         }
-        self.check(self.line.len().saturating_sub(DATA.len() + 1))
+        Ok(())
     }
 
     /// Reads a line, of which this is the last piece. Returns the data of the event if the line ends one.
@@ -114,9 +117,9 @@ impl SseDecoder {
         Ok(None)
     }
 
-    /// Fails if this many bytes more are too many.
-    fn check(&self, more: usize) -> Result<(), TooLong> {
-        let length = self.data.as_ref().map_or(0, Vec::len) + more;
+    /// Fails if a data line of this many bytes is too long. A line feed separates it from the lines before.
+    fn check(&self, line: usize) -> Result<(), TooLong> {
+        let length = self.data.as_ref().map_or(0, |data| data.len() + 1) + line;
         if length > self.limit { Err(TooLong) } else { Ok(()) }
     }
 
@@ -203,6 +206,11 @@ mod tests {
         for size in [1, 7, 1000] {
             assert_eq!(read(text.as_bytes(), size, 10), (vec!["12345\n6789".to_owned()], false));
             assert_eq!(read(text.as_bytes(), size, 8), (vec![], true));
+        }
+        let text = b"data: 123\ndata\n: a comment\n";
+        for size in [1, 1000] {
+            assert_eq!(read(text, size, 3), (vec![], true), "the line feed between two lines counts");
+            assert_eq!(read(text, size, 4), (vec![], false));
         }
         let mut decoder = SseDecoder::new(8);
         assert_eq!(decoder.next(&mut Bytes::from_static(b"data: 123456789")), Err(TooLong), "before the line ends");
