@@ -12,35 +12,31 @@
 //! # }
 //! ```
 //!
-//! Retry, fallback and whatever else stands between an agent and a provider are modules, chosen and ordered by
-//! `config.toml`; the agent's code has no line about them. A module never sees a key, the network, a file or the
-//! environment. Keys live in the adapters, which are the host's.
+//! Retry, fallback and everything else between an agent and a provider are modules, chosen and ordered by `config.toml`.
+//! The agent's code has no line about them. A module never sees a key, the network, a file or the environment: the adapters
+//! of the host hold the keys.
 //!
-//! [`load_model`] takes the configuration that the environment points to. A [`Host`] is for several configurations, for
-//! a configuration of the program's own, and for adapters of its own:
+//! [`load_model`] uses the configuration that the environment points to. A [`Host`] is for programs with several
+//! configurations, with settings in code, or with adapters of their own:
 //!
 //! ```
-//! use arcllm::{Config, Host};
+//! use arcllm::{Host, ModuleConfig, ProviderConfig};
 //!
-//! let config = Config::parse(r#"
-//!     [providers.local]
-//!     adapter = "openai"
-//!     base_url = "http://localhost:8080"
-//!     default_model = "tiny"
-//!
-//!     [modules.retry]
-//!     enabled = true
-//! "#, None)?;
-//! let host = Host::builder().config(config).build()?;
+//! let host = Host::builder()
+//!     .provider("local", ProviderConfig::openai("http://localhost:8080")?.model("tiny"))
+//!     .module("retry", ModuleConfig::on().setting("max_retries", 5))
+//!     .build()?;
 //! # Ok::<_, arcllm::ConfigError>(())
 //! ```
 //!
+//! Public structs and enums are `#[non_exhaustive]`: make a struct with its constructor, set its public fields, and match
+//! an enum with a last arm `_`. An agent with tools keeps its messages in a [`Conversation`].
+//!
 //! # Answers as they come
 //!
-//! [`Model::stream`] gives the [`Event`]s of an answer as they come, and at their end the [`Response`] that
-//! [`Model::invoke`] gives. Modules stand around it as around any call: what fails before the first event is tried again and
-//! elsewhere as they are set to; what fails after it ends the answer, with what [had arrived](Error::received). Nothing is
-//! told twice.
+//! [`Model::stream`] gives the [`Event`]s of an answer as they come, and at the end the [`Response`] that [`Model::invoke`]
+//! gives. Modules work on such a call as on any other. An error before the first event can be retried, or another provider
+//! asked. An error after it ends the answer, with what [had arrived](Error::received). No event comes twice.
 //!
 //! # What can be observed
 //!

@@ -33,7 +33,7 @@ pub struct ConfigError {
     pub help: Option<String>,
     /// The provider that a call could not ask; absent while a model is loaded.
     pub provider: Option<String>,
-    /// Whatever else is known of it.
+    /// Further data about it.
     pub extensions: Extensions,
 }
 

@@ -29,7 +29,7 @@ impl ContentBlock {
         ContentBlock::Text(Text::new(text))
     }
 
-    /// The beginning of a tool call, its arguments as text. Nobody must act on it, so it is no tool call.
+    /// The beginning of a tool call, with its arguments as text. It is not a `ToolUse` block, so that no agent acts on it.
     pub(crate) fn partial_tool_use(id: &str, name: &str, arguments: &str) -> Self {
         ContentBlock::Other(json!({"type": PARTIAL_TOOL_USE, "id": id, "name": name, "arguments": arguments}))
     }
@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for ContentBlock {
 pub struct Text {
     /// The text itself.
     pub text: String,
-    /// Whatever else came with it.
+    /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
 }
@@ -115,7 +115,7 @@ pub struct Image {
     pub media_type: String,
     /// Where it comes from.
     pub source: ImageSource,
-    /// Whatever else came with it.
+    /// Further data that came with it.
     pub extensions: Extensions,
 }
 
@@ -202,7 +202,7 @@ pub struct ToolCall {
     pub name: String,
     /// The arguments, by name.
     pub arguments: serde_json::Map<String, Value>,
-    /// Whatever else came with it.
+    /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
 }
@@ -227,7 +227,7 @@ pub struct ToolResult {
     /// Whether the tool failed.
     #[serde(default)]
     pub is_error: bool,
-    /// Whatever else came with it.
+    /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
 }
@@ -263,7 +263,7 @@ pub struct Thinking {
     /// Set if the provider hid the text: opaque data to send back instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redacted: Option<String>,
-    /// Whatever else came with it.
+    /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
 }

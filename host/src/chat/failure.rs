@@ -31,7 +31,7 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// The server's `x-should-retry`.
     pub should_retry: Option<bool>,
-    /// Whatever else came with it. `arcllm.refused-by` names a module that refused the call, so that the provider was not
+    /// Further data that came with it. `arcllm.refused-by` names a module that refused the call, so that the provider was not
     /// asked.
     pub extensions: Extensions,
 }
@@ -97,7 +97,7 @@ pub struct Failure {
     pub message: String,
     /// The provider it happened with, if any.
     pub provider: Option<String>,
-    /// Whatever else is known of it.
+    /// Further data about it.
     pub extensions: Extensions,
 }
 

@@ -72,7 +72,7 @@ pub struct Message {
     /// What is said, in order.
     #[serde(serialize_with = "text_or_list", deserialize_with = "list_or_text")]
     pub content: Vec<ContentBlock>,
-    /// Whatever else came with it.
+    /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
 }

@@ -1,9 +1,8 @@
-//! Text of strangers, made harmless to whoever reads it: what a component, a provider or a model says is shown, and does
-//! nothing to a terminal or a log.
+//! Makes text of components, providers and models harmless to a terminal or a log.
 //!
-//! Three degrees, by where the text goes. Each turns what it does not let through into `\u{…}`, so that one sees that it was
-//! there. The library does this where a text becomes a report, an error or a log line. Answers are data and stay as they
-//! are: whoever prints one to a terminal calls [`answer`].
+//! There is a function for each place that text goes to. Each writes a character that it refuses as `\u{…}`, so that the
+//! reader sees it. The library cleans the texts of reports, errors and log lines itself. Answers are data and stay as
+//! they are: call [`answer`] before you print one to a terminal.
 //!
 //! ```
 //! use arcllm::plain;
@@ -17,11 +16,11 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use serde_json::Value;
 
-/// The most characters of a stranger's word: a version, a kind, a name.
+/// The most characters of a foreign word: a version, a kind, a name.
 pub(crate) const WORD: usize = 200;
-/// The most characters of a stranger's sentence: a description, a setting.
+/// The most characters of a foreign sentence: a description, a setting.
 pub(crate) const SENTENCE: usize = 1000;
-/// The most characters of a stranger's message: an error, a log line.
+/// The most characters of a foreign message: an error, a log line.
 pub(crate) const MESSAGE: usize = 4000;
 
 /// The text on one line, cut to `most` characters, for a log or a list. Line breaks and tabs become `\n`, `\r` and `\t`.
@@ -45,8 +44,8 @@ pub fn answer(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// JSON text of the same meaning that a terminal shows and does not obey: what JSON lets stand as it is, such as the second
-/// set of control characters, becomes `\uXXXX`.
+/// JSON text of the same meaning for a terminal. Control characters that JSON allows, such as those of the second set,
+/// become `\uXXXX`.
 pub fn json(text: &str) -> Cow<'_, str> {
     let is_meant = |character| !is_control(character) && !is_deceptive(character);
     // Between its values JSON may have line breaks.
@@ -67,7 +66,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(harmless)
 }
 
-/// A stranger's JSON: every text in it on one line, cut to `most` characters.
+/// Foreign JSON, with every text in it on one line and cut to `most` characters.
 pub(crate) fn value(value: Value, most: usize) -> Value {
     match value {
         Value::String(text) => line(&text, most).into_owned().into(),
@@ -119,7 +118,7 @@ fn is_layout(character: char) -> bool {
     matches!(character, '\n' | '\t')
 }
 
-/// Those of ASCII, `DEL`, and the second set, with which a terminal is told things in one character.
+/// Control characters of ASCII, `DEL`, and the second set, whose characters are commands to a terminal.
 fn is_control(character: char) -> bool {
     character.is_control()
 }

@@ -28,7 +28,7 @@ pub struct Request {
     /// What is asked for besides.
     #[serde(default)]
     pub options: Options,
-    /// Whatever else came with it.
+    /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
 }
@@ -74,7 +74,7 @@ pub struct Tool {
     /// JSON Schema of the arguments; `input_schema` is read as this.
     #[serde(alias = "input_schema", default = "no_arguments")]
     pub parameters: Value,
-    /// Whatever else came with it.
+    /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
 }

@@ -159,7 +159,7 @@ fn reserved(level: Level, key: &str, value: &Value) -> Option<Reserved> {
     (!left_out).then(|| Reserved { level, key: key.to_owned(), name })
 }
 
-/// Whether this key would set what an adapter writes of a block, of whatever kind.
+/// Whether this key would set what an adapter writes of any kind of block.
 pub(crate) fn is_of_block(key: &str) -> bool {
     let blocks = [Level::Text, Level::Image, Level::ToolUse, Level::ToolResult, Level::Thinking];
     blocks.into_iter().any(|level| name(level, key).is_some())

@@ -28,7 +28,7 @@ pub struct Response {
     pub request_id: Option<String>,
     /// The attempts that led here, in order.
     pub trail: Vec<Attempt>,
-    /// Whatever else came with it.
+    /// Further data that came with it.
     pub extensions: Extensions,
 }
 
@@ -188,7 +188,7 @@ pub struct Usage {
     /// Of the output, spent on reasoning.
     #[serde(default)]
     pub reasoning_tokens: Option<u64>,
-    /// Whatever else was counted.
+    /// Further counts.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
 }

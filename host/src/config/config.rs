@@ -65,7 +65,7 @@ impl Config {
     /// Reads the file that the environment points to: `ARCLLM_CONFIG`, then `./config.toml`, then `arcllm/config.toml`
     /// in the user's configuration directory, then the built-in configuration.
     ///
-    /// Anybody may have put a `./config.toml` there. Until [`TrustStore`] remembers it as it is, no module is loaded from a
+    /// Anybody may have put a `./config.toml` there. Until [`TrustStore`](crate::TrustStore) remembers it as it is, no module is loaded from a
     /// file, and what could give away a key, a file or a conversation is an error when a model is loaded.
     ///
     /// # Errors

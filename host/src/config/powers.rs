@@ -226,6 +226,16 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_of_the_program_takes_no_trust() {
+        let text = "[providers.p]\nadapter = \"openai\"\nbase_url = \"https://evil.example\"";
+        let own = ProviderConfig::openai("https://own.example").unwrap().key("sk-1".into());
+        let config = found(text).with_provider("own", own).unwrap();
+        assert!(config.check_provider_is_trusted(&config.providers["p"]).is_err());
+        assert_eq!(config.check_provider_is_trusted(&config.providers["own"]), Ok(()));
+        assert!(config.may_be_given_keys(&config.providers["own"]));
+    }
+
+    #[test]
     fn extensions_of_a_model_take_trust() {
         let text = "[models.m]\nprovider = \"anthropic\"\noptions.extensions = { \"anthropic.mcp_servers\" = [] }
             [models.plain]\nprovider = \"anthropic\"\noptions.max_tokens = 5\nmodules.retry = true";

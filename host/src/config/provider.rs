@@ -77,7 +77,7 @@ pub struct ProviderConfig {
     pub temperature: Option<f64>,
     /// What is known of its models: `[providers.NAME.models."MODEL"]`.
     pub models: BTreeMap<String, ModelFacts>,
-    /// Whether the program gave it, so that it needs nobody's trust.
+    /// Whether the program gave it. Then it is trusted, even beside a file that is not.
     pub(crate) is_programs: bool,
 }
 
