@@ -1,4 +1,4 @@
-//! The end of a chain: makes one attempt through an adapter, within the deadline, and notes it in the trail.
+//! The end of a chain: makes one attempt through an adapter, within the deadline, and records it in the trail.
 
 use std::{
     future::poll_fn,
@@ -17,7 +17,7 @@ use crate::{
     },
     call::{
         invoke::StartedAttempt,
-        stop::{Answering, Call, Stop},
+        stop::{AnswerFuture, Call, Stop},
     },
     chat::{
         error::{ErrorKind, Failure},
@@ -38,7 +38,7 @@ pub(crate) struct Upstream {
     pub(crate) provider: String,
     pub(crate) model: String,
     pub(crate) adapter: Arc<dyn Adapter>,
-    /// The module that loaded it. Absent if it was the caller.
+    /// The module that loaded it. Absent if the caller did.
     pub(crate) loaded_by: Option<Arc<str>>,
 }
 
@@ -59,7 +59,7 @@ impl Stop for Upstream {
         end
     }
 
-    fn invoke(self: Arc<Self>, call: Call) -> Answering {
+    fn invoke(self: Arc<Self>, call: Call) -> AnswerFuture {
         Box::pin(async move {
             let invoke = &call.branch.invoke;
             if call.branch.cancel.is_cancelled() {
@@ -100,7 +100,7 @@ impl Upstream {
             true => self.adapter.clone().stream(call.request.clone()).left_future(),
             false => self.adapter.clone().send(call.request.clone()).map_ok(Answer::from).right_future(),
         };
-        // The asking instance serves other calls too, so it must survive an adapter that panics.
+        // An adapter that panics must not end the asking instance, which serves other calls too.
         let sending = AssertUnwindSafe(sending).catch_unwind();
         tokio::select! {
             biased;
@@ -109,7 +109,7 @@ impl Upstream {
         }
     }
 
-    /// The events of a streamed answer. They end the attempt when they end or are dropped.
+    /// Ends the attempt when the events of its answer end or are dropped.
     fn watch(&self, attempt: ObservedAttempt, head: Box<Response>, events: EventStream) -> Answer {
         attempt.commit();
         let events = AssertUnwindSafe(events).catch_unwind();
@@ -119,7 +119,7 @@ impl Upstream {
 }
 
 fn panicked(provider: &str) -> ErrorKind {
-    ErrorKind::Other(Failure::new(provider, "the adapter panicked"))
+    ErrorKind::Other(Failure::new(provider, "the adapter panicked: this is a bug in the adapter"))
 }
 
 /// An attempt under way, in the trail and in its span. Dropped before its end, it was cut short.
@@ -159,7 +159,7 @@ impl Drop for ObservedAttempt {
     }
 }
 
-/// The events of an attempt whose answer is streamed.
+/// The events of an attempt with a streamed answer.
 struct AttemptEvents {
     events: CatchUnwind<AssertUnwindSafe<EventStream>>,
     /// Absent once it has ended.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// Where a module's bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// It is part of this library.
+    /// The module is part of this library.
     BuiltIn,
     /// A file, in the modules directory or named by `sandbox.wasm`.
     File(PathBuf),

@@ -1,4 +1,4 @@
-//! `arcllm:llm/state`: what a module keeps from one call to the next, if it has the grant.
+//! `arcllm:llm/state`: values that a module keeps between calls, with the grant.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const KEY: usize = 512;
 /// The most bytes of a value.
 const VALUE: usize = 64 << 10;
 
-/// What is done with a value, or why not.
+/// The result of a state function.
 type StateResult<T> = std::result::Result<T, String>;
 
 impl Host for StoreData {}
@@ -51,7 +51,7 @@ impl HostWithStore<StoreData> for Imports {
     }
 }
 
-/// Does something with the module's values, and waits for it no longer than anybody waits for the call.
+/// Uses the module's values. Stops when the call is over.
 async fn on<T>(
     store: &Accessor<StoreData, Imports>,
     doing: impl FnOnce(&Arc<dyn Bucket>) -> BoxFuture<'_, StateResult<T>>,
@@ -63,7 +63,7 @@ async fn on<T>(
     Ok(within(hop.as_deref(), doing(&bucket)).await)
 }
 
-/// Waits no longer than anybody waits for the call.
+/// Waits for `doing`, until the call is over.
 pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, StateResult<T>>) -> StateResult<T> {
     let Some(hop) = hop else { return doing.await };
     let _waiting = hop.progress.wait();
