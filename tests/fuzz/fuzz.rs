@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 
-use arcllm::fuzzing::{TARGETS, Target};
+use arcllm::fuzzing::{FuzzTarget, TARGETS};
 use libfuzzer_sys::fuzz_target;
 
-static TARGET: LazyLock<Target> = LazyLock::new(|| {
+static TARGET: LazyLock<FuzzTarget> = LazyLock::new(|| {
     let name = std::env::var("ARCLLM_FUZZ").unwrap_or_default();
     let target = TARGETS.iter().find(|(known, _)| *known == name);
     target.unwrap_or_else(|| panic!("ARCLLM_FUZZ is one of {:?}", TARGETS.map(|(name, _)| name))).1

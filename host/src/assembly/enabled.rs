@@ -1,4 +1,4 @@
-//! Which modules a load puts into the chain.
+//! Finds the modules that a load puts into the chain.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct EnabledModule {
     pub(crate) name: String,
     pub(crate) settings: Map<String, Value>,
-    /// What the overrides of the load say of it.
+    /// The overrides of the load for this module.
     pub(crate) overrides: Option<Value>,
 }
 

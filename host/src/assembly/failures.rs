@@ -1,4 +1,4 @@
-//! The module files that did not load, so that each is warned of once.
+//! The module files that did not load, so that each causes one warning.
 
 use std::{
     collections::HashMap,
@@ -7,15 +7,15 @@ use std::{
 
 use crate::config::error::ConfigError;
 
-/// The module files that did not load: by module, the digest of the file and what was wrong.
+/// The module files that did not load, by module: the digest of the file and what was wrong.
 #[derive(Default)]
 pub(crate) struct KnownFailures(Mutex<HashMap<String, (String, ConfigError)>>);
 
 impl KnownFailures {
-    /// Warns that a file with this digest does not load, unless that was the last warning about this module.
+    /// Warns that the file with this digest does not load, unless the last warning about this module said so.
     pub(crate) fn warn_once(&self, module: &str, digest: &str, error: &ConfigError) {
         if self.is_new(module, digest, error) {
-            tracing::warn!(module, "the module goes on as it was, since the new file does not load: {error}");
+            tracing::warn!(module, "the new file of the module does not load, so its earlier version goes on: {error}");
         }
     }
 
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_file_is_warned_of_once() {
+    fn each_file_causes_one_warning() {
         let failures = KnownFailures::default();
         let (one, other) = (ConfigError::new("is no module"), ConfigError::new("is not the one"));
         assert!(failures.is_new("mine", "0a", &one));

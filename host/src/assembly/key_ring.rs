@@ -24,29 +24,30 @@ pub(crate) struct KeyRing {
     config: Arc<Config>,
     /// The program's own source of keys, which comes first.
     resolver: Option<Resolver>,
-    /// The keys that take time to read, by provider. A key in the environment is looked up each time.
+    /// The keys that take time to read, by provider. A key in the environment is read each time.
     kept: Mutex<HashMap<String, Arc<Keys>>>,
 }
 
 impl KeyRing {
-    /// The keys that this configuration and this resolver have.
+    /// The keys of this configuration and this resolver.
     pub(crate) fn new(config: Arc<Config>, resolver: Option<Resolver>) -> Self {
         Self { config, resolver, kept: Mutex::default() }
     }
 
-    /// What requests to this provider carry besides their content. Everything that is sent with a key comes from here.
+    /// What requests to this provider carry besides their content: the key, headers and query. Every key that is sent
+    /// comes from here.
     ///
     /// # Errors
     ///
-    /// Where the configuration is not trusted with this, or names a variable that holds nothing that can be sent.
+    /// Where the configuration is not trusted with this, or a variable is missing or not valid.
     pub(crate) fn access(&self, provider: &ProviderConfig) -> Result<Access, ConfigError> {
         self.config.check_provider_is_trusted(provider)?;
         let keys = self.keys(provider)?;
         Access::new(provider, keys).map_err(|(key, problem)| self.config.provider_error(provider, &key, problem))
     }
 
-    /// What is missing of what requests to this provider carry, as far as that can be said without running anything, and
-    /// without looking where an untrusted configuration points to.
+    /// Finds keys, headers and query values that are missing. Runs nothing, and does not follow an untrusted
+    /// configuration.
     pub(crate) fn missing(&self, provider: &ProviderConfig) -> Vec<ConfigError> {
         if self.config.check_provider_is_trusted(provider).is_err() {
             return Vec::new();
@@ -59,7 +60,7 @@ impl KeyRing {
                 let help = format!("put the key of {name} into the variable {variable}");
                 self.config.provider_error(provider, "api_key_env", problem).help(help)
             }),
-            // Whoever waits at the other end of a pipe would wait for somebody who asks.
+            // Reading a pipe here would take the key from its writer.
             Some(KeySource::File(file)) if file.exists() && !file.is_file() => None,
             Some(KeySource::File(file)) => {
                 key_of_file(file).err().map(|problem| self.config.provider_error(provider, "api_key_file", problem))
@@ -79,7 +80,7 @@ impl KeyRing {
         missing
     }
 
-    /// The key of this provider, read once for the host where that takes time.
+    /// The key of this provider. A host reads it once if that takes time.
     pub(crate) fn keys(&self, provider: &ProviderConfig) -> Result<Arc<Keys>, ConfigError> {
         let resolver = self.resolver.clone().filter(|_| self.config.may_be_given_keys(provider));
         let setting = provider.key.as_ref().map_or("api_key_env", KeySource::setting);

@@ -1,9 +1,6 @@
-//! Loads modules: reads, compiles, checks and configures them, with as little work as that takes.
+//! Loads modules: reads, compiles, checks and configures them. It does each step only if needed.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tokio::{runtime::Handle, sync::OnceCell};
@@ -12,18 +9,19 @@ use crate::{
     assembly::{
         enabled::EnabledModule,
         failures::KnownFailures,
+        good_versions::GoodVersions,
         pools::{PoolKey, Pools},
-        prepared::Prepared,
+        prepared::PreparedModule,
         settings::ModuleSettings,
-        source::{Found, ModuleSource},
+        source::{ModuleBytes, ModuleSource},
         upstreams::Upstreams,
     },
     config::{compile_cache::CompileCache, config::Config, error::ConfigError, overrides::Overrides},
     runtime::{
         guest::{
             bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Description},
-            component::Compiled,
-            engine::Runtime,
+            component::CompiledComponent,
+            engine::WasmRuntime,
             origin::Origin,
         },
         instance::{instance::Instance, pool::Pool},
@@ -42,18 +40,10 @@ pub(crate) struct ModuleLoader {
     compile_cache: CompileCache,
     pools: Pools,
     /// The last good version of each module, by name.
-    accepted: Mutex<HashMap<String, Accepted>>,
+    pub(crate) good_versions: GoodVersions,
     /// The files that did not load.
     pub(crate) failures: KnownFailures,
     disabled: OnceCell<()>,
-}
-
-/// The last good version of a module, and the instances that a model last had of it: for programs that load a model for
-/// each call, and to go back to where a newer file does not load.
-#[derive(Clone)]
-pub(crate) struct Accepted {
-    pub(crate) prepared: Arc<Prepared>,
-    _pool: Option<Arc<Pool>>,
 }
 
 impl ModuleLoader {
@@ -65,40 +55,40 @@ impl ModuleLoader {
         compile_cache: CompileCache,
     ) -> Self {
         let config = upstreams.config.clone();
-        let (pools, accepted, failures, disabled) = Default::default();
-        Self { source, config, upstreams, state_store, compile_cache, pools, accepted, failures, disabled }
+        let (pools, good_versions, failures, disabled) = Default::default();
+        Self { source, config, upstreams, state_store, compile_cache, pools, good_versions, failures, disabled }
     }
 
-    /// What the calls of a module run on in the current Tokio runtime. Where its file does not load, but did before, that is
-    /// the version from before.
+    /// Loads a module for the current Tokio runtime. If its file does not load, but did before, the earlier version
+    /// goes on.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the module from running.
+    /// What keeps the module from running.
     pub(crate) async fn load(&self, module: &EnabledModule) -> Result<Version, ConfigError> {
         let (name, runtime) = (&*module.name, &Handle::current());
         let settings =
             ModuleSettings { module: name, settings: &module.settings, overrides: module.overrides.as_ref() };
-        let accepted = self.accepted(name).map(|accepted| accepted.prepared);
-        if let Some(accepted) = &accepted
-            && self.source.is_unchanged(name, &accepted.origin, accepted.stamp)
+        let good = self.good_versions.get(name);
+        if let Some(good) = &good
+            && self.source.is_unchanged(name, &good.origin, good.stamp)
         {
-            let version = self.run(accepted, settings, runtime).await?;
-            self.accept(name, accepted.clone(), &version);
+            let version = self.run(good, settings, runtime).await?;
+            self.good_versions.keep(name, good.clone(), &version);
             return Ok(version);
         }
         let (digest, error) = match self.source.find(name).await {
             Err(error) => (String::new(), error),
             Ok(found) => {
                 let digest = found.digest.clone();
-                match Box::pin(self.load_found(found, settings, runtime)).await {
+                match Box::pin(self.load_bytes(found, settings, runtime)).await {
                     Ok(version) => return Ok(version),
                     Err(error) => (digest, error),
                 }
             }
         };
-        let Some(accepted) = accepted.filter(|_| !self.source.is_gone(name)) else { return Err(error) };
-        match self.run(&accepted, settings, runtime).await {
+        let Some(good) = good.filter(|_| !self.source.is_gone(name)) else { return Err(error) };
+        match self.run(&good, settings, runtime).await {
             Ok(version) => {
                 self.failures.warn_once(name, &digest, &error);
                 Ok(version)
@@ -107,37 +97,37 @@ impl ModuleLoader {
         }
     }
 
-    async fn load_found(
+    async fn load_bytes(
         &self,
-        found: Found,
+        found: ModuleBytes,
         settings: ModuleSettings<'_>,
         runtime: &Handle,
     ) -> Result<Version, ConfigError> {
         let name = settings.module;
-        let prepared = Arc::new(self.prepare_found(name, found).await?);
+        let prepared = Arc::new(self.prepare_bytes(name, found).await?);
         let version = self.run(&prepared, settings, runtime).await?;
-        self.accept(name, prepared, &version);
+        self.good_versions.keep(name, prepared, &version);
         self.failures.forget(name);
         Ok(version)
     }
 
-    /// The module as it is now, compiled and allowed to run.
-    pub(crate) async fn prepare(&self, name: &str) -> Result<Prepared, ConfigError> {
+    /// Compiles the current bytes of a module, and checks that it may run.
+    pub(crate) async fn prepare(&self, name: &str) -> Result<PreparedModule, ConfigError> {
         let found = self.source.find(name).await?;
-        self.prepare_found(name, found).await
+        self.prepare_bytes(name, found).await
     }
 
-    /// The module that was found, compiled and allowed to run.
-    pub(crate) async fn prepare_found(&self, name: &str, found: Found) -> Result<Prepared, ConfigError> {
+    /// Compiles these bytes, and checks that the module may run.
+    pub(crate) async fn prepare_bytes(&self, name: &str, found: ModuleBytes) -> Result<PreparedModule, ConfigError> {
         self.check_pin(name, &found)?;
         let prepared = self.compile(name, found).await?;
         self.check_grants(name, &prepared)?;
         Ok(prepared)
     }
 
-    /// Refuses bytes that are not those that config pins.
-    pub(crate) fn check_pin(&self, name: &str, found: &Found) -> Result<(), ConfigError> {
-        let Found { origin, digest, sandbox, .. } = found;
+    /// Refuses bytes with another digest than the configuration pins.
+    pub(crate) fn check_pin(&self, name: &str, found: &ModuleBytes) -> Result<(), ConfigError> {
+        let ModuleBytes { origin, digest, sandbox, .. } = found;
         if sandbox.sha256.as_ref().is_none_or(|pinned| pinned.eq_ignore_ascii_case(digest)) {
             return Ok(());
         }
@@ -146,16 +136,17 @@ impl ModuleLoader {
         Err(error.help("set this digest if the new file is the one you want"))
     }
 
-    /// Compiles what was found, unless the process has compiled it before.
-    pub(crate) async fn compile(&self, name: &str, found: Found) -> Result<Prepared, ConfigError> {
-        let Found { origin, digest, stamp, bytes, sandbox } = found;
-        let runtime = Runtime::get(sandbox.limits.stack_kb, &self.compile_cache)?;
+    /// Compiles the bytes, unless the process has compiled them before.
+    pub(crate) async fn compile(&self, name: &str, found: ModuleBytes) -> Result<PreparedModule, ConfigError> {
+        let ModuleBytes { origin, digest, stamp, bytes, sandbox } = found;
+        let runtime = WasmRuntime::get(sandbox.limits.stack_kb, &self.compile_cache)?;
         let is_built_in = origin == Origin::BuiltIn;
-        let compiling = tokio::task::spawn_blocking(move || Compiled::get(runtime, &bytes, digest, is_built_in));
+        let compiling =
+            tokio::task::spawn_blocking(move || CompiledComponent::get(runtime, &bytes, digest, is_built_in));
         let compiled =
             compiling.await.map_err(|error| ConfigError::new(format!("compiling `{name}` failed: {error}")))?;
         match compiled {
-            Ok(compiled) => Ok(Prepared { compiled, origin, stamp, sandbox }),
+            Ok(compiled) => Ok(PreparedModule { compiled, origin, stamp, sandbox }),
             Err(unfit) => {
                 let error = ConfigError::new(format!("{} (the module `{name}`)", unfit.problem));
                 let error = error.help(unfit.help.unwrap_or_default());
@@ -167,8 +158,8 @@ impl ModuleLoader {
         }
     }
 
-    /// Refuses a module that asks for what it is not granted.
-    pub(crate) fn check_grants(&self, name: &str, prepared: &Prepared) -> Result<(), ConfigError> {
+    /// Refuses a module that imports more than it is granted.
+    pub(crate) fn check_grants(&self, name: &str, prepared: &PreparedModule) -> Result<(), ConfigError> {
         let granted = prepared.granted();
         let Some(grant) = prepared.compiled.asks_for().find(|grant| !granted.contains(grant)) else { return Ok(()) };
         let key = format!("modules.{name}.sandbox.allow");
@@ -179,10 +170,10 @@ impl ModuleLoader {
         Err(error.help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
     }
 
-    /// Instances of this component with these settings, in this runtime: those that run already, or new ones.
+    /// A pool of this component with these settings in this runtime: a running one, or a new one.
     pub(crate) async fn run(
         &self,
-        prepared: &Arc<Prepared>,
+        prepared: &Arc<PreparedModule>,
         settings: ModuleSettings<'_>,
         runtime: &Handle,
     ) -> Result<Version, ConfigError> {
@@ -212,10 +203,10 @@ impl ModuleLoader {
         Ok(Version::Runs { origin, digest, pool: self.pools.share(key, pool) })
     }
 
-    /// An instance that has taken these settings.
+    /// Starts an instance that accepts these settings.
     pub(crate) async fn configured(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedModule,
         settings: ModuleSettings<'_>,
     ) -> Result<Instance, ConfigError> {
         let (instance, refusals) = self.offered(prepared, settings).await?;
@@ -223,21 +214,21 @@ impl ModuleLoader {
         Err(match refusals.into_iter().next() {
             Some(refusal) => self.refused(settings, refusal),
             None => {
-                let problem = "is refused by the module, which does not say why".to_owned();
+                let problem = "is refused by the module, without a reason".to_owned();
                 settings.error(&self.config, "", problem)
             }
         })
     }
 
-    /// An instance that was offered these settings, and what it has against them.
+    /// Starts an instance and offers it these settings. Returns it with what it refuses.
     async fn offered(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedModule,
         settings: ModuleSettings<'_>,
     ) -> Result<(Instance, Option<Vec<Refusal>>), ConfigError> {
         let name = settings.module;
         let (mut instance, description) = self.started(name, prepared).await?;
-        // A module is free to describe its settings in a way that says nothing here.
+        // A module may describe its settings with something other than JSON Schema.
         let schema = serde_json::from_str(&description.config_schema).unwrap_or_default();
         settings.check(&self.config, &schema, &self.upstreams)?;
         let configured = instance.configure(Value::Object(settings.settings.clone()).to_string()).await;
@@ -245,11 +236,11 @@ impl ModuleLoader {
         Ok((instance, configured.err()))
     }
 
-    /// An instance of the module, and what it says of itself.
+    /// Starts an instance, with its description of itself.
     pub(crate) async fn started(
         &self,
         name: &str,
-        prepared: &Prepared,
+        prepared: &PreparedModule,
     ) -> Result<(Instance, Description), ConfigError> {
         let policy = prepared.policy(self.config.modules_memory_mb);
         let starting = Instance::start(name.into(), &prepared.compiled, policy, &*self.state_store).await;
@@ -264,8 +255,8 @@ impl ModuleLoader {
         settings.error(&self.config, &key, message).help(expected)
     }
 
-    /// Checks the settings of modules that are off, so that a mistyped switch does not leave one off unnoticed: those of the
-    /// configuration once, and those of the overrides of this load.
+    /// Checks the settings of modules that are off, so that a mistyped `enabled` is noticed: those of the configuration
+    /// once, and those of this load's overrides.
     pub(crate) async fn check_disabled(&self, overrides: &Overrides) -> Result<(), ConfigError> {
         for (module, asked) in &overrides.modules {
             let mut settings = asked.as_object().cloned().unwrap_or_default();
@@ -287,7 +278,7 @@ impl ModuleLoader {
         Ok(())
     }
 
-    /// Checks the settings of a module that is off. It is no mistake if its file or a setting that it needs is missing.
+    /// Checks the settings of a module that is off. A missing file or a missing setting is not an error.
     pub(crate) async fn check_disabled_module(&self, settings: ModuleSettings<'_>) -> Result<(), ConfigError> {
         let Ok(prepared) = self.prepare(settings.module).await else { return Ok(()) };
         let (_, refusals) = self.offered(&prepared, settings).await?;
@@ -296,32 +287,9 @@ impl ModuleLoader {
             Some(refusal) => Err(self.refused(settings, refusal)),
         }
     }
-
-    /// The last good version of a module.
-    pub(crate) fn accepted(&self, module: &str) -> Option<Accepted> {
-        self.all_accepted().get(module).cloned()
-    }
-
-    /// Keeps this as the last good version of a module.
-    pub(crate) fn accept(&self, module: &str, prepared: Arc<Prepared>, version: &Version) {
-        let accepted = Accepted { prepared, _pool: version.pool().cloned() };
-        // Dropped when the lock is free again: the last of a pool ends its instances.
-        let before = self.all_accepted().insert(module.to_owned(), accepted);
-        drop(before);
-    }
-
-    /// Forgets the last good version of a module.
-    pub(crate) fn forget(&self, module: &str) {
-        let before = self.all_accepted().remove(module);
-        drop(before);
-    }
-
-    fn all_accepted(&self) -> MutexGuard<'_, HashMap<String, Accepted>> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The settings of a module as the configuration has them.
+/// The settings of a module in the configuration.
 pub(crate) fn configured_settings(config: &Config, module: &str) -> Map<String, Value> {
     config.modules.get(module).map(|module| module.settings.clone()).unwrap_or_default()
 }

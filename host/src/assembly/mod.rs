@@ -3,6 +3,7 @@
 pub(crate) mod builder;
 pub(crate) mod enabled;
 pub(crate) mod failures;
+pub(crate) mod good_versions;
 pub(crate) mod host;
 pub(crate) mod in_code;
 pub(crate) mod key_ring;

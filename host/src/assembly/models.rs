@@ -12,15 +12,15 @@ use crate::{
     runtime::guest::place::ModelLoader,
 };
 
-/// Loads models for one module of one chain. The modules around a loaded model are those inside of the module that asks, so
-/// loading cannot recur.
+/// Loads models for one module of one chain. The modules around a loaded model are those inside of the module that
+/// asks, so loading cannot recur.
 pub(crate) struct ModuleModels {
     config: Arc<Config>,
     upstreams: Arc<Upstreams>,
     module: Arc<str>,
-    /// Where the chain was loaded. What its modules load later opens its connections there, too.
+    /// The runtime of the load. Connections of later models open there too.
     runtime: Handle,
-    /// What was loaded before, by provider. A failure is not kept: a key may be set later.
+    /// Loaded models, by provider. Failures are not kept: a key may be set later.
     loaded: ArcSwap<HashMap<String, Arc<Upstream>>>,
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use crate::assembly::host::Host;
 
     #[tokio::test]
-    async fn what_a_module_loads_is_made_once() {
+    async fn a_module_loads_each_model_once() {
         let config = r#"
             [providers.a]
             adapter = "openai"

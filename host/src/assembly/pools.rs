@@ -1,4 +1,4 @@
-//! A host's pools, by what they run. The chains that use them keep them.
+//! The pools of a host, by what they run. Chains keep them alive.
 
 use std::{
     collections::HashMap,
@@ -14,17 +14,17 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PoolKey {
     pub(crate) digest: String,
-    /// A built-in module is trusted with more.
+    /// A built-in module has other limits than the same bytes from a file.
     pub(crate) origin: Origin,
     pub(crate) module: String,
-    /// As JSON.
+    /// The module's settings, as JSON.
     pub(crate) settings: String,
     pub(crate) sandbox: Sandbox,
-    /// Tokio's: an instance runs, sleeps and ends with the one that it was made in.
+    /// The Tokio runtime, in which an instance runs, sleeps and ends.
     pub(crate) runtime: tokio::runtime::Id,
 }
 
-/// The pools that are in use.
+/// The pools in use.
 #[derive(Default)]
 pub(crate) struct Pools(Mutex<HashMap<PoolKey, Weak<Pool>>>);
 
@@ -34,7 +34,7 @@ impl Pools {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.upgrade()
     }
 
-    /// Lets others find this pool, or gives the one that they have found already: two loads may make one at once.
+    /// Shares this pool with later loads. Returns the pool of another load that was faster.
     pub(crate) fn share(&self, key: PoolKey, pool: Arc<Pool>) -> Arc<Pool> {
         let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pools.retain(|_, pool| pool.strong_count() > 0);

@@ -6,22 +6,22 @@ use crate::{
     assembly::source::Stamp,
     config::{error::ConfigError, sandbox::Sandbox},
     runtime::{
-        guest::{component::Compiled, origin::Origin},
+        guest::{component::CompiledComponent, origin::Origin},
         limits::policy::InstancePolicy,
     },
 };
 
-/// A module, compiled.
-pub(crate) struct Prepared {
-    pub(crate) compiled: Arc<Compiled>,
+/// A compiled module, with its origin and sandbox.
+pub(crate) struct PreparedModule {
+    pub(crate) compiled: Arc<CompiledComponent>,
     pub(crate) origin: Origin,
-    /// By which to know the file again. Absent if that cannot be told.
+    /// The stamp of its file. Absent if the file changed just before it was read.
     pub(crate) stamp: Option<Stamp>,
     pub(crate) sandbox: Sandbox,
 }
 
-impl Prepared {
-    /// What it is granted of what it asks for. A built-in module is granted everything.
+impl PreparedModule {
+    /// The grants that it asks for and has. A built-in module has all that it asks for.
     pub(crate) fn granted(&self) -> Vec<&'static str> {
         let allowed =
             |grant: &&str| self.origin == Origin::BuiltIn || self.sandbox.allow.iter().any(|one| one == grant);
@@ -34,12 +34,12 @@ impl Prepared {
         error.key(format!("modules.{name}"))
     }
 
-    /// How calls share the module's instances, where all modules of the process may take this much memory. Many calls share
-    /// an instance where the module forwards what it is given, and few where it copies it.
+    /// How calls share the module's instances, and what each may use. Many calls share an instance if the module
+    /// forwards, and few if it copies. All modules of the process together may take `modules_memory_mb`.
     pub(crate) fn policy(&self, modules_memory_mb: u64) -> InstancePolicy {
         let is_built_in = self.origin == Origin::BuiltIn;
         let default = match is_built_in {
-            true if self.compiled.forwards() => 1000,
+            true if self.compiled.is_forwarding() => 1000,
             true => 16,
             false => 1,
         };

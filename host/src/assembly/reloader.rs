@@ -1,4 +1,4 @@
-//! Exchanges modules whose files have changed, for the models that are loaded.
+//! Exchanges modules whose files have changed, in loaded models.
 
 use std::{
     collections::BTreeMap,
@@ -9,24 +9,24 @@ use std::{
 };
 
 use crate::{
-    assembly::{loader::ModuleLoader, settings::ModuleSettings, source::Found},
+    assembly::{loader::ModuleLoader, settings::ModuleSettings, source::ModuleBytes},
     config::error::ConfigError,
     runtime::slot::{Slot, Version},
 };
 
-/// What a reload has changed, and what it could not.
+/// What a reload has changed, and what it could not change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reload {
-    /// The modules whose new calls run on other bytes from now on, by name.
+    /// The modules that have new bytes, by name. New calls run on them.
     pub replaced: Vec<String>,
-    /// The modules whose file is gone. Their new calls fail until there is a file again.
+    /// The modules whose file is gone. New calls fail until there is a file again.
     pub removed: Vec<String>,
-    /// The modules that go on as they were, since their new file does not load, and why it does not.
+    /// The modules whose new file does not load, and why. Their calls run on the version from before.
     pub failed: Vec<(String, ConfigError)>,
 }
 
-/// Exchanges the modules of the models that are loaded.
+/// Exchanges the modules of loaded models.
 pub(crate) struct Reloader {
     loader: Arc<ModuleLoader>,
     one_at_a_time: tokio::sync::Mutex<()>,
@@ -35,21 +35,21 @@ pub(crate) struct Reloader {
 }
 
 impl Reloader {
-    /// A reloader of the modules that this loader loads.
+    /// A reloader for the modules of this loader.
     pub(crate) fn new(loader: Arc<ModuleLoader>) -> Self {
         let (one_at_a_time, count, slots) = Default::default();
         Self { loader, one_at_a_time, count, slots }
     }
 
-    /// How many reloads have begun. A load during which one begins may have read a file that has changed since.
+    /// How many reloads have begun. If one begins during a load, the load may have read a file that has changed since.
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// Includes this slot in reloads, for as long as a model has it.
+    /// Includes this slot in reloads, while a model has it.
     pub(crate) fn add(&self, slot: &Arc<Slot>) {
         let mut slots = self.slots();
-        // Only when the list is full, so that most loads have nothing to look through.
+        // Only when the list is full, so that most loads search nothing.
         if slots.len() == slots.capacity() {
             slots.retain(|slot| slot.strong_count() > 0);
             let living = slots.len();
@@ -58,17 +58,17 @@ impl Reloader {
         slots.push(Arc::downgrade(slot));
     }
 
-    /// Reads the file of every module that a model has, and exchanges the modules whose file has changed.
+    /// Reads the files of all modules in loaded models, and exchanges the modules that have changed.
     pub(crate) async fn reload(&self) -> Reload {
         let _one = self.one_at_a_time.lock().await;
-        // Before the slots are listed: a load that does not see this has its slots in the list.
+        // Before the slots are listed: a load that misses this count has its slots in the list.
         self.count.fetch_add(1, Ordering::SeqCst);
         let mut report = Reload::default();
         let outside = tokio::runtime::Handle::try_current().is_err();
         for (name, slots) in self.living() {
             let name = name.to_string();
             if outside {
-                let error = ConfigError::new("modules are reloaded inside of a Tokio runtime");
+                let error = ConfigError::new("a reload needs a Tokio runtime: call it inside of one");
                 report.failed.push((name, error));
             } else {
                 self.reload_module(name, &slots, &mut report).await;
@@ -80,7 +80,7 @@ impl Reloader {
     async fn reload_module(&self, name: String, slots: &[Arc<Slot>], report: &mut Reload) {
         let (digest, error) = match self.loader.source.find(&name).await {
             Ok(found) => {
-                let has_changed = |slot: &&Arc<Slot>| !slot.version().is(&found.origin, &found.digest);
+                let has_changed = |slot: &&Arc<Slot>| !slot.version().is_of(&found.origin, &found.digest);
                 let changed: Vec<&Arc<Slot>> = slots.iter().filter(has_changed).collect();
                 let digest = found.digest.clone();
                 if changed.is_empty() {
@@ -102,9 +102,9 @@ impl Reloader {
         report.failed.push((name, error));
     }
 
-    /// Makes new calls of these slots run on what was found: of all of them, or of none where one cannot.
-    async fn replace(&self, name: &str, slots: &[&Arc<Slot>], found: Found) -> Result<(), ConfigError> {
-        let prepared = Arc::new(self.loader.prepare_found(name, found).await?);
+    /// Makes new calls of these slots run on the new bytes. If one slot cannot, none does.
+    async fn replace(&self, name: &str, slots: &[&Arc<Slot>], found: ModuleBytes) -> Result<(), ConfigError> {
+        let prepared = Arc::new(self.loader.prepare_bytes(name, found).await?);
         let mut versions = Vec::new();
         for slot in slots {
             let settings =
@@ -112,14 +112,14 @@ impl Reloader {
             versions.push(self.loader.run(&prepared, settings, &slot.runtime).await?);
         }
         for (slot, version) in slots.iter().zip(versions) {
-            self.loader.accept(name, prepared.clone(), &version);
+            self.loader.good_versions.keep(name, prepared.clone(), &version);
             slot.exchange(version);
         }
         Ok(())
     }
 
     fn remove(&self, name: String, slots: &[Arc<Slot>], report: &mut Reload) {
-        self.loader.forget(&name);
+        self.loader.good_versions.forget(&name);
         let mut was_there = None;
         for slot in slots {
             if let Version::Runs { origin, pool, .. } = &*slot.version() {
@@ -128,7 +128,10 @@ impl Reloader {
             }
         }
         if let Some(origin) = was_there {
-            tracing::warn!(module = name, "the module was removed: {origin} does not exist any more");
+            tracing::warn!(
+                module = name,
+                "the module was removed, and its calls fail: {origin} does not exist any more"
+            );
             self.loader.failures.forget(&name);
             report.removed.push(name);
         }

@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-/// Calls `visit` for each setting with its schema, its dotted path and its value: the keys of objects, which stand under
-/// `propertyNames`, included. With `defaults`, a setting that is absent has the default of its schema.
+/// Calls `visit` for each setting with its schema, its dotted path and its value. The keys of objects, under
+/// `propertyNames`, are visited too. With `defaults`, absent settings are visited with the default of their schema.
 pub(crate) fn walk<E>(
     schema: &Value,
     settings: &Value,
     defaults: bool,
     visit: &mut impl FnMut(&Value, &str, &Value) -> Result<(), E>,
 ) -> Result<(), E> {
-    Walk { defaults, visit }.value(schema, settings, "")
+    Walker { defaults, visit }.value(schema, settings, "")
 }
 
 /// The format of a setting, such as `arcllm-provider`.
@@ -18,12 +18,12 @@ pub(crate) fn format(schema: &Value) -> Option<&str> {
     schema.get("format").and_then(Value::as_str)
 }
 
-struct Walk<'a, V> {
+struct Walker<'a, V> {
     defaults: bool,
     visit: &'a mut V,
 }
 
-impl<V> Walk<'_, V> {
+impl<V> Walker<'_, V> {
     fn value<E>(&mut self, schema: &Value, value: &Value, path: &str) -> Result<(), E>
     where
         V: FnMut(&Value, &str, &Value) -> Result<(), E>,
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_comes_to_every_setting_at_any_depth() {
+    fn every_setting_is_visited_at_any_depth() {
         let wait = json!({"type": "number", "format": "wait"});
         let schema = json!({"properties": {
             "at_top": wait,

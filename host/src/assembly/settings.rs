@@ -1,4 +1,4 @@
-//! Checks the settings of a module by the schema that it describes itself with.
+//! Checks the settings of a module against the schema that the module describes.
 
 use serde_json::{Map, Value};
 
@@ -19,13 +19,13 @@ const PROVIDER: &str = "arcllm-provider";
 pub(crate) struct ModuleSettings<'a> {
     pub(crate) module: &'a str,
     pub(crate) settings: &'a Map<String, Value>,
-    /// What the overrides of the load say of the module.
+    /// The overrides of the load for this module.
     pub(crate) overrides: Option<&'a Value>,
 }
 
 impl ModuleSettings<'_> {
-    /// Checks what the schema says and the module cannot know: that no key is mistyped, and that providers exist. A schema may
-    /// say nothing about that.
+    /// Checks what the schema says and the module cannot know: that every key exists, and that providers exist. A
+    /// schema may not restrict keys.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl ModuleSettings<'_> {
         }
     }
 
-    /// An error about one of the settings, by its dotted path. An empty path is the module.
+    /// An error about the setting at this dotted path. An empty path means the module.
     pub(crate) fn error(&self, config: &Config, path: &str, problem: String) -> ConfigError {
         let module = self.module;
         let key = if path.is_empty() { format!("modules.{module}") } else { format!("modules.{module}.{path}") };
@@ -70,13 +70,13 @@ impl ModuleSettings<'_> {
         }
     }
 
-    /// Whether this dotted path begins with one of the settings.
+    /// Whether the settings have the key that this dotted path begins with.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.settings.contains_key(first_key(path))
     }
 }
 
-/// The key of a module's table that a dotted path begins with.
+/// The first key of a dotted path.
 fn first_key(path: &str) -> &str {
     path.split(['.', '[']).next().unwrap_or_default()
 }

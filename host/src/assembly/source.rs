@@ -1,4 +1,4 @@
-//! Where modules come from: the files and built-in modules by name, and whether a file is still the one that was read.
+//! Finds the bytes of modules: built-in modules and files, and whether a file is the one that was read.
 
 use std::{
     borrow::Cow,
@@ -17,11 +17,12 @@ use crate::{
     runtime::guest::origin::Origin,
 };
 
-/// A file that was changed less long ago may change again and look the same: file systems count in up to two seconds.
+/// A file that changed more recently may change again without a new stamp: file systems count in steps of up to two
+/// seconds.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// A module's bytes, and where they come from.
-pub(crate) struct Found {
+pub(crate) struct ModuleBytes {
     pub(crate) origin: Origin,
     pub(crate) digest: String,
     pub(crate) stamp: Option<Stamp>,
@@ -29,12 +30,12 @@ pub(crate) struct Found {
     pub(crate) sandbox: Sandbox,
 }
 
-/// What a file looks like from outside. As long as that is the same, so are its bytes.
+/// A file's metadata. While it is the same, so are the file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     length: u64,
     modified: SystemTime,
-    /// The device, the file on it, and when it last changed in any way, which no program can pretend.
+    /// The device, the inode, and its ctime, which programs cannot set.
     #[cfg(unix)]
     inode: (u64, u64, i64, i64),
 }
@@ -51,7 +52,7 @@ impl Stamp {
         })
     }
 
-    /// Whether another change would be seen.
+    /// Whether another change would change the stamp.
     fn is_settled(&self) -> bool {
         let since = |then: SystemTime| then.elapsed().is_ok_and(|elapsed| elapsed >= SETTLED);
         #[cfg(unix)]
@@ -63,13 +64,13 @@ impl Stamp {
     }
 }
 
-/// Where the modules of a host come from.
+/// Finds the modules of a host.
 pub(crate) struct ModuleSource {
     config: Arc<Config>,
 }
 
 impl ModuleSource {
-    /// The modules that this configuration can name.
+    /// The modules of this configuration.
     pub(crate) fn new(config: Arc<Config>) -> Self {
         Self { config }
     }
@@ -79,21 +80,21 @@ impl ModuleSource {
         &self.config
     }
 
-    /// The module's bytes, read now.
+    /// Reads the module's bytes.
     ///
     /// # Errors
     ///
-    /// Where the module does not exist, cannot be read, or comes from a file of an untrusted configuration.
-    pub(crate) async fn find(&self, name: &str) -> Result<Found, ConfigError> {
+    /// Where the module does not exist, cannot be read, or is a file of an untrusted configuration.
+    pub(crate) async fn find(&self, name: &str) -> Result<ModuleBytes, ConfigError> {
         let sandbox = self.sandbox(name);
         if let Some(wasm) = self.wasm_of_code(name) {
             let (bytes, digest) = (wasm.to_vec().into(), digest(wasm));
-            return Ok(Found { origin: Origin::Code, digest, stamp: None, bytes, sandbox });
+            return Ok(ModuleBytes { origin: Origin::Code, digest, stamp: None, bytes, sandbox });
         }
         let Some(path) = self.file(name, &sandbox) else {
             let built_in = arcllm_builtin::find(name).ok_or_else(|| ConfigError::new(self.unknown(name)))?;
             let (bytes, digest) = (built_in.wasm.into(), built_in_digest(name));
-            return Ok(Found { origin: Origin::BuiltIn, digest, stamp: None, bytes, sandbox });
+            return Ok(ModuleBytes { origin: Origin::BuiltIn, digest, stamp: None, bytes, sandbox });
         };
         self.config.check_file_is_trusted(name, &path)?;
         let reading = path.clone();
@@ -105,10 +106,10 @@ impl ModuleSource {
             let problem = format!("names {}, which cannot be read: {error}", path.display());
             self.config.document.error(Some(&key), problem).help("a component's file, relative to host.modules_dir")
         })?;
-        Ok(Found { origin: Origin::File(path), digest, stamp, bytes: bytes.into(), sandbox })
+        Ok(ModuleBytes { origin: Origin::File(path), digest, stamp, bytes: bytes.into(), sandbox })
     }
 
-    /// Whether reading the module would give what came from there with this stamp.
+    /// Whether the module still has the bytes that came from this origin with this stamp.
     pub(crate) fn is_unchanged(&self, name: &str, origin: &Origin, stamp: Option<Stamp>) -> bool {
         match (self.file(name, &self.sandbox(name)), origin) {
             (None, Origin::BuiltIn | Origin::Code) => true,
@@ -120,23 +121,23 @@ impl ModuleSource {
         }
     }
 
-    /// Whether there is nothing to read any more, neither a file nor a built-in module.
+    /// Whether the module is gone: it has no file and is not built in.
     pub(crate) fn is_gone(&self, name: &str) -> bool {
         match self.file(name, &self.sandbox(name)) {
-            // One that cannot be looked at is there.
             _ if self.wasm_of_code(name).is_some() => false,
+            // A file that cannot be checked counts as present.
             Some(path) => path.try_exists().is_ok_and(|exists| !exists),
             None => arcllm_builtin::find(name).is_none(),
         }
     }
 
-    /// The module's sandbox, as the config has it.
+    /// The module's sandbox in the configuration.
     pub(crate) fn sandbox(&self, name: &str) -> Sandbox {
         self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default()
     }
 
-    /// The file that the config names, or else NAME.wasm in the modules directory if it is there. What is built in is a file
-    /// only where the config says so: a file that happens to be there replaces nothing.
+    /// The file that the configuration names, or else `NAME.wasm` in the modules directory if it exists. A file
+    /// replaces a built-in module only if the configuration names it.
     pub(crate) fn file(&self, name: &str, sandbox: &Sandbox) -> Option<PathBuf> {
         let directory = self.config.modules_dir.as_ref().filter(|_| self.wasm_of_code(name).is_none())?;
         match &sandbox.wasm {
@@ -156,7 +157,7 @@ impl ModuleSource {
         self.config.modules.get(name)?.wasm.as_ref()
     }
 
-    /// The problem with a name that is no module's: "unknown module", and where it was looked for.
+    /// Says that a module is unknown, and where it was looked for.
     pub(crate) fn unknown(&self, name: &str) -> String {
         let why = match &self.config.modules_dir {
             _ if !is_name(name) => "a name has letters, digits, `-` and `_`".to_owned(),
@@ -168,7 +169,7 @@ impl ModuleSource {
         format!("unknown module `{name}`: {why}")
     }
 
-    /// Every module there is: built in, in the modules directory, or in the config.
+    /// The names of all modules: built in, in the modules directory, or in the configuration.
     pub(crate) fn names(&self) -> BTreeSet<String> {
         let built_in = arcllm_builtin::MODULES.iter().map(|module| module.name.to_owned());
         let files = self.config.modules_dir.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten();
@@ -181,10 +182,10 @@ impl ModuleSource {
     }
 }
 
-/// The file's bytes, their digest, and the stamp by which to know the file again, if it can be.
+/// Reads a file: its bytes, their digest, and its stamp. There is no stamp if the file changed just now.
 fn read(path: &Path) -> io::Result<(Vec<u8>, String, Option<Stamp>)> {
     let mut file = File::open(path)?;
-    // Before the bytes: a change meanwhile is one since.
+    // Before the bytes, so that a change during the read is noticed.
     let stamp = Stamp::of(&file.metadata()?).filter(Stamp::is_settled);
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
@@ -192,14 +193,14 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, String, Option<Stamp>)> {
     Ok((bytes, digest, stamp))
 }
 
-/// Worked out once a process.
+/// The digest of a built-in module. Computed once a process.
 fn built_in_digest(name: &str) -> String {
     static DIGESTS: LazyLock<HashMap<&str, String>> =
         LazyLock::new(|| arcllm_builtin::MODULES.iter().map(|module| (module.name, digest(module.wasm))).collect());
     DIGESTS.get(name).cloned().unwrap_or_default()
 }
 
-/// Whether a module may be called so: its name becomes a file's.
+/// Whether this can be a module's name. It becomes the name of a file.
 pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

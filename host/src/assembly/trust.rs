@@ -1,4 +1,4 @@
-//! What a load may do with a configuration that is not trusted.
+//! What a load may do with an untrusted configuration.
 
 use serde_json::Value;
 
@@ -16,8 +16,8 @@ use crate::{
 };
 
 impl HostInner {
-    /// This provider and those that the settings of enabled modules name, as far as the configuration has them: a module of
-    /// an untrusted configuration is built in, and knows no others.
+    /// This provider, and the configured providers that the settings of enabled modules name. With an untrusted
+    /// configuration, all modules are built in and can ask no others.
     pub(crate) fn asked_by_chain(
         &self,
         provider: &str,
@@ -30,7 +30,7 @@ impl HostInner {
             }
         }
         let providers = self.config.providers.values().filter(|provider| !self.upstreams.has_adapter(&provider.name));
-        // Also a model of a provider: `openai/gpt-4.1`.
+        // A setting may also name a model: `openai/gpt-4.1`.
         let is_named = |provider: &str, text: &str| {
             text.strip_prefix(provider).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
@@ -39,8 +39,8 @@ impl HostInner {
 }
 
 impl Host {
-    /// What the configuration would do that needs trust: a sentence for each provider that gets a key elsewhere than by its
-    /// preset, for each model with extensions, and for each module from a file. The answer is the same whether the configuration is trusted or not.
+    /// What the configuration does that needs trust: a sentence for each provider with a key and another host than its
+    /// preset's, for each model with extensions, and for each module from a file. The answer does not depend on whether the configuration is trusted.
     pub fn takes_trust(&self) -> Vec<String> {
         let HostInner { config, source, .. } = &*self.inner;
         let providers = config.providers.values().filter_map(power_of);
@@ -53,7 +53,7 @@ impl Host {
     }
 }
 
-/// All texts in a value, and the names in its tables.
+/// Collects all texts in a value, and the names in its tables.
 fn texts(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.clone()),

@@ -1,4 +1,4 @@
-//! Watches the folders that modules come from, and reloads when something happens there.
+//! Watches the folders of modules, and reloads after a change.
 
 use std::{
     collections::BTreeSet,
@@ -16,10 +16,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::assembly::{reloader::Reloader, source::ModuleSource};
 
-/// How long nothing must have happened: a file is seldom written in one go.
+/// How long it must be quiet before a reload: a file is seldom written at once.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// After this long it is time to look, even where something happens all the time.
+/// The longest wait for quiet.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// Watches the folders of a host's modules.
@@ -27,50 +27,50 @@ pub(crate) struct Watcher {
     source: Arc<ModuleSource>,
     reloader: Arc<Reloader>,
     is_wanted: bool,
-    watching: Mutex<Watching>,
+    watching: Mutex<WatchState>,
 }
 
-/// Whether a host watches.
+/// Whether a host watches its folders.
 #[derive(Default)]
-enum Watching {
-    /// Not before a module is on.
+enum WatchState {
+    /// No module has been enabled yet.
     #[default]
     NotYet,
-    /// The host owns the task, and the task does not own the host.
+    /// A task watches. The host owns the task, and not the other way round.
     Since(AbortOnDropHandle<()>),
-    /// The system does not let it.
+    /// The system does not allow it.
     Impossible,
 }
 
 impl Watcher {
-    /// A watcher that has not begun. It never begins unless that is wanted.
+    /// A watcher that has not begun. It begins only if `is_wanted`.
     pub(crate) fn new(source: Arc<ModuleSource>, reloader: Arc<Reloader>, is_wanted: bool) -> Self {
         Self { source, reloader, is_wanted, watching: Mutex::default() }
     }
 
-    /// Begins to watch, if that is wanted and has not begun.
+    /// Begins to watch, if that is wanted and it does not watch yet.
     pub(crate) fn watch(&self) {
         let config = self.source.config();
-        // A configuration that is not trusted loads no files.
+        // An untrusted configuration loads no files.
         if !self.is_wanted || config.modules_dir.is_none() || !config.is_trusted() {
             return;
         }
         let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
         match &*watching {
-            Watching::Impossible => return,
-            // A task ends with the runtime that it was begun in, which the host may outlive.
-            Watching::Since(task) if !task.is_finished() => return,
-            Watching::NotYet | Watching::Since(_) => {}
+            WatchState::Impossible => return,
+            // A task ends with its runtime. The host may live longer.
+            WatchState::Since(task) if !task.is_finished() => return,
+            WatchState::NotYet | WatchState::Since(_) => {}
         }
         let happened = Arc::new(Notify::new());
         *watching = match watcher(&self.source, &happened) {
             Ok(watcher) => {
                 let task = keep_up(self.source.clone(), Arc::downgrade(&self.reloader), happened, watcher);
-                Watching::Since(AbortOnDropHandle::new(tokio::spawn(task)))
+                WatchState::Since(AbortOnDropHandle::new(tokio::spawn(task)))
             }
             Err(error) => {
-                tracing::warn!("modules that change are not noticed, since their folders cannot be watched: {error}");
-                Watching::Impossible
+                tracing::warn!("the folders of modules cannot be watched, so changed modules are not noticed: {error}");
+                WatchState::Impossible
             }
         };
     }
@@ -78,20 +78,20 @@ impl Watcher {
 
 fn watcher(source: &ModuleSource, happened: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let folders = module_folders(source);
-    // Where a folder can appear, or be exchanged for another.
+    // The folders above, where a folder can appear or be exchanged.
     let above = folders.iter().filter_map(|folder| folder.ancestors().skip(1).find(|above| above.is_dir()));
     let above: BTreeSet<PathBuf> = above.map(Path::to_owned).collect();
-    let places = Places { folders: folders.clone(), above: above.clone() };
+    let watched = WatchedFolders { folders: folders.clone(), above: above.clone() };
     let happened = happened.clone();
     let mut watcher = notify::recommended_watcher(move |event| {
-        if places.concerns(&event) {
+        if watched.is_about_modules(&event) {
             happened.notify_one();
         }
     })?;
-    // Those above first: a folder that appears meanwhile is noticed, or there already.
+    // Folders above first, so that a folder that appears meanwhile is noticed.
     for above in &above {
         let watched = watcher.watch(above, RecursiveMode::NonRecursive);
-        // One that may not be read is needed only for what is not there yet.
+        // A folder above that cannot be read is needed only if a folder below is missing.
         if folders.iter().any(|folder| folder.starts_with(above) && !folder.is_dir()) {
             watched?;
         }
@@ -102,7 +102,7 @@ fn watcher(source: &ModuleSource, happened: &Arc<Notify>) -> notify::Result<Reco
     Ok(watcher)
 }
 
-/// The folders that hold the modules' files, and what these link to.
+/// The folders of the modules' files, and those of the files that they link to.
 fn module_folders(source: &ModuleSource) -> BTreeSet<PathBuf> {
     let files: Vec<PathBuf> =
         source.names().iter().filter_map(|name| source.file(name, &source.sandbox(name))).collect();
@@ -111,7 +111,7 @@ fn module_folders(source: &ModuleSource) -> BTreeSet<PathBuf> {
     source.config().modules_dir.as_deref().into_iter().chain(parents).filter_map(|path| absolute(path).ok()).collect()
 }
 
-/// Reloads whenever something has happened, until the host is gone.
+/// Reloads after each change, until the host is gone.
 async fn keep_up(
     source: Arc<ModuleSource>,
     reloader: Weak<Reloader>,
@@ -122,10 +122,12 @@ async fn keep_up(
         happened.notified().await;
         quiet(&happened).await;
         let Some(reloader) = reloader.upgrade() else { return };
-        // Anew, since other folders may be there now, and before looking, so that nothing is missed in between.
+        // Watches again, since there may be other folders. Before the reload, so that no change is missed.
         match self::watcher(&source, &happened) {
             Ok(next) => drop(std::mem::replace(&mut watcher, next)),
-            Err(error) => tracing::warn!("modules may change unnoticed, since a folder cannot be watched: {error}"),
+            Err(error) => {
+                tracing::warn!("a folder of modules cannot be watched, so some changes are not noticed: {error}")
+            }
         }
         reloader.reload().await;
     }
@@ -136,24 +138,24 @@ async fn quiet(happened: &Notify) {
     while begun.elapsed() < LONGEST && timeout(QUIET, happened.notified()).await.is_ok() {}
 }
 
-/// What is watched, and why.
-struct Places {
+/// The watched folders: those of modules, and those above.
+struct WatchedFolders {
     folders: BTreeSet<PathBuf>,
     above: BTreeSet<PathBuf>,
 }
 
-impl Places {
-    /// Whether modules may have changed. Reading them, as a reload does, is an event too.
-    fn concerns(&self, event: &notify::Result<Event>) -> bool {
+impl WatchedFolders {
+    /// Whether modules may have changed. Reading them is also an event, which a reload causes.
+    fn is_about_modules(&self, event: &notify::Result<Event>) -> bool {
         match event {
             Ok(event) if event.kind.is_access() => false,
-            Ok(event) => event.paths.is_empty() || event.paths.iter().any(|path| self.matters(path)),
+            Ok(event) => event.paths.is_empty() || event.paths.iter().any(|path| self.is_relevant(path)),
             Err(_) => true,
         }
     }
 
-    /// What happens next to a folder of modules, and not to it, is nothing to it.
-    fn matters(&self, path: &Path) -> bool {
+    /// Whether a path can matter to modules. Events beside a folder of modules do not.
+    fn is_relevant(&self, path: &Path) -> bool {
         let is_above = self.folders.iter().any(|folder| folder.starts_with(path));
         let parent = path.parent().unwrap_or(path);
         is_above || self.folders.contains(parent) || !self.above.contains(parent)
@@ -169,20 +171,20 @@ mod tests {
 
     use super::*;
 
-    /// Whether this matters where modules are in `/etc/arcllm/modules`.
-    fn concerns(kind: EventKind, path: &str) -> bool {
+    /// Whether this event counts, with modules in `/etc/arcllm/modules`.
+    fn counts(kind: EventKind, path: &str) -> bool {
         let set = |path: &str| BTreeSet::from([PathBuf::from(path)]);
-        let places = Places { folders: set("/etc/arcllm/modules"), above: set("/etc/arcllm") };
-        places.concerns(&Ok(Event::new(kind).add_path(path.into())))
+        let watched = WatchedFolders { folders: set("/etc/arcllm/modules"), above: set("/etc/arcllm") };
+        watched.is_about_modules(&Ok(Event::new(kind).add_path(path.into())))
     }
 
     #[test]
-    fn what_happens_next_to_the_modules_is_nothing_to_them() {
+    fn events_beside_the_folder_of_modules_do_not_count() {
         let create = EventKind::Create(CreateKind::Any);
-        assert!(concerns(create, "/etc/arcllm/modules/retry.wasm"));
-        assert!(concerns(create, "/etc/arcllm/modules"), "the folder itself appears");
-        assert!(concerns(create, "/etc/arcllm"), "or one above");
-        assert!(!concerns(create, "/etc/arcllm/log"));
-        assert!(!concerns(EventKind::Access(AccessKind::Any), "/etc/arcllm/modules/retry.wasm"), "a reload reads");
+        assert!(counts(create, "/etc/arcllm/modules/retry.wasm"));
+        assert!(counts(create, "/etc/arcllm/modules"), "the folder itself appears");
+        assert!(counts(create, "/etc/arcllm"), "or one above");
+        assert!(!counts(create, "/etc/arcllm/log"));
+        assert!(!counts(EventKind::Access(AccessKind::Any), "/etc/arcllm/modules/retry.wasm"), "a reload reads");
     }
 }

@@ -1,4 +1,4 @@
-//! One branch of an invoke. A module that asks twice at once has two inside of its own.
+//! One branch of an invoke. A module that asks twice at the same time starts two branches.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use crate::{
     telemetry::scope::Scope,
 };
 
-/// One branch of an invoke: what the caller, a module and its inner have in common.
+/// One branch of an invoke: what a caller, a module and its inner share.
 #[derive(Clone)]
 pub(crate) struct Branch {
-    /// The invoke that it belongs to.
+    /// The invoke of this branch.
     pub(crate) invoke: Arc<Invoke>,
-    /// Fires when nobody wants the answer any more.
+    /// Fires when the answer is no longer wanted.
     pub(crate) cancel: Cancel,
-    /// The span of whoever asks.
+    /// The span of the asker.
     pub(crate) span: Scope,
 }

@@ -1,4 +1,4 @@
-//! Whether what is done is still wanted: for an invoke, and within it for each module's part.
+//! Cancels an invoke, or the part of it that one module does.
 
 use std::sync::{
     Arc,
@@ -7,24 +7,24 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-/// Fires once, when nobody wants any more what is done under it. Clones are one and the same.
+/// Fires once, when the work under it is no longer wanted. Clones share one state.
 #[derive(Clone, Default)]
 pub(crate) struct Cancel(Arc<Node>);
 
 #[derive(Default)]
 struct Node {
     fired: AtomicBool,
-    /// How many wait for it or for a part of it.
+    /// How many tasks wait for it or for a part of it.
     waiting: AtomicU32,
-    /// What it is a part of: it has fired if that has.
+    /// The whole that it is a part of. It has fired if the whole has.
     within: Option<Cancel>,
-    /// Wakes all that wait for this or for a part of it. They look for themselves whether they were meant: a call has few
-    /// of them, and most end without any.
+    /// Wakes all tasks that wait for this or for a part of it. Each checks whether it was meant: a call has few
+    /// waiters.
     woken: Notify,
 }
 
 impl Cancel {
-    /// A part of this, which fires with it or before it.
+    /// Makes a part of this, which fires with it or before it.
     pub(crate) fn part(&self) -> Self {
         Self(Arc::new(Node { within: Some(self.clone()), ..Node::default() }))
     }
@@ -55,7 +55,7 @@ impl Cancel {
         }
     }
 
-    /// Fires when the returned value is dropped.
+    /// Returns a guard that fires this when it is dropped.
     pub(crate) fn on_drop(&self) -> CancelOnDrop {
         CancelOnDrop(self.clone())
     }
@@ -64,7 +64,7 @@ impl Cancel {
         self.nodes().last().unwrap_or(&self.0)
     }
 
-    /// This one, and those that it is a part of.
+    /// This one, and every whole around it.
     fn nodes(&self) -> impl Iterator<Item = &Node> {
         std::iter::successors(Some(&*self.0), |node| node.within.as_ref().map(|within| &*within.0))
     }
@@ -79,7 +79,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Somebody waits, until it is dropped.
+/// Counts a waiting task, until it is dropped.
 struct Waiter<'a>(&'a Cancel);
 
 impl<'a> Waiter<'a> {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn whoever_waits_in_another_task_is_woken() {
+    async fn a_waiter_in_another_task_is_woken() {
         for turn in 0..1000 {
             let whole = Cancel::default();
             let part = whole.part();

@@ -1,4 +1,4 @@
-//! What all attempts of one invoke share: its clock, its deadline, its trail and its random numbers.
+//! What all attempts of one invoke share: its deadline, trail and random numbers.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -11,6 +11,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use tokio::time::Instant;
 
 use crate::{
+    call::attempt_log::AttemptLog,
     chat::{
         error::{ErrorKind, Failure},
         plain::{self, WORD},
@@ -23,50 +24,44 @@ use crate::{
     },
 };
 
-/// The setting that bounds the attempts of an invoke.
+/// The setting that limits the attempts of an invoke.
 const LIMIT: &str = "max_attempts";
 
 /// One invoke. Times are tokio's, so that they are virtual where tokio's clock is paused.
 pub(crate) struct Invoke {
     started: Instant,
     deadline: Option<Instant>,
-    /// Whether the caller wants the answer as it comes.
+    /// Whether the caller wants a streamed answer.
     pub(crate) streamed: bool,
-    /// How many attempts there may be.
+    /// How many attempts the invoke may make.
     max_attempts: u32,
-    /// Why the invoke is over, once a module has asked for one attempt more than there may be.
+    /// Why the invoke is over, once a module has asked for too many attempts.
     exceeded: OnceLock<Box<ErrorKind>>,
-    /// The caller, who is told of that.
+    /// Wakes the caller when that happens.
     caller: AtomicWaker,
-    /// The trace that providers are told of, if they are.
+    /// The trace that providers are told of, if any.
     trace: OnceLock<Trace>,
     record: Mutex<Record>,
 }
 
 struct Record {
-    trail: Vec<TrailEntry>,
+    trail: AttemptLog,
     waited: Duration,
     waited_by: Option<Arc<str>>,
     random: SmallRng,
-    /// Why a module could not load a model: the last that it could not, and what it was not told.
+    /// The last model that a module could not load: what the module was told, and the whole error.
     unavailable: Option<Box<(ConfigError, ConfigError)>>,
 }
 
-/// An attempt, written down when it begins: whatever becomes of it, and whoever asks when, it is in the trail.
-struct TrailEntry {
-    attempt: Attempt,
-    /// Since when it is under way; absent once it has ended.
-    since: Option<Instant>,
-}
-
 impl Invoke {
-    /// An invoke that starts now. Its random numbers depend on `seed` and `number` alone.
+    /// Starts an invoke. Its random numbers depend on `seed` and `number` alone.
     pub(crate) fn start(budget: Duration, max_attempts: u32, seed: u64, number: u64, streamed: bool) -> Arc<Self> {
         let started = Instant::now();
         // An odd factor keeps the numbers apart; seeding spreads them, which neighbouring states would not be.
         let random = SmallRng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let record = Record { trail: Vec::new(), waited: Duration::ZERO, waited_by: None, random, unavailable: None };
-        // A budget past the end of the clock is none.
+        let record =
+            Record { trail: AttemptLog::default(), waited: Duration::ZERO, waited_by: None, random, unavailable: None };
+        // A budget past the end of the clock means no deadline.
         let deadline = started.checked_add(budget);
         let (exceeded, caller, trace) = Default::default();
         Arc::new(Self {
@@ -81,28 +76,27 @@ impl Invoke {
         })
     }
 
-    /// Why the invoke is over, if a module has asked for more attempts than there may be.
+    /// Why the invoke is over, if a module has asked for too many attempts.
     pub(crate) fn exceeded(&self) -> Option<ErrorKind> {
         self.exceeded.get().map(|error| (**error).clone())
     }
 
-    /// Whether a module has asked for more attempts than there may be.
+    /// Whether a module has asked for too many attempts.
     pub(crate) fn is_exceeded(&self) -> bool {
         self.exceeded.get().is_some()
     }
 
-    /// Waits for that. Whoever polls last is woken when one does; it is the
-    /// caller alone who does.
+    /// Waits until a module has asked for too many attempts. Wakes the last poller, which is the caller.
     pub(crate) fn poll_exceeded(&self, context: &mut Context<'_>) -> Poll<()> {
-        // In this order, so that nothing happens unseen between the two.
+        // In this order, so that no wake is lost between the two.
         self.caller.register(context.waker());
         if self.is_exceeded() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Ends the invoke: a module asks for one attempt more than there may be.
+    /// Ends the invoke, since a module has asked for too many attempts.
     fn exceed(&self, provider: &str, asked_by: Option<&Arc<str>>) -> ErrorKind {
         let error = self.exceeded.get_or_init(|| {
-            // The caller alone asks once.
+            // Only a module can ask too often: the caller asks once.
             let module = asked_by.cloned().unwrap_or_else(|| "unknown".into());
             count_failure(&module, Some(LIMIT));
             let most = self.max_attempts;
@@ -118,13 +112,13 @@ impl Invoke {
         (**error).clone()
     }
 
-    /// Has providers told that their requests belong to this trace.
+    /// Sets the trace that providers are told of.
     pub(crate) fn set_trace(&self, trace: Trace) {
-        // It is set where the invoke begins, and only there.
+        // The trace is set once, when the invoke begins.
         let _ = self.trace.set(trace);
     }
 
-    /// When the invoke has to be over.
+    /// When the invoke must be over.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
@@ -139,12 +133,12 @@ impl Invoke {
         self.record().random.next_u64()
     }
 
-    /// Fills this with the next random bytes of this invoke.
+    /// Fills `bytes` with the next random bytes of this invoke.
     pub(crate) fn fill(&self, bytes: &mut [u8]) {
         self.record().random.fill_bytes(bytes);
     }
 
-    /// Remembers that a module slept on purpose; the next attempt takes note of it.
+    /// Notes that a module slept. The next attempt records it.
     pub(crate) fn waited(&self, by: &Arc<str>, slept: Duration) {
         let mut record = self.record();
         record.waited += slept;
@@ -156,32 +150,19 @@ impl Invoke {
         self.record().trail.len()
     }
 
-    /// The attempts from this one on, in the order in which they began. One that is under way ends here for whoever asks.
+    /// The attempts from number `since` on, in the order of their beginnings. An attempt under way is shown as ending
+    /// now.
     pub(crate) fn attempts(&self, since: usize) -> Vec<Attempt> {
-        let record = self.record();
-        record.trail.get(since..).unwrap_or_default().iter().map(|entry| self.seen(entry)).collect()
+        self.record().trail.since(since, self.cut_short())
     }
 
-    /// The attempts, for whoever is the last to ask.
+    /// Takes the trail. The invoke is over.
     pub(crate) fn trail(&self) -> Vec<Attempt> {
-        let mut record = self.record();
-        if record.trail.iter().any(|entry| entry.since.is_some()) {
-            // They are still to be written down.
-            return record.trail.iter().map(|entry| self.seen(entry)).collect();
-        }
-        std::mem::take(&mut record.trail).into_iter().map(|entry| entry.attempt).collect()
+        self.record().trail.take(self.cut_short())
     }
 
-    fn seen(&self, entry: &TrailEntry) -> Attempt {
-        let Some(begun) = entry.since else { return entry.attempt.clone() };
-        // Its answer may be coming.
-        let committed = entry.attempt.outcome == Outcome::Ok;
-        let outcome = if committed { Outcome::Ok } else { self.cut_short() };
-        Attempt { took: begun.elapsed(), outcome, ..entry.attempt.clone() }
-    }
-
-    /// What a module is told of a model that does not load: its name for it, and nothing of paths, variables or other
-    /// providers. The rest is for the log, and for the caller if the call ends with it.
+    /// Makes the error that a module gets for a model that does not load. It names the provider and no paths, variables
+    /// or other providers. The whole error goes to the log, and to the caller if the call ends with it.
     pub(crate) fn unavailable(&self, module: &str, provider: &str, error: ConfigError) -> ErrorKind {
         let provider = plain::line(provider, WORD).into_owned();
         tracing::info!(target: "arcllm::module", module, provider, "a model is not available: {error}");
@@ -190,7 +171,7 @@ impl Invoke {
         told.into()
     }
 
-    /// The error as the caller sees it: with what modules were not told.
+    /// The error as the caller sees it, with what modules were not told.
     pub(crate) fn explained(&self, error: ErrorKind) -> ErrorKind {
         match (error, self.record().unavailable.take().map(|unavailable| *unavailable)) {
             (ErrorKind::Config(error), Some((told, whole))) if *error == told => {
@@ -200,7 +181,7 @@ impl Invoke {
         }
     }
 
-    /// Why nobody waits for an answer any more.
+    /// Why the invoke is over.
     pub(crate) fn why_over(&self) -> ErrorKind {
         self.exceeded().unwrap_or_else(|| match self.remaining() {
             Some(Duration::ZERO) => ErrorKind::DeadlineExceeded,
@@ -208,7 +189,7 @@ impl Invoke {
         })
     }
 
-    /// How an attempt ended that nobody waited for.
+    /// The outcome of an attempt that was cut short.
     fn cut_short(&self) -> Outcome {
         match self.remaining() {
             Some(Duration::ZERO) => Outcome::DeadlineExceeded,
@@ -216,11 +197,11 @@ impl Invoke {
         }
     }
 
-    /// Starts an attempt, which ends with the returned value.
+    /// Starts an attempt. It ends with the returned value.
     ///
     /// # Errors
     ///
-    /// Where the invoke has made all the attempts that it may make. That ends the invoke, and every later attempt fails too.
+    /// Where the invoke has made all the attempts that it may make. That ends the invoke, and later attempts fail too.
     pub(crate) fn start_attempt(
         self: &Arc<Self>,
         provider: &str,
@@ -246,12 +227,7 @@ impl Invoke {
             retry_after: None,
             should_retry: None,
         };
-        let index = record.trail.len();
-        if index == 0 {
-            // Most invokes have one attempt, and many may be under way.
-            record.trail.reserve_exact(1);
-        }
-        record.trail.push(TrailEntry { attempt, since: Some(Instant::now()) });
+        let index = record.trail.start(attempt);
         drop(record);
         let number = index + 1;
         tracing::debug!(target: "arcllm::attempt", provider, model, number, "attempt");
@@ -259,7 +235,7 @@ impl Invoke {
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
-        // Nothing panics while it holds the lock; if it did, the trail would still be whole.
+        // Nothing panics while it holds the lock, and a poisoned trail would still be whole.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -271,24 +247,22 @@ pub(crate) struct StartedAttempt {
 }
 
 impl StartedAttempt {
-    /// What the provider is told of it.
+    /// The `traceparent` of the attempt, if the provider is told.
     pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
         self.invoke.trace.get().map(|trace| trace.attempt(self.index))
     }
 
-    /// Why nobody waits for its answer any more.
+    /// Why the attempt is over before its end.
     pub(crate) fn why_over(&self) -> ErrorKind {
         self.invoke.why_over()
     }
 
-    /// The answer is coming.
+    /// Notes that the answer has begun to come.
     pub(crate) fn commit(&self) {
-        if let Some(entry) = self.invoke.record().trail.get_mut(self.index) {
-            entry.attempt.outcome = Outcome::Ok;
-        }
+        self.invoke.record().trail.commit(self.index);
     }
 
-    /// Writes down how the attempt ended.
+    /// Records how the attempt ended.
     pub(crate) fn end(self, result: Result<(), &ErrorKind>) {
         self.finish(|attempt| match result {
             Ok(_) => attempt.outcome = Outcome::Ok,
@@ -303,14 +277,10 @@ impl StartedAttempt {
         });
     }
 
-    /// Completes the entry, unless that has been done.
+    /// Completes the entry, unless it is complete.
     fn finish(&self, complete: impl FnOnce(&mut Attempt)) {
-        let mut record = self.invoke.record();
-        let Some(entry) = record.trail.get_mut(self.index) else { return };
-        if let Some(begun) = entry.since.take() {
-            entry.attempt.took = begun.elapsed();
-            complete(&mut entry.attempt);
-            count_attempt(&entry.attempt);
+        if let Some(attempt) = self.invoke.record().trail.end(self.index, complete) {
+            count_attempt(attempt);
         }
     }
 }

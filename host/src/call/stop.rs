@@ -1,4 +1,4 @@
-//! What can be asked: a module around its inner, or the end of the chain. Nothing needs to know which of them it is.
+//! A stop of a chain: a module around its inner, or the upstream at the end.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use crate::{
     config::error::ConfigError,
 };
 
-/// One stop of a chain.
+/// A stop of a chain. Callers do not know which kind it is.
 pub(crate) trait Stop: Send + Sync {
     /// The provider at the end of the chain.
     fn provider(&self) -> &str;
 
-    /// The model that the provider at the end of the chain is asked for.
+    /// The model at the end of the chain.
     fn model(&self) -> &str;
 
-    /// Checks that the end of the chain can be asked, without asking it.
+    /// Checks, without sending anything, that the end of the chain can be asked.
     ///
     /// # Errors
     ///
-    /// What stands in the way, such as a missing key.
+    /// What is wrong, such as a missing key.
     fn validate_config(&self) -> Result<(), ConfigError>;
 
     /// The modules from this stop on, around another end.
@@ -31,20 +31,20 @@ pub(crate) trait Stop: Send + Sync {
 
     /// Asks, and resolves when the answer is committed. Dropping the future cancels the call.
     ///
-    /// It is polled inside of the asking module's instance, which serves other calls too, so it must not compute there.
-    fn invoke(self: Arc<Self>, call: Call) -> Answering;
+    /// The instance of the asking module polls it and serves other calls too, so it must not compute long.
+    fn invoke(self: Arc<Self>, call: Call) -> AnswerFuture;
 }
 
-/// A stop that has been asked.
-pub(crate) type Answering = BoxFuture<'static, Result<Answer, ErrorKind>>;
+/// The future of an answer.
+pub(crate) type AnswerFuture = BoxFuture<'static, Result<Answer, ErrorKind>>;
 
 /// One request on its way down the chain.
 #[derive(Clone)]
 pub(crate) struct Call {
-    /// The content. A module forwards it without touching it.
+    /// The content. A module that forwards it does not copy it.
     pub(crate) request: Arc<Request>,
-    /// The module that asks. Absent if it is the caller.
+    /// The module that asks. Absent if the caller asks.
     pub(crate) asked_by: Option<Arc<str>>,
-    /// The branch of the invoke that it belongs to.
+    /// The branch of the invoke.
     pub(crate) branch: Branch,
 }

@@ -1,4 +1,4 @@
-//! The end of a chain: makes one attempt through an adapter, within the deadline, and notes it in the trail.
+//! The end of a chain: makes one attempt through an adapter, within the deadline, and records it in the trail.
 
 use std::{
     future::poll_fn,
@@ -17,7 +17,7 @@ use crate::{
     },
     call::{
         invoke::StartedAttempt,
-        stop::{Answering, Call, Stop},
+        stop::{AnswerFuture, Call, Stop},
     },
     chat::{
         error::{ErrorKind, Failure},
@@ -39,7 +39,7 @@ pub(crate) struct Upstream {
     pub(crate) provider: String,
     pub(crate) model: String,
     pub(crate) adapter: Arc<dyn Adapter>,
-    /// The module that loaded it. Absent if it was the caller.
+    /// The module that loaded it. Absent if the caller did.
     pub(crate) loaded_by: Option<Arc<str>>,
     /// Options of requests that do not set them, if a module loaded it by a name of `[models]`.
     pub(crate) options: Option<Arc<Options>>,
@@ -68,7 +68,7 @@ impl Stop for Upstream {
         end
     }
 
-    fn invoke(self: Arc<Self>, call: Call) -> Answering {
+    fn invoke(self: Arc<Self>, call: Call) -> AnswerFuture {
         Box::pin(async move {
             let invoke = &call.branch.invoke;
             if call.branch.cancel.is_cancelled() {
@@ -113,7 +113,7 @@ impl Upstream {
             true => self.adapter.clone().stream(request).left_future(),
             false => self.adapter.clone().send(request).map_ok(Answer::from).right_future(),
         };
-        // The asking instance serves other calls too, so it must survive an adapter that panics.
+        // An adapter that panics must not end the asking instance, which serves other calls too.
         let sending = AssertUnwindSafe(sending).catch_unwind();
         tokio::select! {
             biased;
@@ -122,7 +122,7 @@ impl Upstream {
         }
     }
 
-    /// The events of a streamed answer. They end the attempt when they end or are dropped.
+    /// Ends the attempt when the events of its answer end or are dropped.
     fn watch(&self, attempt: ObservedAttempt, head: Box<Response>, events: EventStream) -> Answer {
         attempt.commit();
         let events = AssertUnwindSafe(events).catch_unwind();
@@ -132,7 +132,7 @@ impl Upstream {
 }
 
 fn panicked(provider: &str) -> ErrorKind {
-    ErrorKind::Other(Failure::new(provider, "the adapter panicked"))
+    ErrorKind::Other(Failure::new(provider, "the adapter panicked: this is a bug in the adapter"))
 }
 
 /// An attempt under way, in the trail and in its span. Dropped before its end, it was cut short.
@@ -172,7 +172,7 @@ impl Drop for ObservedAttempt {
     }
 }
 
-/// The events of an attempt whose answer is streamed.
+/// The events of an attempt with a streamed answer.
 struct AttemptEvents {
     events: CatchUnwind<AssertUnwindSafe<EventStream>>,
     /// Absent once it has ended.

@@ -1,4 +1,4 @@
-//! What a configuration comes to: its chain, and the most that one call can cost.
+//! Checks a configuration: its chain, and what one call can cost at most.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,41 +19,41 @@ use crate::{
     },
 };
 
-/// What `arcllm check` says of a configuration.
+/// What `arcllm check` reports of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CheckReport {
-    /// The file; absent if it is the built-in configuration.
+    /// The file. Absent for the built-in configuration.
     pub file: Option<String>,
-    /// Whether the file may do all that it says; see [`Config::is_trusted`].
+    /// Whether the file may do all that it says. See [`Config::is_trusted`].
     pub trusted: bool,
-    /// The provider that is asked unless a call names one.
+    /// The provider of calls that name none.
     pub provider: Option<String>,
-    /// Its model.
+    /// The model of that provider.
     pub model: Option<String>,
     /// The modules of the chain, outermost first.
     pub chain: Vec<String>,
     /// The most requests that one call can send.
     pub worst_case_attempts: u64,
-    /// The most time that one call can spend waiting on purpose.
+    /// The most time that modules can make one call wait.
     #[serde(rename = "worst_case_waiting_seconds", with = "seconds")]
     pub worst_case_waiting: Duration,
-    /// The budget of one call.
+    /// The deadline of one call.
     #[serde(rename = "deadline_seconds", with = "seconds")]
     pub deadline: Duration,
-    /// How many requests one call may send, whatever its modules do.
+    /// The most requests that one call may send, whatever its modules do.
     pub max_attempts: u32,
-    /// Every module there is.
+    /// All modules.
     pub modules: Vec<ModuleReport>,
-    /// What is wrong. Nothing, if the chain can be loaded.
+    /// What is wrong. Empty if the chain can be loaded.
     pub problems: Vec<String>,
-    /// What is allowed, and costs people dearly.
+    /// What is allowed and may cost dearly.
     pub warnings: Vec<String>,
 }
 
 impl Host {
-    /// Checks the configuration and every module, and works out what one call of `provider`, or of the default
-    /// provider, can cost at most. A key that is not there is a warning: it may be where the calls are made.
+    /// Checks the configuration and every module, and computes what one call of `provider`, or of the default provider,
+    /// can cost at most. A missing key is a warning: it may be present where the calls are made.
     pub async fn check(&self, provider: Option<&str>) -> CheckReport {
         let config = self.config();
         let provider = provider.or(config.defaults.provider.as_deref());
@@ -62,16 +62,7 @@ impl Host {
             Ok(modules) => report.modules = modules,
             Err(error) => report.problems.push(error.to_string()),
         }
-        // A file that nobody has switched on or configured is in nobody's way, nor is one that is off and not trusted.
-        let is_used = |module: &&ModuleReport| {
-            module.position.is_some() || (config.is_trusted() && config.modules.contains_key(&module.name))
-        };
-        let (used, stray): (Vec<_>, Vec<_>) = report.modules.iter().partition(is_used);
-        report.problems.extend(used.into_iter().filter_map(|module| module.problem.clone()));
-        report.warnings.extend(stray.into_iter().filter_map(|module| module.problem.clone()));
-        report.warnings.extend(report.modules.iter().flat_map(|module| module.warnings.clone()));
-        let on = report.modules.iter().filter(|module| module.position.is_some());
-        report.chain = on.map(|module| module.name.clone()).collect();
+        report.add_modules(config);
         match provider.map(|provider| self.inner.upstreams.model_of(provider, None)) {
             Some(Ok(model)) => report.model = Some(model),
             Some(Err(error)) => report.problems.push(error.to_string()),
@@ -87,7 +78,7 @@ impl Host {
                 Err(error) => report.problems.push(error.to_string()),
             }
         }
-        // Whatever stands in the way of the chain is said once, as the problem that it is.
+        // A problem is not repeated as a warning.
         let warnings = self.inner.warnings(&report);
         report.warnings.extend(warnings.into_iter().filter(|warning| !report.problems.contains(warning)));
         report
@@ -111,11 +102,25 @@ impl CheckReport {
             warnings: Vec::new(),
         }
     }
+
+    /// Adds the chain, the problems and the warnings of the modules.
+    fn add_modules(&mut self, config: &Config) {
+        // The problem of an unused module is only a warning: it is not configured, or it is off and not trusted.
+        let is_used = |module: &&ModuleReport| {
+            module.position.is_some() || (config.is_trusted() && config.modules.contains_key(&module.name))
+        };
+        let (used, stray): (Vec<_>, Vec<_>) = self.modules.iter().partition(is_used);
+        self.problems.extend(used.into_iter().filter_map(|module| module.problem.clone()));
+        self.warnings.extend(stray.into_iter().filter_map(|module| module.problem.clone()));
+        self.warnings.extend(self.modules.iter().flat_map(|module| module.warnings.clone()));
+        let on = self.modules.iter().filter(|module| module.position.is_some());
+        self.chain = on.map(|module| module.name.clone()).collect();
+    }
 }
 
 impl HostInner {
-    /// Notes which providers are refused since the configuration is not trusted: a problem where the chain can ask them,
-    /// a warning of all others.
+    /// Notes which providers are refused because the configuration is not trusted: as problems if the chain can ask
+    /// them, and as warnings if not.
     fn note_distrust(&self, provider: Option<&str>, report: &mut CheckReport) {
         let asked = self.asked_by_chain(provider.unwrap_or_default(), &Overrides::new()).unwrap_or_default();
         let providers = self.config.providers.values().filter(|provider| !self.upstreams.has_adapter(&provider.name));
@@ -127,8 +132,8 @@ impl HostInner {
         }
     }
 
-    /// The most that one call of `provider` can cost: worked out from the adapter outwards, each module told what it
-    /// costs to ask its inner and every model that it could load.
+    /// The most that one call of `provider` can cost. Computed from the adapter outwards: each module is told what its
+    /// inner and every other model cost.
     async fn worst_case(&self, provider: &str) -> Result<Cost, ConfigError> {
         let one = Cost { attempts: 1, waiting: 0 };
         let modules = enabled(&self.source, &Overrides::new())?;
@@ -143,13 +148,14 @@ impl HostInner {
             let prepared = self.loader.prepare(name).await?;
             let settings = ModuleSettings { module: name, settings, overrides: None };
             let mut instance = self.loader.configured(&prepared, settings).await?;
-            targets = outwards(name, &mut instance, &targets).await?;
+            targets = costs_around(name, &mut instance, &targets).await?;
         }
         Ok(targets.first().map_or(one, |target| target.most))
     }
 }
 
-async fn outwards(name: &str, instance: &mut Instance, targets: &[Target]) -> Result<Vec<Target>, ConfigError> {
+/// The costs of all targets, asked through this module.
+async fn costs_around(name: &str, instance: &mut Instance, targets: &[Target]) -> Result<Vec<Target>, ConfigError> {
     let mut around = Vec::new();
     for target in targets {
         let others = targets.iter().filter(|other| other.provider != target.provider).cloned().collect();

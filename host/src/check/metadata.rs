@@ -6,33 +6,33 @@ use wasmparser::{ComponentName, ComponentNameSectionReader, KnownCustom, Parser,
 
 use crate::chat::plain::{self, SENTENCE};
 
-/// What a component says of itself. Nobody has checked it.
+/// What a component says of itself. It is not verified.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// What it is called.
+    /// Its name.
     pub name: Option<String>,
     /// Its version.
     pub version: Option<String>,
-    /// What it does.
+    /// Its description.
     pub description: Option<String>,
-    /// Who made it.
+    /// Its authors.
     pub authors: Option<String>,
     /// Its licences, as an SPDX expression.
     pub licenses: Option<String>,
-    /// Where its source is.
+    /// The URL of its source.
     pub source: Option<String>,
-    /// Where more is to be read of it.
+    /// The URL of its homepage.
     pub homepage: Option<String>,
-    /// Which revision of the source it is.
+    /// The revision of its source.
     pub revision: Option<String>,
 }
 
 impl Metadata {
-    /// What these bytes say, as far as they can be read.
+    /// Reads the metadata of these bytes, as far as they are valid.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut metadata = Self::default();
-        // How deep inside of the component: what a part of it says is not about all of it.
+        // How deep inside of the component. Only the outermost level describes the whole.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_says_is_read_and_does_nothing_to_a_terminal() {
+    fn texts_are_read_and_cleaned() {
         let bytes = component(&[("authors", b"A\x1b[31m <a@example.com>\n"), ("licenses", b"MIT"), ("other", b"x")]);
         let metadata = Metadata::of(&bytes);
         assert_eq!(metadata.authors.as_deref(), Some(r"A\u{1b}[31m <a@example.com>"));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_with_arcllm_says_what_it_is() {
+    fn built_in_modules_have_metadata() {
         for module in arcllm_builtin::MODULES {
             let metadata = Metadata::of(module.wasm);
             assert_eq!(metadata.name.as_deref(), Some(module.name));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_no_panic() {
+    fn damaged_bytes_do_not_panic() {
         let retry = arcllm_builtin::find("retry").expect("a built-in module").wasm;
         for end in (0..retry.len()).step_by(997) {
             Metadata::of(&retry[..end]);

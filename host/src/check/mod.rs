@@ -1,4 +1,4 @@
-//! What a configuration and its modules come to, without a call.
+//! Reports on a configuration and its modules, without a call.
 
 pub(crate) mod check;
 pub(crate) mod metadata;

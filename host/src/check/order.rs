@@ -1,35 +1,31 @@
-//! Orders of a chain that defeat a module's purpose: found by what modules say they are, not by their names.
+//! Warns of orders that defeat a module's purpose. It knows modules by their kinds, not by their names.
 
 use crate::{assembly::host::HostInner, check::report::ModuleReport, config::error::ConfigError};
 
-/// What stands outside of what that should be inside of it, and why.
+/// A module that should not stand outside of others, and why.
 struct Rule {
     outside: &'static str,
     inside: &'static [&'static str],
     why: &'static str,
 }
 
-/// By the kinds of modules; see `Description::new` in the SDK.
+/// By the kinds of modules. See `Description::new` in the SDK.
 const RULES: [Rule; 5] = [
     Rule {
         outside: "limiter",
         inside: &["retry", "fallback"],
-        why: "whose further attempts it then neither counts nor holds back",
+        why: "so that it does not count or delay the further attempts",
     },
-    Rule {
-        outside: "limiter",
-        inside: &["breaker"],
-        why: "so that calls which are refused without being sent use up the limit",
-    },
+    Rule { outside: "limiter", inside: &["breaker"], why: "so that calls that the breaker refuses use up the limit" },
     Rule {
         outside: "breaker",
         inside: &["fallback"],
-        why: "whose other providers then have no circuit of their own, and are not asked while the first one's is open",
+        why: "so that the other providers have no circuit of their own and are not asked while it is open",
     },
     Rule {
         outside: "retry",
         inside: &["observer"],
-        why: "so that it sees each attempt as a call, and none of the waits between them",
+        why: "so that it sees each attempt as a call, and no waits between them",
     },
     Rule {
         outside: "fallback",
@@ -39,7 +35,7 @@ const RULES: [Rule; 5] = [
 ];
 
 impl HostInner {
-    /// What is wrong with the order of the modules that are on.
+    /// The warnings about the order of the modules that are on.
     pub(crate) fn order_warnings(&self, modules: &[ModuleReport]) -> Vec<ConfigError> {
         let mut on: Vec<_> = modules.iter().filter(|module| module.position.is_some()).collect();
         on.sort_by_key(|module| module.position);
@@ -48,10 +44,10 @@ impl HostInner {
         let mut warnings = Vec::new();
         for (at, outer) in on.iter().enumerate() {
             for rule in RULES.iter().filter(|rule| is(outer, &[rule.outside])) {
-                // What is said of one is not said again of each that stands further in.
+                // One warning for each rule, about the outermost inner module.
                 let Some(inner) = on.iter().skip(at + 1).find(|inner| is(inner, rule.inside)) else { continue };
                 let (outer, inner) = (&outer.name, &inner.name);
-                // In words that fit both: who is outside is too far out, or who is inside too far in.
+                // An observer stands too far in; in the other rules, the outer module stands too far out.
                 let is_observer = rule.inside == ["observer"];
                 let problem = match is_observer {
                     true => format!("has `{inner}` inside of `{outer}`, {}", rule.why),

@@ -1,12 +1,12 @@
-//! What a component's imports let it do, in plain words.
+//! Says in plain words what a component's imports let it do.
 
-/// An import by the beginning of its name, and what it allows.
+/// The beginning of an import's name, and what the import allows.
 const ALLOWS: [(&str, &str); 17] = [
     ("arcllm:llm/llm-provider", "ask the provider that it stands in front of"),
     ("[method]request.parts", "read what is asked"),
     ("[method]request.derive", "rewrite what is asked"),
     ("[method]request.derive", "name addresses for the provider to fetch (with the grant `urls`)"),
-    ("[method]request.derive", "use settings that one provider alone has (with the grant `extensions`)"),
+    ("[method]request.derive", "use settings of a single provider (with the grant `extensions`)"),
     ("[method]response.parts", "read answers"),
     ("[method]response.derive", "rewrite answers"),
     ("[constructor]response", "answer itself"),
@@ -21,7 +21,7 @@ const ALLOWS: [(&str, &str); 17] = [
     ("wasi:io/poll", "wait"),
 ];
 
-/// What it asks for in vain. It is linked, since some toolchains ask for it whatever the module does, to nothing.
+/// Imports that give a component nothing. They are linked, since some toolchains always import them.
 const IN_VAIN: [(&str, &str); 6] = [
     ("wasi:filesystem/", "files"),
     ("wasi:sockets/", "network connections"),
@@ -31,7 +31,7 @@ const IN_VAIN: [(&str, &str); 6] = [
     ("wasi:cli/terminal", "the terminal"),
 ];
 
-/// What these interfaces, and these functions of `arcllm:llm/types`, let a component do, and what they ask for and do not get.
+/// What these interfaces and functions of `arcllm:llm/types` let a component do, and what it asks for in vain.
 pub(crate) fn of(interfaces: &[String], functions: &[String]) -> (Vec<String>, Vec<String>) {
     let imports: Vec<&str> = interfaces.iter().chain(functions).map(String::as_str).collect();
     (known(&imports, &ALLOWS), known(&imports, &IN_VAIN))
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn imports_are_told_in_plain_words_and_once() {
+    fn each_import_is_described_once() {
         let imports = [
             "arcllm:llm/types@0.1.0",
             "arcllm:llm/llm-provider-blocking@0.1.0",

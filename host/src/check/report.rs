@@ -1,4 +1,4 @@
-//! What there is to say of each module.
+//! Reports on modules.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
         enabled::enabled,
         host::{Host, HostInner},
         loader::configured_settings,
-        prepared::Prepared,
+        prepared::PreparedModule,
         settings::ModuleSettings,
         source::is_name,
     },
@@ -26,21 +26,21 @@ use crate::{
     telemetry::scope::Scope,
 };
 
-/// The most time that a component which is inspected has to describe itself.
+/// The most time that an inspected component may take to describe itself.
 const INSPECTION: Duration = Duration::from_secs(10);
 
 /// The longest schema that is read, in bytes.
 const SCHEMA: usize = 256 << 10;
 
-/// What `arcllm modules` says of a module.
+/// What `arcllm modules` reports of a module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ModuleReport {
     /// Its name in the config.
     pub name: String,
-    /// Its own version; absent if it could not be asked.
+    /// Its own version. Absent if it could not be asked.
     pub version: Option<String>,
-    /// What it says it does.
+    /// Its kind, in its own words.
     pub kind: Option<String>,
     /// JSON Schema of its settings.
     pub config_schema: Option<Value>,
@@ -50,34 +50,34 @@ pub struct ModuleReport {
     pub sha256: Option<String>,
     /// Its size.
     pub size_bytes: Option<usize>,
-    /// What it says of itself.
+    /// The metadata in its custom sections.
     pub metadata: Metadata,
     /// The interfaces that it imports.
     pub imports: Vec<String>,
     /// What these let it do, in plain words.
     pub may: Vec<String>,
-    /// What it asks for and does not get, whatever config says.
+    /// What it imports and never gets.
     pub asks_in_vain: Vec<String>,
     /// What it does with streamed answers.
     pub streams: Option<Streams>,
-    /// What it asks for that config must grant.
+    /// The grants that it asks for.
     pub asks_for: Vec<String>,
-    /// What it is granted of that.
+    /// The grants that it has.
     pub granted: Vec<String>,
-    /// Its place in the chain, counted from one, outermost first; absent if it is off.
+    /// Its place in the chain, counted from one, outermost first. Absent if it is off.
     pub position: Option<usize>,
     /// What keeps it from running.
     pub problem: Option<String>,
-    /// What is odd about it, and keeps it from nothing.
+    /// What is odd about it. It runs all the same.
     pub warnings: Vec<String>,
 }
 
 impl Host {
-    /// Every module there is: those of the chain first, in their order.
+    /// Reports on all modules. Those of the chain come first, in their order.
     ///
     /// # Errors
     ///
-    /// Where the configuration says nothing sensible about the chain. What is wrong with one module is in its report.
+    /// Where the chain in the configuration is not valid. What is wrong with one module is in its report.
     pub async fn modules(&self) -> Result<Vec<ModuleReport>, ConfigError> {
         let on = enabled(&self.inner.source, &Overrides::new())?;
         let mut reports = Vec::new();
@@ -89,9 +89,9 @@ impl Host {
         Ok(reports)
     }
 
-    /// What a component in this file is, and asks for, without any configuration. It is made, and asked to describe itself,
-    /// for ten seconds at most: with no settings, no grants and a state of its own that is empty and gone afterwards. What
-    /// keeps it from being loaded is in the report.
+    /// Reports on the component in this file, without any configuration. An instance is started and asked to describe
+    /// itself, for ten seconds at most. It has no settings, no grants and an empty state. What keeps it from being
+    /// loaded is in the report.
     ///
     /// # Errors
     ///
@@ -115,8 +115,8 @@ impl Host {
         Ok(report)
     }
 
-    /// Asks a module, with its configured settings and around `provider`, what only its own exports answer. For those
-    /// who hold modules to their contract; the host itself answers both for a whole chain.
+    /// Asks the own `name` and `validate-config` of a module, with its configured settings and around `provider`. It is
+    /// for tests of modules: the host itself answers both for a whole chain.
     ///
     /// # Errors
     ///
@@ -173,13 +173,13 @@ impl HostInner {
         report
     }
 
-    /// What else there is by the name of a module, and is not used.
-    fn passed_over(&self, name: &str, origin: &Origin) -> Option<String> {
+    /// A file with the name of a module that is not used.
+    fn unused_file(&self, name: &str, origin: &Origin) -> Option<String> {
         let beside = self.config.modules_dir.as_ref()?.join(format!("{name}.wasm"));
         let why = match origin {
             Origin::File(used) if *used == beside => return None,
-            Origin::File(used) => format!("is passed over: modules.{name}.sandbox.wasm names {}", used.display()),
-            Origin::Code => "is passed over: the program gave the module".to_owned(),
+            Origin::File(used) => format!("is not used: modules.{name}.sandbox.wasm names {}", used.display()),
+            Origin::Code => "is not used: the program gave the module".to_owned(),
             Origin::BuiltIn => format!(
                 "is ignored: `{name}` is built in\n  help: wasm = \"{name}.wasm\" under [modules.{name}.sandbox] puts the file \
                  in its place"
@@ -191,7 +191,7 @@ impl HostInner {
     async fn describe(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
         let prepared = self.identify(report).await?;
         self.loader.check_grants(&report.name, &prepared)?;
-        self.hear(report, &prepared).await?;
+        self.add_description(report, &prepared).await?;
         let settings = configured_settings(&self.config, &report.name);
         let settings = ModuleSettings { module: &report.name, settings: &settings, overrides: None };
         match report.position {
@@ -200,26 +200,26 @@ impl HostInner {
         }
     }
 
-    /// As [`describe`](HostInner::describe), of a component that nobody has granted or set anything.
+    /// As [`describe`](HostInner::describe), for a component without settings and grants.
     async fn inspect(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
         let prepared = self.identify(report).await?;
-        let heard = tokio::time::timeout(INSPECTION, self.hear(report, &prepared)).await;
-        heard.unwrap_or_else(|_| {
+        let described = tokio::time::timeout(INSPECTION, self.add_description(report, &prepared)).await;
+        described.unwrap_or_else(|_| {
             let reason = format!("no answer within {} s", INSPECTION.as_secs());
             Err(prepared.failed(&report.name, "describe itself", &reason))
         })
     }
 
-    /// What is known of a module without running it.
-    async fn identify(&self, report: &mut ModuleReport) -> Result<Prepared, ConfigError> {
-        // All that is known stands in the report before this says what is wrong.
+    /// Reports what can be known without running the module.
+    async fn identify(&self, report: &mut ModuleReport) -> Result<PreparedModule, ConfigError> {
+        // The report is filled first, so that it is there when an error follows.
         let found = self.source.find(&report.name).await?;
         report.origin = Some(plain::line(&found.origin.to_string(), SENTENCE).into_owned());
         report.sha256 = Some(found.digest.clone());
         report.size_bytes = Some(found.bytes.len());
         report.metadata = Metadata::of(&found.bytes);
-        let passed_over = self.passed_over(&report.name, &found.origin);
-        report.warnings.extend(passed_over.map(|warning| plain::line(&warning, MESSAGE).into_owned()));
+        let unused = self.unused_file(&report.name, &found.origin);
+        report.warnings.extend(unused.map(|warning| plain::line(&warning, MESSAGE).into_owned()));
         let pinned = self.loader.check_pin(&report.name, &found);
         let prepared = self.loader.compile(&report.name, found).await?;
         report.imports = prepared.compiled.imports.iter().map(|name| word(name)).collect();
@@ -232,8 +232,8 @@ impl HostInner {
         pinned.map(|()| prepared)
     }
 
-    /// What a module says of itself.
-    async fn hear(&self, report: &mut ModuleReport, prepared: &Prepared) -> Result<(), ConfigError> {
+    /// Reports the module's description of itself.
+    async fn add_description(&self, report: &mut ModuleReport, prepared: &PreparedModule) -> Result<(), ConfigError> {
         let (_, description) = self.loader.started(&report.name, prepared).await?;
         report.version = Some(word(&description.version));
         report.kind = Some(word(&description.kind));
@@ -241,7 +241,7 @@ impl HostInner {
         let schema = schema.and_then(|schema| serde_json::from_str(&schema).ok()).filter(Value::is_object);
         report.config_schema = schema.map(|schema| plain::value(schema, SENTENCE));
         if report.config_schema.is_none() {
-            let told = "says nothing of its settings that is a JSON Schema: mistyped ones go unnoticed";
+            let told = "does not describe its settings with a JSON Schema, so mistyped settings are not noticed";
             report.warnings.push(format!("{}: {told}", plain::line(&prepared.origin.to_string(), SENTENCE)));
         }
         Ok(())

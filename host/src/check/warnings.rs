@@ -1,4 +1,4 @@
-//! What a configuration allows and costs people dearly: found by the modules' schemas, not by their names.
+//! Warns of settings that are allowed and may cost dearly. It knows modules by their schemas, not by their names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use crate::{
     config::{error::ConfigError, sandbox::OnTrap},
 };
 
-/// Kinds of modules whose purpose is lost where a call can go around them.
+/// Kinds of modules that lose their purpose if a call can bypass them.
 const GUARDS: [&str; 4] = ["guard", "guardrail", "limiter", "transformer"];
 
 impl HostInner {
@@ -24,11 +24,11 @@ impl HostInner {
         let mut warnings: Vec<ConfigError> = Vec::new();
         if report.worst_case_waiting > report.deadline {
             let problem = format!(
-                "is {} s, and one call can wait longer than that on purpose: up to {} s",
+                "is {} s, and modules can make one call wait longer than that: up to {} s",
                 report.deadline.as_secs_f64(),
                 report.worst_case_waiting.as_secs_f64(),
             );
-            let help = "raise it, or have the modules wait less; it ends every call that is not done by then";
+            let help = "raise it, or make the modules wait less; it ends every call that takes longer";
             warnings.push(self.config.document.error(Some("host.deadline_seconds"), problem).help(help));
         }
         warnings.extend(self.too_many_attempts(report));
@@ -51,26 +51,25 @@ impl HostInner {
         (worst > most.into()).then(|| {
             let worst = if worst == u64::MAX { "any number".to_owned() } else { format!("up to {worst}") };
             let problem = format!("is {most}, and one call can ask for more requests than that: {worst}");
-            let help = "raise it, or have the modules ask less often; it ends the call that asks for one more";
+            let help = "raise it, or make the modules ask less often; it ends the call that asks for one more";
             self.config.document.error(Some("host.max_attempts"), problem).help(help)
         })
     }
 
-    /// A module that guards something, and that a call can go around.
+    /// Warns of a guard that a call can bypass.
     fn bypassed(&self, module: &ModuleReport) -> Option<ConfigError> {
         let kind = module.kind.as_deref().filter(|kind| GUARDS.contains(kind))?;
         let is_bypassed = self.source.sandbox(&module.name).on_trap == OnTrap::Bypass;
         (module.position.is_some() && is_bypassed).then(|| {
             let key = format!("modules.{}.sandbox.on_trap", module.name);
             let problem = format!(
-                "is \"bypass\", and the module is a {kind}: a call that makes it fail goes on without it, and so do those \
-                 that find it overloaded"
+                "is \"bypass\", and the module is a {kind}: a call goes on without it when it fails or is overloaded"
             );
             self.config.document.error(Some(&key), problem).help("\"fail\", unless that is what you want")
         })
     }
 
-    /// The module's settings whose schema has this format, by their dotted paths, the schema's defaults included.
+    /// The module's settings whose schema has this format, by dotted path. Absent settings count with their defaults.
     fn settings_of_format(&self, module: &ModuleReport, format: &str) -> Vec<(String, Value)> {
         let Some(schema) = &module.config_schema else { return Vec::new() };
         let settings = Value::Object(configured_settings(&self.config, &module.name));
@@ -86,7 +85,7 @@ impl HostInner {
         }
     }
 
-    /// The module's settings that name providers, one or several, and the names.
+    /// The module's settings that name providers, and the names in each.
     fn provider_lists(&self, module: &ModuleReport) -> Vec<(String, Vec<String>)> {
         let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (path, value) in self.settings_of_format(module, "arcllm-provider") {
@@ -120,7 +119,7 @@ impl HostInner {
         let alone = !names.is_empty() && names.iter().all(|name| Some(name.as_str()) == primary);
         alone.then(|| {
             let key = format!("modules.{}.{key}", module.name);
-            let problem = "names only the provider that is asked anyway, so nobody is left to turn to";
+            let problem = "names only the provider that is asked first, so there is no other to fall back to";
             self.config.document.error(Some(&key), problem).help("add another provider")
         })
     }
@@ -132,7 +131,7 @@ impl HostInner {
         let missing = self.upstreams.keys.missing(provider);
         let model = match self.upstreams.model_of(name, None) {
             Ok(model) => model,
-            // A problem where the provider is the primary, and no less of one where a fallback turns to it.
+            // It is a problem if the provider is the primary, and also if a fallback asks it.
             Err(error) => return missing.into_iter().chain([error]).collect(),
         };
         let facts = provider.models.get(&model).cloned().unwrap_or_default();
@@ -144,8 +143,8 @@ impl HostInner {
         ];
         let unknown: Vec<&str> = unknown.into_iter().filter(|(_, unknown)| *unknown).map(|(key, _)| key).collect();
         let facts = (!unknown.is_empty()).then(|| {
-            let problem = format!("does not say what is known of {model}: {}", unknown.join(", "));
-            place(&format!("models.{model:?}"), problem).help("limits and prices cannot be worked out without")
+            let problem = format!("lacks {}", unknown.join(", "));
+            place(&format!("models.{model:?}"), problem).help("without them, limits and prices are unknown")
         });
         missing.into_iter().chain(facts).collect()
     }

@@ -1,4 +1,4 @@
-//! One answer, said whole and in events: what is read of both is the same.
+//! Reads one answer whole and as events. The results must be the same.
 
 use bytes::Bytes;
 use reqwest::StatusCode;
@@ -11,15 +11,15 @@ use crate::{
     fuzzing::{FORMATS, answers::is_coherent, input::Input},
 };
 
-/// What an answer holds.
-struct Answer {
-    blocks: Vec<Block>,
+/// The content of an answer, from which both forms are made.
+struct AnswerScript {
+    blocks: Vec<ScriptBlock>,
     stop: &'static str,
     input_tokens: u64,
     output_tokens: u64,
 }
 
-enum Block {
+enum ScriptBlock {
     Text(Vec<String>),
     Thinking(Vec<String>),
     Call { id: String, name: String, arguments: Value, cuts: u8 },
@@ -58,11 +58,11 @@ pub(crate) fn agree(data: &[u8]) {
     is_coherent(&heard);
 }
 
-fn answer(input: &mut Input<'_>, stops: &[&'static str]) -> Answer {
+fn answer(input: &mut Input<'_>, stops: &[&'static str]) -> AnswerScript {
     let blocks = input.some(|input| match input.below(3) {
-        0 => Block::Text(input.some(Input::text)),
-        1 => Block::Thinking(input.some(Input::text)),
-        _ => Block::Call {
+        0 => ScriptBlock::Text(input.some(Input::text)),
+        1 => ScriptBlock::Thinking(input.some(Input::text)),
+        _ => ScriptBlock::Call {
             id: format!("call-{}", input.byte()),
             name: format!("tool-{}", input.byte()),
             arguments: json!({input.text(): input.text(), "n": input.number()}),
@@ -70,20 +70,20 @@ fn answer(input: &mut Input<'_>, stops: &[&'static str]) -> Answer {
         },
     });
     let stop = stops[usize::from(input.byte()) % stops.len()];
-    Answer { blocks, stop, input_tokens: input.number() >> 32, output_tokens: input.number() >> 32 }
+    AnswerScript { blocks, stop, input_tokens: input.number() >> 32, output_tokens: input.number() >> 32 }
 }
 
-/// Pieces of this JSON.
+/// Cuts JSON into pieces.
 fn cut(json: &str, pieces: u8) -> Vec<String> {
     let letters: Vec<char> = json.chars().collect();
     letters.chunks(letters.len() / (usize::from(pieces) + 1) + 1).map(|piece| piece.iter().collect()).collect()
 }
 
-fn anthropic(answer: &Answer) -> Value {
+fn anthropic(answer: &AnswerScript) -> Value {
     let content = answer.blocks.iter().map(|block| match block {
-        Block::Text(pieces) => json!({"type": "text", "text": pieces.concat()}),
-        Block::Thinking(pieces) => json!({"type": "thinking", "thinking": pieces.concat(), "signature": "s"}),
-        Block::Call { id, name, arguments, .. } => {
+        ScriptBlock::Text(pieces) => json!({"type": "text", "text": pieces.concat()}),
+        ScriptBlock::Thinking(pieces) => json!({"type": "thinking", "thinking": pieces.concat(), "signature": "s"}),
+        ScriptBlock::Call { id, name, arguments, .. } => {
             json!({"type": "tool_use", "id": id, "name": name, "input": arguments})
         }
     });
@@ -94,18 +94,18 @@ fn anthropic(answer: &Answer) -> Value {
     })
 }
 
-fn anthropic_events(answer: &Answer) -> Vec<String> {
+fn anthropic_events(answer: &AnswerScript) -> Vec<String> {
     let mut events = vec![json!({"type": "message_start", "message": {
         "id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": null,
         "stop_sequence": null, "usage": {"input_tokens": answer.input_tokens, "output_tokens": 1},
     }})];
     for (index, block) in answer.blocks.iter().enumerate() {
         let (start, deltas): (Value, Vec<Value>) = match block {
-            Block::Text(pieces) => (
+            ScriptBlock::Text(pieces) => (
                 json!({"type": "text", "text": ""}),
                 pieces.iter().map(|piece| json!({"type": "text_delta", "text": piece})).collect(),
             ),
-            Block::Thinking(pieces) => (
+            ScriptBlock::Thinking(pieces) => (
                 json!({"type": "thinking", "thinking": "", "signature": ""}),
                 pieces
                     .iter()
@@ -113,7 +113,7 @@ fn anthropic_events(answer: &Answer) -> Vec<String> {
                     .chain([json!({"type": "signature_delta", "signature": "s"})])
                     .collect(),
             ),
-            Block::Call { id, name, arguments, cuts } => (
+            ScriptBlock::Call { id, name, arguments, cuts } => (
                 json!({"type": "tool_use", "id": id, "name": name, "input": {}}),
                 cut(&arguments.to_string(), *cuts)
                     .iter()
@@ -134,36 +134,37 @@ fn anthropic_events(answer: &Answer) -> Vec<String> {
     events.iter().map(Value::to_string).collect()
 }
 
-/// This format has one reasoning, then one text, then the calls.
-fn in_their_order(mut answer: Answer) -> Answer {
-    let place = |block: &Block| match block {
-        Block::Thinking(_) => 0,
-        Block::Text(_) => 1,
-        Block::Call { .. } => 2,
+/// Sorts the blocks: this format has one reasoning, then one text, then the calls.
+fn in_their_order(mut answer: AnswerScript) -> AnswerScript {
+    let place = |block: &ScriptBlock| match block {
+        ScriptBlock::Thinking(_) => 0,
+        ScriptBlock::Text(_) => 1,
+        ScriptBlock::Call { .. } => 2,
     };
     answer.blocks.sort_by_key(place);
     answer.blocks.dedup_by(|later, earlier| match (later, earlier) {
-        (Block::Text(later), Block::Text(earlier)) | (Block::Thinking(later), Block::Thinking(earlier)) => {
+        (ScriptBlock::Text(later), ScriptBlock::Text(earlier))
+        | (ScriptBlock::Thinking(later), ScriptBlock::Thinking(earlier)) => {
             earlier.append(later);
             true
         }
         _ => false,
     });
-    // Two calls of the same name that stand for one another are not told apart, here nor there.
+    // Calls with the same id cannot be told apart.
     answer.blocks.dedup_by(|later, earlier| match (later, earlier) {
-        (Block::Call { id: later, .. }, Block::Call { id: earlier, .. }) => later == earlier,
+        (ScriptBlock::Call { id: later, .. }, ScriptBlock::Call { id: earlier, .. }) => later == earlier,
         _ => false,
     });
     answer
 }
 
-fn openai(answer: &Answer) -> Value {
+fn openai(answer: &AnswerScript) -> Value {
     let (mut content, mut reasoning, mut calls) = (Value::Null, Value::Null, Vec::new());
     for block in &answer.blocks {
         match block {
-            Block::Text(pieces) => content = pieces.concat().into(),
-            Block::Thinking(pieces) => reasoning = pieces.concat().into(),
-            Block::Call { id, name, arguments, .. } => {
+            ScriptBlock::Text(pieces) => content = pieces.concat().into(),
+            ScriptBlock::Thinking(pieces) => reasoning = pieces.concat().into(),
+            ScriptBlock::Call { id, name, arguments, .. } => {
                 let function = json!({"name": name, "arguments": arguments.to_string()});
                 calls.push(json!({"id": id, "type": "function", "function": function}));
             }
@@ -180,12 +181,12 @@ fn openai(answer: &Answer) -> Value {
     })
 }
 
-fn usage(answer: &Answer) -> Value {
+fn usage(answer: &AnswerScript) -> Value {
     let total = answer.input_tokens + answer.output_tokens;
     json!({"prompt_tokens": answer.input_tokens, "completion_tokens": answer.output_tokens, "total_tokens": total})
 }
 
-fn openai_events(answer: &Answer) -> Vec<String> {
+fn openai_events(answer: &AnswerScript) -> Vec<String> {
     let chunk = |delta: Value, stop: Option<&str>| {
         let choice = json!({"index": 0, "delta": delta, "finish_reason": stop});
         json!({"id": "c1", "object": "chat.completion", "model": "m", "choices": [choice]})
@@ -194,13 +195,13 @@ fn openai_events(answer: &Answer) -> Vec<String> {
     let mut calls = 0;
     for block in &answer.blocks {
         match block {
-            Block::Text(pieces) => {
+            ScriptBlock::Text(pieces) => {
                 events.extend(pieces.iter().map(|piece| chunk(json!({"content": piece}), None)));
             }
-            Block::Thinking(pieces) => {
+            ScriptBlock::Thinking(pieces) => {
                 events.extend(pieces.iter().map(|piece| chunk(json!({"reasoning_content": piece}), None)));
             }
-            Block::Call { id, name, arguments, cuts } => {
+            ScriptBlock::Call { id, name, arguments, cuts } => {
                 let function = json!({"name": name, "arguments": ""});
                 let call = json!({"index": calls, "id": id, "type": "function", "function": function});
                 events.push(chunk(json!({"tool_calls": [call]}), None));

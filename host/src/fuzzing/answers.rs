@@ -1,4 +1,4 @@
-//! What a provider answers: whole, in events, and with headers.
+//! Answers of a provider: whole, as events, and their headers.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use crate::{
     fuzzing::{FORMATS, input::Input, is_harmless},
 };
 
-/// A body with any status.
+/// Reads a body with any status.
 pub(crate) fn whole(data: &[u8]) {
     let mut input = Input(data);
     let format = FORMATS[usize::from(input.below(2))];
@@ -25,7 +25,7 @@ pub(crate) fn whole(data: &[u8]) {
     }
 }
 
-/// A body in events says the same however it is cut into pieces.
+/// Reads a body of events. It must not matter how it is cut into pieces.
 pub(crate) fn streamed(data: &[u8]) {
     let mut input = Input(data);
     let format = FORMATS[usize::from(input.below(2))];
@@ -35,7 +35,7 @@ pub(crate) fn streamed(data: &[u8]) {
     is_coherent(&heard);
 }
 
-/// Its end is the last event.
+/// Checks that the end is the last event.
 pub(crate) fn is_coherent((events, error): &Heard) {
     let ends = events.iter().filter(|event| matches!(event, Event::End(_))).count();
     match (events.last(), error) {
@@ -51,13 +51,13 @@ pub(crate) fn is_coherent((events, error): &Heard) {
     }
 }
 
-/// What `--json` prints can be read.
+/// Checks that what `--json` prints can be read.
 fn is_printable(response: &Response) {
     let text = serde_json::to_string(response).expect("JSON");
     serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
 }
 
-/// The headers that say when to ask again, a line each.
+/// Reads the headers that say when to ask again, one a line.
 pub(crate) fn hints(data: &[u8]) {
     let mut headers = HeaderMap::new();
     let names = ["retry-after-ms", "retry-after", "date", "x-should-retry"];

@@ -1,6 +1,6 @@
-//! Values out of any bytes.
+//! Makes values from any bytes.
 
-/// What is left of the bytes. Once nothing is, every number is zero and every text empty, so that all comes to an end.
+/// The bytes that are left. Without bytes, every number is zero and every text is empty, so that making values ends.
 pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
@@ -14,7 +14,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A number below this one.
+    /// A number below `most`.
     pub(crate) fn below(&mut self, most: u8) -> u8 {
         self.byte().checked_rem(most).unwrap_or_default()
     }
@@ -48,12 +48,12 @@ impl<'a> Input<'a> {
         String::from_utf8_lossy(self.bytes()).into_owned()
     }
 
-    /// Absent half of the time.
+    /// A value, or nothing.
     pub(crate) fn maybe<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
         self.flag().then(|| value(self))
     }
 
-    /// A few.
+    /// Up to three values.
     pub(crate) fn some<T>(&mut self, value: impl Fn(&mut Self) -> T) -> Vec<T> {
         (0..self.below(4)).map(|_| value(self)).collect()
     }

@@ -1,13 +1,8 @@
-//! What `cargo xtask fuzz` feeds: each target takes any bytes, and panics where a promise is broken.
+//! The targets of `cargo xtask fuzz`. Each takes any bytes, and panics if a promise is broken.
 //!
 //! Part of the library only under `cfg(fuzzing)`, and of its own tests, which replay the corpus in `tests/fuzz/corpus`.
 
-#![expect(
-    clippy::panic,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a promise that is broken is told by a panic"
-)]
+#![expect(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a panic reports a broken promise")]
 
 use std::fmt::Debug;
 
@@ -18,11 +13,11 @@ mod answers;
 pub(crate) mod input;
 pub(crate) mod settings;
 
-/// Takes any bytes.
-pub type Target = fn(&[u8]);
+/// A function that takes any bytes.
+pub type FuzzTarget = fn(&[u8]);
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, FuzzTarget); 8] = [
     ("agreement", agreement::agree),
     ("answers", answers::whole),
     ("config", settings::config),
@@ -35,14 +30,14 @@ pub const TARGETS: [(&str, Target); 8] = [
 
 const FORMATS: [WireFormat; 2] = [WireFormat::Anthropic, WireFormat::OpenAi];
 
-/// A stranger's text in a message is short, and does nothing to a terminal.
+/// Checks that a stranger's text in a message is short and does nothing to a terminal.
 fn is_harmless(message: &str) {
     assert!(!message.chars().any(char::is_control), "control characters in a message: {message:?}");
     assert!(message.chars().count() < 2000, "a message of {} characters", message.chars().count());
 }
 
-/// Two values say the same. NaN is not itself, but is written like itself; and the last digit of a number with a fraction is
-/// not kept by everybody who reads JSON (`float_roundtrip` of `serde_json`).
+/// Checks that two values are the same. NaN counts as itself, and the last digit of a fraction may differ
+/// (`float_roundtrip` of `serde_json`).
 pub(crate) fn stays<T: Debug>(value: &T, again: &T) {
     assert_eq!(rounded(&format!("{value:?}")), rounded(&format!("{again:?}")));
 }
@@ -68,9 +63,9 @@ mod tests {
 
     use super::*;
 
-    /// Those that were found to break something are among them.
+    /// Inputs that once broke something are among them.
     #[test]
-    fn every_input_of_the_corpus_is_survived() {
+    fn every_input_of_the_corpus_passes() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus");
         for (name, target) in TARGETS {
             let folder = corpus.join(name);

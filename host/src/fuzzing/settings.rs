@@ -1,4 +1,4 @@
-//! What users and strangers write: configuration, requests, and the metadata of components.
+//! Texts of users and strangers: configurations, requests, and the metadata of components.
 
 use crate::{
     adapter::fuzzing::write,
@@ -9,8 +9,8 @@ use crate::{
     fuzzing::{FORMATS, is_harmless, stays},
 };
 
-/// A configuration is refused by name, or everything in it can be asked for. Nothing is run or sent: `enabled` and
-/// `model_of` only look.
+/// Reads a configuration. It is refused with a message, or all its providers have models. Nothing runs and nothing is
+/// sent.
 pub(crate) fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let config = match Config::parse(text, None) {
@@ -33,7 +33,7 @@ pub(crate) fn config(data: &[u8]) {
     }
 }
 
-/// A request is what it was once it has been written and read again, and each format writes it or says why not.
+/// Reads a request. It is the same after writing and reading it, and each format writes it or says why not.
 pub(crate) fn request(data: &[u8]) {
     let Ok(request) = serde_json::from_slice::<Request>(data) else { return };
     is_written(&request);
@@ -42,7 +42,7 @@ pub(crate) fn request(data: &[u8]) {
     stays(&again, &request);
 }
 
-/// Each format writes it as JSON, or says why not.
+/// Checks that each format writes the request as JSON, or says why not.
 pub(crate) fn is_written(request: &Request) {
     for format in FORMATS {
         for stream in [false, true] {
@@ -54,7 +54,7 @@ pub(crate) fn is_written(request: &Request) {
     }
 }
 
-/// The custom sections of a stranger's component.
+/// Reads the custom sections of a component.
 pub(crate) fn metadata(data: &[u8]) {
     let metadata = Metadata::of(data);
     let all = [metadata.name, metadata.version, metadata.description, metadata.authors, metadata.licenses];

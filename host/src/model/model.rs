@@ -8,7 +8,7 @@ use crate::{
         branch::Branch,
         cancel::{Cancel, CancelOnDrop},
         invoke::Invoke,
-        stop::{Answering, Call, Stop as _},
+        stop::{AnswerFuture, Call, Stop as _},
     },
     chat::{
         content::ContentBlock,
@@ -21,13 +21,13 @@ use crate::{
     config::error::ConfigError,
     model::defaults::CallDefaults,
     runtime::chain::Chain,
-    telemetry::{meters::ModelMeters, observed::Observed, spans::invoke_traced, trace::Trace},
+    telemetry::{meters::ModelMeters, observed::ObservedInvoke, spans::invoke_traced, trace::Trace},
 };
 
-/// How long after the deadline a chain may take to say what it was doing.
+/// How long the chain may take, after the deadline, to end its attempts in the trail.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// A loaded model. Cheap to clone, and meant to be shared.
+/// A loaded model. It is cheap to clone and meant to be shared.
 #[derive(Clone)]
 pub struct Model {
     chain: Chain,
@@ -35,7 +35,7 @@ pub struct Model {
     /// Options of requests that do not set them.
     options: Arc<Options>,
     defaults: Arc<CallDefaults>,
-    /// The host lives as long as its models: their modules load other models from it.
+    /// Keeps the host alive: modules load other models from it.
     _host: Arc<dyn Any + Send + Sync>,
 }
 
@@ -72,7 +72,7 @@ impl Model {
         self.chain.end.model()
     }
 
-    /// The name of the provider, the same as [`provider`](Model::provider).
+    /// The name of the provider. The same as [`provider`](Model::provider).
     pub fn name(&self) -> &str {
         self.provider()
     }
@@ -82,33 +82,33 @@ impl Model {
         self.chain.modules.iter().map(|slot| &**slot.module())
     }
 
-    /// Checks that a call can be made: the modules are there, the URL is one, and a key is there. Nothing is sent. A key that
-    /// a command or the program gives is looked for when it is first needed, and not here.
+    /// Checks, without sending anything, that a call can be made: the modules exist, the URL is valid and there is a
+    /// key. A key from a command or from the program is checked at the first call.
     ///
     /// # Errors
     ///
-    /// What stands in the way.
+    /// What is wrong, with its place and a way out.
     pub fn validate_config(&self) -> Result<(), ConfigError> {
         self.chain.start().validate_config()
     }
 
-    /// Asks the model, with every option at its default.
+    /// Invokes the model, with every option at its default.
     ///
-    /// Dropping the future cancels the call: nothing further is sent.
+    /// Dropping the future cancels the call: nothing more is sent.
     ///
     /// # Errors
     ///
-    /// Why there is no answer, with the attempts that were made.
+    /// Why there is no answer, with the trail of attempts.
     pub async fn invoke(&self, messages: &[Message], tools: &[Tool]) -> Result<Response, Error> {
         self.invoke_with(Request::new(messages).with_tools(tools)).await
     }
 
-    /// Asks the model, with options. Takes a [`Request`], or an `Arc` of one that is asked more than once.
+    /// Invokes the model with options. Takes a [`Request`], or an `Arc` of one to invoke it more than once.
     ///
     /// # Errors
     ///
     /// As [`invoke`](Model::invoke).
-    // Not an `async fn`, whose future would have room for the request as it was given, too.
+    // Not an `async fn`: its future would also hold the request as it was given.
     pub fn invoke_with(
         &self,
         request: impl Into<Arc<Request>>,
@@ -116,8 +116,8 @@ impl Model {
         self.run(request.into(), std::future::pending())
     }
 
-    /// Asks the model, and gives up as soon as `stop` is ready. Unlike dropping the future, that still returns what was
-    /// tried: the error is [`Cancelled`](ErrorKind::Cancelled), with the trail.
+    /// Invokes the model, and gives up when `stop` is ready. The error is then [`Cancelled`](ErrorKind::Cancelled) and
+    /// has the trail, which dropping the future loses.
     ///
     /// # Errors
     ///
@@ -133,14 +133,14 @@ impl Model {
     async fn run(&self, request: Arc<Request>, stop: impl Future<Output = ()>) -> Result<Response, Error> {
         let (started, answering) = self.start(request, false)?;
         let result = tokio::select! {
-            // First, so that what stops the call is polled before anything is sent.
+            // First, so that a `stop` that is ready already prevents the call.
             biased;
             () = stop => Err(ErrorKind::Cancelled),
-            // A module may write its answer piece by piece, asked for or not.
+            // A module may stream its answer in any call.
             result = whole(answering) => result,
             () = time_out(started.invoke.clone(), started.cancel.clone()) => Err(ErrorKind::DeadlineExceeded),
         };
-        // One attempt too many ends the call, whatever a module has made of the error.
+        // One attempt too many ends the call, even if a module handles the error.
         match started.invoke.exceeded().map_or(result, Err) {
             Ok(response) => Ok(started.answered(response)),
             Err(kind) => Err(started.failed(kind, Vec::new())),
@@ -148,7 +148,11 @@ impl Model {
     }
 
     /// Starts a call, and asks the chain.
-    pub(crate) fn start(&self, mut request: Arc<Request>, streamed: bool) -> Result<(StartedCall, Answering), Error> {
+    pub(crate) fn start(
+        &self,
+        mut request: Arc<Request>,
+        streamed: bool,
+    ) -> Result<(StartedCall, AnswerFuture), Error> {
         if *self.options != Options::default() {
             Arc::make_mut(&mut request).options.fill(&self.options);
         }
@@ -157,8 +161,8 @@ impl Model {
     }
 }
 
-/// The whole answer.
-async fn whole(answering: Answering) -> Result<Response, ErrorKind> {
+/// Waits for the whole answer.
+async fn whole(answering: AnswerFuture) -> Result<Response, ErrorKind> {
     let answer = match answering.await? {
         Answer::Whole(response) => return Ok(*response),
         answer @ Answer::Stream { .. } => answer,
@@ -166,20 +170,20 @@ async fn whole(answering: Answering) -> Result<Response, ErrorKind> {
     Box::pin(answer.whole()).await
 }
 
-/// A call that has started. Dropped, it is cancelled.
+/// A call that has started. Dropping it cancels it.
 pub(crate) struct StartedCall {
     pub(crate) invoke: Arc<Invoke>,
-    observed: Observed,
+    observed: ObservedInvoke,
     pub(crate) cancel: Cancel,
     _dropped: CancelOnDrop,
 }
 
 impl StartedCall {
-    /// Starts a call. Nothing is sent before the returned call is made of a stop.
+    /// Starts a call. Nothing is sent before a stop is asked with the returned [`Call`].
     ///
     /// # Errors
     ///
-    /// Where the request cannot be sent to anybody, or there is no Tokio runtime.
+    /// Where the request is not valid, or there is no Tokio runtime.
     pub(crate) fn start(
         defaults: &CallDefaults,
         meters: &Arc<ModelMeters>,
@@ -187,14 +191,14 @@ impl StartedCall {
         streamed: bool,
     ) -> Result<(Self, Call), Error> {
         if tokio::runtime::Handle::try_current().is_err() {
-            let problem = "a model is loaded and invoked inside of a Tokio runtime";
+            let problem = "a model needs a Tokio runtime: load and invoke it inside of one, such as `#[tokio::main]`";
             return Err(ConfigError::new(problem).into());
         }
         reserved::check(&request).map_err(|reserved| Error::from(reserved.usage()))?;
         let (budget, number) = (request.options.deadline.unwrap_or(defaults.deadline), defaults.next_call());
         let trace = trace(defaults, &request, number)?;
         let invoke = Invoke::start(budget, defaults.max_attempts, defaults.seed, number, streamed);
-        let observed = Observed::begin(meters.clone(), &request, defaults.trace_content);
+        let observed = ObservedInvoke::begin(meters.clone(), &request, defaults.trace_content);
         if let Some(trace) = trace {
             invoke_traced(&observed.span, &trace);
             invoke.set_trace(trace);
@@ -205,8 +209,7 @@ impl StartedCall {
         Ok((Self { invoke, observed, cancel, _dropped }, Call { request, asked_by: None, branch }))
     }
 
-    /// Notes that the answer has begun to come. The modules of the call have answered, so the call itself is over; the
-    /// answer goes on for as long as it is read.
+    /// Notes that the answer has begun to come. The modules have answered, so their part is over.
     pub(crate) fn committed(&self) {
         self.observed.committed();
         self.cancel.cancel();
@@ -220,7 +223,7 @@ impl StartedCall {
         response
     }
 
-    /// Ends the call with an error. Drop what was asked before: its attempt then has its end in the trail.
+    /// Ends the call with an error. Drop the answer first, so that its attempt ends in the trail.
     pub(crate) fn failed(self, kind: ErrorKind, received: Vec<ContentBlock>) -> Error {
         self.cancel.cancel();
         let error = Error { kind: self.invoke.explained(kind), trail: self.invoke.trail(), received };
@@ -229,7 +232,7 @@ impl StartedCall {
     }
 }
 
-/// The trace that providers are told of, if they are.
+/// The trace that providers are told of, if the host propagates traces.
 fn trace(defaults: &CallDefaults, request: &Request, number: u64) -> Result<Option<Trace>, Error> {
     if !defaults.propagate_trace {
         return Ok(None);
@@ -238,8 +241,8 @@ fn trace(defaults: &CallDefaults, request: &Request, number: u64) -> Result<Opti
     trace.map(Some).map_err(|problem| ConfigError::new(problem).into())
 }
 
-/// Waits until the deadline, or until a module has asked for too many attempts. Then cancels the call, and gives the chain
-/// the time to say what it was doing.
+/// Waits for the deadline, or for one attempt too many. Then cancels the call, and gives the chain time to end its
+/// attempts.
 pub(crate) async fn time_out(invoke: Arc<Invoke>, cancel: Cancel) {
     {
         let mut deadline = pin!(async {

@@ -1,4 +1,4 @@
-//! An answer as it comes: what an agent reads.
+//! A streamed answer, as an agent reads it.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::{
     adapter::answer::{EventStream, read_to_end, without_end},
-    call::{invoke::Invoke, stop::Answering},
+    call::{invoke::Invoke, stop::AnswerFuture},
     chat::{
         error::{Error, ErrorKind},
         event::Event,
@@ -24,17 +24,16 @@ use crate::{
     model::model::{Model, StartedCall, time_out},
 };
 
-/// How many events may come at once before the deadline is looked at again.
+/// How many events may come at once before the deadline is checked again.
 const UNCHECKED: u32 = 64;
 
-/// A streamed answer: [`Event`]s, the last of them [`Event::End`] with the whole answer, or else an error, after which
-/// there is nothing.
+/// A streamed answer: a stream of [`Event`]s. The last item is [`Event::End`] with the whole answer, or an error.
 ///
-/// An error before the first event is one of the call, which modules may have tried again or elsewhere. One after it ends
-/// the answer: it has the trail, and [what had arrived](Error::received). Nothing is asked again then.
+/// An error before the first event is an ordinary error of the call: modules may have retried it. An error after the
+/// first event ends the answer. It has the trail, and [what had arrived](Error::received).
 ///
-/// Nothing is sent until it is polled. Dropping it cancels the call and closes its connection. The deadline ends it where it
-/// is polled: drop a stream that is not to be read on, or its connection stays.
+/// Nothing is sent before the first poll. Dropping the stream cancels the call and closes its connection. The deadline
+/// is only checked while the stream is polled: drop a stream that you stop reading, or its connection stays open.
 ///
 /// ```no_run
 /// use arcllm::{Event, Message, Model};
@@ -55,24 +54,24 @@ const UNCHECKED: u32 = 64;
 /// ```
 #[must_use = "nothing is sent until it is polled"]
 pub struct ResponseStream {
-    /// Absent once it is over.
-    running: Option<Running>,
-    /// Why the call could not begin.
+    /// Absent once the stream has ended.
+    running: Option<RunningStream>,
+    /// Why the call did not begin, until it is reported.
     failed: Option<Error>,
-    /// Apart, since an agent may hold many streams that have not begun.
+    /// Boxed, since an agent may hold many streams that have not begun.
     received: Box<Received>,
 }
 
 impl Model {
-    /// Asks the model for an answer that comes in events, with every option at its default.
+    /// Invokes the model for a streamed answer, with every option at its default.
     ///
-    /// Dropping the stream cancels the call: nothing further is sent, and its connection is closed.
+    /// Dropping the stream cancels the call: nothing more is sent, and its connection is closed.
     pub fn stream(&self, messages: &[Message], tools: &[Tool]) -> ResponseStream {
         self.stream_with(Request::new(messages).with_tools(tools))
     }
 
-    /// Asks the model for an answer that comes in events, with options. Takes a [`Request`], or an `Arc` of one that is
-    /// asked more than once.
+    /// Invokes the model for a streamed answer, with options. Takes a [`Request`], or an `Arc` of one to invoke it more
+    /// than once.
     pub fn stream_with(&self, request: impl Into<Arc<Request>>) -> ResponseStream {
         match self.start(request.into(), true) {
             Ok((started, answering)) => ResponseStream::new(started, answering),
@@ -81,24 +80,24 @@ impl Model {
     }
 }
 
-/// A call, and where its events come from.
-struct Running {
+/// A call under way, and where its events come from.
+struct RunningStream {
     call: StartedCall,
-    source: Source,
+    source: EventSource,
     unchecked: u32,
 }
 
-enum Source {
+enum EventSource {
     /// The chain is asked. The second future ends when the call has taken too long.
-    Asking(Answering, BoxFuture<'static, ()>),
-    /// The answer is coming, until the deadline.
+    Asking(AnswerFuture, BoxFuture<'static, ()>),
+    /// The answer is coming. The timer is the deadline.
     Reading(EventStream, Option<Pin<Box<Sleep>>>),
 }
 
 impl ResponseStream {
-    pub(crate) fn new(call: StartedCall, answering: Answering) -> Self {
+    pub(crate) fn new(call: StartedCall, answering: AnswerFuture) -> Self {
         let timing_out = time_out(call.invoke.clone(), call.cancel.clone()).boxed();
-        let running = Running { call, source: Source::Asking(answering, timing_out), unchecked: 0 };
+        let running = RunningStream { call, source: EventSource::Asking(answering, timing_out), unchecked: 0 };
         Self { running: Some(running), failed: None, received: Box::default() }
     }
 
@@ -106,18 +105,18 @@ impl ResponseStream {
         Self { running: None, failed: Some(error), received: Box::default() }
     }
 
-    /// The whole answer, as [`Model::invoke`](crate::Model::invoke) gives it.
+    /// Reads the whole answer, as [`Model::invoke`](crate::Model::invoke) returns it.
     ///
     /// # Errors
     ///
-    /// Why there is none, with the attempts that were made and with what had arrived.
+    /// Why there is no answer, with the trail of attempts and what had arrived.
     pub async fn collect(mut self) -> Result<Response, Error> {
-        // Without a response it had ended before.
+        // There is no response if the stream had ended before.
         read_to_end(&mut self).await?.ok_or_else(|| ErrorKind::Cancelled.into())
     }
 
-    /// Gives the answer up. Unlike dropping the stream, that tells what was tried and what had arrived: the error is
-    /// [`Cancelled`](ErrorKind::Cancelled). None if the answer had ended before.
+    /// Gives up the answer. Returns the error [`Cancelled`](ErrorKind::Cancelled) with the trail and what had arrived,
+    /// or `None` if the stream had ended.
     pub fn stop(&mut self) -> Option<Error> {
         self.running.is_some().then(|| self.end_with(ErrorKind::Cancelled))
     }
@@ -125,15 +124,15 @@ impl ResponseStream {
     /// Ends the call with an error.
     fn end_with(&mut self, kind: ErrorKind) -> Error {
         let received = std::mem::take(&mut self.received).content();
-        let Some(Running { call, source, .. }) = self.running.take() else { return kind.into() };
-        // It holds the attempt, whose end belongs in the trail.
+        let Some(RunningStream { call, source, .. }) = self.running.take() else { return kind.into() };
+        // First, so that the attempt that it holds ends in the trail.
         drop(source);
         call.failed(kind, received)
     }
 
     /// Ends the call with its answer.
     fn end(&mut self, mut response: Box<Response>) -> Event {
-        if let Some(Running { call, .. }) = self.running.take() {
+        if let Some(RunningStream { call, .. }) = self.running.take() {
             *response = call.answered(*response);
         }
         Event::End(response)
@@ -160,33 +159,33 @@ impl Stream for ResponseStream {
     }
 }
 
-impl Running {
+impl RunningStream {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, ErrorKind>> {
         let event = ready!(self.poll_source(context));
-        // A call that has sent too much is over, whatever a module makes of it.
+        // One attempt too many ends the call, even if a module handles the error.
         Poll::Ready(self.call.invoke.exceeded().map_or(event, Err))
     }
 
     fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, ErrorKind>> {
         loop {
             match &mut self.source {
-                Source::Asking(answering, timing_out) => match answering.poll_unpin(context) {
+                EventSource::Asking(answering, timing_out) => match answering.poll_unpin(context) {
                     Poll::Ready(Ok(answer)) => {
                         self.call.committed();
                         let deadline = self.call.invoke.deadline().map(|deadline| Box::pin(sleep_until(deadline)));
-                        self.source = Source::Reading(answer.events(), deadline);
+                        self.source = EventSource::Reading(answer.events(), deadline);
                         continue;
                     }
                     Poll::Ready(Err(kind)) => return Poll::Ready(Err(kind)),
                     Poll::Pending => ready!(timing_out.poll_unpin(context)),
                 },
-                Source::Reading(events, deadline) => match events.poll_next_unpin(context) {
+                EventSource::Reading(events, deadline) => match events.poll_next_unpin(context) {
                     Poll::Ready(_) if is_late(&mut self.unchecked, &self.call.invoke) => {
                         return Poll::Ready(Err(ErrorKind::DeadlineExceeded));
                     }
                     Poll::Ready(Some(event)) => return Poll::Ready(event),
                     Poll::Ready(None) => return Poll::Ready(Err(without_end(""))),
-                    // A module may ask while it writes its answer.
+                    // A module may still ask while it writes its answer.
                     Poll::Pending if self.call.invoke.poll_exceeded(context).is_ready() => {
                         return Poll::Ready(Err(self.call.invoke.why_over()));
                     }
@@ -201,7 +200,7 @@ impl Running {
     }
 }
 
-/// Whether the deadline has passed, looked at now and then: events that never pause would outrun the timer.
+/// Whether the deadline has passed. Checks it now and then, since events that never pause would outrun the timer.
 fn is_late(unchecked: &mut u32, invoke: &Invoke) -> bool {
     *unchecked = (*unchecked + 1) % UNCHECKED;
     *unchecked == 0 && invoke.remaining().is_some_and(|remaining| remaining.is_zero())

@@ -1,4 +1,4 @@
-//! A chain, and its modules as one call has them: each lets an instance serve the call.
+//! A chain of modules, and the modules of one call.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::{
     adapter::answer::Answer,
     call::{
         branch::Branch,
-        stop::{Answering, Call, Stop},
+        stop::{AnswerFuture, Call, Stop},
         upstream::Upstream,
     },
     chat::error::ErrorKind,
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// A chain: modules, outermost first, around an end.
+/// A chain: modules around an upstream, outermost first.
 #[derive(Clone)]
 pub(crate) struct Chain {
     pub(crate) modules: Arc<[Arc<Slot>]>,
@@ -31,15 +31,15 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// The chain for one call, which runs to its end on the versions that its modules have now.
+    /// Starts a call: takes the version that each module has now. The call runs on it to its end.
     pub(crate) fn start(&self) -> Arc<dyn Stop> {
         let around = |inner, slot: &Arc<Slot>| Arc::new(Module::new(slot, inner)) as Arc<dyn Stop>;
         self.modules.iter().rev().fold(self.end.clone(), around)
     }
 }
 
-/// A module in the chain of one call. A call knows only the modules inside of the one that serves it, so that an instance
-/// never holds itself by way of its calls.
+/// A module in the chain of one call. It knows only the modules inside of it, so that an instance never holds itself by
+/// way of its calls.
 struct Module {
     place: Arc<Place>,
     version: Arc<Version>,
@@ -47,7 +47,7 @@ struct Module {
 }
 
 impl Module {
-    /// The module of this slot as it is now, around this inner.
+    /// The current version of a slot's module, around `inner`.
     fn new(slot: &Slot, inner: Arc<dyn Stop>) -> Self {
         Self { place: slot.place.clone(), version: slot.version(), inner }
     }
@@ -77,13 +77,13 @@ impl Stop for Module {
         Arc::new(Self { place, version, inner })
     }
 
-    fn invoke(self: Arc<Self>, call: Call) -> Answering {
+    fn invoke(self: Arc<Self>, call: Call) -> AnswerFuture {
         Box::pin(async move {
             match &*self.version {
                 Version::Runs { pool, .. } => self.serve(pool, call).await,
                 Version::Removed { origin, on_trap } => {
                     let hop = self.hop(&call, false);
-                    Box::pin(self.make_do(InstanceError::removed(origin), *on_trap, &hop, call)).await
+                    Box::pin(self.serve_without(InstanceError::removed(origin), *on_trap, &hop, call)).await
                 }
             }
         })
@@ -92,12 +92,12 @@ impl Stop for Module {
 
 impl Module {
     async fn serve(&self, pool: &Pool, call: Call) -> Result<Answer, ErrorKind> {
-        let content = if pool.copies() { size_of_request(&call.request) } else { 0 };
+        let content = if pool.is_copying() { size_of_request(&call.request) } else { 0 };
         let (most, limit) = pool.policy().content_of_call();
         let mut alone = false;
         loop {
             let hop = self.hop(&call, pool.takes_whole());
-            // Dropping this future ends whatever the module does for the call.
+            // Dropping this future ends the module's work for the call.
             let _dropped = hop.end_guard();
             let served = if content > most {
                 Err(InstanceError::too_large("request", content, most, limit))
@@ -111,13 +111,13 @@ impl Module {
                 }
                 Err(failed) => failed,
             };
-            // The instance ended, maybe because of another call. While the module has asked nobody, another instance can
-            // serve the call: alone, so that a call which ends every instance ends no other call.
-            if failed.may_pass() && !alone && !hop.close() {
+            // The instance ended, perhaps because of another call. If the module has asked nobody, another instance
+            // serves the call. It serves it alone, so that a call that ends every instance ends no other call.
+            if failed.is_of_neighbour() && !alone && !hop.close() {
                 alone = true;
                 continue;
             }
-            return Box::pin(self.make_do(failed, pool.policy().on_trap, &hop, call)).await;
+            return Box::pin(self.serve_without(failed, pool.policy().on_trap, &hop, call)).await;
         }
     }
 
@@ -129,8 +129,8 @@ impl Module {
         Arc::new(Hop::new(self.place.clone(), self.inner.clone(), branch, takes_whole))
     }
 
-    /// What becomes of a call that no instance served to its end.
-    async fn make_do(
+    /// Ends a call that the module could not serve: with an error, or without the module.
+    async fn serve_without(
         &self,
         failed: InstanceError,
         on_trap: OnTrap,
@@ -143,7 +143,7 @@ impl Module {
         if has_asked || on_trap == OnTrap::Fail {
             return self.ended(hop, Err(error));
         }
-        tracing::warn!(target: "arcllm::module", "{error}; the call goes on without it (on_trap)");
+        tracing::warn!(target: "arcllm::module", "{error}; the call goes on without the module (on_trap = \"bypass\")");
         self.ended(hop, self.inner.clone().invoke(call).await)
     }
 

@@ -1,9 +1,9 @@
-//! Runs modules: each instance has a store of its own, and calls are handed from instance to instance.
+//! Runs modules. Each instance has a store of its own, and calls travel between instances.
 //!
-//! A call never enters a store from within another store's event loop, which wasmtime does not allow. It travels over a
-//! channel, and its answer comes back over another.
+//! A call never enters a store from within another store's event loop: wasmtime does not allow it. Calls and answers
+//! travel over channels.
 //!
-//! Rare branches of a call are boxed: otherwise the future of every call would have room for them.
+//! Rare branches of a call are boxed, to keep the future of every call small.
 
 pub(crate) mod chain;
 pub(crate) mod guest;

@@ -1,4 +1,4 @@
-//! A module as one load has it, and the version of it that runs: the one thing that a reload exchanges.
+//! A module of a loaded chain, and its current version, which a reload exchanges.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::{
     },
 };
 
-/// A module as one load has it.
+/// A module of a loaded chain.
 pub(crate) struct Slot {
     pub(crate) place: Arc<Place>,
     pub(crate) settings: Map<String, Value>,
-    /// The overrides of the load, for errors that tell where a setting stands.
+    /// The overrides of the load. Errors say when a setting comes from them.
     pub(crate) overrides: Option<Value>,
-    /// The Tokio runtime that the module was loaded in, and that its instances run in.
+    /// The Tokio runtime of the load. The module's instances run in it.
     pub(crate) runtime: Handle,
     version: ArcSwap<Version>,
 }
@@ -28,14 +28,14 @@ pub(crate) struct Slot {
 /// What the calls of a module run on.
 #[derive(Clone)]
 pub(crate) enum Version {
-    /// These instances, of a component from this place with this digest.
+    /// Instances of the component with this origin and digest.
     Runs { origin: Origin, digest: String, pool: Arc<Pool> },
-    /// Nothing. The file of the module was removed, and this is what becomes of its calls.
+    /// Nothing: the module's file was removed. `on_trap` says how calls end.
     Removed { origin: Origin, on_trap: OnTrap },
 }
 
 impl Slot {
-    /// A module that is loaded in the current Tokio runtime.
+    /// A slot in the current Tokio runtime.
     pub(crate) fn new(
         place: Arc<Place>,
         settings: Map<String, Value>,
@@ -50,7 +50,7 @@ impl Slot {
         &self.place.module
     }
 
-    /// The version that a call runs on which starts now. Neither locks nor waits.
+    /// The current version. Neither locks nor waits.
     pub(crate) fn version(&self) -> Arc<Version> {
         self.version.load_full()
     }
@@ -62,7 +62,7 @@ impl Slot {
 }
 
 impl Version {
-    /// The instances, if there are any.
+    /// The pool, unless the module was removed.
     pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
         match self {
             Version::Runs { pool, .. } => Some(pool),
@@ -70,8 +70,8 @@ impl Version {
         }
     }
 
-    /// Whether it is the component from this place with this digest.
-    pub(crate) fn is(&self, place: &Origin, bytes: &str) -> bool {
-        matches!(self, Version::Runs { origin, digest, .. } if origin == place && digest == bytes)
+    /// Whether it runs the component with this origin and digest.
+    pub(crate) fn is_of(&self, from: &Origin, sha256: &str) -> bool {
+        matches!(self, Version::Runs { origin, digest, .. } if origin == from && digest == sha256)
     }
 }

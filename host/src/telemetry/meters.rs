@@ -6,8 +6,8 @@ use metrics::{Counter, Gauge, Histogram, Label, SharedString, counter, gauge, hi
 
 use crate::chat::{error::Error, response::Response, trail::Attempt};
 
-/// What is counted of a model's invokes. What every answer needs is looked up when the model is loaded, so that a call
-/// does not pay for it: a recorder has to be installed before that.
+/// What is counted of a model's invokes. The frequent meters are looked up when the model is loaded, so that calls do
+/// not pay for it. Install a recorder before.
 pub(crate) struct ModelMeters {
     provider: Arc<str>,
     model: String,
@@ -53,7 +53,7 @@ impl ModelMeters {
         &self.model
     }
 
-    /// Counts a streamed answer that begins to come.
+    /// Counts a streamed answer that begins.
     pub(crate) fn committed(&self, after: Duration) {
         self.first_chunk.record(after);
     }
@@ -90,23 +90,22 @@ pub(crate) fn count_attempt(attempt: &Attempt) {
     counter!("arcllm.attempts", "provider" => provider, "outcome" => outcome).increment(1);
 }
 
-/// A module asked its inner again.
+/// Counts a module that asks its inner again.
 pub(crate) fn count_retry(module: &Arc<str>) {
     counter!("arcllm.retries", "module" => module.clone()).increment(1);
 }
 
-/// A module asked another model, after it had asked one.
+/// Counts a module that asks another model after its first.
 pub(crate) fn count_fallback(module: &Arc<str>) {
     counter!("arcllm.fallbacks", "module" => module.clone()).increment(1);
 }
 
-/// The time of a module's part in a call that it spent itself, and not waiting for an answer or sleeping. Looked up when
-/// the model is loaded.
+/// The time that a module works on a call, without waiting for answers and without sleeping.
 pub(crate) fn own_time(module: &Arc<str>) -> Histogram {
     histogram!("arcllm.module.own_time", "module" => module.clone())
 }
 
-/// A module could not serve a call; by the limit that it exceeded, if it was that.
+/// Counts a module that could not serve a call, with the limit that it exceeded.
 pub(crate) fn count_failure(module: &Arc<str>, limit: Option<&'static str>) {
     counter!("arcllm.module.failures", "module" => module.clone(), "limit" => limit.unwrap_or("none")).increment(1);
 }

@@ -1,7 +1,7 @@
-//! What an observer sees of calls: `tracing` spans and `metrics` counters, named as OpenTelemetry's conventions for
-//! generative AI name what they cover: <https://opentelemetry.io/docs/specs/semconv/gen-ai/>.
+//! What observers see of calls: `tracing` spans and `metrics` counters. Their names follow OpenTelemetry's conventions
+//! for generative AI: <https://opentelemetry.io/docs/specs/semconv/gen-ai/>.
 //!
-//! No key is in any of them, and no content of messages unless it is asked for.
+//! None of them has a key. Messages are in them only if the host is told to put them there.
 
 pub(crate) mod meters;
 pub(crate) mod observed;

@@ -1,4 +1,4 @@
-//! An invoke as an observer sees it, from its beginning to its end, whichever way it ends.
+//! An invoke as observers see it, from its beginning to any end.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// An invoke under way. Dropped before its end, it was cancelled.
-pub(crate) struct Observed {
+pub(crate) struct ObservedInvoke {
     meters: Arc<ModelMeters>,
     pub(crate) span: Scope,
     content: bool,
@@ -24,34 +24,34 @@ pub(crate) struct Observed {
     has_ended: bool,
 }
 
-impl Observed {
+impl ObservedInvoke {
     /// Starts observing an invoke. Its span holds the messages if `content` says so.
     pub(crate) fn begin(meters: Arc<ModelMeters>, request: &Request, content: bool) -> Self {
         let span = invoke_span(meters.provider(), meters.model(), request, content);
         Self { meters, span, content, started: Instant::now(), has_ended: false }
     }
 
-    /// Its answer begins to come.
+    /// Notes that the answer begins to come.
     pub(crate) fn committed(&self) {
         self.meters.committed(self.started.elapsed());
     }
 
-    /// It has ended.
+    /// Records how the invoke ended.
     pub(crate) fn end(mut self, result: Result<&Response, &Error>) {
         self.has_ended = true;
-        self.write_down(result);
+        self.record(result);
     }
 
-    fn write_down(&self, result: Result<&Response, &Error>) {
+    fn record(&self, result: Result<&Response, &Error>) {
         invoke_ended(&self.span, result, self.content);
         self.meters.ended(self.started.elapsed(), result);
     }
 }
 
-impl Drop for Observed {
+impl Drop for ObservedInvoke {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.write_down(Err(&ErrorKind::Cancelled.into()));
+            self.record(Err(&ErrorKind::Cancelled.into()));
         }
     }
 }

@@ -1,20 +1,20 @@
-//! A span, or what there is where nobody listens: many are held at once, and most processes have no listener.
+//! A span that takes one word where nothing listens: calls hold many, and most processes have no listener.
 
 use std::sync::Arc;
 
 use tracing::{Id, Span, Value, field::AsField, span::Entered};
 
-/// A span, a word long.
+/// A span, or nothing if nothing listens.
 #[derive(Clone, Default)]
 pub(crate) struct Scope(Option<Arc<Span>>);
 
 impl Scope {
-    /// What others stand inside of.
+    /// The parent for spans inside of this one.
     pub(crate) fn id(&self) -> Option<Id> {
         self.0.as_ref().and_then(|span| span.id())
     }
 
-    /// Whether nobody listens.
+    /// Whether nothing listens.
     pub(crate) fn is_disabled(&self) -> bool {
         self.0.is_none()
     }
@@ -25,7 +25,7 @@ impl Scope {
         }
     }
 
-    /// What is done until the returned value is dropped, is done inside of the span.
+    /// Enters the span until the returned value is dropped.
     pub(crate) fn enter(&self) -> Option<Entered<'_>> {
         self.0.as_ref().map(|span| span.enter())
     }

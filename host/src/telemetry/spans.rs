@@ -1,4 +1,5 @@
-//! One span for an invoke, one for each module that it passes, one for each attempt; each inside of the one that asked.
+//! Spans: one for an invoke, one for each module that it passes and one for each attempt. Each is inside of its
+//! asker's.
 
 use std::borrow::Cow;
 
@@ -18,10 +19,10 @@ use crate::{
     },
 };
 
-/// The one operation that there is, as the conventions call it.
+/// The operation, in the words of the conventions.
 const OPERATION: &str = "chat";
 
-/// The span of an invoke, inside of the caller's. It holds the messages if `content` says so.
+/// The span of an invoke, inside of the caller's. It has the messages if `content` is set.
 pub(crate) fn invoke_span(provider: &str, model: &str, request: &Request, content: bool) -> Scope {
     let span = Scope::from(info_span!(
         target: "arcllm",
@@ -52,14 +53,14 @@ pub(crate) fn invoke_span(provider: &str, model: &str, request: &Request, conten
     span
 }
 
-/// Writes down the trace that providers are told of.
+/// Records the trace that providers are told of.
 pub(crate) fn invoke_traced(span: &Scope, trace: &Trace) {
     if !span.is_disabled() {
         span.record("trace_id", &*trace.id());
     }
 }
 
-/// Writes down how an invoke ended.
+/// Records how an invoke ended.
 pub(crate) fn invoke_ended(span: &Scope, result: Result<&Response, &Error>, content: bool) {
     if span.is_disabled() {
         return;
@@ -83,7 +84,7 @@ pub(crate) fn invoke_ended(span: &Scope, result: Result<&Response, &Error>, cont
     }
 }
 
-/// The span of a module's part in a call.
+/// The span of a hop: a call at one module.
 pub(crate) fn module_span(parent: &Scope, module: &str) -> Scope {
     Scope::from(info_span!(
         target: "arcllm",
@@ -95,7 +96,7 @@ pub(crate) fn module_span(parent: &Scope, module: &str) -> Scope {
     ))
 }
 
-/// Writes down how a module's part ended.
+/// Records how a hop ended.
 pub(crate) fn module_ended<T>(span: &Scope, result: &Result<T, ErrorKind>) {
     if let Err(error) = result {
         span.record("error.type", error.as_str());
@@ -125,7 +126,7 @@ pub(crate) fn attempt_span(parent: &Scope, provider: &str, model: &str, asked_by
     ))
 }
 
-/// Writes down what the provider is told of the attempt.
+/// Records the trace that the provider is told of the attempt.
 pub(crate) fn attempt_traced(span: &Scope, attempt: &TraceParent) {
     if !span.is_disabled() {
         span.record("trace_id", &*attempt.trace_id());
@@ -133,7 +134,7 @@ pub(crate) fn attempt_traced(span: &Scope, attempt: &TraceParent) {
     }
 }
 
-/// Writes down how an attempt ended.
+/// Records how an attempt ended.
 pub(crate) fn attempt_ended(span: &Scope, result: Result<&Response, &ErrorKind>) {
     if span.is_disabled() {
         return;
@@ -153,7 +154,7 @@ pub(crate) fn attempt_ended(span: &Scope, result: Result<&Response, &ErrorKind>)
     }
 }
 
-/// Who answered: in the words of the provider, or of a module.
+/// Records who answered. The words are the provider's or a module's, so they are cleaned.
 fn answered(span: &Scope, response: &Response) {
     span.record("gen_ai.response.id", response.request_id.as_deref().map(word).as_deref());
     span.record("gen_ai.response.model", &*word(&response.model));
@@ -164,7 +165,7 @@ fn word(text: &str) -> Cow<'_, str> {
 }
 
 fn json(value: &impl Serialize) -> String {
-    // Messages are made of what JSON has; if they were not, there would be nothing to show.
+    // Messages always convert to JSON.
     let json = serde_json::to_string(value).unwrap_or_default();
     plain::json(&json).into_owned()
 }

@@ -1,11 +1,11 @@
-//! Where a call stands in a trace that goes on in other processes: W3C Trace Context, version 00
+//! The trace that a call belongs to, which other processes continue: W3C Trace Context, version 00
 //! (<https://www.w3.org/TR/trace-context/>).
 
 use std::fmt;
 
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 
-/// Keeps these numbers apart from those that modules draw: a trace must not change what a seeded run does.
+/// Keeps these random numbers apart from those that modules draw: a trace must not change a seeded run.
 const APART: u64 = 0x7472_6163_6570_6172;
 
 /// The trace of an invoke.
@@ -13,12 +13,12 @@ const APART: u64 = 0x7472_6163_6570_6172;
 pub(crate) struct Trace {
     id: u128,
     flags: u8,
-    /// What the numbers of its attempts depend on.
+    /// The seed for the numbers of its attempts.
     seed: u64,
 }
 
 impl Trace {
-    /// The trace of the caller's `traceparent`, else one of its own. Its numbers depend on `seed` and `number` alone.
+    /// The trace of the caller's `traceparent`, or a new one. Its numbers depend on `seed` and `number` alone.
     ///
     /// # Errors
     ///
@@ -28,30 +28,30 @@ impl Trace {
         if let Some(text) = caller {
             let (id, flags) = parse(text).ok_or_else(|| {
                 let example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-                format!("the option `traceparent` is no W3C Trace Context of version 00, such as \"{example}\"")
+                format!("the option `traceparent` is not valid: it takes W3C Trace Context, version 00, such as \"{example}\"")
             })?;
             return Ok(Self { id, flags, seed });
         }
         let mut random = SmallRng::seed_from_u64(seed);
         let id = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64().max(1));
-        // Whoever asks for traces has them recorded.
+        // A host that propagates traces records them.
         Ok(Self { id, flags: 1, seed })
     }
 
-    /// The attempt of this number, from zero.
+    /// The attempt with this number, counted from zero.
     pub(crate) fn attempt(&self, number: usize) -> TraceParent {
         let number = (number as u64).wrapping_add(1);
         let mut random = SmallRng::seed_from_u64(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         TraceParent { trace: *self, span: random.next_u64().max(1) }
     }
 
-    /// The name of the trace, as it stands in logs and headers.
+    /// The number of the trace, as logs and headers write it.
     pub(crate) fn id(&self) -> String {
         format!("{:032x}", self.id)
     }
 }
 
-/// An attempt in its trace. Displayed it is the header `traceparent`.
+/// An attempt in its trace. It displays as the header `traceparent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TraceParent {
     trace: Trace,
@@ -59,27 +59,27 @@ pub(crate) struct TraceParent {
 }
 
 tokio::task_local! {
-    /// The attempt that is being made.
+    /// The attempt that the current task makes.
     static ATTEMPT: TraceParent;
 }
 
 impl TraceParent {
-    /// The name of the trace.
+    /// The number of the trace.
     pub(crate) fn trace_id(&self) -> String {
         self.trace.id()
     }
 
-    /// The name of the attempt.
+    /// The number of the attempt.
     pub(crate) fn span_id(&self) -> String {
         format!("{:016x}", self.span)
     }
 
-    /// That of the attempt that the current task makes, if it is to be told to the provider.
+    /// The attempt that the current task makes, if the provider is to be told of it.
     pub(crate) fn current() -> Option<Self> {
         ATTEMPT.try_with(|attempt| *attempt).ok()
     }
 
-    /// Does this for the attempt. An adapter's own tasks are told with the value of [`current`](Self::current).
+    /// Runs a future for the attempt. Pass the value of [`current`](Self::current) to tasks that the adapter spawns.
     pub(crate) async fn cover<F: Future>(attempt: Option<Self>, doing: F) -> F::Output {
         match attempt {
             Some(attempt) => ATTEMPT.scope(attempt, doing).await,
@@ -94,7 +94,7 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// The trace and the flags of a `traceparent`. All zeros are no trace and no span.
+/// Reads the trace and the flags of a `traceparent`. All zeros are not valid.
 fn parse(text: &str) -> Option<(u128, u8)> {
     let mut parts = text.split('-');
     let mut part = |length: usize| {
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_of_its_own() {
+    fn a_new_trace_depends_on_seed_and_number() {
         let trace = |number| Trace::of_invoke(7, number, None).unwrap();
         assert_eq!(trace(1), trace(1));
         assert_ne!(trace(1).id, trace(2).id);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_callers_trace() {
+    fn the_trace_of_the_caller_goes_on() {
         let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
         let [one, other] = [1, 2].map(|number| Trace::of_invoke(7, number, Some(text)).unwrap());
         assert_eq!((one.id, one.flags), (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, 0));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_traceparent() {
+    fn a_traceparent_that_is_not_valid_is_refused() {
         for text in [
             "",
             "00",

@@ -65,15 +65,15 @@ async fn files_that_are_not_components() {
       help: make a component of it, as with `wasm-tools component new`
     ");
     assert_snapshot!(file(b"\0asm\x0d\0\x01\0").await, @"
-    error: modules/retry.wasm: is a component of another world: it exports nothing, and not arcllm:llm/module@0.1.0 (the module `retry`)
+    error: modules/retry.wasm: is a component of another world: it does not export arcllm:llm/module@0.1.0 (it exports nothing) (the module `retry`)
       help: build it for a world of arcllm:llm@0.1.0, such as `module-world` or `module-blocking`
     ");
     assert_snapshot!(file(b"\0asm\x0d\0\x01\0\xff\xff\xff").await, @"
-    error: modules/retry.wasm: is no valid component: failed to parse WebAssembly module: malformed section id (at offset 0x8) (the module `retry`)
+    error: modules/retry.wasm: is not a valid component: failed to parse WebAssembly module: malformed section id (at offset 0x8) (the module `retry`)
       help: build it anew; this host speaks arcllm:llm@0.1.0
     ");
     let cut = &arcllm_builtin::find("retry").unwrap().wasm[..5000];
-    assert!(file(cut).await.contains("modules/retry.wasm: is no valid component"));
+    assert!(file(cut).await.contains("modules/retry.wasm: is not a valid component"));
 }
 
 #[tokio::test]

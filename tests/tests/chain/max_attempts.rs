@@ -159,7 +159,7 @@ async fn check_shows_the_limit_and_warns() {
     assert_eq!((most, worst), (json!(32), json!(33)));
     assert_snapshot!(warning, @"
     warning     config.toml:4: `host.max_attempts` is 32, and one call can ask for more requests than that: up to 33
-                help: raise it, or have the modules ask less often; it ends the call that asks for one more
+                help: raise it, or make the modules ask less often; it ends the call that asks for one more
     ");
     let (most, _, warning) = check(around(&a).module("chaos", REPEAT).host("max_attempts = 5")).await;
     assert_eq!(most, json!(5));

@@ -61,11 +61,11 @@ chain = [\"local\"]
     worst case  4 attempts, 180 s of waiting
     attempts    32 at most
     deadline    30 s
-    warning     config.toml:12: `host.deadline_seconds` is 30 s, and one call can wait longer than that on purpose: up to 180 s
-                help: raise it, or have the modules wait less; it ends every call that is not done by then
+    warning     config.toml:12: `host.deadline_seconds` is 30 s, and modules can make one call wait longer than that: up to 180 s
+                help: raise it, or make the modules wait less; it ends every call that takes longer
     warning     config.toml:13: `modules.retry.max_wait_seconds` is 60 s, longer than the deadline of a whole call
                 help: at most host.deadline_seconds, which is 30
-    warning     config.toml:17: `modules.fallback.chain` names only the provider that is asked anyway, so nobody is left to turn to
+    warning     config.toml:17: `modules.fallback.chain` names only the provider that is asked first, so there is no other to fall back to
                 help: add another provider
     "#);
 }
@@ -88,8 +88,8 @@ chain = [\"openai\", \"groq\", \"vllm\"]
     deadline    600 s
     warning     config.toml: `providers.groq.api_key_env` names the environment variable GROQ_API_KEY, which is not set
                 help: put the key of groq into the variable GROQ_API_KEY
-    warning     config.toml: `providers.groq.models."llama-3.3-70b-versatile"` does not say what is known of llama-3.3-70b-versatile: context_window, max_output_tokens, cost_input_per_1m, cost_output_per_1m
-                help: limits and prices cannot be worked out without
+    warning     config.toml: `providers.groq.models."llama-3.3-70b-versatile"` lacks context_window, max_output_tokens, cost_input_per_1m, cost_output_per_1m
+                help: without them, limits and prices are unknown
     warning     config.toml: `providers.openai.api_key_env` names the environment variable OPENAI_API_KEY, which is not set
                 help: put the key of openai into the variable OPENAI_API_KEY
     warning     config.toml: `providers.vllm.default_model` is missing, and no model was asked for
@@ -157,15 +157,15 @@ async fn orders_that_defeat_a_modules_purpose() {
     assert_eq!(check_order(by_default).await, "");
     let [a, b, c, d, e, f] = by_default;
     assert_snapshot!(check_order([f, e, d, c, b, a]).await, @"
-    warning     config.toml:12: `host.order` has `rate-limit` outside of `fallback`, whose further attempts it then neither counts nor holds back
+    warning     config.toml:12: `host.order` has `rate-limit` outside of `fallback`, so that it does not count or delay the further attempts
                 help: put `rate-limit` after `fallback`
-    warning     config.toml:12: `host.order` has `rate-limit` outside of `circuit-breaker`, so that calls which are refused without being sent use up the limit
+    warning     config.toml:12: `host.order` has `rate-limit` outside of `circuit-breaker`, so that calls that the breaker refuses use up the limit
                 help: put `rate-limit` after `circuit-breaker`
-    warning     config.toml:12: `host.order` has `circuit-breaker` outside of `fallback`, whose other providers then have no circuit of their own, and are not asked while the first one's is open
+    warning     config.toml:12: `host.order` has `circuit-breaker` outside of `fallback`, so that the other providers have no circuit of their own and are not asked while it is open
                 help: put `circuit-breaker` after `fallback`
     warning     config.toml:12: `host.order` has `telemetry` inside of `fallback`, so that it sees each provider's attempt as a call of its own
                 help: put `telemetry` before `fallback`
-    warning     config.toml:12: `host.order` has `telemetry` inside of `retry`, so that it sees each attempt as a call, and none of the waits between them
+    warning     config.toml:12: `host.order` has `telemetry` inside of `retry`, so that it sees each attempt as a call, and no waits between them
                 help: put `telemetry` before `retry`
     ");
 }

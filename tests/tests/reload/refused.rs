@@ -16,7 +16,7 @@ async fn a_half_written_file_counts_once_it_is_complete() {
     folder.write("modules/fallback.wasm", &AGAIN[..AGAIN.len() / 2]).unwrap();
     for _ in 0..2 {
         let reason = failure(&host, "fallback").await;
-        assert!(reason.contains("fallback.wasm") && reason.contains("is no valid component"), "{reason}");
+        assert!(reason.contains("fallback.wasm") && reason.contains("is not a valid component"), "{reason}");
         assert_eq!((attempts(&model).await, attempts(&load(&host).await).await), (ONCE, ONCE));
     }
     folder.write("modules/fallback.wasm", AGAIN).unwrap();

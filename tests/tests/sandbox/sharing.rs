@@ -91,7 +91,7 @@ async fn a_request_that_is_too_large_ends_its_own_call() {
         let (message, limit) = of_the_module(&error);
         assert_eq!(limit, Some("memory_mb"));
         assert!(
-            message.contains("the request is too large for it: 18.0 MB, and it takes 16.0 MB (memory_mb)"),
+            message.contains("the request is too large for it: 18.0 MB, and it takes at most 16.0 MB (memory_mb)"),
             "{message}"
         );
         assert_eq!(error.trail.len(), 0);

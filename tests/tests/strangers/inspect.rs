@@ -189,5 +189,5 @@ async fn check_names_the_file_that_is_not_used() {
     let settings = "[modules.other.sandbox]\nwasm = \"mine.wasm\"";
     let (_folder, modules) = beside_a_retry(&[("other.wasm", UPPER), ("mine.wasm", UPPER)], settings).await;
     let warnings = &of(&modules, "other").warnings;
-    assert!(warnings[0].contains("other.wasm: is passed over") && warnings[0].contains("mine.wasm"), "{warnings:?}");
+    assert!(warnings[0].contains("other.wasm: is not used") && warnings[0].contains("mine.wasm"), "{warnings:?}");
 }

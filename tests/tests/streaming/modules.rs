@@ -184,7 +184,7 @@ async fn faults_of_a_module_end_the_answer_it_writes() {
         ("stops", "", "the module `upper-streamed` ended its answer before it was whole"),
         ("fails", "", "lost my voice"),
         ("traps", "", "the module `upper-streamed` failed: wasm trap: wasm `unreachable` instruction executed"),
-        ("spins", "cpu_seconds = 0.2", "it computed for longer than its sandbox allows (cpu_seconds)"),
+        ("spins", "cpu_seconds = 0.2", "it computed for longer than 0.2 s (cpu_seconds)"),
     ] {
         for retried in [false, true] {
             let a = replies([slow(), slow()]).await;

@@ -63,7 +63,7 @@ async fn written_events_count_as_memory() {
     let model = model(&a, "fault = \"goes-on\"\njson_kb = 128", "memory_mb = 8").await;
     let (_, end) = read(&model).await;
     let error = end.unwrap_err();
-    assert!(error.contains("it took more memory than its sandbox allows (memory_mb)"), "{error}");
+    assert!(error.contains("it took more than 8 MB of memory (memory_mb)"), "{error}");
 }
 
 #[tokio::test]

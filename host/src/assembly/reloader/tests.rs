@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     assembly::host::Host,
     config::{config::Config, overrides::Overrides},
-    runtime::{guest::component::Compiled, instance::pool::Pool},
+    runtime::{guest::component::CompiledComponent, instance::pool::Pool},
 };
 
 /// A module whose bytes no other test has.
@@ -16,16 +16,16 @@ fn module(mark: u8) -> Vec<u8> {
 }
 
 /// What the only model of the host runs on.
-fn pool_and_code(host: &Host) -> (Weak<Pool>, Weak<Compiled>) {
+fn pool_and_code(host: &Host) -> (Weak<Pool>, Weak<CompiledComponent>) {
     let living = host.inner.reloader.living();
     let Version::Runs { pool, .. } = &*living.get("mine").unwrap().first().unwrap().version() else {
         panic!("it is there");
     };
-    (Arc::downgrade(pool), Arc::downgrade(&host.inner.loader.accepted("mine").unwrap().prepared.compiled))
+    (Arc::downgrade(pool), Arc::downgrade(&host.inner.loader.good_versions.get("mine").unwrap().compiled))
 }
 
 /// Code is there until the instances that ran it have ended.
-async fn given_up(code: &Weak<Compiled>) {
+async fn given_up(code: &Weak<CompiledComponent>) {
     while code.strong_count() > 0 {
         tokio::task::yield_now().await;
     }

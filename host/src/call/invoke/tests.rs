@@ -8,9 +8,9 @@ fn invoke(max_attempts: u32) -> Arc<Invoke> {
     Invoke::start(Duration::from_secs(600), max_attempts, 0, 0, false)
 }
 
-/// Branches that ask at once have the bound together.
+/// Branches that ask at the same time share the limit.
 #[test]
-fn so_many_attempts_begin_and_no_more_however_they_are_asked_for() {
+fn attempts_stop_at_the_limit_from_any_number_of_threads() {
     let invoke = invoke(40);
     let begun = std::thread::scope(|scope| {
         let asking = (0..4).map(|_| {
@@ -26,7 +26,7 @@ fn so_many_attempts_begin_and_no_more_however_they_are_asked_for() {
 }
 
 #[test]
-fn one_more_is_the_same_error_for_all_and_tells_the_caller() {
+fn one_attempt_too_many_is_the_same_error_for_all_and_wakes_the_caller() {
     let invoke = invoke(1);
     let mut context = Context::from_waker(std::task::Waker::noop());
     let first = start(&invoke, "one").expect("the first");

@@ -1,4 +1,4 @@
-//! A module's file: found, identified, compiled, and checked for what it asks for.
+//! A module's component: checked, compiled and linked, with what its imports say about it.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use wasmtime::component::{Component, types};
 use crate::{
     config::error::ConfigError,
     runtime::guest::{
-        engine::Runtime,
+        engine::WasmRuntime,
         exports::{self, ExportsPre},
     },
 };
@@ -19,56 +19,56 @@ use crate::{
 /// The grants that a component asks for by importing an interface.
 const INTERFACES: [&str; 2] = ["models", "state"];
 
-/// What looks into an answer.
+/// The functions that read an answer.
 const READING: [&str; 3] = ["[method]response.parts", "[method]response.derive", "[method]response.usage"];
 
-/// What looks into a request.
+/// The function that reads a request.
 const READS_REQUESTS: &str = "[method]request.parts";
 
-/// What a module does with answers that come in events.
+/// What a module does with streamed answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Streams {
-    /// It hands them on without looking into them.
+    /// It passes them on unread.
     Forwards,
     /// It reads them as they come.
     Reads,
-    /// It looks into answers, and knows nothing of those that are still coming: it is given whole ones.
+    /// It reads answers, and only whole ones.
     Whole,
 }
 
 /// A compiled component, linked and ready to be instantiated.
-pub(crate) struct Compiled {
+pub(crate) struct CompiledComponent {
     pub(crate) digest: String,
     /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
     pub(crate) imports: Vec<String>,
     /// The functions of `arcllm:llm/types` that it imports, as `[method]request.parts`.
     pub(crate) functions: Vec<String>,
     pub(crate) streams: Streams,
-    /// Whether it looks into requests, and so copies them.
+    /// Whether it reads requests, and so copies them.
     pub(crate) copies: bool,
-    /// Whether its calls hold up the whole instance.
+    /// Whether a call blocks the whole instance.
     pub(crate) blocks: bool,
     pub(crate) exports: ExportsPre,
 }
 
-/// The components of the process, by runtime and digest. What no host uses is given up.
-static COMPILED: Mutex<Components<Weak<Compiled>>> = Mutex::new(None);
+/// The components of the process, by runtime and digest. Unused ones are dropped.
+static COMPILED: Mutex<Components<Weak<CompiledComponent>>> = Mutex::new(None);
 
-/// The built-in components. They are kept, since they never change: a host may be made for a single call.
-static BUILT_IN: Mutex<Components<Arc<Compiled>>> = Mutex::new(None);
+/// The built-in components. They never change, so they are kept: a program may make a host for each call.
+static BUILT_IN: Mutex<Components<Arc<CompiledComponent>>> = Mutex::new(None);
 
 type Components<T> = Option<HashMap<(usize, String), T>>;
 
-impl Compiled {
-    /// The component that these bytes are, compiled unless the process has it already.
+impl CompiledComponent {
+    /// The component of these bytes. Compiles it unless the process has it.
     ///
     /// # Errors
     ///
-    /// Where the bytes are no module for this host.
+    /// Where the bytes are not a module for this host.
     pub(crate) fn get(
-        runtime: &Runtime,
+        runtime: &WasmRuntime,
         bytes: &[u8],
         digest: String,
         is_built_in: bool,
@@ -82,7 +82,7 @@ impl Compiled {
                 let mut all = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
                 let all = all.get_or_insert_default();
                 all.retain(|_, compiled| compiled.strong_count() > 0);
-                // Two loads at once may both have come here. One component is kept.
+                // Two loads may come here at the same time. One component is kept.
                 let compiled = all.get(&key).and_then(Weak::upgrade).unwrap_or(compiled);
                 all.insert(key.clone(), Arc::downgrade(&compiled));
                 compiled
@@ -95,11 +95,11 @@ impl Compiled {
         Ok(compiled)
     }
 
-    /// Compiles and links. Takes milliseconds where the compiled code is cached, up to seconds where it is not.
-    fn new(runtime: &Runtime, bytes: &[u8], digest: String) -> Result<Self, ConfigError> {
+    /// Compiles and links. Takes milliseconds if the compiled code is cached, and up to seconds if not.
+    fn new(runtime: &WasmRuntime, bytes: &[u8], digest: String) -> Result<Self, ConfigError> {
         check_header(bytes)?;
         let component = Component::from_binary(&runtime.engine, bytes).map_err(|error| {
-            unfit(format!("is no valid component: {error:#}"), "build it anew; this host speaks arcllm:llm@0.1.0")
+            unfit(format!("is not a valid component: {error:#}"), "build it again, for arcllm:llm@0.1.0")
         })?;
         let kind = component.component_type();
         let imports: Vec<String> = kind.imports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
@@ -108,7 +108,7 @@ impl Compiled {
         let copies = functions.iter().any(|function| function == READS_REQUESTS);
         let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
         let (provider, blocks) = exports::check(&exports)?;
-        // So do the sleeps of WASI 0.2.
+        // The sleeps of WASI 0.2 block, too.
         let blocks = blocks || imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."));
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
             unfit(format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
@@ -120,11 +120,11 @@ impl Compiled {
     }
 
     /// Whether it copies neither requests nor answers.
-    pub(crate) fn forwards(&self) -> bool {
+    pub(crate) fn is_forwarding(&self) -> bool {
         !self.copies && self.streams == Streams::Forwards
     }
 
-    /// What it imports beyond what every module may: what config has to grant.
+    /// The grants that its imports ask for.
     pub(crate) fn asks_for(&self) -> impl Iterator<Item = &'static str> {
         INTERFACES.into_iter().filter(|grant| {
             let asks = |import: &String| {
@@ -136,7 +136,7 @@ impl Compiled {
     }
 }
 
-/// A module imports no more than it uses, so its imports tell whether it looks into answers at all.
+/// A module imports only what it uses, so its imports tell whether it reads answers.
 fn streams(imports: &[String], functions: &[String]) -> Streams {
     match imports.iter().any(|import| import.starts_with("arcllm:llm/streams@")) {
         true => Streams::Reads,
@@ -145,7 +145,7 @@ fn streams(imports: &[String], functions: &[String]) -> Streams {
     }
 }
 
-fn functions(runtime: &Runtime, kind: &types::Component) -> Vec<String> {
+fn functions(runtime: &WasmRuntime, kind: &types::Component) -> Vec<String> {
     let mut functions = Vec::new();
     for (name, item) in kind.imports(&runtime.engine) {
         if let (true, types::ComponentItem::ComponentInstance(types)) = (name.starts_with("arcllm:llm/types@"), item.ty)
@@ -156,14 +156,14 @@ fn functions(runtime: &Runtime, kind: &types::Component) -> Vec<String> {
     functions
 }
 
-/// The first eight bytes tell a component from a core module, and both from anything else.
+/// Checks the first eight bytes, which tell a component from a core module and from other files.
 /// <https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>
 fn check_header(bytes: &[u8]) -> Result<(), ConfigError> {
     match bytes.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
         Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Err(unfit(
             "is a core WebAssembly module, not a component",
-            "make a component of it, as with `wasm-tools component new`",
+            "make a component of it, for example with `wasm-tools component new`",
         )),
         _ => Err(unfit("is not WebAssembly", "a component built for arcllm:llm@0.1.0")),
     }

@@ -1,4 +1,4 @@
-//! Makes guests yield while they compute, and ends those that compute for too long.
+//! Makes guests yield while they compute, and ends guests that compute for too long.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,10 +12,10 @@ use crate::runtime::{
     },
 };
 
-/// The most that an instance may compute outside of calls: to start and to read its settings.
-const START: Duration = Duration::from_secs(30);
+/// The most time that an instance may take, and compute, outside of calls: to start and to read its settings.
+pub(crate) const START: Duration = Duration::from_secs(30);
 
-/// Makes the guests of this store yield at every tick, and end when they have used up their time.
+/// Makes the guests of this store yield at every tick, and end when their time is used up.
 pub(crate) fn limit(store: &mut Store<StoreData>) {
     let budget = |time: Duration| u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX);
     let of_call = budget(store.data().policy.limits.cpu);
@@ -25,7 +25,7 @@ pub(crate) fn limit(store: &mut Store<StoreData>) {
     store.epoch_deadline_callback(move |mut store: StoreContextMut<'_, StoreData>| -> Result<UpdateDeadline> {
         let ticks = clock.ticks();
         if ticks == 0 {
-            // They all passed before the guest ran.
+            // All ticks passed before the guest ran.
             return Ok(UpdateDeadline::Continue(1));
         }
         match current_hop(store.as_context_mut())? {

@@ -1,4 +1,4 @@
-//! The engine that compiles and runs modules. One for the process, as long as all modules have the same stack.
+//! The engine that compiles and runs modules. The process has one for each size of stack and each cache.
 
 use std::{
     collections::BTreeMap,
@@ -22,29 +22,29 @@ use crate::{
     },
 };
 
-/// What the host needs of a stack beyond what is the guest's, in bytes.
+/// The host's share of a stack, in bytes.
 const HOST_STACK: usize = 1536 << 10;
 
 /// The most elements of one table.
 const TABLE_ELEMENTS: usize = 100_000;
 
-/// What of a memory or a table stays in place for the next instance, in bytes.
+/// How much of a memory or a table stays mapped for the next instance, in bytes.
 const KEPT: usize = 256 << 10;
 
-/// The runtimes of this process, by the kilobytes of stack that they give a guest: the engine has one size for all.
-static RUNTIMES: Mutex<Runtimes> = Mutex::new(BTreeMap::new());
+/// The runtimes of this process, by the kilobytes of a guest's stack and by the cache: an engine has one size of stack.
+static RUNTIMES: Mutex<WasmRuntimes> = Mutex::new(BTreeMap::new());
 
-type Runtimes = BTreeMap<(u64, CompileCache), &'static Runtime>;
+type WasmRuntimes = BTreeMap<(u64, CompileCache), &'static WasmRuntime>;
 
 /// The engine, and everything that a module can import.
-pub(crate) struct Runtime {
+pub(crate) struct WasmRuntime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<StoreData>,
     /// Tells the runtimes of the process apart.
     pub(crate) number: usize,
 }
 
-impl Runtime {
+impl WasmRuntime {
     /// The process's runtime for guests with this much stack, made at first use.
     pub(crate) fn get(stack_kb: u64, cache: &CompileCache) -> Result<&'static Self, ConfigError> {
         let mut runtimes = runtimes();
@@ -57,7 +57,7 @@ impl Runtime {
             cpu_clock::start(|tick| self::runtimes().values().for_each(|runtime| tick(&runtime.engine)))
                 .map_err(|error| unable(error.into()))?;
         }
-        // For as long as the process lives: compiled code refers to it.
+        // It lives as long as the process: compiled code refers to it.
         let runtime: &'static Self = Box::leak(Box::new(Self::new(stack_kb, cache, runtimes.len()).map_err(unable)?));
         runtimes.insert(key, runtime);
         Ok(runtime)
@@ -80,7 +80,7 @@ impl Runtime {
     }
 }
 
-/// An engine that keeps the memory of its instances for the next ones: a new instance then costs a fraction.
+/// Makes an engine that reuses the memory of instances, which makes new instances much cheaper.
 fn engine(config: &mut Config) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES).total_memories(INSTANCES).total_stacks(2 * INSTANCES);
@@ -88,13 +88,13 @@ fn engine(config: &mut Config) -> wasmtime::Result<Engine> {
     pool.max_tables_per_component(64).max_tables_per_module(64).pagemap_scan(Enabled::Auto);
     pool.linear_memory_keep_resident(KEPT).table_keep_resident(KEPT);
     Engine::new(config.allocation_strategy(pool)).or_else(|error| {
-        // It takes addresses, not memory; some systems give no process that many.
-        tracing::debug!("instances are made one by one: {error:#}");
+        // It takes addresses, not memory. Some systems do not give a process that many.
+        tracing::debug!("new instances are slower: there are not enough addresses to reuse their memory: {error:#}");
         Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand))
     })
 }
 
-/// The folder of compiled code. The user's cache directory is written by nobody else. Without one, modules are compiled anew.
+/// The folder for compiled code. Only the user can write to the user's cache directory.
 fn folder(cache: &CompileCache) -> Option<PathBuf> {
     match cache {
         CompileCache::User => Some(dirs::cache_dir()?.join("arcllm").join("modules")),
@@ -109,12 +109,14 @@ fn open(folder: PathBuf) -> Option<Cache> {
     match Cache::new(config) {
         Ok(cache) => Some(cache),
         Err(error) => {
-            tracing::warn!("modules are compiled at every start, since their cache cannot be used: {error:#}");
+            tracing::warn!(
+                "the cache of compiled modules cannot be used, so they are compiled at every start: {error:#} (set host.compile_cache)"
+            );
             None
         }
     }
 }
 
-fn runtimes() -> MutexGuard<'static, Runtimes> {
+fn runtimes() -> MutexGuard<'static, WasmRuntimes> {
     RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What a module exports, whether it can wait without blocking or not.
+//! The exports of a module: of one that waits without blocking, and of one that blocks.
 
 use wasmtime::{
     Store,
@@ -17,11 +17,11 @@ use crate::{
     },
 };
 
-/// A module's own life. The same for all.
+/// The interface that describes and configures a module.
 const MODULE: &str = "arcllm:llm/module@0.1.0";
-/// What is asked of a module that waits without blocking.
+/// The provider interface of a module that waits without blocking.
 const PROVIDER: &str = "arcllm:llm/llm-provider@0.1.0";
-/// What is asked of one that blocks its instance. Of the same types, but for `async`.
+/// The provider interface of a module that blocks its instance. It has the same types, without `async`.
 const BLOCKING: &str = "arcllm:llm/llm-provider-blocking@0.1.0";
 
 /// A component's exports, found before it is instantiated.
@@ -33,8 +33,8 @@ pub(crate) struct ExportsPre {
     invoke: ComponentExportIndex,
 }
 
-/// What a call comes to: an answer, or why there is none.
-pub(crate) type Given = Result<Resource<ResponseHandle>, Error>;
+/// What a guest returns: an answer, or why there is none.
+pub(crate) type GuestAnswer = Result<Resource<ResponseHandle>, Error>;
 
 /// An instance's exports.
 pub(crate) struct Exports {
@@ -43,10 +43,10 @@ pub(crate) struct Exports {
     pub(crate) module: Guest,
     pub(crate) name: TypedFunc<(), (String,)>,
     pub(crate) validate_config: TypedFunc<(), (Result<(), String>,)>,
-    pub(crate) invoke: TypedFunc<(Resource<RequestHandle>,), (Given,)>,
+    pub(crate) invoke: TypedFunc<(Resource<RequestHandle>,), (GuestAnswer,)>,
 }
 
-/// Which interface a component of these exports is asked by, and whether its calls block it.
+/// Finds the provider interface among a component's exports, and whether its calls block.
 pub(crate) fn check(exports: &[&str]) -> Result<(&'static str, bool), ConfigError> {
     let missing = match exports {
         _ if !exports.contains(&MODULE) => MODULE,
@@ -55,13 +55,13 @@ pub(crate) fn check(exports: &[&str]) -> Result<(&'static str, bool), ConfigErro
         _ => PROVIDER,
     };
     let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-    let problem = format!("is a component of another world: it exports {found}, and not {missing}");
+    let problem = format!("is a component of another world: it does not export {missing} (it exports {found})");
     Err(ConfigError::new(problem)
         .help("build it for a world of arcllm:llm@0.1.0, such as `module-world` or `module-blocking`"))
 }
 
 impl ExportsPre {
-    /// Finds what the component exports; `provider` is the interface that it is asked by.
+    /// Finds the exports of a component. `provider` is its provider interface.
     pub(crate) fn new(pre: InstancePre<StoreData>, component: &Component, provider: &str) -> wasmtime::Result<Self> {
         let module = GuestIndices::new(&pre)?;
         let interface = component.get_export_index(None, provider);
@@ -73,7 +73,7 @@ impl ExportsPre {
         Ok(Self { pre, module, name, validate_config, invoke })
     }
 
-    /// An instance.
+    /// Instantiates the component.
     pub(crate) async fn instantiate(&self, store: &mut Store<StoreData>, blocks: bool) -> wasmtime::Result<Exports> {
         let instance = self.pre.instantiate_async(&mut *store).await?;
         Ok(Exports {

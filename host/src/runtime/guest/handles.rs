@@ -1,6 +1,6 @@
 //! What the handles of a module refer to.
 //!
-//! `bindgen!` needs those of resources to be `pub`; the module that they are in is not.
+//! `bindgen!` needs the types of resources to be `pub`, though their module is not.
 
 #![expect(unreachable_pub, reason = "bindgen! re-exports them from a private module")]
 
@@ -21,27 +21,27 @@ use crate::{
 pub struct RequestHandle {
     pub(crate) request: Arc<Request>,
     pub(crate) hop: Arc<Hop>,
-    /// What is known of the request, if the module made it. Kept for as long as anybody is asked with it.
-    pub(crate) derived: Option<Arc<Derived>>,
+    /// Set if the module made the request. Kept while anybody is asked with it.
+    pub(crate) derived: Option<Arc<Derivation>>,
 }
 
-/// What is known of a request that a module made.
-pub(crate) struct Derived {
+/// What the host knows of a request that a module made.
+pub(crate) struct Derivation {
     /// The memory that it takes.
     _bytes: HostBytes,
     /// The request that the module was given.
     given: Arc<Request>,
-    /// Why it may not be sent, if it may not.
+    /// Why it may not be sent, if the sandbox forbids it.
     pub(crate) refused: Option<ErrorKind>,
 }
 
 impl RequestHandle {
-    /// A request that the module made of this one, and that takes this much memory.
+    /// Makes the handle of a request that the module made from this one. `bytes` is the memory that it takes.
     pub(crate) fn derive(&self, request: Request, bytes: HostBytes) -> Self {
-        // Compared with what the module was given. A refused request must not let the next one through.
+        // Compared with what the module was given: a refused request must not permit the next one.
         let given = self.derived.as_ref().map_or(&self.request, |derived| &derived.given).clone();
         let refused = self.hop.refusal(&given, &request);
-        let derived = Derived { _bytes: bytes, given, refused };
+        let derived = Derivation { _bytes: bytes, given, refused };
         Self { request: Arc::new(request), hop: self.hop.clone(), derived: Some(Arc::new(derived)) }
     }
 }
@@ -49,7 +49,7 @@ impl RequestHandle {
 /// A `response` of the WIT.
 pub struct ResponseHandle {
     pub(crate) answer: Answer,
-    /// Set if it is the answer that the module writes.
+    /// Set if the module writes the answer.
     pub(crate) writing: Option<Arc<Writing>>,
     /// The memory that it takes, if the module made it.
     pub(crate) _bytes: Option<HostBytes>,
@@ -61,14 +61,14 @@ impl From<Answer> for ResponseHandle {
     }
 }
 
-/// A `model` of the WIT. The modules around it are those of the call that asks it.
+/// A `model` of the WIT. The modules around it are those of the call that asks.
 pub struct ModelHandle {
     pub(crate) end: Arc<Upstream>,
 }
 
 /// A `reader` of the WIT.
 pub struct ReaderHandle {
-    /// Apart from the handle, so that a read that is given up loses nothing.
+    /// Shared with a read under way, so that a read that is given up loses nothing.
     pub(crate) reading: Arc<tokio::sync::Mutex<Reading>>,
     /// The call that reads.
     pub(crate) hop: Option<Arc<Hop>>,
@@ -78,6 +78,6 @@ pub struct ReaderHandle {
 pub(crate) struct Reading {
     /// Absent once the answer has ended.
     pub(crate) events: Option<EventStream>,
-    /// The error that the next read returns, if it came right behind an event.
+    /// The error that the next read returns, if it came with the events before it.
     pub(crate) failed: Option<ErrorKind>,
 }

@@ -1,4 +1,4 @@
-//! One call at one module: what its handles refer to, what it may still ask, and when it is over.
+//! A hop: one call at one module, with what it may still ask and when it is over.
 
 use std::sync::{
     Arc, OnceLock,
@@ -10,15 +10,15 @@ use crate::{
     call::{
         branch::Branch,
         cancel::{Cancel, CancelOnDrop},
-        stop::{Answering, Call, Stop},
+        stop::{AnswerFuture, Call, Stop},
     },
     chat::{error::ErrorKind, request::Request},
-    runtime::guest::{place::Place, progress::Progress, writing::Writing},
+    runtime::guest::{place::Place, progress::CallProgress, writing::Writing},
     telemetry::meters::{count_fallback, count_retry},
 };
 
-/// How often a guest that keeps asking for a call that is over is told so. After that it gets no answer, or it would compute
-/// for ever and hold up its instance.
+/// How many of the questions of a call that is over get an error. Later ones get no answer, since a guest that asks for
+/// ever would hold up its instance.
 const TOLD: u32 = 64;
 
 /// One call at one module. Handles keep it, so it may outlive the call.
@@ -26,12 +26,12 @@ pub(crate) struct Hop {
     pub(crate) place: Arc<Place>,
     /// What the module wraps.
     pub(crate) inner: Arc<dyn Stop>,
-    /// The module's part of the invoke. It is cancelled when the caller is gone and when the module has answered. From then
-    /// on nothing is done for this call, unless the module writes an answer that is read.
+    /// The module's part of the invoke. It is cancelled when the caller is gone and when the module has answered. From
+    /// then on nothing is done for the call, unless the module writes an answer that is read.
     pub(crate) branch: Branch,
-    /// How the module gets on.
-    pub(crate) progress: Progress,
-    /// Whether the module is given whole answers only.
+    /// How the module makes progress.
+    pub(crate) progress: CallProgress,
+    /// Whether the module gets whole answers only.
     takes_whole: bool,
     /// The answer that the module writes, if it does.
     writing: OnceLock<Arc<Writing>>,
@@ -42,18 +42,18 @@ pub(crate) struct Hop {
 }
 
 impl Hop {
-    /// A call that starts now.
+    /// Starts a call.
     pub(crate) fn new(place: Arc<Place>, inner: Arc<dyn Stop>, branch: Branch, takes_whole: bool) -> Self {
         let (writing, asked, told) = Default::default();
-        Self { place, inner, branch, progress: Progress::start(), takes_whole, writing, asked, told }
+        Self { place, inner, branch, progress: CallProgress::start(), takes_whole, writing, asked, told }
     }
 
-    /// Ends what is done for this call, once the returned value is dropped.
+    /// Returns a guard that ends the call when it is dropped.
     pub(crate) fn end_guard(&self) -> CancelOnDrop {
         self.branch.cancel.on_drop()
     }
 
-    /// Whether the call is over: nothing more is done for it.
+    /// Whether the call is over. Then nothing more is done for it.
     pub(crate) fn is_over(&self) -> bool {
         self.branch.cancel.is_cancelled() && !self.is_read()
     }
@@ -66,7 +66,7 @@ impl Hop {
         }
     }
 
-    /// Starts an answer that the module writes. None if it has started one before.
+    /// Starts an answer that the module writes. `None` if it has started one before.
     pub(crate) fn start_writing(&self) -> Option<Arc<Writing>> {
         let writing = Arc::<Writing>::default();
         self.writing.set(writing.clone()).ok()?;
@@ -83,13 +83,13 @@ impl Hop {
         self.writing.get().is_some_and(|writing| writing.is_read())
     }
 
-    /// Ends the call, so that the module can ask no more. Returns whether it has asked before.
+    /// Ends the call: the module can ask no more. Returns whether it has asked.
     pub(crate) fn close(&self) -> bool {
         self.branch.cancel.cancel();
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Why the module may not send a request that it made of a given one, if it may not.
+    /// Why the module may not send a request that it made from `given`, if the sandbox forbids it.
     pub(crate) fn refusal(&self, given: &Request, made: &Request) -> Option<ErrorKind> {
         self.place.may_add.refusal(&self.place.module, self.inner.provider(), given, made)
     }
@@ -108,7 +108,7 @@ impl Hop {
         self.ask(self.inner.around(end), request, count_fallback)
     }
 
-    // Not an `async fn`, whose future would have room for the arguments too.
+    // Not an `async fn`: its future would also hold the arguments.
     fn ask(
         &self,
         whom: Arc<dyn Stop>,
@@ -117,16 +117,16 @@ impl Hop {
     ) -> impl Future<Output = Result<Answer, ErrorKind>> {
         let branch = Branch { cancel: self.inner_cancel(), ..self.branch.clone() };
         let call = Call { request, asked_by: Some(self.place.module.clone()), branch };
-        // Before the call is made: whoever closes this hop sees that it asked, or has cancelled it already.
+        // Before the call is made: a caller that closes this hop sees that it asked, or has cancelled it.
         if self.asked.swap(true, Ordering::SeqCst) {
             count_again(&self.place.module);
         }
-        // Where the caller waits for the whole answer, an error after its beginning can still be handled.
+        // If the caller waits for the whole answer, modules can still handle an error after its beginning.
         let whole = self.takes_whole || !self.branch.invoke.streamed;
         let answering = answer(whom.invoke(call), whole);
         async move {
             let _waiting = self.progress.wait();
-            // The invoke may be over before the caller has come to cancel it.
+            // The invoke may be over before the caller cancels it.
             let is_over = self.branch.invoke.is_exceeded() || self.is_over();
             if is_over && self.told.fetch_add(1, Ordering::Relaxed) >= TOLD {
                 std::future::pending::<()>().await;
@@ -139,14 +139,14 @@ impl Hop {
         }
     }
 
-    /// What cancels the calls that the module makes for this one. An answer that the module writes keeps them alive.
+    /// Cancels the calls that the module makes for this one. An answer that the module writes keeps them alive.
     fn inner_cancel(&self) -> Cancel {
         self.writing.get().map_or_else(|| self.branch.cancel.clone(), |writing| writing.on_unread())
     }
 }
 
-/// Waits for the answer, or for all of it.
-async fn answer(answering: Answering, whole: bool) -> Result<Answer, ErrorKind> {
+/// Waits for the beginning of the answer, or for all of it.
+async fn answer(answering: AnswerFuture, whole: bool) -> Result<Answer, ErrorKind> {
     let answer = answering.await?;
     if !whole || matches!(answer, Answer::Whole(_)) {
         return Ok(answer);

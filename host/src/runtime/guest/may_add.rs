@@ -1,9 +1,9 @@
-//! What a module has added to a request that its sandbox does not let it add.
+//! Checks what a module adds to a request.
 //!
-//! A module that rewrites a request speaks to the provider, and some of what a provider reads makes it reach further: an
-//! address that it fetches carries to a stranger whatever stands in it, and a setting of its own turns tools, storage and
-//! other models on. So both are grants, which are checked against the request that the module was given: what stood there
-//! may stay, be moved and be left out.
+//! A module that rewrites a request speaks to the provider, and a provider can reach further. If it fetches an address,
+//! the address tells strangers what it contains. Settings of a provider turn on tools, storage and other models. So
+//! both need a grant. They are compared with the request that the module was given: it may keep, move and remove what
+//! is there.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -23,9 +23,9 @@ use crate::{
 /// The keys of a JSON Schema that refer to another.
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 
-/// The grant of addresses that a provider fetches.
+/// The grant to add addresses that a provider fetches.
 const URLS: &str = "urls";
-/// The grant of extensions.
+/// The grant to add extensions.
 const EXTENSIONS: &str = "extensions";
 
 /// What a module may add to a request.
@@ -36,7 +36,7 @@ pub(crate) struct MayAdd {
 }
 
 impl MayAdd {
-    /// As the sandbox has it. A built-in module needs neither, so none has them unasked.
+    /// What the sandbox allows. Built-in modules need neither grant, so they have none by default.
     pub(crate) fn of(sandbox: Option<&Sandbox>) -> Self {
         let allows = |grant: &str| sandbox.is_some_and(|sandbox| sandbox.allow.iter().any(|allowed| allowed == grant));
         Self { urls: allows(URLS), extensions: allows(EXTENSIONS) }
@@ -44,8 +44,8 @@ impl MayAdd {
 }
 
 impl MayAdd {
-    /// Why this module may not send a request that it made of a given one, if it may not. Says nothing of what was added but
-    /// the key: the rest may be a secret.
+    /// Why this module may not send a request that it made from `given`, if the sandbox forbids it. The error names
+    /// only the key of what was added: the value may be a secret.
     pub(crate) fn refusal(self, module: &str, provider: &str, given: &Request, made: &Request) -> Option<ErrorKind> {
         let refuse = |why: &str, about: &str, what: &str| {
             let message = format!("the request that the module `{module}` made was not sent: {why}");
@@ -66,14 +66,14 @@ impl MayAdd {
         {
             return ungranted(EXTENSIONS, &format!("or changed the extension `{}`", plain::line(key, WORD)));
         }
-        match !self.urls && adds_address(given, made) {
+        match !self.urls && has_added_address(given, made) {
             true => ungranted(URLS, "an address that the provider would fetch, or a block that may hold one"),
             false => None,
         }
     }
 }
 
-/// The key of an extension that was not there, or had another value.
+/// The key of an extension that is new or has another value.
 fn added_extension<'a>(given: &Request, made: &'a Request) -> Option<&'a str> {
     let mut all = Vec::new();
     reserved::each(made, &mut |level, extensions| {
@@ -91,99 +91,100 @@ fn added_extension<'a>(given: &Request, made: &'a Request) -> Option<&'a str> {
     all.into_iter().find(is_new).map(|(_, key, _)| key.as_str())
 }
 
-fn adds_address(given: &Request, made: &Request) -> bool {
+fn has_added_address(given: &Request, made: &Request) -> bool {
     let mut all = HashSet::new();
-    reaching(made, &mut |reaching| all.extend([reaching]));
+    each_reference(made, &mut |reference| all.extend([reference]));
     if all.is_empty() {
         return false;
     }
     let mut known = HashSet::new();
-    reaching(given, &mut |reaching| known.extend([reaching]));
+    each_reference(given, &mut |reference| known.extend([reference]));
     !all.is_subset(&known)
 }
 
-/// Something in a request that may make its provider fetch something.
+/// A part of a request that may make the provider fetch something.
 #[derive(PartialEq, Eq, Hash)]
-enum Reaching<'a> {
+enum Reference<'a> {
     /// The address itself.
     Address(&'a str),
-    /// JSON that goes to the provider as it is. Which of its texts are addresses is for the provider to say, so one that is
-    /// changed in any way is another one.
+    /// JSON that goes to the provider unread. The host cannot tell which of its texts are addresses, so any change
+    /// counts.
     Json(String),
 }
 
-fn reaching<'a>(request: &'a Request, found: &mut impl FnMut(Reaching<'a>)) {
+fn each_reference<'a>(request: &'a Request, found: &mut impl FnMut(Reference<'a>)) {
     for message in &request.messages {
-        message.content.iter().for_each(|block| of_block(block, found));
+        message.content.iter().for_each(|block| block_references(block, found));
     }
     for tool in &request.tools {
-        references(&tool.parameters, found);
+        schema_references(&tool.parameters, found);
     }
     if let Some(ToolChoice::Other(value)) = &request.options.tool_choice {
-        found(Reaching::Json(value.to_string()));
+        found(Reference::Json(value.to_string()));
     }
     reserved::each(request, &mut |_, extensions| {
         for value in extensions.values().filter(|value| has_address(value)) {
-            found(Reaching::Json(value.to_string()));
+            found(Reference::Json(value.to_string()));
         }
     });
 }
 
-fn of_block<'a>(block: &'a ContentBlock, found: &mut impl FnMut(Reaching<'a>)) {
+fn block_references<'a>(block: &'a ContentBlock, found: &mut impl FnMut(Reference<'a>)) {
     match block {
-        ContentBlock::Image(image) => of_image(image, found),
-        ContentBlock::ToolResult(result) => result.content.iter().for_each(|block| of_block(block, found)),
-        ContentBlock::Other(value) if !block.is_partial_tool_use() => found(Reaching::Json(value.to_string())),
+        ContentBlock::Image(image) => image_references(image, found),
+        ContentBlock::ToolResult(result) => result.content.iter().for_each(|block| block_references(block, found)),
+        ContentBlock::Other(value) if !block.is_partial_tool_use() => found(Reference::Json(value.to_string())),
         ContentBlock::Text(_) | ContentBlock::ToolUse(_) | ContentBlock::Thinking(_) | ContentBlock::Other(_) => {}
     }
 }
 
-fn of_image<'a>(image: &'a Image, found: &mut impl FnMut(Reaching<'a>)) {
+fn image_references<'a>(image: &'a Image, found: &mut impl FnMut(Reference<'a>)) {
     match &image.source {
-        ImageSource::Url(url) if !is_inline(url) => found(Reaching::Address(url)),
-        ImageSource::Other(value) => found(Reaching::Json(value.to_string())),
+        ImageSource::Url(url) if !is_inline(url) => found(Reference::Address(url)),
+        ImageSource::Other(value) => found(Reference::Json(value.to_string())),
         ImageSource::Url(_) | ImageSource::Data(_) => {}
     }
-    // It stands in an address, `data:TYPE;base64,…`, in which a lenient server looks for another.
+    // It becomes part of an address, `data:TYPE;base64,…`, in which a lenient server may find another.
     if image.media_type.contains(':') {
-        found(Reaching::Address(&image.media_type));
+        found(Reference::Address(&image.media_type));
     }
 }
 
-/// Whether it is a `data:` address, which holds what it stands for, and nothing that a lenient server takes for another.
+/// Whether it is a `data:` address, with nothing that a lenient server takes for another address.
 fn is_inline(url: &str) -> bool {
     let scheme = url.get(..5).unwrap_or_default();
     scheme.eq_ignore_ascii_case("data:") && !url.get(5..).unwrap_or_default().contains(':')
 }
 
-/// What a JSON Schema refers to outside of itself: some servers fetch that when they read it.
-fn references<'a>(schema: &'a Value, found: &mut impl FnMut(Reaching<'a>)) {
+/// Finds what a JSON Schema refers to outside of itself: some servers fetch it.
+fn schema_references<'a>(schema: &'a Value, found: &mut impl FnMut(Reference<'a>)) {
     match schema {
         Value::Object(fields) => {
             for (key, value) in fields {
                 match value {
                     Value::String(target) if REFERENCES.contains(&key.as_str()) && !target.starts_with('#') => {
-                        found(Reaching::Address(target));
+                        found(Reference::Address(target));
                     }
-                    value => references(value, found),
+                    value => schema_references(value, found),
                 }
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| schema_references(item, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-/// Whether an extension's value may hold an address: a text that looks like one, or any text where one is expected.
+/// Whether an extension's value may hold an address: a text that looks like one, or any text under a key that names
+/// one.
 fn has_address(value: &Value) -> bool {
     match value {
-        Value::String(text) => looks_like_address(text),
+        Value::String(text) => is_like_address(text),
         Value::Array(items) => items.iter().any(has_address),
         Value::Object(fields) => fields.iter().any(|(key, value)| {
             let is_place = ["url", "uri", "host", "server", "endpoint", "address"];
             let key = key.to_ascii_lowercase();
             let is_named = is_place.iter().any(|place| key.contains(place));
-            looks_like_address(&key)
+            is_like_address(&key)
                 || has_address(value)
                 || is_named && value.as_str().is_some_and(|text| !text.is_empty())
         }),
@@ -191,8 +192,9 @@ fn has_address(value: &Value) -> bool {
     }
 }
 
-/// As the most lenient reader of addresses takes them: white space does not count, `\` is a slash, and a scheme needs none.
-fn looks_like_address(text: &str) -> bool {
+/// Whether the most lenient reader takes this for an address: white space does not count, `\` is a slash, and the
+/// scheme may be missing.
+fn is_like_address(text: &str) -> bool {
     let text: Cow<'_, str> = match text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
         true => {
             text.chars().filter(|letter| !letter.is_whitespace() && !letter.is_control()).collect::<String>().into()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
-    /// It is part of this library.
+    /// The module is part of this library.
     BuiltIn,
     /// A file, in the modules directory or named by `sandbox.wasm`.
     File(PathBuf),

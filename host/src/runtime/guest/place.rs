@@ -1,4 +1,4 @@
-//! A module's place in one chain, as its calls see it. The same instance may serve many places.
+//! A module's place in one chain, as its calls see it. An instance may serve many places.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use crate::{
 pub(crate) struct Place {
     /// The module's name in the config.
     pub(crate) module: Arc<str>,
-    /// Where the module's other models come from.
+    /// Loads other models for the module.
     pub(crate) loader: Arc<dyn ModelLoader>,
     /// What the module may add to a request.
     pub(crate) may_add: MayAdd,
-    /// What tells the module the time of day.
+    /// Tells the module the time of day.
     pub(crate) clock: Clock,
-    /// Counts the time that the module spends itself.
+    /// Counts the time that the module itself takes.
     pub(crate) own_time: Histogram,
 }
 
-/// Loads what a module asks for by name. The host, which knows all providers, implements it.
+/// Loads the models that a module asks for. The host implements it.
 pub(crate) trait ModelLoader: Send + Sync {
     /// The end of a chain for this provider's default model.
     ///
@@ -33,6 +33,6 @@ pub(crate) trait ModelLoader: Send + Sync {
     /// Where the provider is unknown, not trusted or has no key.
     fn load(&self, provider: &str) -> Result<Arc<Upstream>, ConfigError>;
 
-    /// What config says of this model of this provider.
+    /// What the configuration says of this model.
     fn facts(&self, provider: &str, model: &str) -> Option<(WireFormat, ModelFacts)>;
 }

@@ -1,4 +1,4 @@
-//! How a module gets on with one call: whether it waits for the host, and what it has used.
+//! How a module makes progress with one call: whether it waits for the host, and what it has used.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
@@ -8,34 +8,34 @@ use std::{
 use crate::{
     chat::seconds::nanoseconds,
     config::sandbox::Limits,
-    runtime::limits::{limit::Limit, log_rate::Logged},
+    runtime::limits::{limit::Limit, log_rate::CallLog},
 };
 
-/// How a module gets on with one call.
-pub(crate) struct Progress {
+/// How a module makes progress with one call.
+pub(crate) struct CallProgress {
     started: Instant,
-    /// How many things of the host the module waits for.
+    /// How many answers and sleeps of the host the module waits for.
     pending: AtomicU32,
-    /// Changes whenever the call gets on.
+    /// Changes at each progress of the call.
     steps: AtomicU32,
-    /// For how many ticks the guest has computed.
+    /// How many ticks the guest has computed.
     ticks: AtomicU32,
     /// What the module has logged for this call.
-    logged: Logged,
-    /// Since when the module waits for the host, in nanoseconds after the start.
+    logged: CallLog,
+    /// When the module began to wait for the host, in nanoseconds after the start.
     waits_since: AtomicU64,
-    /// Nanoseconds that it has waited for the host before.
+    /// Nanoseconds of its earlier waits for the host.
     waited: AtomicU64,
 }
 
-impl Progress {
+impl CallProgress {
     /// The progress of a call that starts now.
     pub(crate) fn start() -> Self {
         let (pending, steps, ticks, logged, waits_since, waited) = Default::default();
         Self { started: Instant::now(), pending, steps, ticks, logged, waits_since, waited }
     }
 
-    /// How long the module has worked so far, without the time that it waited for the host.
+    /// How long the module has worked, without its waits for the host.
     pub(crate) fn own_time(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_nanos(self.waited.load(Ordering::Relaxed)))
     }
@@ -57,15 +57,15 @@ impl Progress {
         self.logged.count(bytes, self.started.elapsed().as_secs(), limits)
     }
 
-    /// The module waits for the host until the returned value is dropped.
-    pub(crate) fn wait(&self) -> Waiting<'_> {
+    /// Notes that the module waits for the host, until the returned value is dropped.
+    pub(crate) fn wait(&self) -> WaitGuard<'_> {
         if self.pending.fetch_add(1, Ordering::Relaxed) == 0 {
             self.waits_since.store(self.now(), Ordering::Relaxed);
         }
-        Waiting(self)
+        WaitGuard(self)
     }
 
-    /// A number that changes as the call gets on. None while the module waits for the host.
+    /// A number that changes with each progress. `None` while the module waits for the host.
     pub(crate) fn steps(&self) -> Option<u32> {
         let waits = self.pending.load(Ordering::Relaxed) > 0;
         (!waits).then(|| self.steps.load(Ordering::Relaxed))
@@ -80,10 +80,10 @@ impl Progress {
     }
 }
 
-/// A module waits for the host.
-pub(crate) struct Waiting<'a>(&'a Progress);
+/// Ends a wait for the host when it is dropped.
+pub(crate) struct WaitGuard<'a>(&'a CallProgress);
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         let progress = self.0;
         progress.step();

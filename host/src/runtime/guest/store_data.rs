@@ -1,4 +1,4 @@
-//! What one instance has: its handles, its limits, and the calls it is serving.
+//! The data of one instance: its handles, limits and calls.
 
 use std::{
     collections::BTreeMap,
@@ -30,31 +30,31 @@ pub(crate) struct StoreData {
     pub(crate) memory: MemoryLimiter,
     pub(crate) log_rate: LogRate,
     pub(crate) cpu: Arc<CpuClock>,
-    /// The calls being served, by the guest task that serves them: how an import that carries no handle finds its call.
+    /// The calls being served, by guest task. Imports without a handle find their call here.
     pub(crate) calls: BTreeMap<GuestTaskId, Arc<Hop>>,
-    /// The call that went past a limit, where that is known.
+    /// The call that exceeded a limit, if it is known.
     pub(crate) culprit: Option<Arc<Hop>>,
-    /// What the module keeps, if it may.
+    /// The values that the module keeps, if it has the grant.
     pub(crate) bucket: Arc<dyn Bucket>,
-    /// The most content of an answer that the guest is handed, if it looks into answers, and the limit that says so.
+    /// The most content of an answer that the guest may read, and the limit that says so. Absent if it reads none.
     pub(crate) most_content: Option<(usize, Limit)>,
-    /// Whose turn it is, where calls are served one at a time.
+    /// The call being served, where calls are served one at a time.
     pub(crate) current: CurrentCall,
     started: Instant,
     wasi: WasiCtx,
 }
 
-/// The call of an instance that serves one at a time: the one on whose behalf WASI 0.2 is asked.
+/// The call of an instance that serves one at a time. Imports of WASI 0.2 act on its behalf.
 #[derive(Default)]
 pub(crate) struct CurrentCall(Weak<Hop>);
 
 impl CurrentCall {
-    /// It is this call's.
-    pub(crate) fn is_of(&mut self, hop: &Arc<Hop>) {
+    /// Sets the call.
+    pub(crate) fn set(&mut self, hop: &Arc<Hop>) {
         self.0 = Arc::downgrade(hop);
     }
 
-    /// The call; none outside of calls.
+    /// The call. `None` outside of calls.
     pub(crate) fn hop(&self) -> Option<Arc<Hop>> {
         self.0.upgrade()
     }
@@ -64,7 +64,7 @@ impl StoreData {
     pub(crate) fn new(module: Arc<str>, policy: InstancePolicy, bucket: Arc<dyn Bucket>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(policy.handles());
-        // Nothing is inherited, nothing is open: what WASI 0.2 has of files, sockets and environment is empty.
+        // The files, sockets and environment of WASI 0.2 are empty.
         let started = Instant::now();
         let mut wasi = WasiCtx::builder();
         wasi.monotonic_clock(MonotonicClock(started));
@@ -85,7 +85,7 @@ impl StoreData {
         }
     }
 
-    /// The monotonic clock that the module sees: tokio's, since the instance started.
+    /// The monotonic clock that the module sees: tokio's, from the start of the instance.
     pub(crate) fn monotonic_clock(&self) -> Duration {
         self.started.elapsed()
     }
@@ -97,7 +97,7 @@ impl WasiView for StoreData {
     }
 }
 
-/// Tokio's clock for WASI 0.2, so that it is virtual where tokio's is paused.
+/// Tokio's clock for WASI 0.2, so that it is virtual when tokio's is paused.
 struct MonotonicClock(Instant);
 
 impl HostMonotonicClock for MonotonicClock {
@@ -110,16 +110,16 @@ impl HostMonotonicClock for MonotonicClock {
     }
 }
 
-/// How the imports reach the state.
+/// How imports reach the store's data.
 pub(crate) struct Imports;
 
 impl HasData for Imports {
     type Data<'a> = &'a mut StoreData;
 }
 
-/// The call on whose behalf the guest is calling the host just now; none outside of calls.
+/// The call on whose behalf the guest calls the host. `None` outside of calls.
 pub(crate) fn current_hop(mut store: StoreContextMut<'_, StoreData>) -> wasmtime::Result<Option<Arc<Hop>>> {
-    // Youngest first; the entry made by the worker is the oldest.
+    // Youngest first. The entry that the worker made is the oldest.
     let tasks: Vec<GuestTaskId> = store.as_context_mut().async_call_stack()?.collect();
     let state = store.data();
     Ok(tasks.iter().rev().find_map(|task| state.calls.get(task).cloned()))

@@ -1,4 +1,4 @@
-//! An answer that a module writes, beside its `invoke` and after it has returned.
+//! An answer that a module writes, during its `invoke` and after it.
 
 #![expect(unreachable_pub, reason = "bindgen! re-exports the handle from a private module")]
 
@@ -22,48 +22,48 @@ use crate::{
     runtime::limits::memory::HostBytes,
 };
 
-/// How many writes may wait for whoever reads.
+/// How many writes may wait for the reader.
 const AHEAD: usize = 2;
 
 /// The events of one write.
 pub(crate) struct Batch {
     pub(crate) events: Vec<Event>,
-    /// What they take of the memory that is the module's.
+    /// The part of the module's memory that they take.
     pub(crate) made: HostBytes,
 }
 
-/// What whoever runs the module knows of an answer that it writes.
+/// The state of an answer that a module writes. The instance and the reader share it.
 #[derive(Default)]
 pub(crate) struct Writing {
-    /// Fires when the answer is handed up. From then on its reader, and not the call, says whether it is wanted.
+    /// Fires when the caller has the answer. From then on its reader decides whether it is wanted.
     released: Cancel,
     /// Fires when nobody reads any more.
     unread: Cancel,
     /// Fires when the module writes no more.
     dropped: Cancel,
-    /// Fires when all is known of how it ended.
+    /// Fires when it is known how the answer ended.
     settled: Cancel,
-    /// Why the answer ended without its end.
+    /// Why the answer ended early.
     failed: Mutex<Option<ErrorKind>>,
 }
 
 impl Writing {
-    /// The answer is handed up.
+    /// Notes that the caller has the answer.
     pub(crate) fn release(&self) {
         self.released.cancel();
     }
 
-    /// Waits until the answer is handed up.
+    /// Waits until the caller has the answer.
     pub(crate) async fn released(&self) {
         self.released.cancelled().await;
     }
 
-    /// Whether somebody has the answer and reads it.
+    /// Whether the caller has the answer and reads it.
     pub(crate) fn is_read(&self) -> bool {
         self.released.is_cancelled() && !self.unread.is_cancelled()
     }
 
-    /// Waits until nobody reads the answer that was handed up.
+    /// Waits until nobody reads the answer. Returns at once if the caller does not have it.
     pub(crate) async fn unread(&self) {
         if self.released.is_cancelled() {
             self.unread.cancelled().await;
@@ -83,7 +83,7 @@ impl Writing {
         }
     }
 
-    /// All is known of how it ended: with this error, unless it ended well.
+    /// Notes how the answer ended: with this error, unless it ended well.
     pub(crate) fn settle(&self, failed: Option<ErrorKind>) {
         if let Some(failed) = failed {
             self.fail(failed);
@@ -96,7 +96,7 @@ impl Writing {
     }
 }
 
-/// A `writer` of the WIT. Dropped, it ends the answer.
+/// A `writer` of the WIT. Dropping it ends the answer.
 pub struct WriterHandle {
     /// Absent once the answer has ended.
     batches: Option<mpsc::Sender<Batch>>,
@@ -109,12 +109,12 @@ impl WriterHandle {
         self.batches.clone()
     }
 
-    /// What is known of the answer.
+    /// The state of the answer.
     pub(crate) fn writing(&self) -> Arc<Writing> {
         self.writing.clone()
     }
 
-    /// The answer has ended, with this error unless it ended well.
+    /// Ends the answer, with this error unless it ended well.
     pub(crate) fn end(&mut self, failed: Option<ErrorKind>) {
         if let Some(failed) = failed {
             self.writing.fail(failed);
@@ -130,34 +130,34 @@ impl Drop for WriterHandle {
     }
 }
 
-/// An answer that is written by this module, and what it is written with.
-pub(crate) fn written(writing: Arc<Writing>, module: &str, provider: &str) -> (WriterHandle, Written) {
+/// Makes the two sides of an answer that a module writes.
+pub(crate) fn written(writing: Arc<Writing>, module: &str, provider: &str) -> (WriterHandle, WrittenEvents) {
     let (sender, batches) = mpsc::channel(AHEAD);
     let settled = settled(writing.clone()).boxed();
     let failure = Failure::new(provider, format!("the module `{module}` ended its answer before it was whole"));
     let (ready, made) = Default::default();
-    let written = Written { batches, ready, made, writing: writing.clone(), settled, failure: Some(failure) };
+    let written = WrittenEvents { batches, ready, made, writing: writing.clone(), settled, failure: Some(failure) };
     (WriterHandle { batches: Some(sender), writing }, written)
 }
 
-/// Waits until all is known of how it ended.
+/// Waits until it is known how the answer ended.
 async fn settled(writing: Arc<Writing>) {
     writing.settled.cancelled().await;
 }
 
 /// The events that a module writes.
-pub(crate) struct Written {
+pub(crate) struct WrittenEvents {
     batches: mpsc::Receiver<Batch>,
     ready: VecDeque<Event>,
-    /// What those take that are ready.
+    /// The memory of the events that are ready.
     made: Option<HostBytes>,
     writing: Arc<Writing>,
     settled: BoxFuture<'static, ()>,
-    /// What it is if it ends without an end; absent once it has ended.
+    /// The error of an answer that breaks off. Absent once the answer has ended.
     failure: Option<Failure>,
 }
 
-impl Stream for Written {
+impl Stream for WrittenEvents {
     type Item = Result<Event, ErrorKind>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -180,7 +180,7 @@ impl Stream for Written {
                 None => break,
             }
         }
-        // Whoever runs the module may know why.
+        // The instance may know why.
         ready!(this.settled.poll_unpin(context));
         let known = this.writing.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         let failed = known.or_else(|| this.failure.take().map(ErrorKind::Module));
@@ -189,7 +189,7 @@ impl Stream for Written {
     }
 }
 
-impl Drop for Written {
+impl Drop for WrittenEvents {
     fn drop(&mut self) {
         self.writing.unread.cancel();
     }

@@ -1,4 +1,4 @@
-//! The calls of one instance, seen from outside: who waits for them, whether they get on, and when the instance is done.
+//! The calls of one instance, seen from outside: which wait, which make progress, and when the instance is done.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -9,28 +9,28 @@ use crate::{
     chat::request::Request,
     runtime::{
         guest::hop::Hop,
-        instance::error::{InstanceError, Served},
+        instance::error::{InstanceError, ServeResult},
         limits::policy::InstancePolicy,
     },
 };
 
-/// How long a guest may go on with a call that nobody waits for.
+/// How long a guest may continue a call that nobody waits for.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// A call that no instance has begun with.
+/// A call at a module, until an instance begins with it.
 pub(crate) struct Job {
     pub(crate) request: Arc<Request>,
     pub(crate) hop: Arc<Hop>,
     /// Where its answer goes.
-    pub(crate) reply: oneshot::Sender<Served>,
+    pub(crate) reply: oneshot::Sender<ServeResult>,
     /// Bytes of content that the guest copies.
     pub(crate) content: usize,
-    /// Whether it must not share an instance: the one that it shared before has ended.
+    /// Whether it must not share an instance: the instance that it shared before has ended.
     pub(crate) alone: bool,
 }
 
 impl Job {
-    /// Whether nobody waits for it any more.
+    /// Whether its caller is gone.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
@@ -39,42 +39,42 @@ impl Job {
 /// The calls of an instance.
 pub(crate) struct Calls {
     policy: InstancePolicy,
-    /// Those that it has taken and not begun with.
+    /// Calls that it has taken and not begun with.
     waiting: VecDeque<Job>,
-    /// Those that it has begun with.
+    /// Calls that it has begun with.
     entries: Slab<CallEntry>,
-    /// Bytes of content of all of them.
+    /// Bytes of content of all its calls.
     content: usize,
-    /// How many more it takes.
+    /// How many more calls it takes.
     left: u64,
-    /// Whether it takes no more, though it serves those that it has.
+    /// Whether it takes no more calls. It still serves those that it has.
     closed: bool,
-    /// Since when it was seen that there is none.
+    /// When it was first seen without a call.
     idle: Option<Instant>,
 }
 
 /// A call that the instance has begun with.
 struct CallEntry {
     hop: Arc<Hop>,
-    /// Absent once it was answered in the guest's stead.
-    reply: Option<oneshot::Sender<Served>>,
+    /// Absent once the call has an answer, from the guest or in its stead.
+    reply: Option<oneshot::Sender<ServeResult>>,
     content: usize,
-    seen: Seen,
+    last_check: LastCheck,
 }
 
-/// A call, when it was last looked at.
+/// How a call stood at the last check.
 #[derive(Clone, Copy)]
-enum Seen {
-    /// It was not, or it waited for the host.
-    Nowhere,
-    /// Its progress was this, since then.
-    At(u32, Instant),
+enum LastCheck {
+    /// There was no check, or the call waited for the host.
+    None,
+    /// Its progress, and since when it is the same.
+    Step(u32, Instant),
     /// Nobody waited for it, since then.
     Unawaited(Instant),
 }
 
 impl CallEntry {
-    /// Whether somebody waits for the answer, or reads what is written of it.
+    /// Whether somebody waits for the answer, or reads what the module writes of it.
     fn is_awaited(&self) -> bool {
         self.reply.as_ref().is_some_and(|reply| !reply.is_closed()) || self.hop.is_read()
     }
@@ -82,7 +82,7 @@ impl CallEntry {
     /// Answers in the guest's stead.
     fn answer(&mut self, failed: InstanceError) {
         match (self.reply.take(), self.hop.writing()) {
-            // Nobody may be waiting any more.
+            // The caller may be gone.
             (Some(reply), _) => drop(reply.send(Err(failed))),
             (None, Some(writing)) => {
                 writing.settle(Some(failed.for_caller(&self.hop.place.module, self.hop.inner.provider())))
@@ -92,26 +92,26 @@ impl CallEntry {
     }
 }
 
-/// What came of asking an instance to take a call.
-pub(crate) enum Taken {
-    /// It did; `last` tells that it takes no other for now.
+/// The reply of an instance that is asked to take a call.
+pub(crate) enum Admission {
+    /// It takes the call. With `last`, it takes no other for now.
     Seat { last: bool },
-    /// It takes none for now.
+    /// It takes no calls for now.
     Closed(Job),
-    /// It takes others, but not this one, or not now.
+    /// It may take other calls, but not this one now.
     Unfit(Job),
 }
 
-/// A call that the guest is to begin with.
+/// A call that the guest begins with next.
 pub(crate) struct NextCall {
     pub(crate) request: Arc<Request>,
     pub(crate) hop: Arc<Hop>,
     pub(crate) key: usize,
 }
 
-/// A call that has ended.
-pub(crate) struct Left {
-    /// Whether the instance took none before, and does now.
+/// How an instance stands after a call has ended.
+pub(crate) struct Departure {
+    /// Whether the instance takes calls again, and did not before.
     pub(crate) reopened: bool,
     /// Whether it has no call.
     pub(crate) is_idle: bool,
@@ -126,30 +126,30 @@ impl Calls {
     }
 
     /// Takes this call, if there is room for it.
-    pub(crate) fn take(&mut self, job: Job) -> Taken {
+    pub(crate) fn take(&mut self, job: Job) -> Admission {
         if self.closed || self.is_full() {
-            return Taken::Closed(job);
+            return Admission::Closed(job);
         }
         let fits = !job.alone && self.content.saturating_add(job.content) <= self.policy.content;
         if !fits && !self.is_idle() {
-            return Taken::Unfit(job);
+            return Admission::Unfit(job);
         }
         self.left = self.left.saturating_sub(1);
         self.closed = self.left == 0 || job.alone;
         self.idle = None;
         self.content = self.content.saturating_add(job.content);
         self.waiting.push_back(job);
-        Taken::Seat { last: self.closed || self.is_full() }
+        Admission::Seat { last: self.closed || self.is_full() }
     }
 
-    /// The next call that the guest is to begin with.
+    /// Takes out the call that the guest begins with next.
     pub(crate) fn start(&mut self) -> Option<NextCall> {
         let Job { request, hop, reply, content, .. } = self.waiting.pop_front()?;
-        let entry = CallEntry { hop: hop.clone(), reply: Some(reply), content, seen: Seen::Nowhere };
+        let entry = CallEntry { hop: hop.clone(), reply: Some(reply), content, last_check: LastCheck::None };
         Some(NextCall { request, hop, key: self.entries.insert(entry) })
     }
 
-    /// Gives back the calls that the guest has not begun with. Tells whether it takes calls again.
+    /// Gives back the calls that the guest has not begun with. Returns whether the instance takes calls again.
     pub(crate) fn give_back(&mut self) -> (VecDeque<Job>, bool) {
         let was_full = self.is_full();
         let given = std::mem::take(&mut self.waiting);
@@ -157,26 +157,26 @@ impl Calls {
         (given, was_full && !self.is_full() && !self.closed)
     }
 
-    /// Where the answer of this call goes, if anybody waits for it.
-    pub(crate) fn reply(&mut self, key: usize) -> Option<oneshot::Sender<Served>> {
+    /// Takes the sender of this call's answer, if nobody has answered it.
+    pub(crate) fn reply(&mut self, key: usize) -> Option<oneshot::Sender<ServeResult>> {
         self.entries.get_mut(key)?.reply.take()
     }
 
-    /// Takes this call out.
-    pub(crate) fn leave(&mut self, key: usize) -> Left {
+    /// Removes a call that has ended.
+    pub(crate) fn leave(&mut self, key: usize) -> Departure {
         let was_full = self.is_full();
         if let Some(entry) = self.entries.try_remove(key) {
             self.content = self.content.saturating_sub(entry.content);
         }
-        Left { reopened: was_full && !self.closed, is_idle: self.is_idle(), is_over: self.is_over() }
+        Departure { reopened: was_full && !self.closed, is_idle: self.is_idle(), is_over: self.is_over() }
     }
 
-    /// Takes no more calls.
+    /// Stops taking calls.
     pub(crate) fn close(&mut self) {
         self.closed = true;
     }
 
-    /// Takes no more calls if it has none. Tells whether it did that now.
+    /// Stops taking calls if it has none. Returns whether it did.
     pub(crate) fn close_if_idle(&mut self) -> bool {
         let closes = !self.closed && self.is_idle();
         self.closed |= closes;
@@ -188,30 +188,31 @@ impl Calls {
         self.closed
     }
 
-    /// Whether the instance takes no more, and nobody waits for those that it has.
+    /// Whether the instance takes no more calls, and nobody waits for those that it has.
     pub(crate) fn is_over(&self) -> bool {
         self.closed && self.waiting.is_empty() && !self.entries.iter().any(|(_, entry)| entry.is_awaited())
     }
 
-    /// Answers calls that make no progress, and closes the instance when it is idle or goes on with what nobody waits for.
+    /// Answers calls that make no progress. Closes the instance if it is idle, or if its guest continues a call that
+    /// nobody waits for.
     pub(crate) fn look_after(&mut self, now: Instant) {
         for (_, entry) in &mut self.entries {
-            let (since, longest) = match (entry.is_awaited(), entry.hop.progress.steps(), entry.seen) {
-                // All that it asks for is refused: it should have returned.
-                (false, _, Seen::Unawaited(since)) => (since, LINGER),
+            let (since, longest) = match (entry.is_awaited(), entry.hop.progress.steps(), entry.last_check) {
+                // All its imports fail, so it should have returned.
+                (false, _, LastCheck::Unawaited(since)) => (since, LINGER),
                 (false, _, _) => {
-                    entry.seen = Seen::Unawaited(now);
+                    entry.last_check = LastCheck::Unawaited(now);
                     continue;
                 }
-                (true, Some(at), Seen::At(before, since)) if at == before => (since, self.policy.limits.stall),
+                (true, Some(at), LastCheck::Step(before, since)) if at == before => (since, self.policy.limits.stall),
                 (true, at, _) => {
-                    entry.seen = at.map_or(Seen::Nowhere, |at| Seen::At(at, now));
+                    entry.last_check = at.map_or(LastCheck::None, |at| LastCheck::Step(at, now));
                     continue;
                 }
             };
             if now.duration_since(since) >= longest {
                 self.closed = true;
-                entry.answer(InstanceError::stalled());
+                entry.answer(InstanceError::stalled(&self.policy));
             }
         }
         let is_idle =
@@ -219,7 +220,7 @@ impl Calls {
         self.closed |= is_idle;
     }
 
-    /// Closes the instance, answers what it has begun with in its stead, and gives back the rest.
+    /// Closes the instance, answers the calls that it has begun with, and gives back the others.
     pub(crate) fn end(&mut self, why: &InstanceError) -> VecDeque<Job> {
         self.closed = true;
         let shared = self.entries.iter().filter(|(_, entry)| entry.is_awaited()).count();

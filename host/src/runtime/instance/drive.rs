@@ -1,9 +1,9 @@
-//! Runs the event loops of instances where their work arises.
+//! Runs the event loops of instances on the threads that have work for them.
 //!
-//! If a task of the runtime alone polled each loop, every hop would hand the call to another task and back, and often to
-//! another thread: more than the hop itself costs. So whoever hands work to a loop polls it, on the thread that it is on,
-//! and so do the loops that hand work to each other: not from within one another, which wasmtime does not allow, but one
-//! after the other. The loop's own task polls it whenever something else wakes it, a timer or a socket.
+//! A loop that only its own task polls costs each hop two switches to other tasks, often on other threads. That is more
+//! than the hop itself. So a thread that hands work to a loop polls the loop itself. Loops that hand work to each other
+//! are polled one after the other, since wasmtime does not allow a poll within a poll. The loop's own task polls it
+//! when a timer or a socket wakes it.
 
 use std::{
     cell::RefCell,
@@ -19,16 +19,16 @@ use tokio::runtime::Handle;
 
 use crate::runtime::{instance::turn::Turn, limits::cpu_clock};
 
-/// How many polls whoever hands over work makes, before it leaves the rest to the tasks of the loops. Built with
-/// `ARCLLM_LOOPS_ALONE=1` it leaves all to them, for a benchmark that shows what these polls are worth.
+/// How many polls a thread makes when it hands over work. The tasks of the loops make the others. A build with
+/// `ARCLLM_LOOPS_ALONE=1` makes none here, so that a benchmark can show what they are worth.
 const POLLS: usize = if option_env!("ARCLLM_LOOPS_ALONE").is_some() { 0 } else { 64 };
 
 thread_local! {
-    /// The loops that this thread is about to poll; absent while it polls none.
+    /// The loops that this thread is about to poll. Absent while it polls none.
     static READY: RefCell<Option<VecDeque<Arc<Loop>>>> = const { RefCell::new(None) };
 }
 
-/// An event loop.
+/// An event loop of one instance.
 pub(crate) struct Loop {
     turn: Turn,
     future: Mutex<Option<BoxFuture<'static, ()>>>,
@@ -36,7 +36,8 @@ pub(crate) struct Loop {
     task: AtomicWaker,
 }
 
-/// Does something that may hand work to loops, and has them do it. From within a loop they do it afterwards.
+/// Runs `hand_over`, which may hand work to loops, and then polls these loops. Inside of a loop, they are polled after
+/// it.
 pub(crate) fn with<T>(hand_over: impl FnOnce() -> T) -> T {
     let begins = READY.with_borrow_mut(|ready| match ready {
         Some(_) => false,
@@ -48,11 +49,11 @@ pub(crate) fn with<T>(hand_over: impl FnOnce() -> T) -> T {
     if !begins {
         return hand_over();
     }
-    let _end = End;
+    let _end = HandOverGuard;
     let done = hand_over();
     let (mut polls, began) = (0, cpu_clock::ticks());
     while let Some(next) = READY.with_borrow_mut(|ready| ready.as_mut().and_then(VecDeque::pop_front)) {
-        // A guest that computes for long is not at the expense of who happens to be here.
+        // A guest that computes for long must not hold up this thread's caller.
         if polls < POLLS && cpu_clock::ticks() == began {
             polls += 1;
             next.run();
@@ -63,10 +64,10 @@ pub(crate) fn with<T>(hand_over: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Leaves what has not been done to the tasks of the loops.
-struct End;
+/// Leaves the loops that were not polled to their own tasks.
+struct HandOverGuard;
 
-impl Drop for End {
+impl Drop for HandOverGuard {
     fn drop(&mut self) {
         let left = READY.with_borrow_mut(Option::take);
         left.into_iter().flatten().for_each(|left| left.task.wake());
@@ -74,22 +75,23 @@ impl Drop for End {
 }
 
 impl Loop {
-    /// A loop that has not been started.
+    /// A loop that has not started.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { turn: Turn::new(), future: Mutex::new(None), task: AtomicWaker::new() })
     }
 
-    /// Starts the loop, whose own task runs there. If this thread is handing over work, it polls the loop soon.
+    /// Starts the loop, with a task of its own in `runtime`. If this thread is handing over work, it polls the loop
+    /// soon.
     pub(crate) fn start(self: &Arc<Self>, runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
-        // What a loop uses up is not the budget of the task that happens to poll it.
+        // A loop must not use up the budget of the task that happens to poll it.
         let future = Box::pin(tokio::task::unconstrained(future));
         *self.future.lock().unwrap_or_else(PoisonError::into_inner) = Some(future);
         self.clone().schedule();
-        let task = Task(self.clone());
+        let task = LoopTask(self.clone());
         runtime.spawn(std::future::poll_fn(move |context| task.poll(context)));
     }
 
-    /// Has the loop polled: by this thread soon, if it is handing over work, or else by the loop's own task.
+    /// Gets the loop polled: by this thread if it is handing over work, or else by the loop's own task.
     pub(crate) fn wake(self: &Arc<Self>) {
         if self.turn.wake() {
             self.clone().schedule();
@@ -109,7 +111,7 @@ impl Loop {
         }
     }
 
-    /// Polls the loop, if that is due and nobody else does.
+    /// Polls the loop, if it is due and no other thread does.
     fn run(self: Arc<Self>) {
         if !self.turn.take() {
             return;
@@ -121,7 +123,7 @@ impl Loop {
         }
     }
 
-    /// Whether it has ended.
+    /// Polls the loop. Returns whether it has ended.
     fn poll(self: &Arc<Self>) -> bool {
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(running) = future.as_mut() else { return true };
@@ -149,10 +151,10 @@ impl Wake for Loop {
     }
 }
 
-/// The loop's own task. With it, when its runtime shuts down, the loop ends.
-struct Task(Arc<Loop>);
+/// The loop's own task. The loop ends with it when its runtime shuts down.
+struct LoopTask(Arc<Loop>);
 
-impl Task {
+impl LoopTask {
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
         self.0.task.register(context.waker());
         with(|| self.0.clone().run());
@@ -160,7 +162,7 @@ impl Task {
     }
 }
 
-impl Drop for Task {
+impl Drop for LoopTask {
     fn drop(&mut self) {
         if !self.0.turn.is_over() {
             self.0.end();

@@ -10,98 +10,96 @@ use crate::{
     },
     runtime::{
         guest::{hop::Hop, origin::Origin},
-        limits::{capacity, limit::Limit},
+        limits::{capacity, limit::Limit, policy::InstancePolicy},
     },
 };
 
-/// What a module answered, or why no instance served the call to its end. Boxed, since every call has room for it.
-pub(crate) type Served = Result<Box<Result<Answer, ErrorKind>>, InstanceError>;
+/// What a module answered, or why no instance served the call. Boxed, since the future of every call has room for it.
+pub(crate) type ServeResult = Result<Box<Result<Answer, ErrorKind>>, InstanceError>;
 
 /// Why an instance did not serve a call to its end.
 #[derive(Clone)]
 pub(crate) struct InstanceError {
-    /// What happened, for a person.
+    /// What happened, for a person to read.
     pub(crate) reason: String,
-    /// The limit that was exceeded, if it was that.
+    /// The limit that was exceeded, if the error is about one.
     pub(crate) limit: Option<Limit>,
-    /// The call that is to blame, if that is known.
+    /// The call that caused the error, if it is known.
     culprit: Option<Arc<Hop>>,
-    concerns: Concerns,
+    extent: Extent,
 }
 
-/// Which calls an error concerns.
+/// The calls that an error is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Concerns {
+enum Extent {
     /// All calls of the module.
     All,
     /// The calls of one instance, which has ended.
     Instance,
-    /// A call that shared the instance with others, and may not be to blame.
+    /// A call that shared the instance with others, and may not be the cause.
     Neighbour,
 }
 
 impl InstanceError {
-    /// Something happened.
+    /// An error about all calls of the module.
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), limit: None, culprit: None, concerns: Concerns::All }
+        Self { reason: reason.into(), limit: None, culprit: None, extent: Extent::All }
     }
 
     /// The guest trapped, at a limit or by itself.
-    pub(crate) fn trap(error: &wasmtime::Error, culprit: Option<Arc<Hop>>) -> Self {
+    pub(crate) fn trap(error: &wasmtime::Error, culprit: Option<Arc<Hop>>, policy: &InstancePolicy) -> Self {
         let limit = Limit::of(error);
-        // Names of the component's own functions are in it.
+        // It has names of the component's own functions, which are for its author.
         tracing::debug!(target: "arcllm::module", "{}", plain::lines(&format!("{error:#}"), MESSAGE));
-        // The root alone: around it stand addresses inside of the component.
+        // Only the root: the rest has addresses inside of the component.
         let cause = || plain::line(&error.root_cause().to_string(), SENTENCE).into_owned();
-        let reason = limit.map_or_else(cause, |limit| limit.to_string());
-        Self { reason, limit, culprit, concerns: Concerns::Instance }
+        let reason = limit.map_or_else(cause, |limit| policy.excess(limit));
+        Self { reason, limit, culprit, extent: Extent::Instance }
     }
 
     /// The call made no progress.
-    pub(crate) fn stalled() -> Self {
-        Self::of_limit(Limit::Stall)
+    pub(crate) fn stalled(policy: &InstancePolicy) -> Self {
+        Self { limit: Some(Limit::Stall), ..Self::new(policy.excess(Limit::Stall)) }
     }
 
-    /// No instance can serve the call, and no more calls may wait for one. `limit` stands in the way of an instance.
-    pub(crate) fn overloaded(limit: Limit, waiting: u32) -> Self {
+    /// No instance can serve the call, and the queue is full. `limit` prevents another instance.
+    pub(crate) fn overloaded(limit: Limit, policy: &InstancePolicy) -> Self {
         match limit {
             Limit::Running | Limit::ModulesMemory => {
                 let (instances, mb) = capacity::taken();
-                let reason = format!("{limit}: there are {instances}, which take {mb} MB");
-                Self { limit: Some(limit), ..Self::new(reason) }
+                let reason = policy.excess(limit);
+                Self { limit: Some(limit), ..Self::new(format!("{reason}: {instances} instances take {mb} MB")) }
             }
-            _ => {
-                let reason = format!("it is overloaded: {waiting} calls wait for an instance already (max_queued)");
-                Self { limit: Some(Limit::Queued), ..Self::new(reason) }
-            }
+            _ => Self { limit: Some(Limit::Queued), ..Self::new(policy.excess(Limit::Queued)) },
         }
     }
 
     /// The content of a call is too large for the module, which copies it.
     pub(crate) fn too_large(what: &str, bytes: usize, most: usize, limit: Limit) -> Self {
         let mb = |bytes: usize| bytes as f64 / f64::from(1 << 20);
-        let reason = format!("the {what} is too large for it: {:.1} MB, and it takes {:.1} MB", mb(bytes), mb(most));
+        let reason =
+            format!("the {what} is too large for it: {:.1} MB, and it takes at most {:.1} MB", mb(bytes), mb(most));
         Self { limit: Some(limit), ..Self::new(format!("{reason} ({})", limit.setting())) }
     }
 
-    /// The module's file is not there any more.
+    /// The module's file was removed.
     pub(crate) fn removed(origin: &Origin) -> Self {
-        Self::new(format!("it was removed: {origin} is not there"))
+        Self::new(format!("it was removed: {origin} does not exist"))
     }
 
-    /// The instance was given up.
+    /// The instance was retired.
     pub(crate) fn retired() -> Self {
-        Self { concerns: Concerns::Instance, ..Self::new("its instance was retired") }
+        Self { extent: Extent::Instance, ..Self::new("its instance was retired") }
     }
 
-    /// Whether no instance would do better.
-    pub(crate) fn concerns_all(&self) -> bool {
-        self.concerns == Concerns::All
+    /// Whether the error is about all calls of the module, so that no other instance would do better.
+    pub(crate) fn is_of_all_calls(&self) -> bool {
+        self.extent == Extent::All
     }
 
-    /// Whether another instance may serve the call, if it has asked nobody yet: this one ended, maybe for another's sake.
-    pub(crate) fn may_pass(&self) -> bool {
-        self.concerns == Concerns::Neighbour
+    /// Whether another call may be the cause, so that another instance may serve this one.
+    pub(crate) fn is_of_neighbour(&self) -> bool {
+        self.extent == Extent::Neighbour
     }
 
     /// The instance's task is gone.
@@ -109,7 +107,7 @@ impl InstanceError {
         Self::new("its instance was lost")
     }
 
-    /// The error that the caller of this module gets. The chain ends with this provider.
+    /// The error that the caller of this module gets. `provider` is the end of the chain.
     pub(crate) fn for_caller(&self, module: &str, provider: &str) -> ErrorKind {
         let mut failure = Failure::new(provider, format!("the module `{module}` failed: {}", self.reason));
         failure.extensions.insert("module".to_owned(), module.into());
@@ -119,23 +117,19 @@ impl InstanceError {
         ErrorKind::Module(failure)
     }
 
-    fn of_limit(limit: Limit) -> Self {
-        Self { limit: Some(limit), ..Self::new(limit.to_string()) }
-    }
-
-    /// What it means for one of the calls that the instance was serving.
+    /// The error for one of the calls that the instance was serving.
     pub(crate) fn for_call(&self, hop: &Arc<Hop>, shared: usize) -> Self {
         let of_another = self.culprit.as_ref().is_some_and(|culprit| !Arc::ptr_eq(culprit, hop));
         let mut failed = self.clone();
         let is_culprit = self.culprit.is_some() && !of_another;
-        if self.concerns == Concerns::Instance && shared > 1 && !is_culprit {
-            failed.concerns = Concerns::Neighbour;
+        if self.extent == Extent::Instance && shared > 1 && !is_culprit {
+            failed.extent = Extent::Neighbour;
         }
         if of_another {
             failed.reason.push_str(", in another call");
         }
         if shared > 1 {
-            failed.reason.push_str(&format!("; {shared} calls shared the instance (max_concurrent bounds how many)"));
+            failed.reason.push_str(&format!("; {shared} calls shared the instance (max_concurrent limits how many)"));
         }
         failed
     }

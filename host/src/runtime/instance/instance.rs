@@ -1,6 +1,7 @@
-//! One running copy of a module: its own store, limits and settings.
+//! One running copy of a module, with a store, limits and settings of its own.
+//! [`Worker`](crate::runtime::instance::worker::Worker) is the pool's view of it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use wasmtime::{
     AsContextMut, Store,
@@ -12,22 +13,19 @@ use crate::{
     runtime::{
         guest::{
             bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
-            component::{Compiled, Streams},
-            cpu_limit,
+            component::{CompiledComponent, Streams},
+            cpu_limit::{self, START},
             exports::Exports,
             hop::Hop,
             store_data::StoreData,
         },
         instance::error::InstanceError,
-        limits::{cpu_clock::CpuClock, policy::InstancePolicy},
+        limits::{cpu_clock::CpuClock, limit::Limit, policy::InstancePolicy},
     },
     state::state_store::StateStore,
 };
 
-/// The most time that an instance may take to start and to read its settings.
-const START: Duration = Duration::from_secs(30);
-
-/// An instance that has not been configured yet, or that has.
+/// An instance: a store and the exports of the component in it.
 pub(crate) struct Instance {
     pub(crate) store: Store<StoreData>,
     pub(crate) exports: Arc<Exports>,
@@ -37,7 +35,7 @@ impl Instance {
     /// Instantiates a module.
     pub(crate) async fn start(
         module: Arc<str>,
-        compiled: &Compiled,
+        compiled: &CompiledComponent,
         policy: InstancePolicy,
         store: &dyn StateStore,
     ) -> Result<Self, String> {
@@ -47,11 +45,11 @@ impl Instance {
         let mut store = Store::new(compiled.exports.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(policy.hostcall());
-        // Of the guest's own, those of calls that it has under way among them.
+        // The guest's own handles, with those of calls under way.
         store.set_max_component_handles(policy.handles());
         cpu_limit::limit(&mut store);
         let clock = store.data().cpu.clone();
-        let exports = within(&clock, compiled.exports.instantiate(&mut store, compiled.blocks)).await?;
+        let exports = within(&clock, &policy, compiled.exports.instantiate(&mut store, compiled.blocks)).await?;
         Ok(Self { store, exports: Arc::new(exports) })
     }
 
@@ -59,28 +57,28 @@ impl Instance {
     pub(crate) async fn describe(&mut self) -> Result<Description, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<StoreData>| exports.module.call_describe(store).await;
-        let clock = self.store.data().cpu.clone();
-        within(&clock, async { self.store.run_concurrent(run).await? }).await
+        let (clock, policy) = (self.store.data().cpu.clone(), self.store.data().policy);
+        within(&clock, &policy, async { self.store.run_concurrent(run).await? }).await
     }
 
-    /// `module.configure`. The inner result is what the module has to say about its settings.
+    /// `module.configure`. The inner result has the settings that the module refuses.
     pub(crate) async fn configure(&mut self, settings: String) -> Result<Result<(), Vec<Refusal>>, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<StoreData>| exports.module.call_configure(store, settings).await;
-        let clock = self.store.data().cpu.clone();
-        within(&clock, async { self.store.run_concurrent(run).await? }).await
+        let (clock, policy) = (self.store.data().cpu.clone(), self.store.data().policy);
+        within(&clock, &policy, async { self.store.run_concurrent(run).await? }).await
     }
 
     /// `module.worst-case`.
     pub(crate) async fn worst_case(&mut self, inner: Target, others: Vec<Target>) -> Result<Cost, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<StoreData>| exports.module.call_worst_case(store, inner, others).await;
-        let clock = self.store.data().cpu.clone();
-        within(&clock, async { self.store.run_concurrent(run).await? }).await
+        let (clock, policy) = (self.store.data().cpu.clone(), self.store.data().policy);
+        within(&clock, &policy, async { self.store.run_concurrent(run).await? }).await
     }
 }
 
-/// What a module answers when it is asked itself, and not through the chain that it stands in.
+/// What a module answers when it is asked directly, not through a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Probe {
@@ -91,7 +89,7 @@ pub struct Probe {
 }
 
 impl Instance {
-    /// Asks the module's own `name` and `validate-config`, as if on behalf of this call.
+    /// Asks the module's own `name` and `validate-config`, on behalf of this call.
     pub(crate) async fn probe(&mut self, hop: Arc<Hop>) -> Result<Probe, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<StoreData>| {
@@ -103,12 +101,12 @@ impl Instance {
             let validate_config = validate_config.map_err(ConfigError::new);
             Ok::<_, wasmtime::Error>(Probe { name, validate_config })
         };
-        let clock = self.store.data().cpu.clone();
-        within(&clock, async { self.store.run_concurrent(run).await? }).await
+        let (clock, policy) = (self.store.data().cpu.clone(), self.store.data().policy);
+        within(&clock, &policy, async { self.store.run_concurrent(run).await? }).await
     }
 }
 
-/// Starts a call that takes nothing, and notes on whose behalf.
+/// Starts a function without parameters, and notes on behalf of which call.
 fn begin<R: ComponentNamedList + Lift + Send + Sync + 'static>(
     mut store: Access<'_, StoreData>,
     function: TypedFunc<(), R>,
@@ -119,9 +117,19 @@ fn begin<R: ComponentNamedList + Lift + Send + Sync + 'static>(
     Ok(call)
 }
 
-async fn within<T>(clock: &CpuClock, doing: impl Future<Output = wasmtime::Result<T>>) -> Result<T, String> {
+/// Waits for what an instance does outside of calls, at most [`START`]. Says why it failed.
+async fn within<T>(
+    clock: &CpuClock,
+    policy: &InstancePolicy,
+    doing: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, String> {
+    let seconds = START.as_secs();
     match tokio::time::timeout(START, clock.watch(doing)).await {
-        Ok(done) => done.map_err(|error| InstanceError::trap(&error, None).reason),
-        Err(_) => Err(format!("no answer within {} s", START.as_secs())),
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) if Limit::of(&error) == Some(Limit::Cpu) => {
+            Err(format!("it computed for longer than {seconds} s"))
+        }
+        Ok(Err(error)) => Err(InstanceError::trap(&error, None, policy).reason),
+        Err(_) => Err(format!("it did not answer within {seconds} s")),
     }
 }

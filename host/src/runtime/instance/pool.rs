@@ -1,4 +1,4 @@
-//! The instances of one module with one set of settings, shared by every model whose chain has it.
+//! The instances of one module with one set of settings. Models share them.
 
 use std::{
     collections::VecDeque,
@@ -17,15 +17,15 @@ use crate::{
     chat::request::Request,
     runtime::{
         guest::{
-            component::{Compiled, Streams},
+            component::{CompiledComponent, Streams},
             hop::Hop,
         },
         instance::{
-            calls::{Job, Taken},
+            calls::{Admission, Job},
             drive,
-            error::{InstanceError, Served},
+            error::{InstanceError, ServeResult},
             instance::Instance,
-            open::{Open, this_thread},
+            open_workers::{OpenWorkers, this_thread},
             queue::Queue,
             run::{self, Terms},
             worker::{Home, Worker},
@@ -41,35 +41,35 @@ use crate::{
     telemetry::meters::instances,
 };
 
-/// Instances that are made on demand, reused and given up. They end when the pool is dropped.
-pub(crate) struct Pool(Arc<Instances>);
+/// Instances that start on demand, are reused, and are given up. They end when the pool is dropped.
+pub(crate) struct Pool(Arc<PoolInner>);
 
-/// What the instances of a pool have in common.
-struct Instances {
+/// What the instances of a pool share.
+struct PoolInner {
     module: Arc<str>,
-    compiled: Arc<Compiled>,
+    compiled: Arc<CompiledComponent>,
     /// The module's settings, as JSON.
     settings: String,
     /// Where the module keeps its state.
     state: Arc<dyn StateStore>,
     policy: InstancePolicy,
-    /// Where the instances run.
+    /// The Tokio runtime that the instances run in.
     runtime: Handle,
-    /// Whose turn it is to compute for long.
+    /// The turns of guests that compute for long.
     turns: Arc<Semaphore>,
     /// How many instances take calls.
     count: AtomicU32,
-    /// The instances that take calls, by the thread whose calls they serve.
-    open: Box<[Open]>,
+    /// The workers that take calls, for each thread.
+    open: Box<[OpenWorkers]>,
     /// The calls that wait for an instance.
     queue: Queue,
 }
 
 impl Pool {
-    /// A pool with its first instance, which has been configured already. Its instances run in this Tokio runtime.
+    /// A pool with its first instance, which is configured. All its instances run in the current Tokio runtime.
     pub(crate) fn new(
         module: Arc<str>,
-        compiled: Arc<Compiled>,
+        compiled: Arc<CompiledComponent>,
         settings: String,
         policy: InstancePolicy,
         state: Arc<dyn StateStore>,
@@ -77,21 +77,21 @@ impl Pool {
     ) -> Arc<Self> {
         let runtime = Handle::current();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = Arc::new(Instances {
+        let pool = Arc::new(PoolInner {
             settings,
             state,
             policy,
             turns: cpu_clock::turns(&runtime),
             runtime,
             count: AtomicU32::new(0),
-            open: std::iter::repeat_with(Open::default).take(threads).collect(),
+            open: std::iter::repeat_with(OpenWorkers::default).take(threads).collect(),
             queue: Queue::new(module.clone()),
             module,
             compiled,
         });
         let tenant: Arc<dyn Tenant> = pool.clone();
         capacity::add(Arc::downgrade(&tenant));
-        // If there is no capacity for it, it is not kept.
+        // Without capacity, the first instance is not kept.
         if let Some(permit) = pool.permit(false) {
             pool.count.fetch_add(1, Ordering::SeqCst);
             let thread = this_thread() % threads;
@@ -100,24 +100,24 @@ impl Pool {
         Arc::new(Self(pool))
     }
 
-    /// How calls share the instances, and what each of them may use.
+    /// How calls share the instances, and what each instance may use.
     pub(crate) fn policy(&self) -> &InstancePolicy {
         &self.0.policy
     }
 
-    /// Whether the module is given whole answers only.
+    /// Whether the module gets whole answers only.
     pub(crate) fn takes_whole(&self) -> bool {
         self.0.compiled.streams == Streams::Whole
     }
 
     /// Whether the module copies requests.
-    pub(crate) fn copies(&self) -> bool {
+    pub(crate) fn is_copying(&self) -> bool {
         self.0.compiled.copies
     }
 
-    /// Lets an instance serve this call, as soon as there is one for it. `content` is the number of bytes that the guest
-    /// copies, and `alone` keeps it away from other calls.
-    pub(crate) async fn serve(&self, request: Arc<Request>, hop: Arc<Hop>, content: usize, alone: bool) -> Served {
+    /// Lets an instance serve this call, as soon as one has room. `content` is how many bytes the guest copies. With
+    /// `alone`, the call shares no instance.
+    pub(crate) async fn serve(&self, request: Arc<Request>, hop: Arc<Hop>, content: usize, alone: bool) -> ServeResult {
         let (reply, served) = oneshot::channel();
         drive::with(|| self.0.hand(Job { request, hop, reply, content, alone }));
         served.await.unwrap_or_else(|_| Err(InstanceError::lost()))
@@ -126,13 +126,13 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.0.open.iter().for_each(Open::close);
+        self.0.open.iter().for_each(OpenWorkers::close);
     }
 }
 
-impl Tenant for Instances {
+impl Tenant for PoolInner {
     fn give_up_idle(&self) -> bool {
-        self.open.iter().any(Open::give_up_idle)
+        self.open.iter().any(OpenWorkers::give_up_idle)
     }
 
     fn serve_waiting(self: Arc<Self>) {
@@ -142,7 +142,7 @@ impl Tenant for Instances {
     }
 }
 
-impl Home for Instances {
+impl Home for PoolInner {
     fn reopened(&self, worker: Arc<Worker>) {
         self.open(worker.thread).add(worker);
     }
@@ -157,17 +157,17 @@ impl Home for Instances {
     }
 }
 
-impl Instances {
-    /// The instances of this thread that take calls.
-    fn open(&self, thread: usize) -> &Open {
-        // There is one for each core, which is at least one.
+impl PoolInner {
+    /// The workers of this thread that take calls.
+    fn open(&self, thread: usize) -> &OpenWorkers {
+        // There is one entry for each core.
         #[expect(clippy::indexing_slicing, reason = "the remainder is below the length, which is at least one")]
         &self.open[thread % self.open.len()]
     }
 
     /// Hands a call to an instance, or puts it into the queue.
     fn hand(self: &Arc<Self>, job: Job) {
-        // The calls that wait come first.
+        // Calls that wait come first.
         let placed = if self.queue.is_empty() { self.place(job) } else { Err(job) };
         let Err(job) = placed else { return };
         let obstacle = self.obstacle();
@@ -181,12 +181,12 @@ impl Instances {
             Err(job) => {
                 let limit = obstacle.map_or(Limit::Instances, |obstacle| obstacle.limit);
                 // The caller may be gone.
-                let _ = job.reply.send(Err(InstanceError::overloaded(limit, self.policy.max_queued)));
+                let _ = job.reply.send(Err(InstanceError::overloaded(limit, &self.policy)));
             }
         }
     }
 
-    /// Hands a call to an instance: of this thread, or a new one, or of another thread, or one that is computing.
+    /// Hands a call to an instance: of this thread, a new one, of another thread, or one that is computing.
     fn place(self: &Arc<Self>, job: Job) -> Result<(), Job> {
         let home = this_thread() % self.open.len();
         let own = self.open(home);
@@ -195,27 +195,27 @@ impl Instances {
             let taken = worker.take(job);
             worker.handed();
             return match taken {
-                Taken::Seat { last: true } => Ok(()),
-                Taken::Seat { last: false } => {
+                Admission::Seat { last: true } => Ok(()),
+                Admission::Seat { last: false } => {
                     own.add(worker);
                     Ok(())
                 }
-                Taken::Closed(job) | Taken::Unfit(job) => Err(job),
+                Admission::Closed(job) | Admission::Unfit(job) => Err(job),
             };
         }
         let others = self.open.iter().enumerate().filter(|(thread, _)| *thread != home).map(|(_, open)| open);
         let each = others.clone().map(|open| (open, false)).chain([(own, true)]).chain(others.map(|open| (open, true)));
-        let mut left = job;
+        let mut waiting = job;
         for (open, busy) in each {
-            match open.take(left, busy) {
+            match open.take(waiting, busy) {
                 Ok(()) => return Ok(()),
-                Err(job) => left = job,
+                Err(job) => waiting = job,
             }
         }
-        Err(left)
+        Err(waiting)
     }
 
-    /// Starts one more instance for the calls of this thread, if there may be one.
+    /// Starts another instance for this thread, if the limits allow it.
     fn start_one(self: &Arc<Self>, thread: usize) -> Option<Arc<Worker>> {
         let most = self.policy.max_instances;
         let one_more = |count| (count < most).then_some(count + 1);
@@ -231,7 +231,7 @@ impl Instances {
             let mut instance = Instance::start(module, &compiled, policy, &*state).await.map_err(failed)?;
             match instance.configure(settings).await.map_err(failed)? {
                 Ok(()) => Ok(instance),
-                Err(_) => Err(InstanceError::new("it refused the settings that it took before")),
+                Err(_) => Err(InstanceError::new("it refused the settings that it accepted when it was loaded")),
             }
         };
         Some(self.spawn(thread, starting, permit))
@@ -250,18 +250,18 @@ impl Instances {
         worker
     }
 
-    /// A permit for one more instance. Where there is none, the pool is told when there is.
+    /// A permit for another instance. Without one, the pool is told when there is capacity.
     fn permit(self: &Arc<Self>, is_first: bool) -> Option<Permit> {
         let take = || Permit::take(is_first, self.policy.is_built_in, self.policy.modules_memory);
         take().or_else(|| {
             let tenant: Arc<dyn Tenant> = self.clone();
             capacity::want(Arc::downgrade(&tenant));
-            // Some may have been given back just before.
+            // Capacity may have been given back just before.
             take()
         })
     }
 
-    /// What stands in the way of one more instance.
+    /// The limit that prevents another instance, if any.
     fn obstacle(&self) -> Option<Obstacle> {
         if self.count.load(Ordering::SeqCst) >= self.policy.max_instances {
             return Some(Obstacle { limit: Limit::Instances, passes: true });

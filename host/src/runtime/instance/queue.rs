@@ -1,4 +1,4 @@
-//! The calls for which there is no instance just now, first come first served.
+//! The calls that wait for an instance, first come first served.
 
 use std::{
     collections::VecDeque,
@@ -15,11 +15,11 @@ use crate::{runtime::instance::calls::Job, telemetry::meters::queued};
 /// Calls that wait for an instance.
 pub(crate) struct Queue {
     jobs: Mutex<VecDeque<Job>>,
-    /// How many there are, for whoever wants to know whether there are any.
+    /// How many calls wait, readable without the lock.
     len: AtomicUsize,
-    /// Whether something has changed since somebody looked whether they can be served.
+    /// Whether calls or room have come since the queue was last served.
     changed: AtomicBool,
-    /// Known once a call has waited: most modules never have any that does.
+    /// Looked up when the first call waits: in most modules none does.
     gauge: OnceLock<Gauge>,
     module: Arc<str>,
 }
@@ -36,7 +36,7 @@ impl Queue {
         self.len.load(Ordering::SeqCst) == 0
     }
 
-    /// Has a call wait, unless so many do.
+    /// Adds a call, unless `most` calls wait already.
     pub(crate) fn push(&self, job: Job, most: usize) -> Result<(), Job> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         if jobs.len() >= most {
@@ -52,7 +52,8 @@ impl Queue {
         pushed
     }
 
-    /// Hands on the calls that wait, until one comes back. Where somebody does so already, that one looks once more.
+    /// Hands calls on with `place`, until it gives one back. If another thread does so already, that thread looks once
+    /// more.
     pub(crate) fn serve(&self, mut place: impl FnMut(Job) -> Result<(), Job>) {
         self.changed.store(true, Ordering::SeqCst);
         while self.changed.load(Ordering::SeqCst) {

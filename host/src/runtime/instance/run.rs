@@ -15,16 +15,20 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
-use wasmtime::{AsContextMut as _, component::Accessor};
+use wasmtime::{
+    AsContextMut as _,
+    component::{Access, Accessor, GuestTaskId, Resource, TypedFuncCallConcurrent},
+};
 
 use crate::{
     adapter::answer::Answer,
-    chat::error::ErrorKind,
+    chat::{error::ErrorKind, request::Request},
     runtime::{
         guest::{
             convert::error::error_in,
-            exports::{Exports, Given},
+            exports::{Exports, GuestAnswer},
             handles::{RequestHandle, ResponseHandle},
+            hop::Hop,
             store_data::StoreData,
             writing::Writing,
         },
@@ -38,7 +42,7 @@ use crate::{
     },
 };
 
-/// How often an instance is looked after.
+/// How often an instance is checked for calls that stall and for idleness.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What an instance runs with.
@@ -46,11 +50,11 @@ pub(crate) struct Terms {
     pub(crate) policy: InstancePolicy,
     /// The Tokio runtime that it runs in.
     pub(crate) runtime: Handle,
-    /// Whose turn it is to compute for long.
+    /// The turns of guests that compute for long.
     pub(crate) turns: Arc<Semaphore>,
-    /// Counts the instances that run.
+    /// Counts running instances.
     pub(crate) running: Gauge,
-    /// Held for as long as the instance runs.
+    /// Held while the instance runs.
     pub(crate) permit: Permit,
 }
 
@@ -63,9 +67,9 @@ pub(crate) fn spawn(
     let Terms { policy, runtime, turns, running, permit } = terms;
     running.increment(1);
     let polled = worker.running.clone();
-    let ending = Ending { worker, running, _permit: permit };
+    let guard = EndGuard { worker, running, _permit: permit };
     polled.start(&runtime, async move {
-        let worker = &ending.worker;
+        let worker = &guard.worker;
         let why = match starting.await {
             Ok(instance) => run(worker, instance, &policy, &turns).await,
             Err(why) => why,
@@ -85,38 +89,41 @@ async fn run(
     let cpu = worker.started(instance.store.data().cpu.clone());
     instance.store.data_mut().memory.started();
     let trapped = {
-        let serving = instance.store.run_concurrent(async |store| {
-            let mut served = FuturesUnordered::new();
-            // Polled whenever the guest can start a call, which is not while it computes. One call at a time, so that the
-            // calls behind one that computes can go elsewhere.
-            poll_fn(|context| {
-                loop {
-                    let next = worker.next().map(|next| served.push(serve(next, worker, &exports, store)));
-                    let before = served.len();
-                    if let Some(error) = ended(&mut served, context) {
-                        return Poll::Ready(error);
-                    }
-                    // An abandoned call ends at once and leaves the guest nothing to do, so the next one can start.
-                    if next.is_none() || served.len() >= before {
-                        return Poll::Pending;
-                    }
-                }
-            })
-            .await
-        });
+        let serving = instance.store.run_concurrent(async |store| serve_all(worker, &exports, store).await);
         tokio::select! {
             biased;
             served = take_turns(worker, cpu, turns, serving) => Some(served.unwrap_or_else(|error| error)),
             () = look_after(worker, policy) => None,
         }
     };
-    // Before the store goes, and with it what its calls hold.
+    // Before the store is dropped with what its calls hold.
     worker.with(Calls::close);
     let Some(error) = trapped else { return InstanceError::retired() };
-    InstanceError::trap(&error, instance.store.data_mut().culprit.take())
+    InstanceError::trap(&error, instance.store.data_mut().culprit.take(), policy)
 }
 
-/// Serves one call to its end. Fails where the instance has to end.
+/// Serves calls until one of them ends the instance with an error.
+async fn serve_all(worker: &Arc<Worker>, exports: &Exports, store: &Accessor<StoreData>) -> wasmtime::Error {
+    let mut served = FuturesUnordered::new();
+    // Polled when the guest can start a call, which is not while it computes. It starts one call at a time, so that calls
+    // behind a computing one can go to another instance.
+    poll_fn(|context| {
+        loop {
+            let next = worker.next().map(|next| served.push(serve(next, worker, exports, store)));
+            let before = served.len();
+            if let Some(error) = ended(&mut served, context) {
+                return Poll::Ready(error);
+            }
+            // An abandoned call ends at once, so the next one can start.
+            if next.is_none() || served.len() >= before {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// Serves one call to its end. An error ends the instance.
 async fn serve(
     next: NextCall,
     worker: &Arc<Worker>,
@@ -124,26 +131,17 @@ async fn serve(
     store: &Accessor<StoreData>,
 ) -> wasmtime::Result<()> {
     let NextCall { request, hop, key } = next;
-    // Whatever the guest left behind is of no use once it has answered.
+    // Work that the guest left behind ends once it has answered.
     let _over = hop.end_guard();
     if hop.is_over() {
         worker.answer(key, Err(hop.branch.invoke.why_over()));
         worker.leave(key);
         return Ok(());
     }
-    // In a block, so that nothing is held twice while the guest runs.
+    // In a block, to keep the future small while the guest runs.
     let (task, finishing) = {
-        let (invoke, blocks) = (exports.invoke, exports.blocks);
-        let call = store.with(|mut store| {
-            let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone(), derived: None })?;
-            let call = invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
-            store.data_mut().calls.insert(call.task(), hop.clone());
-            if blocks {
-                store.data_mut().current.is_of(&hop);
-            }
-            Ok::<_, wasmtime::Error>(call)
-        })?;
-        (call.task(), invoke.finish_call_concurrent(store, call))
+        let call = store.with(|store| start(store, exports, request, &hop))?;
+        (call.task(), exports.invoke.finish_call_concurrent(store, call))
     };
     let writing = {
         let (answer,) = finishing.await?;
@@ -155,29 +153,47 @@ async fn serve(
         writing
     };
     if let Some(writing) = writing {
-        // The guest goes on with its answer, in its seat.
+        // The guest still writes its answer.
         Box::pin(writing.over()).await;
         writing.settle(None);
     }
-    let is_worn = store.with(|mut store| {
-        let state = store.data_mut();
-        // The number of a task that has ended is given to the next, whose call may have begun meanwhile.
-        if state.calls.get(&task).is_some_and(|known| Arc::ptr_eq(known, &hop)) {
-            state.calls.remove(&task);
-        }
-        state.memory.is_worn()
-    });
-    if is_worn {
+    if store.with(|mut store| forget(store.data_mut(), task, &hop)) {
         worker.retire();
     }
     worker.leave(key);
     Ok(())
 }
 
-/// What the guest answered, and what is known of it if that is what the guest writes.
-type Answered = (Result<Answer, ErrorKind>, Option<Arc<Writing>>);
+/// Starts the call in the guest, and notes which task serves it.
+fn start(
+    mut store: Access<'_, StoreData>,
+    exports: &Exports,
+    request: Arc<Request>,
+    hop: &Arc<Hop>,
+) -> wasmtime::Result<TypedFuncCallConcurrent<StoreData, (Resource<RequestHandle>,), (GuestAnswer,)>> {
+    let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone(), derived: None })?;
+    let call = exports.invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
+    store.data_mut().calls.insert(call.task(), hop.clone());
+    if exports.blocks {
+        store.data_mut().current.set(hop);
+    }
+    Ok(call)
+}
 
-fn take(state: &mut StoreData, answer: Given) -> wasmtime::Result<Answered> {
+/// Forgets which task served the call. Returns whether the instance is worn.
+fn forget(state: &mut StoreData, task: GuestTaskId, hop: &Arc<Hop>) -> bool {
+    // The number of an ended task is reused. The next call with it may have begun.
+    if state.calls.get(&task).is_some_and(|known| Arc::ptr_eq(known, hop)) {
+        state.calls.remove(&task);
+    }
+    state.memory.is_worn()
+}
+
+/// Takes an answer from the guest. If the guest still writes it, its state comes with it.
+fn take(
+    state: &mut StoreData,
+    answer: GuestAnswer,
+) -> wasmtime::Result<(Result<Answer, ErrorKind>, Option<Arc<Writing>>)> {
     Ok(match answer {
         Ok(handle) => {
             let ResponseHandle { answer, writing, .. } = state.table.delete(handle)?;
@@ -187,7 +203,7 @@ fn take(state: &mut StoreData, answer: Given) -> wasmtime::Result<Answered> {
     })
 }
 
-/// Takes out the calls that have ended. An error ends the instance.
+/// Removes calls that have ended. An error ends the instance.
 fn ended<F: Future<Output = wasmtime::Result<()>>>(
     served: &mut FuturesUnordered<F>,
     context: &mut Context<'_>,
@@ -200,8 +216,8 @@ fn ended<F: Future<Output = wasmtime::Result<()>>>(
     None
 }
 
-/// Polls what an instance does. Where a guest computes for long, the calls behind it go elsewhere, and all guests that compute
-/// take turns, so that no more of them than threads hold up everything else.
+/// Polls an instance. If a guest computes for long, the calls behind it go to other instances. Guests that compute take
+/// turns, so that they never hold up all threads.
 async fn take_turns<F: Future>(worker: &Arc<Worker>, cpu: &CpuClock, turns: &Arc<Semaphore>, doing: F) -> F::Output {
     let mut doing = pin!(doing);
     let mut waiting: Option<BoxFuture<'static, Option<OwnedSemaphorePermit>>> = None;
@@ -222,18 +238,17 @@ async fn take_turns<F: Future>(worker: &Arc<Worker>, cpu: &CpuClock, turns: &Arc
     .await
 }
 
-/// Waits for a turn to compute on. There are as many turns as the runtime has threads, and everything else that is ready
-/// comes before each of them.
+/// Waits for a turn to compute. The runtime has one turn for each of its threads, and all other ready tasks come first.
 async fn turn(turns: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     let turn = turns.acquire_owned().await.ok();
     tokio::task::yield_now().await;
     turn
 }
 
-/// Looks after the calls of the instance, until it is to end.
+/// Looks after the calls of the instance, until it must end.
 async fn look_after(worker: &Worker, policy: &InstancePolicy) {
     let mut looking = pin!(look(worker, policy));
-    poll_fn(|context| match worker.stops() {
+    poll_fn(|context| match worker.is_stopping() {
         true => Poll::Ready(()),
         false => looking.as_mut().poll(context),
     })
@@ -255,14 +270,14 @@ async fn look(worker: &Worker, policy: &InstancePolicy) {
     }
 }
 
-/// Ends an instance even where its task panics, or its runtime shuts down.
-struct Ending {
+/// Ends an instance, even when its task panics or its runtime shuts down.
+struct EndGuard {
     worker: Arc<Worker>,
     running: Gauge,
     _permit: Permit,
 }
 
-impl Drop for Ending {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         self.worker.end(&InstanceError::lost());
         self.running.decrement(1);

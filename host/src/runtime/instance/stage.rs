@@ -1,4 +1,4 @@
-//! What the tests of this folder have in common: calls, and instances of a built-in module around a provider that waits.
+//! What the tests of this folder share: calls, and instances of a built-in module around an inner that waits.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use crate::{
         cancel::Cancel,
         clock,
         invoke::Invoke,
-        stop::{Answering, Call, Stop},
+        stop::{AnswerFuture, Call, Stop},
         upstream::Upstream,
     },
     chat::{error::ErrorKind, request::Request},
@@ -23,20 +23,20 @@ use crate::{
     },
     runtime::{
         guest::{
-            component::Compiled,
-            engine::Runtime,
+            component::CompiledComponent,
+            engine::WasmRuntime,
             hop::Hop,
             may_add::MayAdd,
             place::{ModelLoader, Place},
         },
-        instance::{error::Served, instance::Instance, pool::Pool},
+        instance::{error::ServeResult, instance::Instance, pool::Pool},
         limits::policy::InstancePolicy,
     },
     state::state_store::MemoryStore,
     telemetry::{meters::own_time, scope::Scope},
 };
 
-/// What stands inside of the module: it counts who asks, and fails as soon as it may.
+/// The inner of the module. It counts who asks, and fails when the test lets it.
 pub(crate) struct Inner {
     asked: AtomicUsize,
     open: Semaphore,
@@ -53,7 +53,7 @@ impl Inner {
         }
     }
 
-    /// Lets so many of those that ask go.
+    /// Lets `times` calls end.
     pub(crate) fn answer(&self, times: usize) {
         self.open.add_permits(times);
     }
@@ -76,11 +76,11 @@ impl Stop for Inner {
         end
     }
 
-    fn invoke(self: Arc<Self>, _: Call) -> Answering {
+    fn invoke(self: Arc<Self>, _: Call) -> AnswerFuture {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::SeqCst);
             self.open.acquire().await.unwrap().forget();
-            // A kind that retry hands on.
+            // An error that retry passes on.
             Err(ErrorKind::Cancelled)
         })
     }
@@ -91,7 +91,7 @@ struct NoOthers;
 
 impl ModelLoader for NoOthers {
     fn load(&self, _: &str) -> Result<Arc<Upstream>, ConfigError> {
-        Err(ConfigError::new("there is no other"))
+        Err(ConfigError::new("no other model"))
     }
 
     fn facts(&self, _: &str, _: &str) -> Option<(WireFormat, ModelFacts)> {
@@ -99,7 +99,7 @@ impl ModelLoader for NoOthers {
     }
 }
 
-/// A call of a module around this.
+/// A call at a module around `inner`.
 pub(crate) fn hop(inner: Arc<dyn Stop>) -> Arc<Hop> {
     let module: Arc<str> = "retry".into();
     let (own_time, loader) = (own_time(&module), Arc::new(NoOthers));
@@ -109,11 +109,11 @@ pub(crate) fn hop(inner: Arc<dyn Stop>) -> Arc<Hop> {
     Arc::new(Hop::new(Arc::new(place), inner, branch, false))
 }
 
-/// Instances of retry, of which `calls` share one.
+/// A pool of retry, where `calls` share an instance.
 pub(crate) async fn pool(sandbox: &Sandbox, calls: u32) -> Arc<Pool> {
     let wasm = arcllm_builtin::find("retry").unwrap().wasm;
-    let runtime = Runtime::get(sandbox.limits.stack_kb, &CompileCache::User).unwrap();
-    let compiled = Compiled::get(runtime, wasm, digest(wasm), true).unwrap();
+    let runtime = WasmRuntime::get(sandbox.limits.stack_kb, &CompileCache::User).unwrap();
+    let compiled = CompiledComponent::get(runtime, wasm, digest(wasm), true).unwrap();
     let policy = InstancePolicy::new(sandbox, calls, u64::MAX, true);
     let state = Arc::new(MemoryStore::of_process());
     let mut first = Instance::start("retry".into(), &compiled, policy, &*state).await.unwrap();
@@ -121,8 +121,8 @@ pub(crate) async fn pool(sandbox: &Sandbox, calls: u32) -> Arc<Pool> {
     Pool::new("retry".into(), compiled, "{}".to_owned(), policy, state, first)
 }
 
-/// Has the pool serve a call around this.
-pub(crate) fn call(pool: &Arc<Pool>, inner: &Arc<Inner>) -> tokio::task::JoinHandle<Served> {
+/// Lets the pool serve a call around `inner`.
+pub(crate) fn call(pool: &Arc<Pool>, inner: &Arc<Inner>) -> tokio::task::JoinHandle<ServeResult> {
     let (pool, hop) = (pool.clone(), hop(inner.clone()));
     tokio::spawn(async move { pool.serve(Arc::new(Request::default()), hop, 0, false).await })
 }

@@ -1,21 +1,21 @@
-//! Whose turn it is to poll an event loop: one thread polls, whatever wakes it meanwhile is not lost, and nobody waits.
+//! Decides which thread polls an event loop: one at a time, without waiting, and without losing a wake.
 //!
-//! Apart from the loops, so that every interleaving of its states can be tried (`tests/turn.rs`).
+//! Apart from the loops, so that `tests/turn.rs` can try every interleaving of its states.
 
 use super::atomic::{AtomicU8, Ordering};
 
 /// Nothing to do.
 const IDLE: u8 = 0;
-/// Somebody is about to poll it.
+/// A thread is about to poll it.
 const SCHEDULED: u8 = 1;
 /// It is being polled.
 const RUNNING: u8 = 2;
-/// It is being polled, and has to be once more.
+/// It is being polled, and must be polled once more.
 const AGAIN: u8 = 3;
 /// It has ended.
 const OVER: u8 = 4;
 
-/// The state of one loop. It begins as one that somebody is about to poll.
+/// The state of one loop. It begins as scheduled.
 pub(crate) struct Turn(AtomicU8);
 
 impl Turn {
@@ -23,9 +23,9 @@ impl Turn {
         Self(AtomicU8::new(SCHEDULED))
     }
 
-    /// Something woke the loop. Whether the caller has to see to it that it is polled.
+    /// Notes a wake. Returns whether the caller must get the loop polled.
     pub(crate) fn wake(&self) -> bool {
-        // Written even where it stays what it was: whoever polls next has to see what came before the wake.
+        // Written even if it stays the same: the next thread that polls must see what came before the wake.
         let next = |state| match state {
             IDLE => SCHEDULED,
             RUNNING => AGAIN,
@@ -34,21 +34,22 @@ impl Turn {
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| Some(next(state))) == Ok(IDLE)
     }
 
-    /// Takes the turn. Whether the caller is to poll; if so, it says what came of it by `pause` or `end`.
+    /// Takes the turn. Returns whether the caller polls; it then calls `pause` or `end`.
     pub(crate) fn take(&self) -> bool {
         self.0.compare_exchange(SCHEDULED, RUNNING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The loop waits. Whether it was woken while it was polled, so that the caller has to see to it that it is polled.
+    /// Ends a poll after which the loop waits. Returns whether it was woken meanwhile, so that the caller must get it
+    /// polled.
     pub(crate) fn pause(&self) -> bool {
         if self.0.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             return false;
         }
-        // It may also have been ended from elsewhere.
+        // Another thread may have ended it.
         self.0.compare_exchange(AGAIN, SCHEDULED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The loop has ended, and is polled no more.
+    /// Notes that the loop has ended.
     pub(crate) fn end(&self) {
         self.0.swap(OVER, Ordering::AcqRel);
     }

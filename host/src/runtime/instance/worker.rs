@@ -1,4 +1,4 @@
-//! One instance, seen from outside: takes calls, hands up their answers, and knows when it is done.
+//! An instance as its pool sees it: takes calls, passes on their answers, and knows when it is done.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use crate::{
     chat::error::ErrorKind,
     runtime::{
         instance::{
-            calls::{Calls, Job, NextCall, Taken},
+            calls::{Admission, Calls, Job, NextCall},
             drive::Loop,
             error::InstanceError,
         },
@@ -27,26 +27,26 @@ use crate::{
 
 /// The pool that an instance belongs to.
 pub(crate) trait Home: Tenant {
-    /// An instance that took no calls takes calls again.
+    /// A worker takes calls again.
     fn reopened(&self, worker: Arc<Worker>);
 
-    /// Hands calls that an instance had taken to other instances.
+    /// Hands calls that a worker has not begun with to other workers.
     fn hand_all(self: Arc<Self>, jobs: VecDeque<Job>);
 
-    /// An instance takes no more calls.
+    /// A worker takes no more calls.
     fn one_less(self: Arc<Self>);
 }
 
-/// A running instance, seen from outside.
+/// An instance as its pool sees it.
 pub(crate) struct Worker {
     calls: Mutex<Calls>,
-    /// Polls the instance.
+    /// The event loop of the instance.
     pub(crate) running: Arc<Loop>,
     /// Whether the instance is to end.
-    stops: AtomicBool,
+    is_stopping: AtomicBool,
     /// Counts how long the instance computes. Absent until it has started.
     cpu: OnceLock<Arc<CpuClock>>,
-    /// Whether the pool counts it as one that takes calls.
+    /// Whether the pool counts it among the workers that take calls.
     counts: AtomicBool,
     home: Arc<dyn Home>,
     /// The thread whose calls it serves.
@@ -54,12 +54,12 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// An instance that has not started, for the calls of this thread. Calls can be handed over at once.
+    /// A worker for the calls of this thread. It takes calls at once, before its instance has started.
     pub(crate) fn new(home: Arc<dyn Home>, policy: InstancePolicy, thread: usize) -> Arc<Self> {
         Arc::new(Self {
             calls: Mutex::new(Calls::new(policy)),
             running: Loop::new(),
-            stops: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
             cpu: OnceLock::new(),
             counts: AtomicBool::new(true),
             home,
@@ -67,33 +67,33 @@ impl Worker {
         })
     }
 
-    /// The instance has started and computes by this clock.
+    /// Notes that the instance has started and computes by this clock.
     pub(crate) fn started(&self, cpu: Arc<CpuClock>) -> &Arc<CpuClock> {
         self.cpu.get_or_init(|| cpu)
     }
 
-    /// Takes this call, if there is room for it. Call `handed` afterwards, without any lock.
-    pub(crate) fn take(&self, job: Job) -> Taken {
+    /// Takes this call, if there is room. Call `handed` afterwards, without holding a lock.
+    pub(crate) fn take(&self, job: Job) -> Admission {
         self.calls().take(job)
     }
 
-    /// Has the instance polled, as soon as this thread comes to it.
+    /// Gets the instance polled, soon and by this thread.
     pub(crate) fn handed(&self) {
         self.with(|_| ());
         self.running.wake();
     }
 
-    /// Whether a guest computes for so long that calls should go elsewhere.
+    /// Whether a guest computes for so long that calls should go to other workers.
     pub(crate) fn is_computing(&self) -> bool {
         self.cpu.get().is_some_and(|cpu| cpu.is_computing())
     }
 
-    /// The next call that the guest is to start.
+    /// The next call for the guest.
     pub(crate) fn next(&self) -> Option<NextCall> {
         self.calls().start()
     }
 
-    /// Hands up what the guest answered.
+    /// Sends the caller what the guest answered.
     pub(crate) fn answer(&self, key: usize, answer: Result<Answer, ErrorKind>) {
         let reply = self.calls().reply(key);
         if let Some(reply) = reply {
@@ -102,7 +102,7 @@ impl Worker {
         }
     }
 
-    /// A call has ended.
+    /// Removes a call that has ended.
     pub(crate) fn leave(self: &Arc<Self>, key: usize) {
         let left = self.with(|calls| calls.leave(key));
         if left.is_over {
@@ -117,7 +117,7 @@ impl Worker {
         }
     }
 
-    /// Hands the calls that the guest has not started to other instances.
+    /// Hands the calls that the guest has not begun with to other workers.
     pub(crate) fn make_way(self: &Arc<Self>) {
         let (given, reopened) = self.with(Calls::give_back);
         if reopened {
@@ -126,7 +126,7 @@ impl Worker {
         self.home.clone().hand_all(given);
     }
 
-    /// Takes no more calls. Ends as soon as nobody waits for one.
+    /// Takes no more calls. Ends when nobody waits for the calls that it has.
     pub(crate) fn retire(&self) {
         let is_over = self.with(|calls| {
             calls.close();
@@ -137,7 +137,7 @@ impl Worker {
         }
     }
 
-    /// Ends, if it has no call. Returns whether it does.
+    /// Ends if it has no call. Returns whether it does.
     pub(crate) fn retire_if_idle(&self) -> bool {
         let ends = self.with(Calls::close_if_idle);
         if ends {
@@ -146,10 +146,10 @@ impl Worker {
         ends
     }
 
-    /// Answers the calls that it has started, and hands the others to other instances.
+    /// Answers the calls that the guest has begun with, and hands the others to other workers.
     pub(crate) fn end(&self, why: &InstanceError) {
         let rest = self.with(|calls| calls.end(why));
-        if why.concerns_all() {
+        if why.is_of_all_calls() {
             // Another instance would do no better.
             rest.into_iter().for_each(|job| drop(job.reply.send(Err(why.clone()))));
         } else {
@@ -158,11 +158,11 @@ impl Worker {
     }
 
     /// Whether the instance is to end.
-    pub(crate) fn stops(&self) -> bool {
-        self.stops.load(Ordering::Acquire)
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
     }
 
-    /// Does something with the calls. The pool may start one more instance once this one takes no more calls.
+    /// Runs `act` on the calls. If the worker then takes no more calls, the pool may start another.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Calls) -> T) -> T {
         let (done, closed) = {
             let mut calls = self.calls();
@@ -175,7 +175,7 @@ impl Worker {
     }
 
     fn stop(&self) {
-        self.stops.store(true, Ordering::Release);
+        self.is_stopping.store(true, Ordering::Release);
         self.running.wake();
     }
 

@@ -7,23 +7,23 @@ use std::sync::{
 
 use crate::runtime::limits::limit::Limit;
 
-/// The most instances of all modules together. Each costs the first load of a process some 5 µs, for the guard pages of two
-/// stacks: one on which its guest runs, and one for a guest that waits without giving its stack back.
+/// The most instances of all modules together. Each costs a process some 5 µs at its first load, for the guard pages of
+/// two stacks: one for the running guest, and one for a guest that waits on its stack.
 pub(crate) const INSTANCES: u32 = 1024;
 
-/// Left for loads, which start an instance to look at it.
+/// Left for loads, which start an instance to ask it what it is.
 const FOR_LOADS: u32 = 64;
 
-/// Left for built-in modules, so that other modules cannot take it from them.
+/// Left for built-in modules, so that other modules cannot take all.
 const FOR_BUILT_INS: u32 = 64;
 
-/// Instances that run.
+/// Running instances.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
 
-/// Bytes that instances have taken: their own memory, and the host's memory for what they make.
+/// Bytes that instances have taken: their memory, and the host's memory for what they make.
 static MEMORY: AtomicUsize = AtomicUsize::new(0);
 
-/// All pools, to be asked for an idle instance.
+/// All pools. Each may give up an idle instance.
 static ALL: Mutex<Vec<Weak<dyn Tenant>>> = Mutex::new(Vec::new());
 
 /// The pools whose calls wait for capacity.
@@ -32,30 +32,30 @@ static WAITING: Mutex<Vec<Weak<dyn Tenant>>> = Mutex::new(Vec::new());
 /// How many pools wait.
 static WAITING_COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// A pool, as far as it shares the capacity of the process with others.
+/// A pool, as a sharer of the capacity of the process.
 pub(crate) trait Tenant: Send + Sync {
     /// Ends an instance that has no call. Returns whether there was one.
     fn give_up_idle(&self) -> bool;
 
-    /// Serves the calls that wait, as far as there is capacity now.
+    /// Serves waiting calls, as far as there is capacity.
     fn serve_waiting(self: Arc<Self>);
 }
 
 /// The right to run one instance, until it is dropped.
 pub(crate) struct Permit(());
 
-/// Why no further instance may run.
+/// Why no other instance may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Obstacle {
     /// The limit that is reached.
     pub(crate) limit: Limit,
-    /// Whether the end of a running instance would help.
+    /// Whether the end of a running instance removes it.
     pub(crate) passes: bool,
 }
 
 impl Permit {
-    /// A permit for one more instance, where all instances together may take `memory` bytes. The `first` instance of a pool
-    /// may exceed that: the calls that use up the memory may be waiting for this very instance.
+    /// A permit for another instance, where all instances together may take `memory` bytes. The `first` instance of a
+    /// pool may exceed that: the calls that use the memory may be waiting for it.
     pub(crate) fn take(is_first: bool, is_built_in: bool, memory: usize) -> Option<Self> {
         let fits = match is_first {
             true => take_one(&RUNNING, INSTANCES),
@@ -65,7 +65,7 @@ impl Permit {
     }
 }
 
-/// What stands in the way of one more instance, if anything does.
+/// What prevents another instance, if anything does.
 pub(crate) fn obstacle(is_built_in: bool, memory: usize) -> Option<Obstacle> {
     let running = RUNNING.load(Ordering::Relaxed);
     if MEMORY.load(Ordering::Relaxed) >= memory {
@@ -74,7 +74,7 @@ pub(crate) fn obstacle(is_built_in: bool, memory: usize) -> Option<Obstacle> {
     (running >= most(is_built_in)).then_some(Obstacle { limit: Limit::Running, passes: true })
 }
 
-/// How many instances may run when the next one is built in, or is not.
+/// How many instances may run when the next is built in or not.
 fn most(is_built_in: bool) -> u32 {
     INSTANCES - FOR_LOADS - if is_built_in { 0 } else { FOR_BUILT_INS }
 }
@@ -105,7 +105,7 @@ pub(crate) fn gave_back(bytes: usize) {
     MEMORY.fetch_sub(bytes, Ordering::Relaxed);
 }
 
-/// How many instances run, and how many megabytes they have taken.
+/// How many instances run, and how many megabytes they take.
 pub(crate) fn taken() -> (u32, usize) {
     (RUNNING.load(Ordering::Relaxed), MEMORY.load(Ordering::Relaxed) >> 20)
 }
@@ -117,7 +117,7 @@ pub(crate) fn add(pool: Weak<dyn Tenant>) {
     all.push(pool);
 }
 
-/// Tells this pool when there is capacity, and ends an idle instance of any pool to make some.
+/// Registers a pool that needs capacity: it is told when there is some. Ends an idle instance of any pool.
 pub(crate) fn want(pool: Weak<dyn Tenant>) {
     {
         let mut waiting = lock(&WAITING);

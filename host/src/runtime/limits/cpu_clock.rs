@@ -1,4 +1,4 @@
-//! The clock that computing is counted by, and the turns of guests that compute for long.
+//! The clock that counts computing, and the turns of guests that compute for long.
 
 use std::{
     future::poll_fn,
@@ -17,7 +17,7 @@ use tokio::{
 };
 use wasmtime::Engine;
 
-/// How often a guest that computes yields to the other tasks of its thread. Computing is counted in these.
+/// How often a computing guest yields to the other tasks of its thread. It is the unit that computing is counted in.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// The clock stops when no guest has run for this many ticks.
@@ -33,7 +33,7 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 
 static CLOCK: OnceLock<Thread> = OnceLock::new();
 
-/// Starts the clock, which advances that of every engine. It stops while no guest runs.
+/// Starts the clock, which advances the epoch of every engine. It stops while no guest runs.
 pub(crate) fn start(engines: impl Fn(&mut dyn FnMut(&Engine)) + Send + 'static) -> std::io::Result<()> {
     let ticking = thread::Builder::new().name("arcllm-epoch".to_owned()).spawn(move || {
         let mut idle = 0;
@@ -53,7 +53,7 @@ pub(crate) fn start(engines: impl Fn(&mut dyn FnMut(&Engine)) + Send + 'static) 
 }
 
 fn wait_for_a_guest() {
-    // In this order: a guest first says that it runs and then looks whether the clock has stopped.
+    // In this order: a guest first notes that it runs and then checks whether the clock has stopped.
     STOPPED.store(true, Ordering::SeqCst);
     while !RAN.load(Ordering::SeqCst) {
         thread::park();
@@ -61,7 +61,7 @@ fn wait_for_a_guest() {
     STOPPED.store(false, Ordering::SeqCst);
 }
 
-/// Starts the clock again if it has stopped. Costs a load for as long as another guest has run since the last tick.
+/// Restarts the clock if it has stopped. Costs one load if another guest has run since the last tick.
 fn guest_runs() {
     if RAN.load(Ordering::Relaxed) {
         return;
@@ -79,7 +79,7 @@ pub(crate) fn ticks() -> u64 {
     TICKS.load(Ordering::Relaxed)
 }
 
-/// As many turns to compute for long as a runtime has threads.
+/// The turns of guests that compute for long: one for each thread of the runtime.
 pub(crate) fn turns(runtime: &Handle) -> Arc<Semaphore> {
     static TURNS: Mutex<Vec<(Id, Weak<Semaphore>)>> = Mutex::new(Vec::new());
     let mut all = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,18 +92,18 @@ pub(crate) fn turns(runtime: &Handle) -> Arc<Semaphore> {
     })
 }
 
-/// The computing of one instance. Ticks that pass while its event loop sleeps do not count.
+/// Counts the computing of one instance. Ticks that pass while its event loop sleeps do not count.
 #[derive(Default)]
 pub(crate) struct CpuClock {
     since: AtomicU64,
-    /// Whether a guest has yielded while it computed, in the current run of the loop.
+    /// Whether a computing guest has yielded, in this run of the loop.
     yielded: AtomicBool,
-    /// Whether a guest had yielded when the loop last stopped.
+    /// Whether a computing guest had yielded in the last run of the loop.
     computing: AtomicBool,
 }
 
 impl CpuClock {
-    /// Runs the instance once.
+    /// Runs the event loop once.
     pub(crate) fn run<T>(&self, act: impl FnOnce() -> T) -> T {
         guest_runs();
         self.since.store(ticks(), Ordering::Relaxed);
@@ -113,7 +113,7 @@ impl CpuClock {
         done
     }
 
-    /// Runs what an instance does, from its start to its end.
+    /// Runs a future of an instance to its end.
     pub(crate) async fn watch<F: Future>(&self, doing: F) -> F::Output {
         let mut doing = pin!(doing);
         poll_fn(|context| self.run(|| doing.as_mut().poll(context))).await
@@ -124,12 +124,12 @@ impl CpuClock {
         self.computing.load(Ordering::Relaxed)
     }
 
-    /// Notes that a guest yields while it computes.
+    /// Notes that a computing guest yields.
     pub(crate) fn yields(&self) {
         self.yielded.store(true, Ordering::Relaxed);
     }
 
-    /// The ticks since the loop began to run, or since this was last asked.
+    /// The ticks since the loop began to run, or since the last call of this.
     pub(crate) fn ticks(&self) -> u64 {
         let now = ticks();
         now.saturating_sub(self.since.swap(now, Ordering::Relaxed))

@@ -11,7 +11,7 @@ pub(crate) struct LogRate {
     since: Instant,
     lines: u64,
     bytes: u64,
-    /// Messages of this second that were left out.
+    /// Messages that were dropped in this second.
     left_out: u64,
 }
 
@@ -20,12 +20,12 @@ impl LogRate {
         Self { since: Instant::now(), lines: 0, bytes: 0, left_out: 0 }
     }
 
-    /// Counts one message. Fails if the instance has logged too much in this second: the message is left out.
+    /// Counts a message. Fails if the instance has logged too much in this second; the message is then dropped.
     pub(crate) fn count(&mut self, bytes: usize, limits: &Limits, module: &str) -> Result<(), Limit> {
         if self.since.elapsed().as_secs() >= 1 {
             if self.left_out > 0 {
                 let (left_out, limit) = (self.left_out, Limit::LogLines.setting());
-                tracing::warn!(target: "arcllm::module", module, "{left_out} log messages were left out ({limit})");
+                tracing::warn!(target: "arcllm::module", module, "{left_out} log messages of the module were dropped: it logs too much ({limit})");
             }
             *self = Self::new();
         }
@@ -39,13 +39,13 @@ impl LogRate {
 
 /// What one call has logged.
 #[derive(Default)]
-pub(crate) struct Logged {
+pub(crate) struct CallLog {
     lines: AtomicU64,
     bytes: AtomicU64,
 }
 
-impl Logged {
-    /// Counts one message of a call that has taken so many seconds. Fails if the call alone logs more than an instance may.
+impl CallLog {
+    /// Counts a message of a call that has run for `seconds`. Fails if the call alone logs more than an instance may.
     pub(crate) fn count(&self, bytes: usize, seconds: u64, limits: &Limits) -> Result<(), Limit> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let lines = self.lines.fetch_add(1, Ordering::Relaxed) + 1;

@@ -9,18 +9,18 @@ use wasmtime::ResourceLimiter;
 
 use crate::runtime::limits::{capacity, limit::Limit, policy::InstancePolicy};
 
-/// Tables, and memories, of one instance. A component of several modules has a few of each.
+/// The most tables, and the most memories, of one instance. A component of several core modules has a few of each.
 const TABLES: usize = 64;
 
 /// Keeps an instance within its memory and tables.
 pub(crate) struct MemoryLimiter {
-    memory: Rest,
-    tables: Rest,
-    /// All that there may be.
+    memory: Allowance,
+    tables: Allowance,
+    /// The most memory of the instance.
     most: usize,
-    /// The memory that was left once the instance had started.
+    /// The memory that was left when the instance had started.
     spare: usize,
-    /// As much again the host keeps of what the module makes: requests and responses behind handles.
+    /// The most memory of the host for what the module makes: requests and responses behind handles.
     host_memory: usize,
     made: Arc<AtomicUsize>,
 }
@@ -38,20 +38,20 @@ impl Drop for HostBytes {
     }
 }
 
-/// How much of something is left.
-struct Rest {
+/// How much of a limit is left.
+struct Allowance {
     left: usize,
     limit: Limit,
 }
 
-impl Rest {
+impl Allowance {
     fn take(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
         match self.left.checked_sub(desired.saturating_sub(current)) {
             Some(left) => {
                 self.left = left;
                 Ok(true)
             }
-            // A guest that is told "no" aborts without saying why.
+            // An error, since a guest that gets a plain "no" aborts without a reason.
             None => Err(self.limit.into()),
         }
     }
@@ -60,8 +60,8 @@ impl Rest {
 impl MemoryLimiter {
     pub(crate) fn new(policy: &InstancePolicy) -> Self {
         Self {
-            memory: Rest { left: policy.memory(), limit: Limit::Memory },
-            tables: Rest { left: policy.table_elements(), limit: Limit::Tables },
+            memory: Allowance { left: policy.memory(), limit: Limit::Memory },
+            tables: Allowance { left: policy.table_elements(), limit: Limit::Tables },
             most: policy.memory(),
             spare: policy.memory(),
             host_memory: policy.memory(),
@@ -69,22 +69,22 @@ impl MemoryLimiter {
         }
     }
 
-    /// Takes so many bytes of the host's memory.
+    /// Takes this many bytes of the host's memory.
     pub(crate) fn make(&self, bytes: usize) -> Result<HostBytes, Limit> {
-        // Before it is looked at, so that whatever becomes of it is given back.
+        // Before the check, so that the guard gives the bytes back if it fails.
         let made = HostBytes { bytes, of: self.made.clone() };
         let before = self.made.fetch_add(bytes, Ordering::Relaxed);
         capacity::took(bytes);
         if before.saturating_add(bytes) > self.host_memory { Err(Limit::Memory) } else { Ok(made) }
     }
 
-    /// The instance has started: what it has taken until now it will always have.
+    /// Notes that the instance has started. It keeps the memory that it has taken until now.
     pub(crate) fn started(&mut self) {
         self.spare = self.memory.left;
     }
 
-    /// Whether calls have used more than half of the memory that is theirs. Memory never shrinks, and a language that
-    /// collects garbage may not do so before there is no more: JavaScript comes to 64 MB in some ten thousand calls.
+    /// Whether calls have used more than half of their memory. Memory never shrinks, and a language that collects
+    /// garbage may wait until it is full: JavaScript takes 64 MB in about ten thousand calls.
     pub(crate) fn is_worn(&self) -> bool {
         self.memory.left < self.spare / 2
     }
@@ -105,7 +105,7 @@ impl ResourceLimiter for MemoryLimiter {
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        // Past what 32 bits can address, or what the system has.
+        // More than 32 bits can address, or than the system has.
         Err(Limit::Memory.into())
     }
 

@@ -1,4 +1,4 @@
-//! What a sandbox comes to for the instances of one module.
+//! How calls share the instances of a module, and what each instance may use.
 
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use crate::{
 /// Handles that an instance may hold beyond those of its calls.
 const SPARE_HANDLES: usize = 1024;
 
-/// How many of the calls that share an instance may use all of their memory at once. More of them share that.
+/// How many calls of an instance may use all of their memory at once. More calls share that.
 const AT_ONCE: u32 = 8;
 
-/// An instance needs this many times the content of its calls: the content, a changed copy, and what its language adds.
+/// An instance needs this many times the content of its calls: for the content, a changed copy, and the language's own
+/// needs.
 const PER_CONTENT: usize = 8;
 
 /// How calls share the instances of a module, and what each instance may use.
@@ -21,12 +22,12 @@ const PER_CONTENT: usize = 8;
 pub(crate) struct InstancePolicy {
     /// What one call may use.
     pub(crate) limits: Limits,
-    /// What becomes of a call that the module cannot serve.
+    /// How a call ends that the module cannot serve.
     pub(crate) on_trap: OnTrap,
     /// How many calls share an instance.
     pub(crate) calls: u32,
-    /// Bytes of content that the calls of an instance may have together, if the module copies content. One call alone may have
-    /// more.
+    /// Bytes of content that the calls of an instance may have together, if the module copies content. A single call
+    /// may have more.
     pub(crate) content: usize,
     /// How many instances may run.
     pub(crate) max_instances: u32,
@@ -34,16 +35,16 @@ pub(crate) struct InstancePolicy {
     pub(crate) max_queued: u32,
     /// How many calls an instance serves before it ends.
     pub(crate) retire_after_calls: u64,
-    /// How long an instance stays without a call.
+    /// How long an instance may be idle.
     pub(crate) retire_after_idle: Duration,
     /// Bytes of memory that all instances of the process may take.
     pub(crate) modules_memory: usize,
-    /// Whether the module is built in, and so trusted with more.
+    /// Whether the module is built in.
     pub(crate) is_built_in: bool,
 }
 
 impl InstancePolicy {
-    /// The policy of a sandbox where `calls` share an instance and all modules may take `modules_memory_mb`.
+    /// The policy of a sandbox where `calls` share an instance and all modules together may take `modules_memory_mb`.
     pub(crate) fn new(sandbox: &Sandbox, calls: u32, modules_memory_mb: u64, is_built_in: bool) -> Self {
         let mut policy = Self {
             limits: sandbox.limits,
@@ -66,7 +67,7 @@ impl InstancePolicy {
         times(bytes(self.limits.memory_mb), self.calls.min(AT_ONCE))
     }
 
-    /// The most bytes of content that one call may have, if the module copies content, and the limit that says so.
+    /// The most bytes of content of one call, if the module copies content, and the limit that says so.
     pub(crate) fn content_of_call(&self) -> (usize, Limit) {
         let memory = bytes(self.limits.memory_mb) / 4;
         if memory <= self.hostcall() { (memory, Limit::Memory) } else { (self.hostcall(), Limit::Hostcall) }
@@ -82,7 +83,30 @@ impl InstancePolicy {
         times(count(self.limits.handles), self.calls).saturating_add(SPARE_HANDLES)
     }
 
-    /// Bytes that one call between guest and host may move.
+    /// Says what a module did when it exceeded this limit.
+    pub(crate) fn excess(&self, limit: Limit) -> String {
+        let limits = &self.limits;
+        let deed = match limit {
+            Limit::Memory => format!("took more than {} MB of memory", self.memory() >> 20),
+            Limit::Tables => format!("took more than {} table elements", self.table_elements()),
+            Limit::Stack => format!("recursed deeper than {} KB of stack", limits.stack_kb),
+            Limit::Handles => format!("held more than {} handles", self.handles()),
+            Limit::Cpu => format!("computed for longer than {} s", limits.cpu.as_secs_f64()),
+            Limit::Stall => format!("made no progress for {} s", limits.stall.as_secs_f64()),
+            Limit::Hostcall => format!("moved more than {} MB in one call", limits.hostcall_mb),
+            Limit::LogLines => format!("logged more than {} lines a second", limits.log_lines_per_second),
+            Limit::LogBytes => format!("logged more than {} KB a second", limits.log_kb_per_second),
+            Limit::Queued => format!("is overloaded: {} calls wait for an instance already", self.max_queued),
+            Limit::Instances => format!("is overloaded: it has all its {} instances", self.max_instances),
+            Limit::Running => "is overloaded: the process has no room for another module instance".to_owned(),
+            Limit::ModulesMemory => {
+                format!("is overloaded: the modules of the process use all their {} MB", self.modules_memory >> 20)
+            }
+        };
+        format!("it {deed} ({})", limit.setting())
+    }
+
+    /// The most bytes that one call between guest and host may move.
     pub(crate) fn hostcall(&self) -> usize {
         bytes(self.limits.hostcall_mb)
     }

@@ -1,4 +1,4 @@
-//! How much of a request or an answer a guest copies, if it looks into it: about, in bytes.
+//! Estimates how many bytes of a request or an answer a guest copies when it reads it.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::chat::{
     response::Response,
 };
 
-/// Of each thing besides what it says: its place in a list, the length of its parts, what the allocator adds.
+/// For each item besides its content: its place in a list, the lengths of its parts, and the allocator's overhead.
 const EACH: usize = 128;
 
 /// The bytes of this request.
@@ -63,7 +63,7 @@ fn all<'a>(extensions: impl IntoIterator<Item = (&'a String, &'a Value)>) -> usi
     extensions.into_iter().map(|(key, value)| EACH + key.len() + json(value)).sum()
 }
 
-/// A guest is given JSON as text.
+/// A guest gets JSON as text.
 fn json(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 6,

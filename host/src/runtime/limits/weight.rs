@@ -1,15 +1,15 @@
-//! How much memory of the host's a module takes with what it makes: about.
+//! Estimates how many bytes of the host's memory the values take that a module makes.
 
 use crate::runtime::guest::bindings::arcllm::llm::{streams::Event, types as wit};
 
-/// Of each thing besides what it says, in bytes.
+/// For each item besides its content, in bytes.
 const EACH: usize = 256;
 
-/// Of each array and object in JSON: it has room for four values from the first on, an object 104 bytes for each of them,
-/// and a table to find them by.
+/// For each array and object in JSON. It starts with room for four values. An object takes 104 bytes for each, and a
+/// table to find them.
 const OPENED: usize = 640;
 
-/// Of each further value in one. Room grows by doubling, and a text of one letter takes 32 bytes.
+/// For each further value in it. Room grows by doubling, and a text of one letter takes 32 bytes.
 const FURTHER: usize = 320;
 
 /// The bytes that this takes as a request.
@@ -54,7 +54,7 @@ pub(crate) fn weight_of_event(event: &Event) -> usize {
         Event::Block(block) => blocks(std::slice::from_ref(block)),
         Event::Usage(usage) => weight_of_extensions(&usage.extensions),
         Event::End(parts) => weight_of_response(parts),
-        // It is left out.
+        // The host ignores it.
         Event::Other(_) => 0,
     };
     EACH.saturating_add(says)
@@ -109,8 +109,8 @@ pub(crate) fn weight_of_extensions(extensions: &wit::Extensions) -> usize {
     extensions.iter().map(|(key, value)| EACH + key.len() + json(value)).sum()
 }
 
-/// JSON is taken apart. Before that is done, what it comes to is told by what stands between its texts: they take what they
-/// took, while two brackets can become three hundred bytes.
+/// Estimates the bytes of parsed JSON from its text. Texts in it keep their size, while two brackets can become three
+/// hundred bytes.
 fn json(json: &str) -> usize {
     let (mut weight, mut in_text, mut escaped) = (EACH.saturating_add(json.len()), false, false);
     for byte in json.bytes() {
@@ -133,12 +133,12 @@ mod tests {
 
     use super::*;
 
-    /// What the allocator hands out for this many bytes, at least.
+    /// What the allocator takes for this many bytes, at least.
     fn allocated(bytes: usize) -> usize {
         if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
     }
 
-    /// What a tree takes beyond its root: arrays by their capacity, objects by that of the map behind them.
+    /// What a tree takes besides its root: arrays by their capacity, objects by that of their map.
     fn taken(value: &Value) -> usize {
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
@@ -147,7 +147,7 @@ mod tests {
                 allocated(values.capacity() * size_of::<Value>()) + values.iter().map(taken).sum::<usize>()
             }
             Value::Object(values) => {
-                // At most seven of eight places are taken, and there is a power of two of them.
+                // A map has a power of two of places, and uses at most seven of eight.
                 let places = (values.len() * 8 / 7 + 1).next_power_of_two().max(4);
                 let entry = size_of::<Value>() + size_of::<String>() + size_of::<u64>();
                 let own = if values.is_empty() { 0 } else { allocated(places * entry) + allocated(places * 9 + 16) };
@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn text_in_json_takes_what_it_took() {
+    fn text_in_json_keeps_its_size() {
         let image = format!("{{\"data\":\"{}\"}}", "[,{".repeat(1 << 20));
         assert!(json(&image) < image.len() + 2048);
     }
 
     proptest! {
         #[test]
-        fn whatever_the_json(text in "[\\[\\]{},:\"0a\\\\]{0,200}", value in any_json()) {
+        fn no_random_json_takes_more_than_it_weighs(text in "[\\[\\]{},:\"0a\\\\]{0,200}", value in any_json()) {
             prop_assert!(is_bounded(&text) && is_bounded(&value.to_string()));
         }
     }

@@ -80,7 +80,6 @@ fn image_in(image: wit::Image) -> Image {
     Image { media_type: image.media_type, source, extensions: extensions_in(image.extensions) }
 }
 
-/// A call for a tool.
 pub(crate) fn call_out(call: &ToolCall) -> wit::ToolCall {
     wit::ToolCall {
         id: call.id.clone(),
@@ -90,7 +89,7 @@ pub(crate) fn call_out(call: &ToolCall) -> wit::ToolCall {
     }
 }
 
-/// Arguments that are no JSON object are kept under the one name `arguments`, so that nothing is lost.
+/// Arguments that are not a JSON object are kept under the name `arguments`.
 pub(crate) fn call_in(call: wit::ToolCall) -> ToolCall {
     let arguments = match json(&call.arguments) {
         Value::Object(arguments) => arguments,
@@ -99,7 +98,7 @@ pub(crate) fn call_in(call: wit::ToolCall) -> ToolCall {
     ToolCall { id: call.id, name: call.name, arguments, extensions: extensions_in(call.extensions) }
 }
 
-/// A tool's result holds one level of blocks; any other than text and images travels as JSON.
+/// A tool's result has one level of blocks. Blocks other than text and images travel as JSON.
 fn tool_result_block_out(block: &ContentBlock) -> wit::ToolResultBlock {
     match block {
         ContentBlock::Text(text) => wit::ToolResultBlock::Text(text_out(text)),

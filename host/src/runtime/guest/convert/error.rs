@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// The most that is made of the JSON in an error, in bytes. No module's memory has room for errors.
+/// The most memory for the JSON in an error, in bytes. It counts against no module's limit.
 const LARGEST: usize = 1 << 20;
 
-/// JSON that would be large stays text.
+/// JSON that would take more stays text.
 fn extensions_in(extensions: wit::Extensions) -> Extensions {
     match weight_of_extensions(&extensions) {
         ..=LARGEST => crate::runtime::guest::convert::json::extensions_in(extensions),
@@ -74,7 +74,7 @@ pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
         ErrorKind::Timeout(failure) => wit::Error::Timeout(failure_out(failure)),
         ErrorKind::Parse(failure) => wit::Error::Parse(failure_out(failure)),
         ErrorKind::Config(error) => wit::Error::Config(config_out(*error)),
-        // Only a caller gets such an error; no module sees one.
+        // Only the caller gets usage errors, never a module.
         ErrorKind::Usage(failure) => wit::Error::Config(failure_out(failure)),
         ErrorKind::Module(failure) => wit::Error::Module(failure_out(failure)),
         ErrorKind::Cancelled => wit::Error::Cancelled,
@@ -83,7 +83,7 @@ pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
     }
 }
 
-/// What a module says went wrong, which a person reads: it is cleaned.
+/// Converts an error of a module. Its texts are cleaned, since people read them.
 pub(crate) fn error_in(error: wit::Error) -> ErrorKind {
     match error {
         wit::Error::Api(api) => ErrorKind::Api(ApiError {

@@ -43,7 +43,7 @@ pub(crate) fn event_out(event: Event) -> wit::Event {
     }
 }
 
-/// None where there is no such event here.
+/// `None` for an event that the host does not know.
 pub(crate) fn event_in(event: wit::Event) -> Option<Event> {
     Some(match event {
         wit::Event::Text(text) => Event::Text(text),

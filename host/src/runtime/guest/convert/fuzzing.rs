@@ -1,5 +1,5 @@
-//! What a hostile module gives the host: any values of the types of the WIT. Each becomes a value of the library, and that
-//! one stays what it is on its way into a module and back.
+//! Feeds values of any kind through the conversions, as a hostile module can. A converted value must survive the way
+//! into a module and back.
 
 use crate::{
     fuzzing::{input::Input, settings::is_written, stays},
@@ -50,7 +50,7 @@ pub(crate) fn lift(data: &[u8]) {
     }
 }
 
-/// JSON, or what a module takes for it.
+/// JSON, or text that is not JSON.
 fn json(input: &mut Input<'_>) -> String {
     match input.below(8) {
         0 => "[".repeat(input.byte().into()),

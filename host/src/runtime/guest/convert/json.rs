@@ -1,12 +1,11 @@
-//! The types of the library and those of the WIT, each made of the other.
+//! JSON and extensions, between the library's types and those of the WIT.
 //!
-//! A conversation is converted only where a module reads it or writes one of its own; forwarding converts nothing.
 
 use serde_json::Value;
 
 use crate::{chat::message::Extensions, runtime::guest::bindings::arcllm::llm::types as wit};
 
-/// JSON from a module that may be none: kept as text then.
+/// Reads JSON from a module. Text that is not JSON is kept as text.
 pub(crate) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }

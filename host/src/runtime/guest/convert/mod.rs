@@ -1,4 +1,5 @@
-//! The types of the library and those of the WIT, each made from the other.
+//! Conversions between the library's types and those of the WIT. A module that only forwards a conversation causes
+//! none.
 
 pub(crate) mod attempt;
 pub(crate) mod content;

@@ -23,7 +23,7 @@ pub(crate) fn request_out(request: &Request) -> wit::RequestParts {
     }
 }
 
-/// What a module made of a request. The deadline is the invoke's and stays.
+/// Converts a request that a module made. It keeps the deadline of the invoke.
 pub(crate) fn request_in(parts: wit::RequestParts) -> Request {
     Request {
         messages: parts.messages.into_iter().map(message_in).collect(),

@@ -38,7 +38,7 @@ pub(crate) fn usage_in(usage: wit::Usage) -> Usage {
     }
 }
 
-/// A response that has said nothing yet.
+/// An empty response.
 pub(crate) fn nothing_yet(model: &str, provider: &str) -> Response {
     Response {
         content: Vec::new(),
@@ -73,7 +73,7 @@ pub(crate) fn response_out(response: &Response) -> wit::ResponseParts {
     }
 }
 
-/// What a module made of a response, or an answer of its own.
+/// Converts a response that a module made.
 pub(crate) fn response_in(parts: wit::ResponseParts, request_id: Option<String>) -> Response {
     let stop_reason = match parts.stop_reason {
         wit::StopReason::EndTurn => StopReason::EndTurn,

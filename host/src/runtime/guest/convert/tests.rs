@@ -16,7 +16,7 @@ use crate::{
     runtime::guest::bindings::arcllm::llm::types as wit,
 };
 
-/// Every kind of block, role, choice and setting; `extensions` wherever they can stand.
+/// A request with every kind of block, role, choice and setting, and `extensions` at each place.
 fn request() -> Request {
     serde_json::from_value(json!({
         "messages": [
@@ -50,13 +50,13 @@ fn request() -> Request {
 }
 
 #[test]
-fn a_request_comes_back_as_it_went() {
+fn a_request_survives_the_way_there_and_back() {
     let request = request();
     assert_eq!(request_in(request_out(&request)), request);
 }
 
 #[test]
-fn a_response_comes_back_as_it_went() {
+fn a_response_survives_the_way_there_and_back() {
     let response = Response {
         content: request().messages.remove(2).content,
         usage: serde_json::from_value(json!({
@@ -75,7 +75,7 @@ fn a_response_comes_back_as_it_went() {
 }
 
 #[test]
-fn every_error_comes_back_as_it_went() {
+fn every_error_survives_the_way_there_and_back() {
     let failure =
         || Failure { extensions: [("a.b".to_owned(), json!([1]))].into(), ..Failure::new("p", "what happened") };
     let api = ApiError {
@@ -104,13 +104,13 @@ fn every_error_comes_back_as_it_went() {
 }
 
 #[test]
-fn an_error_that_says_nothing_is_told_so() {
+fn an_empty_message_becomes_a_sentence() {
     let failure = wit::Failure { message: " ".into(), provider: String::new(), extensions: vec![] };
     assert!(error_in(wit::Error::Other(failure)).to_string().contains("no reason was given"));
 }
 
 #[test]
-fn an_error_is_not_made_of_megabytes() {
+fn large_json_in_an_error_stays_text() {
     let error = |json: &str| {
         let extensions = vec![("a.b".to_owned(), json.to_owned()), ("c.d".to_owned(), "[1]".to_owned())];
         let failure = wit::Failure { message: "so".into(), provider: "p".into(), extensions };
@@ -126,7 +126,7 @@ fn an_error_is_not_made_of_megabytes() {
 }
 
 #[test]
-fn what_is_no_json_is_kept_as_text() {
+fn text_that_is_not_json_is_kept() {
     let call = wit::ToolCall { id: "t".into(), name: "n".into(), arguments: "not json".into(), extensions: vec![] };
     let parts = wit::Message {
         role: wit::Role::Assistant,

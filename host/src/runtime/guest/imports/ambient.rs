@@ -1,4 +1,4 @@
-//! What every module may have: clocks, random numbers and logging.
+//! Imports that need no grant: clocks, random numbers and logging.
 
 use std::{
     sync::Arc,
@@ -58,10 +58,10 @@ impl monotonic_clock::HostWithStore<StoreData> for Imports {
     }
 }
 
-/// Sleeps on behalf of a call, and no longer than anybody waits for it.
+/// Sleeps on behalf of a call. Wakes early when the call is over.
 async fn sleep(store: &Accessor<StoreData, Imports>, duration: Duration) -> Result<()> {
     let Some(hop) = store.with(|mut store| current_hop(store.as_context_mut()))? else {
-        // Outside of a call there is nobody to wait for.
+        // A guest has nothing to wait for outside of a call.
         tokio::task::yield_now().await;
         return Ok(());
     };
@@ -87,7 +87,7 @@ impl system_clock::HostWithStore<StoreData> for Imports {
     }
 }
 
-/// Bits of the call's own stream, so that a seeded run does not depend on which calls run beside it.
+/// Random bits of the call's own stream, so that a seeded run does not depend on other calls.
 fn insecure_bits(hop: Option<Arc<Hop>>) -> u64 {
     hop.map_or(0, |hop| hop.branch.invoke.random())
 }
@@ -110,7 +110,7 @@ fn zeros(len: u64) -> Vec<u8> {
     vec![0; usize::try_from(len).unwrap_or_default()]
 }
 
-/// Since 1970, by the clock of the host whose call it is. Outside of calls it is nobody's in particular.
+/// The time since 1970, by the clock of the call's host. Outside of calls, by the system's.
 fn wall_clock(hop: Option<Arc<Hop>>) -> Duration {
     let now = hop.map_or_else(SystemTime::now, |hop| (hop.place.clock)());
     now.duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -118,7 +118,7 @@ fn wall_clock(hop: Option<Arc<Hop>>) -> Duration {
 
 impl insecure::HostWithStore<StoreData> for Imports {
     fn get_insecure_random_bytes(mut store: Access<'_, StoreData, Self>, max_len: u64) -> Result<Vec<u8>> {
-        // The WIT allows to give fewer than were asked for.
+        // The WIT allows fewer bytes than the guest asks for.
         Ok(insecure_bytes(current_hop(store.as_context_mut())?, max_len.min(RANDOM_BYTES)))
     }
 
@@ -129,7 +129,7 @@ impl insecure::HostWithStore<StoreData> for Imports {
 
 impl insecure_seed::HostWithStore<StoreData> for Imports {
     fn get_insecure_seed(_: Access<'_, StoreData, Self>) -> Result<(u64, u64)> {
-        // Hash maps of an instance outlive its calls, and nothing that must not repeat may hang on this.
+        // Constant, since hash maps of an instance outlive its calls. Security must not depend on it.
         Ok((0, 0))
     }
 }
@@ -155,14 +155,14 @@ impl logging::HostWithStore<StoreData> for Imports {
         let state = store.get();
         let (bytes, limits) = (context.len() + message.len(), &state.policy.limits);
         let together = state.log_rate.count(bytes, limits, &state.module);
-        // Of a call, or of the instance where there is none.
+        // The call's own count, or the instance's outside of calls.
         let by_itself = culprit.as_ref().map_or(together, |hop| hop.progress.logs(bytes, limits));
         if let Err(limit) = by_itself {
             state.culprit = culprit;
             return Err(limit.into());
         }
         if together.is_err() {
-            // Its calls log too much together, which is no single one's fault.
+            // The calls of the instance log too much together, so no call is the culprit.
             return Ok(());
         }
         let module: &str = &state.module;
@@ -181,14 +181,14 @@ impl logging::HostWithStore<StoreData> for Imports {
     }
 }
 
-/// WASI 0.2's clock and random numbers are those of WASI 0.3. Its own have no bound worth the name, and know of no call.
+/// Links WASI 0.2's clock and random numbers to those of WASI 0.3. Its own know no call and have no useful limit.
 pub(crate) fn add_wasi_0_2_to_linker(linker: &mut Linker<StoreData>) -> Result<()> {
     wasi_0_2::clocks::wall_clock::add_to_linker::<StoreData, Imports>(linker, |state| state)?;
     wasi_0_2::random::random::add_to_linker::<StoreData, Imports>(linker, |state| state)?;
     wasi_0_2::random::insecure::add_to_linker::<StoreData, Imports>(linker, |state| state)
 }
 
-/// What WASI 0.2 gives is as long as it was asked for, or nothing.
+/// Checks a length. WASI 0.2 must return all bytes or fail.
 fn bounded(len: u64) -> Result<u64> {
     let is_bounded = len <= RANDOM_BYTES;
     let what = "it asked for more random bytes at once than";

@@ -1,7 +1,6 @@
-//! The imports of modules that block: as the others, save that the instance does nothing else meanwhile.
+//! The imports of modules that block. The instance does nothing else while it waits for them.
 //!
-//! Linked by hand. What `bindgen!` makes of these interfaces would have types of its own, though they have those of the
-//! interfaces that wait.
+//! Linked by hand: `bindgen!` would make separate types for these interfaces.
 
 use std::sync::Arc;
 
@@ -24,7 +23,7 @@ use crate::{
     state::state_store::Bucket,
 };
 
-/// The values of a module, and the call on whose behalf they are asked for.
+/// The values of a module, and the call that asks for them.
 type CallState = (Arc<dyn Bucket>, Option<Arc<Hop>>);
 
 /// Links all of them.
@@ -127,7 +126,7 @@ fn state(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
     })
 }
 
-/// The module's values, and the call on whose behalf they are asked for.
+/// The module's values, and the call that asks for them.
 fn bucket(mut store: StoreContextMut<'_, StoreData>) -> Result<CallState> {
     let hop = current_hop(store.as_context_mut())?;
     Ok((store.data().bucket.clone(), hop))

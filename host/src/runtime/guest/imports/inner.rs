@@ -43,14 +43,14 @@ impl HostWithStore<StoreData> for Imports {
         store: &Accessor<StoreData, Self>,
         handle: Resource<RequestHandle>,
     ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
-        // The handle is read before the first await: its slot is reused as soon as the guest goes on.
+        // The handle is read before the first await: its slot is reused when the guest goes on.
         let request = store.with(|mut store| store.get().table.delete(handle))?;
         let (hop, answer) = (request.hop.clone(), ask(request, None).await);
         store.with(|mut store| give(store.get(), &hop, answer))
     }
 }
 
-/// Asks with this request: the inner, or this model.
+/// Asks the inner, or this model, with this request.
 pub(crate) async fn ask(handle: RequestHandle, model: Option<Arc<Upstream>>) -> std::result::Result<Answer, ErrorKind> {
     let RequestHandle { request, hop, derived } = handle;
     if let Some(refused) = derived.as_ref().and_then(|derived| derived.refused.clone()) {
@@ -62,17 +62,17 @@ pub(crate) async fn ask(handle: RequestHandle, model: Option<Arc<Upstream>>) -> 
     }
 }
 
-/// Whether the inner can be asked, as a module is told: without the names of files, variables and settings.
+/// Checks that the inner can be asked. The module does not learn the names of files, variables and settings.
 pub(crate) fn validate_config(hop: Option<&Hop>) -> std::result::Result<(), String> {
-    let hop = hop.ok_or_else(|| "there is no inner outside of a call".to_owned())?;
+    let hop = hop.ok_or_else(|| "a module has an inner only during a call".to_owned())?;
     hop.inner.validate_config().map_err(|error| {
         let (module, provider) = (&*hop.place.module, hop.inner.provider());
-        tracing::info!(target: "arcllm::module", module, provider, "a model cannot be asked: {error}");
+        tracing::info!(target: "arcllm::module", module, provider, "the model of a module cannot be asked: {error}");
         format!("the model of `{provider}` cannot be asked")
     })
 }
 
-/// Hands an answer to the guest of this instance.
+/// Gives an answer to the guest of this instance.
 pub(crate) fn give(
     state: &mut StoreData,
     hop: &Hop,
@@ -82,7 +82,7 @@ pub(crate) fn give(
         Ok(answer) => answer,
         Err(error) => return Ok(Err(error_out(error))),
     };
-    // Looking into one that is too large would end the instance.
+    // Reading an answer that is too large would end the instance.
     if let (Some((most, limit)), Answer::Whole(response)) = (state.most_content, &answer) {
         let size = size_of_response(response);
         if size > most {

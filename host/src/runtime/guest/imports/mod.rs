@@ -1,5 +1,5 @@
-//! What a module can import, one file an interface. A plain function answers at once: a slow one would hold up every
-//! call of the instance.
+//! What a module can import, one file an interface. Plain functions answer at once: a slow one would hold up every call
+//! of the instance.
 
 pub(crate) mod ambient;
 pub(crate) mod blocking;

@@ -1,4 +1,4 @@
-//! `arcllm:llm/state`: what a module keeps from one call to the next, if it has the grant.
+//! `arcllm:llm/state`: values that a module keeps between calls, with the grant.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ const KEY: usize = 512;
 /// The most bytes of a value.
 const VALUE: usize = 64 << 10;
 
-/// What is done with a value, or why not.
+/// The result of a function of the store.
 type Stored<T> = std::result::Result<T, StateError>;
 
-/// The same as a module is told of it.
+/// The result as a module gets it.
 type StateResult<T> = std::result::Result<T, String>;
 
 impl Host for StoreData {}
@@ -54,7 +54,7 @@ impl HostWithStore<StoreData> for Imports {
     }
 }
 
-/// Does something with the module's values, and waits for it no longer than anybody waits for the call.
+/// Uses the module's values. Stops when the call is over.
 async fn on<T>(
     store: &Accessor<StoreData, Imports>,
     doing: impl FnOnce(&Arc<dyn Bucket>) -> BoxFuture<'_, Stored<T>>,
@@ -66,14 +66,14 @@ async fn on<T>(
     Ok(within(hop.as_deref(), doing(&bucket)).await)
 }
 
-/// Waits no longer than anybody waits for the call.
+/// Waits for `doing`, until the call is over.
 pub(crate) async fn within<T>(hop: Option<&Hop>, doing: BoxFuture<'_, Stored<T>>) -> StateResult<T> {
-    let told = |done: Stored<T>| done.map_err(|error| error.message);
-    let Some(hop) = hop else { return told(doing.await) };
+    let for_module = |done: Stored<T>| done.map_err(|error| error.message);
+    let Some(hop) = hop else { return for_module(doing.await) };
     let _waiting = hop.progress.wait();
     tokio::select! {
         biased;
-        done = doing => told(done),
+        done = doing => for_module(done),
         () = hop.over() => Err("the call is over".to_owned()),
     }
 }

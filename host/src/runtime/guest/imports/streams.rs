@@ -1,9 +1,9 @@
-//! `arcllm:llm/streams`: answers as they come, for modules that read or change them on their way.
+//! `arcllm:llm/streams`: streamed answers, for modules that read or change them.
 
 use std::{pin::pin, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use wasmtime::{
     AsContextMut, Result,
     component::{Access, Accessor, Resource},
@@ -29,8 +29,9 @@ use crate::{
                 response::nothing_yet,
             },
             handles::{ReaderHandle, Reading, RequestHandle, ResponseHandle},
+            hop::Hop,
             store_data::{Imports, StoreData, current_hop},
-            writing::{Batch, WriterHandle, written},
+            writing::{Batch, WriterHandle, Writing, written},
         },
         limits::weight::weight_of_event,
     },
@@ -61,7 +62,9 @@ impl HostWithStore<StoreData> for Imports {
     ) -> Result<(Resource<ResponseHandle>, Resource<WriterHandle>)> {
         let table = &mut store.get().table;
         let hop = table.get(&request)?.hop.clone();
-        let writing = hop.start_writing().ok_or_else(|| wasmtime::format_err!("a call writes one answer"))?;
+        let writing = hop
+            .start_writing()
+            .ok_or_else(|| wasmtime::format_err!("it started a second answer: a call can write one"))?;
         let inner = &hop.inner;
         let (writer, events) = written(writing.clone(), &hop.place.module, inner.provider());
         let head = Box::new(nothing_yet(inner.model(), inner.provider()));
@@ -104,8 +107,8 @@ impl HostReaderWithStore<StoreData> for Imports {
     }
 }
 
-/// The next events; none after the last. Waits before it takes anything and never after, so that a module that gives up
-/// loses nothing.
+/// The next events. Empty after the last. Waits before it takes an event and never after, so that a read that is given
+/// up loses nothing.
 async fn next(reading: &Mutex<Reading>) -> std::result::Result<Vec<Event>, ErrorKind> {
     let mut reading = reading.lock().await;
     if let Some(failed) = reading.failed.take() {
@@ -125,7 +128,7 @@ async fn next(reading: &Mutex<Reading>) -> std::result::Result<Vec<Event>, Error
     }
 }
 
-/// Waits for an event, and takes all that have come with it.
+/// Waits for an event, and takes all events that have come with it.
 async fn batch(events: &mut EventStream) -> (Vec<Event>, Option<ErrorKind>) {
     let mut batch = Vec::new();
     let mut next = events.next().await;
@@ -145,6 +148,21 @@ async fn batch(events: &mut EventStream) -> (Vec<Event>, Option<ErrorKind>) {
     }
 }
 
+/// Sends events to the reader. Returns whether somebody reads them.
+async fn send(batches: &mpsc::Sender<Batch>, batch: Batch, writing: &Writing, hop: Option<&Hop>) -> bool {
+    let mut sending = pin!(batches.send(batch));
+    let sent = tokio::select! {
+        biased;
+        sent = &mut sending => sent,
+        // Before that nobody can read, and the module waits for itself.
+        () = writing.released() => {
+            let _waiting = hop.map(|hop| hop.progress.wait());
+            sending.await
+        }
+    };
+    sent.is_ok()
+}
+
 impl HostWriterWithStore<StoreData> for Imports {
     async fn write(
         store: &Accessor<StoreData, Self>,
@@ -159,28 +177,17 @@ impl HostWriterWithStore<StoreData> for Imports {
             Ok::<_, wasmtime::Error>((batches, writing, made, current_hop(store.as_context_mut())?))
         })?;
         let Some(batches) = batches else {
-            let failure = Failure::new("", "the answer has ended: nothing can be written any more");
+            let failure = Failure::new("", "the answer has ended, so nothing more can be written");
             return Ok(Err(error_out(ErrorKind::Other(failure))));
         };
         let mut events: Vec<Event> = events.into_iter().filter_map(event_in).collect();
-        // What stands behind the end is not the answer's any more.
+        // Events after the end are not part of the answer.
         let end = events.iter().position(|event| matches!(event, Event::End(_)));
         if let Some(end) = end {
             events.truncate(end + 1);
         }
-        let sent = {
-            let mut sending = pin!(batches.send(Batch { events, made }));
-            tokio::select! {
-                biased;
-                sent = &mut sending => sent,
-                // Until then nobody can read it, and the module waits for itself.
-                () = writing.released() => {
-                    let _waiting = hop.as_ref().map(|hop| hop.progress.wait());
-                    sending.await
-                }
-            }
-        };
-        if sent.is_err() {
+        let sent = send(&batches, Batch { events, made }, &writing, hop.as_deref()).await;
+        if !sent {
             return Ok(Err(error_out(ErrorKind::Cancelled)));
         }
         if end.is_some() {

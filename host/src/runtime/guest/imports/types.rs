@@ -111,7 +111,7 @@ impl HostResponseWithStore<StoreData> for Imports {
         request: Resource<RequestHandle>,
         parts: ResponseParts,
     ) -> Result<Resource<ResponseHandle>> {
-        // A handle that is not one is a fault of the guest's, even though nothing of the request is needed yet.
+        // A wrong handle is the guest's fault, even though the request is not needed yet.
         store.get().table.get(&request)?;
         make(store.get(), parts, None)
     }
@@ -147,7 +147,7 @@ impl HostResponseWithStore<StoreData> for Imports {
     }
 }
 
-/// An answer of the module's own.
+/// Makes the handle of an answer that the module made.
 fn make(state: &mut StoreData, parts: ResponseParts, request_id: Option<String>) -> Result<Resource<ResponseHandle>> {
     let made = Some(state.memory.make(weight_of_response(&parts))?);
     let answer = Answer::from(response_in(parts, request_id));

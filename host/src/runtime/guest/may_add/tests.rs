@@ -38,17 +38,17 @@ fn addresses_are_found_wherever_they_stand() {
         serde_json::from_value(choice).unwrap(),
         serde_json::from_value(extension).unwrap(),
     ] {
-        assert!(adds_address(&none, &made), "{made:?}");
-        assert!(!adds_address(&made, &made), "{made:?}");
-        assert!(!adds_address(&made, &none), "{made:?}");
+        assert!(has_added_address(&none, &made), "{made:?}");
+        assert!(!has_added_address(&made, &made), "{made:?}");
+        assert!(!has_added_address(&made, &none), "{made:?}");
     }
 }
 
 #[test]
 fn what_stays_is_moved_or_holds_no_address_is_free() {
     let given = of(json!([image("https://here/a.png"), image("https://here/b.png")]));
-    assert!(!adds_address(&given, &in_result(image("https://here/b.png"))));
-    assert!(adds_address(&given, &of(json!([image("https://here/b.png?d=secret")]))));
+    assert!(!has_added_address(&given, &in_result(image("https://here/b.png"))));
+    assert!(has_added_address(&given, &of(json!([image("https://here/b.png?d=secret")]))));
     let tool = json!({"messages": [], "tools": [{"name": "a", "parameters": {
         "$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/b",
     }}]});
@@ -58,7 +58,7 @@ fn what_stays_is_moved_or_holds_no_address_is_free() {
         of(json!([{"type": "partial_tool_use", "id": "a", "name": "b", "arguments": "https://"}])),
         serde_json::from_value(tool).unwrap(),
     ] {
-        assert!(!adds_address(&given, &made), "{made:?}");
+        assert!(!has_added_address(&given, &made), "{made:?}");
     }
 }
 
@@ -81,10 +81,10 @@ fn extensions_are_compared_by_place_key_and_value() {
 #[test]
 fn addresses_in_the_values_of_extensions() {
     for address in ["https://a", "HTTPS:a", "//a/b", "\\\\a", "/\\a", "ht\ntps://a", "gs://a", "see https://a"] {
-        assert!(looks_like_address(address), "{address}");
+        assert!(is_like_address(address), "{address}");
     }
     for other in ["ephemeral", "1h", "gpt-4.1", "a/b", "", "web_search_20250305", "me@example.com"] {
-        assert!(!looks_like_address(other), "{other}");
+        assert!(!is_like_address(other), "{other}");
     }
     assert!(has_address(&json!([{"server_url": "a"}])) && has_address(&json!({"https://a": 1})));
     assert!(!has_address(&json!({"url": "", "type": "ephemeral", "ttl": 5})));

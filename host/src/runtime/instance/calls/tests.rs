@@ -11,17 +11,17 @@ fn policy(calls: u32, content: usize) -> InstancePolicy {
     InstancePolicy { content, ..InstancePolicy::new(&Sandbox::default(), calls, 1024, false) }
 }
 
-fn job(content: usize, alone: bool) -> (Job, Receiver<Served>) {
+fn job(content: usize, alone: bool) -> (Job, Receiver<ServeResult>) {
     let (reply, outcome) = oneshot::channel();
     (Job { request: Arc::default(), hop: hop(Inner::new()), reply, content, alone }, outcome)
 }
 
 fn takes(calls: &mut Calls, content: usize, alone: bool) -> bool {
-    matches!(calls.take(job(content, alone).0), Taken::Seat { .. })
+    matches!(calls.take(job(content, alone).0), Admission::Seat { .. })
 }
 
 #[tokio::test]
-async fn content_has_room_or_an_instance_of_its_own() {
+async fn large_content_gets_an_empty_instance() {
     let mut calls = Calls::new(policy(10, 100));
     assert!(takes(&mut calls, 500, false), "one call may have more");
     assert!(!takes(&mut calls, 1, false));
@@ -33,7 +33,7 @@ async fn content_has_room_or_an_instance_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_to_be_alone_is() {
+async fn a_call_that_must_be_alone_shares_no_instance() {
     let mut calls = Calls::new(policy(10, 100));
     assert!(takes(&mut calls, 0, false));
     assert!(!takes(&mut calls, 0, true), "there is another");
@@ -46,10 +46,10 @@ async fn a_call_that_is_to_be_alone_is() {
 }
 
 #[tokio::test]
-async fn what_the_guest_has_begun_with_is_answered_and_the_rest_given_back() {
+async fn a_closed_instance_answers_begun_calls_and_gives_back_the_others() {
     let mut calls = Calls::new(policy(3, 100));
     let (jobs, mut outcomes): (Vec<_>, Vec<_>) = (0..3).map(|_| job(10, false)).unzip();
-    jobs.into_iter().for_each(|job| assert!(matches!(calls.take(job), Taken::Seat { .. })));
+    jobs.into_iter().for_each(|job| assert!(matches!(calls.take(job), Admission::Seat { .. })));
     calls.start().unwrap();
     let rest = calls.end(&InstanceError::new("it ended"));
     assert_eq!(rest.len(), 2);
@@ -78,14 +78,15 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever comes, an instance has no more calls than may share it, takes one again as soon as it has room, and is done
-    /// only when nobody waits for it.
+    /// In every sequence of steps, an instance has at most as many calls as may share it, takes calls again as soon as
+    /// it has room, and is over only when nobody waits for it.
     #[test]
     fn calls_are_counted_right(steps in proptest::collection::vec(step(), 0..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let _inside = runtime.enter();
         let mut calls = Calls::new(policy(3, 100));
-        // What it has, by what was taken first: the content of each, and whether the guest has begun with it.
+        // The model of its calls, in the order of taking: the content of each call that waits, and key and content of
+        // each begun call.
         let (mut waiting, mut begun): (VecDeque<usize>, Vec<(usize, usize)>) = Default::default();
         let mut outcomes = Vec::new();
         for step in steps {
@@ -95,14 +96,14 @@ proptest! {
                 Step::Take(bytes) => {
                     let (job, outcome) = job(bytes, false);
                     match calls.take(job) {
-                        Taken::Seat { last } => {
+                        Admission::Seat { last } => {
                             prop_assert!(all < 3 && (all == 0 || content + bytes <= 100));
                             prop_assert_eq!(last, all == 2);
                             waiting.push_back(bytes);
                             outcomes.push(outcome);
                         }
-                        Taken::Closed(_) => prop_assert_eq!(all, 3),
-                        Taken::Unfit(_) => prop_assert!(all > 0 && content + bytes > 100),
+                        Admission::Closed(_) => prop_assert_eq!(all, 3),
+                        Admission::Unfit(_) => prop_assert!(all > 0 && content + bytes > 100),
                     }
                 }
                 Step::Begin => match calls.start() {

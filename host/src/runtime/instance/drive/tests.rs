@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 
 use super::*;
 
-/// A loop that counts how often it is polled, and does this each time.
+/// A loop that counts its polls, and calls `act` at each of them.
 fn counting(act: impl Fn() + Send + 'static) -> (Arc<Loop>, Arc<AtomicUsize>) {
     let (looped, polls) = (Loop::new(), Arc::new(AtomicUsize::new(0)));
     let counted = polls.clone();
@@ -27,7 +27,7 @@ fn inside<T>(run: impl AsyncFnOnce() -> T) -> T {
 }
 
 #[test]
-fn whoever_hands_over_polls_on_the_spot() {
+fn a_thread_that_hands_over_polls_at_once() {
     inside(async || {
         let (looped, polls) = counting(|| {});
         tokio::task::yield_now().await;
@@ -35,7 +35,7 @@ fn whoever_hands_over_polls_on_the_spot() {
         with(|| {
             Loop::wake(&looped);
             Loop::wake(&looped);
-            assert_eq!(polls.load(Ordering::SeqCst), 1, "not before what is handed over is");
+            assert_eq!(polls.load(Ordering::SeqCst), 1, "not before all is handed over");
         });
         assert_eq!(polls.load(Ordering::SeqCst), 2, "once for both");
         Loop::wake(&looped);
@@ -68,10 +68,10 @@ fn loops_are_polled_one_after_the_other_and_not_from_within() {
 }
 
 #[test]
-fn a_loop_that_panics_ends_and_takes_nobody_along() {
+fn a_loop_that_panics_ends_alone() {
     inside(async || {
         let panicking = Loop::new();
-        panicking.start(&Handle::current(), poll_fn(|_| panic!("as it was told to")));
+        panicking.start(&Handle::current(), poll_fn(|_| panic!("on purpose")));
         let (other, polls) = counting(|| {});
         tokio::task::yield_now().await;
         assert!(panicking.turn.is_over());

@@ -7,9 +7,9 @@ use crate::{
 };
 
 impl Pool {
-    /// How many instances take calls, by the thread whose calls they serve.
+    /// How many workers of each thread take calls.
     fn open(&self) -> Vec<usize> {
-        self.0.open.iter().map(Open::len).collect()
+        self.0.open.iter().map(OpenWorkers::len).collect()
     }
 
     fn count(&self) -> u32 {
@@ -22,7 +22,7 @@ fn sandbox(max_instances: u32, max_queued: u32) -> Sandbox {
 }
 
 #[tokio::test]
-async fn as_many_instances_as_the_calls_need_and_no_more_than_there_may_be() {
+async fn instances_start_as_calls_need_them_up_to_the_limit() {
     let (pool, inner) = (pool(&sandbox(3, 10), 2).await, Inner::new());
     assert_eq!(pool.count(), 1, "the one that was loaded");
     let mut calls = Vec::new();
@@ -43,7 +43,7 @@ async fn as_many_instances_as_the_calls_need_and_no_more_than_there_may_be() {
 }
 
 #[tokio::test]
-async fn those_that_wait_are_served_in_their_order_and_one_more_is_refused() {
+async fn waiting_calls_are_served_in_order_and_a_full_queue_refuses() {
     let (pool, inner) = (pool(&sandbox(1, 2), 1).await, Inner::new());
     let first = call(&pool, &inner);
     inner.wait_until_asked(1).await;
@@ -63,7 +63,7 @@ async fn those_that_wait_are_served_in_their_order_and_one_more_is_refused() {
 }
 
 #[tokio::test]
-async fn one_that_gave_up_waiting_is_not_served() {
+async fn a_call_that_gave_up_waiting_is_not_served() {
     let (pool, inner) = (pool(&sandbox(1, 2), 1).await, Inner::new());
     let first = call(&pool, &inner);
     inner.wait_until_asked(1).await;
@@ -80,10 +80,10 @@ async fn one_that_gave_up_waiting_is_not_served() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn threads_have_instances_of_their_own_and_borrow_when_there_are_no_more() {
+async fn threads_have_their_own_instances_and_borrow_at_the_limit() {
     let (pool, inner) = (pool(&sandbox(2, 10), 3).await, Inner::new());
     let calls: Vec<_> = (0..6).map(|_| call(&pool, &inner)).collect();
-    // Two instances have room for all of them, whichever threads they came on.
+    // Two instances have room for all calls, from any thread.
     inner.wait_until_asked(6).await;
     assert_eq!(pool.count(), 2);
     inner.answer(6);
@@ -112,7 +112,7 @@ async fn instances_end_with_the_pool_and_their_calls_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_behind_one_that_nobody_wants_is_served() {
+async fn a_call_behind_an_abandoned_one_is_served() {
     let began = tokio::time::Instant::now();
     let (pool, inner) = (pool(&sandbox(1, 10), 10).await, Inner::new());
     let jobs = [true, true, false].map(|gone| {
@@ -123,7 +123,7 @@ async fn a_call_behind_one_that_nobody_wants_is_served() {
         (Job { request: Arc::default(), hop, reply, content: 0, alone: false }, outcome)
     });
     let (jobs, mut outcomes): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-    // All of them before the instance is polled.
+    // All calls, before the instance is polled.
     jobs.into_iter().for_each(|job| pool.0.hand(job));
     inner.answer(1);
     assert!(outcomes.pop().unwrap().await.unwrap().is_ok());

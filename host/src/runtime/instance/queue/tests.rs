@@ -5,12 +5,12 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::runtime::instance::stage::{Inner, hop};
 
-fn job(content: usize) -> (Job, oneshot::Receiver<crate::runtime::instance::error::Served>) {
+fn job(content: usize) -> (Job, oneshot::Receiver<crate::runtime::instance::error::ServeResult>) {
     let (reply, outcome) = oneshot::channel();
     (Job { request: Arc::default(), hop: hop(Inner::new()), reply, content, alone: false }, outcome)
 }
 
-/// Serves as many as there is room for, and tells which.
+/// Serves `most` calls, and returns which.
 fn serve(queue: &Queue, most: usize) -> Vec<usize> {
     let mut served = Vec::new();
     queue.serve(|job| {
@@ -39,7 +39,7 @@ async fn first_come_first_served_until_one_comes_back() {
 }
 
 #[tokio::test]
-async fn those_that_gave_up_take_no_place() {
+async fn abandoned_calls_take_no_place() {
     let queue = Queue::new("m".into());
     for _ in 0..10 {
         // Its caller is gone at once.
@@ -54,7 +54,7 @@ async fn those_that_gave_up_take_no_place() {
 }
 
 #[tokio::test]
-async fn whatever_changes_while_somebody_serves_is_looked_at() {
+async fn room_that_appears_during_serving_is_used() {
     let queue = Queue::new("m".into());
     let (job, _outcome) = job(0);
     assert!(queue.push(job, 10).is_ok());
@@ -62,8 +62,8 @@ async fn whatever_changes_while_somebody_serves_is_looked_at() {
     queue.serve(|job| {
         looked += 1;
         if looked == 1 {
-            // Room is made at the moment at which there was found to be none.
-            queue.serve(|_| panic!("somebody serves already"));
+            // Room is made right after none was found.
+            queue.serve(|_| panic!("another thread serves already"));
             return Err(job);
         }
         Ok(())

@@ -1,6 +1,6 @@
-//! The instances that take calls, by the thread whose calls they serve.
+//! The workers that take calls, for each thread.
 //!
-//! A thread hands its calls to instances of its own, which it polls itself, so that threads seldom meet at one instance.
+//! A thread hands its calls to workers of its own and polls them itself, so that threads seldom meet at one instance.
 
 use std::{
     cell::Cell,
@@ -11,22 +11,22 @@ use std::{
 };
 
 use crate::runtime::instance::{
-    calls::{Job, Taken},
+    calls::{Admission, Job},
     worker::Worker,
 };
 
-/// The instances of one thread that take calls. The one used last comes first, so that others fall idle.
+/// The workers of one thread that take calls. The last used comes first, so that the others fall idle.
 #[derive(Default)]
-pub(crate) struct Open(Mutex<Stack>);
+pub(crate) struct OpenWorkers(Mutex<WorkerStack>);
 
 #[derive(Default)]
-struct Stack {
+struct WorkerStack {
     workers: Vec<Arc<Worker>>,
     /// Whether the pool is gone.
     closed: bool,
 }
 
-/// This thread's number. Threads are numbered in the order in which they first ask.
+/// The number of this thread. Threads are numbered as they first ask.
 pub(crate) fn this_thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static NUMBER: Cell<Option<usize>> = const { Cell::new(None) });
@@ -39,8 +39,8 @@ pub(crate) fn this_thread() -> usize {
     })
 }
 
-impl Open {
-    /// Takes an instance in that takes calls. Of a pool that is gone, it is retired.
+impl OpenWorkers {
+    /// Adds a worker that takes calls. Retires it if the pool is gone.
     pub(crate) fn add(&self, worker: Arc<Worker>) {
         let mut stack = self.stack();
         if stack.closed {
@@ -51,7 +51,7 @@ impl Open {
         }
     }
 
-    /// Hands the call to an instance; to one that is computing only if it may be `busy`.
+    /// Hands the call to a worker. A worker that is computing gets it only if `busy` is set.
     pub(crate) fn take(&self, mut job: Job, busy: bool) -> Result<(), Job> {
         let mut stack = self.stack();
         let mut at = stack.workers.len();
@@ -62,29 +62,29 @@ impl Open {
                 continue;
             }
             match worker.take(job) {
-                Taken::Seat { last } => {
+                Admission::Seat { last } => {
                     let worker = if last { stack.workers.remove(at) } else { worker.clone() };
                     drop(stack);
                     worker.handed();
                     return Ok(());
                 }
-                Taken::Closed(refused) => {
+                Admission::Closed(refused) => {
                     stack.workers.remove(at);
                     job = refused;
                 }
-                Taken::Unfit(refused) => job = refused,
+                Admission::Unfit(refused) => job = refused,
             }
         }
         Err(job)
     }
 
-    /// Gives up an instance that has no call, the one that was used least lately. Tells whether there was one.
+    /// Retires a worker that has no call, the least recently used first. Returns whether there was one.
     pub(crate) fn give_up_idle(&self) -> bool {
         let workers = self.stack().workers.clone();
         workers.iter().any(|worker| worker.retire_if_idle())
     }
 
-    /// Retires them all, and whatever is added later.
+    /// Retires all workers, now and when they are added.
     pub(crate) fn close(&self) {
         let workers = {
             let mut stack = self.stack();
@@ -94,13 +94,13 @@ impl Open {
         workers.iter().for_each(|worker| worker.retire());
     }
 
-    /// How many there are.
+    /// How many workers there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.stack().workers.len()
     }
 
-    fn stack(&self) -> MutexGuard<'_, Stack> {
+    fn stack(&self) -> MutexGuard<'_, WorkerStack> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,70 @@
+//! The attempts of an invoke, while they are made.
+
+use tokio::time::Instant;
+
+use crate::chat::trail::{Attempt, Outcome};
+
+/// The attempts of an invoke. Each is in it from its beginning.
+#[derive(Default)]
+pub(crate) struct AttemptLog(Vec<Entry>);
+
+struct Entry {
+    attempt: Attempt,
+    /// When it began. Absent once it has ended.
+    since: Option<Instant>,
+}
+
+impl AttemptLog {
+    /// How many attempts have begun.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds an attempt that begins now. Returns its index.
+    pub(crate) fn start(&mut self, attempt: Attempt) -> usize {
+        let index = self.0.len();
+        if index == 0 {
+            // Most invokes make one attempt, and many may be under way.
+            self.0.reserve_exact(1);
+        }
+        self.0.push(Entry { attempt, since: Some(Instant::now()) });
+        index
+    }
+
+    /// Notes that the answer of an attempt has begun to come.
+    pub(crate) fn commit(&mut self, index: usize) {
+        if let Some(entry) = self.0.get_mut(index) {
+            entry.attempt.outcome = Outcome::Ok;
+        }
+    }
+
+    /// Ends an attempt, and lets `complete` fill in how. Returns it, or `None` if it had ended.
+    pub(crate) fn end(&mut self, index: usize, complete: impl FnOnce(&mut Attempt)) -> Option<&Attempt> {
+        let entry = self.0.get_mut(index)?;
+        entry.attempt.took = entry.since.take()?.elapsed();
+        complete(&mut entry.attempt);
+        Some(&entry.attempt)
+    }
+
+    /// The attempts from this number on. Those under way are shown as ending now, with this outcome.
+    pub(crate) fn since(&self, number: usize, cut_short: Outcome) -> Vec<Attempt> {
+        self.0.get(number..).unwrap_or_default().iter().map(|entry| entry.snapshot(cut_short)).collect()
+    }
+
+    /// Takes all attempts, if all have ended. Copies them if not: those under way still need their entries.
+    pub(crate) fn take(&mut self, cut_short: Outcome) -> Vec<Attempt> {
+        if self.0.iter().any(|entry| entry.since.is_some()) {
+            return self.since(0, cut_short);
+        }
+        std::mem::take(&mut self.0).into_iter().map(|entry| entry.attempt).collect()
+    }
+}
+
+impl Entry {
+    fn snapshot(&self, cut_short: Outcome) -> Attempt {
+        let Some(begun) = self.since else { return self.attempt.clone() };
+        // A committed attempt counts as a success.
+        let outcome = if self.attempt.outcome == Outcome::Ok { Outcome::Ok } else { cut_short };
+        Attempt { took: begun.elapsed(), outcome, ..self.attempt.clone() }
+    }
+}
