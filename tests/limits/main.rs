@@ -42,7 +42,7 @@ async fn the_memory_of_all_modules_has_a_limit_and_calls_wait_for_it() {
     let error = soon(asking(&model)).await.unwrap().unwrap_err();
     let ErrorKind::Module(failure) = &error.kind else { panic!("an error of the module: {error:?}") };
     assert_eq!(failure.extensions["limit"], "modules_memory_mb");
-    assert!(failure.message.contains("as much memory as they may use (modules_memory_mb)"), "{failure}");
+    assert!(failure.message.contains("use all their 1 MB (modules_memory_mb)"), "{failure}");
 
     // With other settings it has its own instances: its call waits for those of the first.
     let other = load(2.0).await;

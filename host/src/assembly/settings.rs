@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// The format of a setting that names a provider.
-const PROVIDER: &str = "arcllm-provider";
+pub(crate) const PROVIDER: &str = "arcllm-provider";
+
+/// The format of a setting that names a model: what `load_model` takes.
+pub(crate) const MODEL: &str = "arcllm-model";
 
 /// The settings of a module, and where they come from.
 #[derive(Clone, Copy)]
@@ -34,12 +37,16 @@ impl ModuleSettings<'_> {
         self.check_keys(config, schema)?;
         let settings = Value::Object(self.settings.clone());
         schema::walk(schema, &settings, false, &mut |schema, path, value| match value {
-            Value::String(name) if schema::format(schema) == Some(PROVIDER) => {
+            Value::String(name) if schema::format(schema) == Some(MODEL) => {
                 let unknown = |error: ConfigError| {
-                    let problem = format!("names the unknown provider `{name}`");
+                    let problem = format!("names the unknown provider or model `{name}`");
                     self.error(config, path, problem).help(error.help.unwrap_or_default())
                 };
                 upstreams.resolve(name, &Overrides::new()).map(drop).map_err(unknown)
+            }
+            Value::String(name) if schema::format(schema) == Some(PROVIDER) && !upstreams.has(name) => {
+                let error = self.error(config, path, format!("names the unknown provider `{name}`"));
+                Err(error.help(suggest(name, upstreams.providers())))
             }
             _ => Ok(()),
         })

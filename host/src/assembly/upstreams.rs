@@ -126,6 +126,11 @@ impl Upstreams {
         self.adapters.contains_key(provider)
     }
 
+    /// Whether there is a provider of this name.
+    pub(crate) fn has(&self, provider: &str) -> bool {
+        self.has_adapter(provider) || self.config.providers.contains_key(provider)
+    }
+
     /// The names of all providers.
     pub(crate) fn providers(&self) -> impl Iterator<Item = &str> {
         self.config.providers.keys().chain(self.adapters.keys()).map(String::as_str)

@@ -8,11 +8,15 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    assembly::host::HostInner,
-    assembly::{loader::configured_settings, schema},
+    assembly::{
+        host::HostInner,
+        loader::configured_settings,
+        schema,
+        settings::{MODEL, PROVIDER},
+    },
     chat::seconds,
     check::{check::CheckReport, report::ModuleReport},
-    config::{error::ConfigError, sandbox::OnTrap},
+    config::{error::ConfigError, overrides::Overrides, sandbox::OnTrap},
 };
 
 /// Kinds of modules that lose their purpose if a call can bypass them.
@@ -39,7 +43,8 @@ impl HostInner {
             warnings.extend(self.long_waits(module, report.deadline));
             for (key, names) in self.provider_lists(module) {
                 warnings.extend(self.only_the_primary(module, &key, &names, report.provider.as_deref()));
-                asked.extend(names);
+                let resolved = names.iter().filter_map(|name| self.upstreams.resolve(name, &Overrides::new()).ok());
+                asked.extend(resolved.map(|model| model.provider));
             }
         }
         warnings.extend(asked.iter().flat_map(|provider| self.about_provider(provider)));
@@ -85,10 +90,11 @@ impl HostInner {
         }
     }
 
-    /// The module's settings that name providers, and the names in each.
+    /// The module's settings that name providers or models, and the names in each.
     fn provider_lists(&self, module: &ModuleReport) -> Vec<(String, Vec<String>)> {
         let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (path, value) in self.settings_of_format(module, "arcllm-provider") {
+        let named = [PROVIDER, MODEL].into_iter().flat_map(|format| self.settings_of_format(module, format));
+        for (path, value) in named {
             // `chain[0]` and `chain[1]` are one list.
             let list = path.rsplit_once('[').map_or(&*path, |(list, _)| list);
             lists.entry(list.to_owned()).or_default().extend(value.as_str().map(str::to_owned));

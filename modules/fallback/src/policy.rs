@@ -56,13 +56,13 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
-    use arcllm_module::{ProviderName, testing::api, types::Failure};
+    use arcllm_module::{ModelName, testing::api, types::Failure};
     use proptest::prelude::*;
 
     use super::*;
 
     fn policy(chain: &[&str], except: &[u16]) -> Policy {
-        let chain = chain.iter().map(|name| ProviderName((*name).to_owned())).collect();
+        let chain = chain.iter().map(|name| ModelName((*name).to_owned())).collect();
         let except_status_codes = except.iter().copied().map(HttpStatus::new).collect();
         Policy::new(Settings { chain, except_status_codes })
     }

@@ -1,6 +1,6 @@
 //! `[modules.fallback]`.
 
-use arcllm_module::{Config, ConfigError, HttpStatus, ProviderName};
+use arcllm_module::{Config, ConfigError, HttpStatus, ModelName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -8,8 +8,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The providers to ask, in this order; the one that failed is skipped: a list of provider names.
-    pub chain: Vec<ProviderName>,
+    /// The models to ask, in this order; the provider that failed is skipped: a list of names, such as "openai" or "openai/gpt-4.1".
+    pub chain: Vec<ModelName>,
     /// HTTP statuses after which no other provider is asked: a list of numbers from 100 to 599.
     pub except_status_codes: Vec<HttpStatus>,
 }
@@ -17,7 +17,7 @@ pub struct Settings {
 impl Config for Settings {
     fn check(&self) -> Vec<ConfigError> {
         let empty = || {
-            let expected = "a list of provider names, such as [\"anthropic\", \"openai\"]";
+            let expected = "a list of names, such as [\"anthropic\", \"openai\"]";
             ConfigError::new("chain", "is empty or missing", expected)
         };
         self.chain.is_empty().then(empty).into_iter().collect()

@@ -42,7 +42,7 @@
 //! | to | use |
 //! |---|---|
 //! | ask the inner, or another model | [`inner`], [`models`] |
-//! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`] |
+//! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`], [`ModelName`] |
 //! | read or build requests and answers | [`types`] |
 //! | read or change a streamed answer on its way | [`stream`] |
 //! | tell errors apart, or refuse a call | [`ErrorKind`], [`Error::refused`] |
@@ -102,8 +102,8 @@ pub use module::{Cost, Description, Module, Target};
 pub use rate_limiter::{RateLimiter, Turn};
 pub use settings::{
     Config, ConfigError, NoSettings,
+    names::{ModelName, ProviderName},
     number::{Amount, Count, HttpStatus, Seconds},
-    provider_name::ProviderName,
 };
 #[cfg(not(target_family = "wasm"))]
 pub use testing::imports::{inner, log, models, random, wall_clock};

@@ -18,13 +18,13 @@ pub(super) type Clause = (&'static str, Vec<String>);
 /// The kinds that pass requests and answers on unchanged.
 const FORWARDING: [&str; 6] = ["retry", "fallback", "observer", "limiter", "breaker", "chaos"];
 
-/// Settings with which any module can run: each list of providers in its schema has two.
+/// Settings with which any module can run: each list of providers or models in its schema has two.
 pub(super) fn settings(schema: &Value) -> Map<String, Value> {
     let properties = schema.get("properties").and_then(Value::as_object);
-    let lists = properties
-        .into_iter()
-        .flatten()
-        .filter(|(_, property)| property.pointer("/items/format").and_then(Value::as_str) == Some("arcllm-provider"));
+    let lists = properties.into_iter().flatten().filter(|(_, property)| {
+        let format = property.pointer("/items/format").and_then(Value::as_str);
+        matches!(format, Some("arcllm-provider" | "arcllm-model"))
+    });
     lists.map(|(key, _)| (key.clone(), json!(["primary", "second"]))).collect()
 }
 

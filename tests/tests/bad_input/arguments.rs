@@ -38,7 +38,7 @@ async fn wrong_overrides() {
       help: the sandbox is set in the config file alone
     ");
     assert_snapshot!(given(&["--module", "fallback={\"chain\": [\"mian\"]}", "Hi"]).await, @"
-    error: `modules.fallback.chain[0]` names the unknown provider `mian` (in the overrides of this load)
+    error: `modules.fallback.chain[0]` names the unknown provider or model `mian` (in the overrides of this load)
       help: did you mean `main`?
     ");
 }

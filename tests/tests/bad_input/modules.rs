@@ -40,10 +40,10 @@ async fn a_module_missing_from_the_order_or_named_twice() {
 async fn a_fallback_without_a_provider() {
     assert_snapshot!(with("[modules.fallback]\nenabled = true").await, @r#"
     error: config.toml:9: `modules.fallback.chain` is empty or missing
-      help: a list of provider names, such as ["anthropic", "openai"]
+      help: a list of names, such as ["anthropic", "openai"]
     "#);
     assert_snapshot!(with("[modules.fallback]\nenabled = true\nchain = [\"main\", \"mian\"]").await, @"
-    error: config.toml:11: `modules.fallback.chain[1]` names the unknown provider `mian`
+    error: config.toml:11: `modules.fallback.chain[1]` names the unknown provider or model `mian`
       help: did you mean `main`?
     ");
 }
@@ -62,7 +62,7 @@ async fn files_that_are_not_components() {
     ");
     assert_snapshot!(file(b"\0asm\x01\0\0\0").await, @"
     error: modules/retry.wasm: is a core WebAssembly module, not a component (the module `retry`)
-      help: make a component of it, as with `wasm-tools component new`
+      help: make a component of it, for example with `wasm-tools component new`
     ");
     assert_snapshot!(file(b"\0asm\x0d\0\x01\0").await, @"
     error: modules/retry.wasm: is a component of another world: it does not export arcllm:llm/module@0.1.0 (it exports nothing) (the module `retry`)
@@ -70,7 +70,7 @@ async fn files_that_are_not_components() {
     ");
     assert_snapshot!(file(b"\0asm\x0d\0\x01\0\xff\xff\xff").await, @"
     error: modules/retry.wasm: is not a valid component: failed to parse WebAssembly module: malformed section id (at offset 0x8) (the module `retry`)
-      help: build it anew; this host speaks arcllm:llm@0.1.0
+      help: build it again, for arcllm:llm@0.1.0
     ");
     let cut = &arcllm_builtin::find("retry").unwrap().wasm[..5000];
     assert!(file(cut).await.contains("modules/retry.wasm: is not a valid component"));

@@ -74,7 +74,7 @@ const SDK: &[File] = sdk![
     "src/rate_limiter/tests.rs",
     "src/settings/mod.rs",
     "src/settings/number.rs",
-    "src/settings/provider_name.rs",
+    "src/settings/names.rs",
     "src/settings/read.rs",
     "src/state.rs",
     "src/stream/mod.rs",

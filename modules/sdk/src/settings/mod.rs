@@ -5,8 +5,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 pub use crate::bindings::exports::arcllm::llm::module::ConfigError;
 
+pub(crate) mod names;
 pub(crate) mod number;
-pub(crate) mod provider_name;
 pub(crate) mod read;
 
 /// The settings of a module.

@@ -72,8 +72,8 @@ mod tests {
 
     use super::*;
     use crate::settings::{
+        names::ProviderName,
         number::{Count, HttpStatus},
-        provider_name::ProviderName,
     };
 
     /// Settings to read.
