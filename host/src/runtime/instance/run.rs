@@ -45,7 +45,7 @@ use crate::{
 /// How often an instance is checked for calls that stall and for idleness.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What an instance runs with.
+/// The policy and the surroundings that an instance runs with.
 pub(crate) struct Terms {
     pub(crate) policy: InstancePolicy,
     /// The Tokio runtime that it runs in.
