@@ -20,7 +20,7 @@ use crate::{
 pub struct Reload {
     /// The modules that have new bytes, by name. New calls run on them.
     pub replaced: Vec<String>,
-    /// The modules whose file is gone. New calls fail until there is a file again.
+    /// The modules whose file is gone. Until there is a file again, new calls end as `on_trap` says.
     pub removed: Vec<String>,
     /// The modules whose new file does not load, and why. Their calls run on the version from before.
     pub failed: Vec<(String, ConfigError)>,
@@ -130,7 +130,7 @@ impl Reloader {
         if let Some(origin) = was_there {
             tracing::warn!(
                 module = name,
-                "the module was removed, and its calls fail: {origin} does not exist any more"
+                "the module was removed: {origin} does not exist any more (on_trap says how its calls end)"
             );
             self.loader.failures.forget(&name);
             report.removed.push(name);

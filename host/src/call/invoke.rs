@@ -27,7 +27,7 @@ use crate::{
 /// The setting that limits the attempts of an invoke.
 const LIMIT: &str = "max_attempts";
 
-/// One invoke. Times are tokio's, so that they are virtual where tokio's clock is paused.
+/// One invoke. Its times are tokio's, so that they are virtual when tokio's clock is paused.
 pub(crate) struct Invoke {
     started: Instant,
     deadline: Option<Instant>,
@@ -57,7 +57,8 @@ impl Invoke {
     /// Starts an invoke. Its random numbers depend on `seed` and `number` alone.
     pub(crate) fn start(budget: Duration, max_attempts: u32, seed: u64, number: u64, streamed: bool) -> Arc<Self> {
         let started = Instant::now();
-        // An odd factor keeps the numbers apart; seeding spreads them, which neighbouring states would not be.
+        // An odd factor keeps the numbers apart. Seeding spreads them, since neighbouring states would give similar
+        // numbers.
         let random = SmallRng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let record =
             Record { trail: AttemptLog::default(), waited: Duration::ZERO, waited_by: None, random, unavailable: None };

@@ -25,7 +25,7 @@ pub(crate) struct Slot {
     version: ArcSwap<Version>,
 }
 
-/// What the calls of a module run on.
+/// The version of a module that calls run on.
 #[derive(Clone)]
 pub(crate) enum Version {
     /// Instances of the component with this origin and digest.

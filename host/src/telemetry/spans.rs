@@ -165,7 +165,7 @@ fn word(text: &str) -> Cow<'_, str> {
 }
 
 fn json(value: &impl Serialize) -> String {
-    // Messages always convert to JSON.
+    // Messages always convert to JSON, so the default is never used.
     let json = serde_json::to_string(value).unwrap_or_default();
     plain::json(&json).into_owned()
 }

@@ -14,7 +14,7 @@ use crate::{
     config::{config::Config, trust::Trust},
 };
 
-/// A host of a configuration that lay in the working directory, and how often it was asked for a key.
+/// A host with a configuration that was found in the working directory, and how often a key was asked of the program.
 fn found(text: &str) -> (Host, Arc<AtomicUsize>) {
     let config = Config { trust: Trust::Found, ..Config::parse(text, Some(Path::new("config.toml"))).unwrap() };
     let asked = Arc::new(AtomicUsize::new(0));
@@ -31,7 +31,7 @@ async fn server() -> Simulator {
 }
 
 #[tokio::test]
-async fn a_program_is_asked_for_no_key_that_a_stranger_would_get() {
+async fn the_program_gives_no_key_for_a_stranger() {
     let server = server().await;
     let url = server.url();
     let local = format!("[providers.local]\nadapter = \"openai\"\nbase_url = \"{url}\"\ndefault_model = \"m\"\n");
@@ -42,16 +42,16 @@ async fn a_program_is_asked_for_no_key_that_a_stranger_would_get() {
     }
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     assert!(server.requests().iter().all(|request| request.header("authorization").is_none()));
-    // At its own address it is asked for, once, and that is enough to load the model.
+    // For its own address the key is asked for once, which is enough to load the model.
     for _ in 0..2 {
-        // A machine without certificates loads none.
+        // Without certificates on this machine, the load fails.
         let _ = host.load_model("groq", Overrides::new()).await;
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn what_is_not_trusted_is_an_error_of_loading() {
+async fn loading_an_untrusted_provider_fails() {
     let server = server().await;
     let url = server.url();
     let text = format!(

@@ -37,7 +37,7 @@ fn one_attempt_too_many_is_the_same_error_for_all_and_wakes_the_caller() {
     assert_eq!(start(&invoke, "three").err(), Some(error.clone()));
     assert!(invoke.poll_exceeded(&mut context).is_ready());
     assert_eq!((invoke.exceeded(), invoke.why_over()), (Some(error.clone()), error));
-    // What was under way was given up, and did not fail by itself.
+    // The first attempt was cut short, and did not fail by itself.
     drop(first);
     assert_eq!(invoke.attempts(0).first().map(|attempt| attempt.outcome), Some(Outcome::Cancelled));
 }

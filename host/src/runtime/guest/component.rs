@@ -32,7 +32,7 @@ const READS_REQUESTS: &str = "[method]request.parts";
 pub enum Streams {
     /// It passes them on unread.
     Forwards,
-    /// It reads them as they come.
+    /// It reads the events as they come.
     Reads,
     /// It reads answers, and only whole ones.
     Whole,

@@ -110,7 +110,7 @@ fn open(folder: PathBuf) -> Option<Cache> {
         Ok(cache) => Some(cache),
         Err(error) => {
             tracing::warn!(
-                "the cache of compiled modules cannot be used, so they are compiled at every start: {error:#} (set host.compile_cache)"
+                "the cache of compiled modules cannot be used, so they are compiled at every start: {error:#} (choose another folder with HostBuilder::compile_cache)"
             );
             None
         }

@@ -75,7 +75,7 @@ impl Writing {
         self.unread.clone()
     }
 
-    /// Waits until the module writes no more, or nobody reads.
+    /// Waits until the module writes no more, or until nobody reads.
     pub(crate) async fn over(&self) {
         tokio::select! {
             () = self.dropped.cancelled() => {}

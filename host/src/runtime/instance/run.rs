@@ -45,7 +45,7 @@ use crate::{
 /// How often an instance is checked for calls that stall and for idleness.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What an instance runs with.
+/// The policy and the surroundings that an instance runs with.
 pub(crate) struct Terms {
     pub(crate) policy: InstancePolicy,
     /// The Tokio runtime that it runs in.
@@ -189,11 +189,11 @@ fn forget(state: &mut StoreData, task: GuestTaskId, hop: &Arc<Hop>) -> bool {
     state.memory.is_worn()
 }
 
-/// Takes an answer from the guest. If the guest still writes it, its state comes with it.
-fn take(
-    state: &mut StoreData,
-    answer: GuestAnswer,
-) -> wasmtime::Result<(Result<Answer, ErrorKind>, Option<Arc<Writing>>)> {
+/// What the guest answered, and the state of the answer if the guest still writes it.
+type AnswerWithWriting = (Result<Answer, ErrorKind>, Option<Arc<Writing>>);
+
+/// Takes an answer from the guest.
+fn take(state: &mut StoreData, answer: GuestAnswer) -> wasmtime::Result<AnswerWithWriting> {
     Ok(match answer {
         Ok(handle) => {
             let ResponseHandle { answer, writing, .. } = state.table.delete(handle)?;

@@ -103,7 +103,11 @@ impl InstancePolicy {
                 format!("is overloaded: the modules of the process use all their {} MB", self.modules_memory >> 20)
             }
         };
-        format!("it {deed} ({})", limit.setting())
+        let shared = match limit == Limit::Memory && self.calls > 1 {
+            true => format!(" for each of {} calls", self.calls.min(AT_ONCE)),
+            false => String::new(),
+        };
+        format!("it {deed} ({}{shared})", limit.setting())
     }
 
     /// The most bytes that one call between guest and host may move.
@@ -122,4 +126,23 @@ fn bytes(mebibytes: u64) -> usize {
 
 fn times(each: usize, calls: u32) -> usize {
     each.saturating_mul(usize::try_from(calls).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exceeded_limit_is_named_with_its_figure_and_its_setting() {
+        let sandbox = Sandbox { limits: Limits { memory_mb: 10, ..Limits::default() }, ..Sandbox::default() };
+        let policy = |calls| InstancePolicy::new(&sandbox, calls, 1024, false);
+        assert_eq!(policy(1).excess(Limit::Stall), "it made no progress for 120 s (stall_seconds)");
+        assert_eq!(policy(1).excess(Limit::Memory), "it took more than 10 MB of memory (memory_mb)");
+        assert_eq!(
+            policy(2).excess(Limit::Memory),
+            "it took more than 20 MB of memory (memory_mb for each of 2 calls)"
+        );
+        let log = policy(1).excess(Limit::LogBytes);
+        assert!(log.starts_with("it logged more than ") && log.ends_with(" KB a second (log_kb_per_second)"), "{log}");
+    }
 }

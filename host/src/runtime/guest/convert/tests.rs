@@ -122,7 +122,7 @@ fn large_json_in_an_error_stays_text() {
     assert_eq!(error("[[]]")["a.b"], json!([[]]));
     let nested = format!("[{}[]]", "[[[0]]],".repeat(1000));
     assert_eq!(error(&nested)["a.b"], json!(nested), "it stays text");
-    assert_eq!(error(&nested)["c.d"], json!("[1]"), "as do others of the same error");
+    assert_eq!(error(&nested)["c.d"], json!("[1]"), "so does other JSON of the same error");
 }
 
 #[test]

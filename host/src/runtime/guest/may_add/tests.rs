@@ -19,7 +19,7 @@ fn in_result(block: Value) -> Request {
 }
 
 #[test]
-fn addresses_are_found_wherever_they_stand() {
+fn addresses_are_found_in_every_place() {
     let none = of(json!("Look at https://example.com/"));
     let reference = json!({"messages": [], "tools": [{"name": "a", "parameters": {"x": [{"$ref": "https://evil/"}]}}]});
     let choice = json!({"messages": [], "options": {"tool_choice": {"url": "https://evil/"}}});
@@ -45,7 +45,7 @@ fn addresses_are_found_wherever_they_stand() {
 }
 
 #[test]
-fn what_stays_is_moved_or_holds_no_address_is_free() {
+fn kept_and_moved_addresses_need_no_grant() {
     let given = of(json!([image("https://here/a.png"), image("https://here/b.png")]));
     assert!(!has_added_address(&given, &in_result(image("https://here/b.png"))));
     assert!(has_added_address(&given, &of(json!([image("https://here/b.png?d=secret")]))));

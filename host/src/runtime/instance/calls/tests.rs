@@ -36,10 +36,10 @@ async fn large_content_gets_an_empty_instance() {
 async fn a_call_that_must_be_alone_shares_no_instance() {
     let mut calls = Calls::new(policy(10, 100));
     assert!(takes(&mut calls, 0, false));
-    assert!(!takes(&mut calls, 0, true), "there is another");
+    assert!(!takes(&mut calls, 0, true), "it has another call");
     let mut calls = Calls::new(policy(10, 100));
     assert!(takes(&mut calls, 0, true));
-    assert!(!takes(&mut calls, 0, false), "it takes no other, then or later");
+    assert!(!takes(&mut calls, 0, false), "it takes no other call from then on");
     calls.start().unwrap();
     assert!(calls.leave(0).is_over);
     assert!(!takes(&mut calls, 0, false));

@@ -39,7 +39,7 @@ fn a_thread_that_hands_over_polls_at_once() {
         });
         assert_eq!(polls.load(Ordering::SeqCst), 2, "once for both");
         Loop::wake(&looped);
-        assert_eq!(polls.load(Ordering::SeqCst), 2, "nobody hands over: its task is woken");
+        assert_eq!(polls.load(Ordering::SeqCst), 2, "no thread hands over, so its task is woken");
         tokio::task::yield_now().await;
         assert_eq!(polls.load(Ordering::SeqCst), 3);
     });
@@ -63,7 +63,7 @@ fn loops_are_polled_one_after_the_other_and_not_from_within() {
         tokio::task::yield_now().await;
         let before = inner_polls.load(Ordering::SeqCst);
         with(|| Loop::wake(&outer));
-        assert_eq!(inner_polls.load(Ordering::SeqCst), before + 1, "on the spot, behind the one that woke it");
+        assert_eq!(inner_polls.load(Ordering::SeqCst), before + 1, "at once, after the loop that woke it");
     });
 }
 

@@ -127,7 +127,7 @@ async fn a_call_behind_an_abandoned_one_is_served() {
     jobs.into_iter().for_each(|job| pool.0.hand(job));
     inner.answer(1);
     assert!(outcomes.pop().unwrap().await.unwrap().is_ok());
-    assert_eq!(began.elapsed(), Duration::ZERO, "and does not wait until the instance is looked after");
+    assert_eq!(began.elapsed(), Duration::ZERO, "without waiting for the next check");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn an_idle_instance_makes_room() {
     let (pool, inner) = (pool(&sandbox(2, 10), 1).await, Inner::new());
     assert!(pool.0.give_up_idle());
     assert_eq!(pool.count(), 0);
-    assert!(!pool.0.give_up_idle(), "there is none any more");
+    assert!(!pool.0.give_up_idle(), "no idle instance is left");
     let called = call(&pool, &inner);
     inner.wait_until_asked(1).await;
     assert!(!pool.0.give_up_idle(), "it has a call");
