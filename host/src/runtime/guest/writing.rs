@@ -5,12 +5,12 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use futures::{FutureExt as _, Stream, future::BoxFuture};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     adapter::answer::without_end,
@@ -32,40 +32,51 @@ pub(crate) struct Batch {
     pub(crate) made: HostBytes,
 }
 
-/// The state of an answer that a module writes. The instance and the reader share it.
-#[derive(Default)]
+/// An answer that a module writes. The instance and the reader share it.
 pub(crate) struct Writing {
-    /// Fires when the caller has the answer. From then on its reader decides whether it is wanted.
-    released: Cancel,
+    state: watch::Sender<WritingState>,
     /// Fires when nobody reads any more.
     unread: Cancel,
-    /// Fires when the module writes no more.
-    dropped: Cancel,
-    /// Fires when it is known how the answer ended.
-    settled: Cancel,
+}
+
+#[derive(Default)]
+struct WritingState {
+    /// The caller has the answer. From then on its reader decides whether it is wanted.
+    released: bool,
+    /// The module writes no more.
+    dropped: bool,
+    /// It is known how the answer ended.
+    settled: bool,
     /// Why the answer ended early.
-    failed: Mutex<Option<ErrorKind>>,
+    failed: Option<ErrorKind>,
+}
+
+impl Default for Writing {
+    fn default() -> Self {
+        Self { state: watch::Sender::new(WritingState::default()), unread: Cancel::default() }
+    }
 }
 
 impl Writing {
     /// Notes that the caller has the answer.
     pub(crate) fn release(&self) {
-        self.released.cancel();
+        self.state.send_modify(|state| state.released = true);
     }
 
     /// Waits until the caller has the answer.
     pub(crate) async fn released(&self) {
-        self.released.cancelled().await;
+        self.reaches(|state| state.released).await;
     }
 
     /// Whether the caller has the answer and reads it.
     pub(crate) fn is_read(&self) -> bool {
-        self.released.is_cancelled() && !self.unread.is_cancelled()
+        self.state.borrow().released && !self.unread.is_cancelled()
     }
 
     /// Waits until nobody reads the answer. Returns at once if the caller does not have it.
     pub(crate) async fn unread(&self) {
-        if self.released.is_cancelled() {
+        let released = self.state.borrow().released;
+        if released {
             self.unread.cancelled().await;
         }
     }
@@ -78,21 +89,34 @@ impl Writing {
     /// Waits until the module writes no more, or until nobody reads.
     pub(crate) async fn over(&self) {
         tokio::select! {
-            () = self.dropped.cancelled() => {}
+            () = self.reaches(|state| state.dropped) => {}
             () = self.unread.cancelled() => {}
         }
     }
 
     /// Notes how the answer ended: with this error, unless it ended well.
     pub(crate) fn settle(&self, failed: Option<ErrorKind>) {
-        if let Some(failed) = failed {
-            self.fail(failed);
-        }
-        self.settled.cancel();
+        self.state.send_modify(|state| {
+            state.failed = state.failed.take().or(failed);
+            state.settled = true;
+        });
     }
 
     fn fail(&self, failed: ErrorKind) {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
+        self.state.send_modify(|state| {
+            state.failed.get_or_insert(failed);
+        });
+    }
+
+    fn take_failed(&self) -> Option<ErrorKind> {
+        let mut failed = None;
+        self.state.send_modify(|state| failed = state.failed.take());
+        failed
+    }
+
+    async fn reaches(&self, is_there: impl FnMut(&WritingState) -> bool) {
+        // It fails only without a sender, which is here.
+        let _ = self.state.subscribe().wait_for(is_there).await;
     }
 }
 
@@ -126,7 +150,7 @@ impl WriterHandle {
 impl Drop for WriterHandle {
     fn drop(&mut self) {
         self.batches = None;
-        self.writing.dropped.cancel();
+        self.writing.state.send_modify(|state| state.dropped = true);
     }
 }
 
@@ -142,7 +166,7 @@ pub(crate) fn written(writing: Arc<Writing>, module: &str, provider: &str) -> (W
 
 /// Waits until it is known how the answer ended.
 async fn settled(writing: Arc<Writing>) {
-    writing.settled.cancelled().await;
+    writing.reaches(|state| state.settled).await;
 }
 
 /// The events that a module writes.
@@ -182,7 +206,7 @@ impl Stream for WrittenEvents {
         }
         // The instance may know why.
         ready!(this.settled.poll_unpin(context));
-        let known = this.writing.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let known = this.writing.take_failed();
         let failed = known.or_else(|| this.failure.take().map(ErrorKind::Module));
         this.failure = None;
         Poll::Ready(Some(Err(failed.unwrap_or_else(|| without_end("")))))
