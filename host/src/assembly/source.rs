@@ -104,7 +104,10 @@ impl ModuleSource {
             let key = format!("modules.{name}.sandbox.wasm");
             let key = if sandbox.wasm.is_some() { key } else { format!("modules.{name}") };
             let problem = format!("names {}, which cannot be read: {error}", path.display());
-            self.config.document.error(Some(&key), problem).help("a component's file, relative to host.modules_dir")
+            self.config
+                .document
+                .error(Some(&key), problem)
+                .help("name the file of a component, relative to host.modules_dir")
         })?;
         Ok(ModuleBytes { origin: Origin::File(path), digest, stamp, bytes: bytes.into(), sandbox })
     }

@@ -54,11 +54,11 @@ async fn files_that_are_not_components() {
     let file = async |content: &[u8]| Scene::with(ON).await.file("modules/retry.wasm", content).refused().await;
     assert_snapshot!(file(b"#!/bin/sh").await, @"
     error: modules/retry.wasm: is not WebAssembly (the module `retry`)
-      help: a component built for arcllm:llm@0.1.0
+      help: name a component that is built for arcllm:llm@0.1.0
     ");
     assert_snapshot!(file(b"").await, @"
     error: modules/retry.wasm: is not WebAssembly (the module `retry`)
-      help: a component built for arcllm:llm@0.1.0
+      help: name a component that is built for arcllm:llm@0.1.0
     ");
     assert_snapshot!(file(b"\0asm\x01\0\0\0").await, @"
     error: modules/retry.wasm: is a core WebAssembly module, not a component (the module `retry`)
@@ -80,7 +80,7 @@ async fn files_that_are_not_components() {
 async fn a_missing_component() {
     assert_snapshot!(with("[modules.retry]\nenabled = true\nsandbox.wasm = \"mine.wasm\"").await, @"
     error: config.toml:11: `modules.retry.sandbox.wasm` names modules/mine.wasm, which cannot be read: No such file or directory (os error 2)
-      help: a component's file, relative to host.modules_dir
+      help: name the file of a component, relative to host.modules_dir
     ");
 }
 

@@ -165,7 +165,7 @@ fn check_header(bytes: &[u8]) -> Result<(), ConfigError> {
             "is a core WebAssembly module, not a component",
             "make a component of it, for example with `wasm-tools component new`",
         )),
-        _ => Err(unfit("is not WebAssembly", "a component built for arcllm:llm@0.1.0")),
+        _ => Err(unfit("is not WebAssembly", "name a component that is built for arcllm:llm@0.1.0")),
     }
 }
 
