@@ -8,8 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::{
     adapter::answer::Answer,
-    chat::{error::ErrorKind, request::Request, response::Response},
-    config::error::ConfigError,
+    chat::{config_error::ConfigError, error::ErrorKind, request::Request, response::Response},
 };
 
 /// Sends requests to one model of one provider.

@@ -4,12 +4,7 @@ use std::fmt;
 
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 
-use crate::chat::{
-    content::ContentBlock,
-    error::{ErrorKind, Failure},
-    event::Event,
-    response::Response,
-};
+use crate::chat::{content::ContentBlock, error::ErrorKind, event::Event, failure::Failure, response::Response};
 
 /// The events of a streamed answer. The last item is [`Event::End`] or an error. Dropping the stream ends the answer and
 /// closes its connection.

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use crate::{
     adapter::{
         adapter::Adapter,
-        key::keys::{Resolver, resolver},
+        key::provider_key::{Resolver, resolver},
     },
     assembly::{
         host::{Host, HostInner},
@@ -24,7 +24,8 @@ use crate::{
         watcher::Watcher,
     },
     call::clock::{self, Clock},
-    config::{compile_cache::CompileCache, config::Config, error::ConfigError},
+    chat::config_error::ConfigError,
+    config::{compile_cache::CompileCache, config::Config},
     model::defaults::CallDefaults,
     state::state_store::{MemoryStore, StateStore},
 };

@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     assembly::source::ModuleSource,
+    chat::config_error::ConfigError,
     config::{
         config::Config,
-        error::{ConfigError, suggest},
         overrides::{Overrides, Switched},
+        suggest::suggest,
     },
 };
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::config::error::ConfigError;
+use crate::chat::config_error::ConfigError;
 
 /// The module files that did not load, by module: the digest of the file and what was wrong.
 #[derive(Default)]

@@ -15,7 +15,8 @@ use crate::{
         watcher::Watcher,
     },
     call::clock::Clock,
-    config::{config::Config, error::ConfigError, overrides::Overrides, resolve::ResolvedModel},
+    chat::config_error::ConfigError,
+    config::{config::Config, overrides::Overrides, resolve::ResolvedModel},
     model::{defaults::CallDefaults, model::Model},
     runtime::{
         chain::Chain,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     assembly::builder::HostBuilder,
-    config::{config::Config, error::ConfigError, model::ModelConfig, module::ModuleConfig, provider::ProviderConfig},
+    chat::config_error::ConfigError,
+    config::{config::Config, model::ModelConfig, module::ModuleConfig, provider::ProviderConfig},
 };
 
 /// What is set here comes on top of [`config`](HostBuilder::config), in whatever order the two are called. A mistake in it is an error

@@ -10,13 +10,11 @@ use crate::{
         http::access::Access,
         key::{
             api_key::ApiKey,
-            keys::{Keys, Resolver, of_file as key_of_file},
+            provider_key::{ProviderKey, Resolver, of_file as key_of_file},
         },
     },
-    config::{
-        additions::Addition, config::Config, document::join, error::ConfigError, key::KeySource,
-        provider::ProviderConfig,
-    },
+    chat::config_error::ConfigError,
+    config::{additions::Addition, config::Config, document::join, key::KeySource, provider::ProviderConfig},
 };
 
 /// The keys of a host's providers.
@@ -25,7 +23,7 @@ pub(crate) struct KeyRing {
     /// The program's own source of keys, which comes first.
     resolver: Option<Resolver>,
     /// The keys that take time to read, by provider. A key in the environment is read each time.
-    kept: Mutex<HashMap<String, Arc<Keys>>>,
+    kept: Mutex<HashMap<String, Arc<ProviderKey>>>,
 }
 
 impl KeyRing {
@@ -81,10 +79,10 @@ impl KeyRing {
     }
 
     /// The key of this provider. A host reads it once if that takes time.
-    pub(crate) fn keys(&self, provider: &ProviderConfig) -> Result<Arc<Keys>, ConfigError> {
+    pub(crate) fn keys(&self, provider: &ProviderConfig) -> Result<Arc<ProviderKey>, ConfigError> {
         let resolver = self.resolver.clone().filter(|_| self.config.may_be_given_keys(provider));
         let setting = provider.key.as_ref().map_or("api_key_env", KeySource::setting);
-        let keys = Keys::new(provider, resolver, self.config.provider_error(provider, setting, String::new()));
+        let keys = ProviderKey::new(provider, resolver, self.config.provider_error(provider, setting, String::new()));
         if !keys.can_change() {
             keys.read_at_once()?;
             return Ok(Arc::new(keys));

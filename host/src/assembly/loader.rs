@@ -16,7 +16,8 @@ use crate::{
         source::{ModuleBytes, ModuleSource},
         upstreams::Upstreams,
     },
-    config::{compile_cache::CompileCache, config::Config, error::ConfigError, overrides::Overrides},
+    chat::config_error::ConfigError,
+    config::{compile_cache::CompileCache, config::Config, overrides::Overrides},
     runtime::{
         guest::{
             bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Description},

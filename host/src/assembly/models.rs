@@ -8,7 +8,8 @@ use tokio::runtime::Handle;
 use crate::{
     assembly::upstreams::Upstreams,
     call::upstream::Upstream,
-    config::{config::Config, error::ConfigError, provider::ModelFacts, wire_format::WireFormat},
+    chat::config_error::ConfigError,
+    config::{config::Config, provider::ModelFacts, wire_format::WireFormat},
     runtime::guest::place::ModelLoader,
 };
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     assembly::source::Stamp,
-    config::{error::ConfigError, sandbox::Sandbox},
+    chat::config_error::ConfigError,
+    config::sandbox::Sandbox,
     runtime::{
         guest::{component::CompiledComponent, origin::Origin},
         limits::policy::InstancePolicy,

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     assembly::{loader::ModuleLoader, settings::ModuleSettings, source::ModuleBytes},
-    config::error::ConfigError,
+    chat::config_error::ConfigError,
     runtime::slot::{Slot, Version},
 };
 

@@ -4,11 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     assembly::{schema, upstreams::Upstreams},
-    config::{
-        config::Config,
-        error::{ConfigError, suggest},
-        overrides::Overrides,
-    },
+    chat::config_error::ConfigError,
+    config::{config::Config, overrides::Overrides, suggest::suggest},
 };
 
 /// The format of a setting that names a provider.

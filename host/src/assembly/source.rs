@@ -13,7 +13,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    config::{config::Config, digest::digest, error::ConfigError, sandbox::Sandbox},
+    chat::config_error::ConfigError,
+    config::{config::Config, digest::digest, sandbox::Sandbox},
     runtime::guest::origin::Origin,
 };
 

@@ -7,8 +7,8 @@ use crate::{
         enabled::enabled,
         host::{Host, HostInner},
     },
+    chat::config_error::ConfigError,
     config::{
-        error::ConfigError,
         overrides::Overrides,
         powers::{power_of, power_of_model},
         provider::ProviderConfig,

@@ -12,13 +12,9 @@ use crate::{
     adapter::{adapter::Adapter, http::http_adapter::HttpAdapter},
     assembly::key_ring::KeyRing,
     call::upstream::Upstream,
-    chat::request::Options,
+    chat::{config_error::ConfigError, request::Options},
     config::{
-        config::Config,
-        error::{ConfigError, suggest},
-        overrides::Overrides,
-        provider::ProviderConfig,
-        resolve::ResolvedModel,
+        config::Config, overrides::Overrides, provider::ProviderConfig, resolve::ResolvedModel, suggest::suggest,
     },
     runtime::slot::Slot,
 };

@@ -13,11 +13,12 @@ use tokio::time::Instant;
 use crate::{
     call::attempt_log::AttemptLog,
     chat::{
-        error::{ErrorKind, Failure},
+        config_error::ConfigError,
+        error::ErrorKind,
+        failure::Failure,
         plain::{self, WORD},
         trail::{Attempt, Outcome},
     },
-    config::error::ConfigError,
     telemetry::{
         meters::{count_attempt, count_failure},
         trace::{Trace, TraceParent},

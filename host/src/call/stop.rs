@@ -7,8 +7,7 @@ use futures::future::BoxFuture;
 use crate::{
     adapter::answer::Answer,
     call::branch::Branch,
-    chat::{error::ErrorKind, request::Request},
-    config::error::ConfigError,
+    chat::{config_error::ConfigError, error::ErrorKind, request::Request},
 };
 
 /// A stop of a chain. Callers do not know which kind it is.

@@ -20,12 +20,9 @@ use crate::{
         stop::{AnswerFuture, Call, Stop},
     },
     chat::{
-        error::{ErrorKind, Failure},
-        event::Event,
-        request::Options,
+        config_error::ConfigError, error::ErrorKind, event::Event, failure::Failure, request::Options,
         response::Response,
     },
-    config::error::ConfigError,
     telemetry::{
         scope::Scope,
         spans::{attempt_ended, attempt_span, attempt_traced},

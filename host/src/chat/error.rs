@@ -4,11 +4,11 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::chat::failure::{ApiError, Failure};
 use crate::chat::{
     config_error::ConfigError,
     content::ContentBlock,
     extensions::Extensions,
+    failure::{ApiError, Failure},
     seconds,
     trail::{Attempt, Outcome},
 };

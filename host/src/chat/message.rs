@@ -1,7 +1,9 @@
 //! The conversation: who says what.
 
-use crate::chat::content::{ContentBlock, ToolResult, list_or_text, text_or_list};
-pub(crate) use crate::chat::extensions::Extensions;
+use crate::chat::{
+    content::{ContentBlock, ToolResult, list_or_text, text_or_list},
+    extensions::Extensions,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// Who speaks.

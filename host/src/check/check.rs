@@ -10,9 +10,9 @@ use crate::{
         host::{Host, HostInner},
         settings::ModuleSettings,
     },
-    chat::seconds,
+    chat::{config_error::ConfigError, seconds},
     check::report::ModuleReport,
-    config::{config::Config, error::ConfigError, overrides::Overrides},
+    config::{config::Config, overrides::Overrides},
     runtime::{
         guest::bindings::exports::arcllm::llm::module::{Cost, Target},
         instance::instance::Instance,

@@ -1,6 +1,6 @@
 //! Warns of orders that defeat a module's purpose. It knows modules by their kinds, not by their names.
 
-use crate::{assembly::host::HostInner, check::report::ModuleReport, config::error::ConfigError};
+use crate::{assembly::host::HostInner, chat::config_error::ConfigError, check::report::ModuleReport};
 
 /// A module that should not stand outside of others, and why.
 struct Rule {

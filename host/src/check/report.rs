@@ -15,9 +15,12 @@ use crate::{
         source::is_name,
     },
     call::{branch::Branch, cancel::Cancel, invoke::Invoke},
-    chat::plain::{self, MESSAGE, SENTENCE, WORD},
+    chat::{
+        config_error::ConfigError,
+        plain::{self, MESSAGE, SENTENCE, WORD},
+    },
     check::{metadata::Metadata, permissions},
-    config::{config::Config, error::ConfigError, module::ModuleConfig, overrides::Overrides, sandbox::Sandbox},
+    config::{config::Config, module::ModuleConfig, overrides::Overrides, sandbox::Sandbox},
     runtime::{
         guest::{component::Streams, hop::Hop, origin::Origin},
         instance::instance::Probe,

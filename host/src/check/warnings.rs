@@ -14,9 +14,9 @@ use crate::{
         schema,
         settings::{MODEL, PROVIDER},
     },
-    chat::seconds,
+    chat::{config_error::ConfigError, seconds},
     check::{check::CheckReport, report::ModuleReport},
-    config::{error::ConfigError, overrides::Overrides, sandbox::OnTrap},
+    config::{overrides::Overrides, sandbox::OnTrap},
 };
 
 /// Kinds of modules that lose their purpose if a call can bypass them.

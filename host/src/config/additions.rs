@@ -6,11 +6,13 @@ use reqwest::header::HeaderName;
 use serde_json::Value;
 use url::Url;
 
-use crate::config::{
-    error::ConfigError,
-    key::is_variable,
-    section::{Section, kind},
-    wire_format::WireFormat,
+use crate::{
+    chat::config_error::ConfigError,
+    config::{
+        key::is_variable,
+        section::{Section, kind},
+        wire_format::WireFormat,
+    },
 };
 
 /// The headers that the adapter or the HTTP client sets in every wire format.

@@ -9,16 +9,18 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::config::{
-    defaults::Defaults,
-    document::{self, Document},
-    error::ConfigError,
-    model::ModelConfig,
-    module::ModuleConfig,
-    overrides,
-    provider::ProviderConfig,
-    section::Section,
-    trust::Trust,
+use crate::{
+    chat::config_error::ConfigError,
+    config::{
+        defaults::Defaults,
+        document::{self, Document},
+        model::ModelConfig,
+        module::ModuleConfig,
+        overrides,
+        provider::ProviderConfig,
+        section::Section,
+        trust::Trust,
+    },
 };
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.

@@ -1,6 +1,6 @@
 //! The defaults of requests: `[defaults]`.
 
-use crate::config::{error::ConfigError, section::Section};
+use crate::{chat::config_error::ConfigError, config::section::Section};
 
 /// `[defaults]`.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use crate::config::error::ConfigError;
+use crate::chat::config_error::ConfigError;
 
 /// A parsed file.
 #[derive(Debug, Clone, Default)]

@@ -2,13 +2,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{
-    config::{Config, check_order},
-    document::{Document, join},
-    error::ConfigError,
-    model::ModelConfig,
-    module::ModuleConfig,
-    provider::ProviderConfig,
+use crate::{
+    chat::config_error::ConfigError,
+    config::{
+        config::{Config, check_order},
+        document::{Document, join},
+        model::ModelConfig,
+        module::ModuleConfig,
+        provider::ProviderConfig,
+    },
 };
 
 impl Config {

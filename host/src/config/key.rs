@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::{error::ConfigError, section::Section};
+use crate::{chat::config_error::ConfigError, config::section::Section};
 
 /// Where a key comes from. A configuration file never holds one.
 #[derive(Debug, Clone)]

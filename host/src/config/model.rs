@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::{
     chat::{
+        config_error::ConfigError,
         request::{Options, Request},
         reserved,
     },
     config::{
         document::join,
-        error::ConfigError,
         overrides::{Overrides, Switch, check_switch},
         section::{Section, kind},
     },

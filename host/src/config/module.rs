@@ -5,7 +5,10 @@ use std::fmt;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::config::{error::ConfigError, sandbox::Sandbox, section::Section};
+use crate::{
+    chat::config_error::ConfigError,
+    config::{sandbox::Sandbox, section::Section},
+};
 
 /// `[modules.NAME]`.
 ///

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::config::{error::ConfigError, module::ModuleConfig, section::kind};
+use crate::{
+    chat::config_error::ConfigError,
+    config::{module::ModuleConfig, section::kind},
+};
 
 /// What one load changes in the configuration.
 ///

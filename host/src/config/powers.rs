@@ -7,16 +7,18 @@ use std::path::Path;
 
 use url::{Origin, Url};
 
-use crate::config::{
-    additions::Addition,
-    config::Config,
-    document::join,
-    error::ConfigError,
-    key::KeySource,
-    model::ModelConfig,
-    presets::PRESETS,
-    provider::{ProviderConfig, authority, is_loopback},
-    trust::Trust,
+use crate::{
+    chat::config_error::ConfigError,
+    config::{
+        additions::Addition,
+        config::Config,
+        document::join,
+        key::KeySource,
+        model::ModelConfig,
+        presets::PRESETS,
+        provider::{ProviderConfig, authority, is_loopback},
+        trust::Trust,
+    },
 };
 
 /// Something that needs a trusted configuration.

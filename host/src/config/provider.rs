@@ -5,11 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 
 use crate::{
-    chat::setters::setters,
+    chat::{config_error::ConfigError, setters::setters},
     config::{
         additions::{self, Addition},
         defaults::Defaults,
-        error::ConfigError,
         key::KeySource,
         section::Section,
         wire_format::WireFormat,

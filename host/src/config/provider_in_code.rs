@@ -6,15 +6,15 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::{
-    chat::setters::setters,
+    chat::{config_error::ConfigError, setters::setters},
     config::{
         additions::{self, Addition},
         document::{Document, join},
-        error::{ConfigError, suggest},
         key::{KeySource, is_variable},
         presets::PRESETS,
         provider::{ModelFacts, ProviderConfig, check_clear, parse_url},
         section::Section,
+        suggest::suggest,
         wire_format::WireFormat,
     },
 };

@@ -1,13 +1,8 @@
 //! What a name that a program loads stands for: a model of `[models]`, a provider, or a provider with a model.
 
 use crate::{
-    chat::request::Options,
-    config::{
-        config::Config,
-        document::join,
-        error::{ConfigError, suggest},
-        overrides::Overrides,
-    },
+    chat::{config_error::ConfigError, request::Options},
+    config::{config::Config, document::join, overrides::Overrides, suggest::suggest},
 };
 
 /// What a name stands for.

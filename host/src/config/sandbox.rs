@@ -3,8 +3,8 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
-    chat::setters::setters,
-    config::{error::ConfigError, section::Section},
+    chat::{config_error::ConfigError, setters::setters},
+    config::section::Section,
 };
 
 /// What the configuration can grant: two interfaces, and two kinds of additions to requests.

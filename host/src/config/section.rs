@@ -5,10 +5,10 @@ use std::{path::Path, time::Duration};
 use serde_json::{Map, Value};
 
 use crate::{
-    chat::seconds,
+    chat::{config_error::ConfigError, seconds},
     config::{
         document::{Document, join},
-        error::{ConfigError, suggest},
+        suggest::suggest,
     },
 };
 

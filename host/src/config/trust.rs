@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use crate::config::{
-    digest::digest,
-    error::ConfigError,
-    trust_store::{TrustStore, place},
+use crate::{
+    chat::config_error::ConfigError,
+    config::{
+        digest::digest,
+        trust_store::{TrustStore, place},
+    },
 };
 
 /// Whether a configuration is trusted, and why not.

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{digest::digest, error::ConfigError};
+use crate::{chat::config_error::ConfigError, config::digest::digest};
 
 /// A configuration that the user has trusted, as it was then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use crate::{
         stop::{AnswerFuture, Call, Stop as _},
     },
     chat::{
+        config_error::ConfigError,
         content::ContentBlock,
         error::{Error, ErrorKind},
         message::Message,
@@ -18,7 +19,6 @@ use crate::{
         reserved,
         response::Response,
     },
-    config::error::ConfigError,
     model::defaults::CallDefaults,
     runtime::chain::Chain,
     telemetry::{meters::ModelMeters, observed::ObservedInvoke, spans::invoke_traced, trace::Trace},

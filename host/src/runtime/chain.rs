@@ -9,8 +9,8 @@ use crate::{
         stop::{AnswerFuture, Call, Stop},
         upstream::Upstream,
     },
-    chat::error::ErrorKind,
-    config::{error::ConfigError, sandbox::OnTrap},
+    chat::{config_error::ConfigError, error::ErrorKind},
+    config::sandbox::OnTrap,
     runtime::{
         guest::{hop::Hop, place::Place},
         instance::{error::InstanceError, pool::Pool},

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::chat::{message::Extensions, reserved};
+use crate::chat::{extensions::Extensions, reserved};
 
 /// The vendor of Anthropic Messages.
 pub(crate) const ANTHROPIC: &str = "anthropic";

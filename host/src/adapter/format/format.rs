@@ -18,7 +18,7 @@ use crate::{
     chat::{
         content::ContentBlock,
         event::Event,
-        message::Extensions,
+        extensions::Extensions,
         request::Request,
         response::{StopReason, Usage},
     },

@@ -8,7 +8,7 @@ use crate::{
         malformed::Malformed,
         tree::{self, Keep, MemoryBudget, TreeError},
     },
-    chat::message::Extensions,
+    chat::extensions::Extensions,
 };
 
 /// A value in a body, and its path there.

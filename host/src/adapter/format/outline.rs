@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
-use crate::chat::message::Extensions;
+use crate::chat::extensions::Extensions;
 
 /// A JSON value.
 #[derive(Debug)]

@@ -8,15 +8,16 @@ use url::Url;
 use crate::{
     adapter::{
         format::format::Format,
-        key::{api_key::ApiKey, keys::Keys},
+        key::{api_key::ApiKey, provider_key::ProviderKey},
         secrets::Secrets,
     },
-    config::{additions::Addition, document::join, error::ConfigError, provider::ProviderConfig},
+    chat::config_error::ConfigError,
+    config::{additions::Addition, document::join, provider::ProviderConfig},
 };
 
 /// The key, headers and query parameters of requests to one provider. Its `Debug` shows none of them.
 pub(crate) struct Access {
-    keys: Arc<Keys>,
+    keys: Arc<ProviderKey>,
     /// The header of the key; absent if it is the one of the wire format.
     key_header: Option<HeaderName>,
     headers: HeaderMap,
@@ -29,7 +30,7 @@ impl Access {
     /// # Errors
     ///
     /// The setting inside of the provider's table, and what is wrong with it; never a value.
-    pub(crate) fn new(provider: &ProviderConfig, keys: Arc<Keys>) -> Result<Self, (String, String)> {
+    pub(crate) fn new(provider: &ProviderConfig, keys: Arc<ProviderKey>) -> Result<Self, (String, String)> {
         let mut headers = HeaderMap::new();
         for (name, addition) in &provider.headers {
             let place = |problem| (join("headers", name), problem);

@@ -7,7 +7,7 @@ use crate::{
         excerpt::{beginning, clean},
         secrets::Secrets,
     },
-    chat::message::Extensions,
+    chat::extensions::Extensions,
 };
 
 /// The provider's message, wherever it stands in the body.

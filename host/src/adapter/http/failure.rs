@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, time::Duration};
 
 use crate::{
     adapter::excerpt::clean,
-    chat::error::{ErrorKind, Failure},
+    chat::{error::ErrorKind, failure::Failure},
     config::provider::{ProviderConfig, authority},
 };
 

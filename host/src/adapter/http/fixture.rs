@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     adapter::{
         http::{access::Access, asked::Asked},
-        key::keys::{Keys, resolver},
+        key::provider_key::{ProviderKey, resolver},
         secrets::Secrets,
     },
-    config::{error::ConfigError, provider::ProviderConfig, wire_format::WireFormat},
+    chat::config_error::ConfigError,
+    config::{provider::ProviderConfig, wire_format::WireFormat},
 };
 
 /// A provider named `here` with no defaults and limits of seconds.
@@ -45,7 +46,7 @@ pub(crate) fn key() -> Access {
 /// The key `sk-secret` with the headers and query parameters of this provider.
 pub(crate) fn key_of(provider: &ProviderConfig) -> Access {
     let resolver = resolver(async |_| Ok::<_, String>(Some("sk-secret".to_owned())));
-    Access::new(provider, Arc::new(Keys::new(provider, Some(resolver), ConfigError::new("")))).unwrap()
+    Access::new(provider, Arc::new(ProviderKey::new(provider, Some(resolver), ConfigError::new("")))).unwrap()
 }
 
 /// The model `asked` of this provider with this change. Its errors hide `sk-secret`.

@@ -27,12 +27,8 @@ use crate::{
             reader::{HttpAnswer, Reader},
         },
     },
-    chat::{
-        error::{ErrorKind, Failure},
-        request::Request,
-        response::Response,
-    },
-    config::{error::ConfigError, provider::ProviderConfig},
+    chat::{config_error::ConfigError, error::ErrorKind, failure::Failure, request::Request, response::Response},
+    config::provider::ProviderConfig,
     telemetry::trace::TraceParent,
 };
 

@@ -19,8 +19,9 @@ use crate::{
         secrets::Secrets,
     },
     chat::{
-        error::{ApiError, ErrorKind, Failure},
-        message::Extensions,
+        error::ErrorKind,
+        extensions::Extensions,
+        failure::{ApiError, Failure},
         response::{Response, StopReason, Usage},
     },
 };

@@ -2,4 +2,4 @@
 
 pub(crate) mod api_key;
 pub(crate) mod command;
-pub(crate) mod keys;
+pub(crate) mod provider_key;

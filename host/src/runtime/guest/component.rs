@@ -9,7 +9,7 @@ use serde::Serialize;
 use wasmtime::component::{Component, types};
 
 use crate::{
-    config::error::ConfigError,
+    chat::config_error::ConfigError,
     runtime::guest::{
         engine::WasmRuntime,
         exports::{self, ExportsPre},

@@ -11,7 +11,8 @@ use wasmtime::{
 };
 
 use crate::{
-    config::{compile_cache::CompileCache, error::ConfigError},
+    chat::config_error::ConfigError,
+    config::compile_cache::CompileCache,
     runtime::{
         guest::{
             bindings::ModuleWithAll,

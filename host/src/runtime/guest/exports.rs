@@ -6,7 +6,7 @@ use wasmtime::{
 };
 
 use crate::{
-    config::error::ConfigError,
+    chat::config_error::ConfigError,
     runtime::guest::{
         bindings::{
             arcllm::llm::types::Error,

@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::{
     chat::{
         content::{ContentBlock, Image, ImageSource},
-        error::{ErrorKind, Failure},
+        error::ErrorKind,
+        failure::Failure,
         plain::{self, WORD},
         request::{Request, ToolChoice},
         reserved::{self, Level},

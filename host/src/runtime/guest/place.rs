@@ -6,7 +6,8 @@ use metrics::Histogram;
 
 use crate::{
     call::{clock::Clock, upstream::Upstream},
-    config::{error::ConfigError, provider::ModelFacts, wire_format::WireFormat},
+    chat::config_error::ConfigError,
+    config::{provider::ModelFacts, wire_format::WireFormat},
     runtime::guest::may_add::MayAdd,
 };
 

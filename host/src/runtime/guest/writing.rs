@@ -15,10 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     adapter::answer::without_end,
     call::cancel::Cancel,
-    chat::{
-        error::{ErrorKind, Failure},
-        event::Event,
-    },
+    chat::{error::ErrorKind, event::Event, failure::Failure},
     runtime::limits::memory::HostBytes,
 };
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     adapter::answer::Answer,
     chat::{
-        error::{ErrorKind, Failure},
+        error::ErrorKind,
+        failure::Failure,
         plain::{self, MESSAGE, SENTENCE},
     },
     runtime::{

@@ -16,10 +16,9 @@ use crate::{
         stop::{AnswerFuture, Call, Stop},
         upstream::Upstream,
     },
-    chat::{error::ErrorKind, request::Request},
+    chat::{config_error::ConfigError, error::ErrorKind, request::Request},
     config::{
-        compile_cache::CompileCache, digest::digest, error::ConfigError, provider::ModelFacts, sandbox::Sandbox,
-        wire_format::WireFormat,
+        compile_cache::CompileCache, digest::digest, provider::ModelFacts, sandbox::Sandbox, wire_format::WireFormat,
     },
     runtime::{
         guest::{

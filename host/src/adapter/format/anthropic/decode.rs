@@ -12,7 +12,7 @@ use crate::{
     },
     chat::{
         content::{ContentBlock, Text, Thinking, ToolCall},
-        message::Extensions,
+        extensions::Extensions,
         response::{StopReason, Usage},
     },
 };

@@ -9,7 +9,8 @@ use crate::{
     },
     chat::{
         content::{ContentBlock, Image, ImageSource, ToolCall, ToolResult},
-        message::{Extensions, Message, Role},
+        extensions::Extensions,
+        message::{Message, Role},
     },
 };
 

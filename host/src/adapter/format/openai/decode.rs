@@ -13,7 +13,7 @@ use crate::{
     },
     chat::{
         content::{ContentBlock, Thinking, ToolCall},
-        message::Extensions,
+        extensions::Extensions,
         response::{StopReason, Usage},
     },
 };

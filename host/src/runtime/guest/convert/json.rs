@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::{chat::message::Extensions, runtime::guest::bindings::arcllm::llm::types as wit};
+use crate::{chat::extensions::Extensions, runtime::guest::bindings::arcllm::llm::types as wit};
 
 /// Reads JSON from a module. Text that is not JSON is kept as text.
 pub(crate) fn json(text: &str) -> Value {

@@ -2,7 +2,7 @@
 
 use crate::{
     chat::{
-        message::Extensions,
+        extensions::Extensions,
         response::{Response, StopReason, Usage},
     },
     runtime::guest::{

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     chat::{
-        error::{ApiError, ErrorKind, Failure},
+        error::ErrorKind,
+        failure::{ApiError, Failure},
         request::Request,
         response::Response,
     },

@@ -11,10 +11,7 @@ use wasmtime::{
 
 use crate::{
     adapter::answer::{Answer, EventStream},
-    chat::{
-        error::{ErrorKind, Failure},
-        event::Event,
-    },
+    chat::{error::ErrorKind, event::Event, failure::Failure},
     runtime::{
         guest::{
             bindings::arcllm::llm::{

@@ -18,7 +18,7 @@ use crate::{
         format::table::format,
         key::{
             api_key::ApiKey,
-            keys::{Keys, resolver},
+            provider_key::{ProviderKey, resolver},
         },
     },
     config::{
@@ -36,7 +36,7 @@ fn adapter(format: WireFormat, url: &str, change: impl FnOnce(&mut ProviderConfi
     HttpAdapter::new(&provider, "m".into(), Some(access)).unwrap()
 }
 
-fn with_keys(provider: &ProviderConfig, keys: Keys) -> HttpAdapter {
+fn with_keys(provider: &ProviderConfig, keys: ProviderKey) -> HttpAdapter {
     let access = Access::new(provider, Arc::new(keys)).unwrap();
     HttpAdapter::new(provider, "m".into(), Some(access)).unwrap()
 }
@@ -87,7 +87,7 @@ async fn a_refused_key_is_replaced_for_the_next_attempt() {
         async move { Ok::<_, String>(Some(format!("sk-{number}"))) }
     });
     let provider = fixture::provider(WireFormat::OpenAi, &server.url);
-    let adapter = Arc::new(with_keys(&provider, Keys::new(&provider, Some(resolver), ConfigError::new(""))));
+    let adapter = Arc::new(with_keys(&provider, ProviderKey::new(&provider, Some(resolver), ConfigError::new(""))));
     for number in 0..3 {
         let sent = adapter.clone().send(Arc::new(Request::default())).await;
         assert!(matches!(sent, Err(ErrorKind::Api(error)) if error.status == 401));
@@ -117,7 +117,7 @@ async fn without_a_key_nothing_is_sent_and_the_error_hides_its_place() {
     let mut provider = fixture::provider(WireFormat::OpenAi, &server.url);
     provider.key = Some(KeySource::File("/nowhere/my-secret-place".into()));
     let place = ConfigError::new("").key("providers.here.api_key_file");
-    let error = send(with_keys(&provider, Keys::new(&provider, None, place))).await.unwrap_err();
+    let error = send(with_keys(&provider, ProviderKey::new(&provider, None, place))).await.unwrap_err();
     assert!(matches!(&error, ErrorKind::Config(_)), "{error:?}");
     let said = "here: there is no key for this request (providers.here.api_key_file); the log says why";
     assert_eq!(error.to_string(), said);

@@ -3,13 +3,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::{adapter::http::fixture, config::wire_format::WireFormat};
 
-fn keys(source: Option<KeySource>, resolver: Option<Resolver>) -> Keys {
+fn keys(source: Option<KeySource>, resolver: Option<Resolver>) -> ProviderKey {
     let mut provider = fixture::provider(WireFormat::OpenAi, "http://localhost");
     provider.key = source;
-    Keys::new(&provider, resolver, ConfigError::new("").key("providers.here.key"))
+    ProviderKey::new(&provider, resolver, ConfigError::new("").key("providers.here.key"))
 }
 
-async fn key(keys: &Keys) -> Option<String> {
+async fn key(keys: &ProviderKey) -> Option<String> {
     keys.get().await.unwrap().as_ref().as_ref().map(|key| key.expose().to_owned())
 }
 

@@ -1,7 +1,5 @@
 //! Suggests names.
 
-pub(crate) use crate::chat::config_error::ConfigError;
-
 /// A help text: the name among `known` that was probably meant, else all of them.
 pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();

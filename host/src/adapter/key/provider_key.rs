@@ -13,7 +13,8 @@ use crate::{
         key::{api_key::ApiKey, command as key_command},
         secrets::Secrets,
     },
-    config::{error::ConfigError, key::KeySource, provider::ProviderConfig},
+    chat::config_error::ConfigError,
+    config::{key::KeySource, provider::ProviderConfig},
 };
 
 /// A function of the program that uses this library. It returns the key of the provider with this name, if it has one.
@@ -35,7 +36,7 @@ where
 }
 
 /// The key of one provider. All models of the provider share it, so that it is read once.
-pub(crate) struct Keys {
+pub(crate) struct ProviderKey {
     provider: String,
     source: Option<KeySource>,
     resolver: Option<Resolver>,
@@ -51,7 +52,7 @@ pub(crate) struct Keys {
     pub(crate) secrets: Secrets,
 }
 
-impl Keys {
+impl ProviderKey {
     /// The key of this provider, not yet read. Errors name the setting of `place`.
     pub(crate) fn new(provider: &ProviderConfig, resolver: Option<Resolver>, place: ConfigError) -> Self {
         Self {
