@@ -16,7 +16,7 @@ use crate::{
 
 /// The messages. System messages stay where they are, and each result of a tool becomes a message.
 pub(crate) fn messages(messages: &[Message]) -> Json<'_> {
-    let mut conversation = Conversation { messages: Vec::with_capacity(messages.len()), ..Conversation::default() };
+    let mut conversation = ConversationWriter { messages: Vec::with_capacity(messages.len()), ..ConversationWriter::default() };
     for message in messages {
         conversation.add(message);
     }
@@ -25,14 +25,14 @@ pub(crate) fn messages(messages: &[Message]) -> Json<'_> {
 }
 
 #[derive(Default)]
-struct Conversation<'a> {
+struct ConversationWriter<'a> {
     messages: Vec<Json<'a>>,
     /// Content that came with results of tools and cannot be part of their messages. The API refuses other messages between
     /// results, so this follows the last of them.
     beside_results: Vec<Json<'a>>,
 }
 
-impl<'a> Conversation<'a> {
+impl<'a> ConversationWriter<'a> {
     fn add(&mut self, message: &'a Message) {
         let is_result = |block: &&ContentBlock| matches!(block, ContentBlock::ToolResult(_));
         if message.content.iter().find(is_result).is_some() {
