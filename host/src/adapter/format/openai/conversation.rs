@@ -16,7 +16,8 @@ use crate::{
 
 /// The messages. System messages stay where they are, and each result of a tool becomes a message.
 pub(crate) fn messages(messages: &[Message]) -> Json<'_> {
-    let mut conversation = ConversationWriter { messages: Vec::with_capacity(messages.len()), ..ConversationWriter::default() };
+    let mut conversation =
+        ConversationWriter { messages: Vec::with_capacity(messages.len()), ..ConversationWriter::default() };
     for message in messages {
         conversation.add(message);
     }
