@@ -13,25 +13,25 @@ mod turn;
 
 use turn::Turn;
 
-/// A loop that counts what it is woken for, and whoever is to poll it.
+/// A loop that counts what it is woken for, and how many threads poll it.
 struct Loop {
     turn: Turn,
     /// What has been asked for, and what of it a poll has seen.
     asked: AtomicUsize,
     seen: AtomicUsize,
     polling: AtomicUsize,
-    /// How often somebody was told to have it polled.
+    /// How many polls are scheduled.
     scheduled: AtomicUsize,
 }
 
 impl Loop {
-    /// A loop that somebody is about to poll.
+    /// A loop that is about to be polled.
     fn new() -> Arc<Self> {
         let [asked, seen, polling] = [0; 3].map(AtomicUsize::new);
         Arc::new(Self { turn: Turn::new(), asked, seen, polling, scheduled: AtomicUsize::new(1) })
     }
 
-    /// Asks for something, as whoever hands over a call does.
+    /// Asks for something, as a caller that hands over a call does.
     fn ask(&self) {
         self.asked.fetch_add(1, SeqCst);
         if self.turn.wake() {

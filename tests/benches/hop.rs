@@ -25,7 +25,7 @@ const ROUNDS: usize = 101;
 /// About how long each case is measured in a round.
 const SAMPLE: Duration = Duration::from_millis(5);
 const SIZES: [(&str, usize); 3] = [("1 KB", 1 << 10), ("100 KB", 100 << 10), ("10 MB", 10 << 20)];
-/// As for built-in modules, of which these are copies.
+/// The setting of built-in modules. These are copies of them.
 const SHARED: &str = "max_concurrent = 1000";
 
 /// Makes so many calls one after the other.

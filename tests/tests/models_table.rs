@@ -121,6 +121,54 @@ async fn a_mistake_names_the_file_the_line_and_what_would_be_right() {
 }
 
 #[tokio::test]
+async fn check_checks_the_chain_that_a_name_loads() {
+    let (a, b) = (replies([]).await, replies([]).await);
+    let chain = around_both(&a, &b).module("retry", "max_retries = 3");
+    let patient = "provider = \"b\"\nmodel = \"small\"\nmodules.retry = { max_retries = 7, max_wait_seconds = 700 }";
+    let bare = "provider = \"b\"\nmodules.retry = false";
+    let host = host(&chain.table("models.patient", patient).table("models.bare", bare));
+    for (name, provider, model, attempts, warned) in [
+        (None, "a", "a-model", 4, ""),
+        (Some("b/org/big"), "b", "org/big", 4, "models.\"org/big\"` lacks"),
+        (Some("patient"), "b", "small", 8, "modules.retry.max_wait_seconds` is 700 s, longer than"),
+        (Some("bare"), "b", "b-model", 1, ""),
+    ] {
+        let report = host.check(name).await;
+        assert_eq!(report.problems, Vec::<String>::new(), "{name:?}");
+        assert_eq!((report.provider.as_deref(), report.model.as_deref()), (Some(provider), Some(model)));
+        assert_eq!((report.worst_case_attempts, report.chain.is_empty()), (attempts, attempts == 1), "{name:?}");
+        assert!(report.warnings.iter().any(|warning| warning.contains(warned)) || warned.is_empty(), "{report:?}");
+    }
+    let problems = host.check(Some("patent")).await.problems;
+    assert!(problems[0].contains("did you mean `patient`?"), "{problems:?}");
+}
+
+#[tokio::test]
+async fn check_checks_every_table() {
+    let a = replies([]).await;
+    for (modules, key, says) in [
+        ("modules.rety = true", "modules.rety", "did you mean `retry`?"),
+        ("modules.retry = { max_retries = \"x\" }", "modules.retry.max_retries", "a whole number"),
+        ("modules.retry = { max_retry = 1 }", "modules.retry.max_retry", "did you mean `max_retries`?"),
+        ("modules.retry = { enabled = false, max_retry = 1 }", "modules.retry.max_retry", "is not a setting"),
+        ("modules.fallback = { chain = [\"slow\"] }", "modules.fallback.chain[0]", "unknown provider or model `slow`"),
+    ] {
+        let table = format!("provider = \"a\"\n{modules}");
+        let chain = Chain::new().provider("a", Format::OpenAi, &a.url()).table("models.fast", &table);
+        let problems = host(&chain).check(Some("a")).await.problems;
+        let [problem] = &problems[..] else { panic!("{modules}: {problems:?}") };
+        assert!(problem.contains(&format!(": `models.fast.{key}` ")) && problem.contains(says), "{problem}");
+        assert!(problem.contains("config.toml:") && !problem.contains("overrides"), "{problem}");
+        assert_eq!(host(&chain).check(Some("fast")).await.problems.len(), 1, "{modules}: it is told once");
+    }
+    let lacking = "provider = \"bare\"";
+    let config = format!("[providers.bare]\nadapter = \"openai\"\nbase_url = \"{}\"\n[models.m]\n{lacking}", a.url());
+    let host = Host::builder().config(arcllm::Config::parse(&config, None).unwrap()).build().unwrap();
+    let problems = host.check(Some("openai")).await.problems;
+    assert!(problems.len() == 1 && problems[0].contains("providers.bare.default_model"), "{problems:?}");
+}
+
+#[tokio::test]
 async fn an_unknown_name_is_an_error_with_the_nearest() {
     let a = replies([]).await;
     let host = host(&Chain::new().provider("a", Format::OpenAi, &a.url()).table("models.fast", "provider = \"a\""));

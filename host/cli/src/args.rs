@@ -69,3 +69,24 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    use super::Args;
+
+    /// How wide clap prints help at most.
+    const WIDTH: usize = 100;
+
+    #[test]
+    fn lines_of_help_fit_the_width_of_help() {
+        let mut commands: Vec<Command> = vec![Args::command()];
+        while let Some(command) = commands.pop() {
+            for text in command.get_after_help().map(ToString::to_string).iter().flat_map(|text| text.lines()) {
+                assert!(text.chars().count() <= WIDTH, "{}: {text}", command.get_name());
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+}

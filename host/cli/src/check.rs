@@ -23,7 +23,7 @@ Exit codes: 0 no problems; 2 there are problems.")]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) configured: Configured,
-    /// The provider to check calls to, instead of `defaults.provider`.
+    /// What calls ask: a provider, PROVIDER/MODEL, or the NAME of a `[models.NAME]`. Without it, `defaults.provider`.
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! `arcllm demo`: asks three simulated providers, of which one is overloaded and one is dead. The chain finds the third,
-//! for an answer in one piece and for a streamed one.
+//! `arcllm demo`: asks three simulated providers. One is overloaded and one is dead. The chain finds the third, for an
+//! answer in one piece and for a streamed one.
 
 use std::{process::ExitCode, time::Duration};
 

@@ -41,7 +41,8 @@ A request that asks for a stream gets its answer as a stream. Keys of a [[reply]
   comments, split_data, pings, unknown_events, coalesced, gzip
                       true: shape the stream in a way that is unusual but allowed
 
-It speaks both wire formats: set base_url = \"http://127.0.0.1:8088\" for a provider of either adapter.")]
+It speaks both wire formats: a provider of either adapter can have
+  base_url = \"http://127.0.0.1:8088\"")]
 pub(crate) struct Simulate {
     /// A TOML file with the replies, in order. Without it, every request gets a plain answer.
     #[arg(long, value_name = "FILE")]

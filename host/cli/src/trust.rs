@@ -25,7 +25,7 @@ A ./config.toml may be a stranger's: it comes with a repository that you clone. 
   - conversations are sent only there, or to this machine,
   - no module is loaded from a file.
 Trust is for one file with one content. After a change of the file, trust it again.
-Trust does not cover what the file names. To pin a module's file, set `sha256` in the module's sandbox.")]
+Trust does not cover what the file names. To pin a module's file, set `sha256` in its sandbox.")]
 pub(crate) struct Trust {
     /// The configuration file.
     #[arg(default_value = "config.toml")]

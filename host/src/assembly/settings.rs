@@ -14,6 +14,9 @@ pub(crate) const PROVIDER: &str = "arcllm-provider";
 /// The format of a setting that names a model: what `load_model` takes.
 pub(crate) const MODEL: &str = "arcllm-model";
 
+/// What an error about an override ends with.
+pub(crate) const IN_OVERRIDES: &str = " (in the overrides of this load)";
+
 /// The settings of a module, and where they come from.
 #[derive(Clone, Copy)]
 pub(crate) struct ModuleSettings<'a> {
@@ -69,7 +72,7 @@ impl ModuleSettings<'_> {
         let module = self.module;
         let key = if path.is_empty() { format!("modules.{module}") } else { format!("modules.{module}.{path}") };
         match self.overrides.and_then(|overrides| overrides.get(first_key(path))) {
-            Some(_) => ConfigError::new(format!("{problem} (in the overrides of this load)")).key(key),
+            Some(_) => ConfigError::new(format!("{problem}{IN_OVERRIDES}")).key(key),
             None => config.document.error(Some(&key), problem),
         }
     }

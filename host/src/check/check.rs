@@ -52,25 +52,27 @@ pub struct CheckReport {
 }
 
 impl Host {
-    /// Checks the configuration and every module, and computes what one call of `provider`, or of the default provider,
-    /// can cost at most. A missing key is a warning: it may be present where the calls are made.
-    pub async fn check(&self, provider: Option<&str>) -> CheckReport {
+    /// Checks the configuration, every module and every `[models.NAME]`, and computes what one call of `name` can cost at
+    /// most. `name` is what [`load_model`](Host::load_model) takes, or the default provider. A missing key is a warning: it
+    /// may be present where the calls are made.
+    pub async fn check(&self, name: Option<&str>) -> CheckReport {
         let config = self.config();
-        let provider = provider.or(config.defaults.provider.as_deref());
-        let mut report = CheckReport::new(config, provider);
-        match self.modules().await {
+        let mut report = CheckReport::new(config);
+        let name = name.or(config.defaults.provider.as_deref());
+        let overrides = match name {
+            Some(name) => self.inner.check_end(name, &mut report).await,
+            None => Overrides::new(),
+        };
+        match self.inner.module_reports(&overrides).await {
             Ok(modules) => report.modules = modules,
             Err(error) => report.problems.push(error.to_string()),
         }
         report.add_modules(config);
-        match provider.map(|provider| self.inner.upstreams.model_of(provider, None)) {
-            Some(Ok(model)) => report.model = Some(model),
-            Some(Err(error)) => report.problems.push(error.to_string()),
-            None => {}
-        }
-        self.inner.note_distrust(provider, &mut report);
+        let provider = report.provider.clone().unwrap_or_default();
+        self.inner.check_models(&mut report).await;
+        self.inner.note_distrust(&provider, &overrides, &mut report);
         if report.problems.is_empty() {
-            match self.inner.worst_case(provider.unwrap_or_default()).await {
+            match self.inner.worst_case(&provider, &overrides).await {
                 Ok(cost) => {
                     report.worst_case_attempts = cost.attempts;
                     report.worst_case_waiting = Duration::from_nanos(cost.waiting);
@@ -79,18 +81,18 @@ impl Host {
             }
         }
         // A problem is not repeated as a warning.
-        let warnings = self.inner.warnings(&report);
-        report.warnings.extend(warnings.into_iter().filter(|warning| !report.problems.contains(warning)));
+        report.warnings.extend(self.inner.warnings(&report));
+        report.warnings.retain(|warning| !report.problems.contains(warning));
         report
     }
 }
 
 impl CheckReport {
-    fn new(config: &Config, provider: Option<&str>) -> Self {
+    fn new(config: &Config) -> Self {
         Self {
             file: config.file.as_ref().map(|file| file.display().to_string()),
             trusted: config.is_trusted(),
-            provider: provider.map(str::to_owned),
+            provider: None,
             model: None,
             chain: Vec::new(),
             worst_case_attempts: 1,
@@ -121,8 +123,8 @@ impl CheckReport {
 impl HostInner {
     /// Notes which providers are refused because the configuration is not trusted: as problems if the chain can ask
     /// them, and as warnings if not.
-    fn note_distrust(&self, provider: Option<&str>, report: &mut CheckReport) {
-        let asked = self.asked_by_chain(provider.unwrap_or_default(), &Overrides::new()).unwrap_or_default();
+    fn note_distrust(&self, provider: &str, overrides: &Overrides, report: &mut CheckReport) {
+        let asked = self.asked_by_chain(provider, overrides).unwrap_or_default();
         let providers = self.config.providers.values().filter(|provider| !self.upstreams.has_adapter(&provider.name));
         for provider in providers {
             let Err(error) = self.config.check_provider_is_trusted(provider) else { continue };
@@ -134,9 +136,9 @@ impl HostInner {
 
     /// The most that one call of `provider` can cost. Computed from the adapter outwards: each module is told what its
     /// inner and every other model cost.
-    async fn worst_case(&self, provider: &str) -> Result<Cost, ConfigError> {
+    async fn worst_case(&self, provider: &str, overrides: &Overrides) -> Result<Cost, ConfigError> {
         let one = Cost { attempts: 1, waiting: 0 };
-        let modules = enabled(&self.source, &Overrides::new())?;
+        let modules = enabled(&self.source, overrides)?;
         let mut names: BTreeSet<&str> = self.upstreams.providers().collect();
         for (key, value) in modules.iter().flat_map(|module| &module.settings) {
             self.upstreams.find_models(key, value, &mut names);
@@ -144,9 +146,9 @@ impl HostInner {
         names.remove(provider);
         let targets = std::iter::once(provider).chain(names);
         let mut targets: Vec<Target> = targets.map(|name| Target { provider: name.to_owned(), most: one }).collect();
-        for EnabledModule { name, settings, .. } in modules.iter().rev() {
+        for EnabledModule { name, settings, overrides } in modules.iter().rev() {
             let prepared = self.loader.prepare(name).await?;
-            let settings = ModuleSettings { module: name, settings, overrides: None };
+            let settings = ModuleSettings { module: name, settings, overrides: overrides.as_ref() };
             let mut instance = self.loader.configured(&prepared, settings).await?;
             targets = costs_around(name, &mut instance, &targets).await?;
         }

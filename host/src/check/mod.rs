@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod metadata;
+pub(crate) mod models;
 pub(crate) mod order;
 pub(crate) mod permissions;
 pub(crate) mod report;

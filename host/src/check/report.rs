@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     assembly::{
@@ -73,6 +73,9 @@ pub struct ModuleReport {
     pub problem: Option<String>,
     /// What is odd about it. It runs all the same.
     pub warnings: Vec<String>,
+    /// The settings that it was checked with.
+    #[serde(skip)]
+    pub(crate) settings: Map<String, Value>,
 }
 
 impl Host {
@@ -82,14 +85,7 @@ impl Host {
     ///
     /// Where the chain in the configuration is not valid. What is wrong with one module is in its report.
     pub async fn modules(&self) -> Result<Vec<ModuleReport>, ConfigError> {
-        let on = enabled(&self.inner.source, &Overrides::new())?;
-        let mut reports = Vec::new();
-        for name in self.inner.source.names() {
-            let position = on.iter().position(|on| on.name == name);
-            reports.push(self.inner.module_report(name, position.map(|at| at + 1)).await);
-        }
-        reports.sort_by_key(|report| (report.position.is_none(), report.position, report.name.clone()));
-        Ok(reports)
+        self.inner.module_reports(&Overrides::new()).await
     }
 
     /// Reports on the component in this file, without any configuration. An instance is started and asked to describe
@@ -111,7 +107,7 @@ impl Host {
         config.modules.insert(name.clone(), module);
         let store = Arc::new(MemoryStore::default());
         let host = Host::builder().config(config).state_store(store).watch(false).build()?;
-        let mut report = ModuleReport::new(name, None);
+        let mut report = ModuleReport::new(name, None, Map::new());
         if let Err(error) = host.inner.inspect(&mut report).await {
             report.problem = Some(error.to_string());
         }
@@ -144,7 +140,7 @@ impl Host {
 }
 
 impl ModuleReport {
-    fn new(name: String, position: Option<usize>) -> Self {
+    fn new(name: String, position: Option<usize>, settings: Map<String, Value>) -> Self {
         Self {
             name,
             version: None,
@@ -163,17 +159,34 @@ impl ModuleReport {
             position,
             problem: None,
             warnings: Vec::new(),
+            settings,
         }
     }
 }
 
 impl HostInner {
-    async fn module_report(&self, name: String, position: Option<usize>) -> ModuleReport {
-        let mut report = ModuleReport::new(name, position);
-        if let Err(error) = self.describe(&mut report).await {
-            report.problem = Some(error.to_string());
+    /// Reports on all modules, as a load with these overrides has them. Those of the chain come first, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Where the chain is not valid.
+    pub(crate) async fn module_reports(&self, overrides: &Overrides) -> Result<Vec<ModuleReport>, ConfigError> {
+        let on = enabled(&self.source, overrides)?;
+        let mut reports = Vec::new();
+        for name in self.source.names() {
+            let on = on.iter().enumerate().find(|(_, on)| on.name == name);
+            let (position, settings, overrides) = match on {
+                Some((at, on)) => (Some(at + 1), on.settings.clone(), on.overrides.as_ref()),
+                None => (None, configured_settings(&self.config, &name), None),
+            };
+            let mut report = ModuleReport::new(name, position, settings);
+            if let Err(error) = self.describe(&mut report, overrides).await {
+                report.problem = Some(error.to_string());
+            }
+            reports.push(report);
         }
-        report
+        reports.sort_by_key(|report| (report.position.is_none(), report.position, report.name.clone()));
+        Ok(reports)
     }
 
     /// A file with the name of a module that is not used.
@@ -191,12 +204,11 @@ impl HostInner {
         beside.is_file().then(|| format!("{}: {why}", beside.display()))
     }
 
-    async fn describe(&self, report: &mut ModuleReport) -> Result<(), ConfigError> {
+    async fn describe(&self, report: &mut ModuleReport, overrides: Option<&Value>) -> Result<(), ConfigError> {
         let prepared = self.identify(report).await?;
         self.loader.check_grants(&report.name, &prepared)?;
         self.add_description(report, &prepared).await?;
-        let settings = configured_settings(&self.config, &report.name);
-        let settings = ModuleSettings { module: &report.name, settings: &settings, overrides: None };
+        let settings = ModuleSettings { module: &report.name, settings: &report.settings, overrides };
         match report.position {
             Some(_) => self.loader.configured(&prepared, settings).await.map(drop),
             None => self.loader.check_disabled_module(settings).await,

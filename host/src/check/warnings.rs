@@ -10,7 +10,6 @@ use serde_json::Value;
 use crate::{
     assembly::{
         host::HostInner,
-        loader::configured_settings,
         schema,
         settings::{MODEL, PROVIDER},
     },
@@ -38,16 +37,20 @@ impl HostInner {
         warnings.extend(self.too_many_attempts(report));
         warnings.extend(self.order_warnings(&report.modules));
         warnings.extend(report.modules.iter().filter_map(|module| self.bypassed(module)));
-        let mut asked: BTreeSet<String> = report.provider.iter().cloned().collect();
+        let mut asked: BTreeSet<(String, Option<String>)> =
+            report.provider.iter().map(|provider| (provider.clone(), report.model.clone())).collect();
         for module in report.modules.iter().filter(|module| module.position.is_some()) {
             warnings.extend(self.long_waits(module, report.deadline));
             for (key, names) in self.provider_lists(module) {
                 warnings.extend(self.only_the_primary(module, &key, &names, report.provider.as_deref()));
                 let resolved = names.iter().filter_map(|name| self.upstreams.resolve(name, &Overrides::new()).ok());
-                asked.extend(resolved.map(|model| model.provider));
+                asked.extend(resolved.map(|named| {
+                    let model = self.upstreams.model_of(&named.provider, named.overrides.model.as_deref());
+                    (named.provider, model.ok())
+                }));
             }
         }
-        warnings.extend(asked.iter().flat_map(|provider| self.about_provider(provider)));
+        warnings.extend(asked.iter().flat_map(|(provider, model)| self.about_provider(provider, model.as_deref())));
         warnings.iter().map(ToString::to_string).collect()
     }
 
@@ -77,7 +80,7 @@ impl HostInner {
     /// The module's settings whose schema has this format, by dotted path. Absent settings count with their defaults.
     fn settings_of_format(&self, module: &ModuleReport, format: &str) -> Vec<(String, Value)> {
         let Some(schema) = &module.config_schema else { return Vec::new() };
-        let settings = Value::Object(configured_settings(&self.config, &module.name));
+        let settings = Value::Object(module.settings.clone());
         let mut found = Vec::new();
         let walked = schema::walk(schema, &settings, true, &mut |schema, path, value| {
             if schema::format(schema) == Some(format) {
@@ -130,12 +133,12 @@ impl HostInner {
         })
     }
 
-    fn about_provider(&self, name: &str) -> Vec<ConfigError> {
+    fn about_provider(&self, name: &str, model: Option<&str>) -> Vec<ConfigError> {
         let Some(provider) = self.config.providers.get(name) else { return Vec::new() };
         let place =
             |key: &str, problem: String| self.config.document.error(Some(&format!("providers.{name}.{key}")), problem);
         let missing = self.upstreams.keys.missing(provider);
-        let model = match self.upstreams.model_of(name, None) {
+        let model = match self.upstreams.model_of(name, model) {
             Ok(model) => model,
             // It is a problem if the provider is the primary, and also if a fallback asks it.
             Err(error) => return missing.into_iter().chain([error]).collect(),

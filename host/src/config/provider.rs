@@ -199,7 +199,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 }
 
 impl ModelFacts {
-    /// Facts of a model of which nothing is known.
+    /// Facts of a model, none of them known yet.
     pub fn new() -> Self {
         Self::default()
     }

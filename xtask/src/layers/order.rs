@@ -12,7 +12,7 @@ const LINE: &str = "Imports run one way: ";
 /// The root files. They stand last unless the order names them.
 const LAST: [&str; 2] = ["lib", "main"];
 
-/// Rooms, each of which imports only itself and those before it.
+/// The order of rooms. A room imports only itself and the rooms before it.
 pub(crate) struct Order {
     rooms: Vec<String>,
 }

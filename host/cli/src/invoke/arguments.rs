@@ -9,17 +9,20 @@ use serde_json::Value;
 Examples:
   arcllm invoke 'What is a monad?'
   git diff | arcllm invoke --system 'Review this change.' -
-  arcllm invoke --provider anthropic --module retry='{\"max_retries\": 5}' --module fallback=off --trace 'Hello'
+  arcllm invoke --provider anthropic/claude-haiku-4-5 --trace 'Hello'
+  arcllm invoke --module retry='{\"max_retries\": 5}' --module fallback=off 'Hello'
   arcllm invoke --json --request conversation.json
   arcllm invoke --stream 'Tell me a story.'
 
 A request file has this form:
   {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"tools\": [], \"options\": {}}
-To continue a conversation, append the `message` that --json prints to the `messages` of the request.
+To continue a conversation, append the `message` that --json prints to the `messages` of the
+request.
 
-With --stream --json, each line is an event such as {\"type\": \"text\", \"text\": \"Once\"}. The last line has
-no `type`: it is the object that --json prints without --stream. If the call fails after the answer has
-begun, it is not tried again, and `received` in the error holds the part that arrived.
+With --stream --json, each line is an event such as {\"type\": \"text\", \"text\": \"Once\"}.
+The last line has no `type`: it is the object that --json prints without --stream.
+If the call fails after the answer has begun, it is not tried again, and `received` in the error
+holds the part that arrived.
 
 Exit codes: 0 the model answered; 1 it did not; 2 the configuration or an argument is wrong.")]
 pub(crate) struct Invoke {
@@ -28,7 +31,7 @@ pub(crate) struct Invoke {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The provider to ask, instead of `defaults.provider`.
+    /// What to ask: a provider, PROVIDER/MODEL, or the NAME of a `[models.NAME]`. Without it, `defaults.provider`.
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<String>,
     /// The model to ask, instead of the provider's `default_model`.

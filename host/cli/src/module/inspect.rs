@@ -26,8 +26,8 @@ const MAX_MB: u64 = 64;
 Example:
   arcllm module inspect stranger.wasm
 
-The component starts and describes itself. It has ten seconds, no settings and no grants, and what it stores
-is thrown away. It is not configured, and no call goes through it. A file above 64 MiB is refused.
+The component is started and asked to describe itself. It has ten seconds, no settings and no
+grants, and what it stores is thrown away. It serves no call. A file above 64 MiB is refused.
 
 Exit codes: 0 it can be loaded; 2 it cannot, and what is known of it is shown.")]
 pub(crate) struct ModuleInspect {

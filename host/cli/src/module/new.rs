@@ -24,8 +24,8 @@ Examples:
   arcllm module test politeness.wasm --scenarios scenarios.toml
   arcllm module build --install
 
-The project is a small module that works. It has tests, scenarios and the WIT package that it is built for.
-Its README names the tools that build it; nothing else is needed.")]
+The project is a small module that works. It has tests, scenarios and the WIT package that it is
+built for. Its README names the tools that build it; nothing else is needed.")]
 pub(crate) struct ModuleNew {
     /// The module's name: lower-case letters, digits and dashes, a letter first.
     #[arg(value_parser = name)]

@@ -27,8 +27,8 @@ There are three groups of checks:
   contract   what every module must do
   hostile    input that must not bring a module down
   scenario   what a module of this kind must do, and your own scenarios
-The module is granted what it asks for. Time is virtual and the providers are in this process: nothing is
-sent, and minutes of waiting pass at once.
+The module is granted what it asks for. Time is virtual and the providers are in this process:
+nothing is sent, and minutes of waiting pass at once.
 
 Exit codes: 0 all checks passed; 1 some failed; 2 the file is not a module.")]
 pub(crate) struct ModuleTest {

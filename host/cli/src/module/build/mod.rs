@@ -30,7 +30,7 @@ The files in the folder choose the tools. Each command that runs is shown:
   package.json     JavaScript: npm install if there is no node_modules, then npm run build
   app.py           Python: componentize-py from .venv or PATH; else it is installed into a new .venv
 
-Exit codes: 0 the component is built; 1 a tool failed; 2 the folder is not a project, or a tool is missing.")]
+Exit codes: 0 the component is built; 1 a tool failed; 2 not a project, or a tool is missing.")]
 pub(crate) struct ModuleBuild {
     /// The project's folder.
     #[arg(default_value = ".")]
