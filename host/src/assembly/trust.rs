@@ -8,11 +8,7 @@ use crate::{
         host::{Host, HostInner},
     },
     chat::config_error::ConfigError,
-    config::{
-        overrides::Overrides,
-        powers::{power_of, power_of_model},
-        provider::ProviderConfig,
-    },
+    config::{overrides::Overrides, provider::ProviderConfig},
 };
 
 impl HostInner {
@@ -39,17 +35,16 @@ impl HostInner {
 }
 
 impl Host {
-    /// What the configuration does that needs trust: a sentence for each provider with a key and another host than its
-    /// preset's, for each model with extensions, and for each module from a file. The answer does not depend on whether the configuration is trusted.
+    /// What the configuration does that needs trust, each as a sentence: it sends a key or a conversation to another host
+    /// than the preset's, reads a key from a file or a command, adds extensions to requests, runs a module from a file, or
+    /// raises `host.max_attempts`. The answer does not depend on whether the configuration is trusted.
     pub fn takes_trust(&self) -> Vec<String> {
         let HostInner { config, source, .. } = &*self.inner;
-        let providers = config.providers.values().filter_map(power_of);
-        let models = config.models.iter().filter_map(|(name, model)| power_of_model(name, model));
         let modules = source.names().into_iter().filter_map(|name| {
             let file = source.file(&name, &source.sandbox(&name))?;
             Some(config.power_of_file(&name, &file))
         });
-        providers.chain(models).chain(modules).map(|power| format!("`{}` {}", power.key, power.would)).collect()
+        config.powers().into_iter().chain(modules).map(|power| format!("`{}` {}", power.key, power.would)).collect()
     }
 }
 

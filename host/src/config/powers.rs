@@ -11,7 +11,7 @@ use crate::{
     chat::config_error::ConfigError,
     config::{
         additions::Addition,
-        config::Config,
+        config::{Config, MAX_ATTEMPTS},
         document::join,
         key::KeySource,
         model::ModelConfig,
@@ -37,29 +37,45 @@ impl Config {
         self.trust == Trust::Own
     }
 
+    /// Everything in this configuration that needs trust, other than files of modules.
+    pub(crate) fn powers(&self) -> Vec<Power> {
+        let providers = self.providers.values().flat_map(powers_of_provider);
+        let models = self.models.iter().flat_map(|(name, model)| powers_of_model(name, model));
+        self.power_of_attempts().into_iter().chain(providers).chain(models).collect()
+    }
+
     /// Refuses a provider of an untrusted configuration that could harm the user.
     pub(crate) fn check_provider_is_trusted(&self, provider: &ProviderConfig) -> Result<(), ConfigError> {
-        match self.is_trusted() || provider.is_programs {
-            true => Ok(()),
-            false => power_of(provider).map_or(Ok(()), |power| Err(self.distrust(&power))),
-        }
+        self.check_is_trusted(|| powers_of_provider(provider))
     }
 
     /// Refuses a module from a file in an untrusted configuration.
     pub(crate) fn check_file_is_trusted(&self, module: &str, file: &Path) -> Result<(), ConfigError> {
-        match self.is_trusted() {
-            true => Ok(()),
-            false => Err(self.distrust(&self.power_of_file(module, file))),
-        }
+        self.check_is_trusted(|| [self.power_of_file(module, file)])
     }
 
     /// Refuses extensions that an untrusted configuration would have sent: they can name servers that a provider tells of
     /// the conversation.
     pub(crate) fn check_model_is_trusted(&self, name: &str, model: &ModelConfig) -> Result<(), ConfigError> {
-        match self.is_trusted() {
-            true => Ok(()),
-            false => power_of_model(name, model).map_or(Ok(()), |power| Err(self.distrust(&power))),
+        self.check_is_trusted(|| powers_of_model(name, model))
+    }
+
+    /// Refuses a `host.max_attempts` above the default in an untrusted configuration.
+    pub(crate) fn check_attempts_are_trusted(&self) -> Result<(), ConfigError> {
+        self.check_is_trusted(|| self.power_of_attempts())
+    }
+
+    /// Refuses the first of these powers in an untrusted configuration.
+    fn check_is_trusted<P: IntoIterator<Item = Power>>(&self, powers: impl FnOnce() -> P) -> Result<(), ConfigError> {
+        if self.is_trusted() {
+            return Ok(());
         }
+        powers().into_iter().next().map_or(Ok(()), |power| Err(self.distrust(&power)))
+    }
+
+    fn power_of_attempts(&self) -> Option<Power> {
+        let would = format!("would send up to {} requests for one call", self.max_attempts);
+        (self.max_attempts > MAX_ATTEMPTS).then(|| Power { key: "host.max_attempts".to_owned(), would })
     }
 
     /// The power to run this module from this file.
@@ -76,15 +92,6 @@ impl Config {
         self.is_trusted() || provider.is_programs || PRESETS.get(&provider.name).is_some_and(is_presets)
     }
 
-    /// Refuses a `host.max_attempts` above the default in an untrusted configuration.
-    pub(crate) fn check_attempts_are_trusted(&self) -> Result<(), ConfigError> {
-        if self.is_trusted() || self.max_attempts <= crate::config::config::MAX_ATTEMPTS {
-            return Ok(());
-        }
-        let would = format!("would send up to {} requests for one call", self.max_attempts);
-        Err(self.distrust(&Power { key: "host.max_attempts".to_owned(), would }))
-    }
-
     fn distrust(&self, power: &Power) -> ConfigError {
         let why = match self.trust {
             Trust::Changed => "it has changed since it was trusted",
@@ -98,52 +105,52 @@ impl Config {
     }
 }
 
-/// The power that this provider needs, if any.
-pub(crate) fn power_of(provider: &ProviderConfig) -> Option<Power> {
+/// The powers that this provider needs.
+fn powers_of_provider(provider: &ProviderConfig) -> Vec<Power> {
     if provider.is_programs {
-        return None;
+        return Vec::new();
     }
     let to = authority(&provider.base_url);
     let table = join("providers", &provider.name);
-    let power = |key: &str, would: String| Some(Power { key: format!("{table}.{key}"), would });
-    let variable = match &provider.key {
+    let power = |key: &str, would: String| Power { key: format!("{table}.{key}"), would };
+    let goes_to_a_preset = PRESETS.values().any(|preset| is_same(&preset.base_url, &provider.base_url));
+    let key = match &provider.key {
         Some(KeySource::File(file)) => {
-            return power("api_key_file", format!("would send what stands in {file:?} to {to}"));
+            Some(power("api_key_file", format!("would send what stands in {file:?} to {to}")))
         }
         Some(KeySource::Command { program, arguments }) => {
             let arguments: String = arguments.iter().map(|argument| format!(" {argument:?}")).collect();
             let would = format!("would run {program:?}{arguments} and send what it prints to {to}");
-            return power("api_key_command", would);
+            Some(power("api_key_command", would))
         }
-        Some(KeySource::Env(variable)) => Some(variable),
+        Some(KeySource::Env(variable)) if is_the_key_of_a_preset(variable, &provider.base_url) => None,
+        Some(KeySource::Env(variable)) => {
+            let key = if goes_to_a_preset { "api_key_env" } else { "base_url" };
+            Some(power(key, format!("would send the environment variable {variable} to {to}")))
+        }
         // The program's own.
         Some(KeySource::Secret(_)) | None => None,
     };
-    for (table, additions) in [("headers", &provider.headers), ("query", &provider.query)] {
-        for (name, addition) in additions {
-            if let Addition::Env(variable) = addition {
-                let key = join(table, name);
-                return power(&key, format!("would send the environment variable {variable} to {to}"));
-            }
+    let additions = [("headers", &provider.headers), ("query", &provider.query)];
+    let added = additions.into_iter().flat_map(|(table, additions)| additions.iter().map(move |one| (table, one)));
+    let variables = added.filter_map(|(table, (name, addition))| match addition {
+        Addition::Env(variable) => {
+            Some(power(&join(table, name), format!("would send the environment variable {variable} to {to}")))
         }
+        _ => None,
+    });
+    let mut powers: Vec<Power> = key.into_iter().chain(variables).collect();
+    if powers.is_empty() && !goes_to_a_preset && !is_loopback(&provider.base_url) {
+        powers.push(power("base_url", format!("would send conversations to {to}")));
     }
-    let goes_to_a_preset = PRESETS.values().any(|preset| is_same(&preset.base_url, &provider.base_url));
-    match variable {
-        Some(variable) if is_the_key_of_a_preset(variable, &provider.base_url) => None,
-        Some(variable) => {
-            let key = if goes_to_a_preset { "api_key_env" } else { "base_url" };
-            power(key, format!("would send the environment variable {variable} to {to}"))
-        }
-        None if goes_to_a_preset || is_loopback(&provider.base_url) => None,
-        None => power("base_url", format!("would send conversations to {to}")),
-    }
+    powers
 }
 
-/// What a stranger could gain by this table of `[models]`, if anything.
-pub(crate) fn power_of_model(name: &str, model: &ModelConfig) -> Option<Power> {
-    let key = model.options.extensions.keys().next()?;
+/// The powers that this table of `[models]` needs.
+fn powers_of_model(name: &str, model: &ModelConfig) -> Vec<Power> {
     let place = format!("{}.options.extensions", join("models", name));
-    Some(Power { key: join(&place, key), would: "would add this to requests".to_owned() })
+    let power = |key: &String| Power { key: join(&place, key), would: "would add this to requests".to_owned() };
+    model.options.extensions.keys().map(power).collect()
 }
 
 fn is_the_key_of_a_preset(variable: &str, base_url: &Url) -> bool {
@@ -225,6 +232,36 @@ mod tests {
         let any = provider("base_url = \"https://evil.example\"\napi_key_env = \"PATH\"");
         assert!(refused(&any).unwrap().contains("PATH to evil.example:443"));
         assert!(refused(&provider("base_url = \"http://127.0.0.1:9\"\napi_key_env = \"PATH\"")).is_some());
+    }
+
+    #[test]
+    fn every_power_is_listed() {
+        let text = r#"
+            [host]
+            max_attempts = 1000
+
+            [providers.p]
+            adapter = "openai"
+            base_url = "https://evil.example"
+            api_key_file = "/etc/passwd"
+            headers = { a = { env = "A" }, b = "b" }
+            query = { c = { env = "C" } }
+
+            [models.m]
+            provider = "p"
+            options.extensions = { "openai.x" = 1, "openai.y" = 2 }
+        "#;
+        let keys: Vec<_> = found(text).powers().into_iter().map(|power| power.key).collect();
+        let expected = [
+            "host.max_attempts",
+            "providers.p.api_key_file",
+            "providers.p.headers.a",
+            "providers.p.query.c",
+            "models.m.options.extensions.\"openai.x\"",
+            "models.m.options.extensions.\"openai.y\"",
+        ];
+        assert_eq!(keys, expected);
+        assert_eq!(found("").powers(), []);
     }
 
     #[test]
