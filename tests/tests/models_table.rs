@@ -87,6 +87,7 @@ async fn a_mistake_names_the_file_the_line_and_what_would_be_right() {
         ("[models.fast]\nmodel = \"m\"", "1: `models.fast.provider` is missing", "such as \"anthropic\""),
         ("[models.fast]\nprovider = \"openai\"\nmodle = \"m\"", "3: `models.fast.modle`", "did you mean `model`?"),
         ("[models.fast]\nprovider = \"openai\"\nmodel = 1", "3: `models.fast.model` is the number 1", "a text"),
+        ("[defaults]\nprovider = \"fats\"\n[models.fast]\nprovider = \"groq\"", "2: `defaults.provider`", "`fast`?"),
         ("[models.openai]\nprovider = \"groq\"", "1: `models.openai` has the name of a provider", "another name"),
         ("[models.\"a/b\"]\nprovider = \"groq\"", "1: `models.\"a/b\"` is not a name", "without `/`"),
         (
@@ -148,6 +149,7 @@ async fn check_checks_every_table() {
     let a = replies([]).await;
     for (modules, key, says) in [
         ("modules.rety = true", "modules.rety", "did you mean `retry`?"),
+        ("modules.\"../x\" = true", "modules.\"../x\"", "a name has letters, digits"),
         ("modules.retry = { max_retries = \"x\" }", "modules.retry.max_retries", "a whole number"),
         ("modules.retry = { max_retry = 1 }", "modules.retry.max_retry", "did you mean `max_retries`?"),
         ("modules.retry = { enabled = false, max_retry = 1 }", "modules.retry.max_retry", "is not a setting"),
@@ -166,6 +168,19 @@ async fn check_checks_every_table() {
     let host = Host::builder().config(arcllm::Config::parse(&config, None).unwrap()).build().unwrap();
     let problems = host.check(Some("openai")).await.problems;
     assert!(problems.len() == 1 && problems[0].contains("providers.bare.default_model"), "{problems:?}");
+}
+
+#[tokio::test]
+async fn the_default_is_anything_that_can_be_loaded() {
+    let (a, b) = (replies([]).await, replies([]).await);
+    for (name, model) in [("fast", "small"), ("b/org/big", "org/big"), ("b", "b-model")] {
+        let chain = around_both(&a, &b).table("models.fast", FAST_MODEL).by_default(name);
+        let folder = chain.folder().unwrap();
+        let answer = folder.arcllm(["invoke", "--json", "Hi"]).unwrap().run().await.unwrap().json().unwrap();
+        assert_eq!((&answer["provider"], &answer["model"]), (&json!("b"), &json!(model)), "{answer}");
+        let report = folder.host().unwrap().check(None).await;
+        assert_eq!((report.provider.as_deref(), report.model.as_deref()), (Some("b"), Some(model)));
+    }
 }
 
 #[tokio::test]

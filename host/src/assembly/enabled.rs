@@ -9,6 +9,7 @@ use crate::{
     chat::config_error::ConfigError,
     config::{
         config::Config,
+        document::join,
         overrides::{Overrides, Switched},
         suggest::suggest,
     },
@@ -51,8 +52,8 @@ fn check_exists(source: &ModuleSource, name: &str, overrides: &Overrides) -> Res
     let config = source.config();
     let problem = format!("names the {}", source.unknown(name));
     let error = match (config.modules.contains_key(name), overrides.modules.contains_key(name)) {
-        (true, _) => config.document.error(Some(&format!("modules.{name}")), problem),
-        (false, true) => ConfigError::new(problem).key(format!("modules.{name}")),
+        (true, _) => config.document.error(Some(&join("modules", name)), problem),
+        (false, true) => ConfigError::new(problem).key(join("modules", name)),
         (false, false) => config.document.error(Some("host.order"), problem),
     };
     Err(error.help(suggest(name, source.names().iter().map(String::as_str))))

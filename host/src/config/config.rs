@@ -16,7 +16,7 @@ use crate::{
         document::{self, Document},
         model::ModelConfig,
         module::ModuleConfig,
-        overrides,
+        overrides::{self, Overrides},
         provider::ProviderConfig,
         section::Section,
         trust::Trust,
@@ -158,20 +158,21 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks the names of providers and modules where they are used.
+    /// Checks the names of providers, models and modules where they are used.
     fn check_names(&self) -> Result<(), ConfigError> {
         let providers: Vec<&str> = self.providers.keys().map(String::as_str).collect();
-        if let Some(name) = &self.defaults.provider
-            && !self.providers.contains_key(name)
-        {
-            return Err(self.unknown_provider("defaults.provider", name, &providers));
-        }
         for (name, model) in &self.models {
             self.check_model_name(name)?;
             if !self.providers.contains_key(&model.provider) {
                 let key = format!("{}.provider", document::join("models", name));
                 return Err(self.unknown_provider(&key, &model.provider, &providers));
             }
+        }
+        if let Some(name) = &self.defaults.provider
+            && self.resolve(name, std::iter::empty(), &Overrides::new()).is_err()
+        {
+            let known: Vec<&str> = self.models.keys().map(String::as_str).chain(providers).collect();
+            return Err(self.unknown_provider("defaults.provider", name, &known));
         }
         check_order(&self.document, &self.order)
     }

@@ -6,7 +6,8 @@ use crate::{chat::config_error::ConfigError, config::section::Section};
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Defaults {
-    /// The provider that the command asks unless a call names one.
+    /// What the command asks unless it is told what: a provider, a model of a provider (`openai/gpt-4.1`), or the name of a
+    /// `[models.NAME]`.
     pub provider: Option<String>,
     /// The most tokens of an answer, for providers that say nothing else.
     pub max_tokens: Option<u32>,

@@ -18,7 +18,7 @@ async fn an_unknown_module() {
       help: known are chaos, circuit-breaker, fallback, rate-limit, redact, retry, telemetry
     ");
     assert_snapshot!(with("[modules.\"../retry\"]\nenabled = true").await, @"
-    error: config.toml:9: `modules.../retry` names the unknown module `../retry`: a name has letters, digits, `-` and `_`
+    error: config.toml:9: `modules.\"../retry\"` names the unknown module `../retry`: a name has letters, digits, `-` and `_`
       help: known are chaos, circuit-breaker, fallback, rate-limit, redact, retry, telemetry
     ");
 }

@@ -51,6 +51,13 @@ impl Chain {
         self
     }
 
+    /// Makes the command ask this by default, instead of the first provider.
+    #[must_use]
+    pub(crate) fn by_default(mut self, name: &str) -> Self {
+        self.default = Some(name.to_owned());
+        self
+    }
+
     /// Switches a module on, with these settings: lines of TOML.
     #[must_use]
     pub(crate) fn module(self, name: &str, settings: &str) -> Self {
