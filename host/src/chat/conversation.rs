@@ -12,8 +12,8 @@ use crate::chat::{
 /// refuses to go on while one is missing.
 ///
 /// ```
-/// # fn run(call: &arcllm::ToolCall) -> arcllm::ToolResult { arcllm::ToolResult::text(&call.id, "") }
-/// # async fn agent(model: arcllm::Model, tools: Vec<arcllm::Tool>) -> Result<(), arcllm::Error> {
+/// # use arcllm::{Error, Model, Tool, ToolCall, ToolResult};
+/// # async fn agent(model: Model, tools: Vec<Tool>, run: fn(&ToolCall) -> ToolResult) -> Result<(), Error> {
 /// let mut conversation = arcllm::Conversation::new();
 /// conversation.user("How warm is it in Oslo?");
 /// loop {
@@ -26,8 +26,7 @@ use crate::chat::{
 ///         conversation.tool_result(run(call))?;
 ///     }
 /// }
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Conversation {
@@ -69,7 +68,8 @@ impl Conversation {
     pub fn tool_result(&mut self, result: ToolResult) -> Result<(), Error> {
         let id = &result.tool_use_id;
         let Some((_, place)) = self.calls.iter_mut().find(|(call, place)| call == id && place.is_none()) else {
-            return Err(usage(format!("no tool call `{id}` of the last answer waits for a result")));
+            let problem = format!("no tool call `{id}` of the last answer waits for a result");
+            return Err(ErrorKind::Usage(Failure::new("", problem)).into());
         };
         *place = Some(result);
         if self.calls.iter().all(|(_, result)| result.is_some()) {
@@ -87,14 +87,12 @@ impl Conversation {
     /// [`Usage`](ErrorKind::Usage), if the result of a tool is missing: providers refuse such a conversation.
     pub fn messages(&self) -> Result<&[Message], Error> {
         match self.calls.iter().find(|(_, result)| result.is_none()) {
-            Some((id, _)) => Err(usage(format!("the tool call `{id}` has no result yet"))),
+            Some((id, _)) => {
+                Err(ErrorKind::Usage(Failure::new("", format!("the tool call `{id}` has no result yet"))).into())
+            }
             None => Ok(&self.messages),
         }
     }
-}
-
-fn usage(problem: String) -> Error {
-    ErrorKind::Usage(Failure::new("", problem)).into()
 }
 
 #[cfg(test)]
