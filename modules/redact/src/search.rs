@@ -62,7 +62,8 @@ pub(crate) struct Search<'a> {
     finder: Finder<'a>,
     /// The next step without patterns.
     next: Next,
-    /// A finding right after a match of a pattern. Before that match was replaced, it was inside of a word.
+    /// A finding right after another one. Before that was replaced, this one was inside of a word. `next` does not know of
+    /// it, because a match of a pattern came before `next`.
     behind: Option<Next>,
     /// The next step of each pattern.
     patterns: Vec<Next>,
@@ -101,9 +102,9 @@ impl<'a> Search<'a> {
         self.behind = self.behind.take().filter(|next| next.start() >= self.at);
         let first = self.patterns.iter().chain(&self.behind).chain([&self.next]).min_by_key(|next| next.rank());
         let first = first.cloned().unwrap_or(Next::Nothing(self.at));
-        if let Next::Found(range, what) = &first {
+        if let Next::Found(range, _) = &first {
             (self.at, self.cut) = (range.end, Some(range.end));
-            if matches!(what, Finding::Pattern(_)) && self.next.start() > range.end {
+            if self.next.start() > range.end {
                 self.behind = self.behind(range.end);
             }
         }

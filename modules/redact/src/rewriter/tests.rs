@@ -67,6 +67,7 @@ fn a_pattern_that_begins_first_wins_and_a_finding_may_follow_it() {
         ("xfoojane@x.com", "[EMAIL_1]"),
         ("1 foojane.", "1 [WORD_1]jane."),
         (".foo+49 30 12345678", ".[WORD_1][PHONE_1]"),
+        ("foo+49 30 12345678+49 30 12345678+49 30 12345678. a@b.com", "[WORD_1][PHONE_1][PHONE_1][PHONE_1]. [EMAIL_1]"),
         ("4111111111111111foo 1.2.3.4foo1.2.3.4", "4111111111111111[WORD_1] 1.2.3.4[WORD_1][IP_1]"),
         ("foo1.2.3.4 foo1.2.3.4 a@b.com", "[WORD_1][IP_1] [WORD_1][IP_1] [EMAIL_1]"),
         ("ab@c.org!", "[LONGER_1]"),
