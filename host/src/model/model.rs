@@ -32,8 +32,8 @@ const GRACE: Duration = Duration::from_millis(50);
 pub struct Model {
     chain: Chain,
     meters: Arc<ModelMeters>,
-    /// Options of requests that do not set them.
-    options: Arc<Options>,
+    /// Options of requests that do not set them, if there are any.
+    options: Option<Arc<Options>>,
     defaults: Arc<CallDefaults>,
     /// Keeps the host alive: modules load other models from it.
     _host: Arc<dyn Any + Send + Sync>,
@@ -59,7 +59,8 @@ impl Model {
         host: Arc<dyn Any + Send + Sync>,
     ) -> Self {
         let meters = Arc::new(ModelMeters::new(chain.end.provider(), chain.end.model()));
-        Self { chain, meters, options: options.into(), defaults, _host: host }
+        let options = (options != Options::default()).then(|| Arc::new(options));
+        Self { chain, meters, options, defaults, _host: host }
     }
 
     /// The name of the provider at the end of the chain.
@@ -153,8 +154,8 @@ impl Model {
         mut request: Arc<Request>,
         streamed: bool,
     ) -> Result<(StartedCall, AnswerFuture), Error> {
-        if *self.options != Options::default() {
-            Arc::make_mut(&mut request).options.fill(&self.options);
+        if let Some(options) = &self.options {
+            Arc::make_mut(&mut request).options.fill(options);
         }
         let (started, call) = StartedCall::start(&self.defaults, &self.meters, request, streamed)?;
         Ok((started, self.chain.start().invoke(call)))
