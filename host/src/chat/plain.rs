@@ -45,7 +45,7 @@ pub fn answer(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON text of the same meaning for a terminal. Control characters that JSON allows, such as those of the second set,
-/// become `\uXXXX`.
+/// become escapes such as `\u009b`.
 pub fn json(text: &str) -> Cow<'_, str> {
     let is_meant = |character| !is_control(character) && !is_deceptive(character);
     // Between its values JSON may have line breaks.

@@ -121,9 +121,10 @@ impl CheckReport {
 }
 
 impl HostInner {
-    /// Notes which providers are refused because the configuration is not trusted: as problems if the chain can ask
-    /// them, and as warnings if not.
+    /// Notes what is refused because the configuration is not trusted. A provider that the chain cannot ask is only a
+    /// warning.
     fn note_distrust(&self, provider: &str, overrides: &Overrides, report: &mut CheckReport) {
+        report.problems.extend(self.config.check_attempts_are_trusted().err().map(|error| error.to_string()));
         let asked = self.asked_by_chain(provider, overrides).unwrap_or_default();
         let providers = self.config.providers.values().filter(|provider| !self.upstreams.has_adapter(&provider.name));
         for provider in providers {

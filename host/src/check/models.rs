@@ -27,22 +27,22 @@ impl HostInner {
             Ok(model) => report.model = Some(model),
             Err(error) => report.problems.push(error.to_string()),
         }
-        // Then `check_models` tells what is wrong with the table.
-        let is_wrong = self.config.models.contains_key(name) && self.check_model(name).await.is_err();
-        if is_wrong { Overrides::new() } else { overrides }
+        if self.config.models.contains_key(name)
+            && let Err(error) = self.check_model(name).await
+        {
+            add(&mut report.problems, &error);
+            return Overrides::new();
+        }
+        overrides
     }
 
-    /// Checks that each `[models.NAME]` can be loaded: its model and what it says of modules. What needs trust is a
-    /// warning: a load of another name works.
+    /// Checks that each `[models.NAME]` can be loaded: its model and what it says of modules. If the configuration is not
+    /// trusted, what is wrong is a warning: trust may be all that is missing, and a load of another name works.
     pub(crate) async fn check_models(&self, report: &mut CheckReport) {
-        for (name, model) in &self.config.models {
-            if let Err(error) = self.config.check_model_is_trusted(name, model) {
-                report.warnings.push(error.to_string());
-            } else if let Err(error) = self.check_model(name).await {
-                let problem = error.to_string();
-                if !report.problems.contains(&problem) {
-                    report.problems.push(problem);
-                }
+        let notes = if self.config.is_trusted() { &mut report.problems } else { &mut report.warnings };
+        for name in self.config.models.keys() {
+            if let Err(error) = self.check_model(name).await {
+                add(notes, &error);
             }
         }
     }
@@ -69,5 +69,13 @@ impl HostInner {
             }
         }
         self.loader.check_disabled(&overrides).await.map_err(placed)
+    }
+}
+
+/// Adds what is wrong, unless it is told already.
+fn add(notes: &mut Vec<String>, error: &ConfigError) {
+    let note = error.to_string();
+    if !notes.contains(&note) {
+        notes.push(note);
     }
 }

@@ -48,6 +48,26 @@ async fn a_higher_max_attempts_needs_trust() {
         let would =
             format!("`host.max_attempts` would send up to {most} requests for one call, and this file is not trusted");
         assert!(code == 0 || output.stderr.contains(&would), "{output:?}");
+        let check = scene.run(&["check", "--provider", "local"]).await;
+        assert_eq!((check.code, check.stdout.contains(&would)), (code, code != 0), "{check:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_models_that_needs_trust_is_a_problem_only_of_its_own_calls() {
+    for table in ["modules.mine = true", "options.extensions = { \"openai.x\" = 1 }"] {
+        let config = format!("{LOCAL}\n[host]\norder = [\"mine\"]\n[models.fast]\nprovider = \"local\"\n{table}\n");
+        let scene = Scene::of(&config).await.file("modules/mine.wasm", UPPER);
+        for (name, code) in [("local", 0), ("fast", 2)] {
+            let output = scene.run(&["check", "--provider", name, "--json"]).await;
+            let report = output.json().unwrap();
+            let [problems, warnings] = ["problems", "warnings"].map(|key| report[key].to_string());
+            let told = if code == 0 { &warnings } else { &problems };
+            assert!(output.code == code && told.contains("this file is not trusted"), "{name}: {report}");
+            assert_eq!(scene.run(&["invoke", "--provider", name, "Hi"]).await.code, code);
+        }
+        assert_eq!(scene.run(&["trust"]).await.code, 0);
+        assert_eq!(scene.run(&["check", "--provider", "fast"]).await.code, 0);
     }
 }
 
