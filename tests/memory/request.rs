@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arcllm::{ContentBlock, Image, ImageSource, Message, Request, Role, ToolCall};
+use arcllm::{ContentBlock, Media, MediaSource, Message, Request, Role, ToolCall};
 
 use crate::{
     allocator::Since,
@@ -19,8 +19,8 @@ fn conversations_of(size: usize) -> Vec<(&'static str, Vec<Message>)> {
         0 => Message::user("word ".repeat(200)),
         _ => Message::assistant("word ".repeat(200)),
     });
-    let source = ImageSource::Data(vec![7; size]);
-    let image = Image::new("image/png", source);
+    let source = MediaSource::Data(vec![7; size]);
+    let image = Media::new("image/png", source);
     let arguments = [("text".to_owned(), "word ".repeat(size / 5).into())].into_iter().collect();
     let call = ToolCall::new("c", "f", arguments);
     vec![

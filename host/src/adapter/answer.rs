@@ -39,6 +39,11 @@ impl From<Response> for Answer {
 }
 
 impl Answer {
+    /// Takes the answer, and leaves an empty one.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Answer::Whole(Box::new(Response::new(Vec::new()))))
+    }
+
     /// The response as far as it is known.
     pub(crate) fn response(&self) -> &Response {
         match self {
@@ -104,6 +109,8 @@ fn replay(response: Response) -> Vec<Event> {
             }
             ContentBlock::Thinking(_)
             | ContentBlock::Image(_)
+            | ContentBlock::Document(_)
+            | ContentBlock::Audio(_)
             | ContentBlock::ToolResult(_)
             | ContentBlock::Other(_) => {}
         }

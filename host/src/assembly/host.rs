@@ -143,7 +143,7 @@ impl HostInner {
     pub(crate) fn place(&self, module: &str) -> Arc<Place> {
         let name: Arc<str> = module.into();
         Arc::new(Place {
-            loader: Arc::new(ModuleModels::new(self.config.clone(), self.upstreams.clone(), name.clone())),
+            loader: Arc::new(ModuleModels::new(self.upstreams.clone(), name.clone())),
             may_add: MayAdd::of(self.config.modules.get(module).map(|module| &module.sandbox)),
             clock: self.clock.clone(),
             own_time: own_time(&name),

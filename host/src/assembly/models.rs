@@ -1,63 +1,74 @@
 //! Loads models for the modules of a host.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use crate::{
-    assembly::upstreams::Upstreams,
-    call::upstream::Upstream,
-    chat::config_error::ConfigError,
-    config::{config::Config, provider::ModelFacts, wire_format::WireFormat},
-    runtime::guest::place::ModelLoader,
+    assembly::upstreams::Upstreams, call::upstream::Upstream, chat::config_error::ConfigError,
+    config::known_model::KnownModel, runtime::guest::place::ModelLoader,
 };
 
 /// Loads models for one module of one chain. The modules around a loaded model are those inside of the module that
 /// asks, so loading cannot recur.
 pub(crate) struct ModuleModels {
-    config: Arc<Config>,
     upstreams: Arc<Upstreams>,
     module: Arc<str>,
     /// The runtime of the load. Connections of later models open there too.
     runtime: Handle,
-    /// Loaded models, by provider. Failures are not kept: a key may be set later.
+    /// Loaded models, by name. Failures are not kept: a key may be set later.
     loaded: ArcSwap<HashMap<String, Arc<Upstream>>>,
+    /// What can be loaded, once a module has asked.
+    known: OnceLock<Arc<[KnownModel]>>,
 }
+
+/// The most models that are kept. Another one is made anew each time.
+const MOST: usize = 256;
 
 impl ModuleModels {
     /// The models that this module can load, in the current Tokio runtime.
-    pub(crate) fn new(config: Arc<Config>, upstreams: Arc<Upstreams>, module: Arc<str>) -> Self {
-        Self { config, upstreams, module, runtime: Handle::current(), loaded: ArcSwap::default() }
+    pub(crate) fn new(upstreams: Arc<Upstreams>, module: Arc<str>) -> Self {
+        Self { upstreams, module, runtime: Handle::current(), loaded: ArcSwap::default(), known: OnceLock::new() }
     }
 }
 
 impl ModelLoader for ModuleModels {
-    fn load(&self, provider: &str) -> Result<Arc<Upstream>, ConfigError> {
-        if let Some(loaded) = self.loaded.load().get(provider) {
+    fn load(&self, name: &str) -> Result<Arc<Upstream>, ConfigError> {
+        if let Some(loaded) = self.loaded.load().get(name) {
             return Ok(loaded.clone());
         }
         let _inside = self.runtime.enter();
-        let end = Upstream { loaded_by: Some(self.module.clone()), ..self.upstreams.target(provider)? };
+        let end = Upstream { loaded_by: Some(self.module.clone()), ..self.upstreams.target(name)? };
         let end = Arc::new(end);
         self.loaded.rcu(|before| {
             let mut loaded = HashMap::clone(before);
-            loaded.insert(provider.to_owned(), end.clone());
+            if loaded.len() >= MOST {
+                // A module that makes up names would fill the memory.
+                loaded.clear();
+            }
+            loaded.insert(name.to_owned(), end.clone());
             loaded
         });
         Ok(end)
     }
 
-    fn facts(&self, provider: &str, model: &str) -> Option<(WireFormat, ModelFacts)> {
-        let provider = self.config.providers.get(provider)?;
-        Some((provider.adapter, provider.models.get(model)?.clone()))
+    fn facts(&self, name: &str) -> Option<KnownModel> {
+        self.upstreams.known(name)
+    }
+
+    fn list(&self) -> Arc<[KnownModel]> {
+        self.known.get_or_init(|| self.upstreams.list().into()).clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::assembly::host::Host;
+    use crate::{assembly::host::Host, config::config::Config};
 
     #[tokio::test]
     async fn a_module_loads_each_model_once() {
@@ -70,7 +81,7 @@ mod tests {
         let host = Host::builder().config(Config::parse(config, None).unwrap()).build().unwrap();
         let models = || {
             let inner = &host.inner;
-            ModuleModels::new(inner.config.clone(), inner.upstreams.clone(), "m".into())
+            ModuleModels::new(inner.upstreams.clone(), "m".into())
         };
         let one = models();
         let [first, second] = [0; 2].map(|_| one.load("a").unwrap());

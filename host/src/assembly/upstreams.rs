@@ -12,9 +12,10 @@ use crate::{
     adapter::{adapter::Adapter, http::http_adapter::HttpAdapter},
     assembly::key_ring::KeyRing,
     call::upstream::Upstream,
-    chat::{config_error::ConfigError, request::Options},
+    chat::{config_error::ConfigError, options::Options},
     config::{
-        config::Config, overrides::Overrides, provider::ProviderConfig, resolve::ResolvedModel, suggest::suggest,
+        config::Config, known_model::KnownModel, overrides::Overrides, provider::ProviderConfig,
+        resolve::ResolvedModel, suggest::suggest,
     },
     runtime::slot::Slot,
 };
@@ -143,6 +144,32 @@ impl Upstreams {
         let ResolvedModel { provider, options, overrides } = self.resolve(name, &Overrides::new())?;
         let options = (options != Options::default()).then(|| Arc::new(options));
         Ok(Upstream { options, ..(*self.get(&provider, overrides.model.as_deref())?).clone() })
+    }
+
+    /// What is known of the model of this name. `None` if there is none.
+    pub(crate) fn known(&self, name: &str) -> Option<KnownModel> {
+        let ResolvedModel { provider, overrides, .. } = self.resolve(name, &Overrides::new()).ok()?;
+        let model = self.model_of(&provider, overrides.model.as_deref()).ok()?;
+        let known = self.config.providers.get(&provider).filter(|_| !self.has_adapter(&provider));
+        let facts = known.and_then(|known| known.models.get(&model)).cloned().unwrap_or_default();
+        Some(KnownModel { name: name.to_owned(), provider, model, format: known.map(|known| known.adapter), facts })
+    }
+
+    /// What can be loaded by name: the models of `[models]`, the default model of each provider, and the models that a provider's
+    /// table names. Leaves out providers without a key.
+    pub(crate) fn list(&self) -> Vec<KnownModel> {
+        let providers = self.config.providers.values().filter(|provider| self.keys.missing(provider).is_empty());
+        let providers: Vec<&ProviderConfig> = providers.collect();
+        let has = |name: &str| self.has_adapter(name) || providers.iter().any(|provider| provider.name == name);
+        let named = self.config.models.iter().filter(|(_, model)| has(&model.provider)).map(|(name, _)| name.clone());
+        let added = self.adapters.keys().filter(|name| !providers.iter().any(|known| known.name == **name)).cloned();
+        let of = |provider: &&ProviderConfig| {
+            let tables = provider.models.keys().filter(|model| provider.default_model.as_ref() != Some(*model));
+            let tables = tables.map(|model| format!("{}/{model}", provider.name));
+            std::iter::once(provider.name.clone()).chain(tables).collect::<Vec<_>>()
+        };
+        let names = named.chain(providers.iter().flat_map(of)).chain(added);
+        names.filter_map(|name| self.known(&name)).collect()
     }
 
     /// Makes the ends that these modules name in their settings, so that no call has to: one of them may load the system's

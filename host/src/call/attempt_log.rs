@@ -1,8 +1,13 @@
 //! The attempts of an invoke, while they are made.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
-use crate::chat::trail::{Attempt, Outcome};
+use crate::{
+    call::branch::Line,
+    chat::trail::{Attempt, Outcome},
+};
 
 /// The attempts of an invoke. Each is in it from its beginning.
 #[derive(Default)]
@@ -12,6 +17,8 @@ struct Entry {
     attempt: Attempt,
     /// When it began. Absent once it has ended.
     since: Option<Instant>,
+    /// The calls that led to it. Absent if the caller asked.
+    line: Option<Arc<Line>>,
 }
 
 impl AttemptLog {
@@ -21,13 +28,13 @@ impl AttemptLog {
     }
 
     /// Adds an attempt that begins now. Returns its index.
-    pub(crate) fn start(&mut self, attempt: Attempt) -> usize {
+    pub(crate) fn start(&mut self, attempt: Attempt, line: Option<Arc<Line>>) -> usize {
         let index = self.0.len();
         if index == 0 {
             // Most invokes make one attempt, and many may be under way.
             self.0.reserve_exact(1);
         }
-        self.0.push(Entry { attempt, since: Some(Instant::now()) });
+        self.0.push(Entry { attempt, since: Some(Instant::now()), line });
         index
     }
 
@@ -35,6 +42,7 @@ impl AttemptLog {
     pub(crate) fn commit(&mut self, index: usize) {
         if let Some(entry) = self.0.get_mut(index) {
             entry.attempt.outcome = Outcome::Ok;
+            entry.attempt.first_event = entry.since.map(|since| since.elapsed());
         }
     }
 
@@ -46,21 +54,32 @@ impl AttemptLog {
         Some(&entry.attempt)
     }
 
-    /// The attempts from this number on. Those under way are shown as ending now, with this outcome.
-    pub(crate) fn since(&self, number: usize, cut_short: Outcome) -> Vec<Attempt> {
-        self.0.get(number..).unwrap_or_default().iter().map(|entry| entry.snapshot(cut_short)).collect()
+    /// How many attempts were made for this call of a module.
+    pub(crate) fn count_of(&self, call: &Arc<Line>) -> usize {
+        self.0.iter().filter(|entry| entry.is_of(call)).count()
+    }
+
+    /// The attempts that were made for this call of a module, from number `since` on. Those under way are shown as ending now,
+    /// with this outcome.
+    pub(crate) fn of(&self, call: &Arc<Line>, since: usize, cut_short: Outcome) -> Vec<Attempt> {
+        let own = self.0.iter().filter(|entry| entry.is_of(call));
+        own.skip(since).map(|entry| entry.snapshot(cut_short)).collect()
     }
 
     /// Takes all attempts, if all have ended. Copies them if not: those under way still need their entries.
     pub(crate) fn take(&mut self, cut_short: Outcome) -> Vec<Attempt> {
         if self.0.iter().any(|entry| entry.since.is_some()) {
-            return self.since(0, cut_short);
+            return self.0.iter().map(|entry| entry.snapshot(cut_short)).collect();
         }
         std::mem::take(&mut self.0).into_iter().map(|entry| entry.attempt).collect()
     }
 }
 
 impl Entry {
+    fn is_of(&self, call: &Arc<Line>) -> bool {
+        self.line.as_ref().is_some_and(|line| line.has(call))
+    }
+
     fn snapshot(&self, cut_short: Outcome) -> Attempt {
         let Some(begun) = self.since else { return self.attempt.clone() };
         // A committed attempt counts as a success.

@@ -16,4 +16,23 @@ pub(crate) struct Branch {
     pub(crate) cancel: Cancel,
     /// The span of the asker.
     pub(crate) span: Scope,
+    /// The calls that led here. Absent if the caller asks.
+    pub(crate) line: Option<Arc<Line>>,
+}
+
+/// A call at a module, and the calls that led to it. An attempt belongs to all calls of its line.
+pub(crate) struct Line {
+    parent: Option<Arc<Line>>,
+}
+
+impl Line {
+    /// A call that these have led to.
+    pub(crate) fn after(parent: Option<Arc<Line>>) -> Arc<Self> {
+        Arc::new(Self { parent })
+    }
+
+    /// Whether `call` is this call, or led to it.
+    pub(crate) fn has(self: &Arc<Self>, call: &Arc<Line>) -> bool {
+        std::iter::successors(Some(self), |line| line.parent.as_ref()).any(|line| Arc::ptr_eq(line, call))
+    }
 }

@@ -11,13 +11,15 @@ use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use tokio::time::Instant;
 
 use crate::{
-    call::attempt_log::AttemptLog,
+    call::{attempt_log::AttemptLog, branch::Line},
     chat::{
         config_error::ConfigError,
         error::ErrorKind,
-        failure::Failure,
+        failure::{Failure, NO_ANSWER},
         plain::{self, WORD},
+        response::Response,
         trail::{Attempt, Outcome},
+        usage::Usage,
     },
     telemetry::{
         meters::{count_attempt, count_failure},
@@ -147,15 +149,15 @@ impl Invoke {
         record.waited_by = Some(by.clone());
     }
 
-    /// How many attempts have begun.
-    pub(crate) fn attempt_count(&self) -> usize {
-        self.record().trail.len()
+    /// How many attempts have begun for this call of a module.
+    pub(crate) fn attempt_count(&self, call: &Arc<Line>) -> usize {
+        self.record().trail.count_of(call)
     }
 
-    /// The attempts from number `since` on, in the order of their beginnings. An attempt under way is shown as ending
-    /// now.
-    pub(crate) fn attempts(&self, since: usize) -> Vec<Attempt> {
-        self.record().trail.since(since, self.cut_short())
+    /// The attempts for this call of a module, from number `since` on, in the order of their beginnings. An attempt under way is
+    /// shown as ending now.
+    pub(crate) fn attempts(&self, call: &Arc<Line>, since: usize) -> Vec<Attempt> {
+        self.record().trail.of(call, since, self.cut_short())
     }
 
     /// Takes the trail. The invoke is over.
@@ -199,7 +201,7 @@ impl Invoke {
         }
     }
 
-    /// Starts an attempt. It ends with the returned value.
+    /// Starts an attempt for this branch. It ends with the returned value.
     ///
     /// # Errors
     ///
@@ -210,26 +212,21 @@ impl Invoke {
         model: &str,
         asked_by: Option<&Arc<str>>,
         loaded_by: Option<&str>,
+        line: Option<&Arc<Line>>,
     ) -> Result<StartedAttempt, ErrorKind> {
         let mut record = self.record();
         if usize::try_from(self.max_attempts).is_ok_and(|most| record.trail.len() >= most) {
             return Err(self.exceed(provider, asked_by));
         }
         let attempt = Attempt {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
-            outcome: Outcome::Cancelled,
-            status: None,
             waited: std::mem::take(&mut record.waited),
-            took: Duration::ZERO,
             started_after: self.started.elapsed(),
             asked_by: asked_by.map(|by| by.to_string()),
             loaded_by: loaded_by.map(str::to_owned),
             waited_by: record.waited_by.take().map(|by| by.to_string()),
-            retry_after: None,
-            should_retry: None,
+            ..Attempt::new(provider, model, Outcome::Cancelled)
         };
-        let index = record.trail.start(attempt);
+        let index = record.trail.start(attempt, line.cloned());
         drop(record);
         let number = index + 1;
         tracing::debug!(target: "arcllm::attempt", provider, model, number, "attempt");
@@ -264,16 +261,27 @@ impl StartedAttempt {
         self.invoke.record().trail.commit(self.index);
     }
 
-    /// Records how the attempt ended.
-    pub(crate) fn end(self, result: Result<(), &ErrorKind>) {
+    /// Records how the attempt ended. `counted` is what the provider counted of an answer that broke off.
+    pub(crate) fn end(self, result: Result<&Response, &ErrorKind>, counted: Option<Usage>) {
         self.finish(|attempt| match result {
-            Ok(_) => attempt.outcome = Outcome::Ok,
+            Ok(response) => {
+                attempt.outcome = Outcome::Ok;
+                attempt.request_id.clone_from(&response.request_id);
+                attempt.usage = Some(response.usage.clone());
+            }
             Err(error) => {
                 attempt.outcome = error.outcome();
-                if let ErrorKind::Api(api) = error {
-                    attempt.status = Some(api.status);
-                    attempt.retry_after = api.retry_after;
-                    attempt.should_retry = api.should_retry;
+                attempt.usage = counted;
+                match error {
+                    ErrorKind::Api(api) => {
+                        attempt.status = Some(api.status);
+                        attempt.reason = Some(api.reason.clone());
+                        attempt.retry_after = api.retry_after;
+                        attempt.should_retry = api.should_retry;
+                        attempt.request_id.clone_from(&api.request_id);
+                    }
+                    ErrorKind::Parse(failure) => attempt.no_answer = failure.extensions.contains_key(NO_ANSWER),
+                    _ => {}
                 }
             }
         });

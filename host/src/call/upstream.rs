@@ -20,8 +20,8 @@ use crate::{
         stop::{AnswerFuture, Call, Stop},
     },
     chat::{
-        config_error::ConfigError, error::ErrorKind, event::Event, failure::Failure, request::Options,
-        response::Response,
+        config_error::ConfigError, error::ErrorKind, event::Event, failure::Failure, options::Options,
+        response::Response, usage::Usage,
     },
     telemetry::{
         scope::Scope,
@@ -75,7 +75,8 @@ impl Stop for Upstream {
                 return Err(ErrorKind::DeadlineExceeded);
             }
             let (asked_by, loaded_by) = (call.asked_by.as_ref(), self.loaded_by.as_deref());
-            let started = invoke.start_attempt(&self.provider, &self.model, asked_by, loaded_by)?;
+            let line = call.branch.line.as_ref();
+            let started = invoke.start_attempt(&self.provider, &self.model, asked_by, loaded_by, line)?;
             let span = attempt_span(&call.branch.span, &self.provider, &self.model, asked_by.map(|by| &**by));
             let attempt = ObservedAttempt { started: Some(started), span };
             let mut answering = pin!(TraceParent::cover(attempt.traced(), self.attempt(&call)));
@@ -86,12 +87,12 @@ impl Stop for Upstream {
             .await;
             match answer {
                 Ok(Answer::Whole(response)) => {
-                    attempt.end(Ok(&response));
+                    attempt.end(Ok(&response), None);
                     Ok(Answer::Whole(response))
                 }
                 Ok(Answer::Stream { head, events }) => Ok(self.watch(attempt, head, events)),
                 Err(error) => {
-                    attempt.end(Err(&error));
+                    attempt.end(Err(&error), None);
                     Err(error)
                 }
             }
@@ -123,7 +124,7 @@ impl Upstream {
     fn watch(&self, attempt: ObservedAttempt, head: Box<Response>, events: EventStream) -> Answer {
         attempt.commit();
         let events = AssertUnwindSafe(events).catch_unwind();
-        let events = AttemptEvents { events, attempt: Some(attempt), provider: self.provider.clone() };
+        let events = AttemptEvents { events, attempt: Some(attempt), counted: None, provider: self.provider.clone() };
         Answer::Stream { head, events: events.boxed() }
     }
 }
@@ -153,10 +154,10 @@ impl ObservedAttempt {
         }
     }
 
-    fn end(mut self, result: Result<&Response, &ErrorKind>) {
+    fn end(mut self, result: Result<&Response, &ErrorKind>, counted: Option<Usage>) {
         attempt_ended(&self.span, result);
         if let Some(started) = self.started.take() {
-            started.end(result.map(|_| ()));
+            started.end(result, counted);
         }
     }
 }
@@ -174,6 +175,8 @@ struct AttemptEvents {
     events: CatchUnwind<AssertUnwindSafe<EventStream>>,
     /// Absent once it has ended.
     attempt: Option<ObservedAttempt>,
+    /// What the provider has counted so far.
+    counted: Option<Usage>,
     provider: String,
 }
 
@@ -191,11 +194,16 @@ impl Stream for AttemptEvents {
         };
         let result = match &event {
             Ok(Event::End(response)) => Ok(&**response),
+            Ok(Event::Usage(usage)) => {
+                self.counted = Some(usage.clone());
+                return Poll::Ready(Some(event));
+            }
             Ok(_) => return Poll::Ready(Some(event)),
             Err(error) => Err(error),
         };
-        if let Some(attempt) = self.attempt.take() {
-            attempt.end(result);
+        let this = &mut *self;
+        if let Some(attempt) = this.attempt.take() {
+            attempt.end(result, this.counted.take());
         }
         Poll::Ready(Some(event))
     }

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Value, json};
 
-use crate::chat::extensions::Extensions;
+use crate::chat::{
+    cache_mark::{self, CacheMark},
+    extensions::Extensions,
+};
 
 /// One block of a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,7 +15,11 @@ pub enum ContentBlock {
     /// Plain text.
     Text(Text),
     /// A picture.
-    Image(Image),
+    Image(Media),
+    /// A document, such as a PDF.
+    Document(Media),
+    /// A recording.
+    Audio(Media),
     /// The model asks for a tool.
     ToolUse(ToolCall),
     /// What a tool answered.
@@ -27,6 +34,40 @@ impl ContentBlock {
     /// Plain text.
     pub fn text(text: impl Into<String>) -> Self {
         ContentBlock::Text(Text::new(text))
+    }
+
+    /// This block with a cache mark. Reasoning and blocks of other types have none.
+    #[must_use]
+    pub fn cached(mut self, mark: CacheMark) -> Self {
+        if let Some(cache) = self.cache_mut() {
+            *cache = Some(mark);
+        }
+        self
+    }
+
+    /// The cache mark of this block, if it has one.
+    pub fn cache(&self) -> Option<&CacheMark> {
+        match self {
+            ContentBlock::Text(text) => text.cache.as_ref(),
+            ContentBlock::Image(media) | ContentBlock::Document(media) | ContentBlock::Audio(media) => {
+                media.cache.as_ref()
+            }
+            ContentBlock::ToolUse(call) => call.cache.as_ref(),
+            ContentBlock::ToolResult(result) => result.cache.as_ref(),
+            ContentBlock::Thinking(_) | ContentBlock::Other(_) => None,
+        }
+    }
+
+    fn cache_mut(&mut self) -> Option<&mut Option<CacheMark>> {
+        match self {
+            ContentBlock::Text(text) => Some(&mut text.cache),
+            ContentBlock::Image(media) | ContentBlock::Document(media) | ContentBlock::Audio(media) => {
+                Some(&mut media.cache)
+            }
+            ContentBlock::ToolUse(call) => Some(&mut call.cache),
+            ContentBlock::ToolResult(result) => Some(&mut result.cache),
+            ContentBlock::Thinking(_) | ContentBlock::Other(_) => None,
+        }
     }
 
     /// The beginning of a tool call, with its arguments as text. It is not a `ToolUse` block, so that no agent acts on it.
@@ -48,19 +89,23 @@ const PARTIAL_TOOL_USE: &str = "partial_tool_use";
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Known {
     Text(Text),
-    Image(Image),
+    Image(Media),
+    Document(Media),
+    Audio(Media),
     ToolUse(ToolCall),
     ToolResult(ToolResult),
     Thinking(Thinking),
 }
 
-const KNOWN: [&str; 5] = ["text", "image", "tool_use", "tool_result", "thinking"];
+const KNOWN: [&str; 7] = ["text", "image", "document", "audio", "tool_use", "tool_result", "thinking"];
 
 impl Serialize for ContentBlock {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.clone() {
             ContentBlock::Text(text) => Known::Text(text).serialize(serializer),
-            ContentBlock::Image(image) => Known::Image(image).serialize(serializer),
+            ContentBlock::Image(media) => Known::Image(media).serialize(serializer),
+            ContentBlock::Document(media) => Known::Document(media).serialize(serializer),
+            ContentBlock::Audio(media) => Known::Audio(media).serialize(serializer),
             ContentBlock::ToolUse(call) => Known::ToolUse(call).serialize(serializer),
             ContentBlock::ToolResult(result) => Known::ToolResult(result).serialize(serializer),
             ContentBlock::Thinking(thinking) => Known::Thinking(thinking).serialize(serializer),
@@ -79,7 +124,9 @@ impl<'de> Deserialize<'de> for ContentBlock {
         }
         Ok(match serde_json::from_value(value).map_err(D::Error::custom)? {
             Known::Text(text) => ContentBlock::Text(text),
-            Known::Image(image) => ContentBlock::Image(image),
+            Known::Image(media) => ContentBlock::Image(media),
+            Known::Document(media) => ContentBlock::Document(media),
+            Known::Audio(media) => ContentBlock::Audio(media),
             Known::ToolUse(call) => ContentBlock::ToolUse(call),
             Known::ToolResult(result) => ContentBlock::ToolResult(result),
             Known::Thinking(thinking) => ContentBlock::Thinking(thinking),
@@ -94,6 +141,9 @@ impl<'de> Deserialize<'de> for ContentBlock {
 pub struct Text {
     /// The text itself.
     pub text: String,
+    /// Up to here the provider should keep the conversation.
+    #[serde(default, deserialize_with = "cache_mark::read", skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheMark>,
     /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
@@ -102,45 +152,68 @@ pub struct Text {
 impl Text {
     /// This text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), extensions: Extensions::new() }
+        Self { text: text.into(), cache: None, extensions: Extensions::new() }
     }
 }
 
-/// A picture, as data (`media_type` and base64 `data` in JSON) or by its address (`url`).
+/// A picture, a document or a recording: as data (`media_type` and base64 `data` in JSON), by its address (`url`), or as a
+/// file that the provider has (`file`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "ImageJson", into = "ImageJson")]
+#[serde(try_from = "MediaJson", into = "MediaJson")]
 #[non_exhaustive]
-pub struct Image {
+pub struct Media {
     /// Such as `image/png`; empty if the source tells.
     pub media_type: String,
     /// Where it comes from.
-    pub source: ImageSource,
+    pub source: MediaSource,
+    /// A title or a file name; empty if it has none.
+    pub name: String,
+    /// Up to here the provider should keep the conversation.
+    pub cache: Option<CacheMark>,
     /// Further data that came with it.
     pub extensions: Extensions,
 }
 
-impl Image {
-    /// A picture from this source. `media_type` is such as `image/png`; it may be empty if the source tells.
-    pub fn new(media_type: impl Into<String>, source: ImageSource) -> Self {
-        Self { media_type: media_type.into(), source, extensions: Extensions::new() }
+impl Media {
+    /// Media from this source. `media_type` is such as `image/png`; it may be empty if the source tells.
+    pub fn new(media_type: impl Into<String>, source: MediaSource) -> Self {
+        let (name, cache, extensions) = Default::default();
+        Self { media_type: media_type.into(), source, name, cache, extensions }
+    }
+
+    /// The length of its data, if it has them.
+    pub(crate) fn bytes(&self) -> Option<usize> {
+        match &self.source {
+            MediaSource::Data(bytes) => Some(bytes.len()),
+            MediaSource::Url(_) | MediaSource::File(_) | MediaSource::Other(_) => None,
+        }
+    }
+
+    /// Names it.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 }
 
-/// Where an image comes from.
+/// Where media come from.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum ImageSource {
+pub enum MediaSource {
     /// The bytes themselves, not base64.
     Data(Vec<u8>),
     /// An address that the provider fetches.
     Url(String),
+    /// The name of a file that the provider has.
+    File(String),
     /// The provider's own JSON.
     Other(Value),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ImageJson {
+struct MediaJson {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     media_type: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,41 +221,56 @@ struct ImageJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<Value>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(default, deserialize_with = "cache_mark::read", skip_serializing_if = "Option::is_none")]
+    cache: Option<CacheMark>,
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     extensions: Extensions,
 }
 
-impl TryFrom<ImageJson> for Image {
+impl TryFrom<MediaJson> for Media {
     type Error = String;
 
-    fn try_from(json: ImageJson) -> Result<Self, String> {
-        let ImageJson { media_type, data, url, source, extensions } = json;
-        let source = match (data, url, source) {
-            (Some(data), None, None) if media_type.is_empty() => {
-                return Err(format!("an image with `data` needs its `media_type` ({} characters given)", data.len()));
+    fn try_from(json: MediaJson) -> Result<Self, String> {
+        let MediaJson { media_type, data, url, file, source, name, cache, extensions } = json;
+        let source = match (data, url, file, source) {
+            (Some(data), None, None, None) if media_type.is_empty() => {
+                return Err(format!("`data` needs its `media_type` ({} characters given)", data.len()));
             }
-            (Some(data), None, None) => ImageSource::Data(
+            (Some(data), None, None, None) => MediaSource::Data(
                 base64::Engine::decode(&base64::engine::general_purpose::STANDARD, data)
-                    .map_err(|error| format!("`data` of an image is not base64: {error}"))?,
+                    .map_err(|error| format!("`data` is not base64: {error}"))?,
             ),
-            (None, Some(url), None) => ImageSource::Url(url),
-            (None, None, Some(source)) => ImageSource::Other(source),
-            _ => return Err("an image has one of `data` (with `media_type`), `url` and `source`".into()),
+            (None, Some(url), None, None) => MediaSource::Url(url),
+            (None, None, Some(file), None) => MediaSource::File(file),
+            (None, None, None, Some(source)) => MediaSource::Other(source),
+            _ => {
+                return Err(
+                    "an image, document or recording has one of `data` (with `media_type`), `url`, `file` and \
+                            `source`"
+                        .into(),
+                );
+            }
         };
-        Ok(Image { media_type, source, extensions })
+        Ok(Media { media_type, source, name, cache, extensions })
     }
 }
 
-impl From<Image> for ImageJson {
-    fn from(image: Image) -> Self {
-        let (mut data, mut url, mut source) = (None, None, None);
-        match image.source {
-            ImageSource::Data(bytes) => data = Some(encode_base64(&bytes)),
-            ImageSource::Url(address) => url = Some(address),
-            ImageSource::Other(value) => source = Some(value),
+impl From<Media> for MediaJson {
+    fn from(media: Media) -> Self {
+        let Media { media_type, source, name, cache, extensions } = media;
+        let (mut data, mut url, mut file, mut other) = Default::default();
+        match source {
+            MediaSource::Data(bytes) => data = Some(encode_base64(&bytes)),
+            MediaSource::Url(address) => url = Some(address),
+            MediaSource::File(id) => file = Some(id),
+            MediaSource::Other(value) => other = Some(value),
         }
-        ImageJson { media_type: image.media_type, data, url, source, extensions: image.extensions }
+        MediaJson { media_type, data, url, file, source: other, name, cache, extensions }
     }
 }
 
@@ -202,6 +290,9 @@ pub struct ToolCall {
     pub name: String,
     /// The arguments, by name.
     pub arguments: serde_json::Map<String, Value>,
+    /// Up to here the provider should keep the conversation.
+    #[serde(default, deserialize_with = "cache_mark::read", skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheMark>,
     /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
@@ -210,7 +301,7 @@ pub struct ToolCall {
 impl ToolCall {
     /// A call of this tool. `id` names it for its result.
     pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: serde_json::Map<String, Value>) -> Self {
-        Self { id: id.into(), name: name.into(), arguments, extensions: Extensions::new() }
+        Self { id: id.into(), name: name.into(), arguments, cache: None, extensions: Extensions::new() }
     }
 }
 
@@ -221,12 +312,15 @@ impl ToolCall {
 pub struct ToolResult {
     /// The `id` of the call that it answers.
     pub tool_use_id: String,
-    /// The answer: text, images, or blocks that are not known here.
+    /// The answer: text, images, documents, recordings, or blocks that are not known here.
     #[serde(default, serialize_with = "text_or_list", deserialize_with = "list_or_text")]
     pub content: Vec<ContentBlock>,
     /// Whether the tool failed.
     #[serde(default)]
     pub is_error: bool,
+    /// Up to here the provider should keep the conversation.
+    #[serde(default, deserialize_with = "cache_mark::read", skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheMark>,
     /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
@@ -235,7 +329,7 @@ pub struct ToolResult {
 impl ToolResult {
     /// What a tool answered to the call of this `id`.
     pub fn new(tool_use_id: impl Into<String>, content: Vec<ContentBlock>) -> Self {
-        Self { tool_use_id: tool_use_id.into(), content, is_error: false, extensions: Extensions::new() }
+        Self { tool_use_id: tool_use_id.into(), content, is_error: false, cache: None, extensions: Extensions::new() }
     }
 
     /// A tool that answered this text.
@@ -263,6 +357,10 @@ pub struct Thinking {
     /// Set if the provider hid the text: opaque data to send back instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redacted: Option<String>,
+    /// The provider that wrote it. Only that one gets its signature and its redacted data back. Absent is unknown: then
+    /// every provider of its format gets them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
@@ -271,7 +369,7 @@ pub struct Thinking {
 impl Thinking {
     /// Reasoning of this text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), signature: None, redacted: None, extensions: Extensions::new() }
+        Self { text: text.into(), signature: None, redacted: None, provider: None, extensions: Extensions::new() }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::chat::{
     content::ContentBlock,
     extensions::Extensions,
     failure::{ApiError, Failure},
+    reason::ErrorReason,
     seconds,
     trail::{Attempt, Outcome},
 };
@@ -190,6 +191,8 @@ impl From<ConfigError> for ErrorKind {
 struct ErrorJson {
     kind: String,
     status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<ErrorReason>,
     message: String,
     provider: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,6 +217,7 @@ impl From<Error> for ErrorJson {
         let bare = |message: String, extensions: Extensions| ErrorJson {
             kind,
             status: None,
+            reason: None,
             message,
             provider,
             model: None,
@@ -227,6 +231,7 @@ impl From<Error> for ErrorJson {
         match error.kind {
             ErrorKind::Api(api) => ErrorJson {
                 status: Some(api.status),
+                reason: Some(api.reason),
                 model: Some(api.model),
                 request_id: api.request_id,
                 retry_after_seconds: api.retry_after,
@@ -255,6 +260,7 @@ impl From<ErrorJson> for Error {
         let kind = match json.kind.as_str() {
             "api" => ErrorKind::Api(ApiError {
                 status: json.status.unwrap_or_default(),
+                reason: json.reason.unwrap_or_else(|| ErrorReason::of_status(json.status.unwrap_or_default())),
                 message: failure.message,
                 provider: failure.provider.unwrap_or_default(),
                 model: json.model.unwrap_or_default(),

@@ -4,7 +4,8 @@ use serde::{Serialize, Serializer};
 
 use crate::chat::{
     content::{ContentBlock, ToolCall},
-    response::{Response, Usage},
+    response::Response,
+    usage::Usage,
 };
 
 /// One event of a streamed answer, the same for every provider.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde_json::Value;
 
-use crate::chat::extensions::Extensions;
+use crate::chat::{extensions::Extensions, reason::ErrorReason};
 
 /// The provider answered with an error.
 ///
@@ -19,6 +19,8 @@ use crate::chat::extensions::Extensions;
 pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
+    /// What it means, in one word for all providers.
+    pub reason: ErrorReason,
     /// The provider's message, or an excerpt of the body.
     pub message: String,
     /// The provider that answered.
@@ -36,14 +38,18 @@ pub struct ApiError {
     pub extensions: Extensions,
 }
 
+/// The extension of a `parse` error whose answer is no answer at all: an empty body, a page, text that is no JSON.
+pub(crate) const NO_ANSWER: &str = "arcllm.no-answer";
+
 /// The extension of an error for which the provider was not asked.
 const REFUSED_BY: &str = "arcllm.refused-by";
 
 impl ApiError {
-    /// An error of this HTTP status. Set what else is known in its fields.
+    /// An error of this HTTP status, with the reason that follows from the status. Set what else is known in its fields.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
         Self {
             status,
+            reason: ErrorReason::of_status(status),
             message: message.into(),
             provider: String::new(),
             model: String::new(),
@@ -65,6 +71,13 @@ impl ApiError {
     #[must_use]
     pub fn with_model(mut self, model: impl Into<String>) -> Self {
         self.model = model.into();
+        self
+    }
+
+    /// Says what it means.
+    #[must_use]
+    pub fn with_reason(mut self, reason: ErrorReason) -> Self {
+        self.reason = reason;
         self
     }
 

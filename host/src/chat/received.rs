@@ -94,7 +94,7 @@ impl Received {
             // Reuses the text of the pieces, so that a long text is not held twice.
             (Some(Piece::Text(mut text)), ContentBlock::Text(whole)) if text == whole.text => {
                 text.shrink_to_fit();
-                ContentBlock::Text(Text { text, extensions: whole.extensions.clone() })
+                ContentBlock::Text(Text { text, cache: whole.cache.clone(), extensions: whole.extensions.clone() })
             }
             (_, block) => block.clone(),
         });

@@ -9,12 +9,15 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::chat::{
+    cache_mark::CacheMark,
     content::ContentBlock,
     error::ErrorKind,
     extensions::Extensions,
     failure::Failure,
+    options::OutputFormat,
     plain::{self, WORD},
     request::Request,
+    tool::Tool,
 };
 
 /// The vendors whose extensions an adapter writes.
@@ -42,9 +45,11 @@ const BODY: &[&str] = &[
 
 const MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id"];
 const TEXT: &[&str] = &["type", "text", "role", "content"];
-const IMAGE: &[&str] = &["type", "source", "image_url", "role", "content"];
+const MEDIA: &[&str] = &["type", "source", "image_url", "file", "input_audio", "role", "content"];
 const TOOL_USE: &[&str] = &["type", "id", "name", "input", "function", "role", "content"];
 const TOOL_RESULT: &[&str] = &["type", "tool_use_id", "tool_call_id", "content", "is_error", "role"];
+const CACHE_MARK: &[&str] = &["type", "ttl"];
+const SCHEMA: &[&str] = &["type", "name", "description", "schema", "strict"];
 const THINKING: &[&str] = &["type", "thinking", "signature", "data", "role", "content"];
 /// Not `type`: it makes of a tool one that the provider runs itself.
 const TOOL: &[&str] = &["name", "description", "parameters", "input_schema", "function"];
@@ -59,10 +64,12 @@ pub(crate) enum Level {
     Tool,
     Message,
     Text,
-    Image,
+    Media,
     ToolUse,
     ToolResult,
     Thinking,
+    CacheMark,
+    Schema,
 }
 
 impl Level {
@@ -72,10 +79,12 @@ impl Level {
             Level::Tool => TOOL,
             Level::Message => MESSAGE,
             Level::Text => TEXT,
-            Level::Image => IMAGE,
+            Level::Media => MEDIA,
             Level::ToolUse => TOOL_USE,
             Level::ToolResult => TOOL_RESULT,
             Level::Thinking => THINKING,
+            Level::CacheMark => CACHE_MARK,
+            Level::Schema => SCHEMA,
         }
     }
 
@@ -84,7 +93,9 @@ impl Level {
             Level::Body => "the request",
             Level::Tool => "a tool",
             Level::Message => "a message",
-            Level::Text | Level::Image | Level::ToolUse | Level::ToolResult | Level::Thinking => "a block",
+            Level::Text | Level::Media | Level::ToolUse | Level::ToolResult | Level::Thinking => "a block",
+            Level::CacheMark => "a cache mark",
+            Level::Schema => "the output format",
         }
     }
 }
@@ -132,17 +143,39 @@ pub(crate) fn check(request: &Request) -> Result<(), Reserved> {
 pub(crate) fn each<'a>(request: &'a Request, look: &mut impl FnMut(Level, &'a Extensions)) {
     look(Level::Body, &request.extensions);
     look(Level::Body, &request.options.extensions);
-    request.tools.iter().for_each(|tool| look(Level::Tool, &tool.extensions));
+    if let Some(OutputFormat::JsonSchema(schema)) = &request.options.output {
+        look(Level::Schema, &schema.extensions);
+    }
+    for tool in &request.tools {
+        match tool {
+            Tool::Function(tool) => {
+                look(Level::Tool, &tool.extensions);
+                mark(&tool.cache, look);
+            }
+            Tool::Provider(_) => {}
+        }
+    }
     for message in &request.messages {
         look(Level::Message, &message.extensions);
         message.content.iter().for_each(|block| each_of_block(block, look));
     }
 }
 
+fn mark<'a>(cache: &'a Option<CacheMark>, look: &mut impl FnMut(Level, &'a Extensions)) {
+    if let Some(mark) = cache {
+        look(Level::CacheMark, &mark.extensions);
+    }
+}
+
 fn each_of_block<'a>(block: &'a ContentBlock, look: &mut impl FnMut(Level, &'a Extensions)) {
+    if let Some(mark) = block.cache() {
+        look(Level::CacheMark, &mark.extensions);
+    }
     match block {
         ContentBlock::Text(text) => look(Level::Text, &text.extensions),
-        ContentBlock::Image(image) => look(Level::Image, &image.extensions),
+        ContentBlock::Image(media) | ContentBlock::Document(media) | ContentBlock::Audio(media) => {
+            look(Level::Media, &media.extensions);
+        }
         ContentBlock::ToolUse(call) => look(Level::ToolUse, &call.extensions),
         ContentBlock::Thinking(thinking) => look(Level::Thinking, &thinking.extensions),
         ContentBlock::ToolResult(result) => {
@@ -161,7 +194,7 @@ fn reserved(level: Level, key: &str, value: &Value) -> Option<Reserved> {
 
 /// Whether this key would set what an adapter writes of any kind of block.
 pub(crate) fn is_of_block(key: &str) -> bool {
-    let blocks = [Level::Text, Level::Image, Level::ToolUse, Level::ToolResult, Level::Thinking];
+    let blocks = [Level::Text, Level::Media, Level::ToolUse, Level::ToolResult, Level::Thinking];
     blocks.into_iter().any(|level| name(level, key).is_some())
 }
 

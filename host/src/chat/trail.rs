@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::seconds;
+use crate::chat::{reason::ErrorReason, seconds, usage::Usage};
 
 /// One request sent upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,12 +18,23 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// The HTTP status, where the outcome is [`Outcome::Api`].
     pub status: Option<u16>,
+    /// What the provider's error means, where the outcome is [`Outcome::Api`].
+    #[serde(default)]
+    pub reason: Option<ErrorReason>,
     /// How long a module slept before it, since the attempt before.
     #[serde(rename = "waited_seconds", with = "seconds")]
     pub waited: Duration,
     /// How long it took.
     #[serde(rename = "took_seconds", with = "seconds")]
     pub took: Duration,
+    /// How long it took until its answer began; absent if none did.
+    #[serde(
+        default,
+        rename = "first_event_seconds",
+        with = "seconds::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub first_event: Option<Duration>,
     /// When it started, after the start of the invoke.
     #[serde(rename = "started_after_seconds", with = "seconds")]
     pub started_after: Duration,
@@ -39,6 +50,20 @@ pub struct Attempt {
     pub retry_after: Option<Duration>,
     /// The server's `x-should-retry`.
     pub should_retry: Option<bool>,
+    /// Whether what came was no answer at all, where the outcome is [`Outcome::Parse`]: an empty body, a page, text that
+    /// is no JSON. Another attempt may get one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_answer: bool,
+    /// The provider's name for this request, for its support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The tokens of its answer, also of one that broke off, as far as the provider told them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Attempt {
@@ -49,14 +74,19 @@ impl Attempt {
             model: model.into(),
             outcome,
             status: None,
+            reason: None,
             waited: Duration::ZERO,
             took: Duration::ZERO,
+            first_event: None,
             started_after: Duration::ZERO,
             asked_by: None,
             loaded_by: None,
             waited_by: None,
             retry_after: None,
             should_retry: None,
+            no_answer: false,
+            request_id: None,
+            usage: None,
         }
     }
 }

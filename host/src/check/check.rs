@@ -146,7 +146,14 @@ impl HostInner {
         }
         names.remove(provider);
         let targets = std::iter::once(provider).chain(names);
-        let mut targets: Vec<Target> = targets.map(|name| Target { provider: name.to_owned(), most: one }).collect();
+        let target = |name: &str| {
+            let (provider, model) = match self.upstreams.known(name) {
+                Some(known) => (known.provider, known.model),
+                None => (name.to_owned(), String::new()),
+            };
+            Target { name: name.to_owned(), provider, model, most: one }
+        };
+        let mut targets: Vec<Target> = targets.map(target).collect();
         for EnabledModule { name, settings, overrides } in modules.iter().rev() {
             let prepared = self.loader.prepare(name).await?;
             let settings = ModuleSettings { module: name, settings, overrides: overrides.as_ref() };
@@ -161,11 +168,12 @@ impl HostInner {
 async fn costs_around(name: &str, instance: &mut Instance, targets: &[Target]) -> Result<Vec<Target>, ConfigError> {
     let mut around = Vec::new();
     for target in targets {
-        let others = targets.iter().filter(|other| other.provider != target.provider).cloned().collect();
-        let most = instance.worst_case(target.clone(), others).await.map_err(|reason| {
+        let others = targets.iter().filter(|other| other.name != target.name).cloned().collect();
+        let inner = Target { name: String::new(), ..target.clone() };
+        let most = instance.worst_case(inner, others).await.map_err(|reason| {
             ConfigError::new(format!("the module `{name}` failed to name its worst case: {reason}"))
         })?;
-        around.push(Target { provider: target.provider.clone(), most });
+        around.push(Target { most, ..target.clone() });
     }
     Ok(around)
 }

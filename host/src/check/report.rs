@@ -132,6 +132,7 @@ impl Host {
             invoke: Invoke::start(deadline, max_attempts, inner.defaults.seed, 0, false),
             cancel: Cancel::default(),
             span: Scope::default(),
+            line: None,
         };
         let hop = Hop::new(inner.place(module), end, branch, false);
         let probe = instance.probe(Arc::new(hop)).await.map_err(|reason| prepared.failed(module, "answer", &reason))?;

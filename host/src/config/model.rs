@@ -5,15 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::{
-    chat::{
-        config_error::ConfigError,
-        request::{Options, Request},
-        reserved,
-    },
+    chat::{config_error::ConfigError, options::Options, request::Request, reserved},
     config::{
         document::join,
         overrides::{Overrides, Switch, check_switch},
-        section::{Section, kind},
+        section::Section,
     },
 };
 
@@ -93,15 +89,15 @@ fn read_options(mut section: Section<'_>) -> Result<Options, ConfigError> {
     options.temperature = section.amount("temperature")?;
     options.top_p = section.amount("top_p")?;
     options.stop = section.texts("stop")?.unwrap_or_default();
+    options.top_k = section.count_u32("top_k")?;
+    options.parallel_tool_calls = section.flag("parallel_tool_calls")?;
     options.seed = section.whole("seed")?;
+    options.output = section.value("output", "\"text\", \"json\" or { json_schema = { name = …, schema = … } }")?;
+    options.reasoning = section.value("reasoning", "\"off\", a word such as \"low\", or { budget_tokens = 2000 }")?;
+    options.user = section.text("user")?;
     options.deadline = section.seconds("deadline_seconds")?;
-    let mut labels = section.section("metadata")?;
-    for (key, value) in labels.take() {
-        match value {
-            Value::String(text) => drop(options.metadata.insert(key, text)),
-            other => return Err(labels.error(&key, format!("is {}", kind(&other))).help("a text in quotes")),
-        }
-    }
+    options.labels = section.section("labels")?.all_texts()?;
+    options.metadata = section.section("metadata")?.all_texts()?;
     let mut extensions = section.section("extensions")?;
     options.extensions = extensions.take().into_iter().collect();
     let request = Request::new([]).with_options(options);

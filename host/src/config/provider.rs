@@ -94,6 +94,8 @@ pub struct ModelFacts {
     pub supports_vision: Option<bool>,
     /// Whether it can reason before it answers.
     pub supports_thinking: Option<bool>,
+    /// Whether it can be held to a JSON Schema.
+    pub supports_structured_output: Option<bool>,
     /// What it takes in: `text`, `image` and so on.
     pub input_modalities: Vec<String>,
     /// Price of a million tokens that go in.
@@ -104,6 +106,8 @@ pub struct ModelFacts {
     pub cost_cache_read_per_1m: Option<f64>,
     /// Price of a million input tokens written to the provider's cache.
     pub cost_cache_write_per_1m: Option<f64>,
+    /// Price of a million input tokens written to the provider's cache for an hour.
+    pub cost_cache_write_1h_per_1m: Option<f64>,
 }
 
 impl ProviderConfig {
@@ -210,11 +214,13 @@ impl ModelFacts {
         supports_tools: bool,
         supports_vision: bool,
         supports_thinking: bool,
+        supports_structured_output: bool,
         input_modalities: Vec<String>,
         cost_input_per_1m: f64,
         cost_output_per_1m: f64,
         cost_cache_read_per_1m: f64,
         cost_cache_write_per_1m: f64,
+        cost_cache_write_1h_per_1m: f64,
     }
 
     fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
@@ -224,11 +230,13 @@ impl ModelFacts {
             supports_tools: section.flag("supports_tools")?,
             supports_vision: section.flag("supports_vision")?,
             supports_thinking: section.flag("supports_thinking")?,
+            supports_structured_output: section.flag("supports_structured_output")?,
             input_modalities: section.texts("input_modalities")?.unwrap_or_default(),
             cost_input_per_1m: section.amount("cost_input_per_1m")?,
             cost_output_per_1m: section.amount("cost_output_per_1m")?,
             cost_cache_read_per_1m: section.amount("cost_cache_read_per_1m")?,
             cost_cache_write_per_1m: section.amount("cost_cache_write_per_1m")?,
+            cost_cache_write_1h_per_1m: section.amount("cost_cache_write_1h_per_1m")?,
         };
         section.finish()?;
         Ok(facts)

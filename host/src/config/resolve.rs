@@ -1,7 +1,7 @@
 //! What a name that a program loads stands for: a model of `[models]`, a provider, or a provider with a model.
 
 use crate::{
-    chat::{config_error::ConfigError, request::Options},
+    chat::{config_error::ConfigError, options::Options},
     config::{config::Config, document::join, overrides::Overrides, suggest::suggest},
 };
 

@@ -1,7 +1,8 @@
 //! Reads a table key by key. A key that is left over is unknown, and an error.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -93,6 +94,25 @@ impl<'a> Section<'a> {
         self.read(key, "a list of texts, such as [\"one\", \"two\"]", |value| {
             value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
         })
+    }
+
+    /// A value of a type that has a JSON of its own. `expected` says what it looks like.
+    pub(crate) fn value<T: DeserializeOwned>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+    ) -> Result<Option<T>, ConfigError> {
+        self.read(key, expected, |value| serde_json::from_value(value.clone()).ok())
+    }
+
+    /// All keys of a table with free names, each a text.
+    pub(crate) fn all_texts(mut self) -> Result<BTreeMap<String, String>, ConfigError> {
+        let values = self.take();
+        let text = |(key, value): (String, Value)| match value {
+            Value::String(text) => Ok((key, text)),
+            other => Err(self.error(&key, format!("is {}", kind(&other))).help("a text in quotes")),
+        };
+        values.into_iter().map(text).collect()
     }
 
     /// A table, empty if it is not there.

@@ -15,9 +15,11 @@ use crate::{
         content::ContentBlock,
         error::{Error, ErrorKind},
         message::Message,
-        request::{Options, Request, Tool},
+        options::Options,
+        request::Request,
         reserved,
         response::Response,
+        tool::Tool,
     },
     model::defaults::CallDefaults,
     runtime::chain::Chain,
@@ -205,7 +207,7 @@ impl StartedCall {
             invoke.set_trace(trace);
         }
         let cancel = Cancel::default();
-        let branch = Branch { invoke: invoke.clone(), cancel: cancel.clone(), span: observed.span.clone() };
+        let branch = Branch { invoke: invoke.clone(), cancel: cancel.clone(), span: observed.span.clone(), line: None };
         let _dropped = cancel.on_drop();
         Ok((Self { invoke, observed, cancel, _dropped }, Call { request, asked_by: None, branch }))
     }

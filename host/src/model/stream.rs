@@ -18,8 +18,9 @@ use crate::{
         event::Event,
         message::Message,
         received::Received,
-        request::{Request, Tool},
+        request::Request,
         response::Response,
+        tool::Tool,
     },
     model::model::{Model, StartedCall, time_out},
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     adapter::answer::Answer,
     call::{
-        branch::Branch,
+        branch::{Branch, Line},
         stop::{AnswerFuture, Call, Stop},
         upstream::Upstream,
     },
@@ -123,9 +123,10 @@ impl Module {
 
     /// The call at this module.
     fn hop(&self, call: &Call, takes_whole: bool) -> Arc<Hop> {
-        let Branch { invoke, cancel, span } = &call.branch;
+        let Branch { invoke, cancel, span, line } = &call.branch;
         let (cancel, span) = (cancel.part(), module_span(span, &self.place.module));
-        let branch = Branch { invoke: invoke.clone(), cancel, span };
+        let line = Some(Line::after(line.clone()));
+        let branch = Branch { invoke: invoke.clone(), cancel, span, line };
         Arc::new(Hop::new(self.place.clone(), self.inner.clone(), branch, takes_whole))
     }
 

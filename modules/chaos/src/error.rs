@@ -2,7 +2,7 @@
 
 use arcllm_module::{
     Error, ErrorKind, Seconds,
-    types::{ApiError, Failure},
+    types::{ApiError, Failure, Reason},
 };
 
 use crate::settings::Settings;
@@ -17,6 +17,7 @@ impl Settings {
         match self.error {
             ErrorKind::Api => Error::Api(ApiError {
                 status: self.status.get(),
+                reason: Reason::of_status(self.status.get()),
                 message: MESSAGE.to_owned(),
                 provider,
                 model,

@@ -115,7 +115,7 @@ fn hoard(request: &Request) -> ! {
 }
 
 fn said(length: usize) -> Message {
-    let text = Text { text: " ".repeat(length), extensions: Vec::new() };
+    let text = Text { text: " ".repeat(length), cache: None, extensions: Vec::new() };
     Message { role: Role::User, content: vec![ContentBlock::Text(text)], extensions: Vec::new() }
 }
 

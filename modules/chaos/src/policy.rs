@@ -98,7 +98,12 @@ mod tests {
         let cost = |fault, share| {
             let settings =
                 Settings { fault: Some(fault), share, delay_seconds: Seconds::new(2.0), ..Settings::default() };
-            let inner = Target { provider: "a".to_owned(), most: Cost { attempts: 3, waiting: 5 } };
+            let inner = Target {
+                name: String::new(),
+                provider: "a".to_owned(),
+                model: "m".to_owned(),
+                most: Cost { attempts: 3, waiting: 5 },
+            };
             let cost = policy(settings).worst_case(&inner);
             (cost.attempts, cost.waiting)
         };

@@ -88,7 +88,12 @@ mod tests {
 
     #[test]
     fn the_worst_case_adds_up_the_chain_without_the_primary() {
-        let target = |name: &str, attempts| Target { provider: name.into(), most: Cost { attempts, waiting: 5 } };
+        let target = |name: &str, attempts| Target {
+            name: name.into(),
+            provider: name.into(),
+            model: String::new(),
+            most: Cost { attempts, waiting: 5 },
+        };
         let others = [target("a", 1), target("b", 2), target("c", 4), target("d", 8)];
         let cost = policy(&["a", "b", "c"], &[]).worst_case(&target("a", 1), &others);
         assert_eq!((cost.attempts, cost.waiting), (7, 15));

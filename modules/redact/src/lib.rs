@@ -146,6 +146,7 @@ mod tests {
             id: "1".to_owned(),
             name: "send".to_owned(),
             arguments: format!(r#"{{"to": "{said}"}}"#),
+            cache: None,
             extensions: Vec::new(),
         }));
         answer

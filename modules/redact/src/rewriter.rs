@@ -95,7 +95,9 @@ impl Rewriter<'_> {
                 is_changed
             }
             ContentBlock::Other(json) => set(json, |json| self.partial(json)),
-            ContentBlock::Image(_) | ContentBlock::Thinking(_) => false,
+            ContentBlock::Image(_) | ContentBlock::Document(_) | ContentBlock::Audio(_) | ContentBlock::Thinking(_) => {
+                false
+            }
         }
     }
 

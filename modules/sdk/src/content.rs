@@ -16,9 +16,15 @@ impl RequestParts {
             max_tokens: None,
             temperature: None,
             top_p: None,
+            top_k: None,
             stop: Vec::new(),
             tool_choice: None,
+            parallel_tool_calls: None,
             seed: None,
+            output: None,
+            reasoning: None,
+            user: None,
+            labels: Vec::new(),
             metadata: Vec::new(),
             extensions: Vec::new(),
         };
@@ -41,6 +47,7 @@ impl ResponseParts {
             total_tokens: 0,
             cache_read_tokens: None,
             cache_write_tokens: None,
+            cache_write_1h_tokens: None,
             reasoning_tokens: None,
             extensions: Vec::new(),
         };
@@ -72,7 +79,7 @@ impl ResponseParts {
 impl ContentBlock {
     /// Makes a block of plain text.
     pub fn from_text(text: &str) -> Self {
-        ContentBlock::Text(Text { text: text.to_owned(), extensions: Vec::new() })
+        ContentBlock::Text(Text { text: text.to_owned(), cache: None, extensions: Vec::new() })
     }
 
     /// Returns the texts of this block.
@@ -83,11 +90,18 @@ impl ContentBlock {
             ContentBlock::ToolResult(result) => {
                 let texts = result.content.iter_mut().filter_map(|block| match block {
                     ToolResultBlock::Text(text) => Some(&mut text.text),
-                    ToolResultBlock::Image(_) | ToolResultBlock::Other(_) => None,
+                    ToolResultBlock::Image(_)
+                    | ToolResultBlock::Document(_)
+                    | ToolResultBlock::Audio(_)
+                    | ToolResultBlock::Other(_) => None,
                 });
                 texts.collect()
             }
-            ContentBlock::Image(_) | ContentBlock::Thinking(_) | ContentBlock::Other(_) => Vec::new(),
+            ContentBlock::Image(_)
+            | ContentBlock::Document(_)
+            | ContentBlock::Audio(_)
+            | ContentBlock::Thinking(_)
+            | ContentBlock::Other(_) => Vec::new(),
         }
     }
 }

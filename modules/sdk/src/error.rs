@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Request,
-    types::{ApiError, Failure},
+    types::{ApiError, Failure, Reason},
 };
 
 /// The kind of an error. `serde` writes and reads it as the word that the command's JSON has for it: `api`, `connection`,
@@ -56,6 +56,7 @@ impl Error {
     pub fn refused(request: &Request, module: &str, status: u16, retry_after: u64, message: String) -> Self {
         Error::Api(ApiError {
             status,
+            reason: Reason::of_status(status),
             message,
             provider: request.provider(),
             model: request.model(),
@@ -66,6 +67,51 @@ impl Error {
             extensions: vec![("arcllm.refused-by".to_owned(), format!("\"{module}\""))],
         })
     }
+}
+
+impl Reason {
+    /// Returns what an HTTP status alone says.
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            401 => Reason::Authentication,
+            402 => Reason::Billing,
+            403 => Reason::Permission,
+            404 | 405 | 410 | 501 => Reason::NotFound,
+            413 => Reason::ContextLength,
+            429 => Reason::RateLimit,
+            503 | 529 => Reason::Overloaded,
+            408 | 409 | 425 => Reason::Other("other".to_owned()),
+            400..=499 => Reason::InvalidRequest,
+            500..=599 => Reason::Server,
+            _ => Reason::Other("other".to_owned()),
+        }
+    }
+
+    /// Returns the word that settings and the command's JSON have for it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Reason::RateLimit => "rate_limit",
+            Reason::Quota => "quota",
+            Reason::Overloaded => "overloaded",
+            Reason::ContextLength => "context_length",
+            Reason::ContentFilter => "content_filter",
+            Reason::Authentication => "authentication",
+            Reason::Permission => "permission",
+            Reason::NotFound => "not_found",
+            Reason::InvalidRequest => "invalid_request",
+            Reason::Billing => "billing",
+            Reason::Server => "server",
+            Reason::Other(word) => word,
+        }
+    }
+}
+
+/// The extension of a `parse` error whose answer is no answer at all.
+const NO_ANSWER: &str = "arcllm.no-answer";
+
+/// Returns whether these extensions say that what came was no answer at all: an empty body, a page, text that is no JSON.
+pub fn is_no_answer(extensions: &[(String, String)]) -> bool {
+    extensions.iter().any(|(key, value)| key == NO_ANSWER && value == "true")
 }
 
 impl Failure {

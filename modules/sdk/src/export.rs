@@ -66,11 +66,14 @@ macro_rules! export {
 
 /// Serves `module.describe`.
 pub fn describe<M: Module>() -> exported::Description {
+    #[cfg(target_family = "wasm")]
+    crate::panic::hook();
     let description = M::describe();
     exported::Description {
         name: description.name.to_owned(),
         version: description.version.to_owned(),
         kind: description.kind.to_owned(),
+        behavior: description.behavior.iter().map(|behavior| behavior.as_str().to_owned()).collect(),
         config_schema: settings::schema::<M::Config>().as_value().to_string(),
         extensions: Vec::new(),
     }
@@ -78,6 +81,8 @@ pub fn describe<M: Module>() -> exported::Description {
 
 /// Serves `module.configure`.
 pub fn configure<M: Module>(json: &str) -> Result<Rc<M>, Vec<exported::ConfigError>> {
+    #[cfg(target_family = "wasm")]
+    crate::panic::hook();
     settings::read::read(json).map(|config| Rc::new(M::new(config)))
 }
 

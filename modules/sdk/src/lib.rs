@@ -3,7 +3,7 @@
 //! A module is a struct of settings and one async function. This one asks a second time when the first try fails:
 //!
 //! ```
-//! use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, inner};
+//! use arcllm_module::{Behavior, Description, Error, Module, NoSettings, Request, Response, inner};
 //!
 //! struct Twice;
 //!
@@ -11,7 +11,7 @@
 //!     type Config = NoSettings;
 //!
 //!     fn describe() -> Description {
-//!         Description::new("twice", env!("CARGO_PKG_VERSION"), "retry")
+//!         Description::new("twice", env!("CARGO_PKG_VERSION"), "retry").behavior(&[Behavior::AsksAgain])
 //!     }
 //!
 //!     fn new(_: NoSettings) -> Self {
@@ -44,11 +44,15 @@
 //! | ask the inner, or another model | [`inner`], [`models`] |
 //! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`], [`ModelName`] |
 //! | read or build requests and answers | [`types`] |
+//! | know how an answer ended | [`endings`] |
 //! | read or change a streamed answer on its way | [`stream`] |
-//! | tell errors apart, or refuse a call | [`ErrorKind`], [`Error::refused`] |
+//! | tell errors apart, or refuse a call | [`ErrorKind`], [`types::Reason`], [`Error::refused`] |
 //! | keep values from one call to the next | [`state`], [`RateLimiter`] |
 //! | wait, tell the time, draw random numbers, log | [`clock`], [`random`], [`log`] |
 //! | test a module natively | `testing` |
+//!
+//! A module says in its [`Description`] what it may do beyond asking its inner once. A panic ends the call with its message and
+//! place.
 //!
 //! A module that hands on an answer as it is needs no code for streams. A module that looks into answers is given whole
 //! ones, unless it uses [`stream`].
@@ -79,10 +83,14 @@
 pub mod bindings;
 pub mod clock;
 mod content;
+pub mod endings;
 mod error;
 #[doc(hidden)]
 pub mod export;
 mod module;
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod panic;
 mod rate_limiter;
 mod settings;
 pub mod state;
@@ -96,9 +104,9 @@ pub use bindings::{
     arcllm::llm::{llm_provider as inner, models},
     wasi::{clocks::system_clock as wall_clock, logging::logging as log, random::insecure as random},
 };
-pub use error::ErrorKind;
+pub use error::{ErrorKind, is_no_answer};
 pub use inner::{Request, Response};
-pub use module::{Cost, Description, Module, Target};
+pub use module::{Behavior, Cost, Description, Module, Target};
 pub use rate_limiter::{RateLimiter, Turn};
 pub use settings::{
     Config, ConfigError, NoSettings,

@@ -37,15 +37,52 @@ pub struct Description {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     pub(crate) kind: &'static str,
+    pub(crate) behavior: &'static [Behavior],
 }
 
 impl Description {
-    /// Describes a module by its name, version and kind.
+    /// Describes a module by its name, version and kind. It asks its inner once and changes nothing, unless
+    /// [`behavior`](Self::behavior) says more.
     ///
-    /// The kind is `retry`, `fallback`, `observer` (changes nothing), `transformer` (changes what is asked or answered),
-    /// `limiter`, `breaker`, or any other word. The conformance kit plays the scenarios of that kind, and `arcllm check`
-    /// warns when the module stands in the wrong place for its kind.
+    /// The kind is for people: `retry`, `fallback`, `observer`, `transformer`, `limiter`, `breaker`, or any other word.
     pub const fn new(name: &'static str, version: &'static str, kind: &'static str) -> Self {
-        Self { name, version, kind }
+        Self { name, version, kind, behavior: &[] }
+    }
+
+    /// Says what the module may do. The conformance kit demands no more than that, and `arcllm check` warns by it of a wrong
+    /// place in the chain.
+    #[must_use]
+    pub const fn behavior(self, behavior: &'static [Behavior]) -> Self {
+        Self { behavior, ..self }
+    }
+}
+
+/// What a module may do besides asking its inner once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behavior {
+    /// It asks other models.
+    AsksOthers,
+    /// It answers without asking, or refuses a call.
+    AnswersItself,
+    /// It asks more than once for one call.
+    AsksAgain,
+    /// It changes requests.
+    ChangesRequests,
+    /// It changes answers.
+    ChangesAnswers,
+    /// A streamed answer waits in it.
+    HoldsAnswersBack,
+}
+
+impl Behavior {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Behavior::AsksOthers => "asks-others",
+            Behavior::AnswersItself => "answers-itself",
+            Behavior::AsksAgain => "asks-again",
+            Behavior::ChangesRequests => "changes-requests",
+            Behavior::ChangesAnswers => "changes-answers",
+            Behavior::HoldsAnswersBack => "holds-answers-back",
+        }
     }
 }

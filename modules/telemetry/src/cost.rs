@@ -9,10 +9,14 @@ pub fn cost(usage: &Usage, price: &Price) -> f64 {
     let is_apart = price.extensions.iter().any(|(key, value)| key == "arcllm.cached" && value == "\"apart\"");
     let input =
         if is_apart { usage.input_tokens } else { usage.input_tokens.saturating_sub(read).saturating_sub(write) };
-    let of = |tokens: u64, price: f64| tokens as f64 * price / 1e6;
+    // What is kept for an hour is part of what is written.
+    let hour = usage.cache_write_1h_tokens.unwrap_or_default().min(write);
+    let (write_price, of) =
+        (price.cache_write.unwrap_or(price.input), |tokens: u64, price: f64| tokens as f64 * price / 1e6);
     of(input, price.input)
         + of(read, price.cache_read.unwrap_or(price.input))
-        + of(write, price.cache_write.unwrap_or(price.input))
+        + of(write - hour, write_price)
+        + of(hour, price.cache_write_1h.unwrap_or(write_price))
         + of(usage.output_tokens, price.output)
 }
 
@@ -27,6 +31,7 @@ mod tests {
             total_tokens: input + output,
             cache_read_tokens: read,
             cache_write_tokens: None,
+            cache_write_1h_tokens: None,
             reasoning_tokens: None,
             extensions: Vec::new(),
         }
@@ -34,7 +39,14 @@ mod tests {
 
     fn price(cached: &str) -> Price {
         let extensions = vec![("arcllm.cached".to_owned(), format!("{cached:?}"))];
-        Price { input: 2.0, output: 10.0, cache_read: Some(0.5), cache_write: None, extensions }
+        Price {
+            input: 2.0,
+            output: 10.0,
+            cache_read: Some(0.5),
+            cache_write: Some(2.5),
+            cache_write_1h: Some(4.0),
+            extensions,
+        }
     }
 
     #[test]
@@ -42,6 +54,12 @@ mod tests {
         let expected = 600.0 * 2.0 + 400.0 * 0.5 + 100.0 * 10.0;
         assert_eq!(cost(&usage(1000, 100, Some(400)), &price("included")) * 1e6, expected);
         assert_eq!(cost(&usage(600, 100, Some(400)), &price("apart")) * 1e6, expected);
+    }
+
+    #[test]
+    fn what_is_written_for_an_hour_has_its_own_price() {
+        let written = Usage { cache_write_tokens: Some(300), cache_write_1h_tokens: Some(100), ..usage(0, 0, None) };
+        assert_eq!(cost(&written, &price("apart")) * 1e6, 200.0 * 2.5 + 100.0 * 4.0);
     }
 
     #[test]

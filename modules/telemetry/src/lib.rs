@@ -4,8 +4,7 @@ mod cost;
 mod settings;
 
 use arcllm_module::{
-    Description, Error, Module, Request, Response, clock, inner, log, state,
-    stream::{self, Event},
+    Description, Error, Module, Request, Response, clock, endings, inner, log, state,
     types::{Outcome, Usage},
 };
 use serde_json::json;
@@ -38,41 +37,16 @@ impl Module for Telemetry {
                 return Err(error);
             }
         };
-        if !request.streamed() {
+        if response.is_whole() {
             call.ended(Ok((&response.model(), &response.usage())), None).await;
             return Ok(response);
         }
-        let (model, first) = (response.model(), clock::now().saturating_sub(call.began));
-        let reader = stream::read(response);
-        Ok(stream::written(&request, async move |writer| {
-            loop {
-                let events = match reader.read().await {
-                    Ok(events) => events,
-                    Err(error) => {
-                        call.ended(Err(&error), Some(first)).await;
-                        return Err(error);
-                    }
-                };
-                let end = events.iter().find_map(|event| match event {
-                    Event::End(parts) => Some((parts.model.clone(), parts.usage.clone())),
-                    _ => None,
-                });
-                if events.is_empty() {
-                    return Ok(());
-                }
-                if let Some((answered, usage)) = end {
-                    // Before the end is handed on: after it the call is over, and the state is closed.
-                    let model = if answered.is_empty() { &model } else { &answered };
-                    call.ended(Ok((model, &usage)), Some(first)).await;
-                    return writer.write(events).await;
-                }
-                if let Err(error) = writer.write(events).await {
-                    // The reader is gone.
-                    call.ended(Err(&error), Some(first)).await;
-                    return Err(error);
-                }
-            }
-        }))
+        let first = clock::now().saturating_sub(call.began);
+        endings::after(&response, async move |ended| match &ended {
+            Ok(ending) => call.ended(Ok((&ending.model, &ending.usage)), Some(first)).await,
+            Err(error) => call.ended(Err(error), Some(first)).await,
+        });
+        Ok(response)
     }
 }
 
@@ -104,7 +78,8 @@ impl Call {
         );
         let answered = result.ok();
         let price = answered.and_then(|(model, _)| {
-            self.request.price(&provider, model).or_else(|| self.request.price(&provider, &asked))
+            let price = |model: &str| self.request.facts(&format!("{provider}/{model}"))?.price;
+            price(model).or_else(|| price(&asked))
         });
         let cost = answered.zip(price.as_ref()).map(|((_, usage), price)| cost(usage, price));
         if self.settings.log {
@@ -159,8 +134,9 @@ mod tests {
     use std::time::Duration;
 
     use arcllm_module::{
+        stream::{self, Event},
         testing::{World, api, text},
-        types::{Price, ResponseParts},
+        types::{ModelFacts, Price, ResponseParts},
     };
     use serde_json::Value;
 
@@ -177,8 +153,20 @@ mod tests {
     }
 
     fn world() -> World {
-        let price = Price { input: 3.0, output: 15.0, cache_read: None, cache_write: None, extensions: Vec::new() };
-        World::new().price("inner", "scripted", price).answers_after(Duration::from_secs(2))
+        let (cache_read, cache_write, cache_write_1h, extensions) = Default::default();
+        let price = Some(Price { input: 3.0, output: 15.0, cache_read, cache_write, cache_write_1h, extensions });
+        let (context_window, max_output_tokens, capabilities, extensions) = Default::default();
+        let (name, provider, model) = ("inner/scripted".into(), "inner".into(), "scripted".into());
+        World::new().answers_after(Duration::from_secs(2)).facts(ModelFacts {
+            name,
+            provider,
+            model,
+            context_window,
+            max_output_tokens,
+            price,
+            capabilities,
+            extensions,
+        })
     }
 
     fn logged(world: &World) -> Value {

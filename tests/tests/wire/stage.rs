@@ -48,7 +48,7 @@ pub(crate) const CONVERSATION: &str = r#"{
     ],
     "options": {
         "max_tokens": 300, "temperature": 0.5, "top_p": 0.9, "stop": ["END"], "tool_choice": "auto", "seed": 7,
-        "metadata": {"team": "red"}
+        "labels": {"team": "red"}
     }
 }"#;
 

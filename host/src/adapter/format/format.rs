@@ -16,11 +16,8 @@ use crate::{
         key::api_key::ApiKey,
     },
     chat::{
-        content::ContentBlock,
-        event::Event,
-        extensions::Extensions,
-        request::Request,
-        response::{StopReason, Usage},
+        content::ContentBlock, event::Event, extensions::Extensions, request::Request, response::StopReason,
+        usage::Usage,
     },
     config::provider::ProviderConfig,
 };

@@ -22,7 +22,9 @@ use crate::{
         error::ErrorKind,
         extensions::Extensions,
         failure::{ApiError, Failure},
-        response::{Response, StopReason, Usage},
+        reason::ErrorReason,
+        response::{Response, StopReason},
+        usage::Usage,
     },
 };
 
@@ -140,6 +142,7 @@ impl<'a> Reader<'a> {
     fn api_error(&self, answer: &HttpAnswer, status: StatusCode, body: &Value) -> ErrorKind {
         ErrorKind::Api(ApiError {
             status: status.as_u16(),
+            reason: ErrorReason::of_status(status.as_u16()),
             message: self.message(answer, status, body),
             provider: self.asked.provider.name.clone(),
             model: self.asked.model.clone(),

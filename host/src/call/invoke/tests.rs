@@ -1,7 +1,7 @@
 use super::*;
 
 fn start(invoke: &Arc<Invoke>, by: &str) -> Result<StartedAttempt, ErrorKind> {
-    invoke.start_attempt("p", "m", Some(&by.into()), None)
+    invoke.start_attempt("p", "m", Some(&by.into()), None, None)
 }
 
 fn invoke(max_attempts: u32) -> Arc<Invoke> {
@@ -22,7 +22,7 @@ fn attempts_stop_at_the_limit_from_any_number_of_threads() {
         let asking: Vec<_> = asking.collect();
         asking.into_iter().map(|thread| thread.join().expect("a thread that ends")).sum::<usize>()
     });
-    assert_eq!((begun, invoke.attempt_count(), invoke.attempts(0).len()), (40, 40, 40));
+    assert_eq!((begun, invoke.trail().len()), (40, 40));
 }
 
 #[test]
@@ -39,5 +39,5 @@ fn one_attempt_too_many_is_the_same_error_for_all_and_wakes_the_caller() {
     assert_eq!((invoke.exceeded(), invoke.why_over()), (Some(error.clone()), error));
     // The first attempt was cut short, and did not fail by itself.
     drop(first);
-    assert_eq!(invoke.attempts(0).first().map(|attempt| attempt.outcome), Some(Outcome::Cancelled));
+    assert_eq!(invoke.trail().first().map(|attempt| attempt.outcome), Some(Outcome::Cancelled));
 }

@@ -19,8 +19,11 @@ use crate::{
 /// The grants that a component asks for by importing an interface.
 const INTERFACES: [&str; 2] = ["models", "state"];
 
-/// The functions that read an answer.
-const READING: [&str; 3] = ["[method]response.parts", "[method]response.derive", "[method]response.usage"];
+/// The functions that read the content of an answer.
+const READING: [&str; 2] = ["[method]response.parts", "[method]response.derive"];
+
+/// The function that reads the tokens of an answer. A module that watches endings gets those of a streamed answer there.
+const COUNTS: &str = "[method]response.usage";
 
 /// The function that reads a request.
 const READS_REQUESTS: &str = "[method]request.parts";
@@ -138,9 +141,13 @@ impl CompiledComponent {
 
 /// A module imports only what it uses, so its imports tell whether it reads answers.
 fn streams(imports: &[String], functions: &[String]) -> Streams {
-    match imports.iter().any(|import| import.starts_with("arcllm:llm/streams@")) {
+    let imports = |interface: &str| imports.iter().any(|import| import.starts_with(interface));
+    let reads = |function: &String| {
+        READING.contains(&function.as_str()) || function == COUNTS && !imports("arcllm:llm/endings@")
+    };
+    match imports("arcllm:llm/streams@") {
         true => Streams::Reads,
-        false if functions.iter().any(|function| READING.contains(&function.as_str())) => Streams::Whole,
+        false if functions.iter().any(reads) => Streams::Whole,
         false => Streams::Forwards,
     }
 }

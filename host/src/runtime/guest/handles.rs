@@ -11,7 +11,7 @@ use crate::{
     call::upstream::Upstream,
     chat::{error::ErrorKind, request::Request},
     runtime::{
-        guest::{hop::Hop, writing::Writing},
+        guest::{ending::Ending, hop::Hop, writing::Writing},
         limits::memory::HostBytes,
     },
 };
@@ -51,13 +51,15 @@ pub struct ResponseHandle {
     pub(crate) answer: Answer,
     /// Set if the module writes the answer.
     pub(crate) writing: Option<Arc<Writing>>,
+    /// Set if the module watches how it ends.
+    pub(crate) ending: Option<Arc<Ending>>,
     /// The memory that it takes, if the module made it.
     pub(crate) _bytes: Option<HostBytes>,
 }
 
 impl From<Answer> for ResponseHandle {
     fn from(answer: Answer) -> Self {
-        Self { answer, writing: None, _bytes: None }
+        Self { answer, writing: None, ending: None, _bytes: None }
     }
 }
 

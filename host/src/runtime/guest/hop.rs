@@ -12,8 +12,8 @@ use crate::{
         cancel::{Cancel, CancelOnDrop},
         stop::{AnswerFuture, Call, Stop},
     },
-    chat::{error::ErrorKind, request::Request},
-    runtime::guest::{place::Place, progress::CallProgress, writing::Writing},
+    chat::{error::ErrorKind, request::Request, trail::Attempt},
+    runtime::guest::{ending::Ending, place::Place, progress::CallProgress, writing::Writing},
     telemetry::meters::{count_fallback, count_retry},
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct Hop {
     takes_whole: bool,
     /// The answer that the module writes, if it does.
     writing: OnceLock<Arc<Writing>>,
+    /// How the answer ends that the module has handed on, if it watches that.
+    handed_on: OnceLock<Arc<Ending>>,
     /// Whether the module has asked its inner or another model.
     asked: AtomicBool,
     /// How often the module has been told that the call is over.
@@ -44,8 +46,9 @@ pub(crate) struct Hop {
 impl Hop {
     /// Starts a call.
     pub(crate) fn new(place: Arc<Place>, inner: Arc<dyn Stop>, branch: Branch, takes_whole: bool) -> Self {
-        let (writing, asked, told) = Default::default();
-        Self { place, inner, branch, progress: CallProgress::start(), takes_whole, writing, asked, told }
+        let (writing, handed_on, asked, told) = Default::default();
+        let progress = CallProgress::start();
+        Self { place, inner, branch, progress, takes_whole, writing, handed_on, asked, told }
     }
 
     /// Returns a guard that ends the call when it is dropped.
@@ -53,17 +56,54 @@ impl Hop {
         self.branch.cancel.on_drop()
     }
 
-    /// Whether the call is over. Then nothing more is done for it.
+    /// Whether the module may ask no more.
     pub(crate) fn is_over(&self) -> bool {
         self.branch.cancel.is_cancelled() && !self.is_read()
     }
 
-    /// Waits until the call is over.
-    pub(crate) async fn over(&self) {
+    /// Waits until the module may ask no more.
+    async fn may_ask_no_more(&self) {
         self.branch.cancel.cancelled().await;
         if let Some(writing) = self.writing.get() {
             Box::pin(writing.unread()).await;
         }
+    }
+
+    /// Waits until the call is over: nothing more is done for it. A module that watches its answer still notes how the answer
+    /// ended.
+    pub(crate) async fn over(&self) {
+        self.may_ask_no_more().await;
+        if let Some(ending) = self.handed_on.get() {
+            Box::pin(ending.unwatched()).await;
+        }
+    }
+
+    /// Notes that the module has handed on an answer whose end it watches.
+    pub(crate) fn hand_on(&self, ending: Arc<Ending>) {
+        // A call has one answer.
+        let _ = self.handed_on.set(ending);
+    }
+
+    /// How the answer ends that the module has handed on, if it watches that.
+    pub(crate) fn handed_on(&self) -> Option<&Arc<Ending>> {
+        self.handed_on.get()
+    }
+
+    /// Whether the module waits for the end of the answer that it has handed on.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.handed_on.get().is_some_and(|ending| ending.is_watched())
+    }
+
+    /// The attempts that were made for this call, from number `since` on.
+    pub(crate) fn attempts(&self, since: usize) -> Vec<Attempt> {
+        let Branch { invoke, line, .. } = &self.branch;
+        line.as_ref().map(|line| invoke.attempts(line, since)).unwrap_or_default()
+    }
+
+    /// The number of attempts that were made for this call.
+    pub(crate) fn attempt_count(&self) -> usize {
+        let Branch { invoke, line, .. } = &self.branch;
+        line.as_ref().map_or(0, |line| invoke.attempt_count(line))
     }
 
     /// Starts an answer that the module writes. `None` if it has started one before.
@@ -133,7 +173,7 @@ impl Hop {
             }
             tokio::select! {
                 biased;
-                () = self.over() => Err(self.branch.invoke.why_over()),
+                () = self.may_ask_no_more() => Err(self.branch.invoke.why_over()),
                 answer = answering => answer,
             }
         }

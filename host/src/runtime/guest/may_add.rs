@@ -11,12 +11,14 @@ use serde_json::Value;
 
 use crate::{
     chat::{
-        content::{ContentBlock, Image, ImageSource},
+        content::{ContentBlock, Media, MediaSource},
         error::ErrorKind,
         failure::Failure,
+        options::{OutputFormat, Reasoning},
         plain::{self, WORD},
-        request::{Request, ToolChoice},
+        request::Request,
         reserved::{self, Level},
+        tool::{Tool, ToolChoice},
     },
     config::sandbox::Sandbox,
 };
@@ -118,10 +120,22 @@ fn each_reference<'a>(request: &'a Request, found: &mut impl FnMut(Reference<'a>
         message.content.iter().for_each(|block| block_references(block, found));
     }
     for tool in &request.tools {
-        schema_references(&tool.parameters, found);
+        match tool {
+            Tool::Function(tool) => schema_references(&tool.parameters, found),
+            Tool::Provider(value) => found(Reference::Json(value.to_string())),
+        }
     }
-    if let Some(ToolChoice::Other(value)) = &request.options.tool_choice {
+    let options = &request.options;
+    if let Some(ToolChoice::Other(value)) = &options.tool_choice {
         found(Reference::Json(value.to_string()));
+    }
+    if let Some(Reasoning::Other(value)) = &options.reasoning {
+        found(Reference::Json(value.to_string()));
+    }
+    match &options.output {
+        Some(OutputFormat::JsonSchema(schema)) => schema_references(&schema.schema, found),
+        Some(OutputFormat::Other(value)) => found(Reference::Json(value.to_string())),
+        Some(OutputFormat::Text | OutputFormat::Json) | None => {}
     }
     reserved::each(request, &mut |_, extensions| {
         for value in extensions.values().filter(|value| has_address(value)) {
@@ -132,22 +146,26 @@ fn each_reference<'a>(request: &'a Request, found: &mut impl FnMut(Reference<'a>
 
 fn block_references<'a>(block: &'a ContentBlock, found: &mut impl FnMut(Reference<'a>)) {
     match block {
-        ContentBlock::Image(image) => image_references(image, found),
+        ContentBlock::Image(media) | ContentBlock::Document(media) | ContentBlock::Audio(media) => {
+            media_references(media, found);
+        }
         ContentBlock::ToolResult(result) => result.content.iter().for_each(|block| block_references(block, found)),
         ContentBlock::Other(value) if !block.is_partial_tool_use() => found(Reference::Json(value.to_string())),
         ContentBlock::Text(_) | ContentBlock::ToolUse(_) | ContentBlock::Thinking(_) | ContentBlock::Other(_) => {}
     }
 }
 
-fn image_references<'a>(image: &'a Image, found: &mut impl FnMut(Reference<'a>)) {
-    match &image.source {
-        ImageSource::Url(url) if !is_inline(url) => found(Reference::Address(url)),
-        ImageSource::Other(value) => found(Reference::Json(value.to_string())),
-        ImageSource::Url(_) | ImageSource::Data(_) => {}
+fn media_references<'a>(media: &'a Media, found: &mut impl FnMut(Reference<'a>)) {
+    match &media.source {
+        MediaSource::Url(url) if !is_inline(url) => found(Reference::Address(url)),
+        // A lenient server may take it for an address, and another file of the account tells other things.
+        MediaSource::File(file) => found(Reference::Address(file)),
+        MediaSource::Other(value) => found(Reference::Json(value.to_string())),
+        MediaSource::Url(_) | MediaSource::Data(_) => {}
     }
     // It becomes part of an address, `data:TYPE;base64,…`, in which a lenient server may find another.
-    if image.media_type.contains(':') {
-        found(Reference::Address(&image.media_type));
+    if media.media_type.contains(':') {
+        found(Reference::Address(&media.media_type));
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod bindings;
 pub(crate) mod component;
 pub(crate) mod convert;
 pub(crate) mod cpu_limit;
+pub(crate) mod ending;
 pub(crate) mod engine;
 pub(crate) mod exports;
 pub(crate) mod handles;

@@ -7,7 +7,7 @@ use metrics::Histogram;
 use crate::{
     call::{clock::Clock, upstream::Upstream},
     chat::config_error::ConfigError,
-    config::{provider::ModelFacts, wire_format::WireFormat},
+    config::known_model::KnownModel,
     runtime::guest::may_add::MayAdd,
 };
 
@@ -27,13 +27,16 @@ pub(crate) struct Place {
 
 /// Loads the models that a module asks for. The host implements it.
 pub(crate) trait ModelLoader: Send + Sync {
-    /// The end of a chain for this provider's default model.
+    /// The end of a chain for this name, which is any that [`Host::load_model`](crate::Host::load_model) takes.
     ///
     /// # Errors
     ///
-    /// Where the provider is unknown, not trusted or has no key.
-    fn load(&self, provider: &str) -> Result<Arc<Upstream>, ConfigError>;
+    /// Where the name or the provider is unknown, not trusted or has no key.
+    fn load(&self, name: &str) -> Result<Arc<Upstream>, ConfigError>;
 
-    /// What the configuration says of this model.
-    fn facts(&self, provider: &str, model: &str) -> Option<(WireFormat, ModelFacts)>;
+    /// What is known of the model of this name.
+    fn facts(&self, name: &str) -> Option<KnownModel>;
+
+    /// The models that can be loaded.
+    fn list(&self) -> Arc<[KnownModel]>;
 }

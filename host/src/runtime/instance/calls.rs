@@ -74,9 +74,9 @@ enum LastCheck {
 }
 
 impl CallEntry {
-    /// Whether somebody waits for the answer, or reads what the module writes of it.
+    /// Whether somebody waits for the answer, or reads what the module writes of it, or the module watches how it ends.
     fn is_awaited(&self) -> bool {
-        self.reply.as_ref().is_some_and(|reply| !reply.is_closed()) || self.hop.is_read()
+        self.reply.as_ref().is_some_and(|reply| !reply.is_closed()) || self.hop.is_read() || self.hop.is_watching()
     }
 
     /// Answers in the guest's stead.

@@ -145,7 +145,7 @@ async fn serve(
     };
     let writing = {
         let (answer,) = finishing.await?;
-        let (answer, writing) = store.with(|mut store| take(store.data_mut(), answer))?;
+        let (answer, writing) = store.with(|mut store| take(store.data_mut(), &hop, answer))?;
         if let Some(writing) = &writing {
             writing.release();
         }
@@ -156,6 +156,10 @@ async fn serve(
         // The guest still writes its answer.
         Box::pin(writing.over()).await;
         writing.settle(None);
+    }
+    if let Some(ending) = hop.handed_on() {
+        // The guest still notes how its answer ends.
+        Box::pin(ending.unwatched()).await;
     }
     if store.with(|mut store| forget(store.data_mut(), task, &hop)) {
         worker.retire();
@@ -193,10 +197,13 @@ fn forget(state: &mut StoreData, task: GuestTaskId, hop: &Arc<Hop>) -> bool {
 type AnswerWithWriting = (Result<Answer, ErrorKind>, Option<Arc<Writing>>);
 
 /// Takes an answer from the guest.
-fn take(state: &mut StoreData, answer: GuestAnswer) -> wasmtime::Result<AnswerWithWriting> {
+fn take(state: &mut StoreData, hop: &Hop, answer: GuestAnswer) -> wasmtime::Result<AnswerWithWriting> {
     Ok(match answer {
         Ok(handle) => {
-            let ResponseHandle { answer, writing, .. } = state.table.delete(handle)?;
+            let ResponseHandle { answer, writing, ending, .. } = state.table.delete(handle)?;
+            if let Some(ending) = ending {
+                hop.hand_on(ending);
+            }
             (Ok(answer), writing)
         }
         Err(error) => (Err(error_in(error)), None),

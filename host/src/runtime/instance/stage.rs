@@ -17,9 +17,7 @@ use crate::{
         upstream::Upstream,
     },
     chat::{config_error::ConfigError, error::ErrorKind, request::Request},
-    config::{
-        compile_cache::CompileCache, digest::digest, provider::ModelFacts, sandbox::Sandbox, wire_format::WireFormat,
-    },
+    config::{compile_cache::CompileCache, digest::digest, known_model::KnownModel, sandbox::Sandbox},
     runtime::{
         guest::{
             component::CompiledComponent,
@@ -93,8 +91,12 @@ impl ModelLoader for NoOthers {
         Err(ConfigError::new("no other model"))
     }
 
-    fn facts(&self, _: &str, _: &str) -> Option<(WireFormat, ModelFacts)> {
+    fn facts(&self, _: &str) -> Option<KnownModel> {
         None
+    }
+
+    fn list(&self) -> Arc<[KnownModel]> {
+        Arc::default()
     }
 }
 
@@ -104,7 +106,7 @@ pub(crate) fn hop(inner: Arc<dyn Stop>) -> Arc<Hop> {
     let (own_time, loader) = (own_time(&module), Arc::new(NoOthers));
     let place = Place { module, loader, own_time, may_add: MayAdd::of(None), clock: clock::system() };
     let invoke = Invoke::start(std::time::Duration::from_secs(600), 32, 0, 0, false);
-    let branch = Branch { invoke, cancel: Cancel::default(), span: Scope::default() };
+    let branch = Branch { invoke, cancel: Cancel::default(), span: Scope::default(), line: None };
     Arc::new(Hop::new(Arc::new(place), inner, branch, false))
 }
 

@@ -3,9 +3,12 @@
 use serde_json::Value;
 
 use crate::chat::{
-    content::{ContentBlock, Image, ImageSource},
-    request::{Request, ToolChoice},
+    cache_mark::CacheMark,
+    content::{ContentBlock, Media, MediaSource},
+    options::{Options, OutputFormat, Reasoning},
+    request::Request,
     response::Response,
+    tool::{Tool, ToolChoice},
 };
 
 /// For each item besides its content: its place in a list, the lengths of its parts, and the allocator's overhead.
@@ -15,17 +18,48 @@ const EACH: usize = 128;
 pub(crate) fn size_of_request(request: &Request) -> usize {
     let Request { messages, tools, options, extensions } = request;
     let messages = messages.iter().map(|message| EACH + blocks(&message.content) + all(&message.extensions));
-    let tools = tools
-        .iter()
-        .map(|tool| EACH + tool.name.len() + tool.description.len() + json(&tool.parameters) + all(&tool.extensions));
+    let tools = tools.iter().map(tool);
+    messages.chain(tools).sum::<usize>() + self::options(options) + all(extensions)
+}
+
+/// The bytes of these options.
+fn options(options: &Options) -> usize {
     let choice = match &options.tool_choice {
         Some(ToolChoice::Tool(name)) => name.len(),
         Some(ToolChoice::Other(value)) => json(value),
         Some(ToolChoice::Auto | ToolChoice::Required | ToolChoice::None) | None => 0,
     };
     let texts = options.stop.iter().map(|text| EACH + text.len());
-    let pairs = options.metadata.iter().map(|(name, value)| EACH + name.len() + value.len());
-    messages.chain(tools).chain(texts).chain(pairs).sum::<usize>() + choice + all(&options.extensions) + all(extensions)
+    let pairs = options.labels.iter().chain(&options.metadata);
+    let pairs = pairs.map(|(name, value)| EACH + name.len() + value.len());
+    let output = match &options.output {
+        Some(OutputFormat::JsonSchema(schema)) => {
+            schema.name.len() + schema.description.len() + json(&schema.schema) + all(&schema.extensions)
+        }
+        Some(OutputFormat::Other(value)) => json(value),
+        Some(OutputFormat::Text | OutputFormat::Json) | None => 0,
+    };
+    let reasoning = match &options.reasoning {
+        Some(Reasoning::Effort(word)) => word.len(),
+        Some(Reasoning::Other(value)) => json(value),
+        Some(Reasoning::Off | Reasoning::Budget(_)) | None => 0,
+    };
+    let user = options.user.as_ref().map_or(0, String::len);
+    EACH + texts.chain(pairs).sum::<usize>() + choice + output + reasoning + user + all(&options.extensions)
+}
+
+fn tool(tool: &Tool) -> usize {
+    EACH + match tool {
+        Tool::Function(tool) => {
+            let texts = tool.name.len() + tool.description.len();
+            texts + json(&tool.parameters) + mark(&tool.cache) + all(&tool.extensions)
+        }
+        Tool::Provider(value) => json(value),
+    }
+}
+
+fn mark(cache: &Option<CacheMark>) -> usize {
+    cache.as_ref().map_or(0, |mark| EACH + all(&mark.extensions))
 }
 
 /// The bytes of this answer.
@@ -35,14 +69,17 @@ pub(crate) fn size_of_response(response: &Response) -> usize {
 
 fn blocks(blocks: &[ContentBlock]) -> usize {
     let block = |block: &ContentBlock| match block {
-        ContentBlock::Text(text) => text.text.len() + all(&text.extensions),
-        ContentBlock::Image(image) => self::image(image),
-        ContentBlock::ToolUse(call) => call.id.len() + call.name.len() + all(&call.arguments) + all(&call.extensions),
+        ContentBlock::Text(text) => text.text.len() + mark(&text.cache) + all(&text.extensions),
+        ContentBlock::Image(media) | ContentBlock::Document(media) | ContentBlock::Audio(media) => self::media(media),
+        ContentBlock::ToolUse(call) => {
+            call.id.len() + call.name.len() + all(&call.arguments) + mark(&call.cache) + all(&call.extensions)
+        }
         ContentBlock::ToolResult(result) => {
-            result.tool_use_id.len() + self::blocks(&result.content) + all(&result.extensions)
+            result.tool_use_id.len() + self::blocks(&result.content) + mark(&result.cache) + all(&result.extensions)
         }
         ContentBlock::Thinking(thinking) => {
-            let hidden = [&thinking.signature, &thinking.redacted].into_iter().flatten().map(String::len);
+            let hidden =
+                [&thinking.signature, &thinking.redacted, &thinking.provider].into_iter().flatten().map(String::len);
             thinking.text.len() + hidden.sum::<usize>() + all(&thinking.extensions)
         }
         ContentBlock::Other(value) => json(value),
@@ -50,13 +87,13 @@ fn blocks(blocks: &[ContentBlock]) -> usize {
     blocks.iter().map(|one| EACH + block(one)).sum()
 }
 
-fn image(image: &Image) -> usize {
-    let source = match &image.source {
-        ImageSource::Data(bytes) => bytes.len(),
-        ImageSource::Url(url) => url.len(),
-        ImageSource::Other(value) => json(value),
+fn media(media: &Media) -> usize {
+    let source = match &media.source {
+        MediaSource::Data(bytes) => bytes.len(),
+        MediaSource::Url(text) | MediaSource::File(text) => text.len(),
+        MediaSource::Other(value) => json(value),
     };
-    image.media_type.len() + source + all(&image.extensions)
+    media.media_type.len() + media.name.len() + source + mark(&media.cache) + all(&media.extensions)
 }
 
 fn all<'a>(extensions: impl IntoIterator<Item = (&'a String, &'a Value)>) -> usize {

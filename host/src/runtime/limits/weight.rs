@@ -14,25 +14,54 @@ const FURTHER: usize = 320;
 
 /// The bytes that this takes as a request.
 pub(crate) fn weight_of_request(parts: &wit::RequestParts) -> usize {
-    let wit::Options { stop, tool_choice, metadata, extensions, .. } = &parts.options;
+    EACH + parts.messages.iter().map(message).sum::<usize>()
+        + parts.tools.iter().map(tool).sum::<usize>()
+        + weight_of_options(&parts.options)
+        + weight_of_extensions(&parts.extensions)
+}
+
+/// The bytes that these options take.
+pub(crate) fn weight_of_options(options: &wit::Options) -> usize {
+    let wit::Options { stop, tool_choice, labels, metadata, extensions, output, reasoning, user, .. } = options;
     let choice = match tool_choice {
         Some(wit::ToolChoice::Tool(text) | wit::ToolChoice::Other(text)) => json(text),
         Some(wit::ToolChoice::Auto | wit::ToolChoice::Required | wit::ToolChoice::None) | None => 0,
     };
-    let pairs = metadata.iter().map(|(name, value)| EACH + name.len() + value.len());
-    let tool = |tool: &wit::Tool| {
-        EACH + tool.name.len()
-            + tool.description.len()
-            + json(&tool.parameters)
-            + weight_of_extensions(&tool.extensions)
+    let pairs = labels.iter().chain(metadata).map(|(name, value)| EACH + name.len() + value.len());
+    let output = match output {
+        Some(wit::OutputFormat::JsonSchema(schema)) => {
+            let texts = schema.name.len() + schema.description.len();
+            texts + json(&schema.schema) + weight_of_extensions(&schema.extensions)
+        }
+        Some(wit::OutputFormat::Other(text)) => json(text),
+        Some(wit::OutputFormat::Text | wit::OutputFormat::Json) | None => 0,
     };
-    EACH + parts.messages.iter().map(message).sum::<usize>()
-        + parts.tools.iter().map(tool).sum::<usize>()
-        + stop.iter().map(|text| EACH + text.len()).sum::<usize>()
+    let reasoning = match reasoning {
+        Some(wit::Reasoning::Effort(word)) => word.len(),
+        Some(wit::Reasoning::Other(text)) => json(text),
+        Some(wit::Reasoning::Off | wit::Reasoning::Budget(_)) | None => 0,
+    };
+    EACH + stop.iter().map(|text| EACH + text.len()).sum::<usize>()
         + choice
         + pairs.sum::<usize>()
+        + output
+        + reasoning
+        + user.as_ref().map_or(0, String::len)
         + weight_of_extensions(extensions)
-        + weight_of_extensions(&parts.extensions)
+}
+
+fn tool(tool: &wit::Tool) -> usize {
+    EACH + match tool {
+        wit::Tool::Function(tool) => {
+            let texts = tool.name.len() + tool.description.len();
+            texts + json(&tool.parameters) + mark(&tool.cache) + weight_of_extensions(&tool.extensions)
+        }
+        wit::Tool::Provider(text) => json(text),
+    }
+}
+
+fn mark(cache: &Option<wit::CacheMark>) -> usize {
+    cache.as_ref().map_or(0, |mark| EACH + weight_of_extensions(&mark.extensions))
 }
 
 /// The bytes that this takes as a response.
@@ -67,18 +96,25 @@ fn message(message: &wit::Message) -> usize {
 fn blocks(blocks: &[wit::ContentBlock]) -> usize {
     let block = |block: &wit::ContentBlock| match block {
         wit::ContentBlock::Text(block) => text(block),
-        wit::ContentBlock::Image(block) => image(block),
+        wit::ContentBlock::Image(block) | wit::ContentBlock::Document(block) | wit::ContentBlock::Audio(block) => {
+            media(block)
+        }
         wit::ContentBlock::ToolUse(tool_use) => call(tool_use),
         wit::ContentBlock::ToolResult(result) => {
             let content = result.content.iter().map(|block| match block {
                 wit::ToolResultBlock::Text(block) => text(block),
-                wit::ToolResultBlock::Image(block) => image(block),
+                wit::ToolResultBlock::Image(block)
+                | wit::ToolResultBlock::Document(block)
+                | wit::ToolResultBlock::Audio(block) => media(block),
                 wit::ToolResultBlock::Other(block) => json(block),
             });
-            EACH + result.tool_use_id.len() + content.sum::<usize>() + weight_of_extensions(&result.extensions)
+            EACH + result.tool_use_id.len()
+                + content.sum::<usize>()
+                + mark(&result.cache)
+                + weight_of_extensions(&result.extensions)
         }
         wit::ContentBlock::Thinking(thinking) => {
-            let hidden = [&thinking.signature, &thinking.redacted];
+            let hidden = [&thinking.signature, &thinking.redacted, &thinking.provider];
             let hidden = hidden.into_iter().flatten().map(String::len);
             EACH + thinking.text.len() + hidden.sum::<usize>() + weight_of_extensions(&thinking.extensions)
         }
@@ -88,20 +124,22 @@ fn blocks(blocks: &[wit::ContentBlock]) -> usize {
 }
 
 fn call(call: &wit::ToolCall) -> usize {
-    EACH + call.id.len() + call.name.len() + json(&call.arguments) + weight_of_extensions(&call.extensions)
+    let texts = call.id.len() + call.name.len();
+    EACH + texts + json(&call.arguments) + mark(&call.cache) + weight_of_extensions(&call.extensions)
 }
 
 fn text(text: &wit::Text) -> usize {
-    EACH + text.text.len() + weight_of_extensions(&text.extensions)
+    EACH + text.text.len() + mark(&text.cache) + weight_of_extensions(&text.extensions)
 }
 
-fn image(image: &wit::Image) -> usize {
-    let source = match &image.source {
-        wit::ImageSource::Data(bytes) => bytes.len(),
-        wit::ImageSource::Url(url) => url.len(),
-        wit::ImageSource::Other(text) => json(text),
+fn media(media: &wit::Media) -> usize {
+    let source = match &media.source {
+        wit::MediaSource::Data(bytes) => bytes.len(),
+        wit::MediaSource::Url(text) | wit::MediaSource::File(text) => text.len(),
+        wit::MediaSource::Other(text) => json(text),
     };
-    EACH + image.media_type.len() + source + weight_of_extensions(&image.extensions)
+    let texts = media.media_type.len() + media.name.len();
+    EACH + texts + source + mark(&media.cache) + weight_of_extensions(&media.extensions)
 }
 
 /// The bytes that these take.

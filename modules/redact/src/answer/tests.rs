@@ -33,7 +33,7 @@ fn arguments(json: &str) -> Event {
 
 fn tool_end(arguments: &str) -> Event {
     let (id, name, arguments) = ("1".to_owned(), "send".to_owned(), arguments.to_owned());
-    let call = ToolCall { id, name, arguments, extensions: Vec::new() };
+    let call = ToolCall { id, name, arguments, cache: None, extensions: Vec::new() };
     Event::ToolUseEnd(ToolUseEnd { index: 0, call })
 }
 

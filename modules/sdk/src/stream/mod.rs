@@ -3,15 +3,15 @@
 pub use crate::bindings::arcllm::llm::streams::{Event, ToolArguments, ToolUseEnd, ToolUseStart};
 #[cfg(target_family = "wasm")]
 pub use crate::bindings::arcllm::llm::streams::{Writer, write};
-#[cfg(all(feature = "stream", not(target_family = "wasm")))]
+#[cfg(all(feature = "background", not(target_family = "wasm")))]
 use crate::testing::executor::spawn as spawn_local;
 #[cfg(not(target_family = "wasm"))]
 pub use crate::testing::stream::{Reader, Writer, read, write};
-#[cfg(feature = "stream")]
+#[cfg(feature = "background")]
 use crate::{Error, Request, Response};
 #[cfg(target_family = "wasm")]
 pub use reader::{Reader, read};
-#[cfg(all(feature = "stream", target_family = "wasm"))]
+#[cfg(all(feature = "background", target_family = "wasm"))]
 use wit_bindgen::spawn_local;
 
 #[cfg(target_family = "wasm")]
@@ -43,8 +43,8 @@ mod reader;
 /// }
 /// ```
 ///
-/// If `to` fails, the answer ends with its error. Needs the feature `stream`.
-#[cfg(feature = "stream")]
+/// If `to` fails, the answer ends with its error. Needs the feature `background`.
+#[cfg(feature = "background")]
 pub fn written(request: &Request, to: impl AsyncFnOnce(&Writer) -> Result<(), Error> + 'static) -> Response {
     let (response, writer) = write(request);
     spawn_local(async move {

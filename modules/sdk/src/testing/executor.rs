@@ -30,7 +30,7 @@ pub(crate) fn current() -> World {
 }
 
 /// Starts a task that the world runs to its end.
-#[cfg(feature = "stream")]
+#[cfg(feature = "background")]
 pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     current().0.borrow_mut().tasks.push(Box::pin(task));
 }

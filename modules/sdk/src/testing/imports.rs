@@ -33,7 +33,7 @@ pub mod models {
             provider::{ask, unknown},
             script::MODEL,
         },
-        types::Error,
+        types::{Error, ModelFacts},
     };
 
     pub use crate::testing::{request::Request, response::Response};
@@ -59,12 +59,20 @@ pub mod models {
         }
     }
 
-    /// Loads the model of a provider that the world has.
-    pub async fn load(request: &Request, provider: String) -> Result<Model, Error> {
-        match request.world.0.borrow().providers.contains_key(&provider) {
-            true => Ok(Model(provider)),
-            false => Err(unknown(&provider)),
+    /// Loads a model by its name: that of a provider that the world has, alone or before a `/` and a model.
+    pub async fn load(request: &Request, name: String) -> Result<Model, Error> {
+        let providers = &request.world.0.borrow().providers;
+        let provider = name.split_once('/').map_or(&*name, |(provider, _)| provider);
+        match providers.contains_key(&name) {
+            true => Ok(Model(name)),
+            false if providers.contains_key(provider) => Ok(Model(provider.to_owned())),
+            false => Err(unknown(&name)),
         }
+    }
+
+    /// Lists the models that the world has facts of.
+    pub fn list(request: &Request) -> Vec<ModelFacts> {
+        request.world.0.borrow().facts.values().cloned().collect()
     }
 }
 

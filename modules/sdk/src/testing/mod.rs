@@ -24,6 +24,7 @@
 //! assert_eq!(world.now().as_secs(), 1);
 //! ```
 
+pub(crate) mod endings;
 pub(crate) mod executor;
 pub(crate) mod imports;
 mod pipe;

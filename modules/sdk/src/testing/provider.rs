@@ -36,9 +36,13 @@ pub(crate) async fn ask(world: &World, provider: &str, parts: &RequestParts) -> 
         Err(Error::Api(error)) => provider.clone_into(&mut error.provider),
         Err(_) => {}
     }
-    let (retry_after, should_retry) = match &answer {
-        Err(Error::Api(error)) => (error.retry_after, error.should_retry),
-        _ => (None, None),
+    let (reason, retry_after, should_retry) = match &answer {
+        Err(Error::Api(error)) => (Some(error.reason.clone()), error.retry_after, error.should_retry),
+        _ => (None, None, None),
+    };
+    let extensions = match &answer {
+        Err(Error::Parse(failure)) => failure.extensions.clone(),
+        _ => Vec::new(),
     };
     let attempt = Attempt {
         provider: provider.to_owned(),
@@ -48,10 +52,14 @@ pub(crate) async fn ask(world: &World, provider: &str, parts: &RequestParts) -> 
         took: inside.now.saturating_sub(started),
         waited,
         waited_by: if waited > 0 { "module".to_owned() } else { String::new() },
+        first_event: None,
         outcome: outcome(&answer),
+        reason,
         retry_after,
         should_retry,
-        extensions: Vec::new(),
+        request_id: None,
+        usage: answer.as_ref().ok().map(|parts| parts.usage.clone()),
+        extensions,
     };
     inside.trail.push(attempt);
     answer

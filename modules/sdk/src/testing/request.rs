@@ -1,13 +1,16 @@
 //! A request of a world, in place of the host's handle.
 
-use std::rc::Rc;
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    rc::Rc,
+};
 
 use crate::{
     testing::{
         script::{INNER, MODEL},
         world::World,
     },
-    types::{Attempt, Price, RequestParts},
+    types::{Attempt, ContentBlock, ModelFacts, Options, RequestParts, RequestSize, Role},
 };
 
 /// One call on its way down.
@@ -65,8 +68,81 @@ impl Request {
         self.world.0.borrow().streamed
     }
 
-    /// Returns the price that the world has for a model.
-    pub fn price(&self, provider: &str, model: &str) -> Option<Price> {
-        self.world.0.borrow().prices.get(&(provider.to_owned(), model.to_owned())).cloned()
+    /// Returns the options.
+    pub fn options(&self) -> Options {
+        self.parts.options.clone()
     }
+
+    /// Returns the same call with other options.
+    pub fn with_options(&self, options: &Options) -> Self {
+        self.derive(&RequestParts { options: options.clone(), ..self.parts() })
+    }
+
+    /// Returns the value of a label.
+    pub fn label(&self, key: &str) -> Option<String> {
+        self.parts.options.labels.iter().find(|(label, _)| label == key).map(|(_, value)| value.clone())
+    }
+
+    /// Returns how large the request is. Tokens are a quarter of the bytes of text.
+    pub fn size(&self) -> RequestSize {
+        let mut size = RequestSize {
+            messages: count(self.parts.messages.len()),
+            text_bytes: 0,
+            images: 0,
+            documents: 0,
+            recordings: 0,
+            tools: count(self.parts.tools.len()),
+            estimated_tokens: 0,
+            extensions: Vec::new(),
+        };
+        let mut parts = self.parts();
+        size.text_bytes = parts.texts_mut().map(|text| text.len() as u64).sum();
+        size.estimated_tokens = size.text_bytes.div_ceil(4);
+        for block in self.parts.messages.iter().flat_map(|message| &message.content) {
+            match block {
+                ContentBlock::Image(_) => size.images += 1,
+                ContentBlock::Document(_) => size.documents += 1,
+                ContentBlock::Audio(_) => size.recordings += 1,
+                ContentBlock::Text(_)
+                | ContentBlock::ToolUse(_)
+                | ContentBlock::ToolResult(_)
+                | ContentBlock::Thinking(_)
+                | ContentBlock::Other(_) => {}
+            }
+        }
+        size
+    }
+
+    /// Returns 32 bytes that are the same for equal requests of a world. A host returns the SHA-256.
+    pub fn digest(&self) -> Vec<u8> {
+        let options = Options { labels: Vec::new(), ..self.options() };
+        let asked = RequestParts { options, ..self.parts() };
+        let part = |number: u64| {
+            let mut hasher = DefaultHasher::new();
+            (number, format!("{asked:?}")).hash(&mut hasher);
+            hasher.finish().to_le_bytes()
+        };
+        (0..4).flat_map(part).collect()
+    }
+
+    /// Returns the text of the last message of the user, cut to at most `limit` bytes.
+    pub fn last_user_text(&self, limit: u32) -> Option<String> {
+        let last = self.parts.messages.iter().rev().find(|message| matches!(message.role, Role::User))?;
+        let texts = last.content.iter().filter_map(|block| match block {
+            ContentBlock::Text(text) => Some(text.text.as_str()),
+            _ => None,
+        });
+        let mut text: String = texts.collect();
+        text.truncate(text.floor_char_boundary(usize::try_from(limit).unwrap_or(usize::MAX)));
+        Some(text)
+    }
+
+    /// Returns what the world knows of a model.
+    pub fn facts(&self, name: &str) -> Option<ModelFacts> {
+        self.world.0.borrow().facts.get(name).cloned()
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

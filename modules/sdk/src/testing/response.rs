@@ -2,7 +2,7 @@
 
 use crate::{
     testing::{pipe::Pipe, request::Request},
-    types::{ResponseParts, Usage},
+    types::{ContentBlock, ResponseParts, StopReason, Usage},
 };
 
 /// One answer on its way up.
@@ -32,6 +32,22 @@ impl Response {
     /// Returns the tokens alone.
     pub fn usage(&self) -> Usage {
         self.parts().usage
+    }
+
+    /// Returns whether the answer is whole.
+    pub fn is_whole(&self) -> bool {
+        self.pipe.is_none()
+    }
+
+    /// Returns why the model stopped.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.is_whole().then(|| self.parts.stop_reason.clone())
+    }
+
+    /// Returns the bytes of text and the number of tool calls.
+    pub fn said(&self) -> Option<(u64, u32)> {
+        let calls = self.parts.content.iter().filter(|block| matches!(block, ContentBlock::ToolUse(_))).count();
+        self.is_whole().then(|| (self.parts.text().len() as u64, u32::try_from(calls).unwrap_or(u32::MAX)))
     }
 
     /// Returns the model that answered.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::types::{ApiError, Error, RequestParts, ResponseParts};
+use crate::types::{ApiError, Error, Reason, RequestParts, ResponseParts};
 
 /// The provider at the end of a module's chain.
 pub(crate) const INNER: &str = "inner";
@@ -35,6 +35,7 @@ pub fn text(text: &str) -> ResponseParts {
 pub fn api(status: u16) -> Error {
     Error::Api(ApiError {
         status,
+        reason: Reason::of_status(status),
         message: format!("status {status}"),
         provider: INNER.to_owned(),
         model: MODEL.to_owned(),

@@ -99,7 +99,11 @@ fn replay(parts: ResponseParts) -> Vec<Event> {
                 index += 1;
                 continue;
             }
-            ContentBlock::Image(_) | ContentBlock::ToolResult(_) | ContentBlock::Other(_) => {}
+            ContentBlock::Image(_)
+            | ContentBlock::Document(_)
+            | ContentBlock::Audio(_)
+            | ContentBlock::ToolResult(_)
+            | ContentBlock::Other(_) => {}
         }
         events.push(Event::Block(block.clone()));
     }

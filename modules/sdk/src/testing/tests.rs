@@ -62,7 +62,7 @@ fn a_wait_without_end_fails_the_test() {
     World::new().run(std::future::pending::<()>());
 }
 
-#[cfg(feature = "stream")]
+#[cfg(feature = "background")]
 #[test]
 fn an_answer_is_written_as_it_comes() {
     use crate::stream::{self, Event};

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     testing::script::{Answer, Asked, INNER, Script, text},
-    types::{Attempt, Price, RequestParts},
+    types::{Attempt, ModelFacts, RequestParts},
 };
 
 /// Everything around a module under test. Clones are the same world.
@@ -33,7 +33,8 @@ pub(crate) struct Inside {
     /// How long each answer takes.
     pub(crate) takes: u64,
     pub(crate) providers: HashMap<String, Script>,
-    pub(crate) prices: HashMap<(String, String), Price>,
+    /// What is known of models, by the names that load them.
+    pub(crate) facts: BTreeMap<String, ModelFacts>,
     /// What `state` keeps.
     pub(crate) values: BTreeMap<String, Vec<u8>>,
     /// How long each operation of `state` takes.
@@ -65,7 +66,7 @@ impl World {
             streamed: false,
             takes: 0,
             providers: HashMap::new(),
-            prices: HashMap::new(),
+            facts: BTreeMap::new(),
             values: BTreeMap::new(),
             state_takes: 0,
             operations: 0,
@@ -136,10 +137,10 @@ impl World {
         self
     }
 
-    /// Sets the price of a model, as config would.
+    /// Sets what is known of a model, as config would. Its name is what [loads](crate::models::load) it.
     #[must_use]
-    pub fn price(self, provider: &str, model: &str, price: Price) -> Self {
-        self.0.borrow_mut().prices.insert((provider.to_owned(), model.to_owned()), price);
+    pub fn facts(self, facts: ModelFacts) -> Self {
+        self.0.borrow_mut().facts.insert(facts.name.clone(), facts);
         self
     }
 

@@ -116,11 +116,12 @@ fn said(request: &Request, text: String) -> Response {
         total_tokens: 0,
         cache_read_tokens: None,
         cache_write_tokens: None,
+        cache_write_1h_tokens: None,
         reasoning_tokens: None,
         extensions: Vec::new(),
     };
     let parts = ResponseParts {
-        content: vec![ContentBlock::Text(Text { text, extensions: Vec::new() })],
+        content: vec![ContentBlock::Text(Text { text, cache: None, extensions: Vec::new() })],
         usage,
         stop_reason: StopReason::EndTurn,
         model: request.model(),

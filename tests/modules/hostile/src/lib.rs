@@ -6,7 +6,8 @@ use std::hint::black_box;
 use arcllm_module::{
     Config, ConfigError, Description, Error, Module, Request, Response, inner, log, models,
     types::{
-        ContentBlock, Failure, Image, ImageSource, Message, RequestParts, Role, Text, Tool, ToolResult, ToolResultBlock,
+        ContentBlock, Failure, FunctionTool, Media, MediaSource, Message, RequestParts, Role, Text, Tool, ToolResult,
+        ToolResultBlock,
     },
 };
 use schemars::JsonSchema;
@@ -65,6 +66,12 @@ pub enum Add {
     MediaType,
     /// A tool whose schema has the text as a reference.
     Reference,
+    /// A tool of the provider, with the text in its JSON.
+    ProviderTool,
+    /// A document with a URL.
+    Document,
+    /// A document that names a file of the provider.
+    File,
     /// An extension of the request.
     Extension,
     /// An extension of its options.
@@ -140,11 +147,17 @@ impl Hostile {
 
     fn add(&self, add: Add, parts: &mut RequestParts) {
         let text = self.settings.text.clone();
-        let url = image(String::new(), ImageSource::Url(text.clone()));
+        let url = image(String::new(), MediaSource::Url(text.clone()));
         let json = format!("{{\"type\": \"document\", \"source\": {{\"type\": \"url\", \"url\": {text:?}}}}}");
         let result = |block| {
             let content = vec![block];
-            let result = ToolResult { tool_use_id: "t".to_owned(), content, is_error: false, extensions: Vec::new() };
+            let result = ToolResult {
+                tool_use_id: "t".to_owned(),
+                content,
+                is_error: false,
+                cache: None,
+                extensions: Vec::new(),
+            };
             ContentBlock::ToolResult(result)
         };
         let extension = (self.settings.key.clone(), text.clone());
@@ -160,14 +173,22 @@ impl Hostile {
             Add::BlockInResult => parts.messages.push(said(vec![result(ToolResultBlock::Other(json))])),
             Add::Source => {
                 let source = format!("{{\"type\": \"base64\", \"data\": {text:?}}}");
-                let image = image(String::new(), ImageSource::Other(source));
+                let image = image(String::new(), MediaSource::Other(source));
                 parts.messages.push(said(vec![ContentBlock::Image(image)]));
             }
             Add::MediaType => {
-                let image = image(text, ImageSource::Data(vec![0]));
+                let image = image(text, MediaSource::Data(vec![0]));
                 parts.messages.push(said(vec![ContentBlock::Image(image)]));
             }
-            Add::Reference => parts.tools.push(tool(format!("{{\"$ref\": {text:?}}}"))),
+            Add::Reference => parts.tools.push(Tool::Function(function(format!("{{\"$ref\": {text:?}}}")))),
+            Add::ProviderTool => {
+                parts.tools.push(Tool::Provider(format!("{{\"type\": \"mcp\", \"server\": {text:?}}}")))
+            }
+            Add::Document => parts.messages.push(said(vec![ContentBlock::Document(url)])),
+            Add::File => {
+                let file = image(String::new(), MediaSource::File(text));
+                parts.messages.push(said(vec![ContentBlock::Document(file)]));
+            }
             Add::Extension => parts.extensions.push(extension),
             Add::OptionsExtension => parts.options.extensions.push(extension),
             Add::MessageExtension => {
@@ -175,11 +196,12 @@ impl Hostile {
                 parts.messages.push(message);
             }
             Add::BlockExtension => {
-                let text = Text { text: "a".to_owned(), extensions: vec![extension] };
+                let text = Text { text: "a".to_owned(), cache: None, extensions: vec![extension] };
                 parts.messages.push(said(vec![ContentBlock::Text(text)]));
             }
             Add::ToolExtension => {
-                parts.tools.push(Tool { extensions: vec![extension], ..tool("{\"type\": \"object\"}".to_owned()) });
+                let tool = function("{\"type\": \"object\"}".to_owned());
+                parts.tools.push(Tool::Function(FunctionTool { extensions: vec![extension], ..tool }));
             }
         }
     }
@@ -189,12 +211,14 @@ fn said(content: Vec<ContentBlock>) -> Message {
     Message { role: Role::User, content, extensions: Vec::new() }
 }
 
-fn image(media_type: String, source: ImageSource) -> Image {
-    Image { media_type, source, extensions: Vec::new() }
+fn image(media_type: String, source: MediaSource) -> Media {
+    Media { media_type, source, name: String::new(), cache: None, extensions: Vec::new() }
 }
 
-fn tool(parameters: String) -> Tool {
-    Tool { name: "tool".to_owned(), description: String::new(), parameters, extensions: Vec::new() }
+fn function(parameters: String) -> FunctionTool {
+    let (strict, cache) = (None, None);
+    let (name, description) = ("tool".to_owned(), String::new());
+    FunctionTool { name, description, parameters, strict, cache, extensions: Vec::new() }
 }
 
 fn spin() -> ! {

@@ -100,11 +100,12 @@ impl llm_provider_blocking::Guest for Component {
             total_tokens: 0,
             cache_read_tokens: None,
             cache_write_tokens: None,
+            cache_write_1h_tokens: None,
             reasoning_tokens: None,
             extensions: Vec::new(),
         };
         let parts = ResponseParts {
-            content: vec![ContentBlock::Text(Text { text, extensions: Vec::new() })],
+            content: vec![ContentBlock::Text(Text { text, cache: None, extensions: Vec::new() })],
             usage,
             stop_reason: StopReason::EndTurn,
             model: request.model(),

@@ -13,7 +13,8 @@ use crate::{
     chat::{
         content::{ContentBlock, Text, Thinking, ToolCall},
         extensions::Extensions,
-        response::{StopReason, Usage},
+        response::StopReason,
+        usage::Usage,
     },
 };
 
@@ -94,19 +95,21 @@ pub(crate) fn block(at: usize, node: &JsonNode<'_>) -> Result<ContentBlock, Malf
     Ok(match node.need("type")?.str()? {
         "text" => {
             let text = node.need("text")?.str()?.to_owned();
-            ContentBlock::Text(Text { text, extensions: rest(node, &["type", "text"])? })
+            ContentBlock::Text(Text { text, cache: None, extensions: rest(node, &["type", "text"])? })
         }
         "thinking" => ContentBlock::Thinking(Thinking {
             text: node.need("thinking")?.str()?.to_owned(),
             // Some compatible servers send an empty signature.
             signature: node.text("signature").map(str::to_owned),
             redacted: None,
+            provider: None,
             extensions: rest(node, &["type", "thinking", "signature"])?,
         }),
         "redacted_thinking" => ContentBlock::Thinking(Thinking {
             text: String::new(),
             signature: None,
             redacted: Some(node.need("data")?.str()?.to_owned()),
+            provider: None,
             extensions: rest(node, &["type", "data"])?,
         }),
         "tool_use" => ContentBlock::ToolUse(tool_call(at, node)?),
@@ -119,6 +122,7 @@ fn tool_call(at: usize, node: &JsonNode<'_>) -> Result<ToolCall, Malformed> {
         id: call_id(at, node),
         name: node.need("name")?.str()?.to_owned(),
         arguments: arguments(node.get("input").as_ref())?,
+        cache: None,
         extensions: rest(node, &["type", "id", "name", "input"])?,
     })
 }
@@ -166,6 +170,7 @@ pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
         total_tokens: input_tokens.saturating_add(output_tokens),
         cache_read_tokens: node.count("cache_read_input_tokens"),
         cache_write_tokens: node.count("cache_creation_input_tokens"),
+        cache_write_1h_tokens: None,
         reasoning_tokens: node.get("output_tokens_details").and_then(|details| details.count("thinking_tokens")),
         extensions: node.numbers(&KNOWN, ANTHROPIC),
     }

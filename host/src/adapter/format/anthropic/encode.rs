@@ -7,9 +7,11 @@ use crate::{
         outline::{Json, Object, Unwritable},
     },
     chat::{
-        content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult},
+        content::{ContentBlock, Media, MediaSource, Text, Thinking, ToolCall, ToolResult},
         message::{Message, Role},
-        request::{Options, Request, Tool, ToolChoice},
+        options::Options,
+        request::Request,
+        tool::{Tool, ToolChoice},
     },
     config::provider::ProviderConfig,
 };
@@ -59,6 +61,10 @@ fn default_temperature(options: &Options, provider: &ProviderConfig, model: &str
 }
 
 fn tool(tool: &Tool) -> Json<'_> {
+    let tool = match tool {
+        Tool::Function(tool) => tool,
+        Tool::Provider(value) => return value.into(),
+    };
     let mut fields = Object::new([("name", tool.name.as_str().into())]);
     if !tool.description.is_empty() {
         fields.insert("description", tool.description.as_str());
@@ -140,7 +146,9 @@ fn content(blocks: Vec<Json<'_>>) -> Json<'_> {
 fn block(block: &ContentBlock) -> Option<Json<'_>> {
     match block {
         ContentBlock::Text(text) => text_block(text),
-        ContentBlock::Image(image) => Some(image_block(image)),
+        ContentBlock::Image(media) => Some(media_block("image", media)),
+        ContentBlock::Document(media) => Some(media_block("document", media)),
+        ContentBlock::Audio(media) => Some(media_block("audio", media)),
         ContentBlock::ToolUse(call) => Some(tool_use(call)),
         ContentBlock::ToolResult(result) => Some(tool_result(result)),
         ContentBlock::Thinking(thinking) => thinking_block(thinking),
@@ -153,17 +161,18 @@ fn text_block(text: &Text) -> Option<Json<'_>> {
     if text.text.trim().is_empty() { None } else { Some(block().extended(&text.extensions, ANTHROPIC)) }
 }
 
-fn image_block(image: &Image) -> Json<'_> {
+fn media_block<'a>(kind: &'static str, image: &'a Media) -> Json<'a> {
     let source = match &image.source {
-        ImageSource::Data(bytes) => Json::object([
+        MediaSource::Data(bytes) => Json::object([
             ("type", "base64".into()),
             ("media_type", image.media_type.as_str().into()),
             ("data", Json::Base64(String::new(), bytes)),
         ]),
-        ImageSource::Url(url) => Json::object([("type", "url".into()), ("url", url.as_str().into())]),
-        ImageSource::Other(value) => value.into(),
+        MediaSource::Url(url) => Json::object([("type", "url".into()), ("url", url.as_str().into())]),
+        MediaSource::File(file) => Json::object([("type", "file".into()), ("file_id", file.as_str().into())]),
+        MediaSource::Other(value) => value.into(),
     };
-    Object::new([("type", "image".into()), ("source", source)]).extended(&image.extensions, ANTHROPIC)
+    Object::new([("type", kind.into()), ("source", source)]).extended(&image.extensions, ANTHROPIC)
 }
 
 fn tool_use(call: &ToolCall) -> Json<'_> {

@@ -8,7 +8,7 @@ use crate::{
         outline::{Json, Object},
     },
     chat::{
-        content::{ContentBlock, Image, ImageSource, ToolCall, ToolResult},
+        content::{ContentBlock, Media, MediaSource, ToolCall, ToolResult},
         extensions::Extensions,
         message::{Message, Role},
     },
@@ -114,23 +114,28 @@ fn part(block: &ContentBlock) -> Option<Json<'_>> {
         }
         ContentBlock::Image(image) => Some(image_part(image)),
         ContentBlock::Other(value) => Some(value.into()).filter(|_| !block.is_partial_tool_use()),
-        ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) | ContentBlock::Thinking(_) => None,
+        ContentBlock::Document(_)
+        | ContentBlock::Audio(_)
+        | ContentBlock::ToolUse(_)
+        | ContentBlock::ToolResult(_)
+        | ContentBlock::Thinking(_) => None,
     }
 }
 
-fn image_part(image: &Image) -> Json<'_> {
+fn image_part(image: &Media) -> Json<'_> {
     let address = match &image.source {
-        ImageSource::Data(bytes) => {
+        MediaSource::Data(bytes) => {
             Json::object([("url", Json::Base64(format!("data:{};base64,", image.media_type), bytes))])
         }
-        ImageSource::Url(url) => Json::object([("url", url.as_str().into())]),
-        ImageSource::Other(value) => value.into(),
+        MediaSource::Url(url) => Json::object([("url", url.as_str().into())]),
+        MediaSource::File(file) => Json::object([("file_id", file.as_str().into())]),
+        MediaSource::Other(value) => value.into(),
     };
     Object::new([("type", "image_url".into()), ("image_url", address)]).extended(&image.extensions, OPENAI)
 }
 
 fn tool_call(block: &ContentBlock) -> Option<Json<'_>> {
-    let ContentBlock::ToolUse(ToolCall { id, name, arguments, extensions }) = block else { return None };
+    let ContentBlock::ToolUse(ToolCall { id, name, arguments, extensions, .. }) = block else { return None };
     let function = Json::object([("name", name.as_str().into()), ("arguments", Json::AsText(arguments))]);
     let call = Object::new([("id", id.as_str().into()), ("type", "function".into()), ("function", function)]);
     Some(call.extended(extensions, OPENAI))
@@ -154,8 +159,11 @@ fn result_text(block: &ContentBlock) -> Option<Cow<'_, str>> {
     match block {
         ContentBlock::Text(text) => Some(text.text.as_str().into()),
         ContentBlock::Other(value) => Some(value.to_string().into()),
-        ContentBlock::Image(_) | ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) | ContentBlock::Thinking(_) => {
-            None
-        }
+        ContentBlock::Image(_)
+        | ContentBlock::Document(_)
+        | ContentBlock::Audio(_)
+        | ContentBlock::ToolUse(_)
+        | ContentBlock::ToolResult(_)
+        | ContentBlock::Thinking(_) => None,
     }
 }

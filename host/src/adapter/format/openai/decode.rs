@@ -14,7 +14,8 @@ use crate::{
     chat::{
         content::{ContentBlock, Thinking, ToolCall},
         extensions::Extensions,
-        response::{StopReason, Usage},
+        response::StopReason,
+        usage::Usage,
     },
 };
 
@@ -152,6 +153,7 @@ pub(crate) fn thinking(text: &str) -> ContentBlock {
         text: text.to_owned(),
         signature: None,
         redacted: None,
+        provider: None,
         extensions: Extensions::new(),
     })
 }
@@ -173,6 +175,7 @@ fn tool_call(at: usize, call: &JsonNode<'_>) -> Result<ToolCall, Malformed> {
         id: call_id(at, call.text("id")),
         name: function.need("name")?.str()?.to_owned(),
         arguments: arguments(function.get("arguments").as_ref())?,
+        cache: None,
         extensions: others(call.object()?, &["id", "type", "function", "index"], OPENAI),
     })
 }
@@ -213,6 +216,7 @@ pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
         // The second name is of DeepSeek.
         cache_read_tokens: cached.or_else(|| node.count("prompt_cache_hit_tokens")),
         cache_write_tokens: None,
+        cache_write_1h_tokens: None,
         reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens"),
         extensions: node.numbers(&KNOWN, OPENAI),
     }

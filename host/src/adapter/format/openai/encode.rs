@@ -9,7 +9,10 @@ use crate::{
         openai::conversation,
         outline::{Json, Object, Unwritable},
     },
-    chat::request::{Request, Tool, ToolChoice},
+    chat::{
+        request::Request,
+        tool::{Tool, ToolChoice},
+    },
     config::provider::ProviderConfig,
 };
 
@@ -64,6 +67,10 @@ fn takes_stream_options(base_url: &Url) -> bool {
 }
 
 fn tool(tool: &Tool) -> Json<'_> {
+    let tool = match tool {
+        Tool::Function(tool) => tool,
+        Tool::Provider(value) => return value.into(),
+    };
     let mut function = Object::new([("name", tool.name.as_str().into())]);
     if !tool.description.is_empty() {
         function.insert("description", tool.description.as_str());

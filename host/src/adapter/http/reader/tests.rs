@@ -4,7 +4,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::*;
-use crate::{adapter::http::fixture, config::wire_format::WireFormat};
+use crate::{adapter::http::fixture, chat::reason::ErrorReason, config::wire_format::WireFormat};
 
 fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) -> HttpAnswer {
     let header =
@@ -55,6 +55,7 @@ fn an_error_of_anthropic() {
         json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "req_2"});
     let expected = ApiError {
         status: 529,
+        reason: ErrorReason::Overloaded,
         message: "Overloaded".into(),
         provider: "here".into(),
         model: "asked".into(),

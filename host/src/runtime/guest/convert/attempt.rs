@@ -2,10 +2,14 @@
 
 use crate::{
     chat::{
+        failure::NO_ANSWER,
         seconds::nanoseconds,
         trail::{Attempt, Outcome},
     },
-    runtime::guest::bindings::arcllm::llm::types as wit,
+    runtime::guest::{
+        bindings::arcllm::llm::types as wit,
+        convert::{error::reason_out, response::usage_out},
+    },
 };
 
 pub(crate) fn attempt_out(attempt: &Attempt) -> wit::Attempt {
@@ -28,9 +32,13 @@ pub(crate) fn attempt_out(attempt: &Attempt) -> wit::Attempt {
         took: nanoseconds(attempt.took),
         waited: nanoseconds(attempt.waited),
         waited_by: attempt.waited_by.clone().unwrap_or_default(),
+        first_event: attempt.first_event.map(nanoseconds),
         outcome,
+        reason: attempt.reason.as_ref().map(reason_out),
         retry_after: attempt.retry_after.map(nanoseconds),
         should_retry: attempt.should_retry,
-        extensions: Vec::new(),
+        request_id: attempt.request_id.clone(),
+        usage: attempt.usage.as_ref().map(usage_out),
+        extensions: if attempt.no_answer { vec![(NO_ANSWER.to_owned(), "true".to_owned())] } else { Vec::new() },
     }
 }

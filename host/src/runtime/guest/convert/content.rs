@@ -1,9 +1,15 @@
 //! Blocks of content.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::{
-    chat::content::{ContentBlock, Image, ImageSource, Text, Thinking, ToolCall, ToolResult},
+    chat::{
+        cache_mark::CacheMark,
+        content::{ContentBlock, Media, MediaSource, Text, Thinking, ToolCall, ToolResult},
+        seconds::nanoseconds,
+    },
     runtime::guest::{
         bindings::arcllm::llm::types as wit,
         convert::json::{extensions_in, extensions_out, json},
@@ -13,18 +19,22 @@ use crate::{
 pub(crate) fn blocks_out(blocks: &[ContentBlock]) -> Vec<wit::ContentBlock> {
     let block = |block: &ContentBlock| match block {
         ContentBlock::Text(text) => wit::ContentBlock::Text(text_out(text)),
-        ContentBlock::Image(image) => wit::ContentBlock::Image(image_out(image)),
+        ContentBlock::Image(media) => wit::ContentBlock::Image(media_out(media)),
+        ContentBlock::Document(media) => wit::ContentBlock::Document(media_out(media)),
+        ContentBlock::Audio(media) => wit::ContentBlock::Audio(media_out(media)),
         ContentBlock::ToolUse(call) => wit::ContentBlock::ToolUse(call_out(call)),
         ContentBlock::ToolResult(result) => wit::ContentBlock::ToolResult(wit::ToolResult {
             tool_use_id: result.tool_use_id.clone(),
             content: result.content.iter().map(tool_result_block_out).collect(),
             is_error: result.is_error,
+            cache: mark_out(&result.cache),
             extensions: extensions_out(&result.extensions),
         }),
         ContentBlock::Thinking(thinking) => wit::ContentBlock::Thinking(wit::Thinking {
             text: thinking.text.clone(),
             signature: thinking.signature.clone(),
             redacted: thinking.redacted.clone(),
+            provider: thinking.provider.clone(),
             extensions: extensions_out(&thinking.extensions),
         }),
         ContentBlock::Other(value) => wit::ContentBlock::Other(value.to_string()),
@@ -35,18 +45,22 @@ pub(crate) fn blocks_out(blocks: &[ContentBlock]) -> Vec<wit::ContentBlock> {
 pub(crate) fn blocks_in(blocks: Vec<wit::ContentBlock>) -> Vec<ContentBlock> {
     let block = |block| match block {
         wit::ContentBlock::Text(text) => ContentBlock::Text(text_in(text)),
-        wit::ContentBlock::Image(image) => ContentBlock::Image(image_in(image)),
+        wit::ContentBlock::Image(media) => ContentBlock::Image(media_in(media)),
+        wit::ContentBlock::Document(media) => ContentBlock::Document(media_in(media)),
+        wit::ContentBlock::Audio(media) => ContentBlock::Audio(media_in(media)),
         wit::ContentBlock::ToolUse(call) => ContentBlock::ToolUse(call_in(call)),
         wit::ContentBlock::ToolResult(result) => ContentBlock::ToolResult(ToolResult {
             tool_use_id: result.tool_use_id,
             content: result.content.into_iter().map(tool_result_block_in).collect(),
             is_error: result.is_error,
+            cache: mark_in(result.cache),
             extensions: extensions_in(result.extensions),
         }),
         wit::ContentBlock::Thinking(thinking) => ContentBlock::Thinking(Thinking {
             text: thinking.text,
             signature: thinking.signature,
             redacted: thinking.redacted,
+            provider: thinking.provider,
             extensions: extensions_in(thinking.extensions),
         }),
         wit::ContentBlock::Other(text) => ContentBlock::Other(json(&text)),
@@ -55,29 +69,55 @@ pub(crate) fn blocks_in(blocks: Vec<wit::ContentBlock>) -> Vec<ContentBlock> {
 }
 
 fn text_out(text: &Text) -> wit::Text {
-    wit::Text { text: text.text.clone(), extensions: extensions_out(&text.extensions) }
+    wit::Text { text: text.text.clone(), cache: mark_out(&text.cache), extensions: extensions_out(&text.extensions) }
 }
 
 fn text_in(text: wit::Text) -> Text {
-    Text { text: text.text, extensions: extensions_in(text.extensions) }
+    Text { text: text.text, cache: mark_in(text.cache), extensions: extensions_in(text.extensions) }
 }
 
-fn image_out(image: &Image) -> wit::Image {
-    let source = match &image.source {
-        ImageSource::Data(bytes) => wit::ImageSource::Data(bytes.clone()),
-        ImageSource::Url(url) => wit::ImageSource::Url(url.clone()),
-        ImageSource::Other(value) => wit::ImageSource::Other(value.to_string()),
+fn media_out(media: &Media) -> wit::Media {
+    let source = match &media.source {
+        MediaSource::Data(bytes) => wit::MediaSource::Data(bytes.clone()),
+        MediaSource::Url(url) => wit::MediaSource::Url(url.clone()),
+        MediaSource::File(file) => wit::MediaSource::File(file.clone()),
+        MediaSource::Other(value) => wit::MediaSource::Other(value.to_string()),
     };
-    wit::Image { media_type: image.media_type.clone(), source, extensions: extensions_out(&image.extensions) }
+    wit::Media {
+        media_type: media.media_type.clone(),
+        source,
+        name: media.name.clone(),
+        cache: mark_out(&media.cache),
+        extensions: extensions_out(&media.extensions),
+    }
 }
 
-fn image_in(image: wit::Image) -> Image {
-    let source = match image.source {
-        wit::ImageSource::Data(bytes) => ImageSource::Data(bytes),
-        wit::ImageSource::Url(url) => ImageSource::Url(url),
-        wit::ImageSource::Other(text) => ImageSource::Other(json(&text)),
+fn media_in(media: wit::Media) -> Media {
+    let source = match media.source {
+        wit::MediaSource::Data(bytes) => MediaSource::Data(bytes),
+        wit::MediaSource::Url(url) => MediaSource::Url(url),
+        wit::MediaSource::File(file) => MediaSource::File(file),
+        wit::MediaSource::Other(text) => MediaSource::Other(json(&text)),
     };
-    Image { media_type: image.media_type, source, extensions: extensions_in(image.extensions) }
+    Media {
+        media_type: media.media_type,
+        source,
+        name: media.name,
+        cache: mark_in(media.cache),
+        extensions: extensions_in(media.extensions),
+    }
+}
+
+pub(crate) fn mark_out(cache: &Option<CacheMark>) -> Option<wit::CacheMark> {
+    let mark = |mark: &CacheMark| wit::CacheMark {
+        ttl: mark.ttl.map(nanoseconds),
+        extensions: extensions_out(&mark.extensions),
+    };
+    cache.as_ref().map(mark)
+}
+
+pub(crate) fn mark_in(cache: Option<wit::CacheMark>) -> Option<CacheMark> {
+    cache.map(|mark| CacheMark { ttl: mark.ttl.map(Duration::from_nanos), extensions: extensions_in(mark.extensions) })
 }
 
 pub(crate) fn call_out(call: &ToolCall) -> wit::ToolCall {
@@ -85,6 +125,7 @@ pub(crate) fn call_out(call: &ToolCall) -> wit::ToolCall {
         id: call.id.clone(),
         name: call.name.clone(),
         arguments: Value::Object(call.arguments.clone()).to_string(),
+        cache: mark_out(&call.cache),
         extensions: extensions_out(&call.extensions),
     }
 }
@@ -95,14 +136,17 @@ pub(crate) fn call_in(call: wit::ToolCall) -> ToolCall {
         Value::Object(arguments) => arguments,
         other => serde_json::Map::from_iter([("arguments".to_owned(), other)]),
     };
-    ToolCall { id: call.id, name: call.name, arguments, extensions: extensions_in(call.extensions) }
+    let (cache, extensions) = (mark_in(call.cache), extensions_in(call.extensions));
+    ToolCall { id: call.id, name: call.name, arguments, cache, extensions }
 }
 
-/// A tool's result has one level of blocks. Blocks other than text and images travel as JSON.
+/// A tool's result has one level of blocks. Blocks that it has no case for travel as JSON.
 fn tool_result_block_out(block: &ContentBlock) -> wit::ToolResultBlock {
     match block {
         ContentBlock::Text(text) => wit::ToolResultBlock::Text(text_out(text)),
-        ContentBlock::Image(image) => wit::ToolResultBlock::Image(image_out(image)),
+        ContentBlock::Image(media) => wit::ToolResultBlock::Image(media_out(media)),
+        ContentBlock::Document(media) => wit::ToolResultBlock::Document(media_out(media)),
+        ContentBlock::Audio(media) => wit::ToolResultBlock::Audio(media_out(media)),
         other @ (ContentBlock::ToolUse(_)
         | ContentBlock::ToolResult(_)
         | ContentBlock::Thinking(_)
@@ -113,7 +157,9 @@ fn tool_result_block_out(block: &ContentBlock) -> wit::ToolResultBlock {
 fn tool_result_block_in(block: wit::ToolResultBlock) -> ContentBlock {
     match block {
         wit::ToolResultBlock::Text(text) => ContentBlock::Text(text_in(text)),
-        wit::ToolResultBlock::Image(image) => ContentBlock::Image(image_in(image)),
+        wit::ToolResultBlock::Image(media) => ContentBlock::Image(media_in(media)),
+        wit::ToolResultBlock::Document(media) => ContentBlock::Document(media_in(media)),
+        wit::ToolResultBlock::Audio(media) => ContentBlock::Audio(media_in(media)),
         wit::ToolResultBlock::Other(text) => {
             let value = json(&text);
             serde_json::from_value(value.clone()).unwrap_or(ContentBlock::Other(value))

@@ -11,6 +11,7 @@ use crate::{
         extensions::Extensions,
         failure::{ApiError, Failure},
         plain::{self, MESSAGE, WORD},
+        reason::ErrorReason,
         seconds::nanoseconds,
     },
     runtime::{
@@ -58,10 +59,46 @@ fn word(text: &str) -> String {
     plain::line(text, WORD).into_owned()
 }
 
+pub(crate) fn reason_out(reason: &ErrorReason) -> wit::Reason {
+    match reason {
+        ErrorReason::RateLimit => wit::Reason::RateLimit,
+        ErrorReason::Quota => wit::Reason::Quota,
+        ErrorReason::Overloaded => wit::Reason::Overloaded,
+        ErrorReason::ContextLength => wit::Reason::ContextLength,
+        ErrorReason::ContentFilter => wit::Reason::ContentFilter,
+        ErrorReason::Authentication => wit::Reason::Authentication,
+        ErrorReason::Permission => wit::Reason::Permission,
+        ErrorReason::NotFound => wit::Reason::NotFound,
+        ErrorReason::InvalidRequest => wit::Reason::InvalidRequest,
+        ErrorReason::Billing => wit::Reason::Billing,
+        ErrorReason::Server => wit::Reason::Server,
+        ErrorReason::Other(other) => wit::Reason::Other(other.clone()),
+    }
+}
+
+fn reason_in(reason: wit::Reason) -> ErrorReason {
+    match reason {
+        wit::Reason::RateLimit => ErrorReason::RateLimit,
+        wit::Reason::Quota => ErrorReason::Quota,
+        wit::Reason::Overloaded => ErrorReason::Overloaded,
+        wit::Reason::ContextLength => ErrorReason::ContextLength,
+        wit::Reason::ContentFilter => ErrorReason::ContentFilter,
+        wit::Reason::Authentication => ErrorReason::Authentication,
+        wit::Reason::Permission => ErrorReason::Permission,
+        wit::Reason::NotFound => ErrorReason::NotFound,
+        wit::Reason::InvalidRequest => ErrorReason::InvalidRequest,
+        wit::Reason::Billing => ErrorReason::Billing,
+        wit::Reason::Server => ErrorReason::Server,
+        // A known word is the known reason: it reads the same in JSON.
+        wit::Reason::Other(other) => ErrorReason::from(&*word(&other)),
+    }
+}
+
 pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
     match error {
         ErrorKind::Api(api) => wit::Error::Api(wit::ApiError {
             status: api.status,
+            reason: reason_out(&api.reason),
             message: api.message,
             provider: api.provider,
             model: api.model,
@@ -88,6 +125,7 @@ pub(crate) fn error_in(error: wit::Error) -> ErrorKind {
     match error {
         wit::Error::Api(api) => ErrorKind::Api(ApiError {
             status: api.status,
+            reason: reason_in(api.reason),
             message: message(&api.message),
             provider: word(&api.provider),
             model: word(&api.model),

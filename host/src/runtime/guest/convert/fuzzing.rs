@@ -87,7 +87,45 @@ fn message(input: &mut Input<'_>) -> wit::Message {
 
 fn tool(input: &mut Input<'_>) -> wit::Tool {
     let (name, description) = (input.text(), input.text());
-    wit::Tool { name, description, parameters: json(input), extensions: extensions(input) }
+    match input.below(4) {
+        0 => wit::Tool::Provider(json(input)),
+        _ => wit::Tool::Function(wit::FunctionTool {
+            name,
+            description,
+            parameters: json(input),
+            strict: input.maybe(Input::flag),
+            cache: mark(input),
+            extensions: extensions(input),
+        }),
+    }
+}
+
+fn mark(input: &mut Input<'_>) -> Option<wit::CacheMark> {
+    input.maybe(|input| wit::CacheMark { ttl: input.maybe(Input::number), extensions: extensions(input) })
+}
+
+fn output(input: &mut Input<'_>) -> wit::OutputFormat {
+    match input.below(4) {
+        0 => wit::OutputFormat::Text,
+        1 => wit::OutputFormat::Json,
+        2 => wit::OutputFormat::JsonSchema(wit::JsonSchema {
+            name: input.text(),
+            description: input.text(),
+            schema: json(input),
+            strict: input.flag(),
+            extensions: extensions(input),
+        }),
+        _ => wit::OutputFormat::Other(json(input)),
+    }
+}
+
+fn reasoning(input: &mut Input<'_>) -> wit::Reasoning {
+    match input.below(4) {
+        0 => wit::Reasoning::Off,
+        1 => wit::Reasoning::Effort(input.text()),
+        2 => wit::Reasoning::Budget(u32::try_from(input.number()).unwrap_or(u32::MAX)),
+        _ => wit::Reasoning::Other(json(input)),
+    }
 }
 
 fn options(input: &mut Input<'_>) -> wit::Options {
@@ -95,6 +133,7 @@ fn options(input: &mut Input<'_>) -> wit::Options {
         max_tokens: input.maybe(|input| u32::try_from(input.number()).unwrap_or(u32::MAX)),
         temperature: input.maybe(Input::float),
         top_p: input.maybe(Input::float),
+        top_k: input.maybe(|input| u32::try_from(input.number()).unwrap_or(u32::MAX)),
         stop: input.some(Input::text),
         tool_choice: input.maybe(|input| match input.below(5) {
             0 => wit::ToolChoice::Auto,
@@ -103,49 +142,62 @@ fn options(input: &mut Input<'_>) -> wit::Options {
             3 => wit::ToolChoice::Tool(input.text()),
             _ => wit::ToolChoice::Other(json(input)),
         }),
+        parallel_tool_calls: input.maybe(Input::flag),
         seed: input.maybe(Input::number),
+        output: input.maybe(output),
+        reasoning: input.maybe(reasoning),
+        user: input.maybe(Input::text),
+        labels: input.some(|input| (input.text(), input.text())),
         metadata: input.some(|input| (input.text(), input.text())),
         extensions: extensions(input),
     }
 }
 
 fn text(input: &mut Input<'_>) -> wit::Text {
-    wit::Text { text: input.text(), extensions: extensions(input) }
+    wit::Text { text: input.text(), cache: mark(input), extensions: extensions(input) }
 }
 
-fn image(input: &mut Input<'_>) -> wit::Image {
-    let source = match input.below(3) {
-        0 => wit::ImageSource::Data(input.bytes().to_vec()),
-        1 => wit::ImageSource::Url(input.text()),
-        _ => wit::ImageSource::Other(json(input)),
+fn media(input: &mut Input<'_>) -> wit::Media {
+    let source = match input.below(4) {
+        0 => wit::MediaSource::Data(input.bytes().to_vec()),
+        1 => wit::MediaSource::Url(input.text()),
+        2 => wit::MediaSource::File(input.text()),
+        _ => wit::MediaSource::Other(json(input)),
     };
-    wit::Image { media_type: input.text(), source, extensions: extensions(input) }
+    let (media_type, name) = (input.text(), input.text());
+    wit::Media { media_type, source, name, cache: mark(input), extensions: extensions(input) }
 }
 
 fn call(input: &mut Input<'_>) -> wit::ToolCall {
     let (id, name) = (input.text(), input.text());
-    wit::ToolCall { id, name, arguments: json(input), extensions: extensions(input) }
+    wit::ToolCall { id, name, arguments: json(input), cache: mark(input), extensions: extensions(input) }
 }
 
 fn block(input: &mut Input<'_>) -> wit::ContentBlock {
-    match input.below(6) {
+    match input.below(8) {
         0 => wit::ContentBlock::Text(text(input)),
-        1 => wit::ContentBlock::Image(image(input)),
+        1 => wit::ContentBlock::Image(media(input)),
+        5 => wit::ContentBlock::Document(media(input)),
+        6 => wit::ContentBlock::Audio(media(input)),
         2 => wit::ContentBlock::ToolUse(call(input)),
         3 => wit::ContentBlock::ToolResult(wit::ToolResult {
             tool_use_id: input.text(),
-            content: input.some(|input| match input.below(3) {
+            content: input.some(|input| match input.below(5) {
                 0 => wit::ToolResultBlock::Text(text(input)),
-                1 => wit::ToolResultBlock::Image(image(input)),
+                1 => wit::ToolResultBlock::Image(media(input)),
+                2 => wit::ToolResultBlock::Document(media(input)),
+                3 => wit::ToolResultBlock::Audio(media(input)),
                 _ => wit::ToolResultBlock::Other(json(input)),
             }),
             is_error: input.flag(),
+            cache: mark(input),
             extensions: extensions(input),
         }),
         4 => wit::ContentBlock::Thinking(wit::Thinking {
             text: input.text(),
             signature: input.maybe(Input::text),
             redacted: input.maybe(Input::text),
+            provider: input.maybe(Input::text),
             extensions: extensions(input),
         }),
         _ => wit::ContentBlock::Other(json(input)),
@@ -159,6 +211,7 @@ fn usage(input: &mut Input<'_>) -> wit::Usage {
         total_tokens: input.number(),
         cache_read_tokens: input.maybe(Input::number),
         cache_write_tokens: input.maybe(Input::number),
+        cache_write_1h_tokens: input.maybe(Input::number),
         reasoning_tokens: input.maybe(Input::number),
         extensions: extensions(input),
     }
@@ -204,6 +257,23 @@ fn event(input: &mut Input<'_>) -> streams::Event {
     }
 }
 
+fn reason(input: &mut Input<'_>) -> wit::Reason {
+    match input.below(12) {
+        0 => wit::Reason::RateLimit,
+        1 => wit::Reason::Quota,
+        2 => wit::Reason::Overloaded,
+        3 => wit::Reason::ContextLength,
+        4 => wit::Reason::ContentFilter,
+        5 => wit::Reason::Authentication,
+        6 => wit::Reason::Permission,
+        7 => wit::Reason::NotFound,
+        8 => wit::Reason::InvalidRequest,
+        9 => wit::Reason::Billing,
+        10 => wit::Reason::Server,
+        _ => wit::Reason::Other(input.text()),
+    }
+}
+
 fn error(input: &mut Input<'_>) -> wit::Error {
     let failure = |input: &mut Input<'_>| wit::Failure {
         message: input.text(),
@@ -213,6 +283,7 @@ fn error(input: &mut Input<'_>) -> wit::Error {
     match input.below(9) {
         0 => wit::Error::Api(wit::ApiError {
             status: u16::try_from(input.number()).unwrap_or(u16::MAX),
+            reason: reason(input),
             message: input.text(),
             provider: input.text(),
             model: input.text(),

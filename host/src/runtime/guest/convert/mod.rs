@@ -5,10 +5,11 @@ pub(crate) mod attempt;
 pub(crate) mod content;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod facts;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub(crate) mod json;
-pub(crate) mod price;
+
 pub(crate) mod request;
 pub(crate) mod response;
 

@@ -3,12 +3,14 @@
 use crate::{
     chat::{
         message::{Message, Role},
-        request::{Options, Request, Tool, ToolChoice},
+        options::{JsonSchema, Options, OutputFormat, Reasoning},
+        request::Request,
+        tool::{FunctionTool, Tool, ToolChoice},
     },
     runtime::guest::{
         bindings::arcllm::llm::types as wit,
         convert::{
-            content::{blocks_in, blocks_out},
+            content::{blocks_in, blocks_out, mark_in, mark_out},
             json::{extensions_in, extensions_out, json},
         },
     },
@@ -56,24 +58,34 @@ pub(crate) fn message_in(message: wit::Message) -> Message {
 }
 
 fn tool_out(tool: &Tool) -> wit::Tool {
-    wit::Tool {
-        name: tool.name.clone(),
-        description: tool.description.clone(),
-        parameters: tool.parameters.to_string(),
-        extensions: extensions_out(&tool.extensions),
+    match tool {
+        Tool::Function(tool) => wit::Tool::Function(wit::FunctionTool {
+            name: tool.name.clone(),
+            description: tool.description.clone(),
+            parameters: tool.parameters.to_string(),
+            strict: tool.strict,
+            cache: mark_out(&tool.cache),
+            extensions: extensions_out(&tool.extensions),
+        }),
+        Tool::Provider(value) => wit::Tool::Provider(value.to_string()),
     }
 }
 
 fn tool_in(tool: wit::Tool) -> Tool {
-    Tool {
-        name: tool.name,
-        description: tool.description,
-        parameters: json(&tool.parameters),
-        extensions: extensions_in(tool.extensions),
+    match tool {
+        wit::Tool::Function(tool) => Tool::Function(FunctionTool {
+            name: tool.name,
+            description: tool.description,
+            parameters: json(&tool.parameters),
+            strict: tool.strict,
+            cache: mark_in(tool.cache),
+            extensions: extensions_in(tool.extensions),
+        }),
+        wit::Tool::Provider(text) => Tool::Provider(json(&text)),
     }
 }
 
-fn options_out(options: &Options) -> wit::Options {
+pub(crate) fn options_out(options: &Options) -> wit::Options {
     let tool_choice = options.tool_choice.as_ref().map(|choice| match choice {
         ToolChoice::Auto => wit::ToolChoice::Auto,
         ToolChoice::Required => wit::ToolChoice::Required,
@@ -81,19 +93,48 @@ fn options_out(options: &Options) -> wit::Options {
         ToolChoice::Tool(name) => wit::ToolChoice::Tool(name.clone()),
         ToolChoice::Other(value) => wit::ToolChoice::Other(value.to_string()),
     });
+    let output = options.output.as_ref().map(|output| match output {
+        OutputFormat::Text => wit::OutputFormat::Text,
+        OutputFormat::Json => wit::OutputFormat::Json,
+        OutputFormat::JsonSchema(schema) => wit::OutputFormat::JsonSchema(schema_out(schema)),
+        OutputFormat::Other(value) => wit::OutputFormat::Other(value.to_string()),
+    });
+    let reasoning = options.reasoning.as_ref().map(|reasoning| match reasoning {
+        Reasoning::Off => wit::Reasoning::Off,
+        Reasoning::Effort(word) => wit::Reasoning::Effort(word.clone()),
+        Reasoning::Budget(tokens) => wit::Reasoning::Budget(*tokens),
+        Reasoning::Other(value) => wit::Reasoning::Other(value.to_string()),
+    });
     wit::Options {
         max_tokens: options.max_tokens,
         temperature: options.temperature,
         top_p: options.top_p,
+        top_k: options.top_k,
         stop: options.stop.clone(),
         tool_choice,
+        parallel_tool_calls: options.parallel_tool_calls,
         seed: options.seed,
+        output,
+        reasoning,
+        user: options.user.clone(),
+        labels: options.labels.clone().into_iter().collect(),
         metadata: options.metadata.clone().into_iter().collect(),
         extensions: extensions_out(&options.extensions),
     }
 }
 
-fn options_in(options: wit::Options) -> Options {
+fn schema_out(schema: &JsonSchema) -> wit::JsonSchema {
+    wit::JsonSchema {
+        name: schema.name.clone(),
+        description: schema.description.clone(),
+        schema: schema.schema.to_string(),
+        strict: schema.strict,
+        extensions: extensions_out(&schema.extensions),
+    }
+}
+
+/// Converts options that a module made. They have no deadline: the invoke keeps its own.
+pub(crate) fn options_in(options: wit::Options) -> Options {
     let tool_choice = options.tool_choice.map(|choice| match choice {
         wit::ToolChoice::Auto => ToolChoice::Auto,
         wit::ToolChoice::Required => ToolChoice::Required,
@@ -101,16 +142,44 @@ fn options_in(options: wit::Options) -> Options {
         wit::ToolChoice::Tool(name) => ToolChoice::Tool(name),
         wit::ToolChoice::Other(text) => ToolChoice::Other(json(&text)),
     });
+    let output = options.output.map(|output| match output {
+        wit::OutputFormat::Text => OutputFormat::Text,
+        wit::OutputFormat::Json => OutputFormat::Json,
+        wit::OutputFormat::JsonSchema(schema) => OutputFormat::JsonSchema(schema_in(schema)),
+        wit::OutputFormat::Other(text) => OutputFormat::Other(json(&text)),
+    });
+    let reasoning = options.reasoning.map(|reasoning| match reasoning {
+        wit::Reasoning::Off => Reasoning::Off,
+        wit::Reasoning::Effort(word) => Reasoning::Effort(word),
+        wit::Reasoning::Budget(tokens) => Reasoning::Budget(tokens),
+        wit::Reasoning::Other(text) => Reasoning::Other(json(&text)),
+    });
     Options {
         max_tokens: options.max_tokens,
         temperature: options.temperature,
         top_p: options.top_p,
+        top_k: options.top_k,
         stop: options.stop,
         tool_choice,
+        parallel_tool_calls: options.parallel_tool_calls,
         seed: options.seed,
+        output,
+        reasoning,
+        user: options.user,
         deadline: None,
         traceparent: None,
+        labels: options.labels.into_iter().collect(),
         metadata: options.metadata.into_iter().collect(),
         extensions: extensions_in(options.extensions),
+    }
+}
+
+fn schema_in(schema: wit::JsonSchema) -> JsonSchema {
+    JsonSchema {
+        name: schema.name,
+        description: schema.description,
+        schema: json(&schema.schema),
+        strict: schema.strict,
+        extensions: extensions_in(schema.extensions),
     }
 }

@@ -3,7 +3,8 @@
 use crate::{
     chat::{
         extensions::Extensions,
-        response::{Response, StopReason, Usage},
+        response::{Response, StopReason},
+        usage::Usage,
     },
     runtime::guest::{
         bindings::arcllm::llm::types as wit,
@@ -21,6 +22,7 @@ pub(crate) fn usage_out(usage: &Usage) -> wit::Usage {
         total_tokens: usage.total_tokens,
         cache_read_tokens: usage.cache_read_tokens,
         cache_write_tokens: usage.cache_write_tokens,
+        cache_write_1h_tokens: usage.cache_write_1h_tokens,
         reasoning_tokens: usage.reasoning_tokens,
         extensions: extensions_out(&usage.extensions),
     }
@@ -33,6 +35,7 @@ pub(crate) fn usage_in(usage: wit::Usage) -> Usage {
         total_tokens: usage.total_tokens,
         cache_read_tokens: usage.cache_read_tokens,
         cache_write_tokens: usage.cache_write_tokens,
+        cache_write_1h_tokens: usage.cache_write_1h_tokens,
         reasoning_tokens: usage.reasoning_tokens,
         extensions: extensions_in(usage.extensions),
     }
@@ -52,8 +55,8 @@ pub(crate) fn nothing_yet(model: &str, provider: &str) -> Response {
     }
 }
 
-pub(crate) fn response_out(response: &Response) -> wit::ResponseParts {
-    let stop_reason = match &response.stop_reason {
+pub(crate) fn stop_reason_out(stop_reason: &StopReason) -> wit::StopReason {
+    match stop_reason {
         StopReason::EndTurn => wit::StopReason::EndTurn,
         StopReason::MaxTokens => wit::StopReason::MaxTokens,
         StopReason::StopSequence => wit::StopReason::StopSequence,
@@ -62,11 +65,24 @@ pub(crate) fn response_out(response: &Response) -> wit::ResponseParts {
         StopReason::PauseTurn => wit::StopReason::PauseTurn,
         StopReason::ContentFilter => wit::StopReason::ContentFilter,
         StopReason::Other(word) => wit::StopReason::Other(word.clone()),
-    };
+    }
+}
+
+pub(crate) fn ending_out(response: &Response) -> wit::Ending {
+    wit::Ending {
+        usage: usage_out(&response.usage),
+        stop_reason: stop_reason_out(&response.stop_reason),
+        model: response.model.clone(),
+        provider: response.provider.clone(),
+        extensions: extensions_out(&response.extensions),
+    }
+}
+
+pub(crate) fn response_out(response: &Response) -> wit::ResponseParts {
     wit::ResponseParts {
         content: blocks_out(&response.content),
         usage: usage_out(&response.usage),
-        stop_reason,
+        stop_reason: stop_reason_out(&response.stop_reason),
         model: response.model.clone(),
         provider: response.provider.clone(),
         extensions: extensions_out(&response.extensions),

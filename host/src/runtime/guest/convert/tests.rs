@@ -11,6 +11,7 @@ use crate::{
     chat::{
         error::ErrorKind,
         failure::{ApiError, Failure},
+        reason::ErrorReason,
         request::Request,
         response::Response,
     },
@@ -23,27 +24,36 @@ fn request() -> Request {
         "messages": [
             {"role": "system", "content": "Be brief.", "extensions": {"a.b": {"c": [1, null]}}},
             {"role": "user", "content": [
-                {"type": "text", "text": "Look", "extensions": {"anthropic.cache_control": {"type": "ephemeral"}}},
+                {"type": "text", "text": "Look", "cache": true, "extensions": {"anthropic.x": {"type": "ephemeral"}}},
                 {"type": "image", "media_type": "image/png", "data": "iVBORw0KGgo="},
-                {"type": "image", "url": "https://example.com/a.png"},
+                {"type": "image", "url": "https://example.com/a.png", "cache": {"ttl_seconds": 3600.5, "extensions": {"a.b": 1}}},
+                {"type": "document", "media_type": "application/pdf", "data": "aGk=", "name": "a.pdf"},
+                {"type": "document", "file": "file-1"},
+                {"type": "audio", "media_type": "audio/wav", "data": "aGk="},
                 {"type": "image", "source": {"file_id": "f1"}},
-                {"type": "document", "title": "unknown here"},
+                {"type": "video", "title": "unknown here"},
             ]},
             {"role": "assistant", "content": [
-                {"type": "thinking", "text": "Hm.", "signature": "s"},
+                {"type": "thinking", "text": "Hm.", "signature": "s", "provider": "p"},
                 {"type": "thinking", "redacted": "opaque"},
                 {"type": "tool_use", "id": "t1", "name": "weather", "arguments": {"z": 1, "a": {"deep": true}}},
             ]},
             {"role": "tool", "content": [{"type": "tool_result", "tool_use_id": "t1", "is_error": true, "content": [
                 {"type": "text", "text": "no"},
                 {"type": "image", "url": "https://example.com/b.png"},
+                {"type": "document", "media_type": "text/plain", "data": "aGk="},
+                {"type": "audio", "file": "f"},
                 {"type": "search_result", "x": 1},
             ]}]},
         ],
-        "tools": [{"name": "weather", "description": "Of a place", "parameters": {"type": "object", "properties": {"z": {}, "a": {}}}}],
+        "tools": [{"name": "weather", "description": "Of a place", "strict": true, "cache": true, "parameters": {"type": "object", "properties": {"z": {}, "a": {}}}},
+            {"type": "web_search_20250305", "name": "web_search"}],
         "options": {
             "max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stop": ["END"], "tool_choice": {"tool": "weather"},
-            "seed": 18446744073709551615u64, "metadata": {"team": "a"}, "extensions": {"openai.user": "u"},
+            "seed": 18446744073709551615u64, "labels": {"team": "a"}, "metadata": {"user_id": "u"}, "user": "u",
+            "top_k": 3, "parallel_tool_calls": false, "reasoning": {"budget_tokens": 1024},
+            "output": {"json_schema": {"name": "a", "description": "b", "schema": {"type": "object"}, "strict": false}},
+            "extensions": {"openai.x": "u"},
         },
         "extensions": {"kit.note": "kept"},
     }))
@@ -61,7 +71,7 @@ fn a_response_survives_the_way_there_and_back() {
     let response = Response {
         content: request().messages.remove(2).content,
         usage: serde_json::from_value(json!({
-            "input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cache_read_tokens": 4, "cache_write_tokens": 5,
+            "input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cache_read_tokens": 4, "cache_write_tokens": 5, "cache_write_1h_tokens": 2,
             "reasoning_tokens": 6, "extensions": {"anthropic.x": 7},
         }))
         .expect("usage"),
@@ -81,6 +91,7 @@ fn every_error_survives_the_way_there_and_back() {
         || Failure { extensions: [("a.b".to_owned(), json!([1]))].into(), ..Failure::new("p", "what happened") };
     let api = ApiError {
         status: 529,
+        reason: ErrorReason::Quota,
         message: "busy".into(),
         provider: "p".into(),
         model: "m".into(),
@@ -128,7 +139,13 @@ fn large_json_in_an_error_stays_text() {
 
 #[test]
 fn text_that_is_not_json_is_kept() {
-    let call = wit::ToolCall { id: "t".into(), name: "n".into(), arguments: "not json".into(), extensions: vec![] };
+    let call = wit::ToolCall {
+        id: "t".into(),
+        name: "n".into(),
+        arguments: "not json".into(),
+        cache: None,
+        extensions: vec![],
+    };
     let parts = wit::Message {
         role: wit::Role::Assistant,
         content: vec![wit::ContentBlock::ToolUse(call), wit::ContentBlock::Other("{broken".into())],

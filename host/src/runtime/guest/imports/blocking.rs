@@ -11,7 +11,7 @@ use wasmtime::{
 
 use crate::{
     runtime::guest::{
-        convert::error::error_out,
+        convert::{error::error_out, facts::facts_out},
         handles::{ModelHandle, RequestHandle},
         hop::Hop,
         imports::{
@@ -67,16 +67,20 @@ fn models(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
             Ok((store.data_mut().table.get(&handle)?.end.model.clone(),))
         },
     )?;
+    linker.func_wrap("list", |store: StoreContextMut<'_, StoreData>, (request,): (Resource<RequestHandle>,)| {
+        let loader = &store.data().table.get(&request)?.hop.place.loader;
+        Ok((loader.list().iter().map(facts_out).collect::<Vec<_>>(),))
+    })?;
     linker.func_wrap(
         "load",
-        |mut store: StoreContextMut<'_, StoreData>, (request, provider): (Resource<RequestHandle>, String)| {
+        |mut store: StoreContextMut<'_, StoreData>, (request, name): (Resource<RequestHandle>, String)| {
             let hop = store.data_mut().table.get(&request)?.hop.clone();
             if hop.is_over() {
                 return Ok((Err(error_out(hop.branch.invoke.why_over())),));
             }
-            Ok((match hop.place.loader.load(&provider) {
+            Ok((match hop.place.loader.load(&name) {
                 Ok(end) => Ok(store.data_mut().table.push(ModelHandle { end })?),
-                Err(error) => Err(error_out(hop.branch.invoke.unavailable(&hop.place.module, &provider, error))),
+                Err(error) => Err(error_out(hop.branch.invoke.unavailable(&hop.place.module, &name, error))),
             },))
         },
     )?;

@@ -3,6 +3,7 @@
 
 pub(crate) mod ambient;
 pub(crate) mod blocking;
+pub(crate) mod endings;
 pub(crate) mod inner;
 pub(crate) mod models;
 pub(crate) mod state;

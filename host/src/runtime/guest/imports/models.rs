@@ -8,9 +8,9 @@ use wasmtime::{
 use crate::runtime::guest::{
     bindings::arcllm::llm::{
         models::{Host, HostModel, HostModelWithStore, HostWithStore},
-        types::Error,
+        types::{Error, ModelFacts},
     },
-    convert::error::error_out,
+    convert::{error::error_out, facts::facts_out},
     handles::{ModelHandle, RequestHandle, ResponseHandle},
     imports::inner::{ask, give},
     store_data::{Imports, StoreData},
@@ -20,18 +20,23 @@ impl Host for StoreData {}
 impl HostModel for StoreData {}
 
 impl HostWithStore<StoreData> for Imports {
+    fn list(mut store: Access<'_, StoreData, Self>, request: Resource<RequestHandle>) -> Result<Vec<ModelFacts>> {
+        let loader = &store.get().table.get(&request)?.hop.place.loader;
+        Ok(loader.list().iter().map(facts_out).collect())
+    }
+
     async fn load(
         store: &Accessor<StoreData, Self>,
         request: Resource<RequestHandle>,
-        provider: String,
+        name: String,
     ) -> Result<std::result::Result<Resource<ModelHandle>, Error>> {
         let hop = store.with(|mut store| store.get().table.get(&request).map(|handle| handle.hop.clone()))?;
         if hop.is_over() {
             return Ok(Err(error_out(hop.branch.invoke.why_over())));
         }
-        Ok(match hop.place.loader.load(&provider) {
+        Ok(match hop.place.loader.load(&name) {
             Ok(end) => Ok(store.with(|mut store| store.get().table.push(ModelHandle { end }))?),
-            Err(error) => Err(error_out(hop.branch.invoke.unavailable(&hop.place.module, &provider, error))),
+            Err(error) => Err(error_out(hop.branch.invoke.unavailable(&hop.place.module, &name, error))),
         })
     }
 }

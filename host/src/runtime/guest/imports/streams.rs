@@ -66,7 +66,7 @@ impl HostWithStore<StoreData> for Imports {
         let (writer, events) = written(writing.clone(), &hop.place.module, inner.provider());
         let head = Box::new(nothing_yet(inner.model(), inner.provider()));
         let answer = Answer::Stream { head, events: events.boxed() };
-        let answer = table.push(ResponseHandle { answer, writing: Some(writing), _bytes: None })?;
+        let answer = table.push(ResponseHandle { answer, writing: Some(writing), ending: None, _bytes: None })?;
         Ok((answer, table.push(writer)?))
     }
 }

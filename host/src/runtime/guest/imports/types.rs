@@ -7,23 +7,33 @@ use wasmtime::{
 
 use crate::{
     adapter::answer::Answer,
-    chat::seconds::nanoseconds,
+    chat::{
+        content::ContentBlock,
+        digest::digest_of,
+        request::Request,
+        response::Response,
+        seconds::nanoseconds,
+        size::{RequestSize, last_user_text},
+    },
     runtime::{
         guest::{
             bindings::arcllm::llm::types::{
-                Attempt, Host, HostRequest, HostRequestWithStore, HostResponse, HostResponseWithStore, Price,
-                RequestParts, ResponseParts, Usage,
+                self as wit, Attempt, Host, HostRequest, HostRequestWithStore, HostResponse, HostResponseWithStore,
+                Options, RequestParts, ResponseParts, Usage,
             },
             convert::{
                 attempt::attempt_out,
-                price::price_out,
-                request::{request_in, request_out},
-                response::{response_in, response_out, usage_out},
+                facts::{facts_out, size_out},
+                request::{options_in, options_out, request_in, request_out},
+                response::{response_in, response_out, stop_reason_out, usage_out},
             },
             handles::{RequestHandle, ResponseHandle},
             store_data::{Imports, StoreData},
         },
-        limits::weight::{weight_of_request, weight_of_response},
+        limits::{
+            size::size_of_request,
+            weight::{weight_of_options, weight_of_request, weight_of_response},
+        },
     },
 };
 
@@ -76,12 +86,12 @@ impl HostRequestWithStore<StoreData> for Imports {
         since: u32,
     ) -> Result<Vec<Attempt>> {
         let since = usize::try_from(since).unwrap_or(usize::MAX);
-        let attempts = store.get().table.get(&handle)?.hop.branch.invoke.attempts(since);
+        let attempts = store.get().table.get(&handle)?.hop.attempts(since);
         Ok(attempts.iter().map(attempt_out).collect())
     }
 
     fn attempt_count(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<u32> {
-        let count = store.get().table.get(&handle)?.hop.branch.invoke.attempt_count();
+        let count = store.get().table.get(&handle)?.hop.attempt_count();
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
@@ -89,14 +99,56 @@ impl HostRequestWithStore<StoreData> for Imports {
         Ok(store.get().table.get(&handle)?.hop.branch.invoke.streamed)
     }
 
-    fn price(
+    fn options(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<Options> {
+        Ok(options_out(&store.get().table.get(&handle)?.request.options))
+    }
+
+    fn with_options(
         mut store: Access<'_, StoreData, Self>,
         handle: Resource<RequestHandle>,
-        provider: String,
-        model: String,
-    ) -> Result<Option<Price>> {
+        options: Options,
+    ) -> Result<Resource<RequestHandle>> {
+        let StoreData { table, memory: growth, .. } = store.get();
+        let of = table.get(&handle)?;
+        // The host copies the conversation.
+        let weight = growth.make(weight_of_options(&options) + size_of_request(&of.request))?;
+        let request = Request { options: options_in(options), ..Request::clone(&of.request) };
+        let derived = of.derive(request, weight);
+        Ok(table.push(derived)?)
+    }
+
+    fn label(
+        mut store: Access<'_, StoreData, Self>,
+        handle: Resource<RequestHandle>,
+        key: String,
+    ) -> Result<Option<String>> {
+        Ok(store.get().table.get(&handle)?.request.options.labels.get(&key).cloned())
+    }
+
+    fn size(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<wit::RequestSize> {
+        Ok(size_out(&RequestSize::of(&store.get().table.get(&handle)?.request)))
+    }
+
+    fn digest(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<Vec<u8>> {
+        Ok(digest_of(&store.get().table.get(&handle)?.request).to_vec())
+    }
+
+    fn last_user_text(
+        mut store: Access<'_, StoreData, Self>,
+        handle: Resource<RequestHandle>,
+        limit: u32,
+    ) -> Result<Option<String>> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(last_user_text(&store.get().table.get(&handle)?.request, limit))
+    }
+
+    fn facts(
+        mut store: Access<'_, StoreData, Self>,
+        handle: Resource<RequestHandle>,
+        name: String,
+    ) -> Result<Option<wit::ModelFacts>> {
         let loader = &store.get().table.get(&handle)?.hop.place.loader;
-        Ok(loader.facts(&provider, &model).and_then(|(format, facts)| price_out(format, &facts)))
+        Ok(loader.facts(&name).as_ref().map(facts_out))
     }
 
     fn drop(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<()> {
@@ -133,6 +185,27 @@ impl HostResponseWithStore<StoreData> for Imports {
         Ok(usage_out(&store.get().table.get(&handle)?.answer.response().usage))
     }
 
+    fn is_whole(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<bool> {
+        Ok(matches!(store.get().table.get(&handle)?.answer, Answer::Whole(_)))
+    }
+
+    fn stop_reason(
+        mut store: Access<'_, StoreData, Self>,
+        handle: Resource<ResponseHandle>,
+    ) -> Result<Option<wit::StopReason>> {
+        Ok(match &store.get().table.get(&handle)?.answer {
+            Answer::Whole(response) => Some(stop_reason_out(&response.stop_reason)),
+            Answer::Stream { .. } => None,
+        })
+    }
+
+    fn said(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<Option<(u64, u32)>> {
+        Ok(match &store.get().table.get(&handle)?.answer {
+            Answer::Whole(response) => Some(said(response)),
+            Answer::Stream { .. } => None,
+        })
+    }
+
     fn model(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<String> {
         Ok(store.get().table.get(&handle)?.answer.response().model.clone())
     }
@@ -147,9 +220,24 @@ impl HostResponseWithStore<StoreData> for Imports {
     }
 }
 
+/// The bytes of text, and the number of tool calls.
+fn said(response: &Response) -> (u64, u32) {
+    let add = |(text, calls): (u64, u32), block: &ContentBlock| match block {
+        ContentBlock::Text(block) => (text + block.text.len() as u64, calls),
+        ContentBlock::ToolUse(_) => (text, calls.saturating_add(1)),
+        ContentBlock::Image(_)
+        | ContentBlock::Document(_)
+        | ContentBlock::Audio(_)
+        | ContentBlock::ToolResult(_)
+        | ContentBlock::Thinking(_)
+        | ContentBlock::Other(_) => (text, calls),
+    };
+    response.content.iter().fold((0, 0), add)
+}
+
 /// Makes the handle of an answer that the module made.
 fn make(state: &mut StoreData, parts: ResponseParts, request_id: Option<String>) -> Result<Resource<ResponseHandle>> {
     let made = Some(state.memory.make(weight_of_response(&parts))?);
     let answer = Answer::from(response_in(parts, request_id));
-    Ok(state.table.push(ResponseHandle { answer, writing: None, _bytes: made })?)
+    Ok(state.table.push(ResponseHandle { answer, writing: None, ending: None, _bytes: made })?)
 }

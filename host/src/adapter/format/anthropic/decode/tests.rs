@@ -13,7 +13,8 @@ use crate::{
         content::{ContentBlock, Thinking, ToolCall},
         message::{Message, Role},
         request::Request,
-        response::{StopReason, Usage},
+        response::StopReason,
+        usage::Usage,
     },
     config::wire_format::WireFormat,
 };
@@ -49,7 +50,13 @@ fn an_answer_with_everything() {
     }));
     let thinking = |text: &str, signature: Option<&str>, redacted: Option<&str>| {
         let (signature, redacted) = (signature.map(str::to_owned), redacted.map(str::to_owned));
-        ContentBlock::Thinking(Thinking { text: text.into(), signature, redacted, extensions: [].into() })
+        ContentBlock::Thinking(Thinking {
+            text: text.into(),
+            signature,
+            redacted,
+            provider: None,
+            extensions: [].into(),
+        })
     };
     let text =
         json!({"type": "text", "text": "A daisy.", "extensions": {"anthropic.citations": [{"type": "char_location"}]}});
@@ -63,6 +70,7 @@ fn an_answer_with_everything() {
                 id: "toolu_1".into(),
                 name: "lookup".into(),
                 arguments: [("plant".to_owned(), json!("daisy"))].into_iter().collect(),
+                cache: None,
                 extensions: [("anthropic.caller".to_owned(), json!({"type": "direct"}))].into(),
             }),
         ],
@@ -72,6 +80,7 @@ fn an_answer_with_everything() {
             total_tokens: 30,
             cache_read_tokens: Some(4),
             cache_write_tokens: Some(3),
+            cache_write_1h_tokens: None,
             reasoning_tokens: None,
             extensions: [("anthropic.spare_tokens".to_owned(), json!(1))].into(),
         },

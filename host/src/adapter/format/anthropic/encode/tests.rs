@@ -6,7 +6,7 @@ use crate::{
         http::fixture,
     },
     chat::{
-        content::{ContentBlock, Image, ImageSource},
+        content::{ContentBlock, Media, MediaSource},
         message::{Message, Role},
         request::Request,
     },
@@ -53,7 +53,7 @@ fn a_conversation_with_a_tool_and_an_image() {
         ],
         "tools": [{"name": "lookup", "description": "Finds a plant", "parameters": {"type": "object"}}],
         "options": {"max_tokens": 100, "temperature": 0.5, "top_p": 0.9, "stop": ["END"], "tool_choice": "required",
-                    "seed": 7, "metadata": {"team": "garden"}},
+                    "seed": 7, "labels": {"team": "garden"}},
     });
     let expected = json!({
         "model": "claude-test",
@@ -168,9 +168,11 @@ fn thinking_goes_back_if_the_provider_can_verify_it() {
 
 #[test]
 fn a_role_and_a_source_of_their_own_go_as_they_are() {
-    let image = Image {
+    let image = Media {
         media_type: String::new(),
-        source: ImageSource::Other(json!({"type": "file", "file_id": "f"})),
+        source: MediaSource::Other(json!({"type": "file", "file_id": "f"})),
+        name: String::new(),
+        cache: None,
         extensions: [("anthropic.cache_control".to_owned(), json!({"type": "ephemeral"}))].into(),
     };
     let mut message = Message::new(Role::Other("critic".into()), vec![ContentBlock::Image(image)]);

@@ -60,7 +60,7 @@ fn a_conversation_with_tools_and_images() {
         "tools": [{"name": "lookup", "description": "Finds a plant", "parameters": {"type": "object"},
                    "extensions": {"openai.strict": true}}],
         "options": {"max_tokens": 100, "temperature": 0.5, "top_p": 0.9, "stop": ["END"], "tool_choice": "required",
-                    "seed": 7, "metadata": {"team": "garden"}},
+                    "seed": 7, "labels": {"team": "garden"}},
     });
     let call = |id: &str, name: &str, arguments: &str| {
         let function = json!({"name": name, "arguments": arguments});

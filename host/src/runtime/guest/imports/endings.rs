@@ -1,0 +1,127 @@
+//! `arcllm:llm/endings`: how answers end, for modules that hand them on as they are.
+
+use futures::{StreamExt as _, stream};
+use wasmtime::{
+    AsContextMut, Result,
+    component::{Access, Accessor, Resource},
+};
+
+use crate::{
+    adapter::answer::{Answer, without_end},
+    chat::{error::ErrorKind, event::Event},
+    runtime::guest::{
+        bindings::arcllm::llm::{
+            endings::{Host, HostWatch, HostWatchWithStore, HostWithStore},
+            types::{self, Error},
+        },
+        convert::{error::error_out, response::ending_out},
+        ending::{Ending, WatchHandle},
+        handles::ResponseHandle,
+        store_data::{Imports, StoreData, current_hop},
+    },
+};
+
+impl Host for StoreData {}
+impl HostWatch for StoreData {}
+
+impl HostWatchWithStore<StoreData> for Imports {
+    fn new(mut store: Access<'_, StoreData, Self>, answer: Resource<ResponseHandle>) -> Result<Resource<WatchHandle>> {
+        let hop = current_hop(store.as_context_mut())?
+            .ok_or_else(|| wasmtime::format_err!("it watches an answer outside of a call"))?;
+        let table = &mut store.get().table;
+        let response = table.get_mut(&answer)?;
+        let ending = match &response.ending {
+            Some(ending) => ending.clone(),
+            None => {
+                let (answer, ending) = Ending::of(response.answer.take(), &hop.branch.invoke);
+                response.answer = answer;
+                response.ending = Some(ending.clone());
+                ending
+            }
+        };
+        Ok(table.push(WatchHandle::new(ending))?)
+    }
+
+    async fn ended(
+        store: &Accessor<StoreData, Self>,
+        watch: Resource<WatchHandle>,
+    ) -> Result<std::result::Result<types::Ending, Error>> {
+        let (ending, hop) = store.with(|mut store| {
+            let ending = store.get().table.get(&watch)?.ending();
+            Ok::<_, wasmtime::Error>((ending, current_hop(store.as_context_mut())?))
+        })?;
+        let ended = match &hop {
+            Some(hop) => {
+                let _waiting = hop.progress.wait();
+                tokio::select! {
+                    biased;
+                    ended = ending.ended() => ended,
+                    () = hop.over() => Err(hop.branch.invoke.why_over()),
+                }
+            }
+            None => Err(ErrorKind::Cancelled),
+        };
+        Ok(ended.map(|response| ending_out(&response)).map_err(error_out))
+    }
+
+    fn drop(mut store: Access<'_, StoreData, Self>, watch: Resource<WatchHandle>) -> Result<()> {
+        store.get().table.delete(watch)?;
+        Ok(())
+    }
+}
+
+impl HostWithStore<StoreData> for Imports {
+    async fn begun(
+        store: &Accessor<StoreData, Self>,
+        answer: Resource<ResponseHandle>,
+    ) -> Result<std::result::Result<Resource<ResponseHandle>, Error>> {
+        let (response, hop) = store.with(|mut store| {
+            let response = store.get().table.delete(answer)?;
+            Ok::<_, wasmtime::Error>((response, current_hop(store.as_context_mut())?))
+        })?;
+        let ResponseHandle { answer, writing, ending, _bytes } = response;
+        let begun = match &hop {
+            Some(hop) => {
+                let _waiting = hop.progress.wait();
+                tokio::select! {
+                    biased;
+                    () = hop.over() => Err(hop.branch.invoke.why_over()),
+                    begun = begun(answer) => begun,
+                }
+            }
+            None => Err(ErrorKind::Cancelled),
+        };
+        match begun {
+            Ok(answer) => {
+                let response = ResponseHandle { answer, writing, ending, _bytes };
+                Ok(Ok(store.with(|mut store| store.get().table.push(response))?))
+            }
+            Err(error) => Ok(Err(error_out(error))),
+        }
+    }
+}
+
+/// Waits until the answer has text or a tool call, or is whole.
+async fn begun(answer: Answer) -> std::result::Result<Answer, ErrorKind> {
+    let (head, mut events) = match answer {
+        whole @ Answer::Whole(_) => return Ok(whole),
+        Answer::Stream { head, events } => (head, events),
+    };
+    let mut before = Vec::new();
+    loop {
+        let event = events.next().await.unwrap_or_else(|| Err(without_end(&head.provider)))?;
+        let says = match &event {
+            Event::Text(text) => !text.is_empty(),
+            Event::ToolUseStart { .. } | Event::ToolArguments { .. } | Event::ToolUseEnd { .. } => true,
+            Event::End(_) => false,
+            Event::Thinking(_) | Event::Block(_) | Event::Usage(_) => false,
+        };
+        match event {
+            Event::End(response) => return Ok(Answer::Whole(response)),
+            event => before.push(Ok(event)),
+        }
+        if says {
+            return Ok(Answer::Stream { head, events: stream::iter(before).chain(events).boxed() });
+        }
+    }
+}
