@@ -22,7 +22,7 @@ pub struct Usage {
     pub cache_write_tokens: Option<u64>,
     /// Of those, written for an hour, which has another price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write_1h_tokens: Option<u64>,
+    pub cache_write_hour_tokens: Option<u64>,
     /// Of the output, spent on reasoning.
     #[serde(default)]
     pub reasoning_tokens: Option<u64>,

@@ -107,7 +107,7 @@ pub struct ModelFacts {
     /// Price of a million input tokens written to the provider's cache.
     pub cost_cache_write_per_1m: Option<f64>,
     /// Price of a million input tokens written to the provider's cache for an hour.
-    pub cost_cache_write_1h_per_1m: Option<f64>,
+    pub cost_cache_write_hour_per_1m: Option<f64>,
 }
 
 impl ProviderConfig {
@@ -220,7 +220,7 @@ impl ModelFacts {
         cost_output_per_1m: f64,
         cost_cache_read_per_1m: f64,
         cost_cache_write_per_1m: f64,
-        cost_cache_write_1h_per_1m: f64,
+        cost_cache_write_hour_per_1m: f64,
     }
 
     fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
@@ -236,7 +236,7 @@ impl ModelFacts {
             cost_output_per_1m: section.amount("cost_output_per_1m")?,
             cost_cache_read_per_1m: section.amount("cost_cache_read_per_1m")?,
             cost_cache_write_per_1m: section.amount("cost_cache_write_per_1m")?,
-            cost_cache_write_1h_per_1m: section.amount("cost_cache_write_1h_per_1m")?,
+            cost_cache_write_hour_per_1m: section.amount("cost_cache_write_hour_per_1m")?,
         };
         section.finish()?;
         Ok(facts)

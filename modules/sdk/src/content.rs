@@ -47,7 +47,7 @@ impl ResponseParts {
             total_tokens: 0,
             cache_read_tokens: None,
             cache_write_tokens: None,
-            cache_write_1h_tokens: None,
+            cache_write_hour_tokens: None,
             reasoning_tokens: None,
             extensions: Vec::new(),
         };

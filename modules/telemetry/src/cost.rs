@@ -10,13 +10,13 @@ pub fn cost(usage: &Usage, price: &Price) -> f64 {
     let input =
         if is_apart { usage.input_tokens } else { usage.input_tokens.saturating_sub(read).saturating_sub(write) };
     // What is kept for an hour is part of what is written.
-    let hour = usage.cache_write_1h_tokens.unwrap_or_default().min(write);
+    let hour = usage.cache_write_hour_tokens.unwrap_or_default().min(write);
     let (write_price, of) =
         (price.cache_write.unwrap_or(price.input), |tokens: u64, price: f64| tokens as f64 * price / 1e6);
     of(input, price.input)
         + of(read, price.cache_read.unwrap_or(price.input))
         + of(write - hour, write_price)
-        + of(hour, price.cache_write_1h.unwrap_or(write_price))
+        + of(hour, price.cache_write_hour.unwrap_or(write_price))
         + of(usage.output_tokens, price.output)
 }
 
@@ -31,7 +31,7 @@ mod tests {
             total_tokens: input + output,
             cache_read_tokens: read,
             cache_write_tokens: None,
-            cache_write_1h_tokens: None,
+            cache_write_hour_tokens: None,
             reasoning_tokens: None,
             extensions: Vec::new(),
         }
@@ -44,7 +44,7 @@ mod tests {
             output: 10.0,
             cache_read: Some(0.5),
             cache_write: Some(2.5),
-            cache_write_1h: Some(4.0),
+            cache_write_hour: Some(4.0),
             extensions,
         }
     }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_is_written_for_an_hour_has_its_own_price() {
-        let written = Usage { cache_write_tokens: Some(300), cache_write_1h_tokens: Some(100), ..usage(0, 0, None) };
+        let written = Usage { cache_write_tokens: Some(300), cache_write_hour_tokens: Some(100), ..usage(0, 0, None) };
         assert_eq!(cost(&written, &price("apart")) * 1e6, 200.0 * 2.5 + 100.0 * 4.0);
     }
 

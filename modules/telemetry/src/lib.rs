@@ -153,8 +153,8 @@ mod tests {
     }
 
     fn world() -> World {
-        let (cache_read, cache_write, cache_write_1h, extensions) = Default::default();
-        let price = Some(Price { input: 3.0, output: 15.0, cache_read, cache_write, cache_write_1h, extensions });
+        let (cache_read, cache_write, cache_write_hour, extensions) = Default::default();
+        let price = Some(Price { input: 3.0, output: 15.0, cache_read, cache_write, cache_write_hour, extensions });
         let (context_window, max_output_tokens, capabilities, extensions) = Default::default();
         let (name, provider, model) = ("inner/scripted".into(), "inner".into(), "scripted".into());
         World::new().answers_after(Duration::from_secs(2)).facts(ModelFacts {

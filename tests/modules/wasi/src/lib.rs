@@ -100,7 +100,7 @@ impl llm_provider_blocking::Guest for Component {
             total_tokens: 0,
             cache_read_tokens: None,
             cache_write_tokens: None,
-            cache_write_1h_tokens: None,
+            cache_write_hour_tokens: None,
             reasoning_tokens: None,
             extensions: Vec::new(),
         };

@@ -170,7 +170,7 @@ pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
         total_tokens: input_tokens.saturating_add(output_tokens),
         cache_read_tokens: node.count("cache_read_input_tokens"),
         cache_write_tokens: node.count("cache_creation_input_tokens"),
-        cache_write_1h_tokens: None,
+        cache_write_hour_tokens: None,
         reasoning_tokens: node.get("output_tokens_details").and_then(|details| details.count("thinking_tokens")),
         extensions: node.numbers(&KNOWN, ANTHROPIC),
     }

@@ -216,7 +216,7 @@ pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
         // The second name is of DeepSeek.
         cache_read_tokens: cached.or_else(|| node.count("prompt_cache_hit_tokens")),
         cache_write_tokens: None,
-        cache_write_1h_tokens: None,
+        cache_write_hour_tokens: None,
         reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens"),
         extensions: node.numbers(&KNOWN, OPENAI),
     }

@@ -31,7 +31,7 @@ fn price_out(format: Option<WireFormat>, facts: &ModelFacts) -> Option<wit::Pric
         output: facts.cost_output_per_1m?,
         cache_read: facts.cost_cache_read_per_1m,
         cache_write: facts.cost_cache_write_per_1m,
-        cache_write_1h: facts.cost_cache_write_1h_per_1m,
+        cache_write_hour: facts.cost_cache_write_hour_per_1m,
         extensions: vec![("arcllm.cached".to_owned(), cached.to_owned())],
     })
 }

@@ -211,7 +211,7 @@ fn usage(input: &mut Input<'_>) -> wit::Usage {
         total_tokens: input.number(),
         cache_read_tokens: input.maybe(Input::number),
         cache_write_tokens: input.maybe(Input::number),
-        cache_write_1h_tokens: input.maybe(Input::number),
+        cache_write_hour_tokens: input.maybe(Input::number),
         reasoning_tokens: input.maybe(Input::number),
         extensions: extensions(input),
     }

@@ -22,7 +22,7 @@ pub(crate) fn usage_out(usage: &Usage) -> wit::Usage {
         total_tokens: usage.total_tokens,
         cache_read_tokens: usage.cache_read_tokens,
         cache_write_tokens: usage.cache_write_tokens,
-        cache_write_1h_tokens: usage.cache_write_1h_tokens,
+        cache_write_hour_tokens: usage.cache_write_hour_tokens,
         reasoning_tokens: usage.reasoning_tokens,
         extensions: extensions_out(&usage.extensions),
     }
@@ -35,7 +35,7 @@ pub(crate) fn usage_in(usage: wit::Usage) -> Usage {
         total_tokens: usage.total_tokens,
         cache_read_tokens: usage.cache_read_tokens,
         cache_write_tokens: usage.cache_write_tokens,
-        cache_write_1h_tokens: usage.cache_write_1h_tokens,
+        cache_write_hour_tokens: usage.cache_write_hour_tokens,
         reasoning_tokens: usage.reasoning_tokens,
         extensions: extensions_in(usage.extensions),
     }

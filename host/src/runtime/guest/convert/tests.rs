@@ -71,7 +71,7 @@ fn a_response_survives_the_way_there_and_back() {
     let response = Response {
         content: request().messages.remove(2).content,
         usage: serde_json::from_value(json!({
-            "input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cache_read_tokens": 4, "cache_write_tokens": 5, "cache_write_1h_tokens": 2,
+            "input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cache_read_tokens": 4, "cache_write_tokens": 5, "cache_write_hour_tokens": 2,
             "reasoning_tokens": 6, "extensions": {"anthropic.x": 7},
         }))
         .expect("usage"),

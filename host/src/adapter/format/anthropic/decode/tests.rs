@@ -80,7 +80,7 @@ fn an_answer_with_everything() {
             total_tokens: 30,
             cache_read_tokens: Some(4),
             cache_write_tokens: Some(3),
-            cache_write_1h_tokens: None,
+            cache_write_hour_tokens: None,
             reasoning_tokens: None,
             extensions: [("anthropic.spare_tokens".to_owned(), json!(1))].into(),
         },

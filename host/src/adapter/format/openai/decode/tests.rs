@@ -64,7 +64,7 @@ fn an_answer_of_openai() {
             total_tokens: 29,
             cache_read_tokens: Some(8),
             cache_write_tokens: None,
-            cache_write_1h_tokens: None,
+            cache_write_hour_tokens: None,
             reasoning_tokens: Some(4),
             extensions: [].into(),
         },
