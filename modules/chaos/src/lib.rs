@@ -7,7 +7,7 @@ mod fault;
 mod policy;
 mod settings;
 
-use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, inner, random};
+use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, inner, random};
 
 pub use policy::Policy;
 pub use settings::{Fault, Settings, When};
@@ -23,6 +23,7 @@ impl Module for Chaos {
 
     fn describe() -> Description {
         Description::new("chaos", env!("CARGO_PKG_VERSION"), "chaos")
+            .behavior(&[Behavior::AnswersItself, Behavior::ChangesAnswers])
     }
 
     fn new(settings: Settings) -> Self {

@@ -6,7 +6,7 @@ mod policy;
 mod settings;
 
 use arcllm_module::{
-    Description, Error, Module, Request, Response,
+    Behavior, Description, Error, Module, Request, Response,
     clock::unix_time,
     inner, log,
     state::{self, Update},
@@ -24,7 +24,7 @@ impl Module for CircuitBreaker {
     type Config = Settings;
 
     fn describe() -> Description {
-        Description::new("circuit-breaker", env!("CARGO_PKG_VERSION"), "breaker")
+        Description::new("circuit-breaker", env!("CARGO_PKG_VERSION"), "breaker").behavior(&[Behavior::AnswersItself])
     }
 
     fn new(settings: Settings) -> Self {

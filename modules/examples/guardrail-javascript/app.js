@@ -15,6 +15,7 @@ export const module = {
     name: 'guardrail',
     version: '0.1.0',
     kind: 'transformer',
+    behavior: ['answers-itself'],
     configSchema: JSON.stringify(SCHEMA),
     extensions: [],
   }),

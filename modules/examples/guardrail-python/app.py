@@ -24,7 +24,7 @@ policy = Policy("{}")
 
 class Module(exports.Module):
     def describe(self) -> Description:
-        return Description("guardrail", "0.1.0", "transformer", json.dumps(SCHEMA), [])
+        return Description("guardrail", "0.1.0", "transformer", ["answers-itself"], json.dumps(SCHEMA), [])
 
     def configure(self, config: str) -> None:
         global policy
@@ -60,8 +60,8 @@ def user_texts(request: Request) -> list[str]:
 
 def refusal(request: Request, text: str) -> Response:
     """Makes an answer of the module's own. No model is asked, and nothing is paid."""
-    content = [ContentBlock_Text(Text(text, []))]
-    usage = Usage(0, 0, 0, None, None, None, [])
+    content = [ContentBlock_Text(Text(text, None, []))]
+    usage = Usage(0, 0, 0, None, None, None, None, [])
     return Response(
         request, ResponseParts(content, usage, StopReason_Refusal(), request.model(), request.provider(), [])
     )

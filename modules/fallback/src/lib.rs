@@ -5,7 +5,7 @@
 mod policy;
 mod settings;
 
-use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, inner, models};
+use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, inner, models};
 
 pub use policy::Policy;
 pub use settings::Settings;
@@ -19,7 +19,7 @@ impl Module for Fallback {
     type Config = Settings;
 
     fn describe() -> Description {
-        Description::new("fallback", env!("CARGO_PKG_VERSION"), "fallback")
+        Description::new("fallback", env!("CARGO_PKG_VERSION"), "fallback").behavior(&[Behavior::AsksOthers])
     }
 
     fn new(settings: Settings) -> Self {

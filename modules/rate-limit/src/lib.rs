@@ -5,7 +5,7 @@
 mod policy;
 mod settings;
 
-use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, Turn, clock, inner, log};
+use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, Turn, clock, inner, log};
 
 pub use policy::Policy;
 pub use settings::{ProviderLimit, Settings};
@@ -19,7 +19,7 @@ impl Module for RateLimit {
     type Config = Settings;
 
     fn describe() -> Description {
-        Description::new("rate-limit", env!("CARGO_PKG_VERSION"), "limiter")
+        Description::new("rate-limit", env!("CARGO_PKG_VERSION"), "limiter").behavior(&[Behavior::AnswersItself])
     }
 
     fn new(settings: Settings) -> Self {

@@ -17,7 +17,7 @@ mod settings;
 use std::rc::Rc;
 
 use arcllm_module::{
-    Description, Error, Module, Request, Response, inner,
+    Behavior, Description, Error, Module, Request, Response, inner,
     stream::{self, Event, Reader, Writer},
 };
 
@@ -43,6 +43,7 @@ impl Module for Redact {
 
     fn describe() -> Description {
         Description::new("redact", env!("CARGO_PKG_VERSION"), "transformer")
+            .behavior(&[Behavior::ChangesRequests, Behavior::ChangesAnswers])
     }
 
     fn new(settings: Settings) -> Self {

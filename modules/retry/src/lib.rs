@@ -6,7 +6,7 @@ mod budget;
 mod policy;
 mod settings;
 
-use arcllm_module::{Cost, Description, Error, Module, Request, Response, Target, clock, inner, random};
+use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, clock, inner, random};
 
 pub use budget::{Budget, Earned};
 pub use policy::{Ending, Policy, WaitRange};
@@ -22,7 +22,7 @@ impl Module for Retry {
     type Config = Settings;
 
     fn describe() -> Description {
-        Description::new("retry", env!("CARGO_PKG_VERSION"), "retry")
+        Description::new("retry", env!("CARGO_PKG_VERSION"), "retry").behavior(&[Behavior::AsksAgain])
     }
 
     fn new(settings: Settings) -> Self {

@@ -34,6 +34,8 @@ pub(crate) struct StoreData {
     pub(crate) calls: BTreeMap<GuestTaskId, Arc<Hop>>,
     /// The call that exceeded a limit, if it is known.
     pub(crate) culprit: Option<Arc<Hop>>,
+    /// The last message of the level `critical`: why the guest ends, if it does. The SDK logs panics so.
+    pub(crate) last_words: Option<String>,
     /// The values that the module keeps, if it has the grant.
     pub(crate) bucket: Arc<dyn Bucket>,
     /// The most content of an answer that the guest may read, and the limit that says so. Absent if it reads none.
@@ -77,6 +79,7 @@ impl StoreData {
             policy,
             calls: BTreeMap::new(),
             culprit: None,
+            last_words: None,
             bucket,
             most_content: None,
             current: CurrentCall::default(),

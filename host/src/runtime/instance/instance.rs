@@ -49,7 +49,8 @@ impl Instance {
         store.set_max_component_handles(policy.handles());
         cpu_limit::limit(&mut store);
         let clock = store.data().cpu.clone();
-        let exports = within(&clock, &policy, compiled.exports.instantiate(&mut store, compiled.blocks)).await?;
+        let starting = within(&clock, compiled.exports.instantiate(&mut store, compiled.blocks)).await;
+        let exports = starting.map_err(|failed| failed.reason(store.data_mut()))?;
         Ok(Self { store, exports: Arc::new(exports) })
     }
 
@@ -57,24 +58,27 @@ impl Instance {
     pub(crate) async fn describe(&mut self) -> Result<Description, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<StoreData>| exports.module.call_describe(store).await;
-        let (clock, policy) = (self.store.data().cpu.clone(), self.store.data().policy);
-        within(&clock, &policy, async { self.store.run_concurrent(run).await? }).await
+        let clock = self.store.data().cpu.clone();
+        let ran = within(&clock, async { self.store.run_concurrent(run).await? }).await;
+        ran.map_err(|failed| failed.reason(self.store.data_mut()))
     }
 
     /// `module.configure`. The inner result has the settings that the module refuses.
     pub(crate) async fn configure(&mut self, settings: String) -> Result<Result<(), Vec<Refusal>>, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<StoreData>| exports.module.call_configure(store, settings).await;
-        let (clock, policy) = (self.store.data().cpu.clone(), self.store.data().policy);
-        within(&clock, &policy, async { self.store.run_concurrent(run).await? }).await
+        let clock = self.store.data().cpu.clone();
+        let ran = within(&clock, async { self.store.run_concurrent(run).await? }).await;
+        ran.map_err(|failed| failed.reason(self.store.data_mut()))
     }
 
     /// `module.worst-case`.
     pub(crate) async fn worst_case(&mut self, inner: Target, others: Vec<Target>) -> Result<Cost, String> {
         let exports = self.exports.clone();
         let run = async |store: &Accessor<StoreData>| exports.module.call_worst_case(store, inner, others).await;
-        let (clock, policy) = (self.store.data().cpu.clone(), self.store.data().policy);
-        within(&clock, &policy, async { self.store.run_concurrent(run).await? }).await
+        let clock = self.store.data().cpu.clone();
+        let ran = within(&clock, async { self.store.run_concurrent(run).await? }).await;
+        ran.map_err(|failed| failed.reason(self.store.data_mut()))
     }
 }
 
@@ -101,8 +105,9 @@ impl Instance {
             let validate_config = validate_config.map_err(ConfigError::new);
             Ok::<_, wasmtime::Error>(Probe { name, validate_config })
         };
-        let (clock, policy) = (self.store.data().cpu.clone(), self.store.data().policy);
-        within(&clock, &policy, async { self.store.run_concurrent(run).await? }).await
+        let clock = self.store.data().cpu.clone();
+        let ran = within(&clock, async { self.store.run_concurrent(run).await? }).await;
+        ran.map_err(|failed| failed.reason(self.store.data_mut()))
     }
 }
 
@@ -117,19 +122,31 @@ fn begin<R: ComponentNamedList + Lift + Send + Sync + 'static>(
     Ok(call)
 }
 
-/// Waits for what an instance does outside of calls, at most [`START`]. Says why it failed.
-async fn within<T>(
-    clock: &CpuClock,
-    policy: &InstancePolicy,
-    doing: impl Future<Output = wasmtime::Result<T>>,
-) -> Result<T, String> {
-    let seconds = START.as_secs();
+/// Waits for what an instance does outside of calls, at most [`START`].
+async fn within<T>(clock: &CpuClock, doing: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Failed> {
     match tokio::time::timeout(START, clock.watch(doing)).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) if Limit::of(&error) == Some(Limit::Cpu) => {
-            Err(format!("it computed for longer than {seconds} s"))
+        Ok(Err(error)) => Err(Failed::Trap(error)),
+        Err(_) => Err(Failed::Silent),
+    }
+}
+
+/// How an instance failed outside of calls.
+enum Failed {
+    Trap(wasmtime::Error),
+    Silent,
+}
+
+impl Failed {
+    /// Why it failed, for a person to read.
+    fn reason(self, state: &mut StoreData) -> String {
+        let seconds = START.as_secs();
+        match self {
+            Failed::Trap(error) if Limit::of(&error) == Some(Limit::Cpu) => {
+                format!("it computed for longer than {seconds} s")
+            }
+            Failed::Trap(error) => InstanceError::trap(&error, None, state.last_words.take(), &state.policy).reason,
+            Failed::Silent => format!("it did not answer within {seconds} s"),
         }
-        Ok(Err(error)) => Err(InstanceError::trap(&error, None, policy).reason),
-        Err(_) => Err(format!("it did not answer within {seconds} s")),
     }
 }

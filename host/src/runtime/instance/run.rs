@@ -99,7 +99,8 @@ async fn run(
     // Before the store is dropped with what its calls hold.
     worker.with(Calls::close);
     let Some(error) = trapped else { return InstanceError::retired() };
-    InstanceError::trap(&error, instance.store.data_mut().culprit.take(), policy)
+    let state = instance.store.data_mut();
+    InstanceError::trap(&error, state.culprit.take(), state.last_words.take(), policy)
 }
 
 /// Serves calls until one of them ends the instance with an error.

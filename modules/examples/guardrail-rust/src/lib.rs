@@ -1,7 +1,7 @@
 //! Refuses requests in which a user writes a forbidden word, and asks no model for them.
 
 use arcllm_module::{
-    Config, ConfigError, Description, Error, Module, Request, Response, inner,
+    Behavior, Config, ConfigError, Description, Error, Module, Request, Response, inner,
     types::{ContentBlock, Message, ResponseParts, Role, StopReason},
 };
 use schemars::JsonSchema;
@@ -40,7 +40,7 @@ impl Module for Guardrail {
     type Config = Settings;
 
     fn describe() -> Description {
-        Description::new("guardrail", env!("CARGO_PKG_VERSION"), "transformer")
+        Description::new("guardrail", env!("CARGO_PKG_VERSION"), "transformer").behavior(&[Behavior::AnswersItself])
     }
 
     fn new(settings: Settings) -> Self {

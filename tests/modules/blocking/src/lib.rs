@@ -50,6 +50,7 @@ impl module::Guest for Component {
             name: "blocking".into(),
             version,
             kind: "observer".into(),
+            behavior: vec!["asks-again".into(), "asks-others".into(), "answers-itself".into()],
             config_schema: schema.into(),
             extensions: Vec::new(),
         }

@@ -1,7 +1,8 @@
 //! A retry with one fault, chosen by a setting. The conformance kit must find each of them.
 
 use arcllm_module::{
-    Config, Description, Error, HttpStatus, Module, Request, Response, clock, inner, random, types::ResponseParts,
+    Behavior, Config, Description, Error, HttpStatus, Module, Request, Response, clock, inner, random,
+    types::ResponseParts,
 };
 use arcllm_retry::{Ending, Policy};
 use schemars::JsonSchema;
@@ -46,7 +47,7 @@ impl Module for Faulty {
     type Config = Settings;
 
     fn describe() -> Description {
-        Description::new("faulty", env!("CARGO_PKG_VERSION"), "retry")
+        Description::new("faulty", env!("CARGO_PKG_VERSION"), "retry").behavior(&[Behavior::AsksAgain])
     }
 
     fn new(mut settings: Settings) -> Self {

@@ -3,7 +3,7 @@
 use std::{future::poll_fn, pin::pin, task::Poll};
 
 use arcllm_module::{
-    Config, Description, Error, Module, Request, Response, clock, inner,
+    Behavior, Config, Description, Error, Module, Request, Response, clock, inner,
     stream::{self, Event, Reader, Writer},
     types::{ContentBlock, Failure},
 };
@@ -60,6 +60,7 @@ impl Module for Upper {
 
     fn describe() -> Description {
         Description::new("upper-streamed", env!("CARGO_PKG_VERSION"), "transformer")
+            .behavior(&[Behavior::ChangesAnswers])
     }
 
     fn new(settings: Settings) -> Self {

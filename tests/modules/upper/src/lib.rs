@@ -1,6 +1,6 @@
 //! Turns answers into capitals. It reads whole answers and does not use streams.
 
-use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, inner, types::ContentBlock};
+use arcllm_module::{Behavior, Description, Error, Module, NoSettings, Request, Response, inner, types::ContentBlock};
 
 /// The module.
 pub struct Upper;
@@ -9,7 +9,7 @@ impl Module for Upper {
     type Config = NoSettings;
 
     fn describe() -> Description {
-        Description::new("upper", env!("CARGO_PKG_VERSION"), "transformer")
+        Description::new("upper", env!("CARGO_PKG_VERSION"), "transformer").behavior(&[Behavior::ChangesAnswers])
     }
 
     fn new(_: NoSettings) -> Self {

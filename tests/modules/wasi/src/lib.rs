@@ -58,6 +58,7 @@ impl module::Guest for Component {
             name: "wasi".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             kind: "observer".into(),
+            behavior: Vec::new(),
             config_schema: schema.into(),
             extensions: Vec::new(),
         }

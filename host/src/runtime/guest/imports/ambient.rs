@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::bindings as wasi_0_2;
 
 use crate::{
     chat::{
-        plain::{self, MESSAGE, WORD},
+        plain::{self, MESSAGE, SENTENCE, WORD},
         seconds::nanoseconds,
     },
     runtime::guest::{
@@ -153,6 +153,9 @@ impl logging::HostWithStore<StoreData> for Imports {
     ) -> Result<()> {
         let culprit = current_hop(store.as_context_mut())?;
         let state = store.get();
+        if matches!(level, logging::Level::Critical) {
+            state.last_words = Some(plain::line(&message, SENTENCE).into_owned());
+        }
         let (bytes, limits) = (context.len() + message.len(), &state.policy.limits);
         let together = state.log_rate.count(bytes, limits, &state.module);
         // The call's own count, or the instance's outside of calls.
