@@ -45,7 +45,7 @@ It speaks both wire formats: a provider of either adapter can have
 A POST to a path of neither format is answered with 404.";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLE}\n\n{}", faults()))]
+#[command(after_help = EXAMPLE, after_long_help = format!("{EXAMPLE}\n\n{}", faults()))]
 pub(crate) struct Simulate {
     /// A TOML file with the replies, in order. Without it, every request gets a plain answer.
     #[arg(long, value_name = "FILE")]
@@ -55,10 +55,9 @@ pub(crate) struct Simulate {
     pub(crate) port: u16,
 }
 
-/// The names of the faults, each with what happens.
+/// The names of the faults, each with what happens on a line below it.
 fn faults() -> String {
-    let width = Fault::ALL.iter().map(|fault| fault.name().len()).max().unwrap_or_default();
-    let lines = Fault::ALL.iter().map(|fault| format!("\n  {:width$}  {}", fault.name(), fault.description()));
+    let lines = Fault::ALL.iter().map(|fault| format!("\n  {}\n      {}", fault.name(), fault.description()));
     format!("Faults, each the `fault` of a [[reply]]:{}", lines.collect::<String>())
 }
 

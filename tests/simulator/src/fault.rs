@@ -115,6 +115,8 @@ faults! {
         ToolNameInPieces = "tool-name-in-pieces",
         /// A stream repeats the id and the name of a tool call with each piece (OpenAI's format).
         ToolNameRepeated = "tool-name-repeated",
+        /// A stream gives each further piece of a tool call an empty id and an empty name (OpenAI's format).
+        ToolNameEmpty = "tool-name-empty",
         /// The tool calls of a stream have no `index` (OpenAI's format).
         ToolCallsWithoutIndex = "tool-calls-without-index",
         /// All tool calls of a stream have the index 0 (OpenAI's format).
@@ -124,11 +126,11 @@ faults! {
 
         /// A character beyond U+FFFF is two `\u` escapes, which a stream sends in two events.
         ///
-        /// If the answer's text has no such character, one is added at its end.
+        /// This holds for text, thinking and arguments. If the text has no such character, one is added at its end.
         SplitSurrogate = "split-surrogate",
         /// Half of a surrogate pair is in the text, as the escape `\ud83d`.
         ///
-        /// It takes the place of each U+FFFD in the answer's text, or is added at its end.
+        /// It takes the place of each U+FFFD in text, thinking and arguments. If the text has none, it is added at its end.
         LoneSurrogate = "lone-surrogate",
         /// The body begins with a byte order mark.
         ByteOrderMark = "byte-order-mark",
@@ -179,7 +181,8 @@ impl Fault {
     pub(crate) fn needs_tool_calls(self) -> usize {
         match self {
             Fault::InterleavedToolCalls | Fault::ToolCallsAtOneIndex => 2,
-            Fault::ToolNameInPieces | Fault::ToolNameRepeated | Fault::ToolCallsWithoutIndex | Fault::FunctionCall => 1,
+            Fault::ToolNameInPieces | Fault::ToolNameRepeated | Fault::ToolNameEmpty => 1,
+            Fault::ToolCallsWithoutIndex | Fault::FunctionCall => 1,
             _ => 0,
         }
     }

@@ -32,9 +32,9 @@
 //! # Which requests take a reply
 //!
 //! A `POST` whose path ends in `/v1/messages` or `/chat/completions` takes the next reply, over any connection. Replies
-//! are given in the order in which requests are whole. A `POST` to another path gets a 404, as does a `GET`, and any
-//! other method a 405. They take no reply. Only a `GET` takes the next reply if that needs no format: one with a body
-//! that the script gives, or with a fault that sends nothing of an answer.
+//! are given in the order in which requests are whole. A `POST` or a `GET` to another path gets a 404, and every other
+//! request a 405. These take no reply, except that a `GET` takes the next one if that needs no format: a reply with a
+//! body that the script gives, or with a fault that sends nothing of an answer.
 //!
 //! # Streams
 //!

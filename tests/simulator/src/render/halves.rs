@@ -2,6 +2,8 @@
 //!
 //! Until a text is JSON, a character of a private plane stands for each half.
 
+use serde_json::Value;
+
 use crate::answer::Answer;
 use crate::fault::Fault;
 
@@ -10,16 +12,28 @@ const ABOVE: u32 = 0xF0000;
 /// The half that is sent alone.
 const LONE: u16 = 0xD83D;
 
-/// The answer with the halves in its text that the fault wants.
+/// The answer with the halves in its strings that the fault wants. Its text has at least one.
 pub(super) fn mark(answer: &Answer, fault: Option<Fault>) -> Answer {
-    let text = answer.text().unwrap_or_default();
-    let marked = match fault {
-        Some(Fault::SplitSurrogate) if text.chars().all(|c| c.len_utf16() == 1) => split(&format!("{text}😀")),
-        Some(Fault::SplitSurrogate) => split(text),
-        _ if !text.contains(char::REPLACEMENT_CHARACTER) => format!("{text}{}", lone()),
-        _ => text.replace(char::REPLACEMENT_CHARACTER, &lone()),
+    let (mark, added): (fn(&str) -> String, _) = match fault {
+        Some(Fault::SplitSurrogate) => (split, split("😀")),
+        _ => (lone, lone("\u{FFFD}")),
     };
-    Answer { text: Some(marked), ..answer.clone() }
+    let text = answer.text().unwrap_or_default().to_owned();
+    let marked = mark(&text);
+    let mut answer = answer.clone();
+    answer.thinking = answer.thinking.as_deref().map(mark);
+    answer.tool_calls.iter_mut().for_each(|call| mark_strings(&mut call.arguments, mark));
+    answer.text = Some(if marked == text { marked + &added } else { marked });
+    answer
+}
+
+fn mark_strings(value: &mut Value, mark: fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = mark(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mark_strings(item, mark)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| mark_strings(field, mark)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// Cuts a text after each half that is the first of two, or alone.
@@ -41,8 +55,9 @@ fn split(text: &str) -> String {
     text.chars().map(halves).collect()
 }
 
-fn lone() -> String {
-    stand_in(LONE).map(String::from).unwrap_or_default()
+fn lone(text: &str) -> String {
+    let half = stand_in(LONE).map(String::from).unwrap_or_default();
+    text.replace(char::REPLACEMENT_CHARACTER, &half)
 }
 
 fn stand_in(half: u16) -> Option<char> {

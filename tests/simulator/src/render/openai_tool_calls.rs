@@ -27,6 +27,12 @@ pub(super) fn stream(events: Vec<Event>, fault: Fault) -> Vec<Event> {
         Fault::InterleavedToolCalls => interleave(events, call_number),
         Fault::ToolNameInPieces => events.into_iter().flat_map(name_in_pieces).collect(),
         Fault::ToolNameRepeated => with_names(events),
+        Fault::ToolNameEmpty => each_call(events, |call| {
+            if call.get("id").is_none() {
+                set(call, "id", "");
+                call.pointer_mut("/function").into_iter().for_each(|function| set(function, "name", ""));
+            }
+        }),
         Fault::ToolCallsWithoutIndex => each_call(events, |call| {
             remove(call, "index");
         }),

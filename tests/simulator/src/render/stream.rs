@@ -22,13 +22,16 @@ pub(super) struct Texts {
 
 impl Texts {
     pub(super) fn pieces<'a>(&self, text: &'a str) -> Vec<&'a str> {
-        let pieces = self.pieces.of_text(text);
-        if self.splits_surrogates { pieces.into_iter().flat_map(halves::cut).collect() } else { pieces }
+        self.cut_halves(self.pieces.of_text(text))
     }
 
     pub(super) fn argument_pieces<'a>(&self, arguments: &'a str) -> Vec<&'a str> {
         let arguments = if self.leaves_arguments_open { unclosed(arguments) } else { arguments };
-        self.pieces.of_arguments(arguments)
+        self.cut_halves(self.pieces.of_arguments(arguments))
+    }
+
+    fn cut_halves<'a>(&self, pieces: Vec<&'a str>) -> Vec<&'a str> {
+        if self.splits_surrogates { pieces.into_iter().flat_map(halves::cut).collect() } else { pieces }
     }
 }
 

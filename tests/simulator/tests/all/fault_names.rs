@@ -36,11 +36,11 @@ fn an_unknown_name_shows_the_nearest() {
 
 #[test]
 fn the_documentation_has_every_fault() {
-    let table: Vec<_> = include_str!("../../../../docs/scenarios.md")
-        .lines()
-        .skip_while(|line| *line != "| fault | |")
-        .skip(2)
-        .collect();
+    let scenarios = include_str!("../../../../docs/scenarios.md");
+    let text = scenarios.split("## Faults of real servers").nth(1).unwrap();
+    let example: Script = text.split("```").nth(1).unwrap().trim_start_matches("toml").parse().unwrap();
+    assert_ne!(example, Script::default());
+    let table: Vec<_> = text.lines().skip_while(|line| *line != "| fault | |").skip(2).collect();
     let expected = Fault::ALL.iter().map(|fault| format!("| `{}` | {} |", fault.name(), fault.description()));
     assert_eq!(table[..Fault::ALL.len()], expected.collect::<Vec<_>>());
 }

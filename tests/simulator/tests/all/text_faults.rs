@@ -1,7 +1,7 @@
 //! Text that strict parsers refuse.
 
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{COMPLETIONS, MESSAGES, ask};
 use crate::sse::{data, stream};
@@ -32,6 +32,29 @@ async fn split_surrogate() {
         // A text without such a character gets one.
         assert_eq!(pieces(fault("Hi you").pieces(1), path).await, ["Hi you\\ud83d", "\\ude00"]);
         assert!(whole(fault("Hi you"), path).await.contains("\"Hi you\\ud83d\\ude00\""));
+    }
+}
+
+#[tokio::test]
+async fn halves_in_thinking_and_arguments() {
+    let reply = || Reply::text("x").thinking("😀", "s").tool_call("a", "f", json!({"x": ["😀"]})).pieces(1);
+    for (path, thinking, arguments) in [(MESSAGES, "thinking", "partial_json"), (COMPLETIONS, "content", "arguments")] {
+        let streamed = stream(reply().with_fault(Fault::SplitSurrogate), path).await.text();
+        let first = format!("\"{arguments}\":\"{{\\\"x\\\":[\\\"\\ud83d\"");
+        for part in [
+            format!("{thinking}\":\"\\ud83d\""),
+            format!("{thinking}\":\"\\ude00\""),
+            first,
+            format!("\"{arguments}\":\"\\ude00\\\"]}}\""),
+        ] {
+            assert!(streamed.contains(&part), "no {part} in {streamed}");
+        }
+        let body = whole(reply().with_fault(Fault::SplitSurrogate), path).await;
+        assert_eq!((body.matches("\\ud83d\\ude00").count(), body.matches('😀').count()), (3, 0), "{body}");
+        let lone =
+            Reply::text("x").tool_call("a", "f", json!({"\u{FFFD}": "\u{FFFD}"})).with_fault(Fault::LoneSurrogate);
+        let body = whole(lone, path).await;
+        assert_eq!((body.matches("\\ud83d").count(), body.matches('\u{FFFD}').count()), (2, 1), "{body}");
     }
 }
 

@@ -122,6 +122,23 @@ async fn tool_name_repeated() {
 }
 
 #[tokio::test]
+async fn tool_name_empty() {
+    let piece = |index: u64, arguments: &str| json!({"index": index, "id": "", "function": {"name": "", "arguments": arguments}});
+    assert_eq!(
+        deltas(Fault::ToolNameEmpty).await,
+        [
+            begin(0, "a", "get_weather"),
+            piece(0, "{\"x\""),
+            piece(0, ":1}"),
+            begin(1, "b", "g"),
+            piece(1, "{\"y\""),
+            piece(1, ":2}"),
+        ]
+    );
+    is_only_in_openai_streams(Fault::ToolNameEmpty).await;
+}
+
+#[tokio::test]
 async fn tool_calls_without_index() {
     let begin =
         |id: &str, name: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": ""}});
