@@ -2,15 +2,14 @@
 
 use std::{net::Ipv4Addr, path::PathBuf, process::ExitCode};
 
-use arcllm_simulator::{Script, Simulator};
+use arcllm_simulator::{Fault, Script, Simulator};
 
 use crate::{
     failure::Failure,
     output::{line, word},
 };
 
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
+const EXAMPLE: &str = "\
 Example:
   cat > outage.toml <<'END'
   [[reply]]
@@ -42,7 +41,11 @@ A request that asks for a stream gets its answer as a stream. Keys of a [[reply]
                       true: shape the stream in a way that is unusual but allowed
 
 It speaks both wire formats: a provider of either adapter can have
-  base_url = \"http://127.0.0.1:8088\"")]
+  base_url = \"http://127.0.0.1:8088\"
+A POST to a path of neither format is answered with 404.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE, after_long_help = format!("{EXAMPLE}\n\n{}", faults()))]
 pub(crate) struct Simulate {
     /// A TOML file with the replies, in order. Without it, every request gets a plain answer.
     #[arg(long, value_name = "FILE")]
@@ -50,6 +53,12 @@ pub(crate) struct Simulate {
     /// The port on 127.0.0.1; 0 takes a free one.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) port: u16,
+}
+
+/// The names of the faults, each with what happens on a line below it.
+fn faults() -> String {
+    let lines = Fault::ALL.iter().map(|fault| format!("\n  {}\n      {}", fault.name(), fault.description()));
+    format!("Faults, each the `fault` of a [[reply]]:{}", lines.collect::<String>())
 }
 
 pub(crate) async fn run(arguments: Simulate) -> Result<ExitCode, Failure> {

@@ -17,8 +17,8 @@ pub struct ToolCall {
     pub arguments: Value,
 }
 
-/// Token counts. They go into the wire's fields as they are, without arithmetic: OpenAI's `prompt_tokens` is
-/// `input_tokens`, whatever the cache's share. A count for which a format has no field is left out.
+/// Token counts. They go into the wire's fields as they are: OpenAI's `prompt_tokens` is `input_tokens`, whatever the
+/// cache's share. Only Anthropic's `ephemeral_5m_input_tokens` is what is left of `cache_write_tokens`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Usage {
@@ -28,9 +28,11 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Tokens taken from the provider's cache.
     pub cache_read_tokens: u64,
-    /// Tokens put into the provider's cache. OpenAI's format has no field for it.
+    /// Tokens put into the provider's cache. OpenAI's format has `cache_write_tokens` only if there are some.
     pub cache_write_tokens: u64,
-    /// Tokens spent on thinking. Anthropic's format has no field for it.
+    /// Those of `cache_write_tokens` that the cache keeps for an hour. OpenAI's format has no field for it.
+    pub cache_write_1h_tokens: u64,
+    /// Tokens spent on thinking. Anthropic's format has `thinking_tokens` only if there are some.
     pub reasoning_tokens: u64,
 }
 
@@ -62,6 +64,16 @@ impl Answer {
             Some(reason) => reason,
             None if self.tool_calls.is_empty() => "end_turn",
             None => "tool_use",
+        }
+    }
+
+    /// The answer whose thinking left no tokens for anything else.
+    pub(crate) fn without_content(&self) -> Answer {
+        Answer {
+            text: Some(String::new()),
+            tool_calls: Vec::new(),
+            stop_reason: Some(self.stop_reason.clone().unwrap_or_else(|| "max_tokens".to_owned())),
+            ..self.clone()
         }
     }
 

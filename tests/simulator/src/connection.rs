@@ -24,6 +24,11 @@ pub(crate) async fn serve(stream: TcpStream, state: Arc<State>) {
         match after {
             Ok(After::KeepOpen) => {}
             Ok(After::Close) => return link.close().await,
+            Ok(After::CloseAtRequest) => {
+                // An error means that the client has closed it before.
+                let _ = if link.unread().is_empty() { link.fill().await } else { Ok(()) };
+                return link.close().await;
+            }
             Ok(After::Reset { after_bytes }) => return link.reset(after_bytes).await,
             Err(Gone) => return,
         }
@@ -58,7 +63,7 @@ async fn exchange(link: &mut Link, connection: u64, request: Request, state: &St
 /// Answers a malformed request, and ends the connection, since the next request could begin anywhere.
 async fn refuse(link: &mut Link, status: u16, message: String) -> Result<After, Gone> {
     let reply = Reply::error(status, message);
-    let mut rendered = render(&reply, &Asked::default());
+    let mut rendered = render(&reply, &Asked::UNKNOWN);
     rendered.announce_close();
     deliver(link, &reply, &rendered, &mut Sent::default()).await
 }

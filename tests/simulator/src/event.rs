@@ -48,6 +48,22 @@ impl Event {
         Event { name: None, data: Data::Json(data) }
     }
 
+    /// The data, if it is JSON.
+    pub(crate) fn json(&self) -> Option<&Value> {
+        match &self.data {
+            Data::Json(data) => Some(data),
+            Data::Text(_) => None,
+        }
+    }
+
+    /// The data to be changed, if it is JSON.
+    pub(crate) fn json_mut(&mut self) -> Option<&mut Value> {
+        match &mut self.data {
+            Data::Json(data) => Some(data),
+            Data::Text(_) => None,
+        }
+    }
+
     /// An event whose data is not JSON.
     pub(crate) fn text(data: &'static str) -> Event {
         Event { name: None, data: Data::Text(data) }

@@ -13,10 +13,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a request asks for, by the end of its path: base URLs differ in what stands before it.
-    pub(crate) fn of(method: &str, target: &str) -> Option<Format> {
-        let path = target.split(['?', '#']).next().unwrap_or_default();
-        if method != "POST" {
+    /// The format whose endpoint this path is. Base URLs differ in what stands before it, but none ends in `/v1` twice:
+    /// that is a mistake, which real servers answer with a 404.
+    pub(crate) fn of_endpoint(target: &str) -> Option<Format> {
+        let path = path(target);
+        if path.contains("/v1/v1/") {
             None
         } else if path.ends_with("/v1/messages") {
             Some(Format::Anthropic)
@@ -26,6 +27,18 @@ impl Format {
             None
         }
     }
+
+    /// The format that a client seems to speak, whatever it asks for. Errors of OpenAI's format are the most common.
+    pub(crate) fn of_client(target: &str, headers: &[(String, String)]) -> Format {
+        let has_version = headers.iter().any(|(name, _)| name == "anthropic-version");
+        let is_anthropic = has_version || path(target).contains("/messages");
+        if is_anthropic { Format::Anthropic } else { Format::OpenAi }
+    }
+}
+
+/// The path of a request's target, without the query.
+fn path(target: &str) -> &str {
+    target.split(['?', '#']).next().unwrap_or_default()
 }
 
 impl fmt::Display for Format {

@@ -2,7 +2,8 @@
 //! Messages and of OpenAI's Chat Completions, answers from a [`Script`], and misbehaves on request.
 //!
 //! Many faults happen below HTTP, so a [`Fault`] works on bytes: a connection reset in the middle of the head, a body
-//! that is shorter than announced, silence.
+//! that is shorter than announced, silence. Others are what real servers send in valid HTTP: tool calls in odd pieces,
+//! errors with status 200, half a character. [`Fault::ALL`] has them all. It does not speak HTTP/2.
 //!
 //! ```
 //! use arcllm_simulator::{Format, Reply, Script, Simulator};
@@ -31,8 +32,9 @@
 //! # Which requests take a reply
 //!
 //! A `POST` whose path ends in `/v1/messages` or `/chat/completions` takes the next reply, over any connection. Replies
-//! are given in the order in which requests are whole. Any other request gets a 404 and takes no reply, unless the next
-//! reply needs no format: one with a body that the script gives, or with a fault that sends nothing of an answer.
+//! are given in the order in which requests are whole. A `POST` or a `GET` to another path gets a 404, and every other
+//! request a 405. These take no reply, except that a `GET` takes the next one if that needs no format: a reply with a
+//! body that the script gives, or with a fault that sends nothing of an answer.
 //!
 //! # Streams
 //!
@@ -52,6 +54,7 @@ mod error;
 mod event;
 mod event_stream;
 mod fault;
+mod fault_name;
 mod format;
 mod gzip;
 mod link;
@@ -59,6 +62,7 @@ mod pieces;
 mod place;
 mod queue;
 mod record;
+mod refusal;
 mod render;
 mod reply;
 mod request;
@@ -75,6 +79,7 @@ pub use answer::{ToolCall, Usage};
 pub use error::Error;
 pub use event::LineEnd;
 pub use fault::Fault;
+pub use fault_name::UnknownFault;
 pub use format::Format;
 pub use place::Place;
 pub use record::{Recorded, RequestLog};

@@ -66,7 +66,7 @@ impl Recorded {
             since_start: at.saturating_duration_since(started),
             headers: headers.collect(),
             body,
-            format: Format::of(&request.method, &request.target),
+            format: Format::of_endpoint(&request.target).filter(|_| request.method == "POST"),
             method: request.method,
             path: request.target,
             reply: String::new(),

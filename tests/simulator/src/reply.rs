@@ -218,7 +218,7 @@ impl Reply {
 
     /// The status, as it will be sent.
     pub(crate) fn status_code(&self) -> u16 {
-        self.status.unwrap_or(200)
+        self.status.filter(|_| !self.fault.is_some_and(Fault::is_error_in_200)).unwrap_or(200)
     }
 
     /// Whether this reply can answer a request in an unknown format.
@@ -235,15 +235,33 @@ impl Reply {
 
     /// What is wrong with this reply, if anything.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let status = self.status_code();
+        let status = self.status.unwrap_or(200);
         if !(200..=599).contains(&status) {
             return Err(format!("`status` is {status}: give one from 200 to 599"));
         }
         if self.times == 0 {
             return Err("`times` is 0: give 1 or more, or leave the reply out".to_owned());
         }
+        self.check_fault()?;
         self.check_streaming()?;
         self.headers.iter().try_for_each(|(name, values)| check_header(name, values))
+    }
+
+    /// Refuses a fault that would not show.
+    fn check_fault(&self) -> Result<(), String> {
+        let Some(fault) = self.fault else { return Ok(()) };
+        let (name, needed) = (fault.name(), fault.needs_tool_calls());
+        let tool_calls = match &self.content {
+            Content::Body { .. } | Content::Stream(_) if fault.needs_answer() => {
+                return Err(format!("the fault `{name}` changes an answer, and the script gives the body: keep one"));
+            }
+            Content::Answer(answer) => answer.tool_calls.len(),
+            Content::Usual | Content::Error(_) | Content::Body { .. } | Content::Stream(_) => 0,
+        };
+        if tool_calls < needed {
+            return Err(format!("the fault `{name}` needs `tool_calls`: add {needed} or more, not {tool_calls}"));
+        }
+        Ok(())
     }
 }
 

@@ -47,8 +47,8 @@ pub enum Then {
 ///
 /// The keys of a reply are `status`, `headers`, one of (`text`, `thinking`, `signature`, `tool_calls`, `stop_reason`,
 /// `usage`, `model`), `error`, `body` with `content_type`, `body_json`, or `events`; and `delay_seconds`,
-/// `body_delay_seconds`, `times`, `fault`, `fault_at`. A header's value may be a list: of several values, or of none to
-/// leave a default header out. `refuse`, beside `then`, is [`Script::refuse`].
+/// `body_delay_seconds`, `times`, `fault` (the name of a [`Fault`](crate::Fault)), `fault_at`. A header's value may be a
+/// list: of several values, or of none to leave a default header out. `refuse`, beside `then`, is [`Script::refuse`].
 ///
 /// `events` is a list of strings that are sent unchanged, see [`Reply::event_stream`]. Streams have the settings
 /// `stream` (`true` for [`Reply::streamed`], `false` for [`Reply::unstreamed`]), `pace_seconds`, `pieces` or

@@ -10,6 +10,7 @@ use crate::delivery::Sent;
 use crate::format::Format;
 use crate::queue::Queue;
 use crate::record::Recorded;
+use crate::refusal::refusal;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::script::Script;
@@ -43,7 +44,7 @@ struct Ledger {
 pub(crate) struct Assignment {
     pub(crate) number: u64,
     pub(crate) at: Instant,
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Format,
     pub(crate) model: Option<String>,
     /// Whether the client asks for a stream.
     pub(crate) stream: bool,
@@ -77,17 +78,15 @@ impl State {
         let model = recorded.body.get("model").and_then(Value::as_str).map(str::to_owned);
         let is_true = |pointer| recorded.body.pointer(pointer) == Some(&Value::Bool(true));
         let (stream, include_usage) = (is_true("/stream"), is_true("/stream_options/include_usage"));
-        let obstacle = obstacle(&recorded);
+        let format = Format::of_client(&recorded.path, &recorded.headers);
 
         let mut ledger = self.ledger();
-        let reply = match obstacle {
-            Some(obstacle) if !ledger.queue.peek().needs_no_format() => obstacle,
-            Some(_) | None => ledger.queue.take(),
-        };
+        let refusal = refusal(&recorded, &ledger.queue.peek());
+        let reply = refusal.unwrap_or_else(|| ledger.queue.take());
         ledger.latest += 1;
         recorded.number = ledger.latest;
         recorded.reply = reply.to_string();
-        let (number, at, format) = (recorded.number, recorded.at, recorded.format);
+        let (number, at, format) = (recorded.number, recorded.at, recorded.format.unwrap_or(format));
         ledger.records.push(recorded);
         drop(ledger);
         self.progress.send_modify(|_| ());
@@ -144,15 +143,4 @@ impl State {
             records.get(start).cloned()
         })
     }
-}
-
-/// Why this request gets no ordinary answer, if there is a reason.
-fn obstacle(request: &Recorded) -> Option<Reply> {
-    request.format.is_none().then(|| {
-        let message = format!(
-            "the simulator has nothing at {} {}: POST to a path that ends in /v1/messages or /chat/completions",
-            request.method, request.path
-        );
-        Reply::error(404, message)
-    })
 }

@@ -116,7 +116,7 @@ impl Reply {
         self.streaming(|streaming| streaming.gzip = true)
     }
 
-    /// Where in the body the fault of [`Reply::with_fault`] happens. A body that is not streamed has no events: for it
+    /// Where in the body the fault of [`Reply::with_fault`] happens, if it has a place. A body that is not streamed has no events: for it
     /// only [`Place::Byte`] has a meaning, and any other place is the middle.
     #[must_use]
     pub fn fault_at(mut self, place: Place) -> Reply {

@@ -1,6 +1,6 @@
 //! `demo`, `simulate` and `completions`.
 
-use arcllm_simulator::Format;
+use arcllm_simulator::{Fault, Format};
 use serde_json::json;
 
 use crate::{
@@ -37,7 +37,7 @@ async fn the_help_says_what_a_script_can_say_of_streams() {
     let output = run(&Folder::new("").unwrap(), &["simulate", "--help"]).await;
     let keys = "stream pace_seconds body_delay_seconds pieces piece_bytes fault_at events line_end comments split_data \
                 pings unknown_events coalesced gzip byte before_event in_event in_character \"before-end\"";
-    for key in keys.split(' ') {
+    for key in keys.split(' ').chain(Fault::ALL.iter().map(|fault| fault.name())) {
         assert!(output.stdout.contains(key), "no {key}: {}", output.stdout);
     }
 }

@@ -82,14 +82,15 @@ async fn tokens_are_counted() {
         cache_read_tokens: 30,
         cache_write_tokens: 20,
         reasoning_tokens: 40,
+        ..Usage::default()
     };
     let anthropic = read(Format::Anthropic, Reply::default().usage(usage)).await["usage"].clone();
     assert_eq!((&anthropic["input_tokens"], &anthropic["output_tokens"]), (&json!(100), &json!(50)));
     assert_eq!((&anthropic["cache_read_tokens"], &anthropic["cache_write_tokens"]), (&json!(30), &json!(20)));
-    assert_eq!(anthropic["reasoning_tokens"], Value::Null);
+    assert_eq!(anthropic["reasoning_tokens"], 40);
     let openai = read(Format::OpenAi, Reply::default().usage(usage)).await["usage"].clone();
     assert_eq!((&openai["input_tokens"], &openai["output_tokens"]), (&json!(100), &json!(50)));
-    assert_eq!((&openai["cache_read_tokens"], &openai["cache_write_tokens"]), (&json!(30), &Value::Null));
+    assert_eq!(openai["cache_read_tokens"], 30);
     assert_eq!((&openai["reasoning_tokens"], &openai["total_tokens"]), (&json!(40), &json!(150)));
 }
 

@@ -11,7 +11,7 @@ pub(super) fn answer(answer: &Answer, asked: &Asked<'_>) -> Value {
 
 /// The message as a stream begins with it: without content, and with the one token that is written by then.
 pub(super) fn begun(answer: &Answer, asked: &Asked<'_>) -> Value {
-    message(answer, asked, Vec::new(), None, Usage { output_tokens: 1, ..answer.usage() })
+    message(answer, asked, Vec::new(), None, Usage { output_tokens: 1, reasoning_tokens: 0, ..answer.usage() })
 }
 
 fn message(answer: &Answer, asked: &Asked<'_>, content: Vec<Value>, stop_reason: Option<&str>, tokens: Usage) -> Value {
@@ -53,17 +53,31 @@ pub(super) fn tool_use(id: &str, name: &str, input: &Value) -> Value {
 }
 
 fn usage(usage: Usage) -> Value {
-    json!({
+    let mut fields = json!({
         "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
         "cache_read_input_tokens": usage.cache_read_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
         "cache_creation": {
-            "ephemeral_5m_input_tokens": usage.cache_write_tokens,
-            "ephemeral_1h_input_tokens": 0,
+            "ephemeral_5m_input_tokens": usage.cache_write_tokens.saturating_sub(usage.cache_write_1h_tokens),
+            "ephemeral_1h_input_tokens": usage.cache_write_1h_tokens,
         },
         "service_tier": "standard",
-    })
+    });
+    if let (Some(fields), Value::Object(written)) = (fields.as_object_mut(), written(usage)) {
+        fields.extend(written);
+    }
+    fields
+}
+
+/// The part of the usage that is known only at the end of a stream.
+pub(super) fn written(usage: Usage) -> Value {
+    match usage.reasoning_tokens {
+        0 => json!({"output_tokens": usage.output_tokens}),
+        thought => json!({
+            "output_tokens": usage.output_tokens,
+            "output_tokens_details": {"thinking_tokens": thought},
+        }),
+    }
 }
 
 pub(super) fn error(status: u16, message: &str, asked: &Asked<'_>) -> Value {

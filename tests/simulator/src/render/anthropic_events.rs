@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::stream::Texts;
-use super::{Asked, anthropic, usual_message};
+use super::{Asked, anthropic};
 use crate::answer::Answer;
 use crate::event::Event;
 
@@ -19,7 +19,7 @@ pub(super) fn answer(answer: &Answer, asked: &Asked<'_>, texts: &Texts) -> Vec<E
         json!({
             "type": "message_delta",
             "delta": {"stop_reason": answer.stop_reason(), "stop_sequence": null},
-            "usage": {"output_tokens": answer.usage().output_tokens},
+            "usage": anthropic::written(answer.usage()),
         }),
     ));
     events.push(Event::named("message_stop", json!({"type": "message_stop"})));
@@ -73,10 +73,4 @@ pub(super) fn ping() -> Event {
 /// The API may add kinds of events at any time.
 pub(super) fn unknown() -> Event {
     Event::named("simulated_event", json!({"type": "simulated_event", "index": 0, "delta": {"type": "simulated"}}))
-}
-
-/// The error that an overloaded provider sends inside a stream.
-pub(super) fn error(asked: &Asked<'_>) -> Event {
-    const OVERLOADED: u16 = 529;
-    Event::named("error", anthropic::error(OVERLOADED, usual_message(OVERLOADED), asked))
 }

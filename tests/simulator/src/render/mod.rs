@@ -2,10 +2,20 @@
 
 mod anthropic;
 mod anthropic_events;
+mod anthropic_faults;
+mod errors;
+mod halves;
+mod interleave;
+mod no_answer;
+mod object;
 mod openai;
 mod openai_events;
+mod openai_faults;
+mod openai_tool_calls;
 mod stream;
+mod text_fault;
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -18,11 +28,11 @@ use crate::place::Place;
 use crate::reply::{Content, Reply};
 
 /// What a reply is an answer to.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
     /// Counts the simulator's requests; ids are made of it.
     pub(crate) number: u64,
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Format,
     pub(crate) model: Option<&'a str>,
     /// Whether the client asks for a stream.
     pub(crate) stream: bool,
@@ -31,10 +41,9 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Requests in an unknown format get errors in OpenAI's, the most common one.
-    fn format(&self) -> Format {
-        self.format.unwrap_or(Format::OpenAi)
-    }
+    /// For bytes that are no request: its format is unknown, and OpenAI's is the most common one.
+    pub(crate) const UNKNOWN: Asked<'static> =
+        Asked { number: 0, format: Format::OpenAi, model: None, stream: false, include_usage: false };
 
     fn request_id(&self) -> String {
         format!("req_sim{:06}", self.number)
@@ -104,8 +113,11 @@ pub(crate) fn render(reply: &Reply, asked: &Asked<'_>) -> Rendered {
     let status = reply.status_code();
     let mut headers = vec![
         ("date".to_owned(), httpdate::fmt_http_date(SystemTime::now())),
-        (request_id_header(asked.format()).to_owned(), asked.request_id()),
+        (request_id_header(asked.format).to_owned(), asked.request_id()),
     ];
+    if reply.fault == Some(Fault::HtmlBody) && status >= 400 {
+        headers.push(("cf-ray".to_owned(), no_answer::RAY_ID.to_owned()));
+    }
     let body = if status == 204 || status == 304 {
         // These have no body, nor a length.
         Body::default()
@@ -131,16 +143,21 @@ fn stream_headers(reply: &Reply) -> impl Iterator<Item = (&'static str, &'static
 /// The content of a reply that is not streamed.
 fn content(reply: &Reply, asked: &Asked<'_>) -> (String, Vec<u8>) {
     let status = reply.status_code();
+    if let Some((content_type, body)) = no_answer::body(reply.fault, status) {
+        return (content_type.to_owned(), body.into_bytes());
+    }
     let json = |value: Value| ("application/json".to_owned(), value.to_string().into_bytes());
     let (content_type, body) = match &reply.content {
         Content::Body { content_type, bytes } => (content_type.clone(), bytes.clone()),
-        Content::Answer(answer) => json(answer_body(answer, asked)),
-        Content::Error(message) => json(error_body(status, message, asked)),
-        Content::Usual if status >= 400 => json(error_body(status, usual_message(status), asked)),
-        Content::Usual | Content::Stream(_) => json(answer_body(&Answer::default(), asked)),
+        _ if reply.fault.is_some_and(Fault::is_error) => json(errors::of_fault(reply, asked)),
+        Content::Answer(answer) => json(answer_body(answer, reply.fault, asked)),
+        Content::Error(message) => json(errors::body(status, message, asked)),
+        Content::Usual if status >= 400 => json(errors::body(status, errors::usual_message(status), asked)),
+        Content::Usual | Content::Stream(_) => json(answer_body(&Answer::default(), reply.fault, asked)),
     };
     let is_malformed = reply.fault.is_some_and(Fault::is_malformed);
-    (content_type, if is_malformed { malformed(body) } else { body })
+    let body = if is_malformed { malformed(body) } else { body };
+    (content_type, text_fault::spoil(body, reply.fault, true))
 }
 
 /// What is left of a body, which is not a stream, before its fault.
@@ -152,17 +169,20 @@ fn broken_off(mut body: Vec<u8>, reply: &Reply) -> Vec<u8> {
     body
 }
 
-fn answer_body(answer: &Answer, asked: &Asked<'_>) -> Value {
-    match asked.format() {
-        Format::Anthropic => anthropic::answer(answer, asked),
-        Format::OpenAi => openai::answer(answer, asked),
+fn answer_body(answer: &Answer, fault: Option<Fault>, asked: &Asked<'_>) -> Value {
+    let answer = changed(answer, fault);
+    match asked.format {
+        Format::Anthropic => anthropic_faults::whole(anthropic::answer(&answer, asked), fault),
+        Format::OpenAi => openai_faults::whole(openai::answer(&answer, asked), fault),
     }
 }
 
-fn error_body(status: u16, message: &str, asked: &Asked<'_>) -> Value {
-    match asked.format() {
-        Format::Anthropic => anthropic::error(status, message, asked),
-        Format::OpenAi => openai::error(status, message),
+/// The answer with the changes of the fault that do not depend on the format.
+fn changed(answer: &Answer, fault: Option<Fault>) -> Cow<'_, Answer> {
+    match fault {
+        Some(Fault::NoContent) => Cow::Owned(answer.without_content()),
+        Some(Fault::SplitSurrogate | Fault::LoneSurrogate) => Cow::Owned(halves::mark(answer, fault)),
+        _ => Cow::Borrowed(answer),
     }
 }
 
@@ -206,6 +226,7 @@ fn reason(status: u16) -> &'static str {
         402 => "Payment Required",
         403 => "Forbidden",
         404 => "Not Found",
+        405 => "Method Not Allowed",
         408 => "Request Timeout",
         413 => "Content Too Large",
         429 => "Too Many Requests",
@@ -216,21 +237,5 @@ fn reason(status: u16) -> &'static str {
         504 => "Gateway Timeout",
         // The standard lets it be empty.
         _ => "",
-    }
-}
-
-fn usual_message(status: u16) -> &'static str {
-    match status {
-        400 => "the request is invalid (simulated)",
-        401 => "the API key is invalid (simulated)",
-        403 => "the API key may not do this (simulated)",
-        404 => "there is no such model (simulated)",
-        413 => "the request is too large (simulated)",
-        429 => "too many requests (simulated)",
-        500 => "internal error (simulated)",
-        502 | 503 => "the service is unavailable (simulated)",
-        504 => "the request took too long (simulated)",
-        529 => "the service is overloaded (simulated)",
-        _ => "the request failed (simulated)",
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Asked;
+use super::object::set;
 use crate::answer::{Answer, ToolCall, Usage};
 
 /// Seconds since 1970. Answers are the same in every run, so they do not carry the time of day.
@@ -16,9 +17,7 @@ pub(super) fn answer(answer: &Answer, asked: &Asked<'_>) -> Value {
         "finish_reason": finish_reason(answer.stop_reason()),
     }]);
     let mut body = envelope("chat.completion", answer, asked, &choices);
-    if let Some(fields) = body.as_object_mut() {
-        fields.insert("usage".to_owned(), usage(answer.usage()));
-    }
+    set(&mut body, "usage", usage(answer.usage()));
     body
 }
 
@@ -42,13 +41,11 @@ fn message(answer: &Answer) -> Value {
         "refusal": null,
         "annotations": [],
     });
-    if let Some(fields) = message.as_object_mut() {
-        if let Some(thinking) = &answer.thinking {
-            fields.insert("reasoning_content".to_owned(), json!(thinking));
-        }
-        if !answer.tool_calls.is_empty() {
-            fields.insert("tool_calls".to_owned(), tool_calls(answer));
-        }
+    if let Some(thinking) = &answer.thinking {
+        set(&mut message, "reasoning_content", thinking.as_str());
+    }
+    if !answer.tool_calls.is_empty() {
+        set(&mut message, "tool_calls", tool_calls(answer));
     }
     message
 }
@@ -80,11 +77,16 @@ pub(super) fn finish_reason(stop_reason: &str) -> &str {
 }
 
 pub(super) fn usage(usage: Usage) -> Value {
+    let mut read = json!({"cached_tokens": usage.cache_read_tokens, "audio_tokens": 0});
+    // OpenAI itself does not charge for writing, and has no such field.
+    if usage.cache_write_tokens > 0 {
+        set(&mut read, "cache_write_tokens", usage.cache_write_tokens);
+    }
     json!({
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens.saturating_add(usage.output_tokens),
-        "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens, "audio_tokens": 0},
+        "prompt_tokens_details": read,
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning_tokens,
             "audio_tokens": 0,

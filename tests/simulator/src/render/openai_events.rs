@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::object::set;
 use super::stream::Texts;
-use super::{Asked, openai, usual_message};
+use super::{Asked, openai};
 use crate::answer::Answer;
 use crate::event::Event;
 
@@ -18,9 +19,7 @@ pub(super) fn answer(answer: &Answer, asked: &Asked<'_>, texts: &Texts) -> Vec<E
     events.extend(text.into_iter().map(|piece| delta(json!({"content": piece}))));
     for (index, (id, call)) in answer.tool_calls().enumerate() {
         let mut start = openai::tool_call(id, &call.name, "");
-        if let Some(fields) = start.as_object_mut() {
-            fields.insert("index".to_owned(), json!(index));
-        }
+        set(&mut start, "index", index);
         events.push(delta(json!({"tool_calls": [start]})));
         let arguments = openai::arguments(call);
         events.extend(texts.argument_pieces(&arguments).into_iter().map(|piece| {
@@ -45,8 +44,8 @@ fn choice(delta: &Value, finish_reason: Option<&str>) -> Value {
 fn chunk(answer: &Answer, asked: &Asked<'_>, choices: &Value, usage: Value) -> Value {
     let mut chunk = openai::envelope("chat.completion.chunk", answer, asked, choices);
     // If the client asks for usage, each chunk has the field, and all but the last say null.
-    if let Some(fields) = chunk.as_object_mut().filter(|_| asked.include_usage) {
-        fields.insert("usage".to_owned(), usage);
+    if asked.include_usage {
+        set(&mut chunk, "usage", usage);
     }
     chunk
 }
@@ -59,10 +58,4 @@ pub(super) fn ping(answer: &Answer, asked: &Asked<'_>) -> Event {
 /// Its name and its object are unknown to clients.
 pub(super) fn unknown() -> Event {
     Event::named("simulated_event", json!({"object": "simulated.event", "detail": {"type": "simulated"}}))
-}
-
-/// An error inside a stream.
-pub(super) fn error() -> Event {
-    const UNAVAILABLE: u16 = 503;
-    Event::unnamed(openai::error(UNAVAILABLE, usual_message(UNAVAILABLE)))
 }

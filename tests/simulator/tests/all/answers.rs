@@ -22,6 +22,7 @@ fn rich() -> Reply {
             output_tokens: 7,
             cache_read_tokens: 3,
             cache_write_tokens: 2,
+            cache_write_1h_tokens: 1,
             reasoning_tokens: 4,
         })
 }
@@ -98,6 +99,9 @@ async fn all_parts_of_an_anthropic_answer() {
     assert_eq!(answer["usage"]["input_tokens"], 11);
     assert_eq!(answer["usage"]["cache_read_input_tokens"], 3);
     assert_eq!(answer["usage"]["cache_creation_input_tokens"], 2);
+    let kept = json!({"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 1});
+    assert_eq!(answer["usage"]["cache_creation"], kept);
+    assert_eq!(answer["usage"]["output_tokens_details"], json!({"thinking_tokens": 4}));
 }
 
 #[tokio::test]
@@ -117,6 +121,7 @@ async fn all_parts_of_an_openai_answer() {
     assert_eq!(choice["finish_reason"], "tool_calls");
     assert_eq!(answer["usage"]["total_tokens"], 18);
     assert_eq!(answer["usage"]["prompt_tokens_details"]["cached_tokens"], 3);
+    assert_eq!(answer["usage"]["prompt_tokens_details"]["cache_write_tokens"], 2);
     assert_eq!(answer["usage"]["completion_tokens_details"]["reasoning_tokens"], 4);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
 use serde_json::json;
 
-use crate::client::{COMPLETIONS, Client, MESSAGES, request, soon, usual};
+use crate::client::{COMPLETIONS, Client, MESSAGES, ask, request, soon, streaming, usual};
 
 #[tokio::test]
 async fn a_connection_carries_many_requests() {
@@ -91,6 +91,28 @@ async fn a_head_request_gets_no_body() {
     client.send(b"HEAD / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
     let (bytes, _) = client.rest().await;
     assert!(bytes.starts_with(b"HTTP/1.1 404") && bytes.ends_with(b"\r\n\r\n"));
+}
+
+/// The second request meets a close, as if the server had given the connection up just then.
+#[tokio::test]
+async fn closed_pooled_connection() {
+    let closing = Reply::text("first").with_fault(Fault::ClosedPooledConnection);
+    for asks in [usual(MESSAGES), streaming(MESSAGES)] {
+        let simulator = Simulator::start(Script::new([closing.clone(), Reply::text("second")])).await.unwrap();
+        let mut client = Client::connect(&simulator).await;
+        client.send(&asks).await;
+        let head = client.read_head().await;
+        assert_eq!(head.header("connection"), None);
+        client.read_bytes(head.length()).await;
+        // Open until the next request.
+        client.rest_of_open().await;
+        client.send(&asks).await;
+        assert_eq!(client.rest().await, (vec![], None));
+        // The next reply is still there for the same request over a new connection.
+        assert_eq!(ask(&simulator, MESSAGES).await.json()["content"][0]["text"], "second");
+        let connections: Vec<_> = simulator.requests().iter().map(|request| request.connection).collect();
+        assert_eq!(connections, [1, 2]);
+    }
 }
 
 #[tokio::test]

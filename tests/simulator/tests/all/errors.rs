@@ -5,7 +5,7 @@ use std::time::Duration;
 use arcllm_simulator::{Fault, Place, Reply, Script, Simulator};
 use serde_json::json;
 
-use crate::client::{COMPLETIONS, Client, MESSAGES, ask};
+use crate::client::{COMPLETIONS, MESSAGES, ask};
 
 async fn simulator(replies: impl IntoIterator<Item = Reply>) -> Simulator {
     Simulator::start(Script::new(replies)).await.unwrap()
@@ -71,22 +71,6 @@ async fn bodies_of_the_script_are_sent_as_they_are() {
     assert_eq!((first.status, first.header("content-type")), (502, Some("text/html")));
     assert_eq!(first.body, b"<h1>502</h1>");
     assert_eq!(ask(&simulator, COMPLETIONS).await.json(), json!({"any": ["thing"]}));
-}
-
-#[tokio::test]
-async fn other_paths_take_no_reply_unless_it_needs_no_format() {
-    let simulator = simulator([Reply::text("kept")]).await;
-    for path in ["/v1/models", "/v1/messages/count_tokens", "/"] {
-        let response = ask(&simulator, path).await;
-        assert_eq!(response.status, 404);
-        assert!(response.json()["error"]["message"].as_str().unwrap().contains(path));
-    }
-    assert_eq!(ask(&simulator, "/some/proxy/v1/messages?beta=true").await.json()["content"][0]["text"], "kept");
-
-    simulator.push(Reply::json(&json!({"data": []}))).unwrap();
-    let mut client = Client::connect(&simulator).await;
-    client.send(b"GET /v1/models HTTP/1.1\r\n\r\n").await;
-    assert_eq!(client.read().await.json(), json!({"data": []}));
 }
 
 #[tokio::test]

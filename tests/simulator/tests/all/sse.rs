@@ -139,7 +139,9 @@ fn anthropic(events: &[Event]) -> Value {
             }
             "message_delta" => {
                 message["stop_reason"] = data["delta"]["stop_reason"].clone();
-                message["usage"]["output_tokens"] = data["usage"]["output_tokens"].clone();
+                for (key, count) in data["usage"].as_object().unwrap() {
+                    message["usage"][key] = count.clone();
+                }
             }
             _ => {}
         }
@@ -185,4 +187,12 @@ fn openai(events: &[Event]) -> Value {
         }
     }
     answer
+}
+
+/// The events' data, as it came.
+pub(crate) async fn data(reply: Reply, path: &str) -> Vec<String> {
+    let streamed = stream(reply, path).await;
+    assert!(streamed.is_ended && streamed.error.is_none(), "{streamed:?}");
+    assert!(streamed.head.starts_with("HTTP/1.1 200 OK"), "{}", streamed.head);
+    streamed.events().into_iter().map(|event| event.data).collect()
 }
