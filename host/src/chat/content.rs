@@ -99,6 +99,9 @@ enum Known {
 
 const KNOWN: [&str; 7] = ["text", "image", "document", "audio", "tool_use", "tool_result", "thinking"];
 
+/// Known types whose unknown fields are mistakes.
+const NEVER_OTHER: [&str; 5] = ["text", "image", "tool_use", "tool_result", "thinking"];
+
 impl Serialize for ContentBlock {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.clone() {
@@ -122,7 +125,14 @@ impl<'de> Deserialize<'de> for ContentBlock {
         if !KNOWN.contains(&kind) {
             return Ok(ContentBlock::Other(value));
         }
-        Ok(match serde_json::from_value(value).map_err(D::Error::custom)? {
+        // Documents of a provider have fields of their own beside `source`.
+        let is_providers = value.get("source").is_some_and(Value::is_object) && !NEVER_OTHER.contains(&kind);
+        let spare = is_providers.then(|| value.clone());
+        let known = match (serde_json::from_value(value), spare) {
+            (Err(_), Some(value)) => return Ok(ContentBlock::Other(value)),
+            (known, _) => known.map_err(D::Error::custom)?,
+        };
+        Ok(match known {
             Known::Text(text) => ContentBlock::Text(text),
             Known::Image(media) => ContentBlock::Image(media),
             Known::Document(media) => ContentBlock::Document(media),

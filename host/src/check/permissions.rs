@@ -1,17 +1,23 @@
 //! Says in plain words what a component's imports let it do.
 
 /// The beginning of an import's name, and what the import allows.
-const ALLOWS: [(&str, &str); 17] = [
+const ALLOWS: [(&str, &str); 23] = [
     ("arcllm:llm/llm-provider", "ask the provider that it stands in front of"),
     ("[method]request.parts", "read what is asked"),
+    ("[method]request.last-user-text", "read what is asked"),
+    ("[method]request.options", "read the options of what is asked"),
+    ("[method]request.label", "read the caller's labels"),
     ("[method]request.derive", "rewrite what is asked"),
+    ("[method]request.with-options", "change the options of what is asked"),
     ("[method]request.derive", "name addresses for the provider to fetch (with the grant `urls`)"),
     ("[method]request.derive", "use settings of a single provider (with the grant `extensions`)"),
+    ("[method]request.with-options", "use settings of a single provider (with the grant `extensions`)"),
     ("[method]response.parts", "read answers"),
     ("[method]response.derive", "rewrite answers"),
     ("[constructor]response", "answer itself"),
     ("arcllm:llm/models", "ask other models (with the grant `models`)"),
     ("arcllm:llm/state", "keep values between calls (with the grant `state`)"),
+    ("arcllm:llm/endings", "know how answers end"),
     ("arcllm:llm/streams", "read and write answers as they come"),
     ("wasi:clocks/monotonic-clock", "wait"),
     ("wasi:clocks/system-clock", "know the date"),

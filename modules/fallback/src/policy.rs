@@ -46,7 +46,7 @@ impl Policy {
     /// Returns the most that one call costs: the inner and every provider of the chain, if all of them fail.
     pub fn worst_case(&self, inner: &Target, others: &[Target]) -> Cost {
         let chain = self.others(&inner.provider);
-        let targets = chain.filter_map(|name| others.iter().find(|target| target.provider == name));
+        let targets = chain.filter_map(|name| others.iter().find(|target| target.name == name));
         targets.fold(inner.most, |sum, target| Cost {
             attempts: sum.attempts.saturating_add(target.most.attempts),
             waiting: sum.waiting.saturating_add(target.most.waiting),

@@ -31,7 +31,7 @@ pub struct Usage {
     /// Tokens put into the provider's cache. OpenAI's format has `cache_write_tokens` only if there are some.
     pub cache_write_tokens: u64,
     /// Those of `cache_write_tokens` that the cache keeps for an hour. OpenAI's format has no field for it.
-    pub cache_write_1h_tokens: u64,
+    pub cache_write_hour_tokens: u64,
     /// Tokens spent on thinking. Anthropic's format has `thinking_tokens` only if there are some.
     pub reasoning_tokens: u64,
 }

@@ -106,7 +106,7 @@ fn the_sdk_of_a_project_needs_what_the_sdk_needs() {
 async fn module_new_lists_files_and_next_steps() {
     let folder = Folder::new("").unwrap();
     let output = run(&folder, &["module", "new", "polite", "--lang", "python", "--directory", "there/it"]).await;
-    insta::assert_snapshot!(output.stdout, @r"
+    insta::assert_snapshot!(output.stdout, @"
     wrote there/it/.gitignore
     wrote there/it/README.md
     wrote there/it/app.py
@@ -118,6 +118,7 @@ async fn module_new_lists_files_and_next_steps() {
     wrote there/it/wit/deps/wasi-clocks.wit
     wrote there/it/wit/deps/wasi-logging.wit
     wrote there/it/wit/deps/wasi-random.wit
+    wrote there/it/wit/endings.wit
     wrote there/it/wit/llm-provider.wit
     wrote there/it/wit/models.wit
     wrote there/it/wit/module.wit

@@ -78,14 +78,14 @@ async fn malformed_requests() {
     "#);
     let image = "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"!\"}]}]}";
     assert_snapshot!(request(image).await, @r#"
-    error: request.json: not a request: an image with `data` needs its `media_type` (1 characters given) at line 1 column 75
+    error: request.json: not a request: `data` needs its `media_type` (1 characters given) at line 1 column 75
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     let options = |options: &str| {
         format!("{{\"messages\": [{{\"role\": \"user\", \"content\": \"\"}}], \"options\": {options}}}")
     };
     assert_snapshot!(request(&options("{\"temprature\": 1}")).await, @r#"
-    error: request.json: not a request: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `stop`, `tool_choice`, `seed`, `deadline_seconds`, `traceparent`, `metadata`, `extensions` at line 1 column 72
+    error: request.json: not a request: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `top_k`, `stop`, `tool_choice`, `parallel_tool_calls`, `seed`, `output`, `reasoning`, `user`, `deadline_seconds`, `traceparent`, `labels`, `metadata`, `extensions` at line 1 column 72
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request(&options("{\"deadline_seconds\": -1}")).await, @r#"

@@ -28,6 +28,9 @@ fn shape(trail: &Value) -> Value {
             assert!(time >= 0.0 && time.is_finite(), "{attempt}");
             attempt[seconds] = (time > 0.0).into();
         }
+        let (is_counted, has_id) = (attempt["usage"].is_object(), attempt["request_id"].is_string());
+        assert_eq!((is_counted, has_id), (attempt["outcome"] == "ok", attempt["outcome"] != "connection"), "{attempt}");
+        ["usage", "request_id"].map(|name| attempt.as_object_mut().unwrap().remove(name));
     }
     trail
 }
@@ -35,8 +38,14 @@ fn shape(trail: &Value) -> Value {
 /// The trail of [`eventful`], with how it ends.
 fn expected_trail(outcome: &str, status: Value) -> Value {
     let attempt = |provider: &str, outcome: &str, status: Value, waited: bool, retry_after: Value, first: bool| {
+        let reason = match status.as_u64() {
+            Some(429) => json!("rate_limit"),
+            Some(503) => json!("overloaded"),
+            Some(_) => json!("invalid_request"),
+            None => Value::Null,
+        };
         json!({
-            "provider": provider, "model": format!("{provider}-model"), "outcome": outcome, "status": status,
+            "reason": reason, "provider": provider, "model": format!("{provider}-model"), "outcome": outcome, "status": status,
             "waited_seconds": waited, "took_seconds": true, "started_after_seconds": first,
             "asked_by": "retry", "loaded_by": if provider == "b" { json!("fallback") } else { Value::Null },
             "waited_by": if waited { json!("retry") } else { Value::Null },

@@ -58,7 +58,11 @@ async fn what_a_component_is_and_asks_for() {
     assert_eq!((report.name.as_str(), report.kind.as_deref()), ("fallback", Some("fallback")));
     assert_eq!(report.size_bytes, Some(std::fs::read(built_in_module("fallback")).unwrap().len()));
     assert_eq!(report.metadata.licenses.as_deref(), Some("MIT OR Apache-2.0"));
-    let may = ["ask the provider that it stands in front of", "ask other models (with the grant `models`)"];
+    let may = [
+        "ask the provider that it stands in front of",
+        "ask other models (with the grant `models`)",
+        "write to the log",
+    ];
     assert_eq!(report.may, may);
     assert_eq!((report.asks_for, report.granted), (vec!["models".to_owned()], Vec::new()));
     assert!(report.config_schema.unwrap()["properties"]["chain"].is_object());

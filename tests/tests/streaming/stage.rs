@@ -98,7 +98,7 @@ pub(super) fn text_in(blocks: &[ContentBlock]) -> String {
 /// A response without its times.
 pub(super) fn without_times(mut response: Response) -> Response {
     for attempt in &mut response.trail {
-        (attempt.took, attempt.started_after, attempt.waited) = Default::default();
+        (attempt.took, attempt.first_event, attempt.started_after, attempt.waited) = Default::default();
     }
     response
 }

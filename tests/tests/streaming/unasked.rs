@@ -55,6 +55,7 @@ async fn events_to_a_request_for_a_whole_answer() {
                     // OpenAI counts the tokens of a stream only on request.
                     assert_eq!(response.usage, Usage::default());
                     response.usage = plain.usage.clone();
+                    response.trail.iter_mut().for_each(|attempt| attempt.usage = Some(plain.usage.clone()));
                 }
                 assert_eq!(response, plain, "{order:?} in {}", formats.0);
             }

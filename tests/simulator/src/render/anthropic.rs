@@ -58,8 +58,8 @@ fn usage(usage: Usage) -> Value {
         "cache_read_input_tokens": usage.cache_read_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
         "cache_creation": {
-            "ephemeral_5m_input_tokens": usage.cache_write_tokens.saturating_sub(usage.cache_write_1h_tokens),
-            "ephemeral_1h_input_tokens": usage.cache_write_1h_tokens,
+            "ephemeral_5m_input_tokens": usage.cache_write_tokens.saturating_sub(usage.cache_write_hour_tokens),
+            "ephemeral_1h_input_tokens": usage.cache_write_hour_tokens,
         },
         "service_tier": "standard",
     });

@@ -22,7 +22,7 @@ fn rich() -> Reply {
             output_tokens: 7,
             cache_read_tokens: 3,
             cache_write_tokens: 2,
-            cache_write_1h_tokens: 1,
+            cache_write_hour_tokens: 1,
             reasoning_tokens: 4,
         })
 }

@@ -22,7 +22,7 @@ fn every_key_has_its_builder() {
         signature = "s"
         tool_calls = [{ id = "call_1", name = "weather", arguments = { city = "Oslo", days = [1, 2.5, true] } }]
         stop_reason = "max_tokens"
-        usage = { input_tokens = 1, cache_write_1h_tokens = 3, reasoning_tokens = 2 }
+        usage = { input_tokens = 1, cache_write_hour_tokens = 3, reasoning_tokens = 2 }
         model = "m"
         delay_seconds = 0.25
         body_delay_seconds = 1
@@ -70,7 +70,7 @@ fn every_key_has_its_builder() {
         .thinking("Hm", "s")
         .tool_call("call_1", "weather", json!({"city": "Oslo", "days": [1, 2.5, true]}))
         .stop_reason("max_tokens")
-        .usage(Usage { input_tokens: 1, cache_write_1h_tokens: 3, reasoning_tokens: 2, ..Usage::default() })
+        .usage(Usage { input_tokens: 1, cache_write_hour_tokens: 3, reasoning_tokens: 2, ..Usage::default() })
         .model("m")
         .delay(Duration::from_millis(250))
         .body_delay(Duration::from_secs(1));

@@ -147,19 +147,19 @@ fn nothing_stands_between_results() {
             {"type": "tool_result", "tool_use_id": "a", "content": "1"},
         ]},
         {"role": "tool", "content": [{"type": "tool_result", "tool_use_id": "b", "is_error": true, "content": [
-            {"type": "text", "text": "broken"}, {"type": "document", "title": "d"},
+            {"type": "text", "text": "broken"}, {"type": "exhibit", "title": "d"},
         ]}]},
     ]));
     let expected = json!([
         {"role": "tool", "tool_call_id": "a", "content": "1"},
-        {"role": "tool", "tool_call_id": "b", "content": "broken\n{\"title\":\"d\",\"type\":\"document\"}"},
+        {"role": "tool", "tool_call_id": "b", "content": "broken\n{\"title\":\"d\",\"type\":\"exhibit\"}"},
         {"role": "user", "content": "And hurry!"},
     ]);
     // JSON from outside may have another order of fields.
     let sent = serde_json::from_str::<Value>(
         &sent
             .to_string()
-            .replace(r#"{\"type\":\"document\",\"title\":\"d\"}"#, r#"{\"title\":\"d\",\"type\":\"document\"}"#),
+            .replace(r#"{\"type\":\"exhibit\",\"title\":\"d\"}"#, r#"{\"title\":\"d\",\"type\":\"exhibit\"}"#),
     );
     assert_eq!(sent.unwrap(), expected);
 }
