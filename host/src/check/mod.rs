@@ -1,5 +1,6 @@
 //! Reports on a configuration and its modules, without a call.
 
+pub(crate) mod behavior;
 pub(crate) mod check;
 pub(crate) mod metadata;
 pub(crate) mod models;

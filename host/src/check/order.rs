@@ -1,61 +1,90 @@
-//! Warns of orders that defeat a module's purpose. It knows modules by their kinds, not by their names.
+//! Warns of orders that defeat a module's purpose. It knows modules by what they say that they may do, not by their names.
 
-use crate::{assembly::host::HostInner, chat::config_error::ConfigError, check::report::ModuleReport};
+use crate::{
+    assembly::host::HostInner,
+    chat::config_error::ConfigError,
+    check::{
+        behavior::{ANSWERS_ITSELF, ASKS_AGAIN, ASKS_OTHERS},
+        report::ModuleReport,
+    },
+};
 
-/// A module that should not stand outside of others, and why.
+/// Two modules in the wrong order, and why it is wrong.
 struct Rule {
-    outside: &'static str,
-    inside: &'static [&'static str],
+    outside: fn(&ModuleReport) -> bool,
+    inside: fn(&ModuleReport) -> bool,
     why: &'static str,
+    /// Whether the inner one stands too far in. Else the outer one stands too far out.
+    move_inner: bool,
 }
 
-/// By the kinds of modules. See `Description::new` in the SDK.
 const RULES: [Rule; 5] = [
     Rule {
-        outside: "limiter",
-        inside: &["retry", "fallback"],
+        outside: is_limiter,
+        inside: |inner| inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS),
         why: "so that it does not count or delay the further attempts",
+        move_inner: false,
     },
-    Rule { outside: "limiter", inside: &["breaker"], why: "so that calls that the breaker refuses use up the limit" },
     Rule {
-        outside: "breaker",
-        inside: &["fallback"],
+        outside: is_limiter,
+        inside: is_breaker,
+        why: "so that calls that the breaker refuses use up the limit",
+        move_inner: false,
+    },
+    Rule {
+        outside: is_breaker,
+        inside: |inner| inner.may(ASKS_OTHERS),
         why: "so that the other providers have no circuit of their own and are not asked while it is open",
+        move_inner: false,
     },
     Rule {
-        outside: "retry",
-        inside: &["observer"],
+        outside: |outer| outer.may(ASKS_AGAIN),
+        inside: observes,
         why: "so that it sees each attempt as a call, and no waits between them",
+        move_inner: true,
     },
     Rule {
-        outside: "fallback",
-        inside: &["observer"],
+        outside: |outer| outer.may(ASKS_OTHERS),
+        inside: observes,
         why: "so that it sees each provider's attempt as a call of its own",
+        move_inner: true,
     },
 ];
+
+/// A module that refuses calls, by the word for how it does.
+fn is_limiter(module: &ModuleReport) -> bool {
+    module.may(ANSWERS_ITSELF) && module.kind.as_deref() == Some("limiter")
+}
+
+fn is_breaker(module: &ModuleReport) -> bool {
+    module.may(ANSWERS_ITSELF) && module.kind.as_deref() == Some("breaker")
+}
+
+/// A module that only looks on. One of another kind may have its place inside.
+fn observes(module: &ModuleReport) -> bool {
+    module.behavior.is_empty() && module.kind.as_deref() == Some("observer")
+}
 
 impl HostInner {
     /// The warnings about the order of the modules that are on.
     pub(crate) fn order_warnings(&self, modules: &[ModuleReport]) -> Vec<ConfigError> {
         let mut on: Vec<_> = modules.iter().filter(|module| module.position.is_some()).collect();
         on.sort_by_key(|module| module.position);
-        let is =
-            |module: &ModuleReport, kinds: &[&str]| module.kind.as_deref().is_some_and(|kind| kinds.contains(&kind));
         let mut warnings = Vec::new();
         for (at, outer) in on.iter().enumerate() {
-            for rule in RULES.iter().filter(|rule| is(outer, &[rule.outside])) {
+            for rule in RULES.iter().filter(|rule| (rule.outside)(outer)) {
                 // One warning for each rule, about the outermost inner module.
-                let Some(inner) = on.iter().skip(at + 1).find(|inner| is(inner, rule.inside)) else { continue };
+                let Some(inner) = on.iter().skip(at + 1).find(|inner| (rule.inside)(inner)) else { continue };
                 let (outer, inner) = (&outer.name, &inner.name);
-                // An observer stands too far in; in the other rules, the outer module stands too far out.
-                let is_observer = rule.inside == ["observer"];
-                let problem = match is_observer {
-                    true => format!("has `{inner}` inside of `{outer}`, {}", rule.why),
-                    false => format!("has `{outer}` outside of `{inner}`, {}", rule.why),
-                };
-                let help = match is_observer {
-                    true => format!("put `{inner}` before `{outer}`"),
-                    false => format!("put `{outer}` after `{inner}`"),
+                let (problem, help) = match rule.move_inner {
+                    true => (
+                        format!("has `{inner}` inside of `{outer}`, {}", rule.why),
+                        format!("put `{inner}` before `{outer}`"),
+                    ),
+                    false => (
+                        format!("has `{outer}` outside of `{inner}`, {}", rule.why),
+                        format!("put `{outer}` after `{inner}`"),
+                    ),
                 };
                 warnings.push(self.config.document.error(Some("host.order"), problem).help(help));
             }

@@ -19,7 +19,7 @@ use crate::{
         config_error::ConfigError,
         plain::{self, MESSAGE, SENTENCE, WORD},
     },
-    check::{metadata::Metadata, permissions},
+    check::{behavior, metadata::Metadata, permissions},
     config::{config::Config, module::ModuleConfig, overrides::Overrides, sandbox::Sandbox},
     runtime::{
         guest::{component::Streams, hop::Hop, origin::Origin},
@@ -35,6 +35,9 @@ const INSPECTION: Duration = Duration::from_secs(10);
 /// The longest schema that is read, in bytes.
 const SCHEMA: usize = 256 << 10;
 
+/// The most words of a behavior that are read.
+const BEHAVIORS: usize = 32;
+
 /// What `arcllm modules` reports of a module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -45,6 +48,8 @@ pub struct ModuleReport {
     pub version: Option<String>,
     /// Its kind, in its own words.
     pub kind: Option<String>,
+    /// What it says that it may do, as `asks-again`.
+    pub behavior: Vec<String>,
     /// JSON Schema of its settings.
     pub config_schema: Option<Value>,
     /// Where it comes from: `built-in` or a file.
@@ -141,11 +146,17 @@ impl Host {
 }
 
 impl ModuleReport {
+    /// Whether it says that it may do this.
+    pub(crate) fn may(&self, behavior: &str) -> bool {
+        self.behavior.iter().any(|word| word == behavior)
+    }
+
     fn new(name: String, position: Option<usize>, settings: Map<String, Value>) -> Self {
         Self {
             name,
             version: None,
             kind: None,
+            behavior: Vec::new(),
             config_schema: None,
             origin: None,
             sha256: None,
@@ -253,6 +264,9 @@ impl HostInner {
         let (_, description) = self.loader.started(&report.name, prepared).await?;
         report.version = Some(word(&description.version));
         report.kind = Some(word(&description.kind));
+        report.behavior = description.behavior.iter().take(BEHAVIORS).map(|behavior| word(behavior)).collect();
+        let origin = plain::line(&prepared.origin.to_string(), SENTENCE).into_owned();
+        report.warnings.extend(behavior::unknown(&report.behavior).map(|unknown| format!("{origin} {unknown}")));
         let schema = Some(description.config_schema).filter(|schema| schema.len() <= SCHEMA);
         let schema = schema.and_then(|schema| serde_json::from_str(&schema).ok()).filter(Value::is_object);
         report.config_schema = schema.map(|schema| plain::value(schema, SENTENCE));

@@ -14,12 +14,20 @@ use crate::{
         settings::{MODEL, PROVIDER},
     },
     chat::{config_error::ConfigError, seconds},
-    check::{check::CheckReport, report::ModuleReport},
+    check::{
+        behavior::{ANSWERS_ITSELF, CHANGES_ANSWERS, CHANGES_REQUESTS},
+        check::CheckReport,
+        report::ModuleReport,
+    },
     config::{overrides::Overrides, sandbox::OnTrap},
 };
 
-/// Kinds of modules that lose their purpose if a call can bypass them.
-const GUARDS: [&str; 4] = ["guard", "guardrail", "limiter", "transformer"];
+/// What modules may do that a call must not bypass.
+const GUARDS: [(&str, &str); 3] = [
+    (CHANGES_REQUESTS, "changes requests"),
+    (CHANGES_ANSWERS, "changes answers"),
+    (ANSWERS_ITSELF, "may refuse a call or answer it"),
+];
 
 impl HostInner {
     /// The warnings about a chain.
@@ -66,12 +74,12 @@ impl HostInner {
 
     /// Warns of a guard that a call can bypass.
     fn bypassed(&self, module: &ModuleReport) -> Option<ConfigError> {
-        let kind = module.kind.as_deref().filter(|kind| GUARDS.contains(kind))?;
+        let (_, does) = GUARDS.into_iter().find(|(behavior, _)| module.may(behavior))?;
         let is_bypassed = self.source.sandbox(&module.name).on_trap == OnTrap::Bypass;
         (module.position.is_some() && is_bypassed).then(|| {
             let key = format!("modules.{}.sandbox.on_trap", module.name);
             let problem = format!(
-                "is \"bypass\", and the module is a {kind}: a call goes on without it when it fails or is overloaded"
+                "is \"bypass\", and the module {does}: a call goes on without it when it fails or is overloaded"
             );
             self.config.document.error(Some(&key), problem).help("\"fail\", unless that is what you want")
         })

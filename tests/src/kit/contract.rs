@@ -1,4 +1,4 @@
-//! The contract: what a module of any kind must do.
+//! The contract: what any module must do, as far as it does not say otherwise of itself.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,15 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     inner::Reply,
+    may::May,
     run::{Bench, request},
     scenario::Scenario,
 };
 
 /// A clause of the contract: its name, and how the module breaks it.
 pub(super) type Clause = (&'static str, Vec<String>);
-
-/// The kinds that pass requests and answers on unchanged.
-const FORWARDING: [&str; 6] = ["retry", "fallback", "observer", "limiter", "breaker", "chaos"];
 
 /// Settings with which any module can run: each list of providers or models in its schema has two.
 pub(super) fn settings(schema: &Value) -> Map<String, Value> {
@@ -29,21 +27,17 @@ pub(super) fn settings(schema: &Value) -> Map<String, Value> {
 }
 
 /// Checks each clause of the contract.
-pub(super) async fn check(bench: &Bench, kind: &str, settings: &Map<String, Value>) -> Vec<Clause> {
+pub(super) async fn check(bench: &Bench, may: May, settings: &Map<String, Value>) -> Vec<Clause> {
     let scenario = plain(settings);
-    // Other kinds may change what is asked and answered. No kind may mix calls up.
-    let forwards = FORWARDING.contains(&kind);
-    // These count the calls of all, so that calls at the same time are let through in any order.
-    let counts = ["limiter", "breaker"].contains(&kind);
     vec![
         ("it describes itself", describes(bench, &scenario).await),
         ("`name` and `validate-config` are those of its inner", transparent(bench, &scenario).await),
-        ("a good answer takes one request and comes back unchanged", answers(bench, &scenario, forwards).await),
-        ("every error comes back unchanged", errors(bench, settings, !["retry", "fallback"].contains(&kind)).await),
+        ("a good answer takes one request and comes back unchanged", answers(bench, &scenario, may).await),
+        ("every error comes back unchanged", errors(bench, settings, may).await),
         ("a cancelled call sends nothing more", cancels(bench, settings).await),
-        ("100 calls at once do not mix", apart(bench, &scenario, forwards).await),
-        ("a conversation of 10 MB gets through", large(bench, &scenario, forwards).await),
-        ("the same seed gives the same waits, to the nanosecond", replays(bench, settings, counts).await),
+        ("100 calls at once do not mix", apart(bench, &scenario, may).await),
+        ("a conversation of 10 MB gets through", large(bench, &scenario, may).await),
+        ("the same seed gives the same waits, to the nanosecond", replays(bench, settings, may).await),
     ]
 }
 
@@ -100,27 +94,25 @@ async fn transparent(bench: &Bench, scenario: &Scenario) -> Vec<String> {
     }
 }
 
-async fn answers(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String> {
+async fn answers(bench: &Bench, scenario: &Scenario, may: May) -> Vec<String> {
     let (_host, model, log) = match bench.load(scenario, Reply::default()).await {
         Ok(loaded) => loaded,
         Err(error) => return vec![error],
     };
     let mut found = Vec::new();
     match model.invoke(&[Message::user("Hello")], &[]).await {
-        Ok(response) if !forwards || response.text().as_deref() == Some("Hello") => {}
+        Ok(response) if may.differ() || response.text().as_deref() == Some("Hello") => {}
         Ok(response) => found
             .push(format!("the text of the answer is {:?}, expected \"Hello\"", response.text().unwrap_or_default())),
+        Err(_) if may.answer_itself && log.count() == 0 => {}
         Err(error) => found.push(format!("the provider answered well, and the call failed: {error}")),
     }
     let count = log.count();
-    if if forwards { count != 1 } else { count > 1 } {
-        found.push(format!("{count} requests were sent, expected 1"));
-    }
+    found.extend(may.wrong_count(count).map(|expected| format!("{count} requests were sent, {expected}")));
     found
 }
 
-/// With `once`, the module must not ask again.
-async fn errors(bench: &Bench, settings: &Map<String, Value>, once: bool) -> Vec<String> {
+async fn errors(bench: &Bench, settings: &Map<String, Value>, may: May) -> Vec<String> {
     let statuses = [400, 401, 404, 429, 500, 503, 529].map(|status| Reply { status: Some(status), ..Reply::default() });
     let kinds = ["connection", "timeout", "parse", "config", "module", "cancelled", "deadline_exceeded", "other"];
     let kinds = kinds.map(|kind| Reply { error: Some(kind.to_owned()), ..Reply::default() });
@@ -131,21 +123,19 @@ async fn errors(bench: &Bench, settings: &Map<String, Value>, once: bool) -> Vec
             Err(error) => return vec![error],
         };
         let Err(error) = model.invoke(&[Message::user("Hello")], &[]).await else {
-            found.push(format!("{}: became an answer, expected the error", name(&reply)));
+            if !may.answer_itself {
+                found.push(format!("{}: became an answer, expected the error", name(&reply)));
+            }
             continue;
         };
         let asked = log.asked();
-        let Some(last) = asked.last() else {
-            found.push(format!("{}: no request was sent", name(&reply)));
-            continue;
-        };
-        let sent = reply.result(&last.provider, &last.request).err();
-        if sent.as_ref() != Some(&error.kind) {
-            let sent = sent.map_or_else(|| "an answer".to_owned(), |sent| sent.to_string());
-            found.push(format!("{}: the error is {:?}, expected {sent:?}", name(&reply), error.kind.to_string()));
-        }
-        if once && asked.len() != 1 {
-            found.push(format!("{}: {} requests were sent, expected 1", name(&reply), asked.len()));
+        let count = asked.len();
+        let wrong = may.wrong_count(count);
+        found.extend(wrong.map(|expected| format!("{}: {count} requests were sent, {expected}", name(&reply))));
+        let sent: Vec<_> = asked.iter().filter_map(|one| reply.result(&one.provider, &one.request).err()).collect();
+        if let Some(last) = sent.last().filter(|_| !may.answer_itself && !sent.contains(&error.kind)) {
+            let (told, sent) = (error.kind.to_string(), last.to_string());
+            found.push(format!("{}: the error is {told:?}, expected {sent:?}", name(&reply)));
         }
         if error.trail.len() != asked.len() {
             found.push(format!(
@@ -189,12 +179,13 @@ async fn cancels(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
     found
 }
 
-async fn apart(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String> {
+async fn apart(bench: &Bench, scenario: &Scenario, may: May) -> Vec<String> {
     let slow = Reply { takes_seconds: 1.0, ..Reply::default() };
     let (_host, model, log) = match bench.load(scenario, slow).await {
         Ok(loaded) => loaded,
         Err(error) => return vec![error],
     };
+    let changes = may.change_requests || may.differ();
     let calls = (0..100).map(|number| {
         let model = &model;
         async move {
@@ -209,23 +200,24 @@ async fn apart(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String
                 })
             };
             match answer {
-                Ok(response) if forwards && response.text().as_ref() == Some(&text) && response.trail.len() == 1 => {
-                    None
-                }
-                Ok(response) if !forwards && is_own(&response.text().unwrap_or_default()) => None,
+                Ok(response) if !changes && response.text().as_ref() == Some(&text) => None,
+                Ok(response) if changes && is_own(&response.text().unwrap_or_default()) => None,
+                Err(_) if may.answer_itself => None,
                 other => Some(format!("{text}got the answer of another: {}", ending(other))),
             }
         }
     });
     let mut found: Vec<String> = join_all(calls).await.into_iter().flatten().collect();
-    if forwards && log.count() != 100 {
-        found.push(format!("{} requests were sent, expected 100", log.count()));
+    let count = log.count();
+    let is_wrong = (count < 100 && !may.answer_itself) || (count > 100 && !may.ask_more());
+    if is_wrong {
+        found.push(format!("{count} requests were sent, expected 100"));
     }
     found.truncate(5);
     found
 }
 
-async fn large(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String> {
+async fn large(bench: &Bench, scenario: &Scenario, may: May) -> Vec<String> {
     let short = Reply { text: Some("short".to_owned()), ..Reply::default() };
     let (_host, model, log) = match bench.load(scenario, short).await {
         Ok(loaded) => loaded,
@@ -235,22 +227,24 @@ async fn large(bench: &Bench, scenario: &Scenario, forwards: bool) -> Vec<String
     let sent: Arc<Request> = Arc::new(Request::new(vec![Message::user(text); 1 << 10]));
     match model.invoke_with(sent.clone()).await {
         Ok(_) => {}
+        Err(_) if may.answer_itself && log.count() == 0 => {}
         Err(error) => return vec![error.to_string()],
     }
     match log.asked().first() {
-        Some(asked) if asked.request == *sent => Vec::new(),
-        _ if !forwards => Vec::new(),
+        Some(asked) if asked.request == *sent || may.change_requests => Vec::new(),
+        None if may.answer_itself => Vec::new(),
         Some(_) => vec!["the provider was sent another conversation".to_owned()],
         None => vec!["no request was sent".to_owned()],
     }
 }
 
-/// Runs a few calls at once against a provider that fails, and one after the other. A module that counts calls runs
-/// them one after the other only: it cannot say which of several calls comes first.
-async fn replays(bench: &Bench, settings: &Map<String, Value>, counts: bool) -> Vec<String> {
+/// Runs a few calls at once against a provider that fails, and one after the other. A module that may refuse calls runs them
+/// one after the other only: it may count them, and cannot say which of several comes first.
+async fn replays(bench: &Bench, settings: &Map<String, Value>, may: May) -> Vec<String> {
     let busy = Reply { status: Some(503), ..Reply::default() };
     let mut runs = Vec::new();
-    for together in [!counts, !counts, false] {
+    let together = !may.answer_itself;
+    for together in [together, together, false] {
         let (_host, model, _) = match bench.load(&plain(settings), busy.clone()).await {
             Ok(loaded) => loaded,
             Err(error) => return vec![error],

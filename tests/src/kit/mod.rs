@@ -6,6 +6,7 @@
 mod contract;
 mod hostile;
 mod inner;
+mod may;
 mod run;
 mod scenario;
 mod streams;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 pub use inner::Reply;
 pub use scenario::{Bounds, Expect, Scenario, Scenarios, bundled, read, schema};
 
+use may::May;
 use run::{Bench, absolute};
 
 /// The seed of every run. Any number will do.
@@ -34,6 +36,8 @@ pub struct Report {
     pub version: String,
     /// The kind that the module states.
     pub kind: String,
+    /// What the module says that it may do.
+    pub behavior: Vec<String>,
     /// What the module asked for. All of it was granted.
     pub granted: Vec<String>,
     /// Each clause and scenario, in order.
@@ -74,14 +78,15 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
         let subject = bench.describe().await?;
         let kind = subject.kind.unwrap_or_default();
         let settings = contract::settings(&subject.config_schema.unwrap_or_default());
-        let mut clauses = contract::check(&bench, &kind, &settings).await;
-        clauses.extend(streams::check(&bench, &settings).await);
+        let may = May::of(&subject.behavior);
+        let mut clauses = contract::check(&bench, may, &settings).await;
+        let takes_whole = subject.streams == Some(Streams::Whole);
+        clauses.extend(streams::check(&bench, may, takes_whole, &settings).await);
         let of_group = |group: &'static str| {
             move |(name, differences): contract::Clause| Check { group, name: name.to_owned(), differences }
         };
         let mut checks: Vec<Check> = clauses.into_iter().map(of_group("contract")).collect();
         checks.extend(hostile::check(&bench, &settings).await.into_iter().map(of_group("hostile")));
-        let takes_whole = subject.streams == Some(Streams::Whole);
         let fits = |scenario: &&Scenario| {
             scenario.kind.as_ref().is_none_or(|wanted| *wanted == kind) && !(scenario.stream && takes_whole)
         };
@@ -96,6 +101,6 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
             checks.push(Check { group: "scenario", name: scenario.name.clone(), differences });
         }
         let (wasm, version) = (bench.wasm.display().to_string(), subject.version.unwrap_or_default());
-        Ok(Report { wasm, version, kind, granted: subject.asks_for, checks })
+        Ok(Report { wasm, version, kind, behavior: subject.behavior, granted: subject.asks_for, checks })
     })
 }

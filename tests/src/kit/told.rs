@@ -23,11 +23,22 @@ pub(super) struct Told {
 
 impl Told {
     /// Reads a stream to its end.
-    pub(super) async fn by(mut stream: ResponseStream) -> (Result<Response, Error>, Self) {
+    pub(super) async fn by(stream: ResponseStream) -> (Result<Response, Error>, Self) {
+        Self::watched(stream, || ()).await
+    }
+
+    /// Reads a stream to its end, and calls `on_text` at each piece of text.
+    pub(super) async fn watched(
+        mut stream: ResponseStream,
+        mut on_text: impl FnMut(),
+    ) -> (Result<Response, Error>, Self) {
         let mut told = Self::default();
         let result = loop {
             match stream.next().await {
-                Some(Ok(Event::Text(piece))) => told.pieces.push(piece),
+                Some(Ok(Event::Text(piece))) => {
+                    on_text();
+                    told.pieces.push(piece);
+                }
                 Some(Ok(Event::End(response))) => break Ok(*response),
                 Some(Ok(Event::ToolArguments { index, json })) => {
                     told.arguments.entry(index).or_default().push_str(&json)

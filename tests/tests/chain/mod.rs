@@ -1,6 +1,7 @@
 //! Retry and fallback, in each order: outcomes, waits, deadlines, trails and what a call may cost.
 
 mod both;
+mod branches;
 mod cancellation;
 mod concurrency;
 mod deadline;

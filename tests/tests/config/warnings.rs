@@ -178,9 +178,9 @@ async fn a_guard_with_bypass() {
         let chain = around(&a).module(module, "").table(&format!("modules.{module}.sandbox"), "on_trap = \"bypass\"");
         soon(async move { chain.folder().unwrap().arcllm(["check"]).unwrap().run().await.unwrap().stdout })
     };
-    for (module, kind) in [("rate-limit", "limiter"), ("redact", "transformer")] {
+    for (module, does) in [("rate-limit", "may refuse a call or answer it"), ("redact", "changes requests")] {
         let text = bypass(module).await;
-        let says = format!("`modules.{module}.sandbox.on_trap` is \"bypass\", and the module is a {kind}: ");
+        let says = format!("`modules.{module}.sandbox.on_trap` is \"bypass\", and the module {does}: ");
         assert!(text.contains(&says), "{text}");
     }
     for module in ["retry", "telemetry"] {

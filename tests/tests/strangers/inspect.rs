@@ -86,6 +86,7 @@ async fn the_command_shows_it_and_what_config_needs() {
         licence  MIT OR Apache-2.0
         imports  arcllm:llm/state-blocking@0.1.0, arcllm:llm/types@0.1.0, arcllm:llm/models-blocking@0.1.0, arcllm:llm/llm-provider-blocking@0.1.0
         may      ask the provider that it stands in front of, answer itself, ask other models (with the grant `models`), keep values between calls (with the grant `state`); nothing else
+        does     it may ask more than once, it may ask other models, it may answer or refuse without asking
         streams  events pass while they arrive, unread
         name     it calls itself blocking
 

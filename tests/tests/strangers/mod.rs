@@ -4,6 +4,6 @@ mod describe;
 mod grants;
 mod inspect;
 mod reserved;
-mod stage;
+pub(crate) mod stage;
 mod terminal;
 mod unavailable;

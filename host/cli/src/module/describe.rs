@@ -47,6 +47,7 @@ pub(crate) fn describe(module: &ModuleReport) -> Result<(), Failure> {
     if !module.asks_in_vain.is_empty() {
         line!("    denied   {}; no setting grants this", list(&module.asks_in_vain))?;
     }
+    line!("    does     {}", does(&module.behavior))?;
     match module.streams {
         Some(streams) => line!("    streams  {}", self::streams(streams)),
         None => Ok(()),
@@ -70,6 +71,23 @@ fn human(bytes: usize) -> String {
     match bytes as f64 {
         bytes if bytes < 1e6 => format!("{:.0} KB", bytes / 1e3),
         bytes => format!("{:.1} MB", bytes / 1e6),
+    }
+}
+
+/// What it says that it may do.
+fn does(behavior: &[String]) -> String {
+    let words = |behavior: &String| match behavior.as_str() {
+        "asks-others" => "it may ask other models".to_owned(),
+        "answers-itself" => "it may answer or refuse without asking".to_owned(),
+        "asks-again" => "it may ask more than once".to_owned(),
+        "changes-requests" => "it may change requests".to_owned(),
+        "changes-answers" => "it may change answers".to_owned(),
+        "holds-answers-back" => "streamed answers wait in it".to_owned(),
+        other => other.to_owned(),
+    };
+    match behavior {
+        [] => "it asks once and changes nothing".to_owned(),
+        behavior => behavior.iter().map(words).collect::<Vec<_>>().join(", "),
     }
 }
 

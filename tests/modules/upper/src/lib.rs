@@ -9,7 +9,8 @@ impl Module for Upper {
     type Config = NoSettings;
 
     fn describe() -> Description {
-        Description::new("upper", env!("CARGO_PKG_VERSION"), "transformer").behavior(&[Behavior::ChangesAnswers])
+        Description::new("upper", env!("CARGO_PKG_VERSION"), "transformer")
+            .behavior(&[Behavior::ChangesAnswers, Behavior::HoldsAnswersBack])
     }
 
     fn new(_: NoSettings) -> Self {
