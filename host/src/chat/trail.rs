@@ -27,7 +27,7 @@ pub struct Attempt {
     /// How long it took.
     #[serde(rename = "took_seconds", with = "seconds")]
     pub took: Duration,
-    /// How long it took until its answer began; absent if none did.
+    /// How long it took until the first event of a streamed answer; absent if there was none, or if the answer was whole.
     #[serde(
         default,
         rename = "first_event_seconds",

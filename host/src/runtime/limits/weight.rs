@@ -56,7 +56,7 @@ fn tool(tool: &wit::Tool) -> usize {
             let texts = tool.name.len() + tool.description.len();
             texts + json(&tool.parameters) + mark(&tool.cache) + weight_of_extensions(&tool.extensions)
         }
-        wit::Tool::Provider(text) => json(text),
+        wit::Tool::Other(text) => json(text),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     testing::{pipe::Pipe, request::Request},
-    types::{ContentBlock, ResponseParts, StopReason, Usage},
+    types::{ContentBlock, ResponseParts, ResponseSize, StopReason, Usage},
 };
 
 /// One answer on its way up.
@@ -44,10 +44,11 @@ impl Response {
         self.is_whole().then(|| self.parts.stop_reason.clone())
     }
 
-    /// Returns the bytes of text and the number of tool calls.
-    pub fn said(&self) -> Option<(u64, u32)> {
+    /// Returns how much the answer says.
+    pub fn size(&self) -> Option<ResponseSize> {
         let calls = self.parts.content.iter().filter(|block| matches!(block, ContentBlock::ToolUse(_))).count();
-        self.is_whole().then(|| (self.parts.text().len() as u64, u32::try_from(calls).unwrap_or(u32::MAX)))
+        let (text_bytes, tool_calls) = (self.parts.text().len() as u64, u32::try_from(calls).unwrap_or(u32::MAX));
+        self.is_whole().then(|| ResponseSize { text_bytes, tool_calls, extensions: Vec::new() })
     }
 
     /// Returns the model that answered.

@@ -182,7 +182,7 @@ impl Hostile {
             }
             Add::Reference => parts.tools.push(Tool::Function(function(format!("{{\"$ref\": {text:?}}}")))),
             Add::ProviderTool => {
-                parts.tools.push(Tool::Provider(format!("{{\"type\": \"mcp\", \"server\": {text:?}}}")))
+                parts.tools.push(Tool::Other(format!("{{\"type\": \"mcp\", \"server\": {text:?}}}")))
             }
             Add::Document => parts.messages.push(said(vec![ContentBlock::Document(url)])),
             Add::File => {

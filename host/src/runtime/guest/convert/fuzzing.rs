@@ -88,7 +88,7 @@ fn message(input: &mut Input<'_>) -> wit::Message {
 fn tool(input: &mut Input<'_>) -> wit::Tool {
     let (name, description) = (input.text(), input.text());
     match input.below(4) {
-        0 => wit::Tool::Provider(json(input)),
+        0 => wit::Tool::Other(json(input)),
         _ => wit::Tool::Function(wit::FunctionTool {
             name,
             description,

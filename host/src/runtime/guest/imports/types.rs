@@ -199,9 +199,12 @@ impl HostResponseWithStore<StoreData> for Imports {
         })
     }
 
-    fn said(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<Option<(u64, u32)>> {
+    fn size(
+        mut store: Access<'_, StoreData, Self>,
+        handle: Resource<ResponseHandle>,
+    ) -> Result<Option<wit::ResponseSize>> {
         Ok(match &store.get().table.get(&handle)?.answer {
-            Answer::Whole(response) => Some(said(response)),
+            Answer::Whole(response) => Some(size_of(response)),
             Answer::Stream { .. } => None,
         })
     }
@@ -220,19 +223,21 @@ impl HostResponseWithStore<StoreData> for Imports {
     }
 }
 
-/// The bytes of text, and the number of tool calls.
-fn said(response: &Response) -> (u64, u32) {
-    let add = |(text, calls): (u64, u32), block: &ContentBlock| match block {
-        ContentBlock::Text(block) => (text + block.text.len() as u64, calls),
-        ContentBlock::ToolUse(_) => (text, calls.saturating_add(1)),
-        ContentBlock::Image(_)
-        | ContentBlock::Document(_)
-        | ContentBlock::Audio(_)
-        | ContentBlock::ToolResult(_)
-        | ContentBlock::Thinking(_)
-        | ContentBlock::Other(_) => (text, calls),
-    };
-    response.content.iter().fold((0, 0), add)
+fn size_of(response: &Response) -> wit::ResponseSize {
+    let mut size = wit::ResponseSize { text_bytes: 0, tool_calls: 0, extensions: Vec::new() };
+    for block in &response.content {
+        match block {
+            ContentBlock::Text(block) => size.text_bytes += block.text.len() as u64,
+            ContentBlock::ToolUse(_) => size.tool_calls = size.tool_calls.saturating_add(1),
+            ContentBlock::Image(_)
+            | ContentBlock::Document(_)
+            | ContentBlock::Audio(_)
+            | ContentBlock::ToolResult(_)
+            | ContentBlock::Thinking(_)
+            | ContentBlock::Other(_) => {}
+        }
+    }
+    size
 }
 
 /// Makes the handle of an answer that the module made.
