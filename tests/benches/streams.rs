@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arcllm::{Event, Host, Message, Model, Request};
+use arcllm::{Event, Host, Message, Model, Overrides, Request};
 use arcllm_simulator::{Reply, Script, Simulator};
 use futures::{StreamExt as _, future::BoxFuture};
 use support::{Child, Table, child_arguments, host, loopback, median, resident_kb, retry_and_fallback, time};
@@ -141,8 +141,8 @@ type Reading<'a> = (&'a str, Box<dyn Fn() -> BoxFuture<'static, Duration>>, Vec<
 fn each_event(runtime: &Runtime) {
     let (_server, url) = serve("long");
     let host = Host::builder().config(loopback(&url, &url)).build().unwrap();
-    let reading = |modules| -> Box<dyn Fn() -> BoxFuture<'static, Duration>> {
-        let model = load(runtime, &host, modules);
+    let reading = |overrides: Overrides| -> Box<dyn Fn() -> BoxFuture<'static, Duration>> {
+        let model = runtime.block_on(host.load_model("a", overrides)).unwrap();
         Box::new(move || {
             let (model, request) = (model.clone(), request());
             Box::pin(async move { read(&model, request).await.1 })
@@ -162,10 +162,13 @@ fn each_event(runtime: &Runtime) {
             started.elapsed()
         })
     };
-    let mut ways: [Reading<'_>; 3] = [
+    let only = |module: &str| retry_and_fallback(0).module(module, true);
+    let mut ways: [Reading<'_>; 5] = [
         ("the client alone", Box::new(alone), Vec::new()),
-        ("no module", reading(0), Vec::new()),
-        ("retry and fallback", reading(2), Vec::new()),
+        ("no module", reading(retry_and_fallback(0)), Vec::new()),
+        ("retry and fallback", reading(retry_and_fallback(2)), Vec::new()),
+        ("telemetry", reading(only("telemetry")), Vec::new()),
+        ("redact", reading(only("redact")), Vec::new()),
     ];
     for _ in 0..ROUNDS {
         for (_, read, times) in &mut ways {
@@ -176,7 +179,7 @@ fn each_event(runtime: &Runtime) {
     let table = Table::new(&format!("each of {EVENTS} events of one stream, over loopback"), &columns);
     let figures =
         ways.map(|(name, _, times)| (name, times.iter().copied().fold(f64::INFINITY, f64::min), median(times)));
-    let [(_, _, alone), (_, _, bare), _] = figures;
+    let [(_, _, alone), (_, _, bare), ..] = figures;
     for (name, least, middle) in figures {
         let times = [least, middle].map(|seconds| format!("{:.0} ns", seconds * 1e9));
         let ratios = [alone, bare].map(|baseline| format!("{:.2}", middle / baseline));

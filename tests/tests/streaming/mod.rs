@@ -4,6 +4,7 @@ mod amounts;
 mod basics;
 mod command;
 mod early;
+mod endings;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod h2_server;
 #[cfg(all(unix, not(target_vendor = "apple")))]
