@@ -6,9 +6,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::chat::{options::Options, request::Request};
 
-/// The SHA-256 of what is asked: the same for equal requests, however the keys of their JSON are ordered. Labels, the
+/// The SHA-256 of what is asked, in hexadecimal: the same for equal requests, however the keys of their JSON are ordered. Labels, the
 /// deadline and the trace do not count, since no provider sees them.
-pub(crate) fn digest_of(request: &Request) -> [u8; 32] {
+pub(crate) fn digest_of(request: &Request) -> String {
     let Request { messages, tools, options, extensions } = request;
     let asked = Options { deadline: None, traceparent: None, labels: Default::default(), ..options.clone() };
     let mut hasher = Sha256::new();
@@ -23,7 +23,7 @@ pub(crate) fn digest_of(request: &Request) -> [u8; 32] {
     hasher.update(b"/");
     add(&mut hasher, &asked);
     add(&mut hasher, extensions);
-    hasher.finalize().into()
+    format!("{:x}", hasher.finalize())
 }
 
 /// Adds a part of the request, as JSON with sorted keys.

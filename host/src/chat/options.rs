@@ -43,7 +43,7 @@ pub struct Options {
     pub parallel_tool_calls: Option<bool>,
     /// A seed for answers that repeat, if the provider can do that.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
+    pub seed: Option<i64>,
     /// What the answer looks like.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputFormat>,
@@ -88,7 +88,7 @@ impl Options {
         top_k: u32,
         tool_choice: ToolChoice,
         parallel_tool_calls: bool,
-        seed: u64,
+        seed: i64,
         output: OutputFormat,
         reasoning: Reasoning,
         deadline: Duration,
@@ -220,9 +220,9 @@ pub struct JsonSchema {
     pub description: String,
     /// JSON Schema of the answer.
     pub schema: Value,
-    /// Whether the provider must hold the answer to it.
-    #[serde(default = "strictly")]
-    pub strict: bool,
+    /// Whether the provider must hold the answer to it. Absent is the provider's own default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
     /// Further data that came with it.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
@@ -232,15 +232,11 @@ fn unnamed() -> String {
     "answer".to_owned()
 }
 
-fn strictly() -> bool {
-    true
-}
-
 impl JsonSchema {
     /// A schema of this name, which the provider must hold the answer to.
     pub fn new(name: impl Into<String>, schema: Value) -> Self {
         let (description, extensions) = Default::default();
-        Self { name: name.into(), description, schema, strict: true, extensions }
+        Self { name: name.into(), description, schema, strict: Some(true), extensions }
     }
 }
 
@@ -282,7 +278,7 @@ impl<'de> Deserialize<'de> for OutputFormat {
     }
 }
 
-/// How much the model reasons: `"off"`, a word such as `"low"`, or `{"budget_tokens": NUMBER}` in JSON.
+/// How much the model reasons: `"off"`, `"auto"`, a word such as `"low"`, or `{"budget_tokens": NUMBER}` in JSON.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Reasoning {
@@ -290,6 +286,8 @@ pub enum Reasoning {
     Off,
     /// As much as this word of the providers says: `minimal`, `low`, `medium`, `high`, `max`.
     Effort(String),
+    /// As much as the model decides.
+    Auto,
     /// At most so many tokens.
     Budget(u32),
     /// The wire format's own JSON; sent as it is.
@@ -300,6 +298,7 @@ impl Serialize for Reasoning {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Reasoning::Off => serializer.serialize_str("off"),
+            Reasoning::Auto => serializer.serialize_str("auto"),
             Reasoning::Effort(word) => serializer.serialize_str(word),
             Reasoning::Budget(tokens) => BTreeMap::from([("budget_tokens", tokens)]).serialize(serializer),
             Reasoning::Other(value) => value.serialize(serializer),
@@ -313,6 +312,7 @@ impl<'de> Deserialize<'de> for Reasoning {
         match &value {
             Value::String(word) => match word.as_str() {
                 "off" | "none" => Ok(Reasoning::Off),
+                "auto" => Ok(Reasoning::Auto),
                 "" => Err(D::Error::custom("`reasoning` is empty: \"off\", or a word such as \"low\"")),
                 _ => Ok(Reasoning::Effort(word.clone())),
             },
@@ -343,7 +343,9 @@ mod tests {
             let read: OutputFormat = serde_json::from_value(output.clone()).unwrap();
             assert_eq!(serde_json::to_value(read).unwrap(), output);
         }
-        for reasoning in [json!("off"), json!("low"), json!({"budget_tokens": 9}), json!({"type": "adaptive"})] {
+        for reasoning in
+            [json!("off"), json!("auto"), json!("low"), json!({"budget_tokens": 9}), json!({"type": "adaptive"})]
+        {
             let read: Reasoning = serde_json::from_value(reasoning.clone()).unwrap();
             assert_eq!(serde_json::to_value(read).unwrap(), reasoning);
         }

@@ -91,7 +91,7 @@ fn read_options(mut section: Section<'_>) -> Result<Options, ConfigError> {
     options.stop = section.texts("stop")?.unwrap_or_default();
     options.top_k = section.count_u32("top_k")?;
     options.parallel_tool_calls = section.flag("parallel_tool_calls")?;
-    options.seed = section.whole("seed")?;
+    options.seed = section.integer("seed")?;
     options.output = section.value("output", "\"text\", \"json\" or { json_schema = { name = …, schema = … } }")?;
     options.reasoning = section.value("reasoning", "\"off\", a word such as \"low\", or { budget_tokens = 2000 }")?;
     options.user = section.text("user")?;

@@ -79,9 +79,9 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A whole number, zero or more.
-    pub(crate) fn whole(&mut self, key: &'static str) -> Result<Option<u64>, ConfigError> {
-        self.read(key, "a whole number, zero or more", Value::as_u64)
+    /// A whole number.
+    pub(crate) fn integer(&mut self, key: &'static str) -> Result<Option<i64>, ConfigError> {
+        self.read(key, "a whole number", Value::as_i64)
     }
 
     /// A number that is zero or more.

@@ -46,7 +46,7 @@ fn odd() -> Vec<(&'static str, Request)> {
         .top_p(1e300)
         .stop([""; 1000])
         .tool_choice(ToolChoice::Tool("of no name".to_owned()))
-        .seed(u64::MAX);
+        .seed(i64::MIN);
     let tool = Tool::new("", "", json!(false));
     vec![
         ("no messages", of(Vec::new())),

@@ -42,7 +42,7 @@ fn options(options: &Options) -> usize {
     let reasoning = match &options.reasoning {
         Some(Reasoning::Effort(word)) => word.len(),
         Some(Reasoning::Other(value)) => json(value),
-        Some(Reasoning::Off | Reasoning::Budget(_)) | None => 0,
+        Some(Reasoning::Off | Reasoning::Auto | Reasoning::Budget(_)) | None => 0,
     };
     let user = options.user.as_ref().map_or(0, String::len);
     EACH + texts.chain(pairs).sum::<usize>() + choice + output + reasoning + user + all(&options.extensions)

@@ -39,7 +39,7 @@ pub(crate) fn weight_of_options(options: &wit::Options) -> usize {
     let reasoning = match reasoning {
         Some(wit::Reasoning::Effort(word)) => word.len(),
         Some(wit::Reasoning::Other(text)) => json(text),
-        Some(wit::Reasoning::Off | wit::Reasoning::Budget(_)) | None => 0,
+        Some(wit::Reasoning::Off | wit::Reasoning::Auto | wit::Reasoning::Budget(_)) | None => 0,
     };
     EACH + stop.iter().map(|text| EACH + text.len()).sum::<usize>()
         + choice

@@ -113,16 +113,16 @@ impl Request {
         size
     }
 
-    /// Returns 32 bytes that are the same for equal requests of a world. A host returns the SHA-256.
-    pub fn digest(&self) -> Vec<u8> {
+    /// Returns 64 hexadecimal digits that are the same for equal requests of a world. A host returns the SHA-256.
+    pub fn digest(&self) -> String {
         let options = Options { labels: Vec::new(), ..self.options() };
         let asked = RequestParts { options, ..self.parts() };
         let part = |number: u64| {
             let mut hasher = DefaultHasher::new();
             (number, format!("{asked:?}")).hash(&mut hasher);
-            hasher.finish().to_le_bytes()
+            format!("{:016x}", hasher.finish())
         };
-        (0..4).flat_map(part).collect()
+        (0..4).map(part).collect()
     }
 
     /// Returns the text of the last message of the user, cut to at most `limit` bytes.

@@ -181,9 +181,7 @@ impl Hostile {
                 parts.messages.push(said(vec![ContentBlock::Image(image)]));
             }
             Add::Reference => parts.tools.push(Tool::Function(function(format!("{{\"$ref\": {text:?}}}")))),
-            Add::ProviderTool => {
-                parts.tools.push(Tool::Other(format!("{{\"type\": \"mcp\", \"server\": {text:?}}}")))
-            }
+            Add::ProviderTool => parts.tools.push(Tool::Other(format!("{{\"type\": \"mcp\", \"server\": {text:?}}}"))),
             Add::Document => parts.messages.push(said(vec![ContentBlock::Document(url)])),
             Add::File => {
                 let file = image(String::new(), MediaSource::File(text));

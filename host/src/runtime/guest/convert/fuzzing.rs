@@ -112,7 +112,7 @@ fn output(input: &mut Input<'_>) -> wit::OutputFormat {
             name: input.text(),
             description: input.text(),
             schema: json(input),
-            strict: input.flag(),
+            strict: input.maybe(Input::flag),
             extensions: extensions(input),
         }),
         _ => wit::OutputFormat::Other(json(input)),
@@ -120,8 +120,9 @@ fn output(input: &mut Input<'_>) -> wit::OutputFormat {
 }
 
 fn reasoning(input: &mut Input<'_>) -> wit::Reasoning {
-    match input.below(4) {
+    match input.below(5) {
         0 => wit::Reasoning::Off,
+        3 => wit::Reasoning::Auto,
         1 => wit::Reasoning::Effort(input.text()),
         2 => wit::Reasoning::Budget(u32::try_from(input.number()).unwrap_or(u32::MAX)),
         _ => wit::Reasoning::Other(json(input)),
@@ -143,7 +144,7 @@ fn options(input: &mut Input<'_>) -> wit::Options {
             _ => wit::ToolChoice::Other(json(input)),
         }),
         parallel_tool_calls: input.maybe(Input::flag),
-        seed: input.maybe(Input::number),
+        seed: input.maybe(|input| input.number().cast_signed()),
         output: input.maybe(output),
         reasoning: input.maybe(reasoning),
         user: input.maybe(Input::text),

@@ -101,6 +101,7 @@ pub(crate) fn options_out(options: &Options) -> wit::Options {
     });
     let reasoning = options.reasoning.as_ref().map(|reasoning| match reasoning {
         Reasoning::Off => wit::Reasoning::Off,
+        Reasoning::Auto => wit::Reasoning::Auto,
         Reasoning::Effort(word) => wit::Reasoning::Effort(word.clone()),
         Reasoning::Budget(tokens) => wit::Reasoning::Budget(*tokens),
         Reasoning::Other(value) => wit::Reasoning::Other(value.to_string()),
@@ -150,6 +151,7 @@ pub(crate) fn options_in(options: wit::Options) -> Options {
     });
     let reasoning = options.reasoning.map(|reasoning| match reasoning {
         wit::Reasoning::Off => Reasoning::Off,
+        wit::Reasoning::Auto => Reasoning::Auto,
         wit::Reasoning::Effort(word) => Reasoning::Effort(word),
         wit::Reasoning::Budget(tokens) => Reasoning::Budget(tokens),
         wit::Reasoning::Other(text) => Reasoning::Other(json(&text)),

@@ -50,7 +50,7 @@ fn request() -> Request {
             {"type": "web_search_20250305", "name": "web_search"}],
         "options": {
             "max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stop": ["END"], "tool_choice": {"tool": "weather"},
-            "seed": 18446744073709551615u64, "labels": {"team": "a"}, "metadata": {"user_id": "u"}, "user": "u",
+            "seed": -9223372036854775808i64, "labels": {"team": "a"}, "metadata": {"user_id": "u"}, "user": "u",
             "top_k": 3, "parallel_tool_calls": false, "reasoning": {"budget_tokens": 1024},
             "output": {"json_schema": {"name": "a", "description": "b", "schema": {"type": "object"}, "strict": false}},
             "extensions": {"openai.x": "u"},

@@ -129,8 +129,8 @@ impl HostRequestWithStore<StoreData> for Imports {
         Ok(size_out(&RequestSize::of(&store.get().table.get(&handle)?.request)))
     }
 
-    fn digest(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<Vec<u8>> {
-        Ok(digest_of(&store.get().table.get(&handle)?.request).to_vec())
+    fn digest(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<String> {
+        Ok(digest_of(&store.get().table.get(&handle)?.request))
     }
 
     fn last_user_text(
