@@ -37,14 +37,14 @@ impl Module for Telemetry {
                 return Err(error);
             }
         };
+        let first = request.streamed().then(|| clock::now().saturating_sub(call.began));
         if response.is_whole() {
-            call.ended(Ok((&response.model(), &response.usage())), None).await;
+            call.ended(Ok((&response.model(), &response.usage())), first).await;
             return Ok(response);
         }
-        let first = clock::now().saturating_sub(call.began);
         endings::after(&response, async move |ended| match &ended {
-            Ok(ending) => call.ended(Ok((&ending.model, &ending.usage)), Some(first)).await,
-            Err(error) => call.ended(Err(error), Some(first)).await,
+            Ok(ending) => call.ended(Ok((&ending.model, &ending.usage)), first).await,
+            Err(error) => call.ended(Err(error), first).await,
         });
         Ok(response)
     }
