@@ -2,6 +2,7 @@
 
 use crate::{
     adapter::{
+        excerpt::clean,
         format::{format::Format, table},
         secrets::Secrets,
     },
@@ -17,6 +18,17 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// The address that requests go to, for a message. Leaves out what may be secret: the user, the query and the fragment.
+    pub(crate) fn address(&self) -> String {
+        let mut address = self.format().endpoint(&self.provider.base_url);
+        address.set_query(None);
+        address.set_fragment(None);
+        // Both fail only for addresses without a host, which have no user.
+        let _ = address.set_username("");
+        let _ = address.set_password(None);
+        clean(address.as_str(), self.secrets.as_ref())
+    }
+
     /// The wire format of the provider.
     pub(crate) fn format(&self) -> &'static dyn Format {
         table::format(self.provider.adapter)
