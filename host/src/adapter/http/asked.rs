@@ -34,3 +34,18 @@ impl Asked {
         table::format(self.provider.adapter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{adapter::http::fixture, config::wire_format::WireFormat};
+
+    #[test]
+    fn an_address_holds_nothing_secret() {
+        let base_url = "https://me:pass@example.com:8443/a?token=hidden#part".parse().unwrap();
+        let asked = fixture::asked(WireFormat::OpenAi, |provider| provider.base_url = base_url);
+        assert_eq!(asked.address(), "https://example.com:8443/a/chat/completions");
+        let base_url = "http://localhost/sk-secret".parse().unwrap();
+        let asked = fixture::asked(WireFormat::Anthropic, |provider| provider.base_url = base_url);
+        assert_eq!(asked.address(), "http://localhost/[redacted]/v1/messages");
+    }
+}

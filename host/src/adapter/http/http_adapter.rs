@@ -42,7 +42,7 @@ enum Arriving {
 /// Sends requests to one model of one provider.
 pub(crate) struct HttpAdapter {
     client: Client,
-    /// Whether the client is the program's. Such a client also sends again, since another one would lack its settings.
+    /// Whether the client is the program's. Another one would lack its settings, so it also sends again.
     is_programs: bool,
     endpoint: Url,
     headers: HeaderMap,
@@ -177,25 +177,25 @@ impl HttpAdapter {
         Ok(head)
     }
 
-    /// Sends the request and waits for the head of the answer. Sends it once more, on a new connection, if the server says
-    /// that it has not processed it.
+    /// Sends a body and waits for the head of the answer. Sends it once more, on a new connection, if the server says that
+    /// it has not processed it.
     async fn deliver(&self, headers: HeaderMap, body: Bytes) -> Result<reqwest::Response, ErrorKind> {
-        let deliver =
+        let send =
             |client: &Client| client.post(self.endpoint.clone()).headers(headers.clone()).body(body.clone()).send();
-        // Connections first hear that their server has closed them. A program that blocks its thread between two calls
-        // keeps that from them.
+        // Lets kept connections notice that their server has closed them. They cannot while a program blocks its thread
+        // between two calls.
         tokio::task::yield_now().await;
-        let head = match deliver(&self.client).await {
+        let head = match send(&self.client).await {
             Err(error) if failure::is_unprocessed(&error) => {
-                tracing::debug!(target: "arcllm::http", "sends a request again, which the server has not processed: {}", error.without_url());
-                deliver(&self.client_of_new_connections()?).await
+                tracing::debug!(target: "arcllm::http", "the server has not processed a request: it is sent again");
+                send(&self.client_for_new_connections()?).await
             }
-            delivered => delivered,
+            sent => sent,
         };
         head.map_err(|error| failure::sending(self.provider(), error))
     }
 
-    fn client_of_new_connections(&self) -> Result<Client, ErrorKind> {
+    fn client_for_new_connections(&self) -> Result<Client, ErrorKind> {
         if self.is_programs {
             return Ok(self.client.clone());
         }

@@ -141,10 +141,11 @@ impl<'a> Reader<'a> {
 
     fn api_error(&self, answer: &HttpAnswer, status: StatusCode, body: &Value) -> ErrorKind {
         let ray_id = || api_error::ray_id(&answer.headers, &answer.body, self.secrets());
-        let text = if body.is_null() { Value::from(page(&answer.body)) } else { Value::Null };
+        // A body that is no JSON can say that the conversation is too long, too.
+        let text = body.is_null().then(|| Value::from(page(&answer.body)));
         ErrorKind::Api(ApiError {
             status: status.as_u16(),
-            reason: reason(status.as_u16(), if body.is_null() { &text } else { body }),
+            reason: reason(status.as_u16(), text.as_ref().unwrap_or(body)),
             message: self.message(answer, status, body),
             provider: self.asked.provider.name.clone(),
             model: self.asked.model.clone(),

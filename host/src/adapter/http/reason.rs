@@ -7,25 +7,28 @@ use crate::{
     chat::reason::ErrorReason,
 };
 
-/// The reason of an error with this status and body. A body that is no JSON is given as its text. The first line that fits decides:
+/// The reason of an error with this status and body. A body that is no JSON is given as its text.
 ///
-/// | what the provider says | reason |
-/// |---|---|
-/// | code or type `insufficient_quota` | `quota` |
-/// | status 413 | `context_length` |
-/// | another code or type that is known: `rate_limit_exceeded`, `overloaded_error`, `content_filter` (all in `of_word`) | its reason |
-/// | a message that says the conversation is too long, with a status that leaves it open (all in `TOO_LONG`) | `context_length` |
-/// | code or type `server_error`, `api_error`, `INTERNAL`, with a 4xx that leaves it open | `server` |
-/// | code or type `invalid_request_error`, `INVALID_ARGUMENT`, with a status that is no error | `invalid_request` |
-/// | 401, 402, 403 | `authentication`, `billing`, `permission` |
-/// | 404, 405, 410, 501 | `not_found` |
-/// | 429 | `rate_limit` |
-/// | 503, 529 | `overloaded` |
-/// | 408, 409, 425 | `other` |
-/// | another 4xx, another 5xx | `invalid_request`, `server` |
+/// The first line that fits decides:
 ///
-/// A status leaves it open if it is 400, 422 or another one without a line of its own. Upper case, `_` and `-` do not
-/// matter in codes and types. No message but that of a conversation that is too long changes the reason.
+/// | status | what the provider says | reason |
+/// |---|---|---|
+/// | any | code or type `insufficient_quota` | `quota` |
+/// | 413 | anything | `context_length` |
+/// | any | a code or type of [`of_word`], such as `rate_limit_exceeded` or `overloaded_error` | its reason |
+/// | open, 500 | a message of [`TOO_LONG`] | `context_length` |
+/// | open | code or type of [`SERVER`], such as `api_error` | `server` |
+/// | 408, 409, 425 | code or type of [`INVALID_REQUEST`] | `invalid_request` |
+/// | 401, 402, 403 | anything | `authentication`, `billing`, `permission` |
+/// | 404, 405, 410, 501 | anything | `not_found` |
+/// | 429 | anything | `rate_limit` |
+/// | 503, 529 | anything | `overloaded` |
+/// | 408, 409, 425 | anything | `other` |
+/// | another 4xx | anything | `invalid_request` |
+/// | 500, another 5xx | anything | `server` |
+///
+/// "Open" is 408, 409, 425 and each 4xx without a line of its own, such as 400 and 422; "500" is also another 5xx. Capital
+/// letters, `_` and `-` do not matter in codes and types. No other message counts.
 pub(crate) fn reason(status: u16, body: &Value) -> ErrorReason {
     let words = words(body);
     if words.iter().any(|word| word == "insufficientquota") {

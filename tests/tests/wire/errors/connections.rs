@@ -26,6 +26,10 @@ const ANSWER: &str = r#"{"choices":[{"message":{"content":"Hello"},"finish_reaso
 enum Closes {
     /// Right after its first answer, which says that the connection stays open.
     AfterTheAnswer,
+    /// The same, with a reset.
+    AfterTheAnswerWithReset,
+    /// Right after its first answer, an error that is retried.
+    AfterAnError,
     /// When the second request arrives. It does not read it, so that the client gets a reset.
     WithoutReading,
     /// When it has read the second request.
@@ -80,13 +84,26 @@ fn serve(mut stream: TcpStream, closes: Option<Closes>, requests: &AtomicUsize) 
         if is_second && matches!(closes, Some(Closes::AfterReading)) {
             return;
         }
+        let status = if matches!(closes, Some(Closes::AfterAnError)) { "529 Overloaded" } else { "200 OK" };
         let answer =
-            format!("HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-length: {}\r\n\r\n{ANSWER}", ANSWER.len());
+            format!("HTTP/1.1 {status}\r\nconnection: keep-alive\r\ncontent-length: {}\r\n\r\n{ANSWER}", ANSWER.len());
         stream.write_all(answer.as_bytes()).unwrap();
-        if matches!(closes, Some(Closes::AfterTheAnswer)) {
-            return;
+        match closes {
+            Some(Closes::AfterTheAnswer | Closes::AfterAnError) => return,
+            Some(Closes::AfterTheAnswerWithReset) => return reset(stream),
+            Some(Closes::WithoutReading | Closes::AfterReading) | None => {}
         }
     }
+}
+
+fn reset(stream: TcpStream) {
+    // What was sent must arrive before.
+    thread::sleep(Duration::from_millis(2));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        stream.set_nonblocking(true).unwrap();
+        tokio::net::TcpStream::from_std(stream).unwrap().set_zero_linger().unwrap();
+    });
 }
 
 /// Reads a whole request; false at the end of the connection.
@@ -120,25 +137,38 @@ fn is_answered_at_once(result: Result<Response, Error>) {
 
 #[tokio::test]
 async fn one_that_was_closed_before_is_not_used() {
-    let server = Server::start(Closes::AfterTheAnswer);
-    let model = model(&server.chain()).await;
-    is_answered_at_once(soon(say_hi(&model)).await);
-    // The end of the connection is on its way.
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    is_answered_at_once(soon(say_hi(&model)).await);
-    assert_eq!(server.counts(), (2, 2));
+    for closes in [Closes::AfterTheAnswer, Closes::AfterTheAnswerWithReset] {
+        let server = Server::start(closes);
+        let model = model(&server.chain()).await;
+        is_answered_at_once(soon(say_hi(&model)).await);
+        // The end of the connection is on its way.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        is_answered_at_once(soon(say_hi(&model)).await);
+        assert_eq!(server.counts(), (2, 2), "{closes:?}");
+    }
 }
 
 /// Between two calls nothing of the runtime runs, so it has not heard of the end of the connection when the second begins.
 #[test]
 fn one_that_was_closed_while_the_program_blocked_its_thread_is_not_used() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for _ in 0..20 {
-        let server = Server::start(Closes::AfterTheAnswer);
+    for closes in [Closes::AfterTheAnswer, Closes::AfterTheAnswerWithReset].repeat(10) {
+        let server = Server::start(closes);
         let model = runtime.block_on(model(&server.chain()));
         is_answered_at_once(runtime.block_on(soon(say_hi(&model))));
-        thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(20));
         is_answered_at_once(runtime.block_on(soon(say_hi(&model))));
+        assert_eq!(server.counts(), (2, 2), "{closes:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_was_closed_between_two_attempts_is_not_used() {
+    for _ in 0..10 {
+        let server = Server::start(Closes::AfterAnError);
+        let model = model(&server.chain().module("retry", FAST)).await;
+        let response = soon(say_hi(&model)).await.unwrap();
+        assert_eq!(steps(&response.trail), ["retry asks a: 529", "retry waits, retry asks a: ok"]);
         assert_eq!(server.counts(), (2, 2));
     }
 }

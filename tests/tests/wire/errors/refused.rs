@@ -1,8 +1,11 @@
 //! Requests over HTTP/2 that the server says it has not processed. They are sent once more, on a new connection.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-use arcllm::{Error, ErrorKind, Model, Overrides, Response};
+use arcllm::{Config, Error, ErrorKind, Host, Message, Model, Overrides, Response};
 use arcllm_simulator::Format;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -71,8 +74,47 @@ fn what_was_refused_is_sent_once_more() {
             // A streamed answer.
             let server = Server::start(&certificate, &key, &[does, Does::Answers]).await;
             let model = self::model(&server, "").await;
-            is_answered_at_once(soon(model.stream(&[arcllm::Message::user("Hi")], &[]).collect()).await);
+            is_answered_at_once(soon(model.stream(&[Message::user("Hi")], &[]).collect()).await);
         }
+    });
+}
+
+/// A client of the program sends again itself, on the same connection if it is open.
+#[test]
+fn a_client_of_the_program_sends_again() {
+    trusting("a_client_of_the_program_sends_again", async |certificate, key| {
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+        for does in REFUSALS {
+            let server = Server::start(&certificate, &key, &[Does::Answers, does, Does::Answers]).await;
+            let chain = Chain::new().provider("a", Format::OpenAi, &server.url()).host("watch = false");
+            let folder = chain.folder().unwrap();
+            let config = Config::load(&folder.path().join("config.toml")).unwrap();
+            let client = reqwest::Client::builder().no_proxy().retry(reqwest::retry::never()).build().unwrap();
+            let host = Host::builder().config(config).http_client(client).build().unwrap();
+            let model = Box::pin(host.load_model("a", Overrides::new())).await.unwrap();
+            is_answered_at_once(soon(say_hi(&model)).await);
+            is_answered_at_once(soon(say_hi(&model)).await);
+            assert_eq!(server.seen().1, 3, "{does:?}");
+        }
+    });
+}
+
+/// Like a kept connection of HTTP/1.
+#[test]
+fn a_connection_that_ended_while_the_program_blocked_its_thread_is_not_used() {
+    let name = "a_connection_that_ended_while_the_program_blocked_its_thread_is_not_used";
+    trusting(name, async |certificate, key| {
+        let server = Server::start(&certificate, &key, &[Does::AnswersLast, Does::Answers]).await;
+        let server = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let model = runtime.block_on(model(&server, ""));
+            is_answered_at_once(runtime.block_on(soon(say_hi(&model))));
+            thread::sleep(Duration::from_millis(20));
+            is_answered_at_once(runtime.block_on(soon(say_hi(&model))));
+            server
+        });
+        let server = tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
+        assert_eq!(server.seen(), (2, 2));
     });
 }
 

@@ -25,6 +25,8 @@ use tokio_rustls::{
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Does {
     Answers,
+    /// Answers and ends the connection.
+    AnswersLast,
     /// Refuses the stream and keeps the connection.
     Refuses,
     /// Announces the end of the connection with this stream as the last one, for this reason, and may then end it.
@@ -137,10 +139,14 @@ async fn serve(
 /// Does this with the request of this stream. Returns whether the connection ends.
 async fn act(stream: &mut TlsStream<TcpStream>, id: u32, does: Does) -> bool {
     match does {
-        Does::Answers => {
+        Does::Answers | Does::AnswersLast => {
             // `:status: 200` from the static table.
             send(stream, HEADERS, END_HEADERS, id, &[0x88]).await;
             send(stream, DATA, END, id, BODY).await;
+            if matches!(does, Does::AnswersLast) {
+                let _ = stream.shutdown().await;
+                return true;
+            }
         }
         Does::Refuses => send(stream, RST_STREAM, 0, id, &REFUSED_STREAM.to_be_bytes()).await,
         Does::Resets(code) => send(stream, RST_STREAM, 0, id, &code.to_be_bytes()).await,
