@@ -1,12 +1,20 @@
 //! Makes text from outside fit for an error message.
 
-use crate::{adapter::secrets::Secrets, chat::plain};
+use std::borrow::Cow;
+
+use crate::{
+    adapter::{markup, secrets::Secrets},
+    chat::plain,
+};
 
 /// The most characters of such a text in a message.
 const LONGEST: usize = 500;
 
 /// How many bytes of it are searched: enough for that many characters and a key that begins among them.
 const READ: usize = 16 * 1024;
+
+/// How many bytes of a page are read. Its text may stand behind long scripts.
+const PAGE: usize = 64 * 1024;
 
 /// The text on one line, without secrets and control characters, cut to 500 characters.
 pub(crate) fn clean(text: &str, secrets: Option<&Secrets>) -> String {
@@ -25,6 +33,17 @@ pub(crate) fn beginning(text: &str) -> &str {
 pub(crate) fn excerpt(body: &[u8], secrets: Option<&Secrets>) -> String {
     let body = body.trim_ascii();
     clean(&String::from_utf8_lossy(body.get(..READ).unwrap_or(body)), secrets)
+}
+
+/// What the body of an error says, cleaned in the same way: the title or text of a page, else the start of the body.
+pub(crate) fn said(body: &[u8], secrets: Option<&Secrets>) -> String {
+    clean(&markup::shown(&page(body)), secrets)
+}
+
+/// As much of a body as a page of an error has.
+pub(crate) fn page(body: &[u8]) -> Cow<'_, str> {
+    let body = body.trim_ascii();
+    String::from_utf8_lossy(body.get(..PAGE).unwrap_or(body))
 }
 
 #[cfg(test)]
@@ -54,6 +73,17 @@ mod tests {
         assert_eq!(excerpt(b"\xff\x00ok\n", None), "\u{fffd}\\u{0}ok");
         assert_eq!(excerpt(b"", None), "");
         assert_eq!(excerpt(&b"\xc3\xbc".repeat(20_000), None), "ü".repeat(499) + "…");
+    }
+
+    #[test]
+    fn a_page_says_its_title() {
+        assert_eq!(said(b"<html><title>502 Bad\ngateway</title>", None), "502 Bad gateway");
+        let scripts = format!("<html><script>{}</script><p>At last", "x".repeat(40_000));
+        assert_eq!(said(scripts.as_bytes(), None), "At last");
+        assert_eq!(said(b"busy\nnow", None), "busy\\nnow");
+        let key = Secrets::default();
+        key.hide("sk-0123456789");
+        assert_eq!(said(b"<p>key sk-0123<b>456789</b> &#27;</p>", Some(&key)), "key [redacted] \\u{1b}");
     }
 
     #[test]

@@ -8,4 +8,5 @@ pub(crate) mod format;
 pub(crate) mod fuzzing;
 pub(crate) mod http;
 pub(crate) mod key;
+pub(crate) mod markup;
 pub(crate) mod secrets;

@@ -26,6 +26,11 @@ const BOTH: &[&str] = &["retry", "fallback"];
 
 /// Runs the test of this name in a process that trusts the certificate of its servers.
 fn trusting(name: &str, test: impl AsyncFnOnce(CertificateDer<'static>, PrivateKeyDer<'static>)) {
+    trusting_as(&format!("streaming::http2::{name}"), test);
+}
+
+/// The same for a test of another file, with its whole path.
+pub(crate) fn trusting_as(path: &str, test: impl AsyncFnOnce(CertificateDer<'static>, PrivateKeyDer<'static>)) {
     if let Some(key) = env::var_os(KEY) {
         let certificate = CertificateDer::from_pem_file(env::var_os("SSL_CERT_FILE").unwrap()).unwrap();
         let key = PrivateKeyDer::from_pem_file(Path::new(&key)).unwrap();
@@ -38,7 +43,7 @@ fn trusting(name: &str, test: impl AsyncFnOnce(CertificateDer<'static>, PrivateK
     fs::write(&certificate, made.cert.pem()).unwrap();
     fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let mut again = Command::new(env::current_exe().unwrap());
-    again.args(["--exact", &format!("streaming::http2::{name}"), "--nocapture"]);
+    again.args(["--exact", path, "--nocapture"]);
     let output = again.env("SSL_CERT_FILE", certificate).env(KEY, key).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let is_passed = output.status.success() && said.contains("1 passed");

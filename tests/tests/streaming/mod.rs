@@ -8,7 +8,7 @@ mod endings;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod h2_server;
 #[cfg(all(unix, not(target_vendor = "apple")))]
-mod http2;
+pub(crate) mod http2;
 mod late;
 mod leaving;
 mod modules;

@@ -1,10 +1,12 @@
 //! Finds the message and the words of an error in the shapes that servers use.
 
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use crate::{
     adapter::{
-        excerpt::{beginning, clean},
+        excerpt::{beginning, clean, page},
+        markup,
         secrets::Secrets,
     },
     chat::extensions::Extensions,
@@ -19,7 +21,7 @@ pub(crate) fn message(body: &Value) -> Option<String> {
 }
 
 /// Some gateways answer with a list of one error.
-fn first(body: &Value) -> &Value {
+pub(crate) fn first(body: &Value) -> &Value {
     body.get(0).unwrap_or(body)
 }
 
@@ -46,6 +48,13 @@ fn problem(problem: &Value) -> Option<String> {
         Some(steps) => Some(format!("{}: {what}", steps.iter().map(step).collect::<Vec<_>>().join("."))),
         None => Some(what.to_owned()),
     }
+}
+
+/// The id that Cloudflare gave to the request: from its header, or from its page of an error.
+pub(crate) fn ray_id(headers: &HeaderMap, body: &[u8], secrets: Option<&Secrets>) -> Option<String> {
+    let in_header = headers.get("cf-ray").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let id = in_header.or_else(|| markup::ray_id(&page(body)))?;
+    Some(clean(&id, secrets)).filter(|id| !id.is_empty())
 }
 
 /// The provider's type and code of the error, as `VENDOR.error-type` and `VENDOR.error-code`.

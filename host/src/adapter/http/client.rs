@@ -23,6 +23,8 @@ struct ClientKind {
     loopback: bool,
     /// False only for plain `http` on this machine. Plain `http` elsewhere may go through a proxy with TLS.
     tls: bool,
+    /// False makes a new connection for every request.
+    pooled: bool,
     /// A connection ends with the Tokio runtime that opened it.
     runtime: Option<tokio::runtime::Id>,
 }
@@ -54,9 +56,19 @@ pub(crate) enum ClientError {
 
 /// The client for this address. A failure is not kept: the next call tries again.
 pub(crate) fn client(base_url: &Url, connect_timeout: Duration) -> Result<Client, ClientError> {
+    of_kind(base_url, connect_timeout, true)
+}
+
+/// A client for this address that makes a new connection for every request.
+pub(crate) fn unpooled(base_url: &Url, connect_timeout: Duration) -> Result<Client, ClientError> {
+    of_kind(base_url, connect_timeout, false)
+}
+
+fn of_kind(base_url: &Url, connect_timeout: Duration, pooled: bool) -> Result<Client, ClientError> {
     let loopback = is_loopback(base_url);
     let runtime = tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id());
-    let kind = ClientKind { connect_timeout, loopback, tls: base_url.scheme() != "http" || !loopback, runtime };
+    let tls = base_url.scheme() != "http" || !loopback;
+    let kind = ClientKind { connect_timeout, loopback, tls, pooled, runtime };
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(client) = clients.by_kind.get(&kind) {
         return Ok(client.clone());
@@ -107,11 +119,12 @@ fn build(kind: ClientKind, tls: ClientConfig) -> Result<Client, ClientError> {
         .user_agent(concat!("arcllm/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(kind.connect_timeout)
         .redirect(redirect::Policy::none())
-        // One attempt is one request. Modules decide about retries.
+        // Modules decide about retries. The adapter sends again what no server has processed.
         .retry(reqwest::retry::never())
         .tcp_nodelay(true)
         .tls_backend_preconfigured(tls);
     let builder = if kind.loopback { builder.no_proxy() } else { builder };
+    let builder = if kind.pooled { builder } else { builder.pool_max_idle_per_host(0) };
     builder.build().map_err(ClientError::Client)
 }
 

@@ -27,6 +27,20 @@ pub(crate) fn sending(provider: &ProviderConfig, error: reqwest::Error) -> Error
     if timeout { ErrorKind::Timeout(failure) } else { ErrorKind::Connection(failure) }
 }
 
+/// Whether the server says that it has not processed the request: it refused the stream of HTTP/2, or closes the
+/// connection and names an earlier stream as its last one (RFC 9113, section 8.7).
+///
+/// HTTP/1 has no way to say so. There the client itself takes another connection if it finds one closed before it writes
+/// the request. Later the server may have read all of it.
+pub(crate) fn is_unprocessed(error: &reqwest::Error) -> bool {
+    let error = sources(error).find_map(|error| error.downcast_ref::<h2::Error>());
+    // Only the streams above the last one fail with the GOAWAY.
+    error.is_some_and(|error| {
+        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (error.is_go_away() || is_refused)
+    })
+}
+
 /// No answer came within the time of one attempt.
 pub(crate) fn no_answer(provider: &ProviderConfig) -> ErrorKind {
     let limit = TimeLimit::of(provider, "timeout_seconds", provider.timeout);

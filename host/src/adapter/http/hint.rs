@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
+use crate::adapter::http::rate_limit;
+
 /// The longest wait. Sums with it do not overflow.
 const LONGEST_SECONDS: f64 = 1e9;
 
@@ -17,10 +19,22 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     let seconds = || after.and_then(number).and_then(wait);
     let date = || {
         let until = httpdate::parse_http_date(after?).ok()?;
-        let sent = text(headers, DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok());
-        wait(until.duration_since(sent.unwrap_or(now)).ok()?.as_secs_f64())
+        wait(until.duration_since(sent_at(headers).unwrap_or(now)).ok()?.as_secs_f64())
     };
     milliseconds.or_else(seconds).or_else(date)
+}
+
+/// The wait after an error of this status: that of [`retry_after`]. For a 429 without it, the time until the limits of the
+/// provider start afresh. Other statuses say nothing about limits.
+pub(crate) fn wait_after(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let limits =
+        || rate_limit::reset(headers, sent_at(headers).unwrap_or(now)).filter(|_| status == 429).and_then(wait);
+    retry_after(headers, now).or_else(limits)
+}
+
+/// When the server sent the answer, by its own clock.
+fn sent_at(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(text(headers, DATE.as_str())?).ok()
 }
 
 /// The value of `x-should-retry`.
@@ -123,6 +137,23 @@ mod tests {
             assert_eq!(should_retry(&headers(&[("x-should-retry", value)])), says, "{value}");
         }
         assert_eq!(should_retry(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn limits_are_a_hint_where_nothing_better_is_there() {
+        let wait = |status, pairs: &[_]| wait_after(status, &headers(pairs), now()).map(|wait| wait.as_secs_f64());
+        let (reset, date) = (("x-ratelimit-reset-tokens", "20ms"), ("date", "Tue, 15 Nov 1994 08:12:30 GMT"));
+        assert_eq!(wait(429, &[reset]), Some(0.02));
+        assert_eq!(wait(429, &[reset, ("retry-after", "9")]), Some(9.0));
+        assert_eq!(wait(429, &[reset, ("retry-after", "soon")]), Some(0.02));
+        assert_eq!(wait(529, &[reset]), None);
+        let until = ("anthropic-ratelimit-tokens-reset", "1994-11-15T08:12:41Z");
+        assert_eq!(wait(429, &[until]), Some(10.0));
+        assert_eq!(wait(429, &[until, date]), Some(11.0));
+        for none in ["0", "-5", "NaN", "inf", "1994-11-15T08:12:31Z", "1000000000000000000s"] {
+            let hint = wait(429, &[("x-ratelimit-reset-tokens", none)]);
+            assert_eq!(hint, none.ends_with('s').then_some(1e9), "{none}");
+        }
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::{
     Client, StatusCode,
@@ -41,6 +42,8 @@ enum Arriving {
 /// Sends requests to one model of one provider.
 pub(crate) struct HttpAdapter {
     client: Client,
+    /// Whether the client is the program's. Another one would lack its settings, so it also sends again.
+    is_programs: bool,
     endpoint: Url,
     headers: HeaderMap,
     asked: Arc<Asked>,
@@ -57,10 +60,10 @@ impl HttpAdapter {
     pub(crate) fn new(provider: &ProviderConfig, model: String, access: Option<Access>) -> Result<Self, ErrorKind> {
         let client = client::client(&provider.base_url, provider.connect_timeout);
         let client = client.map_err(|error| ConfigError::new(error.to_string()).provider(&provider.name))?;
-        Self::with_client(client, provider, model, access)
+        Ok(Self { is_programs: false, ..Self::with_client(client, provider, model, access)? })
     }
 
-    /// An adapter that sends with this client.
+    /// An adapter that sends with this client of the program.
     ///
     /// # Errors
     ///
@@ -83,6 +86,7 @@ impl HttpAdapter {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         Ok(Self {
             client,
+            is_programs: true,
             endpoint,
             headers,
             asked: Arc::new(Asked {
@@ -166,12 +170,37 @@ impl HttpAdapter {
             headers.insert("traceparent", attempt);
         }
         tracing::debug!(target: "arcllm::http", bytes = body.len(), "sends a request");
-        let sending = self.client.post(self.endpoint.clone()).headers(headers).body(body).send();
-        let head = sending.await.map_err(|error| failure::sending(self.provider(), error))?;
+        let head = self.deliver(headers, body.into()).await?;
         if let Some((access, key)) = key.filter(|_| head.status() == StatusCode::UNAUTHORIZED) {
             access.refused(&key);
         }
         Ok(head)
+    }
+
+    /// Sends a body and waits for the head of the answer. Sends it once more, on a new connection, if the server says that
+    /// it has not processed it.
+    async fn deliver(&self, headers: HeaderMap, body: Bytes) -> Result<reqwest::Response, ErrorKind> {
+        let send =
+            |client: &Client| client.post(self.endpoint.clone()).headers(headers.clone()).body(body.clone()).send();
+        // Lets kept connections notice that their server has closed them. They cannot while a program blocks its thread
+        // between two calls.
+        tokio::task::yield_now().await;
+        let head = match send(&self.client).await {
+            Err(error) if failure::is_unprocessed(&error) => {
+                tracing::debug!(target: "arcllm::http", "the server has not processed a request: it is sent again");
+                send(&self.client_for_new_connections()?).await
+            }
+            sent => sent,
+        };
+        head.map_err(|error| failure::sending(self.provider(), error))
+    }
+
+    fn client_for_new_connections(&self) -> Result<Client, ErrorKind> {
+        if self.is_programs {
+            return Ok(self.client.clone());
+        }
+        let client = client::unpooled(&self.provider().base_url, self.provider().connect_timeout);
+        client.map_err(|error| ConfigError::new(error.to_string()).provider(&self.provider().name).into())
     }
 
     /// The error for a request without a key. Modules see it, so it does not say where keys are kept: the log does.

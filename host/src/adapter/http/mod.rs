@@ -11,6 +11,8 @@ pub(crate) mod failure;
 pub(crate) mod fixture;
 pub(crate) mod hint;
 pub(crate) mod http_adapter;
+pub(crate) mod rate_limit;
 pub(crate) mod reader;
+pub(crate) mod reason;
 pub(crate) mod silence;
 pub(crate) mod sse;

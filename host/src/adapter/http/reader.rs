@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use crate::{
     adapter::{
-        excerpt::{clean, excerpt},
+        excerpt::{clean, excerpt, page, said},
         format::{
             format::{Decoded, Unreadable},
             tree::{self, Keep, MemoryBudget, TreeError},
         },
-        http::{api_error, asked::Asked, hint},
+        http::{api_error, asked::Asked, hint, reason::reason},
+        markup,
         secrets::Secrets,
     },
     chat::{
         error::ErrorKind,
         extensions::Extensions,
         failure::{ApiError, Failure},
-        reason::ErrorReason,
         response::{Response, StopReason},
         usage::Usage,
     },
@@ -140,37 +140,43 @@ impl<'a> Reader<'a> {
     }
 
     fn api_error(&self, answer: &HttpAnswer, status: StatusCode, body: &Value) -> ErrorKind {
+        let ray_id = || api_error::ray_id(&answer.headers, &answer.body, self.secrets());
+        // A body that is no JSON can say that the conversation is too long, too.
+        let text = body.is_null().then(|| Value::from(page(&answer.body)));
         ErrorKind::Api(ApiError {
             status: status.as_u16(),
-            reason: ErrorReason::of_status(status.as_u16()),
+            reason: reason(status.as_u16(), text.as_ref().unwrap_or(body)),
             message: self.message(answer, status, body),
             provider: self.asked.provider.name.clone(),
             model: self.asked.model.clone(),
-            request_id: self.request_id(&answer.headers, body),
-            retry_after: hint::retry_after(&answer.headers, SystemTime::now()),
+            request_id: self.request_id(&answer.headers, body).or_else(ray_id),
+            retry_after: hint::wait_after(status.as_u16(), &answer.headers, SystemTime::now()),
             should_retry: hint::should_retry(&answer.headers),
             extensions: api_error::extensions(body, self.asked.format().vendor(), self.secrets()),
         })
     }
 
-    /// The provider's own message; else the address of a redirect, an excerpt of the body, or the meaning of the status.
+    /// The provider's own message; else the address of a redirect, the text of the body, or the meaning of the status.
     fn message(&self, answer: &HttpAnswer, status: StatusCode, body: &Value) -> String {
+        let name = &self.asked.provider.name;
         let location = || {
             let location = answer.headers.get("location").filter(|_| status.is_redirection())?.to_str().ok()?;
             // The query may hold a secret.
             let location = location.split(['?', '#']).next().unwrap_or_default();
-            Some(format!(
-                "redirects are not followed; set providers.{}.base_url for {location}",
-                self.asked.provider.name
-            ))
+            Some(format!("redirects are not followed; set providers.{name}.base_url for {location}"))
         };
-        if let Some(message) = api_error::message(body).or_else(location) {
-            return clean(&message, self.secrets());
-        }
-        match excerpt(&answer.body, self.secrets()) {
-            excerpt if excerpt.is_empty() => status.canonical_reason().unwrap_or("no reason given").to_owned(),
-            excerpt => excerpt,
-        }
+        let said = match api_error::message(body).or_else(location) {
+            Some(message) => clean(&markup::shown(&message), self.secrets()),
+            None => said(&answer.body, self.secrets()),
+        };
+        let said =
+            if said.is_empty() { status.canonical_reason().unwrap_or("no reason given").to_owned() } else { said };
+        let check = match answer.status {
+            StatusCode::NOT_FOUND => format!("providers.{name}.base_url and the name of the model"),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => format!("providers.{name}.base_url"),
+            _ => return said,
+        };
+        format!("{said} (POST {}; check {check})", self.asked.address())
     }
 
     pub(crate) fn parse_error(&self, answer: &HttpAnswer, what: &str) -> ErrorKind {
