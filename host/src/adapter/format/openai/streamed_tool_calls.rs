@@ -101,7 +101,6 @@ impl StreamedToolCalls {
     ) -> Result<usize, Malformed> {
         let at = self.all.len();
         if let Some((before, call)) = at.checked_sub(1).and_then(|before| Some((before, self.all.get_mut(before)?))) {
-            call.start(before, events);
             if call.is_complete() && call.is_open() {
                 call.tell(before, false, false, budget, events)?;
             }
@@ -131,11 +130,8 @@ impl StreamedToolCalls {
         if is_only || !call.is_bare() {
             self.current = Some(at);
         }
-        if !is_last {
-            call.start(at, events);
-            if call.is_complete() && call.is_open() {
-                call.tell(at, false, false, budget, events)?;
-            }
+        if !is_last && call.is_complete() && call.is_open() {
+            call.tell(at, false, false, budget, events)?;
         }
         if let Some(id) = piece.id.filter(|_| !had_id) {
             budget.take(2 * FIELD)?;

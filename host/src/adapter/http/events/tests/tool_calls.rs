@@ -136,6 +136,17 @@ fn pieces_find_their_call() {
             both.to_vec(),
         ),
         ("descending indexes", vec![tc(i(1), "b", "g", "{\"y\":2}"), tc(i(0), "a", "f", "{\"x\":1}")], both.to_vec()),
+        (
+            "names in pieces, interleaved",
+            vec![
+                tc(i(0), "a", "get_", ""),
+                tc(i(1), "b", "set_", ""),
+                tc(i(0), "", "x", ""),
+                tc(i(1), "", "y", "{\"y\":2}"),
+                tc(i(0), "", "", "{\"x\":1}"),
+            ],
+            vec!["a get_x {\"x\":1}", "b set_y {\"y\":2}"],
+        ),
         ("an id after the name", vec![tc(i(0), "", "f", ""), tc(i(0), "a", "", "{\"x\":1}")], vec!["a f {\"x\":1}"]),
         (
             "an id after the arguments",
