@@ -54,7 +54,7 @@ impl AnswerScript {
 fn text(input: &mut Input<'_>) -> String {
     const LETTERS: [char; 10] = ['a', '"', '\\', '\n', '\u{0}', 'ü', '→', '😀', '\u{10ffff}', '\u{feff}'];
     let chosen = (0..input.below(12)).map(|_| LETTERS[usize::from(input.below(10))]).collect();
-    if input.flag() { chosen } else { String::from_utf8_lossy(&input.bytes()[..]).chars().take(24).collect() }
+    if input.flag() { chosen } else { String::from_utf8_lossy(input.bytes()).chars().take(24).collect() }
 }
 
 /// Cuts a text into pieces of these lengths, also in the middle of a character.

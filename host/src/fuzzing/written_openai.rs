@@ -107,7 +107,7 @@ fn deltas<'a>(calls: &[&'a ScriptCall], input: &mut Input<'_>) -> (Vec<String>, 
         }
         sent.extend(queue.next());
         if queue.peek().is_none() {
-            queues.remove(which);
+            drop(queues.remove(which));
         }
     }
     match numbering {

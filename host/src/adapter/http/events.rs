@@ -161,6 +161,10 @@ impl Events {
     }
 
     fn read_event(&mut self, event: SseEvent) -> Result<(), ErrorKind> {
+        // Some servers send events without content to keep the connection open.
+        if event.data.trim_ascii().is_empty() && !event.is_error {
+            return Ok(());
+        }
         self.has_events = true;
         self.answer.body = Vec::new();
         let data = self.text(event.data)?;

@@ -66,6 +66,8 @@ pub(crate) struct StreamedToolCall {
     pub(crate) id: Option<String>,
     pub(crate) name: JoinedText,
     arguments: JoinedText,
+    /// Whether the arguments are more than white space.
+    has_arguments: bool,
     /// Arguments that came as an object instead of text. Each such piece holds all of them.
     object: Option<String>,
     progress: JsonProgress,
@@ -92,7 +94,7 @@ impl StreamedToolCall {
 
     /// Whether nothing but an index and an id has arrived.
     pub(crate) fn is_bare(&self) -> bool {
-        self.name.text.is_empty() && self.arguments.text.trim().is_empty() && self.object.is_none()
+        self.name.text.is_empty() && !self.has_arguments && self.object.is_none()
     }
 
     /// Whether it is one of a tool, and can go on.
@@ -103,7 +105,7 @@ impl StreamedToolCall {
     /// Whether the piece says once more what has arrived.
     pub(crate) fn is_repeated_in(&self, piece: &Piece<'_, '_>) -> bool {
         let same_arguments = match piece.arguments.as_ref().map(|arguments| arguments.value) {
-            Some(Value::String(text)) => text.trim() == self.arguments.text.trim(),
+            Some(Value::String(text)) => *text == self.arguments.text,
             Some(object) => self.object.as_ref() == Some(&object.to_string()),
             None => false,
         };
@@ -112,9 +114,10 @@ impl StreamedToolCall {
 
     /// Whether its arguments are an empty object. Some servers send one before the arguments.
     pub(crate) fn is_empty_object(&self) -> bool {
-        self.object.as_ref().is_none_or(|object| object == "{}")
-            && matches!(self.arguments.text.trim(), "{}" | "")
-            && self.is_complete()
+        match &self.object {
+            Some(object) => object == "{}" && !self.has_arguments,
+            None => self.is_complete() && self.arguments.text == "{}",
+        }
     }
 
     /// Adds a piece, and tells what can be told of it.
@@ -169,6 +172,7 @@ impl StreamedToolCall {
         if self.is_empty_object() && !text.trim().is_empty() {
             (self.object, self.arguments, self.progress, self.told_arguments) = Default::default();
         }
+        self.has_arguments |= !text.trim().is_empty();
         let gained = self.arguments.push(text.clone());
         self.progress.read(&gained);
     }
@@ -202,7 +206,7 @@ impl StreamedToolCall {
     ) -> Result<(), Malformed> {
         self.is_told = true;
         self.id.get_or_insert_with(|| decode::call_id(at, None));
-        if let Some(object) = self.object.take().filter(|_| self.arguments.text.trim().is_empty()) {
+        if let Some(object) = self.object.take().filter(|_| !self.has_arguments) {
             self.arguments = JoinedText::default();
             self.arguments.push(object);
         }

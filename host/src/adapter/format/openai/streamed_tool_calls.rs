@@ -31,6 +31,8 @@ pub(crate) struct StreamedToolCalls {
     by_both: HashMap<(u64, String), usize>,
     /// The place of the call that the last piece belongs to.
     current: Option<usize>,
+    /// The places of the calls with pieces since the answer was last said to be finished.
+    touched: Vec<usize>,
 }
 
 impl StreamedToolCalls {
@@ -100,10 +102,8 @@ impl StreamedToolCalls {
         events: &mut VecDeque<Event>,
     ) -> Result<usize, Malformed> {
         let at = self.all.len();
-        if let Some((before, call)) = at.checked_sub(1).and_then(|before| Some((before, self.all.get_mut(before)?))) {
-            if call.is_complete() && call.is_open() {
-                call.tell(before, false, false, budget, events)?;
-            }
+        if let Some(call) = self.all.last_mut().filter(|call| call.is_complete() && call.is_open()) {
+            call.tell(at - 1, false, false, budget, events)?;
         }
         if let Some(index) = index {
             self.by_index.insert(index, at);
@@ -125,6 +125,9 @@ impl StreamedToolCalls {
         if call.is_told && (piece.is_blank() || call.is_repeated_in(piece)) {
             return Ok(());
         }
+        if self.touched.last() != Some(&at) {
+            self.touched.push(at);
+        }
         let had_id = call.id.is_some();
         call.read(at, piece, budget, events)?;
         if is_only || !call.is_bare() {
@@ -145,7 +148,8 @@ impl StreamedToolCalls {
 
     /// Tells the calls that are complete: the server has said that the answer is.
     pub(crate) fn finish(&mut self, budget: &MemoryBudget, events: &mut VecDeque<Event>) -> Result<(), Malformed> {
-        for at in self.in_their_order() {
+        let touched = std::mem::take(&mut self.touched);
+        for at in self.in_their_order(touched.into_iter()) {
             let Some(call) = self.all.get_mut(at).filter(|call| call.is_open()) else { continue };
             call.start(at, events);
             if call.is_complete() {
@@ -162,7 +166,7 @@ impl StreamedToolCalls {
         budget: &MemoryBudget,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
-        let order = self.in_their_order();
+        let order = self.in_their_order(0..self.all.len());
         let last = order.last().copied();
         for at in order {
             if let Some(call) = self.all.get_mut(at).filter(|call| !call.is_told) {
@@ -172,9 +176,9 @@ impl StreamedToolCalls {
         Ok(())
     }
 
-    /// The places of the calls in the order of their index. Leaves out what has neither a name nor arguments.
-    fn in_their_order(&self) -> Vec<usize> {
-        let calls = self.all.iter().enumerate().filter(|(_, call)| !call.is_bare());
+    /// These places in the order of the index. Leaves out what has neither a name nor arguments.
+    fn in_their_order(&self, places: impl Iterator<Item = usize>) -> Vec<usize> {
+        let calls = places.filter_map(|at| Some((at, self.all.get(at).filter(|call| !call.is_bare())?)));
         let mut order: Vec<_> = calls.map(|(at, call)| (call.index.unwrap_or(at as u64), at)).collect();
         order.sort_unstable();
         order.into_iter().map(|(_, at)| at).collect()
@@ -182,7 +186,7 @@ impl StreamedToolCalls {
 
     /// The calls as they would be without streaming.
     pub(crate) fn take_values(&mut self) -> Vec<Value> {
-        let order = self.in_their_order();
+        let order = self.in_their_order(0..self.all.len());
         let calls = order.into_iter().filter_map(|at| self.all.get_mut(at).map(StreamedToolCall::take_value));
         calls.collect()
     }

@@ -114,6 +114,7 @@ fn any_line_ends_and_any_number_of_data_lines() {
         }
         let commented = stream.replace("data: {", ": a comment\ndata:{\ndata: ");
         assert_eq!(read(format, &format!("\u{feff}{commented}")), whole);
+        assert_eq!(read(format, &format!("data:\n\n{}", stream.replace("\n\n", "\n\ndata: \n\n"))), whole);
         assert_eq!(read(format, stream.trim_end()), whole, "the last event may lack its empty line");
     }
 }
@@ -252,7 +253,12 @@ fn what_is_missing_at_the_end_is_a_broken_connection() {
 
 #[test]
 fn a_body_without_events_is_no_answer() {
-    for (body, says) in [("", "an empty body"), (": ping\n\n", ": ping"), ("<html>no</html>", "<html>no</html>")] {
+    for (body, says) in [
+        ("", "an empty body"),
+        (": ping\n\n", ": ping"),
+        ("data: \n\n", "data:"),
+        ("<html>no</html>", "<html>no</html>"),
+    ] {
         let (_, error) = read(Anthropic, body);
         let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };
         assert!(failure.message.contains("the stream has no events") && failure.message.contains(says), "{failure}");
