@@ -55,7 +55,9 @@ pub(crate) struct OpenAiStream {
     /// For everything that is kept.
     budget: MemoryBudget,
     /// The fields of the first chunks, and the usage.
-    root: Option<Map<String, Value>>,
+    root: Map<String, Value>,
+    /// Whether a chunk with content has said who answers.
+    is_introduced: bool,
     reasoning: StreamedText,
     content: StreamedText,
     refusal: StreamedText,
@@ -123,6 +125,7 @@ impl EventReader for OpenAiStream {
         let choice = choices.into_iter().flatten().find(|choice| choice.index("index").unwrap_or_default() == 0);
         if let Some(choice) = &choice {
             refusal::refuse_error_of_choice(choice)?;
+            self.is_introduced = true;
             self.read_choice(choice, events)?;
         }
         self.count(&chunk, choice.as_ref(), events);
@@ -159,7 +162,7 @@ impl EventReader for OpenAiStream {
         }
         let finish_reason = self.finish_reason.take().into();
         let choice = Map::from_iter([("message".into(), message.into()), ("finish_reason".into(), finish_reason)]);
-        let mut body = self.root.take().unwrap_or_default();
+        let mut body = std::mem::take(&mut self.root);
         body.insert("choices".to_owned(), Value::Array(vec![choice.into()]));
         body.into()
     }
@@ -170,7 +173,8 @@ impl OpenAiStream {
     pub(crate) fn new(budget: MemoryBudget) -> Self {
         Self {
             budget,
-            root: None,
+            root: Map::new(),
+            is_introduced: false,
             reasoning: StreamedText::default(),
             content: StreamedText::default(),
             refusal: StreamedText::default(),
@@ -183,15 +187,14 @@ impl OpenAiStream {
 
     /// Reads who answers. Some servers leave that empty in the first chunk.
     fn introduce(&mut self, fields: &Map<String, Value>) -> Result<(), Unreadable> {
-        let root = self.root.get_or_insert_default();
-        if root.contains_key("id") && root.contains_key("model") {
+        if self.is_introduced {
             return Ok(());
         }
         for (name, value) in fields.iter().filter(|(name, _)| *name != "usage" && *name != "choices") {
-            if !value.is_null() && value != "" && !root.contains_key(name) {
+            if !value.is_null() && value != "" && !self.root.contains_key(name) {
                 self.budget.take(BLOCK)?;
                 self.budget.take_for(value)?;
-                root.insert(name.clone(), value.clone());
+                self.root.insert(name.clone(), value.clone());
             }
         }
         Ok(())
@@ -205,9 +208,7 @@ impl OpenAiStream {
             return None;
         };
         let TextChoice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
-        // The first chunk also says who answers.
-        self.root.as_ref()?;
-        Some(delta.content)
+        self.is_introduced.then_some(delta.content)
     }
 
     fn add_text(&mut self, piece: String, events: &mut VecDeque<Event>) {
@@ -304,7 +305,7 @@ impl OpenAiStream {
         let groqs = || chunk.get("x_groq")?.get("usage");
         let found = chunk.get("usage").or_else(groqs).or_else(|| choice?.get("usage"));
         if let Some(usage) = found.filter(|usage| usage.value.is_object()) {
-            self.root.get_or_insert_default().insert("usage".to_owned(), usage.value.clone());
+            self.root.insert("usage".to_owned(), usage.value.clone());
             events.push_back(Event::Usage(decode::counts(&usage)));
         }
     }

@@ -471,6 +471,17 @@ fn usage_is_found_wherever_it_stands() {
     }
 }
 
+/// Azure's first chunk has no choice, and empty names.
+#[test]
+fn who_answers_may_come_after_the_first_chunk() {
+    let first = r#"{"choices":[],"id":"","model":"","prompt_filter_results":[]}"#;
+    let second = r#"{"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}"#;
+    let finish = r#"{"id":"c1","model":"m","choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let (events, _) = read(OpenAi, &lines(&[first, second, finish, "[DONE]"]));
+    let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+    assert_eq!((response.model.as_str(), response.text().as_deref()), ("m", Some("a")));
+}
+
 #[test]
 fn blocks_that_are_not_pieces_are_reported_whole() {
     let (events, _) = read(Anthropic, RECORDED[1].1);
