@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde_json::Value;
+
 use crate::chat::{
     content::{ContentBlock, Text, Thinking},
     event::Event,
@@ -86,7 +88,7 @@ impl Received {
         let began = match block {
             ContentBlock::Text(_) => self.texts.pop_front(),
             ContentBlock::Thinking(_) => self.thinking.pop_front(),
-            partial if partial.is_partial_tool_use() => self.tools.pop_first().map(|(_, at)| at),
+            ContentBlock::Other(partial) if block.is_partial_tool_use() => self.end_tool(partial.get("id")),
             _ => None,
         };
         let piece = began.and_then(|at| self.begun.remove(&at));
@@ -98,6 +100,14 @@ impl Received {
             }
             (_, block) => block.clone(),
         });
+    }
+
+    /// Ends the tool call with this id. Returns when it began.
+    fn end_tool(&mut self, id: Option<&Value>) -> Option<u64> {
+        let is_it =
+            |at: &u64| matches!(self.begun.get(at), Some(Piece::Tool { id: of, .. }) if id.is_some_and(|id| id == of));
+        let index = self.tools.iter().find(|(_, at)| is_it(at)).map(|(index, _)| *index)?;
+        self.tools.remove(&index)
     }
 
     /// The blocks that are whole, and the beginnings of the others. The beginning of a tool call is a block of the type

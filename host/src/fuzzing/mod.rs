@@ -8,10 +8,14 @@ use std::fmt::Debug;
 
 use crate::{config::wire_format::WireFormat, runtime};
 
-mod agreement;
+pub(crate) mod agreement;
 mod answers;
+mod framing;
 pub(crate) mod input;
+mod script;
 pub(crate) mod settings;
+mod written_anthropic;
+mod written_openai;
 
 /// A function that takes any bytes.
 pub type FuzzTarget = fn(&[u8]);

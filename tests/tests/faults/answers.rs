@@ -75,8 +75,8 @@ async fn errors_with_status_200_in_anthropics_format() {
     let errors = vec![
         (error(json!({"type": "overloaded_error", "message": "Overloaded"})), "529"),
         (error(json!({"type": "billing_error", "message": "Pay first."})), "402"),
-        (error(json!({"type": "no_such_error", "message": "Eh?"})), "parse"),
-        (json!({"type": "error"}), "parse"),
+        (error(json!({"type": "no_such_error", "message": "Eh?"})), "500"),
+        (json!({"type": "error"}), "500"),
     ];
     speaking(Format::Anthropic, errors).await;
 }
@@ -89,7 +89,7 @@ async fn errors_with_status_200_in_openais_format() {
         (json!({"error": {"message": "Loading", "type": "unavailable_error", "code": 503}}), "503"),
         (json!({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}), "400"),
         (json!({"id": "1", "choices": [{"error": {"code": 529, "message": "Overloaded"}}]}), "529"),
-        (json!({"error": "Something went wrong."}), "parse"),
+        (json!({"error": "Something went wrong."}), "500"),
         (json!({"id": "1", "choices": []}), "parse"),
     ];
     speaking(Format::OpenAi, errors).await;

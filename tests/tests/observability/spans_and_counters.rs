@@ -7,7 +7,7 @@ use std::{
 };
 
 use arcllm::{Error, Message, Overrides, Response};
-use arcllm_simulator::{Reply, Simulator};
+use arcllm_simulator::{Fault, Place, Reply, Simulator};
 use futures::StreamExt as _;
 use insta::assert_snapshot;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
@@ -207,8 +207,8 @@ fn an_invoke_that_is_dropped_is_cancelled() {
 #[test]
 fn a_stream_is_counted_when_it_has_ended() {
     let (_, tree, counted) = observe(async {
-        let a = replies([Reply::text("one two"), Reply::text("one two").with_fault(arcllm_simulator::Fault::EndEarly)])
-            .await;
+        let cut = Reply::text("one two").with_fault(Fault::EndEarly).fault_at(Place::BeforeEvent(5));
+        let a = replies([Reply::text("one two"), cut]).await;
         let model = load(&crate::scene::around(&a).folder().unwrap(), Overrides::new()).await;
         let messages = [Message::user("Hi")];
         model.stream(&messages, &[]).collect().await.unwrap();

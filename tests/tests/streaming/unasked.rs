@@ -73,7 +73,6 @@ async fn errors_in_events_that_were_not_requested() {
         Fault::connection(streamed(Broken::Truncate, later), "broke off"),
         Fault::connection(streamed(Broken::ResetInBody, Place::InCharacter(6)), "broke off"),
         Fault::connection(streamed(Broken::EndEarly, later), "before the answer was whole"),
-        Fault::connection(streamed(Broken::EndEarly, Place::BeforeEnd), "before the answer was whole"),
         Fault::parse(streamed(Broken::Malformed, later), "an event is not JSON"),
         Fault::parse(Reply::text("x".repeat(1 << 20)).streamed(), "max_response_mb"),
     ];

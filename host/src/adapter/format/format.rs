@@ -9,7 +9,7 @@ use url::Url;
 use crate::{
     adapter::{
         format::{
-            malformed::Malformed,
+            malformed::Unreadable,
             outline::Unwritable,
             tree::{Keep, MemoryBudget},
         },
@@ -57,6 +57,9 @@ pub(crate) trait EventReader: Send {
     /// Reads the data of one event and adds what it says to `events`.
     fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable>;
 
+    /// Reads the end of a body that is complete: some servers send no end marker.
+    fn end(&mut self, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable>;
+
     /// The body that the answer would have had without streaming. Called once, at the end.
     fn body(&mut self) -> Value;
 }
@@ -81,24 +84,4 @@ pub(crate) struct Decoded {
     /// The model that answered, if the body names it.
     pub model: Option<String>,
     pub extensions: Extensions,
-}
-
-/// Why a body with a 2xx status is no response.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Unreadable {
-    /// It is an error, although its status is not.
-    Error {
-        /// The status that fits the error.
-        status: u16,
-        /// The body of the error.
-        body: Value,
-    },
-    /// It is not in the format.
-    Malformed(Malformed),
-}
-
-impl From<Malformed> for Unreadable {
-    fn from(malformed: Malformed) -> Self {
-        Unreadable::Malformed(malformed)
-    }
 }

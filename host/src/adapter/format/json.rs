@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     adapter::format::{
+        lenient::{self, Halves},
         malformed::Malformed,
         tree::{self, Keep, MemoryBudget, TreeError},
     },
@@ -62,6 +63,11 @@ impl<'a> JsonNode<'a> {
         count(self.value.get(name)?)
     }
 
+    /// The field, if it is a number that counts from zero. Some servers write it as a text.
+    pub(crate) fn index(&self, name: &str) -> Option<u64> {
+        self.count(name).or_else(|| self.text(name)?.trim().parse().ok())
+    }
+
     /// The fields that are numbers and not known, as extensions. Only the first ones, up to a limit.
     pub(crate) fn numbers(&self, known: &[&str], vendor: &str) -> Extensions {
         let fields = self.value.as_object().into_iter().flatten();
@@ -104,6 +110,12 @@ pub(crate) fn arguments(node: Option<&JsonNode<'_>>) -> Result<Map<String, Value
     }
 }
 
+/// Whether the answer with this usage costs any tokens.
+pub(crate) fn has_counts(usage: &JsonNode<'_>) -> bool {
+    let mut counts = usage.value.as_object().into_iter().flatten().filter_map(|(_, value)| count(value));
+    counts.any(|count| count > 0)
+}
+
 /// The most unknown numbers that are kept of one answer. Each event of a stream may repeat all of them.
 pub(crate) const MOST_COUNTS: usize = 64;
 
@@ -111,15 +123,22 @@ pub(crate) const MOST_COUNTS: usize = 64;
 /// [`Received`](crate::chat::received::Received), and in the response.
 pub(crate) const BLOCK: usize = 1024;
 
-/// Whether the arguments of the last call are incomplete in an answer that was cut at its token limit. Empty arguments count
-/// as incomplete.
-pub(crate) fn are_cut(node: Option<&JsonNode<'_>>) -> bool {
+/// Whether the arguments of a call are incomplete in an answer that was cut. Empty arguments are incomplete in the last
+/// call.
+pub(crate) fn are_cut(node: Option<&JsonNode<'_>>, is_last: bool) -> bool {
     match node.map(|node| node.value) {
-        None => true,
-        Some(Value::Object(arguments)) => arguments.is_empty(),
-        Some(Value::String(text)) => serde_json::from_str::<IgnoredAny>(text).is_err(),
+        None => is_last,
+        Some(Value::Object(arguments)) => is_last && arguments.is_empty(),
+        Some(Value::String(text)) if text.trim().is_empty() => is_last,
+        Some(Value::String(text)) => !is_whole(text),
         Some(_) => false,
     }
+}
+
+/// Whether the text is whole JSON, or becomes that when it is repaired.
+fn is_whole(text: &str) -> bool {
+    let is_json = |text: &[u8]| serde_json::from_slice::<IgnoredAny>(text).is_ok();
+    is_json(text.as_bytes()) || lenient::repaired(text.as_bytes(), Halves::Replace).is_some_and(|text| is_json(&text))
 }
 
 /// The arguments of a call as text.

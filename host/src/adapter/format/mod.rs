@@ -1,13 +1,17 @@
 //! Wire formats: convert requests and answers, without the network.
 
 pub(crate) mod anthropic;
+pub(crate) mod ending;
 pub(crate) mod endpoint;
 pub(crate) mod extensions;
 pub(crate) mod family;
 pub(crate) mod format;
+pub(crate) mod halves;
 pub(crate) mod json;
+pub(crate) mod lenient;
 pub(crate) mod malformed;
 pub(crate) mod openai;
 pub(crate) mod outline;
+pub(crate) mod refusal;
 pub(crate) mod table;
 pub(crate) mod tree;

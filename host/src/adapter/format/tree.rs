@@ -7,7 +7,11 @@ use std::{cell::Cell, fmt};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::adapter::format::malformed::Malformed;
+use crate::adapter::format::{
+    halves,
+    lenient::{self, Halves},
+    malformed::{Malformed, Unreadable},
+};
 
 /// The memory of a text besides its bytes: its place in the heap, and rounding by the allocator.
 const TEXT: usize = 32;
@@ -87,7 +91,7 @@ fn weight(value: &Value) -> usize {
 pub(crate) enum Keep {
     /// Everything.
     All,
-    /// These fields of an object; nothing of a list.
+    /// These fields of an object, or of the first object in a list.
     Fields(&'static [(&'static str, Keep)]),
     /// This part of each item of a list.
     Each(&'static Keep),
@@ -104,11 +108,10 @@ impl Keep {
         }
     }
 
-    fn item(&self) -> Option<&Keep> {
+    fn item(&self) -> &Keep {
         match self {
-            Keep::All => Some(self),
-            Keep::Each(keep) | Keep::First(keep) => Some(keep),
-            Keep::Fields(_) => None,
+            Keep::All | Keep::Fields(_) => self,
+            Keep::Each(keep) | Keep::First(keep) => keep,
         }
     }
 }
@@ -124,16 +127,46 @@ pub(crate) enum TreeError {
 
 impl TreeError {
     /// The error for an event of a streamed answer.
-    pub(crate) fn in_event(self) -> Malformed {
+    pub(crate) fn in_event(self) -> Unreadable {
         match self {
-            TreeError::NotJson(error) => Malformed(format!("an event is not JSON: {error}")),
-            TreeError::TooLarge(malformed) => malformed,
+            TreeError::NotJson(error) => Unreadable::NoAnswer(Malformed(format!("an event is not JSON: {error}"))),
+            TreeError::TooLarge(malformed) => malformed.into(),
         }
     }
 }
 
-/// Reads JSON and keeps this part of it.
+/// Reads JSON and keeps this part of it. Repairs the text if that makes JSON of it.
 pub(crate) fn read(json: &[u8], keep: &Keep, budget: &MemoryBudget) -> Result<Value, TreeError> {
+    read_leniently(json, keep, budget, Halves::Replace)
+}
+
+/// Reads an event of a streamed answer. Texts in it may end with half a character, as [`halves`] describes.
+pub(crate) fn read_event(json: &str, keep: &Keep, budget: &MemoryBudget) -> Result<Value, Unreadable> {
+    read_leniently(json.as_bytes(), keep, budget, Halves::Keep).map_err(TreeError::in_event)
+}
+
+fn read_leniently(json: &[u8], keep: &Keep, budget: &MemoryBudget, halves: Halves) -> Result<Value, TreeError> {
+    let left = budget.left.get();
+    let error = match read_strictly(json, keep, budget) {
+        Err(TreeError::NotJson(error)) => error,
+        read => return read,
+    };
+    let Some(repaired) = lenient::repaired(json, halves) else { return Err(TreeError::NotJson(error)) };
+    budget.left.set(left);
+    match read_strictly(&repaired, keep, budget) {
+        Ok(mut value) => {
+            if halves == Halves::Keep {
+                halves::replace(&mut value);
+            }
+            Ok(value)
+        }
+        // Its place is that in the text as it came.
+        Err(TreeError::NotJson(again)) if !again.is_eof() => Err(TreeError::NotJson(error)),
+        Err(again) => Err(again),
+    }
+}
+
+fn read_strictly(json: &[u8], keep: &Keep, budget: &MemoryBudget) -> Result<Value, TreeError> {
     let full = Cell::new(false);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let value = Grow { keep, budget, full: &full }.deserialize(&mut deserializer);
@@ -203,10 +236,7 @@ impl<'de> Visitor<'de> for Grow<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list: Vec<Value> = Vec::new();
-        let Some(keep) = self.keep.item() else {
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(list.into());
-        };
+        let keep = self.keep.item();
         while let Some(item) = items.next_element_seed(Grow { keep, ..self })? {
             if list.len() == list.capacity() {
                 let more = list.len().max(4);
@@ -214,7 +244,7 @@ impl<'de> Visitor<'de> for Grow<'_> {
                 list.reserve_exact(more);
             }
             list.push(item);
-            if matches!(self.keep, Keep::First(_)) {
+            if matches!(self.keep, Keep::First(_) | Keep::Fields(_)) {
                 while items.next_element::<IgnoredAny>()?.is_some() {}
                 break;
             }

@@ -14,6 +14,9 @@ use crate::{
     chat::error::ErrorKind,
 };
 
+/// Some servers begin a text with it. It means nothing in either format.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// How many times as long as its content a streamed answer may be.
 const WRAPPING: usize = 15;
 
@@ -51,17 +54,28 @@ impl Body {
         Self { chunks, asked, peeked: Bytes::new(), room, returnable, end: None }
     }
 
-    /// The first chunk with more than white space. Empty if the body ends before.
+    /// The first chunk with more than white space and a byte order mark. Empty if the body ends before.
     ///
     /// White space at the start means nothing in either format. Some servers send much of it while the model thinks.
     pub(crate) async fn peek(&mut self) -> &[u8] {
-        while self.peeked.trim_ascii_start().is_empty() && self.end.is_none() {
+        while self.has_not_begun() && self.end.is_none() {
             match poll_fn(|context| self.poll_chunk(context)).await {
-                Ok(Some(chunk)) => self.peeked = chunk,
+                Ok(Some(chunk)) if self.peeked.trim_ascii_start().is_empty() => self.peeked = chunk,
+                // A part of a byte order mark.
+                Ok(Some(chunk)) => self.peeked = [&self.peeked[..], &chunk[..]].concat().into(),
                 end => self.end = Some(end.map(drop)),
             }
         }
         &self.peeked
+    }
+
+    /// Whether only white space and a byte order mark, or a part of one, has arrived. Takes the mark out.
+    fn has_not_begun(&mut self) -> bool {
+        let begins = self.peeked.trim_ascii_start();
+        if begins.starts_with(BYTE_ORDER_MARK) {
+            self.peeked = self.peeked.slice_ref(begins).slice(BYTE_ORDER_MARK.len()..);
+        }
+        BYTE_ORDER_MARK.starts_with(self.peeked.trim_ascii_start())
     }
 
     /// The next bytes; `None` at the end.
@@ -144,6 +158,16 @@ mod tests {
             rest.extend(chunk);
         }
         assert_eq!(rest, b"\n {}");
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_taken_out_in_pieces_too() {
+        for chunks in [vec!["\u{feff}{"], vec![" \n\u{feff}", " ", "{"], vec!["\u{feff} {"]] {
+            assert_eq!(body(chunks.into_iter()).peek().await.trim_ascii_start(), b"{");
+        }
+        let pieces = [&b"\xef"[..], b"\xbb", b"\xbf{}"].map(|piece| Ok(Bytes::from_static(piece)));
+        let mut body = Body::of(stream::iter(pieces).boxed(), fixture::asked(WireFormat::OpenAi, |_| ()));
+        assert_eq!(body.peek().await, b"{}");
     }
 
     #[tokio::test]

@@ -19,14 +19,18 @@ use tokio::time::timeout;
 use crate::{
     adapter::{
         answer::{Answer, read_to_end},
-        format::format::{EventReader, Progress},
+        format::{
+            format::{EventReader, Progress},
+            malformed::{Malformed, Unreadable},
+            refusal,
+        },
         http::{
             asked::Asked,
             body::{Body, Flaw},
             failure,
             reader::{HttpAnswer, Reader},
             silence::Silence,
-            sse::{SseDecoder, TooLong},
+            sse::{SseDecoder, SseEvent, TooLong},
         },
     },
     chat::{error::ErrorKind, event::Event, response::Response},
@@ -39,16 +43,21 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// of three bytes, so an answer of nothing else would grow to three times its size.
 const MOST_INVALID: usize = 64 * 1024;
 
+/// How many bytes of a body without events an error may show.
+const SHOWN: usize = 1024;
+
 /// The events of one answer.
 pub(crate) struct Events {
     asked: Arc<Asked>,
-    /// The head of the answer. Its body is empty, except for an event that cannot be read.
+    /// The head of the answer. Its body is the beginning of a body without events, or an event that cannot be read.
     answer: HttpAnswer,
     /// Absent once the answer is complete or has failed.
     body: Option<Body>,
     /// What has arrived and was not decoded.
     chunk: Bytes,
     decoder: SseDecoder,
+    /// Whether there was any event.
+    has_events: bool,
     /// Bytes so far that were invalid UTF-8.
     invalid: usize,
     events: Box<dyn EventReader>,
@@ -68,6 +77,7 @@ impl Events {
             body: Some(body),
             chunk: Bytes::new(),
             decoder: SseDecoder::new(asked.provider.max_event_bytes),
+            has_events: false,
             invalid: 0,
             asked,
             ready: VecDeque::new(),
@@ -122,7 +132,10 @@ impl Events {
                 silence.end();
             }
             match more {
-                Ok(Some(chunk)) => self.chunk = chunk,
+                Ok(Some(chunk)) => {
+                    self.keep_beginning(&chunk);
+                    self.chunk = chunk;
+                }
                 Ok(None) => return Poll::Ready(self.decode_last()),
                 Err(Flaw::Broken(error)) => return Poll::Ready(Err(error)),
                 Err(Flaw::Unreadable(flaw)) => return Poll::Ready(Err(self.parse_error(&flaw))),
@@ -134,7 +147,7 @@ impl Events {
     fn decode(&mut self) -> Result<bool, ErrorKind> {
         while self.ready.is_empty() {
             match self.decoder.next(&mut self.chunk) {
-                Ok(Some(data)) => self.read_event(data)?,
+                Ok(Some(event)) => self.read_event(event)?,
                 Ok(None) => return Ok(false),
                 Err(TooLong) => return Err(self.parse_error(&self.too_long())),
             }
@@ -142,9 +155,24 @@ impl Events {
         Ok(true)
     }
 
-    fn read_event(&mut self, data: Vec<u8>) -> Result<(), ErrorKind> {
-        let data = self.text(data)?;
-        match self.events.read(&data, &mut self.ready) {
+    fn keep_beginning(&mut self, chunk: &[u8]) {
+        let room = if self.has_events { 0 } else { SHOWN.saturating_sub(self.answer.body.len()) };
+        self.answer.body.extend(chunk.iter().take(room));
+    }
+
+    fn read_event(&mut self, event: SseEvent) -> Result<(), ErrorKind> {
+        // Some servers send events without content to keep the connection open.
+        if event.data.trim_ascii().is_empty() && !event.is_error {
+            return Ok(());
+        }
+        self.has_events = true;
+        self.answer.body = Vec::new();
+        let data = self.text(event.data)?;
+        let read = match event.is_error {
+            true => Err(refusal::of_event(&data, &self.reader().budget())),
+            false => self.events.read(&data, &mut self.ready),
+        };
+        match read {
             Ok(Progress::More) => {
                 if let (Some(length), Some(body)) = (self.piece_length(), &mut self.body) {
                     body.give_back(data.len().saturating_sub(length));
@@ -152,20 +180,23 @@ impl Events {
                 Ok(())
             }
             Ok(Progress::CutShort) => Err(self.reader().cut_short()),
-            Ok(Progress::End) => {
-                let whole = self.events.body();
-                let response = self.reader().read_body(&self.answer, &whole)?;
-                self.ready.push_back(Event::End(Box::new(response)));
-                if let Some(body) = self.body.take() {
-                    tokio::spawn(timeout(DRAIN, drain(body)));
-                }
-                Ok(())
-            }
+            Ok(Progress::End) => self.end(),
             Err(unreadable) => {
                 self.answer.body = data.into_bytes();
                 Err(self.reader().unreadable(&self.answer, unreadable))
             }
         }
+    }
+
+    /// Returns the whole answer as the last event.
+    fn end(&mut self) -> Result<(), ErrorKind> {
+        let whole = self.events.body();
+        let response = self.reader().read_body(&self.answer, &whole)?;
+        self.ready.push_back(Event::End(Box::new(response)));
+        if let Some(body) = self.body.take() {
+            tokio::spawn(timeout(DRAIN, drain(body)));
+        }
+        Ok(())
     }
 
     /// The data as text, in which a replacement character stands for what is not UTF-8.
@@ -191,17 +222,29 @@ impl Events {
         }
     }
 
-    /// Handles the end of the connection. Before the end of the answer that is an error, unless only the empty line after
-    /// the last event is missing.
+    /// Handles the end of the body. If the framing says that the body is complete, the answer is, too, once it has said why it
+    /// ended. Otherwise it was cut.
     fn decode_last(&mut self) -> Result<(), ErrorKind> {
+        // The empty line after the last event may be missing.
         self.chunk = Bytes::from_static(b"\n\n");
         // An incomplete event is part of what was cut. An event that holds an error was complete.
         if let Err(error @ ErrorKind::Api(_)) = self.decode() {
             return Err(error);
         }
-        match self.body {
-            None => Ok(()),
-            Some(_) => Err(self.reader().cut_short()),
+        if self.body.is_none() {
+            return Ok(());
+        }
+        if !self.answer.framed {
+            return Err(self.reader().cut_short());
+        }
+        if !self.has_events {
+            let none = Malformed("the stream has no events".to_owned());
+            return Err(self.reader().unreadable(&self.answer, Unreadable::NoAnswer(none)));
+        }
+        match self.events.end(&mut self.ready) {
+            Ok(Progress::End) => self.end(),
+            Ok(Progress::More | Progress::CutShort) => Err(self.reader().cut_short()),
+            Err(unreadable) => Err(self.reader().unreadable(&self.answer, unreadable)),
         }
     }
 

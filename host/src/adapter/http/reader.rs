@@ -12,7 +12,8 @@ use crate::{
     adapter::{
         excerpt::{clean, excerpt, page, said},
         format::{
-            format::{Decoded, Unreadable},
+            format::Decoded,
+            malformed::{Malformed, Unreadable},
             tree::{self, Keep, MemoryBudget, TreeError},
         },
         http::{api_error, asked::Asked, hint, reason::reason},
@@ -27,6 +28,10 @@ use crate::{
         usage::Usage,
     },
 };
+
+/// The extension of a `parse` error for what is no answer at all, such as an empty body or a page of HTML. No provider means
+/// it, so another attempt helps.
+pub(crate) const NO_ANSWER: &str = "arcllm.no-answer";
 
 /// An HTTP answer, decompressed.
 pub(crate) struct HttpAnswer {
@@ -78,7 +83,8 @@ impl<'a> Reader<'a> {
             Ok(body) => body,
             Err(TreeError::NotJson(error)) if error.is_eof() && !answer.framed => return Err(self.cut_short()),
             Err(TreeError::NotJson(error)) => {
-                return Err(self.parse_error(answer, &format!("the body is not JSON: {error}")));
+                let what = Malformed(format!("the body is not JSON: {error}"));
+                return Err(self.unreadable(answer, Unreadable::NoAnswer(what)));
             }
             Err(TreeError::TooLarge(malformed)) => return Err(self.parse_error(answer, &malformed.0)),
         };
@@ -109,6 +115,10 @@ impl<'a> Reader<'a> {
                 self.api_error(answer, StatusCode::from_u16(status).unwrap_or(answer.status), &body)
             }
             Unreadable::Malformed(malformed) => self.parse_error(answer, &malformed.0),
+            Unreadable::NoAnswer(malformed) => match self.parse_error(answer, &malformed.0) {
+                ErrorKind::Parse(failure) => ErrorKind::Parse(failure.with_extension(NO_ANSWER, true)),
+                other => other,
+            },
         }
     }
 

@@ -5,9 +5,19 @@ use std::{borrow::Cow, mem};
 use bytes::{Buf as _, Bytes};
 use memchr::memchr2;
 
-/// The field with the content of an event. The wire formats need no other.
+/// The field with the content of an event.
 const DATA: &[u8] = b"data:";
 
+/// The field with the name of an event.
+const NAME: &[u8] = b"event:";
+
+/// The name of an event that is an error, whatever its data is. The wire formats need no other name.
+const ERROR: &[u8] = b"error";
+
+/// The most bytes of a line with a name that are kept.
+const LONGEST_NAME: usize = 64;
+
+/// Only the start of a text may have one. Gateways that put texts together leave it before any line.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Data with a larger buffer than this gives back what it does not fill.
@@ -25,8 +35,16 @@ pub(crate) struct SseDecoder {
     data: Option<Vec<u8>>,
     /// Whether a line feed here belongs to the carriage return before it.
     after_return: bool,
-    /// Whether this is the first line, where a byte order mark may stand.
-    at_start: bool,
+    /// Whether the event that has not ended has the name `error`.
+    is_error: bool,
+}
+
+/// An event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SseEvent {
+    pub(crate) data: Vec<u8>,
+    /// Whether its name is `error`.
+    pub(crate) is_error: bool,
 }
 
 /// The data of an event is longer than the limit.
@@ -35,11 +53,11 @@ pub(crate) struct TooLong;
 
 impl SseDecoder {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, line: Vec::new(), skips: false, data: None, after_return: false, at_start: true }
+        Self { limit, line: Vec::new(), skips: false, data: None, after_return: false, is_error: false }
     }
 
-    /// Returns the data of the next event and removes what it has read from `text`. `None` means that more text is needed.
-    pub(crate) fn next(&mut self, text: &mut Bytes) -> Result<Option<Vec<u8>>, TooLong> {
+    /// Returns the next event and removes what it has read from `text`. `None` means that more text is needed.
+    pub(crate) fn next(&mut self, text: &mut Bytes) -> Result<Option<SseEvent>, TooLong> {
         while !text.is_empty() {
             if mem::take(&mut self.after_return) && text.starts_with(b"\n") {
                 text.advance(1);
@@ -66,38 +84,37 @@ impl SseDecoder {
             return Ok(());
         }
         self.line.extend_from_slice(piece);
-        if self.at_start {
-            if self.line.starts_with(BYTE_ORDER_MARK) {
-                self.line.drain(..BYTE_ORDER_MARK.len());
-                self.at_start = false;
-            } else if BYTE_ORDER_MARK.starts_with(&self.line) {
-                return Ok(());
-            }
-        }
+        let marks = self.line.len() - without_marks(&self.line).len();
+        self.line.drain(..marks);
         if self.line.starts_with(DATA) {
             return self.check(self.line.len().saturating_sub(DATA.len() + 1));
         }
-        if !DATA.starts_with(&self.line) {
+        let may_be = |field: &[u8]| field.starts_with(&self.line);
+        let is_name = self.line.starts_with(NAME) && self.line.len() <= LONGEST_NAME;
+        if !is_name && !may_be(DATA) && !may_be(NAME) && !may_be(BYTE_ORDER_MARK) {
             self.line.clear();
             self.skips = true;
         }
         Ok(())
     }
 
-    /// Reads a line, of which this is the last piece. Returns the data of the event if the line ends one.
-    fn end_line(&mut self, piece: &[u8]) -> Result<Option<Vec<u8>>, TooLong> {
-        if !self.at_start && !self.skips && self.line.is_empty() {
-            return self.read_line(Cow::Borrowed(piece));
+    /// Reads a line, of which this is the last piece. Returns the event if the line ends one.
+    fn end_line(&mut self, piece: &[u8]) -> Result<Option<SseEvent>, TooLong> {
+        if !self.skips && self.line.is_empty() {
+            return self.read_line(Cow::Borrowed(without_marks(piece)));
         }
         self.add(piece)?;
-        self.at_start = false;
         let line = mem::take(&mut self.line);
         if mem::take(&mut self.skips) { Ok(None) } else { self.read_line(Cow::Owned(line)) }
     }
 
-    fn read_line(&mut self, line: Cow<'_, [u8]>) -> Result<Option<Vec<u8>>, TooLong> {
+    fn read_line(&mut self, line: Cow<'_, [u8]>) -> Result<Option<SseEvent>, TooLong> {
         if line.is_empty() {
             return Ok(self.end_event());
+        }
+        if let Some(name) = line.strip_prefix(NAME) {
+            self.is_error = name.trim_ascii() == ERROR;
+            return Ok(None);
         }
         let start = match line.strip_prefix(DATA) {
             Some([b' ', ..]) => DATA.len() + 1,
@@ -123,13 +140,22 @@ impl SseDecoder {
         if length > self.limit { Err(TooLong) } else { Ok(()) }
     }
 
-    fn end_event(&mut self) -> Option<Vec<u8>> {
-        let mut data = self.data.take()?;
+    fn end_event(&mut self) -> Option<SseEvent> {
+        let is_error = mem::take(&mut self.is_error);
+        // An error needs no data.
+        let mut data = self.data.take().or_else(|| is_error.then(Vec::new))?;
         if data.capacity() > LARGE {
             data.shrink_to_fit();
         }
-        Some(data)
+        Some(SseEvent { data, is_error })
     }
+}
+
+fn without_marks(mut line: &[u8]) -> &[u8] {
+    while let Some(rest) = line.strip_prefix(BYTE_ORDER_MARK) {
+        line = rest;
+    }
+    line
 }
 
 /// The line from this place on. A long line was collected from pieces, and is not copied again.
@@ -157,7 +183,10 @@ mod tests {
             let mut piece = Bytes::copy_from_slice(piece);
             loop {
                 match decoder.next(&mut piece) {
-                    Ok(Some(data)) => events.push(String::from_utf8_lossy(&data).into_owned()),
+                    Ok(Some(event)) => {
+                        let name = if event.is_error { "error: " } else { "" };
+                        events.push(format!("{name}{}", String::from_utf8_lossy(&event.data)));
+                    }
                     Ok(None) => break,
                     Err(TooLong) => return (events, true),
                 }
@@ -197,7 +226,23 @@ mod tests {
                 }
             }
         }
-        assert_eq!(read("data: a\n\n\u{feff}data: b\n\n".as_bytes(), 3, 100).0, ["a"], "a mark inside is no mark");
+        for size in 1..20 {
+            let text = "data: a\n\n\u{feff}data: b\n\u{feff}\ndata: c\u{feff}\n\n";
+            assert_eq!(read(text.as_bytes(), size, 100).0, ["a", "b", "c\u{feff}"], "a mark before any line");
+        }
+    }
+
+    #[test]
+    fn an_event_of_the_name_error_is_told_apart() {
+        let long = "x".repeat(100);
+        let text = format!(
+            "event: error\ndata: a\n\ndata: b\n\nevent:error\n\nevent: errors\ndata: c\n\nevent: {long}\ndata: d\n\n\
+             event: error\nevent: ping\ndata: e\n\n: c\n\ndata: f\nevent:  error \n\n"
+        );
+        for size in [1, 2, 5, 1000] {
+            let (events, _) = read(text.as_bytes(), size, 100);
+            assert_eq!(events, ["error: a", "b", "error: ", "c", "d", "e", "error: f"], "in pieces of {size}");
+        }
     }
 
     #[test]
@@ -219,7 +264,7 @@ mod tests {
     proptest! {
         #[test]
         fn pieces_make_no_difference(
-            parts in proptest::collection::vec("data|: |:|\n|\r|\r\n|\u{feff}|[a-z ]{0,5}|\n\n", 0..30),
+            parts in proptest::collection::vec("data|event|error|: |:|\n|\r|\r\n|\u{feff}|[a-z ]{0,5}|\n\n", 0..30),
             size in 1..9_usize,
             limit in 0..20_usize,
         ) {

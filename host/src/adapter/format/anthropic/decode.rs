@@ -4,22 +4,20 @@ use serde_json::Value;
 
 use crate::{
     adapter::format::{
+        ending,
         extensions::{ANTHROPIC, others},
-        format::{Decoded, Unreadable},
-        json::{JsonNode, are_cut, arguments, arguments_text},
-        malformed::Malformed,
+        format::Decoded,
+        json::{JsonNode, are_cut, arguments, arguments_text, has_counts},
+        malformed::{Malformed, Unreadable},
+        refusal,
         tree::{Keep, MemoryBudget},
     },
     chat::{
         content::{ContentBlock, Text, Thinking, ToolCall},
         extensions::Extensions,
-        response::StopReason,
         usage::Usage,
     },
 };
-
-/// The stop reason of an answer that was cut at its token limit.
-pub(crate) const CUT: &str = "max_tokens";
 
 /// The fields of a body that are read, those of errors included.
 pub(crate) const KEEPS: Keep = Keep::Fields(&[
@@ -32,26 +30,34 @@ pub(crate) const KEEPS: Keep = Keep::Fields(&[
     ("usage", Keep::All),
     ("request_id", Keep::All),
     ("error", Keep::All),
+    ("errors", Keep::All),
+    ("error_type", Keep::All),
+    ("error_code", Keep::All),
+    ("error_msg", Keep::All),
     ("message", Keep::All),
+    ("msg", Keep::All),
     ("detail", Keep::All),
+    ("code", Keep::All),
+    ("status", Keep::All),
+    ("status_code", Keep::All),
 ]);
+
+/// The field that an answer has, and an error has not.
+pub(crate) const ANSWER: &str = "content";
 
 /// Reads a body with a 2xx status.
 pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
     let root = JsonNode::root(body, budget);
+    refusal::refuse_errors(&root, ANSWER)?;
     root.object()?;
-    refuse_errors(&root)?;
-    let mut content = Vec::new();
-    let mut blocks = root.need("content")?.list()?.enumerate().peekable();
-    while let Some((at, node)) = blocks.next() {
-        let ends_here = blocks.peek().is_none() && root.text("stop_reason") == Some(CUT);
-        content.push(match ends_here.then(|| partial(at, &node)).flatten() {
-            Some(partial) => partial,
-            None => block(at, &node)?,
-        });
+    let word = ending::word(&root, "stop_reason");
+    if let Some(word) = &word {
+        refusal::refuse_ending(word)?;
     }
+    let content = content(&root, word.as_deref())?;
+    let asks = content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_)));
     Ok(Decoded {
-        stop_reason: stop_reason(&root, &content),
+        stop_reason: ending::stop_reason(word.as_deref(), asks),
         content,
         usage: usage(&root),
         model: root.text("model").map(str::to_owned),
@@ -59,36 +65,26 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
     })
 }
 
-/// Fails if the body is an error, although its status is 2xx.
-pub(crate) fn refuse_errors(root: &JsonNode<'_>) -> Result<(), Unreadable> {
-    let Some(error) = root.get("error") else {
-        return match root.text("type") {
-            Some("error") => Err(root.malformed("is an error without details").into()),
-            _ => Ok(()),
-        };
+/// Reads the content of an answer that ended with this word.
+fn content(root: &JsonNode<'_>, word: Option<&str>) -> Result<Vec<ContentBlock>, Unreadable> {
+    let blocks = match root.value.get(ANSWER) {
+        // An answer without content, but with a reason for its end or with costs, is empty.
+        Some(Value::Null) if word.is_some() || root.get("usage").is_some_and(|usage| has_counts(&usage)) => {
+            return Ok(Vec::new());
+        }
+        Some(Value::Null) => return Err(Unreadable::NoAnswer(root.malformed("has no answer in `content`"))),
+        Some(_) | None => root.need(ANSWER)?.list()?,
     };
-    let kind = error.text("type").unwrap_or_default();
-    match status(kind) {
-        Some(status) => Err(Unreadable::Error { status, body: root.value.clone() }),
-        None => Err(error.malformed("has an unknown `type`").into()),
+    let mut content = Vec::new();
+    let mut blocks = blocks.enumerate().peekable();
+    while let Some((at, node)) = blocks.next() {
+        let ends_here = blocks.peek().is_none() && word.is_some_and(ending::cuts);
+        content.push(match ends_here.then(|| partial(at, &node)).flatten() {
+            Some(partial) => partial,
+            None => block(at, &node)?,
+        });
     }
-}
-
-/// The status that the documentation gives for a type of error.
-fn status(error_type: &str) -> Option<u16> {
-    Some(match error_type {
-        "invalid_request_error" => 400,
-        "authentication_error" => 401,
-        "billing_error" => 402,
-        "permission_error" => 403,
-        "not_found_error" => 404,
-        "request_too_large" => 413,
-        "rate_limit_error" => 429,
-        "api_error" => 500,
-        "timeout_error" => 504,
-        "overloaded_error" => 529,
-        _ => return None,
-    })
+    Ok(content)
 }
 
 pub(crate) fn block(at: usize, node: &JsonNode<'_>) -> Result<ContentBlock, Malformed> {
@@ -130,7 +126,7 @@ fn tool_call(at: usize, node: &JsonNode<'_>) -> Result<ToolCall, Malformed> {
 /// The block as an incomplete tool call, if it is one.
 pub(crate) fn partial(at: usize, node: &JsonNode<'_>) -> Option<ContentBlock> {
     let input = node.get("input");
-    let is_it = node.text("type") == Some("tool_use") && are_cut(input.as_ref());
+    let is_it = node.text("type") == Some("tool_use") && are_cut(input.as_ref(), true);
     let name = node.text("name").unwrap_or_default();
     is_it.then(|| ContentBlock::partial_tool_use(&call_id(at, node), name, &arguments_text(input.as_ref())))
 }
@@ -145,15 +141,6 @@ fn rest(node: &JsonNode<'_>, known: &[&str]) -> Result<Extensions, Malformed> {
     Ok(others(node.object()?, known, ANTHROPIC))
 }
 
-fn stop_reason(root: &JsonNode<'_>, content: &[ContentBlock]) -> StopReason {
-    let calls = content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_)));
-    match root.text("stop_reason") {
-        Some(word) => StopReason::from(word.to_owned()),
-        None if calls => StopReason::ToolUse,
-        None => StopReason::EndTurn,
-    }
-}
-
 fn usage(root: &JsonNode<'_>) -> Usage {
     root.get("usage").as_ref().map(counts).unwrap_or_default()
 }
@@ -164,14 +151,19 @@ pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
         ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
     let count = |name| node.count(name).unwrap_or_default();
     let (input_tokens, output_tokens) = (count("input_tokens"), count("output_tokens"));
+    let written = |time| node.get("cache_creation").and_then(|written| written.count(time));
+    let (minutes, hour) = (written("ephemeral_5m_input_tokens"), written("ephemeral_1h_input_tokens"));
+    let sum = || Some(minutes.unwrap_or_default().saturating_add(hour.unwrap_or_default()));
+    let details = node.get("output_tokens_details");
+    let reasoning = |name| details.as_ref().and_then(|details| details.count(name));
     Usage {
         input_tokens,
         output_tokens,
         total_tokens: input_tokens.saturating_add(output_tokens),
         cache_read_tokens: node.count("cache_read_input_tokens"),
-        cache_write_tokens: node.count("cache_creation_input_tokens"),
-        cache_write_hour_tokens: None,
-        reasoning_tokens: node.get("output_tokens_details").and_then(|details| details.count("thinking_tokens")),
+        cache_write_tokens: node.count("cache_creation_input_tokens").or_else(|| minutes.or(hour).and_then(|_| sum())),
+        cache_write_hour_tokens: hour.filter(|hour| *hour > 0),
+        reasoning_tokens: reasoning("thinking_tokens").or_else(|| reasoning("reasoning_tokens")),
         extensions: node.numbers(&KNOWN, ANTHROPIC),
     }
 }

@@ -10,14 +10,23 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     adapter::format::{
-        anthropic::{decode, streamed_block::StreamedBlock},
-        format::{EventReader, Progress, Unreadable},
+        anthropic::{
+            decode,
+            streamed_block::{Piece, StreamedBlock},
+        },
+        ending,
+        format::{EventReader, Progress},
+        halves::JoinedText,
         json::{BLOCK, JsonNode, MOST_COUNTS},
-        malformed::Malformed,
-        tree::{self, Keep, MemoryBudget, TreeError},
+        malformed::{Malformed, Unreadable},
+        refusal,
+        tree::{self, Keep, MemoryBudget},
     },
     chat::{content::ContentBlock, event::Event},
 };
+
+/// The end marker of the other format. Gateways between the two send it.
+const DONE: &str = "[DONE]";
 
 /// The fields of an event that are read.
 const EVENT: Keep = Keep::Fields(&[
@@ -28,6 +37,15 @@ const EVENT: Keep = Keep::Fields(&[
     ("delta", DELTA),
     ("usage", Keep::All),
     ("error", Keep::All),
+    ("errors", Keep::All),
+    ("error_type", Keep::All),
+    ("error_code", Keep::All),
+    ("error_msg", Keep::All),
+    ("msg", Keep::All),
+    ("detail", Keep::All),
+    ("code", Keep::All),
+    ("status", Keep::All),
+    ("status_code", Keep::All),
     ("request_id", Keep::All),
 ]);
 
@@ -85,37 +103,42 @@ struct PieceDelta<'a> {
 
 impl EventReader for AnthropicStream {
     fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
+        if data.trim() == DONE {
+            return self.end(events);
+        }
         if let Some(event) = self.read_piece(data) {
             events.extend(event);
             return Ok(Progress::More);
         }
-        let mut value = tree::read(data.as_bytes(), &EVENT, &self.budget.renewed()).map_err(TreeError::in_event)?;
+        let mut value = tree::read_event(data, &EVENT, &self.budget.renewed())?;
         let budget = self.budget.renewed();
         let event = JsonNode::root(&value, &budget);
         match event.text("type") {
             Some("message_start") => self.begin(&event, events)?,
             Some("content_block_start") => self.begin_block(&mut value, events)?,
-            Some("content_block_delta") => self.add(&event)?,
+            Some("content_block_delta") => self.add(&event, events)?,
             Some("content_block_stop") => {
                 let at = self.find(&event)?;
                 self.end_block(at, events)?;
             }
             Some("message_delta") => self.amend(&event, events)?,
-            Some("message_stop") => {
-                // A proxy whose server broke off may send this too, but without a reason.
-                if !self.message.get("stop_reason").is_some_and(Value::is_string) {
-                    return Ok(Progress::CutShort);
-                }
-                for at in 0..self.blocks.len() {
-                    self.end_block(at, events)?;
-                }
-                self.settle(events)?;
-                return Ok(Progress::End);
-            }
+            Some("message_stop") => return self.end(events),
             // Pings and unknown events: the documentation asks to ignore them.
-            _ => decode::refuse_errors(&event)?,
+            _ => refusal::refuse_errors(&event, decode::ANSWER)?,
         }
         Ok(Progress::More)
+    }
+
+    /// An answer that has said why it ended is complete. A proxy whose server broke off ends a stream without a reason.
+    fn end(&mut self, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
+        if self.stop_reason().is_none() {
+            return Ok(Progress::CutShort);
+        }
+        for at in 0..self.blocks.len() {
+            self.end_block(at, events)?;
+        }
+        self.settle(events)?;
+        Ok(Progress::End)
     }
 
     fn body(&mut self) -> Value {
@@ -142,21 +165,19 @@ impl AnthropicStream {
         let at = *self.numbered.get(&event.index)?;
         let block = self.blocks.get_mut(at).filter(|block| !block.ended)?;
         let delta = event.delta;
-        Some(match (delta.r#type, delta.text, delta.thinking, delta.partial_json, block.call) {
-            ("text_delta", Some(text), ..) => {
-                block.text.push_str(&text);
-                Some(Event::Text(text)).filter(says_something)
-            }
-            ("thinking_delta", _, Some(text), ..) => {
-                block.thinking.push_str(&text);
-                Some(Event::Thinking(text)).filter(says_something)
-            }
-            ("input_json_delta", _, _, Some(json), call) => {
-                block.input.push_str(&json);
-                call.map(|index| Event::ToolArguments { index, json }).filter(says_something)
-            }
+        let piece = match (delta.r#type, delta.text, delta.thinking, delta.partial_json) {
+            ("text_delta", Some(text), ..) => Piece::Text(text),
+            ("thinking_delta", _, Some(text), _) => Piece::Thinking(text),
+            ("input_json_delta", _, _, Some(json)) => Piece::Input(json),
             _ => return None,
-        })
+        };
+        Some(block.add(piece))
+    }
+
+    /// The server's word for why the answer ended.
+    fn stop_reason(&self) -> Option<String> {
+        let reason = Value::from_iter([("stop_reason", self.message.get("stop_reason")?.clone())]);
+        ending::word(&JsonNode::root(&reason, &self.budget), "stop_reason")
     }
 
     fn begin(&mut self, event: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
@@ -179,7 +200,7 @@ impl AnthropicStream {
         let begins = node.need("content_block")?;
         begins.object()?;
         self.settle(events)?;
-        let index = node.count("index").unwrap_or(self.blocks.len() as u64);
+        let index = node.index("index").unwrap_or(self.blocks.len() as u64);
         let mut call = None;
         if begins.text("type") == Some("tool_use") {
             call = Some(self.calls);
@@ -197,19 +218,25 @@ impl AnthropicStream {
             _ => String::new(),
         };
         let (text, thinking, signature) = (take("text"), take("thinking"), take("signature"));
-        let pieces = [Event::Text(text.clone()), Event::Thinking(thinking.clone())];
-        events.extend(pieces.into_iter().filter(says_something));
+        let (joined, input) = (JoinedText::default, JoinedText::default());
+        let mut block =
+            StreamedBlock { value, text: joined(), thinking: joined(), signature, input, call, ended: false };
+        events.extend([Piece::Text(text), Piece::Thinking(thinking)].into_iter().filter_map(|piece| block.add(piece)));
         self.numbered.insert(index, self.blocks.len());
-        self.blocks.push(StreamedBlock { value, text, thinking, signature, input: String::new(), call, ended: false });
+        self.blocks.push(block);
         Ok(())
     }
 
-    /// Adds a signature or a citation to its block.
-    fn add(&mut self, event: &JsonNode<'_>) -> Result<(), Unreadable> {
+    /// Adds a piece, a signature or a citation to its block.
+    fn add(&mut self, event: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let delta = event.need("delta")?;
         let at = self.find(event)?;
-        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        let Some(block) = self.blocks.get_mut(at).filter(|block| !block.ended) else { return Ok(()) };
+        let piece = |name| delta.text(name).unwrap_or_default().to_owned();
         match delta.text("type") {
+            Some("text_delta") => events.extend(block.add(Piece::Text(piece("text")))),
+            Some("thinking_delta") => events.extend(block.add(Piece::Thinking(piece("thinking")))),
+            Some("input_json_delta") => events.extend(block.add(Piece::Input(piece("partial_json")))),
             Some("signature_delta") => block.signature.push_str(delta.text("signature").unwrap_or_default()),
             Some("citations_delta") => {
                 let citation = delta.need("citation")?.value.clone();
@@ -228,7 +255,10 @@ impl AnthropicStream {
     }
 
     fn find(&self, event: &JsonNode<'_>) -> Result<usize, Malformed> {
-        let index = event.count("index").ok_or_else(|| event.malformed("has no `index`"))?;
+        // Blocks come one after the other, so a server may leave the index out.
+        let Some(index) = event.index("index") else {
+            return self.blocks.len().checked_sub(1).ok_or_else(|| event.malformed("has no `index`"));
+        };
         let at = self.numbered.get(&index).copied();
         at.ok_or_else(|| event.malformed(&format!("is about block {index}, which has not begun")))
     }
@@ -236,6 +266,7 @@ impl AnthropicStream {
     fn end_block(&mut self, at: usize, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let Some(block) = self.blocks.get_mut(at).filter(|block| !block.ended) else { return Ok(()) };
         block.ended = true;
+        events.extend(block.end_texts());
         block.complete(&self.budget)?;
         self.settle(events)?;
         match self
@@ -251,7 +282,7 @@ impl AnthropicStream {
 
     /// Reports a doubtful call, now that the next event or the end of the answer shows whether it was cut.
     fn settle(&mut self, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
-        let is_cut = self.message.get("stop_reason").is_some_and(|reason| reason == decode::CUT);
+        let is_cut = self.doubtful.is_some() && self.stop_reason().is_some_and(|reason| ending::cuts(&reason));
         match self.doubtful.take() {
             Some(at) => self.report(at, is_cut, events),
             None => Ok(()),
@@ -276,19 +307,24 @@ impl AnthropicStream {
     /// Reads why the answer ends, and the counts so far.
     fn amend(&mut self, event: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let fields = |name| event.value.get(name).and_then(Value::as_object);
-        for (name, value) in fields("delta").into_iter().flatten() {
+        for (name, value) in fields("delta").into_iter().flatten().filter(|(_, value)| !value.is_null()) {
             self.message.insert(name.clone(), value.clone());
         }
-        if self.message.get("stop_reason").is_some_and(Value::is_string) {
+        if let Some(reason) = self.stop_reason() {
+            refusal::refuse_ending(&reason)?;
             self.settle(events)?;
         }
-        let usage = self.message.entry("usage").or_insert_with(|| json!({}));
+        let usage = self.message.entry("usage").or_insert(Value::Null);
+        if usage.is_null() {
+            *usage = json!({});
+        }
         let counted = fields("usage").into_iter().flatten().filter(|(_, value)| !value.is_null());
         if let Some(usage) = usage.as_object_mut() {
             for (name, value) in counted {
-                // Each count is for the whole answer so far.
+                // Each count is for the whole answer so far, so a smaller one counts something else.
                 let before = usage.get(name);
-                if before.is_some() || usage.len() < MOST_COUNTS {
+                let is_less = before.is_some_and(|before| value.as_f64() < before.as_f64());
+                if !is_less && (before.is_some() || usage.len() < MOST_COUNTS) {
                     self.budget.take_for_instead(value, before)?;
                     usage.insert(name.clone(), value.clone());
                 }
@@ -296,12 +332,5 @@ impl AnthropicStream {
         }
         self.report_usage(events);
         Ok(())
-    }
-}
-
-fn says_something(event: &Event) -> bool {
-    match event {
-        Event::Text(piece) | Event::Thinking(piece) | Event::ToolArguments { json: piece, .. } => !piece.is_empty(),
-        _ => true,
     }
 }

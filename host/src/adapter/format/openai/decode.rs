@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use crate::{
     adapter::format::{
+        ending,
         extensions::{OPENAI, others},
-        format::{Decoded, Unreadable},
-        json::{JsonNode, are_cut, arguments, arguments_text},
-        malformed::Malformed,
-        openai::refusal,
+        format::Decoded,
+        json::{JsonNode, are_cut, arguments, arguments_text, has_counts},
+        malformed::{Malformed, Unreadable},
+        refusal,
         tree::{Keep, MemoryBudget},
     },
     chat::{
@@ -18,9 +19,6 @@ use crate::{
         usage::Usage,
     },
 };
-
-/// The finish reason of an answer that was cut at its token limit.
-pub(crate) const CUT: &str = "length";
 
 /// The fields of a choice that are read.
 pub(crate) const CHOICE: Keep = Keep::Fields(&[
@@ -38,6 +36,7 @@ const MESSAGE: Keep = Keep::Fields(&[
     ("reasoning", Keep::All),
     ("refusal", Keep::All),
     ("tool_calls", Keep::All),
+    ("function_call", Keep::All),
 ]);
 
 /// The fields of a body that are read: its first choice, and those of errors.
@@ -49,33 +48,54 @@ pub(crate) const KEEPS: Keep = Keep::Fields(&[
     ("usage", Keep::All),
     ("request_id", Keep::All),
     ("error", Keep::All),
+    ("errors", Keep::All),
     ("error_type", Keep::All),
+    ("error_code", Keep::All),
+    ("error_msg", Keep::All),
     ("message", Keep::All),
+    ("msg", Keep::All),
     ("detail", Keep::All),
     ("type", Keep::All),
     ("code", Keep::All),
     ("status", Keep::All),
     ("status_code", Keep::All),
+    ("base_resp", Keep::All),
 ]);
+
+/// The field that an answer has, and an error has not.
+pub(crate) const ANSWER: &str = "choices";
 
 /// Reads the first choice of a body with a 2xx status.
 pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
     let root = JsonNode::root(body, budget);
+    refusal::refuse_errors(&root, ANSWER)?;
     root.object()?;
-    refusal::refuse_errors(&root)?;
-    let choices = root.need("choices")?;
-    let choice = choices.list()?.next().ok_or_else(|| choices.malformed("is empty"))?;
-    refusal::refuse_error_of_choice(&choice)?;
-    let message = choice.need("message")?;
-    message.object()?;
-    let said = said(&message, choice.text("finish_reason") == Some(CUT))?;
+    let choice = first_choice(&root)?;
+    let word = choice.as_ref().and_then(|choice| ending::word(choice, "finish_reason"));
+    let said = match &choice {
+        Some(choice) => said_in(choice, word.as_deref())?,
+        None => Said::default(),
+    };
     Ok(Decoded {
-        stop_reason: stop_reason(&choice, &said),
+        stop_reason: stop_reason(word.as_deref(), &said),
         content: said.content,
-        usage: usage(&root),
+        usage: usage(&root, choice.as_ref()),
         model: root.text("model").map(str::to_owned),
         extensions: extensions(&root),
     })
+}
+
+/// The first choice. An answer that has none, but costs tokens, is empty.
+fn first_choice<'a>(root: &JsonNode<'a>) -> Result<Option<JsonNode<'a>>, Unreadable> {
+    let first = match root.value.get(ANSWER) {
+        None => return Err(root.malformed("has no `choices`").into()),
+        Some(Value::Null) => None,
+        Some(_) => root.need(ANSWER)?.list()?.next(),
+    };
+    if first.is_none() && !root.get("usage").is_some_and(|usage| has_counts(&usage)) {
+        return Err(Unreadable::NoAnswer(root.malformed("has no answer in `choices`")));
+    }
+    Ok(first)
 }
 
 /// The content of a message.
@@ -86,8 +106,24 @@ struct Said {
     calls: bool,
 }
 
-/// `cut` says that the answer was cut at its token limit.
-fn said(message: &JsonNode<'_>, cut: bool) -> Result<Said, Malformed> {
+/// Reads the message of a choice that ended with this word.
+fn said_in(choice: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Unreadable> {
+    refusal::refuse_error_of_choice(choice)?;
+    if let Some(word) = word {
+        refusal::refuse_ending(word)?;
+    }
+    // Some servers send the only chunk of a stream as the body.
+    let message = choice.get("message").or_else(|| choice.get("delta"));
+    match message {
+        Some(message) => Ok(said(&message, word)?),
+        // A model can use up its tokens before it says anything.
+        None if word.is_some() => Ok(Said::default()),
+        None => Err(choice.malformed("has no `message`").into()),
+    }
+}
+
+fn said(message: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Malformed> {
+    let fields = message.object()?;
     let mut said = Said::default();
     if let Some(text) = message.text("reasoning_content").or_else(|| message.text("reasoning")) {
         said.content.push(thinking(text));
@@ -98,22 +134,38 @@ fn said(message: &JsonNode<'_>, cut: bool) -> Result<Said, Malformed> {
     if let Some(text) = message.text("refusal") {
         said.refuse(text);
     }
-    let calls = message.get("tool_calls");
-    if let Some(calls) = &calls {
-        let mut calls = calls.list()?.enumerate().peekable();
-        while let Some((at, call)) = calls.next() {
-            said.content.push(last_call(at, &call, cut && calls.peek().is_none())?);
-            said.calls = true;
-        }
-    }
-    // Null is an empty answer. A missing field is no answer.
-    if said.content.is_empty() && calls.is_none() && message.value.get("content").is_none() {
+    said.read_calls(message, word.is_some_and(ending::cuts))?;
+    // Null is an empty answer, and so is a message of an answer that says why it ended.
+    let has_fields = fields.contains_key("content") || message.get("tool_calls").is_some();
+    if said.content.is_empty() && !has_fields && word.is_none() {
         return Err(message.malformed("has no `content`"));
     }
     Ok(said)
 }
 
 impl Said {
+    /// Reads the tool calls in the order of their index. `cut` says that the answer was cut.
+    fn read_calls(&mut self, message: &JsonNode<'_>, cut: bool) -> Result<(), Malformed> {
+        let calls = message.get("tool_calls").map(|calls| calls.list()).transpose()?.into_iter().flatten();
+        let mut calls: Vec<JsonNode<'_>> = calls.filter(|call| !call.value.is_null()).collect();
+        let last = calls.len().saturating_sub(1);
+        let index = |call: &JsonNode<'_>| call.index("index");
+        if calls.iter().all(|call| index(call).is_some()) {
+            calls.sort_by_key(index);
+        }
+        for (at, call) in calls.iter().enumerate() {
+            self.content.push(call_block(at, call, cut, at == last)?);
+            self.calls = true;
+        }
+        // The field that `tool_calls` has replaced.
+        let function = message.get("function_call").filter(|function| function.text("name").is_some());
+        if let Some(function) = function.filter(|_| calls.is_empty()) {
+            self.content.push(function_block(&Function { at: 0, call: None, function }, cut, true)?);
+            self.calls = true;
+        }
+        Ok(())
+    }
+
     fn read_content(&mut self, content: &JsonNode<'_>) -> Result<(), Malformed> {
         match content.value {
             Value::String(text) => self.say(text),
@@ -159,25 +211,33 @@ pub(crate) fn thinking(text: &str) -> ContentBlock {
 }
 
 /// A tool call, or an incomplete one if the answer was cut there.
-pub(crate) fn last_call(at: usize, call: &JsonNode<'_>, cut: bool) -> Result<ContentBlock, Malformed> {
-    let function = call.get("function");
-    let arguments = function.as_ref().and_then(|function| function.get("arguments"));
-    if !cut || !are_cut(arguments.as_ref()) {
-        return Ok(ContentBlock::ToolUse(tool_call(at, call)?));
-    }
-    let name = function.as_ref().and_then(|function| function.text("name")).unwrap_or_default();
-    Ok(ContentBlock::partial_tool_use(&call_id(at, call.text("id")), name, &arguments_text(arguments.as_ref())))
+pub(crate) fn call_block(at: usize, call: &JsonNode<'_>, cut: bool, is_last: bool) -> Result<ContentBlock, Malformed> {
+    function_block(&Function { at, call: Some(call), function: call.need("function")? }, cut, is_last)
 }
 
-fn tool_call(at: usize, call: &JsonNode<'_>) -> Result<ToolCall, Malformed> {
-    let function = call.need("function")?;
-    Ok(ToolCall {
-        id: call_id(at, call.text("id")),
-        name: function.need("name")?.str()?.to_owned(),
-        arguments: arguments(function.get("arguments").as_ref())?,
-        cache: None,
-        extensions: others(call.object()?, &["id", "type", "function", "index"], OPENAI),
-    })
+/// A function that the model calls.
+struct Function<'n, 'v> {
+    at: usize,
+    /// What stands around the function.
+    call: Option<&'n JsonNode<'v>>,
+    function: JsonNode<'v>,
+}
+
+fn function_block(of: &Function<'_, '_>, cut: bool, is_last: bool) -> Result<ContentBlock, Malformed> {
+    let Function { at, call, function } = of;
+    let arguments_node = function.get("arguments");
+    let id = call_id(*at, call.and_then(|call| call.text("id")));
+    if cut && are_cut(arguments_node.as_ref(), is_last) {
+        let name = function.text("name").unwrap_or_default();
+        return Ok(ContentBlock::partial_tool_use(&id, name, &arguments_text(arguments_node.as_ref())));
+    }
+    let extensions = match call {
+        Some(call) => others(call.object()?, &["id", "type", "function", "index"], OPENAI),
+        None => Extensions::new(),
+    };
+    let name = function.need("name")?.str()?.to_owned();
+    let arguments = arguments(arguments_node.as_ref())?;
+    Ok(ContentBlock::ToolUse(ToolCall { id, name, arguments, cache: None, extensions }))
 }
 
 /// The id of the call, or one made of its place.
@@ -185,39 +245,56 @@ pub(crate) fn call_id(at: usize, id: Option<&str>) -> String {
     id.map_or_else(|| format!("call_{at}"), str::to_owned)
 }
 
-/// The stop reason. Where servers send `stop` or nothing, the message decides.
-fn stop_reason(choice: &JsonNode<'_>, said: &Said) -> StopReason {
-    match choice.text("finish_reason") {
-        Some(CUT) => StopReason::MaxTokens,
-        Some("content_filter") => StopReason::ContentFilter,
+fn stop_reason(word: Option<&str>, said: &Said) -> StopReason {
+    match ending::stop_reason(word, said.calls) {
+        cut @ (StopReason::MaxTokens | StopReason::ContentFilter) => cut,
         _ if said.refused => StopReason::Refusal,
-        Some("tool_calls" | "function_call") => StopReason::ToolUse,
-        Some("stop") | None if said.calls => StopReason::ToolUse,
-        Some("stop") | None => StopReason::EndTurn,
-        Some(word) => StopReason::Other(word.to_owned()),
+        reason => reason,
     }
 }
 
-fn usage(root: &JsonNode<'_>) -> Usage {
-    root.get("usage").as_ref().map(counts).unwrap_or_default()
+fn usage(root: &JsonNode<'_>, choice: Option<&JsonNode<'_>>) -> Usage {
+    let found = root.get("usage").or_else(|| choice?.get("usage"));
+    found.as_ref().map(counts).unwrap_or_default()
 }
 
 /// Reads the counts of tokens.
 pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
-    const KNOWN: [&str; 4] = ["prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens"];
+    const KNOWN: [&str; 7] = [
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_cache_hit_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "reasoning_tokens",
+    ];
     let count = |name| node.count(name).unwrap_or_default();
-    let detail = |of: &str, name| node.get(of).and_then(|details| details.count(name));
-    let (input_tokens, output_tokens) = (count("prompt_tokens"), count("completion_tokens"));
-    let cached = detail("prompt_tokens_details", "cached_tokens");
+    let first = |of: &str, names: [&str; 2]| {
+        let details = node.get(of)?;
+        names.into_iter().find_map(|name| details.count(name))
+    };
+    let (input_tokens, said) = (count("prompt_tokens"), count("completion_tokens"));
+    let reasoning_tokens = first("completion_tokens_details", ["reasoning_tokens", "thinking_tokens"])
+        .or_else(|| first("output_tokens_details", ["reasoning_tokens", "thinking_tokens"]))
+        .or_else(|| node.count("reasoning_tokens"));
+    // xAI counts reasoning apart. Its sum shows it.
+    let reasoned = said.saturating_add(reasoning_tokens.unwrap_or_default());
+    let is_apart = node.count("total_tokens") == Some(input_tokens.saturating_add(reasoned));
+    let output_tokens = if is_apart { reasoned } else { said };
+    let cached = first("prompt_tokens_details", ["cached_tokens", "cache_read_tokens"]);
+    let written = first("prompt_tokens_details", ["cache_write_tokens", "cache_creation_tokens"]);
     Usage {
         input_tokens,
         output_tokens,
         total_tokens: node.count("total_tokens").unwrap_or_else(|| input_tokens.saturating_add(output_tokens)),
-        // The second name is of DeepSeek.
-        cache_read_tokens: cached.or_else(|| node.count("prompt_cache_hit_tokens")),
-        cache_write_tokens: None,
+        // Top-level fields are of DeepSeek and of gateways to Anthropic.
+        cache_read_tokens: cached
+            .or_else(|| node.count("prompt_cache_hit_tokens"))
+            .or_else(|| node.count("cache_read_input_tokens")),
+        cache_write_tokens: written.or_else(|| node.count("cache_creation_input_tokens")),
         cache_write_hour_tokens: None,
-        reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens"),
+        reasoning_tokens,
         extensions: node.numbers(&KNOWN, OPENAI),
     }
 }

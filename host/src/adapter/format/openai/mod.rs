@@ -3,7 +3,8 @@
 pub(crate) mod conversation;
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod json_progress;
 pub(crate) mod openai;
-pub(crate) mod refusal;
 pub(crate) mod stream;
+pub(crate) mod streamed_tool_call;
 pub(crate) mod streamed_tool_calls;

@@ -10,7 +10,8 @@ use crate::{
         format::{
             endpoint,
             extensions::OPENAI,
-            format::{Decoded, EventReader, Format, Unreadable},
+            format::{Decoded, EventReader, Format},
+            malformed::Unreadable,
             openai::{decode, encode, stream},
             outline::Unwritable,
             tree::{Keep, MemoryBudget},

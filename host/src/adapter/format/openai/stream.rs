@@ -11,16 +11,20 @@ use serde_json::{Map, Value};
 
 use crate::{
     adapter::format::{
-        format::{EventReader, Progress, Unreadable},
+        ending,
+        format::{EventReader, Progress},
+        halves::JoinedText,
         json::{BLOCK, JsonNode},
-        openai::{decode, refusal, streamed_tool_calls::StreamedToolCalls},
-        tree::{self, Keep, MemoryBudget, TreeError},
+        malformed::Unreadable,
+        openai::{decode, streamed_tool_call::Piece, streamed_tool_calls::StreamedToolCalls},
+        refusal,
+        tree::{self, Keep, MemoryBudget},
     },
-    chat::{content::ContentBlock, event::Event},
+    chat::{content::ContentBlock, event::Event, response::StopReason},
 };
 
 /// The last event of a stream.
-const DONE: &str = "[DONE]";
+pub(crate) const DONE: &str = "[DONE]";
 
 /// The fields of a chunk that are read.
 const CHUNK: Keep = Keep::Fields(&[
@@ -32,34 +36,43 @@ const CHUNK: Keep = Keep::Fields(&[
     ("x_groq", Keep::Fields(&[("usage", Keep::All)])),
     ("request_id", Keep::All),
     ("error", Keep::All),
+    ("errors", Keep::All),
     ("error_type", Keep::All),
+    ("error_code", Keep::All),
+    ("error_msg", Keep::All),
     ("message", Keep::All),
+    ("msg", Keep::All),
     ("detail", Keep::All),
     ("type", Keep::All),
     ("code", Keep::All),
     ("status", Keep::All),
     ("status_code", Keep::All),
+    ("base_resp", Keep::All),
 ]);
 
 /// A streamed answer as far as it has arrived.
 pub(crate) struct OpenAiStream {
     /// For everything that is kept.
     budget: MemoryBudget,
-    /// The fields of the first chunk, and the usage.
-    root: Option<Map<String, Value>>,
+    /// The fields of the first chunks, and the usage.
+    root: Map<String, Value>,
+    /// Whether a chunk with content has said who answers.
+    is_introduced: bool,
     reasoning: StreamedText,
     content: StreamedText,
     refusal: StreamedText,
     /// Parts of the content that are not text.
     parts: Vec<Value>,
     calls: StreamedToolCalls,
-    finish_reason: Option<Value>,
+    /// Whether a call came in `tool_calls`.
+    has_calls: bool,
+    finish_reason: Option<String>,
 }
 
-/// A text that arrives in pieces.
+/// A text that arrives in pieces, and what was reported of it.
 #[derive(Default)]
 struct StreamedText {
-    text: String,
+    joined: JoinedText,
     /// How many bytes of it were reported as blocks.
     reported: usize,
 }
@@ -102,28 +115,34 @@ impl EventReader for OpenAiStream {
             return Ok(Progress::More);
         }
         let budget = self.budget.renewed();
-        let value = tree::read(data.as_bytes(), &CHUNK, &budget).map_err(TreeError::in_event)?;
+        let value = tree::read_event(data, &CHUNK, &budget)?;
         let chunk = JsonNode::root(&value, &budget);
+        refusal::refuse_errors(&chunk, decode::ANSWER)?;
         let fields = chunk.object()?;
-        refusal::refuse_errors(&chunk)?;
-        if self.root.is_none() {
-            let kept = fields.iter().filter(|(name, _)| *name != "usage" && *name != "choices");
-            self.root = Some(kept.map(|(name, value)| (name.clone(), value.clone())).collect());
-            self.budget.take_for(&value)?;
-        }
+        self.introduce(fields)?;
         let choices = chunk.get("choices").map(|choices| choices.list()).transpose()?;
         // A request may ask for several answers. Only the first is read.
-        let choice = choices.into_iter().flatten().find(|choice| choice.count("index").unwrap_or_default() == 0);
+        let choice = choices.into_iter().flatten().find(|choice| choice.index("index").unwrap_or_default() == 0);
         if let Some(choice) = &choice {
             refusal::refuse_error_of_choice(choice)?;
+            self.is_introduced = true;
             self.read_choice(choice, events)?;
         }
         self.count(&chunk, choice.as_ref(), events);
         Ok(Progress::More)
     }
 
+    /// An answer that has said why it ended is complete.
+    fn end(&mut self, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
+        let Some(reason) = &self.finish_reason else { return Ok(Progress::CutShort) };
+        let cut = ending::cuts(reason);
+        self.end_texts(events);
+        self.calls.end(cut, &self.budget, events)?;
+        Ok(Progress::End)
+    }
+
     fn body(&mut self) -> Value {
-        let text = |text: &mut StreamedText| match std::mem::take(&mut text.text) {
+        let text = |text: &mut StreamedText| match text.joined.take() {
             text if text.is_empty() => Value::Null,
             text => text.into(),
         };
@@ -137,13 +156,13 @@ impl EventReader for OpenAiStream {
             content = said.into_iter().chain(std::mem::take(&mut self.parts)).collect();
         }
         message.insert("content".to_owned(), content);
-        let calls: Vec<Value> = std::mem::take(&mut self.calls).values().collect();
+        let calls = self.calls.take_values();
         if !calls.is_empty() {
             message.insert("tool_calls".to_owned(), calls.into());
         }
-        let finish_reason = self.finish_reason.take().unwrap_or_default();
+        let finish_reason = self.finish_reason.take().into();
         let choice = Map::from_iter([("message".into(), message.into()), ("finish_reason".into(), finish_reason)]);
-        let mut body = self.root.take().unwrap_or_default();
+        let mut body = std::mem::take(&mut self.root);
         body.insert("choices".to_owned(), Value::Array(vec![choice.into()]));
         body.into()
     }
@@ -152,8 +171,33 @@ impl EventReader for OpenAiStream {
 impl OpenAiStream {
     /// A reader that has read nothing. What it keeps counts towards the budget.
     pub(crate) fn new(budget: MemoryBudget) -> Self {
-        let (root, reasoning, content, refusal, parts, calls, finish_reason) = Default::default();
-        Self { budget, root, reasoning, content, refusal, parts, calls, finish_reason }
+        Self {
+            budget,
+            root: Map::new(),
+            is_introduced: false,
+            reasoning: StreamedText::default(),
+            content: StreamedText::default(),
+            refusal: StreamedText::default(),
+            parts: Vec::new(),
+            calls: StreamedToolCalls::default(),
+            has_calls: false,
+            finish_reason: None,
+        }
+    }
+
+    /// Reads who answers. Some servers leave that empty in the first chunk.
+    fn introduce(&mut self, fields: &Map<String, Value>) -> Result<(), Unreadable> {
+        if self.is_introduced {
+            return Ok(());
+        }
+        for (name, value) in fields.iter().filter(|(name, _)| *name != "usage" && *name != "choices") {
+            if !value.is_null() && value != "" && !self.root.contains_key(name) {
+                self.budget.take(BLOCK)?;
+                self.budget.take_for(value)?;
+                self.root.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Reads a piece of text without making a tree. `None` if the chunk has more than that.
@@ -164,16 +208,13 @@ impl OpenAiStream {
             return None;
         };
         let TextChoice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
-        // The first chunk also says who answers.
-        self.root.as_ref()?;
-        Some(delta.content)
+        self.is_introduced.then_some(delta.content)
     }
 
     fn add_text(&mut self, piece: String, events: &mut VecDeque<Event>) {
         if !piece.is_empty() {
-            self.reasoning.report(decode::thinking, events);
-            self.content.text.push_str(&piece);
-            events.push_back(Event::Text(piece));
+            self.reasoning.report(Event::Thinking, decode::thinking, events);
+            self.content.push(piece, Event::Text, events);
         }
     }
 
@@ -183,73 +224,80 @@ impl OpenAiStream {
             delta.object()?;
             self.read_delta(&delta, events)?;
         }
-        if let Some(reason) = choice.text("finish_reason") {
-            self.finish_reason = Some(reason.into());
+        if let Some(reason) = ending::word(choice, "finish_reason") {
+            refusal::refuse_ending(&reason)?;
+            // Some servers say `stop` at the end, whatever they have said before.
+            let is_vague = ending::stop_reason(Some(&reason), false) == StopReason::EndTurn;
+            if self.finish_reason.is_none() || !is_vague {
+                self.finish_reason = Some(reason);
+            }
             self.end_texts(events);
-            self.end_calls(events)?;
+            self.calls.finish(&self.budget, events)?;
         }
         Ok(())
     }
 
     fn read_delta(&mut self, delta: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         if let Some(piece) = delta.text("reasoning_content").or_else(|| delta.text("reasoning")) {
-            self.reasoning.text.push_str(piece);
-            events.push_back(Event::Thinking(piece.to_owned()));
+            self.reasoning.push(piece.to_owned(), Event::Thinking, events);
         }
-        match delta.get("content").as_ref().map(|content| (content, content.value)) {
-            None => {}
-            Some((_, Value::String(piece))) => self.add_text(piece.clone(), events),
-            Some((content, _)) => {
-                for part in content.list()? {
-                    match part.text("type") {
-                        Some("text") => self.add_text(part.need("text")?.str()?.to_owned(), events),
-                        _ => {
-                            self.budget.take(BLOCK)?;
-                            self.budget.take_for(part.value)?;
-                            self.parts.push(part.value.clone());
-                            events.push_back(Event::Block(ContentBlock::Other(part.value.clone())));
-                        }
-                    }
-                }
-            }
+        if let Some(content) = delta.get("content") {
+            self.read_content(&content, events)?;
         }
         if let Some(piece) = delta.text("refusal") {
-            self.content.report(text, events);
-            self.refusal.text.push_str(piece);
-            events.push_back(Event::Text(piece.to_owned()));
+            self.content.report(Event::Text, text, events);
+            self.refusal.push(piece.to_owned(), Event::Text, events);
         }
         if let Some(calls) = delta.get("tool_calls") {
-            for call in calls.list()? {
+            for call in calls.list()?.filter(|call| !call.value.is_null()) {
                 call.object()?;
-                self.read_call(&call, events)?;
+                self.has_calls = true;
+                self.read_call(&Piece::of_call(&call), events)?;
+            }
+        }
+        // Some servers send a call in both fields.
+        if let Some(function) = delta.get("function_call").filter(|_| !self.has_calls) {
+            function.object()?;
+            self.read_call(&Piece::of_function(&function), events)?;
+        }
+        Ok(())
+    }
+
+    fn read_content(&mut self, content: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        if let Value::String(piece) = content.value {
+            self.add_text(piece.clone(), events);
+            return Ok(());
+        }
+        for part in content.list()? {
+            match part.text("type") {
+                Some("text") => self.add_text(part.need("text")?.str()?.to_owned(), events),
+                _ => {
+                    self.budget.take(BLOCK)?;
+                    self.budget.take_for(part.value)?;
+                    self.parts.push(part.value.clone());
+                    events.push_back(Event::Block(ContentBlock::Other(part.value.clone())));
+                }
             }
         }
         Ok(())
     }
 
-    fn read_call(&mut self, piece: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
-        let (index, id) = (piece.count("index"), piece.text("id"));
-        let at = match self.calls.find(index, id) {
+    fn read_call(&mut self, piece: &Piece<'_, '_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
+        let at = match self.calls.find(piece) {
             Some(at) => at,
             None => {
                 self.end_texts(events);
-                self.end_calls(events)?;
                 self.budget.take(BLOCK)?;
-                self.calls.begin(index)
+                self.calls.begin(piece.index, &self.budget, events)?
             }
         };
         Ok(self.calls.read(at, piece, &self.budget, events)?)
     }
 
     fn end_texts(&mut self, events: &mut VecDeque<Event>) {
-        self.reasoning.report(decode::thinking, events);
-        self.content.report(text, events);
-        self.refusal.report(text, events);
-    }
-
-    fn end_calls(&mut self, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
-        let cut = self.finish_reason.as_ref().is_some_and(|reason| reason == decode::CUT);
-        Ok(self.calls.end(cut, &self.budget, events)?)
+        self.reasoning.report(Event::Thinking, decode::thinking, events);
+        self.content.report(Event::Text, text, events);
+        self.refusal.report(Event::Text, text, events);
     }
 
     /// Reads the usage. It stands in a chunk of its own, in the last chunk or in every chunk, and in one of three fields.
@@ -257,19 +305,9 @@ impl OpenAiStream {
         let groqs = || chunk.get("x_groq")?.get("usage");
         let found = chunk.get("usage").or_else(groqs).or_else(|| choice?.get("usage"));
         if let Some(usage) = found.filter(|usage| usage.value.is_object()) {
-            self.root.get_or_insert_default().insert("usage".to_owned(), usage.value.clone());
+            self.root.insert("usage".to_owned(), usage.value.clone());
             events.push_back(Event::Usage(decode::counts(&usage)));
         }
-    }
-
-    fn end(&mut self, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
-        if self.finish_reason.is_none() {
-            return Ok(Progress::CutShort);
-        }
-        // A tool call may go on after the finish reason.
-        self.end_texts(events);
-        self.end_calls(events)?;
-        Ok(Progress::End)
     }
 }
 
@@ -278,11 +316,28 @@ fn text(text: &str) -> ContentBlock {
 }
 
 impl StreamedText {
+    /// Adds a piece and tells what the text has gained.
+    fn push(&mut self, piece: String, event: impl Fn(String) -> Event, events: &mut VecDeque<Event>) {
+        let gained = self.joined.push(piece);
+        if !gained.is_empty() {
+            events.push_back(event(gained));
+        }
+    }
+
     /// Reports as a block what has arrived since the last block.
-    fn report(&mut self, block: impl Fn(&str) -> ContentBlock, events: &mut VecDeque<Event>) {
-        if let Some(new) = self.text.get(self.reported..).filter(|new| !new.is_empty()) {
+    fn report(
+        &mut self,
+        event: impl Fn(String) -> Event,
+        block: impl Fn(&str) -> ContentBlock,
+        events: &mut VecDeque<Event>,
+    ) {
+        if let Some(gained) = self.joined.end() {
+            events.push_back(event(gained.into()));
+        }
+        let text = &self.joined.text;
+        if let Some(new) = text.get(self.reported..).filter(|new| !new.is_empty()) {
             events.push_back(Event::Block(block(new)));
-            self.reported = self.text.len();
+            self.reported = text.len();
         }
     }
 }

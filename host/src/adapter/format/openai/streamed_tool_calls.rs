@@ -1,171 +1,193 @@
 //! The tool calls of a streamed answer. They arrive in pieces; finding the call of a piece takes the same time however many
 //! there are.
+//!
+//! Servers number calls in ways of their own: all with the same index, none with an index, or with an index that changes from
+//! piece to piece. So a piece belongs to the call of its index, else to the call of its id, else to the call that is open. A
+//! call begins with a name and with an id that is new at its index, or after complete arguments: nothing can follow them.
 
 use std::collections::{HashMap, VecDeque};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
-    adapter::format::{json::JsonNode, malformed::Malformed, openai::decode, tree::MemoryBudget},
-    chat::{content::ContentBlock, event::Event},
+    adapter::format::{
+        malformed::Malformed,
+        openai::streamed_tool_call::{FIELD, Piece, StreamedToolCall},
+        tree::MemoryBudget,
+    },
+    chat::event::Event,
 };
-
-/// The memory of a field or an id of a call besides its value, in bytes.
-const FIELD: usize = 256;
 
 /// The tool calls that have begun.
 #[derive(Default)]
 pub(crate) struct StreamedToolCalls {
+    /// In the order in which they began.
     all: Vec<StreamedToolCall>,
-    /// How many have ended. These are the first ones.
-    ended: usize,
     /// The place of the last call with each index.
     by_index: HashMap<u64, usize>,
-    /// The place of the last call without an index.
-    unindexed: Option<usize>,
     /// The place of the last call with each id.
     by_id: HashMap<String, usize>,
-}
-
-/// A tool call that has begun.
-#[derive(Default)]
-struct StreamedToolCall {
-    index: Option<u64>,
-    /// Its fields without the function.
-    fields: Map<String, Value>,
-    name: String,
-    arguments: String,
-    begun: bool,
+    /// The place of the last call with each index and id.
+    by_both: HashMap<(u64, String), usize>,
+    /// The place of the call that the last piece belongs to.
+    current: Option<usize>,
+    /// The places of the calls with pieces since the answer was last said to be finished.
+    touched: Vec<usize>,
 }
 
 impl StreamedToolCalls {
-    /// The place of the call that a piece with this index and this id continues: the last one that fits. Some servers send no
-    /// index, or the same index for all calls.
-    pub(crate) fn find(&self, index: Option<u64>, id: Option<&str>) -> Option<usize> {
-        let last = match index {
-            None => self.all.len().checked_sub(1),
-            Some(index) => self.by_index.get(&index).copied().max(self.unindexed),
-        };
-        let call = |at: &usize| self.all.get(*at);
-        let last = last.filter(|at| call(at).is_some_and(|call| id.is_none_or(|id| !call.is_other(id))));
-        let fits = |call: &StreamedToolCall| index.is_none() || call.index.is_none() || call.index == index;
-        let same_id = id.and_then(|id| self.by_id.get(id).copied());
-        last.max(same_id.filter(|at| call(at).is_some_and(fits)))
-    }
-
-    /// Begins a call and returns its place.
-    pub(crate) fn begin(&mut self, index: Option<u64>) -> usize {
-        let at = self.all.len();
-        match index {
-            Some(index) => drop(self.by_index.insert(index, at)),
-            None => self.unindexed = Some(at),
+    /// The place of the call that the piece continues. `None` if it begins a call.
+    pub(crate) fn find(&self, piece: &Piece<'_, '_>) -> Option<usize> {
+        let at_index = piece.index.and_then(|index| self.by_index.get(&index).copied());
+        let of_id = piece.id.and_then(|id| match piece.index {
+            Some(index) => self.by_both.get(&(index, id.to_owned())).copied(),
+            None => self.by_id.get(id).copied(),
+        });
+        match piece.name {
+            "" => self.find_unnamed(piece, of_id.or(at_index)),
+            _ => self.find_named(piece, of_id, at_index),
         }
-        self.all.push(StreamedToolCall { index, ..StreamedToolCall::default() });
-        at
     }
 
-    /// Reads a piece of the call at this place.
+    fn find_named(&self, piece: &Piece<'_, '_>, of_id: Option<usize>, at_index: Option<usize>) -> Option<usize> {
+        let at = match (of_id, at_index, piece.index, piece.id) {
+            (Some(at), ..) => at,
+            // An id that is new at this index, unless it is the id of a call that has none yet.
+            (None, Some(at), _, Some(_)) => Some(at).filter(|at| self.lacks_id(*at))?,
+            (None, Some(at), _, None) => at,
+            (None, None, Some(_), _) => return None,
+            (None, None, None, Some(_)) => {
+                let same_name = |call: &StreamedToolCall| call.name.text == piece.name;
+                self.current.filter(|at| self.lacks_id(*at) && self.all.get(*at).is_some_and(same_name))?
+            }
+            (None, None, None, None) => self.current?,
+        };
+        let call = self.all.get(at)?;
+        let is_placeholder = of_id.is_some() && call.is_empty_object();
+        let goes_on = !call.is_complete() || piece.is_blank() || call.is_repeated_in(piece) || is_placeholder;
+        // A name of another tool after complete arguments begins a call, too.
+        let is_other = call.is_complete() && of_id.is_none() && !["", piece.name].contains(&&*call.name.text);
+        (goes_on && !is_other).then_some(at)
+    }
+
+    fn find_unnamed(&self, piece: &Piece<'_, '_>, found: Option<usize>) -> Option<usize> {
+        let call = |at: usize| self.all.get(at);
+        let takes = |at: &usize| {
+            call(*at).is_some_and(|call| {
+                let is_full = call.is_complete() && !call.is_repeated_in(piece) && !call.is_empty_object();
+                piece.is_blank() || !(is_full || call.name.text.is_empty())
+            })
+        };
+        let of_id = || piece.id.and_then(|id| self.by_id.get(id).copied());
+        let open = || self.current.filter(|at| call(*at).is_some_and(StreamedToolCall::is_open));
+        if let Some(at) = found.filter(takes) {
+            return Some(at);
+        }
+        let is_announced = found.is_none() && piece.is_blank() && piece.index.is_some() && piece.id.is_some();
+        match of_id() {
+            None if is_announced && !self.all.is_empty() => None,
+            of_id => of_id.filter(takes).or_else(open).or(found).or(self.current),
+        }
+    }
+
+    fn lacks_id(&self, at: usize) -> bool {
+        self.all.get(at).is_some_and(|call| call.id.is_none())
+    }
+
+    /// Begins a call and returns its place. Tells the call before it, if that is complete.
+    pub(crate) fn begin(
+        &mut self,
+        index: Option<u64>,
+        budget: &MemoryBudget,
+        events: &mut VecDeque<Event>,
+    ) -> Result<usize, Malformed> {
+        let at = self.all.len();
+        if let Some(call) = self.all.last_mut().filter(|call| call.is_complete() && call.is_open()) {
+            call.tell(at - 1, false, false, budget, events)?;
+        }
+        if let Some(index) = index {
+            self.by_index.insert(index, at);
+        }
+        self.all.push(StreamedToolCall::new(index));
+        Ok(at)
+    }
+
+    /// Reads a piece of the call at this place. Tells the call if it is complete and another one has begun.
     pub(crate) fn read(
         &mut self,
         at: usize,
-        piece: &JsonNode<'_>,
+        piece: &Piece<'_, '_>,
         budget: &MemoryBudget,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
-        if let Some(id) = piece.text("id")
-            && self.by_id.insert(id.to_owned(), at).is_none()
-        {
-            budget.take(FIELD)?;
-        }
+        let (is_last, is_only) = (at + 1 == self.all.len(), self.all.len() == 1);
         let Some(call) = self.all.get_mut(at) else { return Ok(()) };
-        call.read_fields(piece, budget)?;
-        let function = piece.get("function");
-        if let Some(name) = function.as_ref().and_then(|function| function.text("name")) {
-            // Some servers repeat the name in every piece.
-            if !call.begun {
-                call.name.push_str(name);
+        if call.is_told && (piece.is_blank() || call.is_repeated_in(piece)) {
+            return Ok(());
+        }
+        if self.touched.last() != Some(&at) {
+            self.touched.push(at);
+        }
+        let had_id = call.id.is_some();
+        call.read(at, piece, budget, events)?;
+        if is_only || !call.is_bare() {
+            self.current = Some(at);
+        }
+        if !is_last && call.is_complete() && call.is_open() {
+            call.tell(at, false, false, budget, events)?;
+        }
+        if let Some(id) = piece.id.filter(|_| !had_id) {
+            budget.take(2 * FIELD)?;
+            self.by_id.insert(id.to_owned(), at);
+            if let Some(index) = piece.index.or(call.index) {
+                self.by_both.insert((index, id.to_owned()), at);
             }
-        }
-        if !call.begun && !call.name.is_empty() {
-            call.begun = true;
-            let id = call.fields.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
-            let id = decode::call_id(at, id);
-            events.push_back(Event::ToolUseStart { index: at, id, name: call.name.clone() });
-        }
-        let arguments = function.as_ref().and_then(|function| function.get("arguments"));
-        let json = match arguments.as_ref().map(|arguments| arguments.value) {
-            None => return Ok(()),
-            Some(Value::String(json)) => json.clone(),
-            Some(value) => value.to_string(),
-        };
-        call.arguments.push_str(&json);
-        if !json.is_empty() {
-            events.push_back(Event::ToolArguments { index: at, json });
         }
         Ok(())
     }
 
-    /// Reports the calls that were not reported. The last one is cut if the answer is.
+    /// Tells the calls that are complete: the server has said that the answer is.
+    pub(crate) fn finish(&mut self, budget: &MemoryBudget, events: &mut VecDeque<Event>) -> Result<(), Malformed> {
+        let touched = std::mem::take(&mut self.touched);
+        for at in self.in_their_order(touched.into_iter()) {
+            let Some(call) = self.all.get_mut(at).filter(|call| call.is_open()) else { continue };
+            call.start(at, events);
+            if call.is_complete() {
+                call.tell(at, false, false, budget, events)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the other calls: nothing follows. `cut` says that the answer was cut.
     pub(crate) fn end(
         &mut self,
         cut: bool,
         budget: &MemoryBudget,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
-        let (last, ended) = (self.all.len().saturating_sub(1), self.ended);
-        self.ended = self.all.len();
-        for (index, call) in self.all.iter_mut().enumerate().skip(ended) {
-            events.push_back(match call.whole(index, cut && index == last, budget)? {
-                ContentBlock::ToolUse(call) => Event::ToolUseEnd { index, call },
-                partial => Event::Block(partial),
-            });
-        }
-        Ok(())
-    }
-
-    /// The calls as they would be without streaming.
-    pub(crate) fn values(self) -> impl Iterator<Item = Value> {
-        self.all.into_iter().map(|mut call| call.take_value())
-    }
-}
-
-impl StreamedToolCall {
-    fn read_fields(&mut self, piece: &JsonNode<'_>, budget: &MemoryBudget) -> Result<(), Malformed> {
-        for (name, value) in piece.object()? {
-            if !value.is_null() && name != "function" && !(name == "id" && value == "") {
-                let before = self.fields.get(name);
-                budget.take(if before.is_none() { FIELD } else { 0 })?;
-                budget.take_for_instead(value, before)?;
-                self.fields.insert(name.clone(), value.clone());
+        let order = self.in_their_order(0..self.all.len());
+        let last = order.last().copied();
+        for at in order {
+            if let Some(call) = self.all.get_mut(at).filter(|call| !call.is_told) {
+                call.tell(at, cut, Some(at) == last, budget, events)?;
             }
         }
         Ok(())
     }
 
-    /// Whether it has another id than this.
-    fn is_other(&self, id: &str) -> bool {
-        self.begun && self.fields.get("id").is_some_and(|known| known != id)
+    /// These places in the order of the index. Leaves out what has neither a name nor arguments.
+    fn in_their_order(&self, places: impl Iterator<Item = usize>) -> Vec<usize> {
+        let calls = places.filter_map(|at| Some((at, self.all.get(at).filter(|call| !call.is_bare())?)));
+        let mut order: Vec<_> = calls.map(|(at, call)| (call.index.unwrap_or(at as u64), at)).collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, at)| at).collect()
     }
 
-    /// The call as a block.
-    fn whole(&mut self, at: usize, cut: bool, budget: &MemoryBudget) -> Result<ContentBlock, Malformed> {
-        let fields = self.fields.clone();
-        let mut value = self.take_value();
-        let whole = decode::last_call(at, &JsonNode::root(&value, budget), cut);
-        self.fields = fields;
-        if let Some(Value::String(arguments)) = value.pointer_mut("/function/arguments").map(Value::take) {
-            self.arguments = arguments;
-        }
-        whole
-    }
-
-    /// The call as it would be without streaming. Leaves its fields and its arguments empty.
-    fn take_value(&mut self) -> Value {
-        let name = Some(self.name.as_str()).filter(|name| !name.is_empty());
-        let arguments = std::mem::take(&mut self.arguments);
-        let function = [("name".to_owned(), name.into()), ("arguments".to_owned(), arguments.into())];
-        let mut fields = std::mem::take(&mut self.fields);
-        fields.insert("function".to_owned(), Map::from_iter(function).into());
-        fields.into()
+    /// The calls as they would be without streaming.
+    pub(crate) fn take_values(&mut self) -> Vec<Value> {
+        let order = self.in_their_order(0..self.all.len());
+        let calls = order.into_iter().filter_map(|at| self.all.get_mut(at).map(StreamedToolCall::take_value));
+        calls.collect()
     }
 }

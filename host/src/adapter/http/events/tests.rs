@@ -27,15 +27,19 @@ fn answer() -> HttpAnswer {
 }
 
 /// The events of a body that arrives in these chunks.
-fn events(format: WireFormat, chunks: Vec<Bytes>) -> EventStream {
+fn events(format: WireFormat, chunks: Vec<Bytes>, framed: bool) -> EventStream {
     let asked = asked(format);
     let body = Body::of(stream::iter(chunks.into_iter().map(Ok)).boxed(), asked.clone());
-    Events::new(asked, answer(), body).boxed()
+    Events::new(asked, HttpAnswer { framed, ..answer() }, body).boxed()
 }
 
 /// All events, and the error at the end if there is one.
 async fn read_chunks(format: WireFormat, chunks: Vec<Bytes>) -> (Vec<Event>, Option<ErrorKind>) {
-    let mut stream = events(format, chunks);
+    read_framed(format, chunks, true).await
+}
+
+async fn read_framed(format: WireFormat, chunks: Vec<Bytes>, framed: bool) -> (Vec<Event>, Option<ErrorKind>) {
+    let mut stream = events(format, chunks, framed);
     let mut read = Vec::new();
     while let Some(event) = stream.next().await {
         match event {
@@ -110,6 +114,7 @@ fn any_line_ends_and_any_number_of_data_lines() {
         }
         let commented = stream.replace("data: {", ": a comment\ndata:{\ndata: ");
         assert_eq!(read(format, &format!("\u{feff}{commented}")), whole);
+        assert_eq!(read(format, &format!("data:\n\n{}", stream.replace("\n\n", "\n\ndata: \n\n"))), whole);
         assert_eq!(read(format, stream.trim_end()), whole, "the last event may lack its empty line");
     }
 }
@@ -130,15 +135,37 @@ fn split_at_every_byte_it_says_the_same() {
     }
 }
 
+/// Without framing, only the end marker shows that the body is complete.
 #[test]
 fn cut_at_any_byte_it_is_never_whole() {
     for (format, stream, _) in RECORDED {
         let marker = stream.rfind(if format == Anthropic { "}\n" } else { "]\n" }).unwrap();
         let whole = read(format, stream).0;
         for at in 0..=marker {
-            let (events, error) = run(read_chunks(format, vec![Bytes::copy_from_slice(&stream.as_bytes()[..at])]));
+            let cut = vec![Bytes::copy_from_slice(&stream.as_bytes()[..at])];
+            let (events, error) = run(read_framed(format, cut, false));
             assert!(matches!(error, Some(ErrorKind::Connection(_))), "cut at {at}: {error:?}");
             assert_eq!(events[..], whole[..events.len()], "cut at {at}");
+        }
+    }
+}
+
+/// With framing, the answer is whole once it has said why it ended.
+#[test]
+fn a_body_that_ends_in_good_order_is_whole_after_its_finish_reason() {
+    for (format, stream, _) in RECORDED {
+        let reason =
+            stream.rfind(if format == Anthropic { "\"stop_reason\"" } else { "\"finish_reason\":\"" }).unwrap();
+        let reason = reason + stream[reason..].find("}\n").unwrap();
+        let whole = read(format, stream).0;
+        for at in 1..stream.len() {
+            let (events, error) = read(format, &String::from_utf8_lossy(&stream.as_bytes()[..at]));
+            let is_whole = matches!(events.last(), Some(Event::End(_)));
+            assert_eq!((is_whole, error.is_none()), (at > reason, at > reason), "cut at {at}: {error:?}");
+            if is_whole {
+                let (Some(Event::End(cut)), Some(Event::End(whole))) = (events.last(), whole.last()) else { panic!() };
+                assert_eq!((&cut.content, &cut.stop_reason), (&whole.content, &whole.stop_reason), "cut at {at}");
+            }
         }
     }
 }
@@ -208,11 +235,117 @@ fn a_piece_that_carries_more_than_text_is_not_passed_over() {
 fn what_is_missing_at_the_end_is_a_broken_connection() {
     let piece = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
     let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
-    for body in [lines(&[piece]), lines(&[piece, finish]), lines(&[piece, "[DONE]"]), String::new()] {
-        let (_, error) = read(OpenAi, &body);
+    let framed = |body: &str, framed| run(read_framed(OpenAi, vec![Bytes::copy_from_slice(body.as_bytes())], framed)).1;
+    for (body, without_framing) in [
+        (lines(&[piece]), false),
+        (lines(&[piece, "[DONE]"]), false),
+        (lines(&["[DONE]"]), false),
+        (lines(&[piece, finish]), true),
+        (String::new(), true),
+    ] {
+        let error = framed(&body, !without_framing);
         assert!(matches!(error, Some(ErrorKind::Connection(_))), "{body}: {error:?}");
     }
-    assert_eq!(read(OpenAi, &lines(&[piece, finish, "[DONE]"])).1, None);
+    assert_eq!(framed(&lines(&[piece, finish]), true), None);
+    assert_eq!(framed(&lines(&[piece, finish, "[DONE]"]), false), None);
+    assert_eq!(framed(&(lines(&[piece, finish]) + "data: {\"choices\""), true), None, "nothing is missing");
+}
+
+#[test]
+fn a_body_without_events_is_no_answer() {
+    for (body, says) in [
+        ("", "an empty body"),
+        (": ping\n\n", ": ping"),
+        ("data: \n\n", "data:"),
+        ("<html>no</html>", "<html>no</html>"),
+    ] {
+        let (_, error) = read(Anthropic, body);
+        let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };
+        assert!(failure.message.contains("the stream has no events") && failure.message.contains(says), "{failure}");
+        assert_eq!(failure.extensions.get("arcllm.no-answer"), Some(&true.into()));
+    }
+}
+
+#[test]
+fn an_event_of_the_name_error_is_an_error() {
+    for format in [Anthropic, OpenAi] {
+        for (event, status, message) in [
+            ("event: error\ndata: Overloaded\n\n", 500, "Overloaded"),
+            ("event: error\ndata: {\"message\": \"later\", \"code\": 503}\n\n", 503, "later"),
+            ("event: error\ndata: {\"error\": {\"type\": \"rate_limit_error\", \"message\": \"slow\"}}\n", 429, "slow"),
+            ("data: {\"error\": \"Overloaded, try later\"}\n\n", 500, "Overloaded, try later"),
+            ("data: [{\"error\": {\"code\": 429, \"message\": \"slow\"}}]\n\n", 429, "slow"),
+            ("data: {\"detail\": \"later\"}\n\n", 500, "later"),
+        ] {
+            let Some(ErrorKind::Api(error)) = read(format, event).1 else { panic!("{event}") };
+            assert_eq!((error.status, error.message.as_str()), (status, message), "{event}");
+        }
+    }
+}
+
+#[test]
+fn anthropics_answer_may_end_as_one_of_openai() {
+    let start = r#"{"type":"message_start","message":{"content":[],"usage":null}}"#;
+    let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"a"}}"#;
+    let delta = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":7}}"#;
+    for body in [lines(&[start, block, delta, "[DONE]"]), lines(&[start, block, delta])] {
+        let (events, error) = read(Anthropic, &body);
+        assert_eq!(error, None);
+        let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+        assert_eq!((response.text().as_deref(), response.usage.output_tokens), (Some("a"), 7));
+        let mut received = Received::default();
+        events.iter().for_each(|event| received.add(event));
+        assert_eq!(received.content(), response.content);
+    }
+    let error = read(Anthropic, &lines(&[start, block, "[DONE]"])).1;
+    assert!(matches!(error, Some(ErrorKind::Connection(_))), "{error:?}");
+}
+
+/// The two halves of a character, in two events.
+#[test]
+fn halves_of_a_character_are_joined() {
+    let openai = |field: &str, piece: &str| format!(r#"{{"choices":[{{"delta":{{"{field}":"{piece}"}}}}]}}"#);
+    let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let anthropic = |kind: &str, field: &str, piece: &str| {
+        format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"{kind}","{field}":"{piece}"}}}}"#)
+    };
+    let start = r#"{"type":"message_start","message":{"content":[]}}"#;
+    let begin =
+        |kind: &str| format!(r#"{{"type":"content_block_start","index":0,"content_block":{{"type":"{kind}"}}}}"#);
+    let stop = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#;
+    for (first, second, expected) in [
+        ("a\\ud83d", "\\ude00b", "a😀b"),
+        ("a\\ud83d", "b", "a\u{fffd}b"),
+        ("a", "\\ude00", "a\u{fffd}"),
+        ("a", "\\ud83d", "a\u{fffd}"),
+    ] {
+        for (field, is_text) in [("content", true), ("reasoning_content", false)] {
+            let stream = lines(&[&openai(field, first), &openai(field, second), finish, "[DONE]"]);
+            says_in_all_ways(OpenAi, &stream, is_text, expected);
+        }
+        for (block, kind, field, is_text) in
+            [("text", "text_delta", "text", true), ("thinking", "thinking_delta", "thinking", false)]
+        {
+            let (first, second) = (anthropic(kind, field, first), anthropic(kind, field, second));
+            let stream = lines(&[start, &begin(block), &first, &second, stop, "[DONE]"]);
+            says_in_all_ways(Anthropic, &stream, is_text, expected);
+        }
+    }
+}
+
+/// Checks that pieces, blocks and the end say the same.
+fn says_in_all_ways(format: WireFormat, stream: &str, is_text: bool, expected: &str) {
+    let (events, error) = read(format, stream);
+    assert_eq!(error, None, "{stream}");
+    let told = events.iter().filter_map(|event| match event {
+        Event::Text(piece) if is_text => Some(piece.as_str()),
+        Event::Thinking(piece) if !is_text => Some(piece.as_str()),
+        _ => None,
+    });
+    assert_eq!(told.collect::<String>(), expected, "{stream}");
+    let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+    let said = if is_text { response.text() } else { response.thinking() };
+    assert_eq!(said.as_deref(), Some(expected), "{stream}");
 }
 
 #[test]
@@ -338,6 +471,17 @@ fn usage_is_found_wherever_it_stands() {
     }
 }
 
+/// Azure's first chunk has no choice, and empty names.
+#[test]
+fn who_answers_may_come_after_the_first_chunk() {
+    let first = r#"{"choices":[],"id":"","model":"","prompt_filter_results":[]}"#;
+    let second = r#"{"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}"#;
+    let finish = r#"{"id":"c1","model":"m","choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let (events, _) = read(OpenAi, &lines(&[first, second, finish, "[DONE]"]));
+    let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
+    assert_eq!((response.model.as_str(), response.text().as_deref()), ("m", Some("a")));
+}
+
 #[test]
 fn blocks_that_are_not_pieces_are_reported_whole() {
     let (events, _) = read(Anthropic, RECORDED[1].1);
@@ -395,3 +539,5 @@ fn only_pieces_count_towards_the_limit() {
     assert!(failure.message.contains("(providers.here.max_response_mb)"), "{}", failure.message);
     assert!(events.len() > 4096, "{}", events.len());
 }
+
+mod tool_calls;

@@ -123,7 +123,8 @@ fn another_format_is_a_parse_error_with_its_context() {
     let expected = "unreadable answer: the body is not JSON: expected value at line 1 column 1 \
                     (status 200, request req_1): <html>\\u{1b}[2J [redacted]";
     assert_eq!((failure.message.as_str(), failure.provider.as_deref()), (expected, Some("here")));
-    let context = [("arcllm.status", json!(200)), ("arcllm.request-id", json!("req_1"))];
+    let context =
+        [("arcllm.status", json!(200)), ("arcllm.request-id", json!("req_1")), ("arcllm.no-answer", json!(true))];
     assert_eq!(failure.extensions, context.map(|(key, value)| (key.to_owned(), value)).into());
     for (body, says) in [
         ("", "not JSON: EOF while parsing a value at line 1 column 0 (status 200): an empty body"),
@@ -131,9 +132,12 @@ fn another_format_is_a_parse_error_with_its_context() {
         ("{} {}", "not JSON: trailing characters"),
         ("{}", "the body has no `choices` (status 200): {}"),
         ("\u{fffd}", "not JSON"),
+        ("{\"choices\": null}", "no answer in `choices`"),
     ] {
-        let message = parse_error(&answer(200, &[], body)).message;
-        assert!(message.contains(says), "{message}");
+        let failure = parse_error(&answer(200, &[], body));
+        assert!(failure.message.contains(says), "{}", failure.message);
+        // JSON of another shape is what the server means.
+        assert_eq!(failure.extensions.contains_key(NO_ANSWER), body != "{}", "{body}");
     }
     let deep = format!(r#"{{"usage":{}"#, "[".repeat(100_000));
     assert!(parse_error(&answer(200, &[], deep)).message.contains("recursion limit"));
@@ -155,4 +159,24 @@ fn an_unannounced_end_is_a_broken_connection() {
     assert!(matches!(read_as(WireFormat::OpenAi, &answer), Err(ErrorKind::Connection(_))));
     answer.body = b"<html>".to_vec();
     assert!(matches!(read_as(WireFormat::OpenAi, &answer), Err(ErrorKind::Parse(_))));
+}
+
+#[test]
+fn one_bad_character_does_not_cost_the_answer() {
+    for (format, body, says) in [
+        (
+            WireFormat::OpenAi,
+            &b"\xef\xbb\xbf{\"choices\": [{\"message\": {\"content\": \"a\\ud83d\"}, \"logprob\": 1e999}]}"[..],
+            "a\u{fffd}",
+        ),
+        (WireFormat::OpenAi, b"{\"choices\": [{\"message\": {\"content\": \"a\xff\n\"}}], \"n\": NaN}", "a\u{fffd}\n"),
+        (
+            WireFormat::Anthropic,
+            br#"{"content": [{"type": "text", "text": "\ude00a"}], "usage": {"x": 1e999}}"#,
+            "\u{fffd}a",
+        ),
+    ] {
+        let answer = HttpAnswer { body: body.to_vec(), ..answer(200, &[], "") };
+        assert_eq!(read_as(format, &answer).unwrap().text().as_deref(), Some(says));
+    }
 }

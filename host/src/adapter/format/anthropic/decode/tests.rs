@@ -4,7 +4,8 @@ use crate::{
     adapter::{
         format::{
             anthropic::anthropic::Anthropic,
-            format::{Decoded, Format as _, Unreadable},
+            format::{Decoded, Format as _},
+            malformed::Unreadable,
             tree::MemoryBudget,
         },
         http::fixture,
@@ -130,7 +131,9 @@ fn stop_reasons() {
         (json!("tool_use"), StopReason::ToolUse),
         (json!("refusal"), StopReason::Refusal),
         (json!("pause_turn"), StopReason::PauseTurn),
-        (json!("model_context_window_exceeded"), StopReason::Other("model_context_window_exceeded".into())),
+        (json!("stop"), StopReason::EndTurn),
+        (json!("length"), StopReason::MaxTokens),
+        (json!("new"), StopReason::Other("new".into())),
         (json!(null), StopReason::EndTurn),
     ] {
         let decoded = decode(json!({"content": [], "stop_reason": word, "stop_sequence": "END"})).unwrap();
@@ -169,8 +172,6 @@ fn what_is_missing_or_wrong_is_named() {
             "content[0].input is not a JSON object: {",
         ),
         (json!({"content": [{"type": "redacted_thinking"}]}), "content[0] has no `data`"),
-        (json!({"type": "error"}), "the body is an error without details"),
-        (json!({"type": "error", "error": {"type": "new_error"}}), "error has an unknown `type`"),
     ] {
         assert_eq!(malformed(body), says);
     }
@@ -193,4 +194,43 @@ fn an_error_with_a_good_status_is_an_error() {
         let body = json!({"type": "error", "error": {"type": kind, "message": "m"}, "request_id": "req_1"});
         assert_eq!(decode(body.clone()), Err(Unreadable::Error { status: expected, body }));
     }
+}
+
+#[test]
+fn an_unknown_error_is_one_of_the_server() {
+    let unknown = json!({"type": "error", "error": {"type": "capacity_error", "message": "later"}});
+    assert_eq!(decode(unknown.clone()), Err(Unreadable::Error { status: 500, body: unknown }));
+    for body in [json!({"type": "error"}), json!({"error": "later"}), json!({"detail": "later"})] {
+        assert!(matches!(decode(body), Err(Unreadable::Error { status: 500, .. })));
+    }
+}
+
+#[test]
+fn no_content_is_no_answer_unless_it_costs_something() {
+    assert!(matches!(decode(json!({"content": null})), Err(Unreadable::NoAnswer(_))));
+    let usage = json!({"input_tokens": 3, "output_tokens": 4});
+    assert_eq!(decode(json!({"content": null, "usage": usage})).unwrap().usage.total_tokens, 7);
+    let cut = decode(json!({"content": null, "stop_reason": "max_tokens"})).unwrap();
+    assert_eq!((cut.content, cut.stop_reason), (vec![], StopReason::MaxTokens));
+}
+
+#[test]
+fn a_full_context_window_is_an_error_of_the_request() {
+    let body = json!({"content": [{"type": "text", "text": "a"}], "stop_reason": "model_context_window_exceeded"});
+    let Err(Unreadable::Error { status: 400, body }) = decode(body) else { panic!() };
+    assert_eq!(body["error"]["code"], "context_length_exceeded");
+}
+
+#[test]
+fn what_was_written_to_the_cache_for_an_hour_is_counted_apart() {
+    let counts = |usage: Value| decode(json!({"content": [], "usage": usage})).unwrap().usage;
+    let written = json!({"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4});
+    for usage in
+        [json!({"cache_creation": written}), json!({"cache_creation": written, "cache_creation_input_tokens": 7})]
+    {
+        let usage = counts(usage);
+        assert_eq!((usage.cache_write_tokens, usage.cache_write_hour_tokens), (Some(7), Some(4)));
+    }
+    assert_eq!(counts(json!({"cache_creation": {"ephemeral_1h_input_tokens": 0}})).cache_write_hour_tokens, None);
+    assert_eq!(counts(json!({"output_tokens_details": {"thinking_tokens": 9}})).reasoning_tokens, Some(9));
 }

@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 use crate::{
     adapter::{
         format::{
-            format::{Decoded, Format as _, Unreadable},
+            format::{Decoded, Format as _},
+            malformed::Unreadable,
             openai::openai::OpenAi,
             tree::MemoryBudget,
         },
@@ -156,6 +157,7 @@ fn a_refusal_is_text_and_a_stop_reason() {
 #[test]
 fn stop_reasons() {
     let calls = json!([{"function": {"name": "a", "arguments": ""}}]);
+    let calls_again = calls.clone();
     for (word, calls, expected) in [
         (json!("stop"), json!(null), StopReason::EndTurn),
         (json!("stop"), calls.clone(), StopReason::ToolUse),
@@ -165,7 +167,10 @@ fn stop_reasons() {
         (json!("function_call"), json!(null), StopReason::ToolUse),
         (json!("length"), calls, StopReason::MaxTokens),
         (json!("content_filter"), json!(null), StopReason::ContentFilter),
-        (json!("eos"), json!(null), StopReason::Other("eos".into())),
+        (json!("eos"), json!(null), StopReason::EndTurn),
+        (json!("eos_token"), calls_again.clone(), StopReason::ToolUse),
+        (json!("MAX_TOKENS"), calls_again, StopReason::MaxTokens),
+        (json!("new"), json!(null), StopReason::Other("new".into())),
     ] {
         let body = json!({"choices": [{"message": {"content": null, "tool_calls": calls}, "finish_reason": word}]});
         assert_eq!(decode(body).unwrap().stop_reason, expected, "{word}");
@@ -180,7 +185,6 @@ fn what_is_missing_or_wrong_is_named() {
         (json!("x"), "the body is not an object"),
         (json!({}), "the body has no `choices`"),
         (json!({"choices": {}}), "choices is not a list"),
-        (json!({"choices": []}), "choices is empty"),
         (json!({"choices": [1]}), "choices[0] has no `message`"),
         (json!({"choices": [{"message": "x"}]}), "choices[0].message is not an object"),
         (message(json!({"role": "assistant"})), "choices[0].message has no `content`"),
@@ -193,9 +197,6 @@ fn what_is_missing_or_wrong_is_named() {
             call(json!({"name": "a", "arguments": "{\"b\": "})),
             "choices[0].message.tool_calls[0].function.arguments is not a JSON object: {\"b\": ",
         ),
-        (json!({"error": {"message": "odd"}}), "the body is an error without a status"),
-        (json!({"error": "odd", "choices": []}), "the body is an error without a status"),
-        (json!({"choices": [{"error": {"message": "odd"}}]}), "choices[0] is an error without a status"),
     ] {
         assert_eq!(malformed(body), says);
     }
@@ -209,9 +210,96 @@ fn an_error_with_a_good_status_is_an_error() {
     assert_eq!(decode(json!({"choices": [{"error": limited, "message": {"content": ""}}]})), as_error(429, &limited));
     let quota = json!({"message": "pay", "type": "insufficient_quota", "code": "insufficient_quota"});
     assert_eq!(decode(json!({"error": quota, "choices": null})), as_error(429, &quota));
+    let odd = json!({"message": "odd"});
+    assert_eq!(decode(json!({"error": odd})), as_error(500, &odd));
+    assert_eq!(decode(json!({"error": "odd", "choices": []})), as_error(500, &json!("odd")));
+    assert_eq!(decode(json!({"choices": [{"error": odd}]})), as_error(500, &odd));
     let old = json!({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400});
     assert_eq!(decode(old.clone()), as_error(400, &old));
     for none in [json!(null), json!({}), json!(""), json!(false)] {
         assert!(decode(json!({"error": none, "choices": [{"message": {"content": "a"}, "error": none}]})).is_ok());
     }
+}
+
+#[test]
+fn no_choices_are_no_answer_unless_they_cost_something() {
+    for body in
+        [json!({"choices": null}), json!({"choices": []}), json!({"choices": [], "usage": {"prompt_tokens": 0}})]
+    {
+        let Err(Unreadable::NoAnswer(malformed)) = decode(body.clone()) else { panic!("{body}") };
+        assert_eq!(malformed.0, "the body has no answer in `choices`");
+    }
+    let decoded = decode(json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}})).unwrap();
+    assert_eq!((decoded.content, decoded.usage.total_tokens), (vec![], 7));
+}
+
+#[test]
+fn an_answer_that_says_why_it_ended_may_be_empty() {
+    let usage =
+        json!({"prompt_tokens": 3, "completion_tokens": 16, "completion_tokens_details": {"reasoning_tokens": 16}});
+    for message in [json!({"role": "assistant"}), json!({}), json!(null)] {
+        let body = json!({"choices": [{"message": message, "finish_reason": "length"}], "usage": usage});
+        let decoded = decode(body).unwrap();
+        assert_eq!((decoded.content, decoded.stop_reason), (vec![], StopReason::MaxTokens));
+        assert_eq!((decoded.usage.output_tokens, decoded.usage.reasoning_tokens), (16, Some(16)));
+    }
+}
+
+#[test]
+fn words_for_failure_are_errors() {
+    for (word, status, code) in [
+        ("error", 500, None),
+        ("insufficient_system_resource", 503, None),
+        ("timeout", 504, None),
+        ("model_context_window_exceeded", 400, Some("context_length_exceeded")),
+    ] {
+        let body = json!({"choices": [{"message": {"content": "a"}, "finish_reason": word}]});
+        let Err(Unreadable::Error { status: found, body }) = decode(body) else { panic!("{word}") };
+        assert_eq!((found, body["error"]["code"].as_str()), (status, code), "{word}");
+        assert!(body["error"]["message"].as_str().unwrap().contains(word), "{body}");
+    }
+}
+
+#[test]
+fn the_old_field_for_a_call_is_one_call() {
+    let function = json!({"name": "a", "arguments": "{\"b\": 1}"});
+    let call = json!([{"type": "tool_use", "id": "call_0", "name": "a", "arguments": {"b": 1}}]);
+    let decoded = says(json!({"content": null, "function_call": function}));
+    assert_eq!((blocks(&decoded), decoded.stop_reason), (call, StopReason::ToolUse));
+    let both = says(json!({"function_call": function, "tool_calls": [{"id": "x", "function": function}]}));
+    assert_eq!(both.content.len(), 1);
+    assert_eq!(says(json!({"content": "", "function_call": {"name": null}})).content, []);
+}
+
+#[test]
+fn calls_come_in_the_order_of_their_index() {
+    let call = |index: u64, id: &str| json!({"index": index, "id": id, "function": {"name": "f", "arguments": "{}"}});
+    for (first, second, expected) in [(1, 0, ["b", "a"]), (0, 1, ["a", "b"]), (0, 0, ["a", "b"])] {
+        let decoded = says(json!({"tool_calls": [call(first, "a"), null, call(second, "b")]}));
+        let ids = decoded.content.iter().map(|block| match block {
+            ContentBlock::ToolUse(call) => call.id.as_str(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(ids.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn counts_under_all_their_names() {
+    let counts = |usage: Value| decode(json!({"choices": [], "usage": usage})).unwrap().usage;
+    let usage = counts(json!({
+        "prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,
+        "prompt_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 40},
+        "completion_tokens_details": {"reasoning_tokens": 5},
+    }));
+    assert_eq!((usage.cache_read_tokens, usage.cache_write_tokens), (Some(30), Some(40)));
+    assert_eq!((usage.output_tokens, usage.reasoning_tokens), (20, Some(5)));
+    let usage = counts(json!({"prompt_tokens": 1, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 3}));
+    assert_eq!((usage.cache_read_tokens, usage.cache_write_tokens), (Some(2), Some(3)));
+    // xAI counts reasoning beside the output.
+    let usage = counts(json!({
+        "prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 420,
+        "completion_tokens_details": {"reasoning_tokens": 300},
+    }));
+    assert_eq!((usage.output_tokens, usage.total_tokens, usage.reasoning_tokens), (320, 420, Some(300)));
 }
