@@ -4,6 +4,8 @@ pub(crate) mod conversation;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod openai;
+pub(crate) mod options;
+pub(crate) mod parts;
 pub(crate) mod refusal;
 pub(crate) mod stream;
 pub(crate) mod streamed_tool_calls;
