@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_same_id_gets_the_same_hash_in_every_conversation() {
-        assert_eq!(ToolIds::new(ToolIdRule::Nine).next("toolu_01A09q90qw90lq917835lq9"), "6rvyMf3Q0");
+        assert_eq!(ToolIds::new(ToolIdRule::Nine).next("toolu_01A09q90qw90lq917835lq9"), "pywEu4EmA");
     }
 
     proptest! {

@@ -116,8 +116,10 @@ impl<'a> ConversationWriter<'a, '_> {
     }
 
     fn tool_call(&self, id: &Cow<'a, str>, call: &'a ToolCall) -> Json<'a> {
-        let function =
-            Json::object([("name", tools::name_of_call(&call.name)), ("arguments", Json::AsText(&call.arguments))]);
+        let name = tools::name_of_call(&call.name);
+        let mut function = Object::new([("name", name), ("arguments", Json::AsText(&call.arguments))]);
+        parts::extend_function(&mut function, &call.extensions, self.quirks);
+        let function = function.into();
         let mut json = Object::new([("id", id.clone().into()), ("type", "function".into()), ("function", function)]);
         parts::extend(&mut json, &call.extensions, self.quirks);
         json.into()

@@ -2,7 +2,7 @@
 
 use crate::{
     adapter::format::{
-        extensions::OPENAI,
+        extensions::{FUNCTION, OPENAI},
         foreign,
         history::Place,
         outline::{Json, Object, Unwritable},
@@ -43,8 +43,21 @@ pub(crate) fn part<'a>(block: &'a ContentBlock, place: Place, quirks: &Quirks) -
 
 /// Adds the extensions that this provider takes.
 pub(crate) fn extend<'a>(object: &mut Object<'a>, extensions: &'a Extensions, quirks: &Quirks) {
-    let takes = |name: &str| quirks.message_fields.as_ref().is_none_or(|known| known.iter().any(|known| known == name));
-    object.apply_those(extensions, OPENAI, takes);
+    object.apply_those(extensions, OPENAI, |name| !name.starts_with(FUNCTION) && takes(quirks, name));
+}
+
+/// Adds the extensions that stand in the `function` of a tool call.
+pub(crate) fn extend_function<'a>(function: &mut Object<'a>, extensions: &'a Extensions, quirks: &Quirks) {
+    for (key, value) in extensions {
+        let name = key.strip_prefix(OPENAI).and_then(|rest| rest.strip_prefix('.')?.strip_prefix(FUNCTION));
+        if let Some(name) = name.filter(|name| takes(quirks, name) && !value.is_null()) {
+            function.insert(name, value);
+        }
+    }
+}
+
+fn takes(quirks: &Quirks, field: &str) -> bool {
+    quirks.message_fields.as_ref().is_none_or(|known| known.iter().any(|known| known == field))
 }
 
 fn media<'a>(kind: &'static str, content: Json<'a>, media: &'a Media, quirks: &Quirks) -> Json<'a> {

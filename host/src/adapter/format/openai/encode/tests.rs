@@ -156,7 +156,7 @@ fn nothing_stands_between_results() {
         {"role": "assistant", "content": null, "tool_calls": calls},
         {"role": "tool", "tool_call_id": "a", "content": "1"},
         {"role": "tool", "tool_call_id": "b", "content": "broken\n{\"type\":\"profile\",\"title\":\"d\"}"},
-        {"role": "user", "content": [{"type": "text", "text": "And hurry!"}]},
+        {"role": "user", "content": "And hurry!"},
     ]);
     assert_eq!(sent, expected);
 }
@@ -189,6 +189,7 @@ fn extensions_of_this_format_override() {
 fn reasoning_models_get_no_default_temperature() {
     let mut provider = fixture::provider(WireFormat::OpenAi, "https://api.openai.com/v1");
     (provider.max_tokens, provider.temperature) = (Some(50), Some(0.7));
+    provider.quirks = ProviderConfig::preset("openai").unwrap().quirks;
     let body = |model: &str, options: Value| {
         let request = serde_json::from_value(json!({"messages": [], "options": options})).unwrap();
         serde_json::from_slice::<Value>(&OpenAi.encode(&request, &provider, model, false).unwrap()).unwrap()
