@@ -102,3 +102,6 @@ impl From<Malformed> for Unreadable {
         Unreadable::Malformed(malformed)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,8 @@ async fn body_of_second(first: (&str, Format), second: (&str, Format), settings:
     let (a, b) = (replies([asks_for_tools(first.1), Reply::status(503)]).await, replies([]).await);
     let name = if first.0 == second.0 { "other" } else { second.0 };
     let chain = add(Chain::new(), first.0, first.1, &a, "");
-    let chain = add(chain, name, second.1, &b, settings).module("fallback", &format!("chain = [{:?}, {name:?}]", first.0));
+    let chain =
+        add(chain, name, second.1, &b, settings).module("fallback", &format!("chain = [{:?}, {name:?}]", first.0));
     let host: Host = host(&chain);
     let model = soon(host.load_model(first.0, Overrides::new())).await.unwrap();
 
@@ -94,8 +95,10 @@ async fn each_preset_goes_on_where_another_began() {
 async fn each_preset_with_rules_of_its_own_can_be_left() {
     for first in PRESETS.into_iter().take(6) {
         for second in [("anthropic", Format::Anthropic), ("mistral", Format::OpenAi)] {
-            let body = body_of_second(first, second, "", false).await;
-            valid::check(second.0, second.1, &body);
+            if first != second {
+                let body = body_of_second(first, second, "", false).await;
+                valid::check(second.0, second.1, &body);
+            }
         }
     }
 }
@@ -140,7 +143,8 @@ async fn only_its_author_gets_a_signature_back() {
 async fn deepseek_gets_the_reasoning_of_others_beside_their_calls() {
     for first in [("anthropic", Format::Anthropic), ("groq", Format::OpenAi)] {
         let body = body_of_second(first, ("deepseek", Format::OpenAi), "", false).await;
-        let answer = &body["messages"].as_array().unwrap().iter().find(|message| message["role"] == "assistant").unwrap();
+        let answer =
+            &body["messages"].as_array().unwrap().iter().find(|message| message["role"] == "assistant").unwrap();
         assert_eq!(answer["reasoning_content"], "It is about rain.");
     }
 }

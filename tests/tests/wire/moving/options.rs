@@ -61,7 +61,7 @@ async fn reasoning() {
         ("openai", "", json!("low"), effort("low")),
         ("openai", "", json!("max"), effort("high")),
         ("openai", "", budget.clone(), effort("medium")),
-        ("openai", "", json!("off"), json!({})),
+        ("openai", "default_model = \"gpt-4.1\"", json!("off"), json!({})),
         ("openai", "default_model = \"gpt-5\"", json!("off"), effort("minimal")),
         ("openai", "default_model = \"o3\"", json!("off"), effort("low")),
         ("groq", "", json!("off"), effort("none")),
@@ -79,8 +79,12 @@ async fn reasoning() {
         ("anthropic", new, json!("max"), adaptive("max")),
         ("anthropic", new, json!("minimal"), adaptive("low")),
         ("anthropic", new, budget.clone(), adaptive("medium")),
-        ("anthropic", new, json!({"type": "adaptive", "display": "omitted"}),
-         json!({"thinking": {"type": "adaptive", "display": "omitted"}})),
+        (
+            "anthropic",
+            new,
+            json!({"type": "adaptive", "display": "omitted"}),
+            json!({"thinking": {"type": "adaptive", "display": "omitted"}}),
+        ),
         ("together", "", json!({"enabled": true}), json!({"reasoning": {"enabled": true}})),
     ] {
         let body = added(preset, settings, json!({"reasoning": reasoning})).await;
@@ -155,7 +159,8 @@ async fn tools_sent(tools: Value) -> (Value, Value) {
 async fn tools_strict_cached_and_of_the_provider() {
     let parameters = json!({"type": "object", "properties": {"a": {"type": "string"}}});
     let (openai, anthropic) =
-        tools_sent(json!([{"name": "f", "parameters": parameters, "strict": true, "cache": {"ttl_seconds": 60}}])).await;
+        tools_sent(json!([{"name": "f", "parameters": parameters, "strict": true, "cache": {"ttl_seconds": 60}}]))
+            .await;
     let function = json!({"name": "f", "parameters": parameters, "strict": true});
     assert_eq!(openai, json!([{"type": "function", "function": function}]));
     let cache = json!({"type": "ephemeral", "ttl": "5m"});
@@ -246,7 +251,8 @@ async fn documents_and_recordings() {
 #[tokio::test]
 async fn a_document_in_a_result_stands_behind_it() {
     let pdf = json!({"type": "document", "media_type": "application/pdf", "data": "JVBE"});
-    let result = json!({"type": "tool_result", "tool_use_id": "aaaaaaaa1", "content": [{"type": "text", "text": "See"}, pdf]});
+    let result =
+        json!({"type": "tool_result", "tool_use_id": "aaaaaaaa1", "content": [{"type": "text", "text": "See"}, pdf]});
     let messages = json!([
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": [super::stage::call("aaaaaaaa1")]},

@@ -19,7 +19,9 @@ async fn each_quirk_changes_what_is_sent() {
     assert_eq!(id(&sent("", tool_use()).await).len(), 25);
 
     let options = || json!({"messages": [], "options": {"max_tokens": 9, "seed": 7, "top_k": 3, "temperature": 0.5}});
-    let body = sent("quirks.max_tokens_field = \"max_completion_tokens\"\nquirks.seed_field = \"random_seed\"", options()).await;
+    let body =
+        sent("quirks.max_tokens_field = \"max_completion_tokens\"\nquirks.seed_field = \"random_seed\"", options())
+            .await;
     assert_eq!((&body["max_completion_tokens"], &body["random_seed"]), (&json!(9), &json!(7)));
     let body = sent("quirks.refuses = [\"seed\", \"top_k\", \"temperature\"]", options()).await;
     assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["model", "messages", "max_tokens"]);

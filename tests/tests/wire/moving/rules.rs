@@ -31,8 +31,11 @@ async fn ids_become_what_the_target_takes_the_same_for_call_and_result() {
     }
     let kept = messages_sent("mistral", tool_loop(json!([call("aB3456789")]), &["aB3456789"])).await;
     assert_eq!(kept[2]["tool_call_id"], "aB3456789");
-    let sent = messages_sent("anthropic", tool_loop(json!([call("functions.a:0"), call("functions.a.0")]),
-        &["functions.a.0", "functions.a:0"])).await;
+    let sent = messages_sent(
+        "anthropic",
+        tool_loop(json!([call("functions.a:0"), call("functions.a.0")]), &["functions.a.0", "functions.a:0"]),
+    )
+    .await;
     let id = |at: usize| sent[1]["content"][at]["id"].as_str().unwrap().to_owned();
     assert_ne!(id(0), id(1));
     assert_eq!(sent[2]["content"][1]["tool_use_id"], id(1));
@@ -55,7 +58,8 @@ async fn blocks_of_one_format_are_left_out_of_answers_to_the_other() {
     let found = json!({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []});
     let new = json!({"type": "advisor_tool_result", "content": []});
     let text = json!({"type": "text", "text": "It rains."});
-    let answer = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [search, found, new, text]}]);
+    let answer =
+        json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [search, found, new, text]}]);
     assert_eq!(messages_sent("openai", answer.clone()).await[1], json!({"role": "assistant", "content": "It rains."}));
     let same = messages_sent("anthropic", answer).await;
     assert_eq!(same[1]["content"], json!([search, found, new, text]));
@@ -155,7 +159,9 @@ async fn system_messages_in_the_middle() {
     let said = |role: &str, text: &str| json!({"role": role, "content": text});
     for preset in ["vllm", "ollama", "tgi", "mistral"] {
         let expected = json!([
-            said("system", "Be brief.\n\nIt is late."), said("user", "Hi"), said("assistant", "Yes?"),
+            said("system", "Be brief.\n\nIt is late."),
+            said("user", "Hi"),
+            said("assistant", "Yes?"),
             said("user", "How late?"),
         ]);
         assert_eq!(messages_sent(preset, messages.clone()).await, expected, "{preset}");
@@ -164,10 +170,18 @@ async fn system_messages_in_the_middle() {
 
     let asked = || json!({"messages": messages});
     let front = sent("anthropic", asked()).await;
-    assert_eq!(front["system"], json!([{"type": "text", "text": "Be brief."}, {"type": "text", "text": "It is late."}]));
+    assert_eq!(
+        front["system"],
+        json!([{"type": "text", "text": "Be brief."}, {"type": "text", "text": "It is late."}])
+    );
     let in_place = sent_with("anthropic", "default_model = \"claude-opus-4-8\"", "", asked()).await.unwrap();
     assert_eq!(in_place["system"], "Be brief.");
-    let expected = json!([said("user", "Hi"), said("assistant", "Yes?"), said("user", "How late?"), said("system", "It is late.")]);
+    let expected = json!([
+        said("user", "Hi"),
+        said("assistant", "Yes?"),
+        said("user", "How late?"),
+        said("system", "It is late.")
+    ]);
     assert_eq!(in_place["messages"], expected);
     let anywhere = sent_with("anthropic", "quirks.system = \"anywhere\"", "", asked()).await.unwrap();
     assert_eq!(anywhere["messages"], expected);
@@ -240,10 +254,9 @@ async fn names_that_providers_refuse_are_named() {
 async fn a_budget_for_reasoning_fits_the_limit_of_the_answer() {
     let asked = |options: Value| json!({"messages": [{"role": "user", "content": "Hi"}], "options": options});
     let budget = |tokens: u32| json!({"type": "enabled", "budget_tokens": tokens});
-    for options in [
-        json!({"reasoning": {"budget_tokens": 10_000}}),
-        json!({"extensions": {"anthropic.thinking": budget(10_000)}}),
-    ] {
+    for options in
+        [json!({"reasoning": {"budget_tokens": 10_000}}), json!({"extensions": {"anthropic.thinking": budget(10_000)}})]
+    {
         let body = sent("anthropic", asked(options)).await;
         assert_eq!((&body["thinking"], &body["max_tokens"]), (&budget(10_000), &json!(14_096)));
     }
@@ -255,7 +268,8 @@ async fn a_budget_for_reasoning_fits_the_limit_of_the_answer() {
         json!({"max_tokens": 500, "reasoning": "low"}),
         json!({"max_tokens": 500, "extensions": {"anthropic.thinking": budget(2000)}}),
     ] {
-        let error = sent_with("anthropic", "default_model = \"claude-sonnet-4-5\"", "", asked(options)).await.unwrap_err();
+        let error =
+            sent_with("anthropic", "default_model = \"claude-sonnet-4-5\"", "", asked(options)).await.unwrap_err();
         assert!(error.to_string().contains("options.max_tokens is"), "{error}");
     }
     let ceiling = "default_model = \"m\"\nmodels.m.max_output_tokens = 9000";
@@ -303,7 +317,8 @@ async fn a_target_that_cannot_be_asked_is_a_failed_hop() {
     let chain = add(chain, "groq", Format::OpenAi, &c, "");
     let host = host(&chain.module("fallback", "chain = [\"a\", \"anthropic\", \"groq\"]"));
     let model = soon(host.load_model("a", Overrides::new())).await.unwrap();
-    let asked = json!({"messages": [{"role": "user", "content": "Hi"}], "options": {"output": "json", "deadline_seconds": 60}});
+    let asked =
+        json!({"messages": [{"role": "user", "content": "Hi"}], "options": {"output": "json", "deadline_seconds": 60}});
     let answer = soon(model.invoke_with(request(asked))).await.unwrap();
     let outcomes: Vec<&str> = answer.trail.iter().map(|attempt| attempt.outcome.as_str()).collect();
     assert_eq!(outcomes, ["api", "config", "ok"]);

@@ -30,16 +30,34 @@ fn has_only(value: &Value, known: &[&str], what: &str) {
 
 fn openai(preset: &str, body: &Value) {
     let mut known = vec![
-        "model", "messages", "max_tokens", "max_completion_tokens", "tools", "tool_choice", "temperature", "top_p", "stop",
-        "stream", "response_format", "parallel_tool_calls",
+        "model",
+        "messages",
+        "max_tokens",
+        "max_completion_tokens",
+        "tools",
+        "tool_choice",
+        "temperature",
+        "top_p",
+        "stop",
+        "stream",
+        "response_format",
+        "parallel_tool_calls",
     ];
     match preset {
         "mistral" => known.extend(["random_seed", "reasoning_effort", "metadata"]),
         "groq" => known.extend(["seed", "user", "stream_options", "reasoning_effort"]),
-        "deepseek" => known.extend(["seed", "user", "stream_options", "reasoning_effort", "thinking", "top_k", "metadata"]),
+        "deepseek" => {
+            known.extend(["seed", "user", "stream_options", "reasoning_effort", "thinking", "top_k", "metadata"])
+        }
         "openai" => known.extend(["seed", "user", "stream_options", "reasoning_effort", "metadata"]),
         _ => known.extend([
-            "seed", "user", "stream_options", "reasoning_effort", "metadata", "top_k", "chat_template_kwargs",
+            "seed",
+            "user",
+            "stream_options",
+            "reasoning_effort",
+            "metadata",
+            "top_k",
+            "chat_template_kwargs",
         ]),
     }
     has_only(body, &known, "the body");
@@ -116,12 +134,27 @@ fn content_of_openai(preset: &str, role: &str, message: &Value) {
 
 fn anthropic(body: &Value) {
     let known = [
-        "model", "max_tokens", "system", "messages", "tools", "tool_choice", "temperature", "top_p", "top_k", "stop_sequences",
-        "metadata", "thinking", "output_config", "stream",
+        "model",
+        "max_tokens",
+        "system",
+        "messages",
+        "tools",
+        "tool_choice",
+        "temperature",
+        "top_p",
+        "top_k",
+        "stop_sequences",
+        "metadata",
+        "thinking",
+        "output_config",
+        "stream",
     ];
     has_only(body, &known, "the body");
     let max_tokens = body["max_tokens"].as_u64().unwrap();
-    assert!(body["thinking"]["budget_tokens"].as_u64().is_none_or(|budget| budget >= 1024 && budget < max_tokens), "{body}");
+    assert!(
+        body["thinking"]["budget_tokens"].as_u64().is_none_or(|budget| budget >= 1024 && budget < max_tokens),
+        "{body}"
+    );
     for tool in list(&body["tools"]) {
         assert_eq!(tool["input_schema"]["type"], "object");
     }

@@ -17,6 +17,7 @@ use crate::{
 /// The block as a part of the content. Thinking is left out: it stands beside tool calls, or nowhere.
 pub(crate) fn part<'a>(block: &'a ContentBlock, place: Place, quirks: &Quirks) -> Result<Option<Json<'a>>, Unwritable> {
     let part = match block {
+        ContentBlock::Text(text) if text.text.is_empty() && matches!(place, Place::Answer) => return Ok(None),
         ContentBlock::Text(text) => {
             let mut part = Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
             extend(&mut part, &text.extensions, quirks);
