@@ -30,7 +30,7 @@ pub trait Adapter: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `Api`, `Connection`, `Timeout` or `Parse`; `Config` if the request cannot be written in this format.
+    /// `Api`, `Connection`, `Timeout` or `Parse`; `Usage` if the request cannot be written for this provider.
     fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>>;
 
     /// Sends the request once and asks for a streamed answer. Resolves with the first event that

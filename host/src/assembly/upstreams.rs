@@ -81,6 +81,7 @@ impl Upstreams {
             None => {
                 let provider = self.provider(name)?;
                 let access = Some(self.keys.access(provider)?);
+                let provider = &ProviderConfig { repair_history: self.config.repair_history, ..provider.clone() };
                 let adapter = match self.http_client.clone() {
                     Some(client) => HttpAdapter::with_client(client, provider, model.clone(), access),
                     None => HttpAdapter::new(provider, model.clone(), access),
@@ -143,7 +144,9 @@ impl Upstreams {
     pub(crate) fn target(&self, name: &str) -> Result<Upstream, ConfigError> {
         let ResolvedModel { provider, options, overrides } = self.resolve(name, &Overrides::new())?;
         let options = (options != Options::default()).then(|| Arc::new(options));
-        Ok(Upstream { options, ..(*self.get(&provider, overrides.model.as_deref())?).clone() })
+        let target = self.config.providers.get(&provider).filter(|_| !self.has_adapter(&provider));
+        let target = target.map(|provider| Arc::new(provider.clone()));
+        Ok(Upstream { options, target, ..(*self.get(&provider, overrides.model.as_deref())?).clone() })
     }
 
     /// What is known of the model of this name. `None` if there is none.

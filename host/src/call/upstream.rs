@@ -14,15 +14,17 @@ use crate::{
     adapter::{
         adapter::Adapter,
         answer::{Answer, EventStream, without_end},
+        format::fit,
     },
     call::{
         invoke::StartedAttempt,
         stop::{AnswerFuture, Call, Stop},
     },
     chat::{
-        config_error::ConfigError, error::ErrorKind, event::Event, failure::Failure, options::Options,
-        response::Response, usage::Usage,
+        config_error::ConfigError, content::ContentBlock, error::ErrorKind, event::Event, failure::Failure,
+        options::Options, response::Response, usage::Usage,
     },
+    config::provider::ProviderConfig,
     telemetry::{
         scope::Scope,
         spans::{attempt_ended, attempt_span, attempt_traced},
@@ -40,11 +42,13 @@ pub(crate) struct Upstream {
     pub(crate) loaded_by: Option<Arc<str>>,
     /// Options of requests that do not set them, if a module loaded it by a name of `[models]`.
     pub(crate) options: Option<Arc<Options>>,
+    /// The provider as it is configured, if a module loaded it: the options of the caller are fitted to it.
+    pub(crate) target: Option<Arc<ProviderConfig>>,
 }
 
 impl Upstream {
     pub(crate) fn new(provider: &str, model: String, adapter: Arc<dyn Adapter>) -> Self {
-        Self { provider: provider.to_owned(), model, adapter, loaded_by: None, options: None }
+        Self { provider: provider.to_owned(), model, adapter, loaded_by: None, options: None, target: None }
     }
 }
 
@@ -86,7 +90,8 @@ impl Stop for Upstream {
             })
             .await;
             match answer {
-                Ok(Answer::Whole(response)) => {
+                Ok(Answer::Whole(mut response)) => {
+                    name_author(&mut response, &self.provider);
                     attempt.end(Ok(&response), None);
                     Ok(Answer::Whole(response))
                 }
@@ -106,6 +111,9 @@ impl Upstream {
         let mut request = call.request.clone();
         if let Some(options) = &self.options {
             Arc::make_mut(&mut request).options.fill(options);
+        }
+        if let Some(provider) = &self.target {
+            fit::fit(&mut Arc::make_mut(&mut request).options, provider, &self.model);
         }
         let sending = match branch.invoke.streamed {
             true => self.adapter.clone().stream(request).left_future(),
@@ -131,6 +139,17 @@ impl Upstream {
 
 fn panicked(provider: &str) -> ErrorKind {
     ErrorKind::Other(Failure::new(provider, "the adapter panicked: this is a bug in the adapter"))
+}
+
+/// Notes who has signed the reasoning of an answer: no other provider can verify it.
+fn name_author(response: &mut Response, provider: &str) {
+    for block in &mut response.content {
+        if let ContentBlock::Thinking(thinking) = block
+            && (thinking.signature.is_some() || thinking.redacted.is_some())
+        {
+            thinking.provider.get_or_insert_with(|| provider.to_owned());
+        }
+    }
 }
 
 /// An attempt under way, in the trail and in its span. Dropped before its end, it was cut short.
@@ -187,11 +206,14 @@ impl Stream for AttemptEvents {
         if self.attempt.is_none() {
             return Poll::Ready(None);
         }
-        let event = match ready!(self.events.poll_next_unpin(context)) {
+        let mut event = match ready!(self.events.poll_next_unpin(context)) {
             Some(Ok(event)) => event,
             Some(Err(_)) => Err(panicked(&self.provider)),
             None => Err(without_end(&self.provider)),
         };
+        if let Ok(Event::End(response)) = &mut event {
+            name_author(response, &self.provider);
+        }
         let result = match &event {
             Ok(Event::End(response)) => Ok(&**response),
             Ok(Event::Usage(usage)) => {

@@ -47,6 +47,8 @@ const MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id"];
 const TEXT: &[&str] = &["type", "text", "role", "content"];
 const MEDIA: &[&str] = &["type", "source", "image_url", "file", "input_audio", "role", "content"];
 const TOOL_USE: &[&str] = &["type", "id", "name", "input", "function", "role", "content"];
+/// Of the `function` in a tool call. Its other fields are extensions such as `openai.function.note`.
+const FUNCTION: &[&str] = &["name", "arguments"];
 const TOOL_RESULT: &[&str] = &["type", "tool_use_id", "tool_call_id", "content", "is_error", "role"];
 const CACHE_MARK: &[&str] = &["type", "ttl"];
 const SCHEMA: &[&str] = &["type", "name", "description", "schema", "strict"];
@@ -192,10 +194,9 @@ fn reserved(level: Level, key: &str, value: &Value) -> Option<Reserved> {
     (!left_out).then(|| Reserved { level, key: key.to_owned(), name })
 }
 
-/// Whether this key would set what an adapter writes of any kind of block.
-pub(crate) fn is_of_block(key: &str) -> bool {
-    let blocks = [Level::Text, Level::Media, Level::ToolUse, Level::ToolResult, Level::Thinking];
-    blocks.into_iter().any(|level| name(level, key).is_some())
+/// Whether this key would set what an adapter writes at this level.
+pub(crate) fn is_reserved(level: Level, key: &str) -> bool {
+    name(level, key).is_some()
 }
 
 /// The name that this key would set, if an adapter writes it. A key of another vendor than those of the formats goes
@@ -209,6 +210,9 @@ fn name(level: Level, key: &str) -> Option<&'static str> {
     }
     // A server may read a dotted name as a path.
     let first = parts.find(|part| !is_ours(part))?;
+    if let Some(inner) = parts.next().filter(|_| level == Level::ToolUse && first == "function") {
+        return FUNCTION.iter().find(|name| bare(name) == inner).copied();
+    }
     level.names().iter().find(|name| bare(name) == first).copied()
 }
 
@@ -284,6 +288,9 @@ mod tests {
         {
             assert_eq!(name(Level::Body, key), None, "{key:?}");
         }
+        assert_eq!(name(Level::ToolUse, "openai.function.note"), None);
+        assert_eq!(name(Level::ToolUse, "openai.function.Arguments"), Some("arguments"));
+        assert_eq!(name(Level::ToolUse, "openai.function"), Some("function"));
         assert_eq!(name(Level::Text, "anthropic.cache_control"), None);
         assert_eq!(name(Level::Message, "openai.name"), None);
         let search = json!({"anthropic.type": "web_search_20250305", "anthropic.input_schema": null});

@@ -17,7 +17,7 @@ use crate::{
         model::ModelConfig,
         module::ModuleConfig,
         overrides::{self, Overrides},
-        provider::ProviderConfig,
+        provider::{self, ProviderConfig},
         section::Section,
         trust::Trust,
     },
@@ -49,6 +49,8 @@ pub struct Config {
     pub modules_memory_mb: u64,
     /// `host.max_attempts`: how many requests one invoke may send, whatever its modules do.
     pub max_attempts: u32,
+    /// `host.repair_history`: whether tool calls without a result get one that says so, instead of an error.
+    pub repair_history: bool,
     /// `host.trace_content`: whether spans hold the messages.
     pub trace_content: bool,
     /// `host.propagate_trace`: whether requests tell providers by `traceparent` which trace they belong to.
@@ -120,6 +122,7 @@ impl Config {
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
         let modules_memory_mb = host.count("modules_memory_mb")?.unwrap_or(1024);
         let max_attempts = host.count_u32("max_attempts")?.unwrap_or(MAX_ATTEMPTS);
+        let repair_history = host.flag("repair_history")?.unwrap_or(false);
         let trace_content = host.flag("trace_content")?.unwrap_or(false);
         let propagate_trace = host.flag("propagate_trace")?.unwrap_or(false);
         host.finish()?;
@@ -146,6 +149,7 @@ impl Config {
             deadline,
             modules_memory_mb,
             max_attempts,
+            repair_history,
             trace_content,
             propagate_trace,
             providers,
@@ -233,8 +237,10 @@ fn read_providers(
             _ => None,
         })
         .collect();
+    let servers = servers(&tables);
     for (name, section) in sections {
-        let (mut preset, own) = (tables.remove(&name).unwrap_or_default(), section.rest());
+        let own = section.rest();
+        let mut preset = tables.remove(&name).unwrap_or_else(|| quirks_of_server(&own, &servers));
         // Another source of the key takes the place of the preset's.
         if own.contains_key("api_key_file") || own.contains_key("api_key_command") {
             preset.remove("api_key_env");
@@ -246,6 +252,23 @@ fn read_providers(
         Ok((name.clone(), ProviderConfig::read(name, section, defaults)?))
     });
     tables.collect()
+}
+
+/// The quirks of the presets, by their servers. Those on this machine can be any server.
+fn servers(presets: &BTreeMap<String, Map<String, Value>>) -> BTreeMap<String, Value> {
+    let of = |preset: &Map<String, Value>| {
+        let url = provider::parse_url(preset.get("base_url")?.as_str()?).ok()?;
+        let server = Some(provider::authority(&url)).filter(|_| !provider::is_loopback(&url))?;
+        Some((server, preset.get("quirks")?.clone()))
+    };
+    presets.values().filter_map(of).collect()
+}
+
+/// What a provider that is no preset has of the preset with its server.
+fn quirks_of_server(own: &Map<String, Value>, servers: &BTreeMap<String, Value>) -> Map<String, Value> {
+    let url = own.get("base_url").and_then(Value::as_str).and_then(|url| provider::parse_url(url).ok());
+    let quirks = url.and_then(|url| servers.get(&provider::authority(&url)));
+    quirks.map(|quirks| ("quirks".to_owned(), quirks.clone())).into_iter().collect()
 }
 
 #[cfg(test)]

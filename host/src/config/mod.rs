@@ -16,6 +16,7 @@ pub(crate) mod powers;
 pub(crate) mod presets;
 pub(crate) mod provider;
 pub(crate) mod provider_in_code;
+pub(crate) mod quirks;
 pub(crate) mod resolve;
 pub(crate) mod sandbox;
 pub(crate) mod section;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
         additions::{self, Addition},
         defaults::Defaults,
         key::KeySource,
+        quirks::Quirks,
         section::Section,
         wire_format::WireFormat,
     },
@@ -76,6 +78,12 @@ pub struct ProviderConfig {
     pub temperature: Option<f64>,
     /// What is known of its models: `[providers.NAME.models."MODEL"]`.
     pub models: BTreeMap<String, ModelFacts>,
+    /// What it does otherwise than its wire format says: `[providers.NAME.quirks]`.
+    pub(crate) quirks: Quirks,
+    /// Quirks that the program has set and that are not checked yet.
+    pub(crate) new_quirks: Map<String, Value>,
+    /// `host.repair_history`: whether tool calls without a result get one that says so.
+    pub(crate) repair_history: bool,
     /// Whether the program gave it. Then it is trusted, even beside a file that is not.
     pub(crate) is_programs: bool,
 }
@@ -153,10 +161,25 @@ impl ProviderConfig {
             max_tokens: section.count_u32("max_tokens")?.or(defaults.max_tokens),
             temperature: section.amount("temperature")?.or(defaults.temperature),
             models: models.collect::<Result<_, ConfigError>>()?,
+            quirks: Quirks::read(section.section("quirks")?, Quirks::default())?,
+            new_quirks: Map::new(),
+            repair_history: false,
             is_programs: false,
         };
         section.finish()?;
         Ok(provider)
+    }
+
+    /// The most tokens of an answer of this model, where the caller does not say.
+    pub(crate) fn default_max_tokens(&self, model: &str) -> Option<u32> {
+        let ceiling = self.max_output_tokens(model);
+        self.max_tokens.map(|tokens| ceiling.map_or(tokens, |ceiling| tokens.min(ceiling)))
+    }
+
+    /// The most tokens that this model can answer, if that is known.
+    pub(crate) fn max_output_tokens(&self, model: &str) -> Option<u32> {
+        let ceiling = self.models.get(model)?.max_output_tokens?;
+        Some(u32::try_from(ceiling).unwrap_or(u32::MAX))
     }
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::{
     chat::{config_error::ConfigError, setters::setters},
@@ -12,7 +13,8 @@ use crate::{
         document::{Document, join},
         key::{KeySource, is_variable},
         presets::PRESETS,
-        provider::{ModelFacts, ProviderConfig, check_clear, parse_url},
+        provider::{ModelFacts, ProviderConfig, check_clear, is_loopback, parse_url},
+        quirks::Quirks,
         section::Section,
         suggest::suggest,
         wire_format::WireFormat,
@@ -31,6 +33,7 @@ impl ProviderConfig {
         Ok(Self {
             name: String::new(),
             adapter,
+            quirks: quirks_of(&base_url),
             base_url,
             allow_insecure_http: false,
             key: None,
@@ -48,6 +51,8 @@ impl ProviderConfig {
             max_tokens: None,
             temperature: None,
             models: BTreeMap::new(),
+            new_quirks: Map::new(),
+            repair_history: false,
             is_programs: false,
         })
     }
@@ -140,6 +145,14 @@ impl ProviderConfig {
         self
     }
 
+    /// Sets what it does otherwise than its wire format says: a key of `[providers.NAME.quirks]`, such as `tool_id`. It is
+    /// checked when the provider gets its name.
+    #[must_use]
+    pub fn quirk(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.new_quirks.insert(key.into(), value.into());
+        self
+    }
+
     /// Adds what is known of one of its models.
     #[must_use]
     pub fn model_facts(mut self, model: impl Into<String>, facts: ModelFacts) -> Self {
@@ -164,6 +177,7 @@ impl ProviderConfig {
         let section = |key: &str, values| Section::new(&document, format!("{table}.{key}"), values);
         self.headers = additions::headers(section("headers", json(&self.headers)), self.adapter)?;
         self.query = additions::query(section("query", json(&self.query)), &self.base_url)?;
+        self.quirks = Quirks::read(section("quirks", std::mem::take(&mut self.new_quirks)), self.quirks)?;
         let key_header = self.key_header.map(|name| ("api_key_header".to_owned(), name.into()));
         let mut own = Section::new(&document, table.as_str(), key_header.into_iter().collect());
         self.key_header = additions::key_header(&mut own, self.adapter)?;
@@ -184,6 +198,12 @@ impl ProviderConfig {
         }
         Ok(Self { name, is_programs: true, ..self })
     }
+}
+
+/// The quirks of the preset that has this server.
+fn quirks_of(base_url: &Url) -> Quirks {
+    let preset = PRESETS.values().find(|preset| !is_loopback(base_url) && preset.base_url.host() == base_url.host());
+    preset.map(|preset| preset.quirks.clone()).unwrap_or_default()
 }
 
 fn json(additions: &BTreeMap<String, Addition>) -> Map<String, Value> {

@@ -40,7 +40,13 @@ async fn a_module_adds_addresses_and_extensions_only_with_their_grants() {
             assert!(!failure.message.contains("evil"), "what was added may be a secret: {failure}");
         }
         assert_eq!(a.connections(), 0, "{add}");
-        ask(&hostile(around(&a), &settings, &[grant])).await.unwrap();
+        let granted = ask(&hostile(around(&a), &settings, &[grant])).await;
+        if add.ends_with("-in-result") {
+            // It has the grant, and its result has no call.
+            assert!(granted.unwrap_err().to_string().contains("a result of the tool call \"t\""));
+            continue;
+        }
+        granted.unwrap();
         let sent = body(&a).to_string();
         assert!(sent.contains(EVIL) || sent.contains("service_tier"), "{add}: {sent}");
     }

@@ -111,7 +111,8 @@ async fn unknown_fields_of_an_answer_can_be_sent_back() {
         let a = replies([Reply::json(&answer)]).await;
         let model = load(&Chain::new().provider("a", format, &a.url()).folder().unwrap(), Overrides::new()).await;
         let said = soon(model.invoke(&[arcllm::Message::user("Hi")], &[])).await.unwrap();
-        soon(model.invoke(&[arcllm::Message::user("Hi"), said.message()], &[])).await.unwrap();
+        let messages = [arcllm::Message::user("Hi"), said.message(), arcllm::Message::tool_result("t", "1")];
+        soon(model.invoke(&messages, &[])).await.unwrap();
         let sent = body(&a)["messages"][1].to_string();
         assert!(!sent.contains("system") && !sent.contains("image"), "{sent}");
         assert!(kept.iter().all(|kept| sent.contains(kept)), "{sent}");

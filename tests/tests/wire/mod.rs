@@ -2,6 +2,7 @@
 
 mod answers;
 mod errors;
+mod moving;
 mod reading;
 mod real_server;
 mod requests;

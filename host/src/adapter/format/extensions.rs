@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::chat::{extensions::Extensions, reserved};
+use crate::chat::{
+    extensions::Extensions,
+    reserved::{self, Level},
+};
 
 /// The vendor of Anthropic Messages.
 pub(crate) const ANTHROPIC: &str = "anthropic";
@@ -12,9 +15,27 @@ pub(crate) const OPENAI: &str = "openai";
 
 /// The unknown fields as extensions, so that they can be sent back. Leaves out a field that an adapter writes itself.
 pub(crate) fn others(object: &Map<String, Value>, known: &[&str], vendor: &str) -> Extensions {
+    let level = match object.get("type").and_then(Value::as_str) {
+        Some("text") => Level::Text,
+        Some("thinking" | "redacted_thinking") => Level::Thinking,
+        _ => Level::ToolUse,
+    };
+    unknown(object, known, |name| format!("{vendor}.{name}"), level)
+}
+
+/// The unknown fields in the `function` of a tool call of OpenAI's format, as extensions of the call.
+#[cfg_attr(not(test), expect(dead_code, reason = "decode reads the function of a call"))]
+pub(crate) fn others_of_function(function: &Map<String, Value>) -> Extensions {
+    unknown(function, &["name", "arguments"], |name| format!("{OPENAI}.{FUNCTION}{name}"), Level::ToolUse)
+}
+
+/// What begins the name of an extension that stands in the `function` of a tool call.
+pub(crate) const FUNCTION: &str = "function.";
+
+fn unknown(object: &Map<String, Value>, known: &[&str], key: impl Fn(&str) -> String, level: Level) -> Extensions {
     let other = object.iter().filter(|(name, value)| !known.contains(&name.as_str()) && !value.is_null());
-    let other = other.map(|(name, value)| (format!("{vendor}.{name}"), value.clone()));
-    other.filter(|(key, _)| !reserved::is_of_block(key)).collect()
+    let other = other.map(|(name, value)| (key(name), value.clone()));
+    other.filter(|(key, _)| !reserved::is_reserved(level, key)).collect()
 }
 
 #[cfg(test)]
@@ -29,5 +50,12 @@ mod tests {
             json!({"type": "text", "text": "a", "citations": [1], "none": null, "Text": "b", "role": "system"});
         let extensions = others(object.as_object().unwrap(), &["type", "text"], ANTHROPIC);
         assert_eq!(extensions, Extensions::from([("anthropic.citations".into(), json!([1]))]));
+        let text = json!({"type": "text", "text": "a", "id": "t1", "data": 1});
+        let extensions = others(text.as_object().unwrap(), &["type", "text"], ANTHROPIC);
+        let expected = [("anthropic.id".to_owned(), json!("t1")), ("anthropic.data".to_owned(), json!(1))];
+        assert_eq!(extensions, Extensions::from(expected));
+        let function = json!({"name": "f", "arguments": "{}", "note": 1, "Name": "g"});
+        let extensions = others_of_function(function.as_object().unwrap());
+        assert_eq!(extensions, Extensions::from([("openai.function.note".into(), json!(1))]));
     }
 }

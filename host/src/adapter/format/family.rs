@@ -23,6 +23,52 @@ pub(crate) fn refuses_temperature(model: &str) -> bool {
     is_openai_reasoning(model) || claude_version(model).is_some_and(|version| version >= (4, 7))
 }
 
+/// Whether the model wants its reasoning back beside its tool calls: DeepSeek's and Kimi's that reason do, and the others
+/// take it.
+pub(crate) fn wants_reasoning_back(model: &str) -> bool {
+    let name = bare(model).to_ascii_lowercase();
+    ["kimi", "deepseek"].iter().any(|family| name.starts_with(family))
+}
+
+/// The word for the least reasoning that the model can do. `None` for a model of OpenAI that does not reason.
+pub(crate) fn least_effort(model: &str) -> Option<&'static str> {
+    let name = bare(model);
+    match is_openai_reasoning(model) {
+        _ if name.starts_with("gpt-oss") => Some("low"),
+        true if name.starts_with('o') => Some("low"),
+        true if name == "gpt-5" || name.starts_with("gpt-5-") => Some("minimal"),
+        true => Some("none"),
+        false if name.starts_with("gpt-") || name.starts_with("chatgpt-") => None,
+        false => Some("none"),
+    }
+}
+
+/// How a model of Anthropic is asked to reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClaudeReasoning {
+    /// Only by a budget of tokens.
+    Budget,
+    /// By a budget, or by a word for how much.
+    Both,
+    /// Only by a word for how much.
+    Word,
+}
+
+/// How the model is asked to reason. One that is not Claude takes both.
+pub(crate) fn claude_reasoning(model: &str) -> ClaudeReasoning {
+    match claude_version(model) {
+        Some(version) if version < (4, 6) => ClaudeReasoning::Budget,
+        Some(version) if version >= (4, 7) => ClaudeReasoning::Word,
+        _ => ClaudeReasoning::Both,
+    }
+}
+
+/// Whether the model takes system messages behind a message of the user. Claude does from 4.8 on:
+/// <https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages>.
+pub(crate) fn takes_system_between(model: &str) -> bool {
+    claude_version(model).is_some_and(|version| version >= (4, 8))
+}
+
 /// The version in names such as `claude-opus-4-7` and `claude-3-5-sonnet-20241022`. A date is not a version.
 fn claude_version(model: &str) -> Option<(u32, u32)> {
     let name = bare(model);
@@ -72,5 +118,41 @@ mod tests {
             claude-3-5-sonnet-20241022 claude-instant-1.2 claude-2.1 claude- claude claude-opus claude-x-20250514
             anthropic.claude-3-haiku-20240307-v1:0 llama-4.7";
         all(taking, refuses_temperature, false);
+    }
+
+    #[test]
+    fn reasoning_back() {
+        let wanting = "kimi-k2-thinking moonshotai/Kimi-K2-Thinking deepseek-reasoner deepseek-ai/DeepSeek-V3.2";
+        all(wanting, wants_reasoning_back, true);
+        all("gpt-5 llama-3.3 mistral-large qwen3", wants_reasoning_back, false);
+    }
+
+    #[test]
+    fn least_reasoning() {
+        for (model, expected) in [
+            ("o3-mini", Some("low")),
+            ("openai/gpt-oss-20b", Some("low")),
+            ("gpt-5", Some("minimal")),
+            ("gpt-5-mini", Some("minimal")),
+            ("gpt-5.1", Some("none")),
+            ("gpt-4.1", None),
+            ("qwen3", Some("none")),
+        ] {
+            assert_eq!(least_effort(model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn reasoning_and_system_messages_of_claude() {
+        for (model, reasoning, system) in [
+            ("claude-sonnet-4-5-20250929", ClaudeReasoning::Budget, false),
+            ("claude-opus-4-6", ClaudeReasoning::Both, false),
+            ("claude-opus-4-7", ClaudeReasoning::Word, false),
+            ("claude-opus-4-8", ClaudeReasoning::Word, true),
+            ("anthropic/claude-sonnet-5", ClaudeReasoning::Word, true),
+            ("kimi-k2", ClaudeReasoning::Both, false),
+        ] {
+            assert_eq!((claude_reasoning(model), takes_system_between(model)), (reasoning, system), "{model}");
+        }
     }
 }

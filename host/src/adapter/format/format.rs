@@ -85,3 +85,6 @@ pub(crate) struct Decoded {
     pub model: Option<String>,
     pub extensions: Extensions,
 }
+
+#[cfg(test)]
+mod tests;

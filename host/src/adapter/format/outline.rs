@@ -41,9 +41,18 @@ pub(crate) enum Unwritable {
     /// The value of this option has no JSON.
     #[error("the option `{0}` is not a finite number")]
     NotFinite(&'static str),
+    /// The provider would refuse it: where, why, and what to do.
+    #[error("{0}")]
+    Refused(String),
     /// The JSON cannot be written.
     #[error("the request cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl Unwritable {
+    pub(crate) fn refused(problem: impl Into<String>) -> Self {
+        Unwritable::Refused(problem.into())
+    }
 }
 
 impl<'a> Object<'a> {
@@ -64,6 +73,11 @@ impl<'a> Object<'a> {
         Ok(())
     }
 
+    /// Inserts a field, if there is none of this name.
+    pub(crate) fn insert_missing(&mut self, name: &'a str, value: impl Into<Json<'a>>) {
+        self.0.entry(name).or_insert_with(|| value.into());
+    }
+
     /// Inserts all fields of another object. They replace fields of the same name.
     pub(crate) fn append(&mut self, other: Self) {
         self.0.extend(other.0);
@@ -71,9 +85,15 @@ impl<'a> Object<'a> {
 
     /// Inserts this vendor's extensions. They replace fields of the same name; null removes the field.
     pub(crate) fn apply(&mut self, extensions: &'a Extensions, vendor: &str) {
+        self.apply_those(extensions, vendor, |_| true);
+    }
+
+    /// Inserts those of this vendor's extensions whose name is taken.
+    pub(crate) fn apply_those(&mut self, extensions: &'a Extensions, vendor: &str, takes: impl Fn(&str) -> bool) {
         for (key, value) in extensions {
             let Some(name) = key.strip_prefix(vendor).and_then(|rest| rest.strip_prefix('.')) else { continue };
             match value {
+                _ if !takes(name) => {}
                 Value::Null => drop(self.0.swap_remove(name)),
                 value => self.insert(name, value),
             }
@@ -102,10 +122,15 @@ impl<'a> Json<'a> {
     }
 
     /// The text of a block or a part with no other fields than its type and its text.
-    pub(crate) fn plain_text(&self) -> Option<&'a str> {
+    pub(crate) fn plain_text(&self) -> Option<Cow<'a, str>> {
         match self {
-            Json::Object(fields) if fields.len() == 2 && self.is("text") => field(fields, "text")?.as_str(),
-            Json::Value(Value::Object(fields)) if fields.len() == 2 && self.is("text") => fields.get("text")?.as_str(),
+            Json::Object(fields) if fields.len() == 2 && self.is("text") => match field(fields, "text")? {
+                Json::Owned(text) => Some(Cow::Owned(text.clone())),
+                text => text.as_str().map(Cow::Borrowed),
+            },
+            Json::Value(Value::Object(fields)) if fields.len() == 2 && self.is("text") => {
+                fields.get("text")?.as_str().map(Cow::Borrowed)
+            }
             _ => None,
         }
     }
@@ -198,6 +223,15 @@ impl From<u32> for Json<'_> {
 impl<'a> From<&'a str> for Json<'a> {
     fn from(text: &'a str) -> Self {
         Json::Text(text)
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Json<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Json::Text(text),
+            Cow::Owned(text) => Json::Owned(text),
+        }
     }
 }
 
@@ -311,10 +345,10 @@ mod tests {
     fn plain_text_is_a_block_of_nothing_else() {
         let text = || Object::new([("type", "text".into()), ("text", "a".into())]);
         let extensions = Extensions::from([("v.x".into(), json!(1)), ("w.text".into(), json!("b"))]);
-        assert_eq!(Json::from(text()).plain_text(), Some("a"));
-        assert_eq!(text().extended(&extensions, "w").plain_text(), Some("b"));
+        assert_eq!(Json::from(text()).plain_text().as_deref(), Some("a"));
+        assert_eq!(text().extended(&extensions, "w").plain_text().as_deref(), Some("b"));
         assert_eq!(text().extended(&extensions, "v").plain_text(), None);
-        assert_eq!(Json::Value(&json!({"type": "text", "text": "c"})).plain_text(), Some("c"));
+        assert_eq!(Json::Value(&json!({"type": "text", "text": "c"})).plain_text().as_deref(), Some("c"));
         assert_eq!(Json::Value(&json!({"type": "x", "text": "c"})).plain_text(), None);
         assert_eq!(Json::Value(&json!("text")).plain_text(), None);
     }

@@ -9,7 +9,7 @@ use crate::{
         secrets::Secrets,
     },
     chat::config_error::ConfigError,
-    config::{provider::ProviderConfig, wire_format::WireFormat},
+    config::{provider::ProviderConfig, quirks::Quirks, wire_format::WireFormat},
 };
 
 /// A provider named `here` with no defaults and limits of seconds.
@@ -34,6 +34,9 @@ pub(crate) fn provider(adapter: WireFormat, base_url: &str) -> ProviderConfig {
         max_tokens: None,
         temperature: None,
         models: BTreeMap::new(),
+        quirks: Quirks::default(),
+        new_quirks: serde_json::Map::new(),
+        repair_history: false,
         is_programs: false,
     }
 }

@@ -153,7 +153,7 @@ impl HttpAdapter {
     async fn ask(&self, request: &Request, stream: bool) -> Result<reqwest::Response, ErrorKind> {
         let wrong = |message: String| ErrorKind::from(ConfigError::new(message).provider(&self.provider().name));
         let body = self.asked.format().encode(request, self.provider(), &self.asked.model, stream);
-        let body = body.map_err(|error| wrong(error.to_string()))?;
+        let body = body.map_err(|error| ErrorKind::Usage(Failure::new(&self.provider().name, error.to_string())))?;
         let mut headers = self.headers.clone();
         if stream {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));

@@ -4,166 +4,228 @@ use std::borrow::Cow;
 
 use crate::{
     adapter::format::{
-        extensions::OPENAI,
-        outline::{Json, Object},
+        family,
+        history::{self, Block, NO_RESULT, Place, Turn},
+        openai::parts,
+        outline::{Json, Object, Unwritable},
+        tools,
     },
     chat::{
-        content::{ContentBlock, Media, MediaSource, ToolCall, ToolResult},
+        content::{ContentBlock, ToolCall, ToolResult},
         extensions::Extensions,
         message::{Message, Role},
     },
+    config::{
+        provider::ProviderConfig,
+        quirks::{Quirks, ReasoningField, SystemPlace, ToolIdRule},
+    },
 };
 
-/// The messages. System messages stay where they are, and each result of a tool becomes a message.
-pub(crate) fn messages(messages: &[Message]) -> Json<'_> {
-    let mut conversation =
-        ConversationWriter { messages: Vec::with_capacity(messages.len()), ..ConversationWriter::default() };
-    for message in messages {
-        conversation.add(message);
+/// The messages. Each result of a tool becomes a message.
+pub(crate) fn messages<'a>(
+    messages: &'a [Message],
+    provider: &ProviderConfig,
+    model: &str,
+) -> Result<Json<'a>, Unwritable> {
+    let rule = provider.quirks.tool_id.unwrap_or(ToolIdRule::Short);
+    let turns = history::turns(messages, rule, provider.repair_history)?;
+    let mut writer = ConversationWriter {
+        quirks: &provider.quirks,
+        reasoning_field: reasoning_field(&provider.quirks, model),
+        system: None,
+        drafts: Vec::with_capacity(messages.len()),
+    };
+    for turn in &turns {
+        writer.add(turn)?;
     }
-    conversation.flush();
-    conversation.messages.into()
+    let quirks = &provider.quirks;
+    Ok(writer.system.into_iter().chain(writer.drafts).map(|draft| draft.into_json(quirks)).collect())
 }
 
-#[derive(Default)]
-struct ConversationWriter<'a> {
-    messages: Vec<Json<'a>>,
-    /// Content that came with results of tools and cannot be part of their messages. The API refuses other messages between
-    /// results, so this follows the last of them.
-    beside_results: Vec<Json<'a>>,
+/// The field beside tool calls that has the reasoning before them.
+fn reasoning_field(quirks: &Quirks, model: &str) -> Option<&'static str> {
+    match quirks.reasoning_field {
+        Some(ReasoningField::ReasoningContent) => Some("reasoning_content"),
+        Some(ReasoningField::Reasoning) => Some("reasoning"),
+        Some(ReasoningField::None) => None,
+        None => family::wants_reasoning_back(model).then_some("reasoning_content"),
+    }
 }
 
-impl<'a> ConversationWriter<'a> {
-    fn add(&mut self, message: &'a Message) {
-        let is_result = |block: &&ContentBlock| matches!(block, ContentBlock::ToolResult(_));
-        if message.content.iter().find(is_result).is_some() {
-            self.add_results(&message.content);
-            return;
+/// A message under construction.
+struct Draft<'a> {
+    role: &'a str,
+    /// What stands between texts that become one, if they do.
+    gap: Option<&'static str>,
+    parts: Vec<Json<'a>>,
+    /// The id of the call that it answers.
+    answers: Option<Json<'a>>,
+    reasoning: Option<(&'static str, Json<'a>)>,
+    calls: Vec<Json<'a>>,
+    extensions: Vec<&'a Extensions>,
+}
+
+struct ConversationWriter<'a, 'q> {
+    quirks: &'q Quirks,
+    reasoning_field: Option<&'static str>,
+    /// All system messages, for providers that take them only at the start.
+    system: Option<Draft<'a>>,
+    drafts: Vec<Draft<'a>>,
+}
+
+impl<'a> ConversationWriter<'a, '_> {
+    fn add(&mut self, turn: &Turn<'a>) -> Result<(), Unwritable> {
+        if turn.has_results() {
+            return self.add_results(turn);
         }
-        self.flush();
-        let (role, gap) = match &message.role {
+        let draft = self.draft(turn)?;
+        match (&turn.role, self.quirks.system) {
+            (Role::System, Some(SystemPlace::First)) => match &mut self.system {
+                Some(system) => system.extend(draft),
+                None => self.system = Some(draft),
+            },
+            _ if self.quirks.strict_turns != Some(true) => self.drafts.push(draft),
+            (Role::Assistant, _) if draft.parts.is_empty() && draft.calls.is_empty() => {}
+            _ => match self.drafts.last_mut().filter(|last| last.answers.is_some() && draft.role == "user") {
+                Some(result) => result.extend(draft),
+                None => self.drafts.push(draft),
+            },
+        }
+        Ok(())
+    }
+
+    /// A message without results of tools.
+    fn draft(&self, turn: &Turn<'a>) -> Result<Draft<'a>, Unwritable> {
+        let (role, gap) = match turn.role {
             Role::System => ("system", Some("\n\n")),
             Role::User | Role::Tool => ("user", None),
             // The text blocks of an answer may be one text that was cut anywhere.
             Role::Assistant => ("assistant", Some("")),
             Role::Other(word) => (word.as_str(), None),
         };
-        self.messages.push(one(role, gap, &message.content, &message.extensions));
-    }
-
-    fn add_results(&mut self, content: &'a [ContentBlock]) {
-        for block in content {
+        let mut draft = Draft { extensions: turn.extensions.clone(), ..Draft::new(role, gap) };
+        for block in &turn.blocks {
             match block {
-                ContentBlock::ToolResult(result) => {
-                    self.messages.push(tool_message(result));
-                    self.beside_results.extend(result.content.iter().filter(|block| is_image(block)).filter_map(part));
-                }
-                block => self.beside_results.extend(part(block)),
+                Block::Content(content) => draft.parts.extend(parts::part(content, turn.place(), self.quirks)?),
+                Block::Call(id, call) => draft.calls.push(self.tool_call(id, call)),
+                Block::Result(..) => {}
             }
         }
+        draft.reasoning = self.reasoning_field.filter(|_| turn.has_calls()).zip(reasoning(turn));
+        Ok(draft)
     }
 
-    fn flush(&mut self) {
-        if !self.beside_results.is_empty() {
-            let content = content(std::mem::take(&mut self.beside_results), None);
-            self.messages.push(Json::object([("role", "user".into()), ("content", content)]));
+    fn tool_call(&self, id: &Cow<'a, str>, call: &'a ToolCall) -> Json<'a> {
+        let name = tools::name_of_call(&call.name);
+        let mut function = Object::new([("name", name), ("arguments", Json::AsText(&call.arguments))]);
+        parts::extend_function(&mut function, &call.extensions, self.quirks);
+        let function = function.into();
+        let mut json = Object::new([("id", id.clone().into()), ("type", "function".into()), ("function", function)]);
+        parts::extend(&mut json, &call.extensions, self.quirks);
+        json.into()
+    }
+
+    /// A message for each result, and one of the user with what such a message cannot hold: the API refuses others between
+    /// results.
+    fn add_results(&mut self, turn: &Turn<'a>) -> Result<(), Unwritable> {
+        let mut beside = Draft::new("user", None);
+        for block in &turn.blocks {
+            let Block::Result(id, result) = block else { continue };
+            let mut draft = Draft::new("tool", Some("\n"));
+            draft.answers = Some(id.clone().into());
+            match result {
+                None => draft.parts.push(text_part(NO_RESULT.into())),
+                Some(result) => {
+                    draft.parts = texts(result);
+                    draft.extensions.push(&result.extensions);
+                    let media = result.content.iter().filter(|block| is_media(block));
+                    for block in media {
+                        beside.parts.extend(parts::part(block, Place::Question(turn.at), self.quirks)?);
+                    }
+                }
+            }
+            self.drafts.push(draft);
         }
+        match self.drafts.last_mut().filter(|_| self.quirks.strict_turns == Some(true)) {
+            _ if beside.parts.is_empty() => {}
+            Some(result) => result.extend(beside),
+            None => self.drafts.push(beside),
+        }
+        Ok(())
     }
 }
 
-fn is_image(block: &ContentBlock) -> bool {
-    matches!(block, ContentBlock::Image(_))
-}
-
-/// A message without results of tools. Texts are joined with `gap` between them, if there is one.
-fn one<'a>(
-    role: &'a str,
-    gap: Option<&'static str>,
-    blocks: &'a [ContentBlock],
-    extensions: &'a Extensions,
-) -> Json<'a> {
-    let calls: Vec<Json<'_>> = blocks.iter().filter_map(tool_call).collect();
-    let parts: Vec<Json<'_>> = blocks.iter().filter_map(part).collect();
-    // The API wants null beside tool calls, and refuses it without them.
-    let is_null = parts.is_empty() && !calls.is_empty();
-    let content = if is_null { Json::Null } else { content(parts, gap) };
-    let mut message = Object::new([("role", role.into()), ("content", content)]);
-    if !calls.is_empty() {
-        message.insert("tool_calls", calls);
+impl<'a> Draft<'a> {
+    fn new(role: &'a str, gap: Option<&'static str>) -> Self {
+        let (parts, answers, reasoning, calls, extensions) = Default::default();
+        Self { role, gap, parts, answers, reasoning, calls, extensions }
     }
-    message.extended(extensions, OPENAI)
+
+    fn extend(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+        self.extensions.extend(other.extensions);
+    }
+
+    fn into_json(self, quirks: &Quirks) -> Json<'a> {
+        let mut message = Object::new([("role", self.role.into())]);
+        if let Some(id) = self.answers {
+            message.insert("tool_call_id", id);
+        }
+        // The API wants null beside tool calls, and refuses it without them.
+        let is_null = self.parts.is_empty() && !self.calls.is_empty();
+        message.insert("content", if is_null { Json::Null } else { content(self.parts, self.gap) });
+        if let Some((field, text)) = self.reasoning {
+            message.insert(field, text);
+        }
+        if !self.calls.is_empty() {
+            message.insert("tool_calls", self.calls);
+        }
+        for extensions in self.extensions {
+            parts::extend(&mut message, extensions, quirks);
+        }
+        message.into()
+    }
 }
 
 /// A string for plain text, because old servers accept nothing else; else a list of parts.
 fn content<'a>(parts: Vec<Json<'a>>, gap: Option<&'static str>) -> Json<'a> {
-    let texts: Option<Vec<&'a str>> = parts.iter().map(Json::plain_text).collect();
-    match (texts.as_deref(), gap) {
-        (Some([]), _) => "".into(),
-        (Some([text]), _) => (*text).into(),
-        (Some(texts), Some(gap)) => Json::Joined(texts.iter().map(|text| Cow::Borrowed(*text)).collect(), gap),
+    let texts: Option<Vec<Cow<'a, str>>> = parts.iter().map(Json::plain_text).collect();
+    match (texts, gap) {
+        (Some(mut texts), _) if texts.len() < 2 => texts.pop().unwrap_or_default().into(),
+        (Some(texts), Some(gap)) => Json::Joined(texts, gap),
         _ => parts.into(),
     }
 }
 
-/// The block as a part of the content. Thinking is left out: servers that send it refuse to receive it.
-fn part(block: &ContentBlock) -> Option<Json<'_>> {
-    match block {
-        ContentBlock::Text(text) => {
-            let part = Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
-            Some(part.extended(&text.extensions, OPENAI))
+/// The reasoning before the calls of this turn.
+fn reasoning<'a>(turn: &Turn<'a>) -> Option<Json<'a>> {
+    let texts = turn.blocks.iter().filter_map(|block| match block {
+        Block::Content(ContentBlock::Thinking(thinking)) if !thinking.text.is_empty() => {
+            Some(Cow::Borrowed(thinking.text.as_str()))
         }
-        ContentBlock::Image(image) => Some(image_part(image)),
-        ContentBlock::Other(value) => Some(value.into()).filter(|_| !block.is_partial_tool_use()),
-        ContentBlock::Document(_)
-        | ContentBlock::Audio(_)
-        | ContentBlock::ToolUse(_)
-        | ContentBlock::ToolResult(_)
-        | ContentBlock::Thinking(_) => None,
-    }
+        _ => None,
+    });
+    let texts: Vec<Cow<'a, str>> = texts.collect();
+    (!texts.is_empty()).then_some(Json::Joined(texts, ""))
 }
 
-fn image_part(image: &Media) -> Json<'_> {
-    let address = match &image.source {
-        MediaSource::Data(bytes) => {
-            Json::object([("url", Json::Base64(format!("data:{};base64,", image.media_type), bytes))])
-        }
-        MediaSource::Url(url) => Json::object([("url", url.as_str().into())]),
-        MediaSource::File(file) => Json::object([("file_id", file.as_str().into())]),
-        MediaSource::Other(value) => value.into(),
-    };
-    Object::new([("type", "image_url".into()), ("image_url", address)]).extended(&image.extensions, OPENAI)
+fn is_media(block: &ContentBlock) -> bool {
+    matches!(block, ContentBlock::Image(_) | ContentBlock::Document(_) | ContentBlock::Audio(_))
 }
 
-fn tool_call(block: &ContentBlock) -> Option<Json<'_>> {
-    let ContentBlock::ToolUse(ToolCall { id, name, arguments, extensions, .. }) = block else { return None };
-    let function = Json::object([("name", name.as_str().into()), ("arguments", Json::AsText(arguments))]);
-    let call = Object::new([("id", id.as_str().into()), ("type", "function".into()), ("function", function)]);
-    Some(call.extended(extensions, OPENAI))
-}
-
-fn tool_message(result: &ToolResult) -> Json<'_> {
-    let texts: Vec<Cow<'_, str>> = result.content.iter().filter_map(result_text).collect();
-    // The format has no field for errors.
-    let is_empty = texts.len() < 2 && texts.iter().all(|text| text.is_empty());
-    let content = if result.is_error && is_empty { "error".into() } else { Json::Joined(texts, "\n") };
-    let message = Object::new([
-        ("role", "tool".into()),
-        ("tool_call_id", result.tool_use_id.as_str().into()),
-        ("content", content),
-    ]);
-    message.extended(&result.extensions, OPENAI)
-}
-
-/// The text of a block in a result of a tool.
-fn result_text(block: &ContentBlock) -> Option<Cow<'_, str>> {
-    match block {
+/// The texts of a result, as parts.
+fn texts(result: &ToolResult) -> Vec<Json<'_>> {
+    let texts = result.content.iter().filter_map(|block| match block {
         ContentBlock::Text(text) => Some(text.text.as_str().into()),
-        ContentBlock::Other(value) => Some(value.to_string().into()),
-        ContentBlock::Image(_)
-        | ContentBlock::Document(_)
-        | ContentBlock::Audio(_)
-        | ContentBlock::ToolUse(_)
-        | ContentBlock::ToolResult(_)
-        | ContentBlock::Thinking(_) => None,
-    }
+        ContentBlock::Other(value) => Some(Json::Owned(value.to_string())),
+        _ => None,
+    });
+    let texts: Vec<Json<'_>> = texts.map(text_part).collect();
+    // The format has no field for errors.
+    let is_empty = result.content.iter().all(|block| matches!(block, ContentBlock::Text(text) if text.text.is_empty()));
+    if result.is_error && is_empty { vec![text_part("error".into())] } else { texts }
+}
+
+fn text_part(text: Json<'_>) -> Json<'_> {
+    Json::object([("type", "text".into()), ("text", text)])
 }

@@ -1,51 +1,46 @@
 //! Writes a request of OpenAI Chat Completions.
 
-use url::Url;
-
 use crate::{
     adapter::format::{
         extensions::OPENAI,
         family,
-        openai::conversation,
+        openai::{conversation, options},
         outline::{Json, Object, Unwritable},
+        tools,
     },
     chat::{
+        options::Options,
         request::Request,
-        tool::{Tool, ToolChoice},
+        tool::{FunctionTool, Tool, ToolChoice},
     },
-    config::provider::ProviderConfig,
+    config::{
+        provider::ProviderConfig,
+        quirks::{MaxTokensField, Quirks, SeedField},
+        wire_format::WireFormat,
+    },
 };
 
-/// The body. Extensions replace what is written here.
+/// The body. The messages stand before all that changes from one turn to the next. Extensions replace what is written here.
 pub(crate) fn body<'a>(
     request: &'a Request,
     provider: &ProviderConfig,
     model: &'a str,
     stream: bool,
 ) -> Result<Object<'a>, Unwritable> {
-    let options = &request.options;
-    let mut body = Object::new([("model", model.into()), ("messages", conversation::messages(&request.messages))]);
-    if let Some(max_tokens) = options.max_tokens.or(provider.max_tokens) {
-        body.insert(max_tokens_name(&provider.base_url, model), max_tokens);
+    let (options, quirks) = (&request.options, &provider.quirks);
+    let messages = conversation::messages(&request.messages, provider, model)?;
+    let mut body = Object::new([("model", model.into()), ("messages", messages)]);
+    if let Some(max_tokens) = options.max_tokens.or_else(|| provider.default_max_tokens(model)) {
+        body.insert(max_tokens_name(quirks, model), max_tokens);
     }
-    if !request.tools.is_empty() {
-        body.insert("tools", request.tools.iter().map(tool).collect::<Json<'_>>());
-    }
-    if let Some(choice) = &options.tool_choice {
-        body.insert("tool_choice", tool_choice(choice));
-    }
-    let default_temperature = provider.temperature.filter(|_| !family::refuses_temperature(model));
-    body.insert_number("temperature", options.temperature.or(default_temperature))?;
-    body.insert_number("top_p", options.top_p)?;
-    if !options.stop.is_empty() {
-        body.insert("stop", options.stop.iter().map(|text| text.as_str().into()).collect::<Json<'_>>());
-    }
-    if let Some(seed) = options.seed {
-        body.insert("seed", Json::Number(seed.into()));
-    }
+    add_tools(&mut body, request, quirks)?;
+    add_sampling(&mut body, options, provider, model)?;
+    options::add_output(&mut body, options, quirks)?;
+    options::add_reasoning(&mut body, options, quirks, model);
+    options::add_metadata(&mut body, options, quirks);
     if stream {
         body.insert("stream", Json::Bool(true));
-        if takes_stream_options(&provider.base_url) {
+        if quirks.stream_options != Some(false) {
             body.insert("stream_options", Json::object([("include_usage", Json::Bool(true))]));
         }
     }
@@ -55,29 +50,71 @@ pub(crate) fn body<'a>(
 }
 
 /// OpenAI has deprecated `max_tokens`, and its reasoning models refuse it. Most compatible servers know only `max_tokens`.
-fn max_tokens_name(base_url: &Url, model: &str) -> &'static str {
-    let host = base_url.host_str().unwrap_or_default();
-    let is_openai = host == "api.openai.com" || host.ends_with(".openai.azure.com");
-    if is_openai || family::is_openai_reasoning(model) { "max_completion_tokens" } else { "max_tokens" }
+fn max_tokens_name(quirks: &Quirks, model: &str) -> &'static str {
+    match quirks.max_tokens_field {
+        Some(MaxTokensField::MaxTokens) => "max_tokens",
+        Some(MaxTokensField::MaxCompletionTokens) => "max_completion_tokens",
+        None if family::is_openai_reasoning(model) => "max_completion_tokens",
+        None => "max_tokens",
+    }
 }
 
-/// Mistral refuses unknown fields, and sends the usage without being asked.
-fn takes_stream_options(base_url: &Url) -> bool {
-    base_url.host_str() != Some("api.mistral.ai")
+fn add_sampling<'a>(
+    body: &mut Object<'a>,
+    options: &'a Options,
+    provider: &ProviderConfig,
+    model: &str,
+) -> Result<(), Unwritable> {
+    let quirks = &provider.quirks;
+    let takes = |option: &str| !quirks.refuses(option);
+    let default_temperature = provider.temperature.filter(|_| !family::refuses_temperature(model));
+    let temperature = options.temperature.or(default_temperature).filter(|_| takes("temperature"));
+    body.insert_number("temperature", temperature)?;
+    body.insert_number("top_p", options.top_p.filter(|_| takes("top_p")))?;
+    if let Some(top_k) = options.top_k.filter(|_| takes("top_k")) {
+        body.insert("top_k", top_k);
+    }
+    if !options.stop.is_empty() && takes("stop") {
+        body.insert("stop", options.stop.iter().map(|text| text.as_str().into()).collect::<Json<'_>>());
+    }
+    if let Some(seed) = options.seed.filter(|_| takes("seed")) {
+        let name = if quirks.seed_field == Some(SeedField::RandomSeed) { "random_seed" } else { "seed" };
+        body.insert(name, Json::Number(seed.into()));
+    }
+    Ok(())
 }
 
-fn tool(tool: &Tool) -> Json<'_> {
-    let tool = match tool {
-        Tool::Function(tool) => tool,
-        Tool::Provider(value) => return value.into(),
-    };
+fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -> Result<(), Unwritable> {
+    tools::check(&request.tools, WireFormat::OpenAi)?;
+    if !request.tools.is_empty() {
+        let tools = request.tools.iter().enumerate().map(|(at, tool)| match tool {
+            Tool::Function(tool) => function(at, tool, quirks),
+            Tool::Provider(value) => Ok(value.into()),
+        });
+        body.insert("tools", tools.collect::<Result<Vec<Json<'_>>, _>>()?);
+    }
+    if let Some(choice) = &request.options.tool_choice {
+        body.insert("tool_choice", tool_choice(choice));
+    }
+    let parallel = request.options.parallel_tool_calls.filter(|_| !quirks.refuses("parallel_tool_calls"));
+    // The API refuses it without tools.
+    if let Some(parallel) = parallel.filter(|_| !request.tools.is_empty()) {
+        body.insert("parallel_tool_calls", Json::Bool(parallel));
+    }
+    Ok(())
+}
+
+fn function<'a>(at: usize, tool: &'a FunctionTool, quirks: &Quirks) -> Result<Json<'a>, Unwritable> {
     let mut function = Object::new([("name", tool.name.as_str().into())]);
     if !tool.description.is_empty() {
         function.insert("description", tool.description.as_str());
     }
-    function.insert("parameters", &tool.parameters);
-    let tool_fields = Object::new([("type", "function".into()), ("function", function.into())]);
-    tool_fields.extended(&tool.extensions, OPENAI)
+    function.insert("parameters", tools::parameters(at, tool)?);
+    if let Some(strict) = tool.strict.filter(|_| !quirks.refuses("strict")) {
+        function.insert("strict", Json::Bool(strict));
+    }
+    let fields = Object::new([("type", "function".into()), ("function", function.into())]);
+    Ok(fields.extended(&tool.extensions, OPENAI))
 }
 
 fn tool_choice(choice: &ToolChoice) -> Json<'_> {

@@ -238,7 +238,7 @@ async fn a_request_that_cannot_be_written_is_not_sent() {
     let mut request = Request::default();
     request.options.temperature = Some(f64::NAN);
     let error = Arc::new(adapter(&server.url, |_| ())).send(Arc::new(request)).await.unwrap_err();
-    assert!(matches!(error, ErrorKind::Config(_)), "{error:?}");
+    assert!(matches!(error, ErrorKind::Usage(_)), "{error:?}");
     assert_eq!(server.connections.load(Ordering::SeqCst), 0);
 }
 

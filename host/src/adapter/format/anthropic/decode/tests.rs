@@ -103,12 +103,12 @@ fn an_answer_goes_back_as_it_came() {
          "caller": {"type": "direct"}},
     ]);
     let decoded = decode(json!({"content": content})).unwrap();
-    let request = Request::new([Message::new(Role::Assistant, decoded.content)]);
+    let request = Request::new([Message::new(Role::Assistant, decoded.content), Message::tool_result("toolu_1", "1")]);
     let bytes = Anthropic
         .encode(&request, &fixture::provider(WireFormat::Anthropic, "https://api.anthropic.com"), "m", false)
         .unwrap();
     let body: Value = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!(body["messages"], json!([{"role": "assistant", "content": content}]));
+    assert_eq!(body["messages"][0], json!({"role": "assistant", "content": content}));
 }
 
 /// The server of llama.cpp sends fewer fields than the documentation promises.

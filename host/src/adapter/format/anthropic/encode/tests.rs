@@ -79,7 +79,7 @@ fn a_conversation_with_a_tool_and_an_image() {
                 {"type": "text", "text": "Go on."},
             ]},
         ],
-        "tools": [{"name": "lookup", "description": "Finds a plant", "input_schema": {"type": "object"}}],
+        "tools": [{"name": "lookup", "description": "Finds a plant", "input_schema": {"type": "object", "properties": {}}}],
         "tool_choice": {"type": "any"},
         "temperature": 0.5,
         "top_p": 0.9,
@@ -132,19 +132,26 @@ fn roles_in_a_row_are_merged_and_blank_text_is_left_out() {
     assert_eq!(merged, expected);
 }
 
+fn call(id: &str) -> Value {
+    json!({"type": "tool_use", "id": id, "name": "a", "arguments": {}})
+}
+
 #[test]
 fn results_stand_first_in_their_message() {
     let merged = messages(json!([
+        {"role": "assistant", "content": [call("functions.a:0"), call("b")]},
         {"role": "user", "content": "Hurry!"},
         {"role": "tool", "content": [{"type": "tool_result", "tool_use_id": "functions.a:0", "content": []}]},
         {"role": "tool", "content": [{"type": "tool_result", "tool_use_id": "b", "content": ""}]},
     ]));
-    let expected = json!([{"role": "user", "content": [
-        {"type": "tool_result", "tool_use_id": "functions_a_0"},
+    let id = merged[0]["content"][0]["id"].clone();
+    assert!(id.as_str().is_some_and(|id| id.starts_with("toolu_") && id.len() == 26), "{id}");
+    let expected = json!({"role": "user", "content": [
+        {"type": "tool_result", "tool_use_id": id},
         {"type": "tool_result", "tool_use_id": "b"},
         {"type": "text", "text": "Hurry!"},
-    ]}]);
-    assert_eq!(merged, expected);
+    ]});
+    assert_eq!(merged[1], expected);
 }
 
 #[test]
@@ -154,14 +161,15 @@ fn thinking_goes_back_if_the_provider_can_verify_it() {
         {"type": "thinking", "text": "unsigned"},
         {"type": "thinking", "redacted": "opaque"},
         {"type": "thinking", "text": "", "signature": "hidden"},
+        {"type": "thinking", "text": "elsewhere", "signature": "foreign", "provider": "other"},
+        {"type": "thinking", "text": "own", "signature": "own", "provider": "here"},
         server_tool,
-        {"type": "tool_use", "id": "functions.a:0", "name": "a", "arguments": {}},
     ]}]));
     let expected = json!([{"role": "assistant", "content": [
         {"type": "redacted_thinking", "data": "opaque"},
         {"type": "thinking", "thinking": "", "signature": "hidden"},
+        {"type": "thinking", "thinking": "own", "signature": "own"},
         server_tool,
-        {"type": "tool_use", "id": "functions_a_0", "name": "a", "input": {}},
     ]}]);
     assert_eq!(sent, expected);
 }
@@ -206,7 +214,7 @@ fn extensions_of_this_format_override() {
         "tools": [{"name": "web_search", "extensions": {
             "anthropic.type": "web_search_20250305", "anthropic.input_schema": null,
         }}],
-        "options": {"max_tokens": 5, "extensions": {
+        "options": {"max_tokens": 5000, "extensions": {
             "anthropic.thinking": {"type": "enabled", "budget_tokens": 2000},
             "anthropic.max_tokens": 6,
             "openai.seed": 7,

@@ -1,0 +1,122 @@
+//! How much a model of Anthropic Messages reasons, and how many tokens its answer has with that:
+//! <https://platform.claude.com/docs/en/build-with-claude/extended-thinking>.
+
+use serde_json::Value;
+
+use crate::{
+    adapter::format::{
+        effort,
+        family::{self, ClaudeReasoning},
+        outline::{Json, Unwritable},
+    },
+    chat::{options::Reasoning, request::Request},
+    config::provider::ProviderConfig,
+};
+
+/// The limit of an answer if none is set: the format requires one.
+const MAX_TOKENS: u32 = 4096;
+
+/// The least budget that the API takes.
+const LEAST: u32 = 1024;
+
+/// The effort of a budget that nobody has told.
+const UNTOLD: &str = "medium";
+
+/// What is written of the reasoning.
+#[derive(Default)]
+pub(crate) struct AskedReasoning<'a> {
+    /// The field `thinking`.
+    pub(crate) thinking: Option<Json<'a>>,
+    /// The field `effort` of `output_config`.
+    pub(crate) effort: Option<&'a str>,
+    /// The budget of tokens, and whether the caller has set it.
+    budget: Option<(u32, bool)>,
+}
+
+impl<'a> AskedReasoning<'a> {
+    /// What the caller asks for. `lacks_thinking` says that the answer so far was made without.
+    pub(crate) fn of(
+        reasoning: Option<&'a Reasoning>,
+        provider: &'a ProviderConfig,
+        model: &str,
+        lacks_thinking: bool,
+    ) -> Self {
+        let (budget, word) = match reasoning.filter(|_| !provider.quirks.refuses("reasoning")) {
+            None => return Self::default(),
+            Some(Reasoning::Off | Reasoning::Budget(0)) => return Self::thinking(named("disabled")),
+            Some(Reasoning::Other(value)) => return Self { budget: budget_of(value), ..Self::thinking(value.into()) },
+            Some(Reasoning::Auto) => ((effort::budget(UNTOLD), false), None),
+            Some(Reasoning::Effort(word)) => ((effort::budget(word), false), Some(word.as_str())),
+            Some(Reasoning::Budget(tokens)) => (((*tokens).max(LEAST), true), Some(effort::of_budget(*tokens))),
+        };
+        let by_word = match family::claude_reasoning(model) {
+            ClaudeReasoning::Budget => false,
+            ClaudeReasoning::Both => !budget.1,
+            ClaudeReasoning::Word => true,
+        };
+        match by_word {
+            true => {
+                let effort = word.map(|word| effort::nearest(word, provider.quirks.efforts.as_deref()));
+                Self { effort, ..Self::thinking(named("adaptive")) }
+            }
+            false if lacks_thinking => Self::default(),
+            false => Self { budget: Some(budget), ..Self::default() },
+        }
+    }
+
+    fn thinking(thinking: Json<'a>) -> Self {
+        Self { thinking: Some(thinking), ..Self::default() }
+    }
+
+    /// The most tokens of the answer. Makes them and the budget fit each other.
+    pub(crate) fn fit(&mut self, request: &Request, provider: &ProviderConfig, model: &str) -> Result<u32, Unwritable> {
+        let asked = request.options.max_tokens;
+        let tokens = asked.or_else(|| provider.default_max_tokens(model)).unwrap_or(MAX_TOKENS);
+        // It replaces the field.
+        let extension = [&request.options.extensions, &request.extensions]
+            .into_iter()
+            .find_map(|extensions| extensions.get("anthropic.thinking"));
+        let Some((budget, is_set)) = extension.map_or(self.budget, budget_of) else { return Ok(tokens) };
+        let (budget, tokens) = match asked {
+            _ if budget < tokens => (budget, tokens),
+            Some(_) if !is_set && tokens > LEAST => (LEAST.max(tokens / 2), tokens),
+            Some(_) => return Err(no_room(budget, &format!("options.max_tokens is {tokens}"))),
+            None => {
+                let ceiling = provider.max_output_tokens(model).unwrap_or(u32::MAX);
+                let raised = budget.saturating_add(tokens).min(ceiling);
+                if raised <= budget {
+                    return Err(no_room(budget, &format!("this model answers at most {ceiling} tokens")));
+                }
+                (budget, raised)
+            }
+        };
+        if self.budget.is_some() && self.thinking.is_none() {
+            let fields = [("type", "enabled".into()), ("budget_tokens", budget.into())];
+            self.thinking = Some(Json::object(fields));
+        }
+        Ok(tokens)
+    }
+
+    /// Whether the model reasons.
+    pub(crate) fn is_on(&self) -> bool {
+        let is_adaptive = self.thinking.as_ref().is_some_and(|thinking| thinking.is("adaptive"));
+        is_adaptive || self.budget.is_some()
+    }
+}
+
+fn named(kind: &str) -> Json<'_> {
+    Json::object([("type", kind.into())])
+}
+
+/// The budget in the provider's own JSON.
+fn budget_of(thinking: &Value) -> Option<(u32, bool)> {
+    let tokens = thinking.get("budget_tokens")?.as_u64()?;
+    Some((u32::try_from(tokens).unwrap_or(u32::MAX), true))
+}
+
+fn no_room(budget: u32, limit: &str) -> Unwritable {
+    Unwritable::refused(format!(
+        "the budget for reasoning is {budget} tokens, and {limit}: the answer with its reasoning has to fit\n  help: set \
+         options.max_tokens above the budget, or a smaller budget of at least {LEAST}"
+    ))
+}

@@ -1,0 +1,99 @@
+//! Fits the options of a caller to a model that a module asks in place of the one that the caller has chosen.
+
+use crate::{
+    adapter::format::family,
+    chat::options::{Options, Reasoning},
+    config::{provider::ProviderConfig, wire_format::WireFormat},
+};
+
+/// The least limit of an answer with reasoning in Anthropic's format.
+const LEAST_WITH_REASONING: u32 = 1025;
+
+/// Leaves out or lowers what this model would refuse. The model of the caller's choice gets what the caller said.
+pub(crate) fn fit(options: &mut Options, provider: &ProviderConfig, model: &str) {
+    if let Some(ceiling) = provider.max_output_tokens(model) {
+        options.max_tokens = options.max_tokens.map(|tokens| tokens.min(ceiling));
+    }
+    let is_anthropic = provider.adapter == WireFormat::Anthropic;
+    let facts = provider.models.get(model);
+    let cannot_reason = facts.is_some_and(|facts| facts.supports_thinking == Some(false));
+    if cannot_reason || (is_anthropic && leaves_no_room(options)) {
+        options.reasoning = None;
+    }
+    if family::refuses_temperature(model) || (is_anthropic && reasons(options)) {
+        (options.temperature, options.top_p, options.top_k) = (None, None, None);
+    }
+    if is_anthropic {
+        // The API takes up to 1, and not both.
+        options.temperature = options.temperature.map(|temperature| temperature.min(1.0));
+        options.top_p = options.top_p.filter(|_| options.temperature.is_none());
+    }
+}
+
+fn leaves_no_room(options: &Options) -> bool {
+    let budget = match &options.reasoning {
+        Some(Reasoning::Auto | Reasoning::Effort(_)) => LEAST_WITH_REASONING,
+        Some(Reasoning::Budget(tokens)) if *tokens > 0 => LEAST_WITH_REASONING.max(tokens.saturating_add(1)),
+        _ => return false,
+    };
+    options.max_tokens.is_some_and(|tokens| tokens < budget)
+}
+
+fn reasons(options: &Options) -> bool {
+    match &options.reasoning {
+        None | Some(Reasoning::Off | Reasoning::Budget(0)) => options.extensions.contains_key("anthropic.thinking"),
+        Some(Reasoning::Auto | Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Other(_)) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{adapter::http::fixture, config::provider::ModelFacts};
+
+    fn fitted(format: WireFormat, model: &str, options: Value) -> Value {
+        let mut provider = fixture::provider(format, "http://localhost:1");
+        let facts =
+            ModelFacts { max_output_tokens: Some(8192), supports_thinking: Some(false), ..ModelFacts::default() };
+        provider.models.insert("small".into(), facts);
+        let mut options = serde_json::from_value(options).unwrap();
+        fit(&mut options, &provider, model);
+        serde_json::to_value(options).unwrap()
+    }
+
+    #[test]
+    fn what_the_model_refuses_is_left_out_or_lowered() {
+        use WireFormat::{Anthropic, OpenAi};
+        for (format, model, options, expected) in [
+            (
+                OpenAi,
+                "small",
+                json!({"max_tokens": 9000, "temperature": 1.5}),
+                json!({"max_tokens": 8192, "temperature": 1.5}),
+            ),
+            (OpenAi, "small", json!({"max_tokens": 9, "reasoning": "low"}), json!({"max_tokens": 9})),
+            (OpenAi, "gpt-5", json!({"temperature": 0.2, "top_p": 0.5, "seed": 7}), json!({"seed": 7})),
+            (Anthropic, "claude-opus-4-8", json!({"temperature": 0.2, "top_k": 5}), json!({})),
+            (Anthropic, "claude-sonnet-4-5", json!({"temperature": 1.5, "top_p": 0.5}), json!({"temperature": 1.0})),
+            (Anthropic, "claude-sonnet-4-5", json!({"top_p": 0.5}), json!({"top_p": 0.5})),
+            (Anthropic, "m", json!({"temperature": 0.2, "reasoning": "low"}), json!({"reasoning": "low"})),
+            (
+                Anthropic,
+                "m",
+                json!({"temperature": 0.2, "reasoning": "off"}),
+                json!({"temperature": 0.2, "reasoning": "off"}),
+            ),
+            (Anthropic, "m", json!({"max_tokens": 500, "reasoning": "low"}), json!({"max_tokens": 500})),
+            (
+                OpenAi,
+                "m",
+                json!({"max_tokens": 500, "reasoning": "low"}),
+                json!({"max_tokens": 500, "reasoning": "low"}),
+            ),
+        ] {
+            assert_eq!(fitted(format, model, options.clone()), expected, "{model}: {options}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Which wire format a block that is not known here belongs to, judged by its type.
+
+use serde_json::Value;
+
+use crate::config::wire_format::WireFormat;
+
+/// The types that Anthropic's documentation names and that do not end in `_tool_use` or `_tool_result`.
+const ANTHROPIC: [&str; 7] = [
+    "compaction",
+    "container_upload",
+    "mid_conv_system",
+    "redacted_thinking",
+    "search_result",
+    "tool_reference",
+    "web_search_result",
+];
+
+/// The types that OpenAI's documentation names and that do not begin with `input_` or `output_` or end in `_url`.
+const OPENAI: [&str; 3] = ["file", "refusal", "reasoning"];
+
+/// The format that has blocks of this type. `None` if neither has.
+pub(crate) fn format_of_block(block: &Value) -> Option<WireFormat> {
+    let kind = block.get("type")?.as_str()?;
+    let is_anthropics =
+        ANTHROPIC.contains(&kind) || ["_tool_use", "_tool_result"].iter().any(|ending| kind.ends_with(ending));
+    let is_openais = OPENAI.contains(&kind)
+        || kind.ends_with("_url")
+        || ["input_", "output_"].iter().any(|beginning| kind.starts_with(beginning));
+    match (is_anthropics, is_openais) {
+        (true, _) => Some(WireFormat::Anthropic),
+        (_, true) => Some(WireFormat::OpenAi),
+        _ => None,
+    }
+}
+
+/// The format of a tool that its provider runs. The types of Anthropic end in a date: `web_search_20250305`.
+pub(crate) fn format_of_tool(tool: &Value) -> WireFormat {
+    let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
+    let date = kind.rsplit('_').next().unwrap_or_default();
+    let is_dated = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+    if is_dated || kind == "mcp_toolset" { WireFormat::Anthropic } else { WireFormat::OpenAi }
+}
+
+/// The type of a block, for errors.
+pub(crate) fn kind(block: &Value) -> &str {
+    block.get("type").and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn blocks() {
+        let owner = |kind: &str| format_of_block(&json!({"type": kind}));
+        for kind in [
+            "server_tool_use",
+            "web_search_tool_result",
+            "mcp_tool_use",
+            "code_execution_tool_result",
+            "container_upload",
+            "a_new_tool_result",
+        ] {
+            assert_eq!(owner(kind), Some(WireFormat::Anthropic), "{kind}");
+        }
+        for kind in ["refusal", "input_audio", "image_url", "file", "video_url", "output_text"] {
+            assert_eq!(owner(kind), Some(WireFormat::OpenAi), "{kind}");
+        }
+        for kind in ["hologram", "partial_tool_uses", "profile"] {
+            assert_eq!(owner(kind), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn tools() {
+        for (kind, format) in [
+            ("web_search_20250305", WireFormat::Anthropic),
+            ("mcp_toolset", WireFormat::Anthropic),
+            ("web_search_preview", WireFormat::OpenAi),
+            ("web_search_preview_2025_03_11", WireFormat::OpenAi),
+            ("code_interpreter", WireFormat::OpenAi),
+        ] {
+            assert_eq!(format_of_tool(&json!({"type": kind})), format, "{kind}");
+        }
+    }
+}

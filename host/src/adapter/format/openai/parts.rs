@@ -1,0 +1,130 @@
+//! Writes the parts of a message of OpenAI Chat Completions.
+
+use crate::{
+    adapter::format::{
+        extensions::{FUNCTION, OPENAI},
+        foreign,
+        history::Place,
+        outline::{Json, Object, Unwritable},
+    },
+    chat::{
+        content::{ContentBlock, Media, MediaSource},
+        extensions::Extensions,
+    },
+    config::{quirks::Quirks, wire_format::WireFormat},
+};
+
+/// The block as a part of the content. Thinking is left out: it stands beside tool calls, or nowhere.
+pub(crate) fn part<'a>(block: &'a ContentBlock, place: Place, quirks: &Quirks) -> Result<Option<Json<'a>>, Unwritable> {
+    let part = match block {
+        ContentBlock::Text(text) if text.text.is_empty() && matches!(place, Place::Answer) => return Ok(None),
+        ContentBlock::Text(text) => {
+            let mut part = Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
+            extend(&mut part, &text.extensions, quirks);
+            Ok(part.into())
+        }
+        ContentBlock::Image(image) => Ok(image_part(image, quirks)),
+        ContentBlock::Document(document) => document_part(document, quirks),
+        ContentBlock::Audio(audio) => audio_part(audio, quirks),
+        ContentBlock::Other(_) if block.is_partial_tool_use() => return Ok(None),
+        ContentBlock::Other(value) if foreign::format_of_block(value) == Some(WireFormat::Anthropic) => {
+            Err(format!("a block of the type {:?}, which only Anthropic's format has", foreign::kind(value)))
+        }
+        ContentBlock::Other(value) => Ok(value.into()),
+        ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) | ContentBlock::Thinking(_) => return Ok(None),
+    };
+    match (part, place) {
+        (Ok(part), _) => Ok(Some(part)),
+        (Err(_), Place::Answer) => Ok(None),
+        (Err(problem), Place::Question(at)) => {
+            Err(Unwritable::refused(format!("messages[{at}] has {problem}\n  help: leave it out, or send its text")))
+        }
+    }
+}
+
+/// Adds the extensions that this provider takes.
+pub(crate) fn extend<'a>(object: &mut Object<'a>, extensions: &'a Extensions, quirks: &Quirks) {
+    object.apply_those(extensions, OPENAI, |name| !name.starts_with(FUNCTION) && takes(quirks, name));
+}
+
+/// Adds the extensions that stand in the `function` of a tool call.
+pub(crate) fn extend_function<'a>(function: &mut Object<'a>, extensions: &'a Extensions, quirks: &Quirks) {
+    for (key, value) in extensions {
+        let name = key.strip_prefix(OPENAI).and_then(|rest| rest.strip_prefix('.')?.strip_prefix(FUNCTION));
+        if let Some(name) = name.filter(|name| takes(quirks, name) && !value.is_null()) {
+            function.insert(name, value);
+        }
+    }
+}
+
+fn takes(quirks: &Quirks, field: &str) -> bool {
+    quirks.message_fields.as_ref().is_none_or(|known| known.iter().any(|known| known == field))
+}
+
+fn media<'a>(kind: &'static str, content: Json<'a>, media: &'a Media, quirks: &Quirks) -> Json<'a> {
+    let mut part = Object::new([("type", kind.into()), (kind, content)]);
+    extend(&mut part, &media.extensions, quirks);
+    part.into()
+}
+
+fn data_url(media: &Media) -> String {
+    format!("data:{};base64,", media.media_type)
+}
+
+fn image_part<'a>(image: &'a Media, quirks: &Quirks) -> Json<'a> {
+    let address = match &image.source {
+        MediaSource::Data(bytes) => Json::object([("url", Json::Base64(data_url(image), bytes))]),
+        MediaSource::Url(url) => Json::object([("url", url.as_str().into())]),
+        MediaSource::File(file) => Json::object([("file_id", file.as_str().into())]),
+        MediaSource::Other(value) => value.into(),
+    };
+    media("image_url", address, image, quirks)
+}
+
+/// A file, or the text of one that is plain text: the API takes files of a few types only.
+fn document_part<'a>(document: &'a Media, quirks: &Quirks) -> Result<Json<'a>, String> {
+    let file = match &document.source {
+        MediaSource::Data(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) if document.media_type.starts_with("text/") => return Ok(plain_document(document, text)),
+            _ => {
+                let name = if document.name.is_empty() { "document" } else { document.name.as_str() };
+                Json::object([("filename", name.into()), ("file_data", Json::Base64(data_url(document), bytes))])
+            }
+        },
+        MediaSource::File(file) => Json::object([("file_id", file.as_str().into())]),
+        MediaSource::Other(value) => value.into(),
+        MediaSource::Url(_) => {
+            return Err("a document by its address, which OpenAI's format does not take".to_owned());
+        }
+    };
+    Ok(media("file", file, document, quirks))
+}
+
+fn plain_document<'a>(document: &Media, text: &'a str) -> Json<'a> {
+    let text = if document.name.is_empty() { text.into() } else { Json::Owned(format!("{}\n\n{text}", document.name)) };
+    Json::object([("type", "text".into()), ("text", text)])
+}
+
+fn audio_part<'a>(audio: &'a Media, quirks: &Quirks) -> Result<Json<'a>, String> {
+    let content = match &audio.source {
+        MediaSource::Data(bytes) => Json::object([
+            ("data", Json::Base64(String::new(), bytes)),
+            ("format", audio_format(&audio.media_type).into()),
+        ]),
+        MediaSource::Other(value) => value.into(),
+        MediaSource::Url(_) | MediaSource::File(_) => {
+            return Err("a recording that is not there as data, which OpenAI's format does not take".to_owned());
+        }
+    };
+    Ok(media("input_audio", content, audio, quirks))
+}
+
+/// The format of a recording: the second half of its media type, or the usual word for that.
+fn audio_format(media_type: &str) -> &str {
+    let kind = media_type.split(';').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    match kind.trim() {
+        "mpeg" | "mpeg3" | "x-mpeg" => "mp3",
+        "wave" | "x-wav" | "vnd.wave" => "wav",
+        kind => kind,
+    }
+}

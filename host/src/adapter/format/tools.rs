@@ -1,0 +1,162 @@
+//! What both formats demand of tools that the agent runs.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::{
+    adapter::format::{
+        foreign,
+        outline::{Json, Object, Unwritable},
+    },
+    chat::tool::{FunctionTool, Tool},
+    config::wire_format::WireFormat,
+};
+
+/// The longest name of a tool.
+const LONGEST: usize = 64;
+
+/// Checks the tools of a request.
+///
+/// # Errors
+///
+/// A name that providers refuse, or a tool that a provider of another format runs.
+pub(crate) fn check(tools: &[Tool], format: WireFormat) -> Result<(), Unwritable> {
+    for (at, tool) in tools.iter().enumerate() {
+        match tool {
+            Tool::Function(tool) if is_name(&tool.name) => {}
+            Tool::Function(tool) => return Err(wrong_name(at, &tool.name)),
+            Tool::Provider(value) if foreign::format_of_tool(value) == format => {}
+            Tool::Provider(value) => {
+                let (kind, name) = (foreign::kind(value), format.as_str());
+                return Err(Unwritable::refused(format!(
+                    "tools[{at}] is {kind:?}, a tool that providers of the format {name:?} do not run\n  help: leave it out, or \
+                     ask a provider that runs it"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=LONGEST).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+fn wrong_name(at: usize, name: &str) -> Unwritable {
+    let problem = match name.len() > LONGEST {
+        true => format!("is longer than {LONGEST} bytes"),
+        false => "is not a name that providers take".to_owned(),
+    };
+    Unwritable::refused(format!(
+        "tools[{at}].name is {name:?}, which {problem}\n  help: 1 to {LONGEST} letters (a to z), digits, `_` and `-`"
+    ))
+}
+
+/// The name of a tool in a call of the past. A model may have made it up, so what providers refuse is replaced.
+pub(crate) fn name_of_call(name: &str) -> Json<'_> {
+    if is_name(name) {
+        return name.into();
+    }
+    let plain = |character: char| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' => character,
+        _ => '_',
+    };
+    let name: String = name.chars().map(plain).take(LONGEST).collect();
+    Json::Owned(if name.is_empty() { "unnamed".to_owned() } else { name })
+}
+
+/// The JSON Schema of a tool's arguments, completed to an object with properties.
+///
+/// # Errors
+///
+/// A schema of something else than an object.
+pub(crate) fn parameters<'a>(at: usize, tool: &'a FunctionTool) -> Result<Json<'a>, Unwritable> {
+    let empty = serde_json::Map::new;
+    let schema = match &tool.parameters {
+        Value::Null => Cow::Owned(empty()),
+        Value::Object(schema) => Cow::Borrowed(schema),
+        other => return Err(no_object(at, tool, other)),
+    };
+    match schema.get("type") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(kind)) if kind == "object" => {}
+        Some(other) => return Err(no_object(at, tool, other)),
+    }
+    let Cow::Borrowed(schema) = schema else { return Ok(completed(Object::default())) };
+    let is_set = |name: &str| schema.get(name).is_some_and(|value| !value.is_null());
+    if is_set("type") && is_set("properties") {
+        return Ok(Json::Fields(schema));
+    }
+    let mut fields = Object::default();
+    for (name, value) in schema {
+        if !value.is_null() {
+            fields.insert(name, value);
+        }
+    }
+    Ok(completed(fields))
+}
+
+fn completed(mut schema: Object<'_>) -> Json<'_> {
+    schema.insert_missing("type", "object");
+    schema.insert_missing("properties", Json::object([]));
+    schema.into()
+}
+
+fn no_object(at: usize, tool: &FunctionTool, found: &Value) -> Unwritable {
+    Unwritable::refused(format!(
+        "tools[{at}].parameters of {:?} is a schema of {found}, not of an object\n  help: arguments have names: write \
+         {{\"type\": \"object\", \"properties\": {{…}}}}",
+        tool.name
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn written(parameters: Value) -> Result<String, String> {
+        let Tool::Function(tool) = Tool::new("look", "", parameters) else { panic!("a function") };
+        let json = super::parameters(0, &tool).map_err(|error| error.to_string())?;
+        Ok(serde_json::to_string(&json).unwrap())
+    }
+
+    #[test]
+    fn a_schema_is_completed() {
+        let least = r#"{"type":"object","properties":{}}"#;
+        for parameters in [json!(null), json!({}), json!({"type": "object"}), json!({"type": null, "properties": null})]
+        {
+            assert_eq!(written(parameters.clone()).as_deref(), Ok(least), "{parameters}");
+        }
+        let kept = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]});
+        assert_eq!(written(kept.clone()).unwrap(), kept.to_string());
+        let half = json!({"properties": {"a": {}}, "$defs": {}});
+        assert_eq!(written(half).unwrap(), r#"{"properties":{"a":{}},"$defs":{},"type":"object"}"#);
+    }
+
+    #[test]
+    fn a_schema_of_something_else_is_named() {
+        for wrong in [json!({"type": "array"}), json!({"type": ["object", "null"]}), json!("text"), json!([])] {
+            let error = written(wrong.clone()).unwrap_err();
+            assert!(error.starts_with("tools[0].parameters of \"look\" is a schema of"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        let tool = |name: &str| [Tool::new("fine", "", json!({})), Tool::new(name, "", json!({}))];
+        for name in ["look", "a-b_C9", &"x".repeat(64)] {
+            assert!(check(&tool(name), WireFormat::OpenAi).is_ok(), "{name}");
+        }
+        for name in ["", "a.b", "a b", "größe", &"x".repeat(65)] {
+            let error = check(&tool(name), WireFormat::Anthropic).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("tools[1].name is {name:?}")), "{error}");
+        }
+        let called = |name| serde_json::to_value(name_of_call(name)).unwrap();
+        assert_eq!(called("a.größe"), json!("a_gr__e"));
+        assert_eq!(called(""), json!("unnamed"));
+    }
+}

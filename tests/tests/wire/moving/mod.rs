@@ -1,0 +1,8 @@
+//! Conversations that move from one provider to another.
+
+mod failover;
+mod options;
+mod quirks;
+mod rules;
+mod stage;
+mod valid;
