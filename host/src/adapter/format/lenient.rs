@@ -24,7 +24,7 @@ pub(crate) enum Halves {
 }
 
 /// The text as JSON, if something in it can be repaired: bytes that are not UTF-8, byte order marks, control characters and
-/// wrong escapes in texts, halves of characters, and numbers that no type holds.
+/// wrong escapes in texts, halves of characters, numbers that no type holds, and a comma after the last item.
 pub(crate) fn repaired(json: &[u8], halves: Halves) -> Option<Vec<u8>> {
     let text = utf8(json)?;
     let mut repair = Repair {
@@ -77,12 +77,21 @@ impl<'a> Repair<'a> {
                 b'"' => self.string(),
                 _ if self.rest().starts_with(BYTE_ORDER_MARK) => self.replace(BYTE_ORDER_MARK.len(), b""),
                 b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => self.literal(),
+                b',' if self.ends_after_comma() => self.replace(1, b""),
+                b'\t' | b'\n' | b'\r' => self.copy(1),
+                ..b' ' => self.replace(1, b""),
                 _ => self.copy(1),
             }
             if self.out.len() > self.most {
                 return;
             }
         }
+    }
+
+    /// Whether nothing but the end of an object or a list follows a comma.
+    fn ends_after_comma(&self) -> bool {
+        let after = self.rest().get(1..).unwrap_or_default().trim_ascii_start();
+        matches!(after.first(), Some(b'}' | b']'))
     }
 
     /// Reads a number or a word.
@@ -187,6 +196,7 @@ mod tests {
                 json!([null, null, null, null, null, 1.0, 0.5, 2.0, 1.0]),
             ),
             (b"[\"a\nb\tc\x00d\", true, 1]", json!(["a\nb\tc\u{0}d", true, 1])),
+            (b"{\"a\": [1, 2,\n], \"b\": \",]\",}\x00", json!({"a": [1, 2], "b": ",]"})),
             (b"[\"\xff\xfeok\"]", json!(["\u{fffd}\u{fffd}ok"])),
             (br#"["it\'s", "C:\dir", "\u12", "\uzzzz"]"#, json!(["it\\'s", "C:\\dir", "\\u12", "\\uzzzz"])),
         ] {
@@ -196,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_is_not_repaired() {
-        for text in [&b""[..], b"{", b"[1,]", b"<html>", br#"{"a": "b"#, br#"{"a": "\"#, b"nope", b"{'a': 1}"] {
+        for text in [&b""[..], b"{", b"[1,,2]", b"<html>", br#"{"a": "b"#, br#"{"a": "\"#, b"nope", b"{'a': 1}"] {
             assert_eq!(repaired(text, Halves::Replace), None, "{}", String::from_utf8_lossy(text));
         }
         let invalid = [b"\"", &b"\xff".repeat(MOST_INVALID + 1)[..], b"\""].concat();

@@ -113,10 +113,14 @@ fn without_answer(fields: &Map<String, Value>) -> Map<String, Value> {
 
 /// The error, with what stands beside it in the body.
 fn unreadable(error: Value, body: &Value) -> Unreadable {
-    let status = status(&error).or_else(|| status(body)).unwrap_or(500);
+    // Gateways wrap the error of the provider behind them.
+    let inner = error.get("error").filter(|inner| inner.is_object());
+    let status = status(&error).or_else(|| inner.and_then(status)).or_else(|| status(body)).unwrap_or(500);
     let mut fields = body.as_object().map(without_answer).unwrap_or_default();
     let stands_there = fields.contains_key("error") && fields.get("error") == Some(&error);
-    let message = MESSAGES.into_iter().find_map(|name| error.get(name).filter(|text| says_something(text)).cloned());
+    let says =
+        |of: &Value| MESSAGES.into_iter().find_map(|name| of.get(name).filter(|text| says_something(text)).cloned());
+    let message = says(&error).or_else(|| inner.and_then(says));
     if !stands_there {
         fields = Map::from_iter([("error".to_owned(), error)]);
     }
@@ -244,6 +248,7 @@ mod tests {
             (json!({"error": {"message": "m"}, "status": 503}), 503, json!("m")),
             (json!({"error": "m", "error_type": "overloaded"}), 503, json!("m")),
             (json!({"error": true, "message": "m"}), 500, json!(true)),
+            (json!({"error": {"error": {"message": "m", "type": "rate_limit_error"}}}), 429, json!("m")),
             (json!([{"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}}]), 429, json!("m")),
             (json!({"error": [{"message": "m", "code": 503}]}), 503, json!([{"message": "m", "code": 503}])),
             (
