@@ -109,7 +109,7 @@ fn a_connection_that_ended_while_the_program_blocked_its_thread_is_not_used() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let model = runtime.block_on(model(&server, ""));
             is_answered_at_once(runtime.block_on(soon(say_hi(&model))));
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(50));
             is_answered_at_once(runtime.block_on(soon(say_hi(&model))));
             server
         });
