@@ -33,8 +33,8 @@ pub enum Circuit {
     Open {
         /// When the first probe may go.
         until: u64,
-        /// When each probe began. A probe that has no result after `open_seconds` is given up: its caller may have gone
-        /// away.
+        /// When each probe began. A probe that has no result after `open_seconds` makes room for the next one: its process may
+        /// have ended.
         probes: Vec<u64>,
     },
 }
@@ -115,7 +115,11 @@ impl Policy {
                 Some(self.failed(if in_a_row { *failures } else { 0 }, now))
             }
             (Some(Circuit::Open { until, probes }), sign) => match (pass, sign) {
-                (Pass::Probe(mark), _) if !probes.contains(&mark) => circuit.cloned(),
+                // A probe that was given up may have been a long answer. It closes the circuit if no other probe has failed since.
+                (Pass::Probe(mark), sign) if !probes.contains(&mark) => {
+                    let is_up = sign == Sign::Alive && now >= *until;
+                    if is_up { None } else { circuit.cloned() }
+                }
                 (Pass::Probe(_), Sign::Alive) => None,
                 (Pass::Probe(_), Sign::Failed) => Some(self.opened(now)),
                 (Pass::Probe(mark), Sign::None) => {

@@ -20,6 +20,9 @@ pub struct Settings {
     pub failure_status_codes: Vec<HttpStatus>,
 }
 
+/// The statuses above 499 that the module retry tries again by default.
+const STATUSES: [u16; 11] = [500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530];
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -27,7 +30,7 @@ impl Default for Settings {
             window_seconds: Seconds::new(60.0),
             open_seconds: Seconds::new(30.0),
             probes: Count::new(1),
-            failure_status_codes: [500, 502, 503, 504, 529].map(HttpStatus::new).to_vec(),
+            failure_status_codes: STATUSES.map(HttpStatus::new).to_vec(),
         }
     }
 }

@@ -1,14 +1,19 @@
-//! Asks other providers, in the order of a chain, when one fails.
+//! Asks other models, in the order of a chain, when one fails.
 //!
-//! [`Policy`] decides after which errors another provider is asked, and which one. This file connects it to the host.
+//! [`Policy`] decides after which errors and answers another model is asked, [`Round`] which one. This file connects them to the
+//! host.
 
 mod policy;
+mod round;
 mod settings;
+mod target;
 
-use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, inner, models};
+use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, endings, inner, models};
 
-pub use policy::Policy;
-pub use settings::Settings;
+pub use policy::{Answer, Next, Policy};
+pub use round::{Identity, Known, Round};
+pub use settings::{ReasonWord, Settings};
+pub use target::{ChainTarget, Listed};
 
 /// The module.
 pub struct Fallback {
@@ -19,7 +24,8 @@ impl Module for Fallback {
     type Config = Settings;
 
     fn describe() -> Description {
-        Description::new("fallback", env!("CARGO_PKG_VERSION"), "fallback").behavior(&[Behavior::AsksOthers])
+        const BEHAVIOR: &[Behavior] = &[Behavior::AsksOthers, Behavior::ChangesRequests, Behavior::HoldsAnswersBack];
+        Description::new("fallback", env!("CARGO_PKG_VERSION"), "fallback").behavior(BEHAVIOR)
     }
 
     fn new(settings: Settings) -> Self {
@@ -27,20 +33,25 @@ impl Module for Fallback {
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
-        let mut error = match inner::invoke(request.clone()).await {
-            Ok(response) => return Ok(response),
-            Err(error) => error,
-        };
-        for provider in self.policy.others(&request.provider()) {
-            if !self.policy.asks_another(&error) {
-                break;
-            }
-            match ask(provider, &request).await {
-                Ok(response) => return Ok(response),
-                Err(next) => error = next,
-            }
+        let mut outcome = self.judged(inner::invoke(request.clone()).await).await;
+        let mut next = self.next(&outcome);
+        if next == Next::Return {
+            return outcome;
         }
-        Err(error)
+        let known = |name: &str| request.facts(name).map(Known::from);
+        let mut round = self.policy.round(request.provider(), request.model());
+        let mut kept = None;
+        while next != Next::Return {
+            if next == Next::Larger {
+                round.did_not_fit(known);
+            }
+            let Some(target) = round.next(known) else { break };
+            kept = outcome.ok().or(kept);
+            outcome = self.judged(ask(target, &request).await).await;
+            next = self.next(&outcome);
+        }
+        // An answer is worth more than an error, also one that counts as a failure.
+        outcome.or_else(|error| kept.ok_or(error))
     }
 
     fn worst_case(&self, inner: &Target, others: &[Target]) -> Cost {
@@ -48,10 +59,35 @@ impl Module for Fallback {
     }
 }
 
-/// Loads a provider's model and asks it. If loading fails, that counts as a failed provider.
-async fn ask(provider: &str, request: &Request) -> Result<Response, Error> {
-    let model = models::load(request, provider.to_owned()).await?;
-    model.invoke(request.clone()).await
+impl Fallback {
+    /// Waits until an answer shows what is to be judged, if anything is: a streamed one until its first text.
+    async fn judged(&self, outcome: Result<Response, Error>) -> Result<Response, Error> {
+        match outcome {
+            Ok(response) if self.policy.judges_answers() && !response.is_whole() => endings::begun(response).await,
+            outcome => outcome,
+        }
+    }
+
+    fn next(&self, outcome: &Result<Response, Error>) -> Next {
+        match outcome {
+            Ok(_) if !self.policy.judges_answers() => Next::Return,
+            Ok(response) => self.policy.after_answer(&Answer { stop: response.stop_reason(), said: response.said() }),
+            Err(error) => self.policy.after_error(error),
+        }
+    }
+}
+
+/// Loads a target's model and asks it. If loading fails, that counts as a failed target.
+async fn ask(target: &ChainTarget, request: &Request) -> Result<Response, Error> {
+    let model = models::load(request, target.model.0.clone()).await?;
+    let request = match target.has_options() {
+        true => request.with_options(&target.options(request.options())),
+        false => request.clone(),
+    };
+    model.invoke(request).await
 }
 
 arcllm_module::export!(Fallback);
+
+#[cfg(test)]
+mod tests;

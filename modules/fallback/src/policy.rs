@@ -1,115 +1,140 @@
-//! Decides after which errors another provider is asked, and which one. Plain Rust, without WebAssembly.
+//! Decides after which errors and answers another model is asked. Plain Rust, without WebAssembly.
 
-use arcllm_module::{Cost, Error, HttpStatus, Target};
+use arcllm_module::{
+    Cost, Error, Target,
+    types::{Reason, StopReason},
+};
 
-use crate::settings::Settings;
+use crate::{
+    round::{Identity, Known, Round},
+    settings::{ReasonWord, Settings},
+    target::{ChainTarget, Listed},
+};
 
-/// Decides who is asked when a provider fails.
+/// How a target's answer ended: what matters for a fallback.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Why the model stopped; none while the answer is streamed.
+    pub stop: Option<StopReason>,
+    /// The bytes of text and the number of tool calls; none while the answer is streamed.
+    pub said: Option<(u64, u32)>,
+}
+
+/// What is done after a target has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Its answer or error comes back.
+    Return,
+    /// Another model is asked.
+    Another,
+    /// Another model is asked, unless its known window is too small: the conversation did not fit into this one.
+    Larger,
+}
+
+/// Decides who is asked when a model fails.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    chain: Vec<String>,
-    except: Vec<HttpStatus>,
+    chain: Vec<ChainTarget>,
+    settings: Settings,
 }
 
 impl Policy {
     /// Makes the policy of these settings.
-    pub fn new(settings: Settings) -> Self {
-        let mut chain: Vec<String> = Vec::new();
-        for provider in settings.chain {
-            // A provider that has failed is not asked again: that is the job of retry.
-            if !chain.contains(&provider.0) {
-                chain.push(provider.0);
-            }
-        }
-        Self { chain, except: settings.except_status_codes }
+    pub fn new(mut settings: Settings) -> Self {
+        let chain = std::mem::take(&mut settings.chain).into_iter().map(|Listed(target)| target).collect();
+        Self { chain, settings }
     }
 
-    /// Returns the providers to ask after `failed` has failed, in order.
-    pub fn others<'a>(&'a self, failed: &'a str) -> impl Iterator<Item = &'a str> {
-        self.chain.iter().map(String::as_str).filter(move |provider| *provider != failed)
+    /// Begins a round: the inner, which asks this model, and then the chain.
+    pub fn round(&self, provider: String, model: String) -> Round<'_> {
+        Round::new(&self.chain, Identity { provider, model })
     }
 
-    /// Returns whether another provider is asked after this error.
-    pub fn asks_another(&self, error: &Error) -> bool {
+    /// Whether some answers are failures, so that streamed ones are waited for until they have text.
+    pub fn judges_answers(&self) -> bool {
+        let settings = &self.settings;
+        settings.on_empty || settings.on_refusal || settings.on_content_filter || settings.on_truncated
+    }
+
+    /// Decides what is done after an error.
+    pub fn after_error(&self, error: &Error) -> Next {
         match error {
-            Error::Api(api) => !self.except.iter().any(|status| status.get() == api.status),
+            Error::Api(api) => {
+                let status = self.settings.except_status_codes.iter().any(|status| status.get() == api.status);
+                let reason = self.settings.except_reasons.contains(&ReasonWord::from(&api.reason));
+                match &api.reason {
+                    _ if status || reason => Next::Return,
+                    Reason::ContextLength => Next::Larger,
+                    _ => Next::Another,
+                }
+            }
             Error::Connection(_)
             | Error::Timeout(_)
             | Error::Parse(_)
             | Error::Config(_)
             | Error::Module(_)
-            | Error::Other(_) => true,
-            Error::Cancelled | Error::DeadlineExceeded => false,
+            | Error::Other(_) => Next::Another,
+            Error::Cancelled | Error::DeadlineExceeded => Next::Return,
         }
     }
 
-    /// Returns the most that one call costs: the inner and every provider of the chain, if all of them fail.
+    /// Decides what is done after an answer. One that is streamed has begun, so it comes back.
+    pub fn after_answer(&self, answer: &Answer) -> Next {
+        let (Some(stop), Some(said)) = (&answer.stop, answer.said) else { return Next::Return };
+        let settings = &self.settings;
+        let is_full = matches!(stop, StopReason::Other(word) if word == WINDOW_IS_FULL);
+        // A model that pauses has not finished, and may well have said nothing yet.
+        let is_empty = said == (0, 0) && !matches!(stop, StopReason::PauseTurn);
+        let fails = (settings.on_empty && is_empty)
+            || match stop {
+                StopReason::Refusal => settings.on_refusal,
+                StopReason::ContentFilter => settings.on_content_filter,
+                StopReason::MaxTokens => settings.on_truncated,
+                StopReason::Other(_) => settings.on_truncated && is_full,
+                StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolUse | StopReason::PauseTurn => false,
+            };
+        match fails {
+            true if is_full => Next::Larger,
+            true => Next::Another,
+            false => Next::Return,
+        }
+    }
+
+    /// Returns the most that one call costs: the inner and every target of the chain, if all of them fail.
     pub fn worst_case(&self, inner: &Target, others: &[Target]) -> Cost {
-        let chain = self.others(&inner.provider);
-        let targets = chain.filter_map(|name| others.iter().find(|target| target.name == name));
-        targets.fold(inner.most, |sum, target| Cost {
-            attempts: sum.attempts.saturating_add(target.most.attempts),
-            waiting: sum.waiting.saturating_add(target.most.waiting),
-        })
+        let primary = Identity { provider: inner.provider.clone(), model: inner.model.clone() };
+        let identity = |name: &str| match find(others, name) {
+            Some(target) if target.name == name => {
+                Some(Identity { provider: target.provider.clone(), model: target.model.clone() })
+            }
+            // The inner is not among the others.
+            None if name == inner.provider => Some(primary.clone()),
+            Some(_) | None => name.split_once('/').map(Identity::of),
+        };
+        let mut round = Round::new(&self.chain, primary.clone());
+        let mut sum = inner.most;
+        while let Some(target) = round.next(|name| Some(Known { identity: identity(name)?, window: None })) {
+            let Some(target) = find(others, &target.model.0) else { continue };
+            sum = Cost {
+                attempts: sum.attempts.saturating_add(target.most.attempts),
+                waiting: sum.waiting.saturating_add(target.most.waiting),
+            };
+        }
+        sum
     }
 }
+
+/// Finds a target by its name, or for `provider/model` another one of the same provider.
+fn find<'a>(others: &'a [Target], name: &str) -> Option<&'a Target> {
+    let by_provider = || {
+        let (provider, _) = name.split_once('/')?;
+        others.iter().find(|target| target.provider == provider)
+    };
+    others.iter().find(|target| target.name == name).or_else(by_provider)
+}
+
+/// The word of a provider that has no room for more of the answer.
+const WINDOW_IS_FULL: &str = "model_context_window_exceeded";
 
 #[cfg(test)]
-mod tests {
-    use arcllm_module::{ModelName, testing::api, types::Failure};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn policy(chain: &[&str], except: &[u16]) -> Policy {
-        let chain = chain.iter().map(|name| ModelName((*name).to_owned())).collect();
-        let except_status_codes = except.iter().copied().map(HttpStatus::new).collect();
-        Policy::new(Settings { chain, except_status_codes })
-    }
-
-    #[test]
-    fn the_failed_one_and_repetitions_are_skipped() {
-        let policy = policy(&["a", "b", "a", "c", "b"], &[]);
-        assert_eq!(policy.others("a").collect::<Vec<_>>(), ["b", "c"]);
-        assert_eq!(policy.others("x").collect::<Vec<_>>(), ["a", "b", "c"]);
-    }
-
-    #[test]
-    fn another_is_asked_after_any_error_but_cancelled_deadline_and_exceptions() {
-        let policy = policy(&["a"], &[400]);
-        let failure = || Failure::new("", "");
-        assert!(policy.asks_another(&api(401)));
-        assert!(!policy.asks_another(&api(400)));
-        assert!(policy.asks_another(&Error::Config(failure())));
-        assert!(policy.asks_another(&Error::Parse(failure())));
-        assert!(!policy.asks_another(&Error::Cancelled));
-        assert!(!policy.asks_another(&Error::DeadlineExceeded));
-    }
-
-    #[test]
-    fn the_worst_case_adds_up_the_chain_without_the_primary() {
-        let target = |name: &str, attempts| Target {
-            name: name.into(),
-            provider: name.into(),
-            model: String::new(),
-            most: Cost { attempts, waiting: 5 },
-        };
-        let others = [target("a", 1), target("b", 2), target("c", 4), target("d", 8)];
-        let cost = policy(&["a", "b", "c"], &[]).worst_case(&target("a", 1), &others);
-        assert_eq!((cost.attempts, cost.waiting), (7, 15));
-    }
-
-    proptest! {
-        #[test]
-        fn each_other_provider_is_asked_once(chain in prop::collection::vec("[a-d]", 0..8), failed in "[a-d]") {
-            let names: Vec<&str> = chain.iter().map(String::as_str).collect();
-            let policy = policy(&names, &[]);
-            let others: Vec<&str> = policy.others(&failed).collect();
-            prop_assert!(!others.contains(&failed.as_str()));
-            for name in &names {
-                let asked = others.iter().filter(|other| other == &name).count();
-                prop_assert_eq!(asked, usize::from(*name != failed));
-            }
-        }
-    }
-}
+mod tests;

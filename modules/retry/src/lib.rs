@@ -1,4 +1,4 @@
-//! Asks again after failures that may pass: rate limits, overload, broken connections, timeouts.
+//! Asks again after failures that may pass: rate limits, overload, broken connections, timeouts, pages in place of answers.
 //!
 //! [`Policy`] decides what is tried again and when, [`Budget`] how often in total. This file connects them to the host.
 
@@ -10,7 +10,7 @@ use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Respons
 
 pub use budget::{Budget, Earned};
 pub use policy::{Ending, Policy, WaitRange};
-pub use settings::Settings;
+pub use settings::{RetryableKind, Settings};
 
 /// The module.
 pub struct Retry {

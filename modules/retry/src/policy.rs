@@ -1,18 +1,18 @@
 //! Decides what is tried again, and after which wait. Plain Rust, without WebAssembly. Durations are nanoseconds.
 
 use arcllm_module::{
-    Cost, Error, HttpStatus,
-    types::{Attempt, Outcome},
+    Cost, Error, HttpStatus, is_no_answer,
+    types::{Attempt, Outcome, Reason},
 };
 
-use crate::settings::Settings;
+use crate::settings::{RetryableKind, Settings};
 
 /// How one attempt, or one call of the inner, ended: what matters for a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// With an answer.
     Answered,
-    /// With an error of the provider.
+    /// With an error of the provider, but for one of an account without credit, which is final.
     Api {
         /// The HTTP status.
         status: u16,
@@ -21,8 +21,8 @@ pub enum Ending {
         /// How long the server asks to wait.
         hint: Option<u64>,
     },
-    /// With a broken connection, or a timeout.
-    Transport,
+    /// Without a status, in a way that another attempt may change.
+    Failed(RetryableKind),
     /// With an error that another attempt would not change.
     Final,
     /// Because the caller is gone or the deadline has passed.
@@ -33,11 +33,11 @@ impl Ending {
     /// Reads it from an error.
     pub fn of_error(error: &Error) -> Self {
         match error {
-            Error::Api(api) => {
-                Ending::Api { status: api.status, should_retry: api.should_retry, hint: api.retry_after }
-            }
-            Error::Connection(_) | Error::Timeout(_) => Ending::Transport,
-            Error::Parse(_) | Error::Config(_) | Error::Module(_) | Error::Other(_) => Ending::Final,
+            Error::Api(api) => Self::of_api(api.status, Some(&api.reason), api.should_retry, api.retry_after),
+            Error::Connection(_) => Ending::Failed(RetryableKind::Connection),
+            Error::Timeout(_) => Ending::Failed(RetryableKind::Timeout),
+            Error::Parse(failure) => Self::of_parse(&failure.extensions),
+            Error::Config(_) | Error::Module(_) | Error::Other(_) => Ending::Final,
             Error::Cancelled | Error::DeadlineExceeded => Ending::Over,
         }
     }
@@ -47,18 +47,33 @@ impl Ending {
         match attempt.outcome {
             Outcome::Ok => Ending::Answered,
             Outcome::Api(status) => {
-                Ending::Api { status, should_retry: attempt.should_retry, hint: attempt.retry_after }
+                Self::of_api(status, attempt.reason.as_ref(), attempt.should_retry, attempt.retry_after)
             }
-            Outcome::Connection | Outcome::Timeout => Ending::Transport,
-            Outcome::Parse | Outcome::Module | Outcome::Other(_) => Ending::Final,
+            Outcome::Connection => Ending::Failed(RetryableKind::Connection),
+            Outcome::Timeout => Ending::Failed(RetryableKind::Timeout),
+            Outcome::Parse => Self::of_parse(&attempt.extensions),
+            Outcome::Module | Outcome::Other(_) => Ending::Final,
             Outcome::Cancelled | Outcome::DeadlineExceeded => Ending::Over,
         }
+    }
+
+    /// Only money helps an account without credit. A server's `x-should-retry` is about the status, not about that.
+    fn of_api(status: u16, reason: Option<&Reason>, should_retry: Option<bool>, hint: Option<u64>) -> Self {
+        match reason {
+            Some(Reason::Quota) => Ending::Final,
+            _ => Ending::Api { status, should_retry, hint },
+        }
+    }
+
+    /// No provider means a page or an empty body. JSON of the wrong shape would come again.
+    fn of_parse(extensions: &[(String, String)]) -> Self {
+        if is_no_answer(extensions) { Ending::Failed(RetryableKind::Parse) } else { Ending::Final }
     }
 
     fn hint(self) -> Option<u64> {
         match self {
             Ending::Api { hint, .. } => hint,
-            Ending::Answered | Ending::Transport | Ending::Final | Ending::Over => None,
+            Ending::Answered | Ending::Failed(_) | Ending::Final | Ending::Over => None,
         }
     }
 }
@@ -90,6 +105,7 @@ pub struct Policy {
     base: u64,
     max: u64,
     statuses: Vec<HttpStatus>,
+    kinds: Vec<RetryableKind>,
 }
 
 impl Policy {
@@ -100,6 +116,7 @@ impl Policy {
             base: settings.backoff_base_seconds.nanoseconds(),
             max: settings.max_wait_seconds.nanoseconds(),
             statuses: settings.retryable_status_codes.clone(),
+            kinds: settings.retryable_kinds.clone(),
         }
     }
 
@@ -146,7 +163,7 @@ impl Policy {
             Ending::Api { status, should_retry, .. } => {
                 should_retry.unwrap_or_else(|| self.statuses.iter().any(|one| one.get() == *status))
             }
-            Ending::Transport => true,
+            Ending::Failed(kind) => self.kinds.contains(kind),
             Ending::Answered | Ending::Final | Ending::Over => false,
         }
     }

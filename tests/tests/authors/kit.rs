@@ -20,11 +20,11 @@ fn failed(report: &Report) -> Vec<&str> {
 #[test]
 fn the_built_in_modules_conform() {
     for (name, scenarios) in [
-        ("retry", 37),
-        ("fallback", 23),
+        ("retry", 39),
+        ("fallback", 29),
         ("chaos", 11),
         ("rate-limit", 14),
-        ("circuit-breaker", 15),
+        ("circuit-breaker", 16),
         ("telemetry", 11),
         ("redact", 15),
     ] {
@@ -237,10 +237,10 @@ async fn the_command_reports_for_people_and_for_programs() {
     let file = built_in_module("retry").display().to_string();
     let people = folder.arcllm(["module", "test", &file]).unwrap().run().await.unwrap();
     assert_eq!(people.code, 0);
-    assert!(people.stdout.trim_end().ends_with("55 passed, 0 failed"), "{}", people.stdout);
+    assert!(people.stdout.trim_end().ends_with("57 passed, 0 failed"), "{}", people.stdout);
     let programs = folder.arcllm(["module", "test", "--json", &file]).unwrap().run().await.unwrap();
     let report: serde_json::Value = serde_json::from_str(&programs.stdout).unwrap();
-    assert_eq!((report["kind"].as_str(), report["checks"].as_array().map(Vec::len)), (Some("retry"), Some(55)));
+    assert_eq!((report["kind"].as_str(), report["checks"].as_array().map(Vec::len)), (Some("retry"), Some(57)));
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn a_module_missing_from_the_order_or_named_twice() {
 async fn a_fallback_without_a_provider() {
     assert_snapshot!(with("[modules.fallback]\nenabled = true").await, @r#"
     error: config.toml:9: `modules.fallback.chain` is empty or missing
-      help: a list of names, such as ["anthropic", "openai"]
+      help: a list of names, such as ["anthropic", "openai/gpt-4.1"]
     "#);
     assert_snapshot!(with("[modules.fallback]\nenabled = true\nchain = [\"main\", \"mian\"]").await, @"
     error: config.toml:11: `modules.fallback.chain[1]` names the unknown provider or model `mian`

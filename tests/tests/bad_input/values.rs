@@ -60,7 +60,7 @@ async fn values_of_a_wrong_type() {
     ");
     assert_snapshot!(with("[modules.fallback]\nenabled = true\nchain = \"openai\"").await, @r#"
     error: config.toml:11: `modules.fallback.chain` is the text "openai"
-      help: The models to ask, in this order; the provider that failed is skipped: a list of names, such as "openai" or "openai/gpt-4.1".
+      help: The models to ask, in this order; the one that failed is skipped: a list of names, such as "openai" or "openai/gpt-4.1".
     "#);
     assert_snapshot!(with("[modules.retry]\nsandbox = \"none\"").await, @r#"
     error: config.toml:10: `modules.retry.sandbox` is the text "none"

@@ -1,14 +1,16 @@
 //! `rate-limit` and `circuit-breaker` count for all models that share a store.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use arcllm::{Config, Error, ErrorKind, Host, MemoryStore, Message, Model, Overrides, Response};
-use arcllm_simulator::Reply;
-use futures::future::join_all;
+use arcllm::{
+    Config, Error, ErrorKind, Event, Host, MemoryStore, Message, Model, Overrides, Response, StateStore as _,
+};
+use arcllm_simulator::{Fault, Place, Reply, Simulator};
+use futures::{StreamExt as _, future::join_all};
 use serde_json::json;
 
 use crate::{
-    scene::{around_both, count, replies, soon},
+    scene::{around, around_both, count, replies, soon},
     support::{Chain, Elsewhere, Odd, Provider},
 };
 
@@ -97,4 +99,92 @@ async fn a_limit_holds_for_1500_calls_at_once_with_a_slow_store() {
     }
     let operations = store.operations();
     assert!(operations <= 6 * CALLS, "{operations} operations for {CALLS} calls");
+}
+
+/// What `circuit-breaker` keeps about `a`.
+async fn kept(store: &MemoryStore) -> Option<String> {
+    let value = store.open("circuit-breaker").get("a").await.unwrap()?;
+    Some(String::from_utf8(value).unwrap())
+}
+
+/// Waits until it keeps a text with this in it; nothing, if this is empty.
+async fn wait_until_kept(store: &MemoryStore, part: &str) {
+    let is_so = |kept: Option<String>| kept.map_or(part.is_empty(), |kept| !part.is_empty() && kept.contains(part));
+    soon(async {
+        while !is_so(kept(store).await) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// Reads a stream up to its first text, and then the rest if it is wanted.
+async fn read(model: &Model, to_the_end: bool) -> Option<Error> {
+    let mut stream = model.stream(&[Message::user("Hi")], &[]);
+    loop {
+        match soon(stream.next()).await? {
+            Ok(Event::Text(_)) if !to_the_end => return None,
+            Ok(_) => {}
+            Err(error) => return Some(error),
+        }
+    }
+}
+
+fn broken(fault: Fault) -> Reply {
+    Reply::text("One two three four five six").with_fault(fault).fault_at(Place::BeforeEvent(6))
+}
+
+/// A model of `a` in one host, and its store.
+async fn with_circuit(a: &Simulator, settings: &str) -> (Model, Arc<MemoryStore>) {
+    let folder = around(a).module("circuit-breaker", settings).host("watch = false").folder().unwrap();
+    let (store, config) = (Arc::new(MemoryStore::default()), Config::load(&folder.path().join("config.toml")).unwrap());
+    let host = Host::builder().config(config).state_store(store.clone()).build().unwrap();
+    (soon(host.load_model("a", Overrides::new())).await.unwrap(), store)
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_a_failure() {
+    let faults = [Fault::Truncate, Fault::ResetInBody, Fault::ErrorEvent, Fault::Malformed];
+    let a = replies(faults.map(broken)).await;
+    let (model, store) = with_circuit(&a, "failures = 4").await;
+    for (at, fault) in faults.into_iter().enumerate() {
+        assert_eq!(kept(&store).await.is_some(), at > 0);
+        assert!(read(&model, true).await.is_some(), "{fault:?}");
+        let noted = if at < 3 { format!("\"failures\":{}", at + 1) } else { "open".to_owned() };
+        wait_until_kept(&store, &noted).await;
+    }
+    refused(ask(&model).await, 503);
+    assert_eq!(count(&a), 4);
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_well_ends_the_row_and_one_that_is_left_shows_nothing() {
+    let long = || Reply::text("One ".repeat(500)).pace(Duration::from_millis(10));
+    let a = replies([Reply::status(503), long(), Reply::text("Well")]).await;
+    let (model, store) = with_circuit(&a, "failures = 2").await;
+    ask(&model).await.unwrap_err();
+    wait_until_kept(&store, "\"failures\":1").await;
+    assert!(read(&model, false).await.is_none());
+    soon(a.wait_until(|requests| requests[1].dropped())).await;
+    assert!(kept(&store).await.is_some_and(|kept| kept.contains("\"failures\":1")));
+    assert!(read(&model, true).await.is_none());
+    wait_until_kept(&store, "").await;
+    assert_eq!(count(&a), 3);
+}
+
+#[tokio::test]
+async fn a_probe_is_one_until_its_stream_has_ended() {
+    let slow = Reply::text("One two three four five six").pace(Duration::from_millis(100));
+    let a = replies([broken(Fault::Truncate), slow]).await;
+    let (model, store) = with_circuit(&a, "failures = 1\nopen_seconds = 1.0").await;
+    assert!(read(&model, true).await.is_some());
+    wait_until_kept(&store, "open").await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let mut probe = model.stream(&[Message::user("Hi")], &[]);
+    assert!(soon(probe.next()).await.unwrap().is_ok());
+    refused(ask(&model).await, 503);
+    assert_eq!(count(&a), 2);
+    soon(probe.collect()).await.unwrap();
+    wait_until_kept(&store, "").await;
+    ask(&model).await.unwrap();
 }

@@ -30,7 +30,7 @@ pub(crate) struct Fault {
 impl Fault {
     /// An error that the provider answers with.
     pub(crate) fn status(status: u16, reply: Reply) -> Self {
-        let retryable = [429, 500, 502, 503, 529].contains(&status);
+        let retryable = [408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530].contains(&status);
         Self { reply: Some(reply), outcome: status.to_string(), retryable, says: "" }
     }
 

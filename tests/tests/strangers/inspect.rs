@@ -60,7 +60,11 @@ async fn what_a_component_is_and_asks_for() {
     assert_eq!(report.metadata.licenses.as_deref(), Some("MIT OR Apache-2.0"));
     let may = [
         "ask the provider that it stands in front of",
+        "read the options of what is asked",
+        "change the options of what is asked",
+        "use settings of a single provider (with the grant `extensions`)",
         "ask other models (with the grant `models`)",
+        "know how answers end",
         "write to the log",
     ];
     assert_eq!(report.may, may);

@@ -85,11 +85,28 @@ fn a_probe_without_a_result_makes_room_for_the_next() {
     assert_eq!(kept.pass(5 * SECOND), Pass::Refused(SECOND));
     let next = kept.pass(6 * SECOND);
     assert!(matches!(next, Pass::Probe(_)));
-    // Its result comes after all, and no longer counts.
+    // It fails after all, which no longer counts.
     kept.ended(gone, Sign::Failed, 6 * SECOND);
     assert!(matches!(&kept.circuit, Some(Circuit::Open { probes, .. }) if probes.len() == 1));
     kept.ended(next, Sign::None, 6 * SECOND);
     assert!(matches!(kept.pass(6 * SECOND), Pass::Probe(_)));
+}
+
+#[test]
+fn a_probe_that_took_long_closes_the_circuit_if_no_other_has_failed_since() {
+    let circuit = || Some(Circuit::Open { until: 0, probes: Vec::new() });
+    let mut kept = Kept { policy: policy(1), circuit: circuit() };
+    let long = kept.pass(SECOND);
+    let next = kept.pass(6 * SECOND);
+    assert!(matches!((long, next), (Pass::Probe(_), Pass::Probe(_))));
+    kept.ended(long, Sign::Alive, 7 * SECOND);
+    assert_eq!(kept.circuit, None);
+
+    let mut kept = Kept { policy: policy(1), circuit: circuit() };
+    let (long, next) = (kept.pass(SECOND), kept.pass(6 * SECOND));
+    kept.ended(next, Sign::Failed, 7 * SECOND);
+    kept.ended(long, Sign::Alive, 8 * SECOND);
+    assert_eq!(kept.pass(8 * SECOND), Pass::Refused(4 * SECOND));
 }
 
 #[test]

@@ -1,4 +1,8 @@
-use arcllm_module::Seconds;
+use arcllm_module::{
+    Seconds, inner,
+    testing::{self, World},
+    types::{ApiError, Failure},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -29,14 +33,52 @@ fn the_range_doubles_and_is_capped_with_jitter_at_the_cap() {
 }
 
 #[test]
-fn statuses_transport_and_nothing_else_is_retried() {
+fn what_the_settings_name_and_nothing_else_is_retried() {
+    let settings = Settings {
+        retryable_status_codes: vec![HttpStatus::new(418)],
+        retryable_kinds: vec![RetryableKind::Connection],
+        ..Settings::default()
+    };
+    let policy = policy(settings);
+    let again = |failed: Ending| policy.again(&failed, &[failed], 0).is_some();
     for status in 100..=599 {
-        let retried = [429, 500, 502, 503, 529].contains(&status);
-        assert_eq!(after(api(status, None)).is_some(), retried, "{status}");
+        assert_eq!(again(api(status, None)), status == 418, "{status}");
     }
-    assert!(after(Ending::Transport).is_some());
-    assert!(after(Ending::Final).is_none());
-    assert!(after(Ending::Over).is_none());
+    assert!(again(Ending::Failed(RetryableKind::Connection)));
+    for failed in [RetryableKind::Timeout, RetryableKind::Parse].map(Ending::Failed) {
+        assert!(!again(failed), "{failed:?}");
+    }
+    assert!(!again(Ending::Final) && !again(Ending::Over));
+}
+
+/// The trail and the error of one attempt tell the same.
+#[test]
+fn an_attempt_is_judged_as_its_error() {
+    let mark = || vec![("arcllm.no-answer".to_owned(), "true".to_owned())];
+    let parse = |extensions| Error::Parse(Failure { extensions, ..Failure::new("", "") });
+    let quota = Error::Api(ApiError { reason: Reason::Quota, should_retry: Some(true), ..error_of(429) });
+    let hinted = Error::Api(ApiError { retry_after: Some(7), should_retry: Some(false), ..error_of(503) });
+    for (error, expected) in [
+        (quota, Ending::Final),
+        (hinted, Ending::Api { status: 503, should_retry: Some(false), hint: Some(7) }),
+        (parse(mark()), Ending::Failed(RetryableKind::Parse)),
+        (parse(Vec::new()), Ending::Final),
+        (Error::Connection(Failure::new("", "")), Ending::Failed(RetryableKind::Connection)),
+        (Error::Timeout(Failure::new("", "")), Ending::Failed(RetryableKind::Timeout)),
+    ] {
+        let world = World::new().answers([Err(error.clone())]);
+        let request = world.request("Hi");
+        assert!(world.run(inner::invoke(request.clone())).is_err());
+        assert_eq!(Ending::of_error(&error), expected, "{error:?}");
+        assert_eq!(Ending::of_attempt(&request.attempts(0)[0]), expected, "{error:?}");
+    }
+}
+
+fn error_of(status: u16) -> ApiError {
+    match testing::api(status) {
+        Error::Api(error) => error,
+        error => panic!("{error:?}"),
+    }
 }
 
 #[test]
@@ -98,22 +140,28 @@ fn the_worst_case_counts_every_retry_at_the_longest_wait() {
 fn settings() -> impl Strategy<Value = Settings> {
     let seconds = || prop_oneof![1e-9..1e3_f64, 1e-300..1e300_f64].prop_map(Seconds::new);
     let statuses = prop::collection::vec((100_u16..600).prop_map(HttpStatus::new), 0..6);
-    (any::<u32>(), seconds(), seconds(), statuses).prop_map(
-        |(max_retries, backoff_base_seconds, max_wait_seconds, retryable_status_codes)| Settings {
+    let kinds = prop::collection::vec(kind(), 0..3);
+    (any::<u32>(), seconds(), seconds(), statuses, kinds).prop_map(
+        |(max_retries, backoff_base_seconds, max_wait_seconds, retryable_status_codes, retryable_kinds)| Settings {
             max_retries,
             backoff_base_seconds,
             max_wait_seconds,
             retryable_status_codes,
+            retryable_kinds,
             ..Settings::default()
         },
     )
+}
+
+fn kind() -> impl Strategy<Value = RetryableKind> {
+    prop_oneof![Just(RetryableKind::Connection), Just(RetryableKind::Timeout), Just(RetryableKind::Parse)]
 }
 
 fn failed() -> impl Strategy<Value = Ending> {
     prop_oneof![
         (100_u16..600, any::<Option<bool>>(), any::<Option<u64>>())
             .prop_map(|(status, should_retry, hint)| { Ending::Api { status, should_retry, hint } }),
-        Just(Ending::Transport),
+        kind().prop_map(Ending::Failed),
         Just(Ending::Final),
         Just(Ending::Over),
         Just(Ending::Answered),

@@ -29,10 +29,10 @@ fn refusal<C: Config>(key: String, text: &str) -> ConfigError {
         return ConfigError::new(key, format!("is {}", in_words(value)), expected);
     }
     if let Some(word) = problem.strip_prefix("unknown variant ") {
-        return ConfigError::new(key, format!("is {word}"), expected);
+        return ConfigError::new(key, format!("is {word}"), meant(word, expected));
     }
-    if problem.starts_with("unknown field ") {
-        return ConfigError::new(key, "is not a setting", expected);
+    if let Some(word) = problem.strip_prefix("unknown field ") {
+        return ConfigError::new(key, "is not a setting", meant(word, expected));
     }
     if problem.starts_with("is ") {
         return ConfigError::new(key, problem, expected);
@@ -41,11 +41,42 @@ fn refusal<C: Config>(key: String, text: &str) -> ConfigError {
     ConfigError::new(key, text, expected)
 }
 
-/// Returns the first line of the documentation that a top-level key has in the schema.
+/// Returns the first line of the documentation that a key has in the schema, or else the nearest table or list around it.
 fn documentation(schema: &Value, key: &str) -> Option<String> {
-    let name = key.split(['.', '[']).next()?;
-    let description = schema.get("properties")?.get(name)?.get("description")?.as_str()?;
-    description.lines().next().map(str::to_owned)
+    let (mut place, mut found) = (schema, None);
+    for part in key.split(['.', '[']) {
+        place = match part.ends_with(']') {
+            true => place.get("items").unwrap_or(&Value::Null),
+            false => place.get("properties").and_then(|properties| properties.get(part)).unwrap_or(&Value::Null),
+        };
+        found = place.get("description").and_then(Value::as_str).or(found);
+    }
+    found?.lines().next().map(str::to_owned)
+}
+
+/// Returns what would be right instead of a word: the nearest of the words that `serde` expects, or all of them.
+fn meant(word: &str, expected: &str) -> String {
+    let word = word.trim_matches('`');
+    let nearest = expected.split('`').skip(1).step_by(2).map(|known| (distance(word, known), known)).min();
+    match nearest {
+        Some((distance, known)) if distance <= 2.max(word.len() / 3) => format!("did you mean `{known}`?"),
+        _ => expected.to_owned(),
+    }
+}
+
+/// Counts the letters to add, remove or replace to make one word of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let (mut next, mut last) = (vec![at + 1], at + 1);
+        for (known, pair) in other.chars().zip(row.windows(2)) {
+            let [replaced, removed] = pair else { continue };
+            last = (replaced + usize::from(letter != known)).min(removed + 1).min(last + 1);
+            next.push(last);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 /// Says in words what `serde` calls, for example, ``integer `5` `` or `sequence`.
@@ -85,6 +116,15 @@ mod tests {
         chain: Vec<ProviderName>,
         statuses: Vec<HttpStatus>,
         word: Word,
+        inside: Vec<Inside>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[schemars(inline)]
+    struct Inside {
+        /// How far; above zero.
+        level: Count,
     }
 
     #[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -97,7 +137,8 @@ mod tests {
 
     impl Default for Settings {
         fn default() -> Self {
-            Self { count: Count::new(1), chain: Vec::new(), statuses: Vec::new(), word: Word::One }
+            let (chain, statuses, inside) = (Vec::new(), Vec::new(), Vec::new());
+            Self { count: Count::new(1), chain, statuses, word: Word::One, inside }
         }
     }
 
@@ -136,7 +177,11 @@ mod tests {
             (r#"{"statuses": [200, 42]}"#, ["statuses[1]", "is 42", "an HTTP status, from 100 to 599"]),
             (r#"{"chain": ["a", 2]}"#, ["chain[1]", "is 2", "a string"]),
             (r#"{"word": "three"}"#, ["word", "is `three`", "`one` or `two`"]),
-            (r#"{"chian": []}"#, ["chian", "is not a setting", "one of `count`, `chain`, `statuses`, `word`"]),
+            (r#"{"word": "tow"}"#, ["word", "is `tow`", "did you mean `two`?"]),
+            (r#"{"inside": [{"level": "high"}]}"#, ["inside[0].level", "is the text \"high\"", "How far; above zero."]),
+            (r#"{"inside": [{"levl": 1}]}"#, ["inside[0].levl", "is not a setting", "did you mean `level`?"]),
+            (r#"{"chian": []}"#, ["chian", "is not a setting", "did you mean `chain`?"]),
+            (r#"{"x": []}"#, ["x", "is not a setting", "one of `count`, `chain`, `statuses`, `word`, `inside`"]),
             ("3", ["", "is 3", "struct Settings"]),
         ] {
             assert_eq!(only_error(json), expected, "{json}");
