@@ -143,8 +143,16 @@ async fn reasoning_stands_beside_tool_calls_where_the_target_wants_it_and_nowher
         assert_eq!(count, usize::from(expected.is_some()), "{preset}: {sent}");
         if let Some(field) = expected {
             assert_eq!(sent["messages"][1][field], "Hm.", "{preset}");
+            assert!(sent["messages"][3].get(field).is_none(), "{sent}");
         }
     }
+}
+
+#[tokio::test]
+async fn calls_that_were_made_without_reasoning_have_an_empty_one() {
+    let messages = || tool_loop(json!([call("aaaaaaaa1")]), &["aaaaaaaa1"]);
+    assert_eq!(messages_sent("deepseek", messages()).await[1]["reasoning_content"], "");
+    assert_eq!(messages_sent("groq", messages()).await[1].get("reasoning_content"), None);
 }
 
 #[tokio::test]
