@@ -3,6 +3,7 @@
 mod failover;
 mod options;
 mod quirks;
+mod random;
 mod rules;
 mod stage;
 mod valid;

@@ -143,8 +143,16 @@ async fn reasoning_stands_beside_tool_calls_where_the_target_wants_it_and_nowher
         assert_eq!(count, usize::from(expected.is_some()), "{preset}: {sent}");
         if let Some(field) = expected {
             assert_eq!(sent["messages"][1][field], "Hm.", "{preset}");
+            assert!(sent["messages"][3].get(field).is_none(), "{sent}");
         }
     }
+}
+
+#[tokio::test]
+async fn calls_that_were_made_without_reasoning_have_an_empty_one() {
+    let messages = || tool_loop(json!([call("aaaaaaaa1")]), &["aaaaaaaa1"]);
+    assert_eq!(messages_sent("deepseek", messages()).await[1]["reasoning_content"], "");
+    assert_eq!(messages_sent("groq", messages()).await[1].get("reasoning_content"), None);
 }
 
 #[tokio::test]
@@ -334,4 +342,19 @@ async fn reasoning_is_not_asked_for_while_the_answer_goes_on_that_was_made_witho
     let thinking = json!({"type": "thinking", "text": "Hm.", "signature": "c2ln"});
     let own = tool_loop(json!([thinking, call("aaaaaaaa1")]), &["aaaaaaaa1"]);
     assert_eq!(sent("anthropic", asked(&own)).await["thinking"]["budget_tokens"], 2000);
+
+    // An answer reasons once, before its first call.
+    let second = [
+        json!({"role": "assistant", "content": [call("aaaaaaaa2")]}),
+        json!({"role": "tool", "content": [result("aaaaaaaa2")]}),
+    ];
+    for (messages, reasons) in [(own, true), (messages, false)] {
+        let mut longer = messages;
+        longer.as_array_mut().unwrap().extend(second.clone());
+        longer.as_array_mut().unwrap().push(json!({"role": "user", "content": "Hurry!"}));
+        assert_eq!(sent("anthropic", asked(&longer)).await.get("thinking").is_some(), reasons);
+        let next = [json!({"role": "assistant", "content": "Rain."}), json!({"role": "user", "content": "And now?"})];
+        longer.as_array_mut().unwrap().extend(next);
+        assert_eq!(sent("anthropic", asked(&longer)).await["thinking"]["budget_tokens"], 2000);
+    }
 }

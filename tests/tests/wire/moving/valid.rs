@@ -205,3 +205,53 @@ fn anthropic_block(role: &str, place: usize, block: &Value, open: &mut Vec<Strin
     }
     assert!(kind == "tool_result" || role != "user" || open.is_empty(), "a {kind} before the results");
 }
+
+#[test]
+fn each_rule_finds_what_breaks_it() {
+    use serde_json::json;
+    let answer = |id: &str| {
+        let function = json!({"name": "f", "arguments": "{}"});
+        json!({"role": "assistant", "content": null, "tool_calls": [{"id": id, "type": "function", "function": function}]})
+    };
+    let said = |role: &str| json!({"role": role, "content": "a"});
+    let tool = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "1"});
+    let reasoned = json!({"role": "assistant", "content": "a", "reasoning_content": "b"});
+    let long = "x".repeat(41);
+    let ok = "aB3456789";
+    for (preset, messages) in [
+        ("openai", json!([said("user"), answer(ok)])),
+        ("openai", json!([said("user"), answer(ok), said("user"), tool(ok)])),
+        ("openai", json!([said("user"), tool(ok)])),
+        ("openai", json!([said("user"), answer(&long), tool(&long)])),
+        ("openai", json!([said("user"), answer(ok), tool(ok), answer(ok), tool(ok)])),
+        ("openai", json!([said("user"), {"role": "assistant", "content": [{"type": "server_tool_use"}]}])),
+        ("mistral", json!([said("user"), answer("call_1"), tool("call_1")])),
+        ("mistral", json!([said("user"), answer(ok), tool(ok), said("user")])),
+        ("mistral", json!([said("user"), said("assistant"), said("system")])),
+        ("groq", json!([said("user"), reasoned])),
+        ("vllm", json!([said("user"), said("system")])),
+    ] {
+        let body = json!({"model": "m", "messages": messages});
+        std::panic::catch_unwind(|| check(preset, Format::OpenAi, &body)).expect_err(&body.to_string());
+    }
+    let calls = json!({"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]});
+    let dotted = json!({"role": "assistant", "content": [{"type": "tool_use", "id": "a.b", "name": "f", "input": {}}]});
+    let results = |id: &str| json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": id}]});
+    let late = json!({"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "tool_result", "tool_use_id": "a"}]});
+    let unsigned = json!({"role": "assistant", "content": [{"type": "thinking", "thinking": "a"}]});
+    for messages in [
+        json!([said("assistant")]),
+        json!([said("user"), said("user")]),
+        json!([said("user"), calls]),
+        json!([said("user"), calls, said("user")]),
+        json!([said("user"), calls, late]),
+        json!([said("user"), results("a")]),
+        json!([said("user"), dotted, results("a.b")]),
+        json!([said("user"), calls, results("a"), calls, results("a")]),
+        json!([said("user"), unsigned]),
+        json!([said("user"), said("assistant"), said("system")]),
+    ] {
+        let body = json!({"model": "m", "max_tokens": 9, "messages": messages});
+        std::panic::catch_unwind(|| check("anthropic", Format::Anthropic, &body)).expect_err(&body.to_string());
+    }
+}

@@ -102,10 +102,23 @@ impl<'a> MergedMessage<'a> {
     }
 }
 
-/// Whether the last answer asks for tools and has no reasoning that this provider can verify. The API then takes no budget
-/// for reasoning: the answer was made without.
+/// Whether the answer that goes on behind results of tools was begun without reasoning that this provider can verify. The API
+/// then takes no budget for reasoning.
 pub(crate) fn lacks_thinking(turns: &[Turn<'_>], provider: &str) -> bool {
-    let Some(last) = turns.iter().rfind(|turn| *turn.role == Role::Assistant) else { return false };
+    let (mut begun, mut goes_on): (Option<&Turn<'_>>, bool) = (None, false);
+    for turn in turns {
+        match turn.role {
+            Role::System => {}
+            Role::Assistant => {
+                begun.get_or_insert(turn);
+                goes_on = false;
+            }
+            _ if turn.has_results() => goes_on = true,
+            // What stands beside results belongs to them.
+            _ if goes_on => {}
+            _ => begun = None,
+        }
+    }
     let is_verifiable = |block: &Block<'_>| match block {
         Block::Content(ContentBlock::Thinking(thinking)) => {
             let is_signed = thinking.signature.is_some() || thinking.redacted.is_some();
@@ -113,5 +126,5 @@ pub(crate) fn lacks_thinking(turns: &[Turn<'_>], provider: &str) -> bool {
         }
         _ => false,
     };
-    last.has_calls() && !last.blocks.iter().any(is_verifiable)
+    goes_on && begun.is_some_and(|turn| !turn.blocks.iter().any(is_verifiable))
 }

@@ -111,7 +111,7 @@ impl<'a> ConversationWriter<'a, '_> {
                 Block::Result(..) => {}
             }
         }
-        draft.reasoning = self.reasoning_field.filter(|_| turn.has_calls()).zip(reasoning(turn));
+        draft.reasoning = self.reasoning_field.filter(|_| turn.has_calls()).map(|field| (field, reasoning(turn)));
         Ok(draft)
     }
 
@@ -197,16 +197,16 @@ fn content<'a>(parts: Vec<Json<'a>>, gap: Option<&'static str>) -> Json<'a> {
     }
 }
 
-/// The reasoning before the calls of this turn.
-fn reasoning<'a>(turn: &Turn<'a>) -> Option<Json<'a>> {
+/// The reasoning before the calls of this turn. Providers that want it back refuse calls without the field, and take an empty
+/// one where another provider made the calls.
+fn reasoning<'a>(turn: &Turn<'a>) -> Json<'a> {
     let texts = turn.blocks.iter().filter_map(|block| match block {
         Block::Content(ContentBlock::Thinking(thinking)) if !thinking.text.is_empty() => {
             Some(Cow::Borrowed(thinking.text.as_str()))
         }
         _ => None,
     });
-    let texts: Vec<Cow<'a, str>> = texts.collect();
-    (!texts.is_empty()).then_some(Json::Joined(texts, ""))
+    Json::Joined(texts.collect(), "")
 }
 
 fn is_media(block: &ContentBlock) -> bool {

@@ -252,3 +252,41 @@ fn numbers_that_json_cannot_express_are_errors() {
     request.options.top_p = Some(f64::NAN);
     assert!(Anthropic.encode(&request, &provider(), "m", false).unwrap_err().to_string().contains("`top_p`"));
 }
+
+#[test]
+fn system_messages_go_where_the_model_takes_them() {
+    let said = |role: &str, text: &str| json!({"role": role, "content": text});
+    for (messages, system, sent) in [
+        (
+            json!([said("system", "a"), said("system", "b"), said("user", "c")]),
+            json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]),
+            json!([said("user", "c")]),
+        ),
+        (
+            json!([
+                said("user", "a"),
+                said("system", "b"),
+                said("user", "c"),
+                said("system", "d"),
+                said("assistant", "e")
+            ]),
+            Value::Null,
+            json!([
+                {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "c"}]},
+                {"role": "system", "content": [{"type": "text", "text": "b"}, {"type": "text", "text": "d"}]},
+                said("assistant", "e"),
+            ]),
+        ),
+        (
+            json!([said("user", "a"), said("assistant", "b"), said("system", "c"), said("assistant", "d")]),
+            json!("c"),
+            json!([said("user", "a"),
+                   {"role": "assistant", "content": [{"type": "text", "text": "b"}, {"type": "text", "text": "d"}]}]),
+        ),
+    ] {
+        let request: Request = serde_json::from_value(json!({"messages": messages})).unwrap();
+        let body = Anthropic.encode(&request, &provider(), "claude-opus-4-8", false).unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&body["system"], &body["messages"]), (&system, &sent), "{messages}");
+    }
+}
