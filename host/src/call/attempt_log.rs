@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::{
-    call::branch::Line,
+    call::line::Line,
     chat::trail::{Attempt, Outcome},
 };
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    call::{cancel::Cancel, invoke::Invoke},
+    call::{cancel::Cancel, invoke::Invoke, line::Line},
     telemetry::scope::Scope,
 };
 
@@ -18,21 +18,4 @@ pub(crate) struct Branch {
     pub(crate) span: Scope,
     /// The calls that led here. Absent if the caller asks.
     pub(crate) line: Option<Arc<Line>>,
-}
-
-/// A call at a module, and the calls that led to it. An attempt belongs to all calls of its line.
-pub(crate) struct Line {
-    parent: Option<Arc<Line>>,
-}
-
-impl Line {
-    /// A call that these have led to.
-    pub(crate) fn after(parent: Option<Arc<Line>>) -> Arc<Self> {
-        Arc::new(Self { parent })
-    }
-
-    /// Whether `call` is this call, or led to it.
-    pub(crate) fn has(self: &Arc<Self>, call: &Arc<Line>) -> bool {
-        std::iter::successors(Some(self), |line| line.parent.as_ref()).any(|line| Arc::ptr_eq(line, call))
-    }
 }

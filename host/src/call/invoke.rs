@@ -11,7 +11,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use tokio::time::Instant;
 
 use crate::{
-    call::{attempt_log::AttemptLog, branch::Line},
+    call::{attempt_log::AttemptLog, line::Line},
     chat::{
         config_error::ConfigError,
         error::ErrorKind,

@@ -5,5 +5,6 @@ pub(crate) mod branch;
 pub(crate) mod cancel;
 pub(crate) mod clock;
 pub(crate) mod invoke;
+pub(crate) mod line;
 pub(crate) mod stop;
 pub(crate) mod upstream;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     adapter::answer::Answer,
     call::{
-        branch::{Branch, Line},
+        branch::Branch,
+        line::Line,
         stop::{AnswerFuture, Call, Stop},
         upstream::Upstream,
     },

@@ -71,7 +71,10 @@ impl Fallback {
     fn next(&self, outcome: &Result<Response, Error>) -> Next {
         match outcome {
             Ok(_) if !self.policy.judges_answers() => Next::Return,
-            Ok(response) => self.policy.after_answer(&Answer { stop: response.stop_reason(), said: response.said() }),
+            Ok(response) => {
+                let said = response.size().map(|size| (size.text_bytes, size.tool_calls));
+                self.policy.after_answer(&Answer { stop: response.stop_reason(), said })
+            }
             Err(error) => self.policy.after_error(error),
         }
     }
