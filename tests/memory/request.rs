@@ -22,13 +22,15 @@ fn conversations_of(size: usize) -> Vec<(&'static str, Vec<Message>)> {
     let source = MediaSource::Data(vec![7; size]);
     let image = Media::new("image/png", source);
     let arguments = [("text".to_owned(), "word ".repeat(size / 5).into())].into_iter().collect();
-    let call = ToolCall::new("c", "f", arguments);
+    let calls =
+        |arguments| Message::new(Role::Assistant, vec![ContentBlock::ToolUse(ToolCall::new("c", "f", arguments))]);
+    let short = serde_json::Map::new();
     vec![
         ("one text", vec![Message::user(text.clone())]),
         ("many turns", turns.collect()),
         ("an image", vec![Message::new(Role::User, vec![ContentBlock::Image(image)])]),
-        ("a call", vec![Message::new(Role::Assistant, vec![ContentBlock::ToolUse(call)])]),
-        ("a tool's result", vec![Message::tool_result("c", text)]),
+        ("a call", vec![calls(arguments), Message::tool_result("c", "")]),
+        ("a tool's result", vec![calls(short), Message::tool_result("c", text)]),
     ]
 }
 

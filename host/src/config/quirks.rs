@@ -88,7 +88,7 @@ pub(crate) enum ReasoningField {
     None,
 }
 
-/// How a provider of OpenAI's format is asked to reason.
+/// How a provider is asked to reason. In Anthropic's format by a word, or by a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReasoningForm {

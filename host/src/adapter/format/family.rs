@@ -54,11 +54,12 @@ pub(crate) enum ClaudeReasoning {
     Word,
 }
 
-/// How the model is asked to reason. One that is not Claude takes both.
+/// How the model is asked to reason. Other models than Claude that speak this format know budgets.
 pub(crate) fn claude_reasoning(model: &str) -> ClaudeReasoning {
     match claude_version(model) {
         Some(version) if version < (4, 6) => ClaudeReasoning::Budget,
         Some(version) if version >= (4, 7) => ClaudeReasoning::Word,
+        None if !model.contains("claude") => ClaudeReasoning::Budget,
         _ => ClaudeReasoning::Both,
     }
 }
@@ -150,7 +151,8 @@ mod tests {
             ("claude-opus-4-7", ClaudeReasoning::Word, false),
             ("claude-opus-4-8", ClaudeReasoning::Word, true),
             ("anthropic/claude-sonnet-5", ClaudeReasoning::Word, true),
-            ("kimi-k2", ClaudeReasoning::Both, false),
+            ("claude-latest", ClaudeReasoning::Both, false),
+            ("kimi-k2", ClaudeReasoning::Budget, false),
         ] {
             assert_eq!((claude_reasoning(model), takes_system_between(model)), (reasoning, system), "{model}");
         }

@@ -1,6 +1,9 @@
 //! A conversation in the order that providers demand: behind an answer with tool calls stand their results, one for each.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, VecDeque},
+};
 
 use crate::{
     adapter::format::{outline::Unwritable, tool_ids::ToolIds},
@@ -117,16 +120,16 @@ impl<'a> Calls<'a> {
     fn of(messages: &'a [Message], rule: ToolIdRule, repair: bool) -> Result<Self, Unwritable> {
         let mut ids = ToolIds::new(rule);
         let mut calls: Vec<Call<'a>> = Vec::new();
-        let mut open: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut open: HashMap<&str, OpenCalls> = HashMap::new();
         for (at, message) in messages.iter().enumerate() {
             for block in &message.content {
                 match block {
                     ContentBlock::ToolUse(call) => {
-                        open.entry(&call.id).or_default().push(calls.len());
+                        open.entry(&call.id).or_default().add(at, calls.len());
                         calls.push(Call { call, id: ids.next(&call.id), at, result: None });
                     }
                     ContentBlock::ToolResult(result) => {
-                        let place = open.get_mut(result.tool_use_id.as_str()).and_then(|open| take(open, &calls));
+                        let place = open.get_mut(result.tool_use_id.as_str()).and_then(OpenCalls::take);
                         match place.and_then(|place| calls.get_mut(place)) {
                             Some(call) => call.result = Some(result),
                             None if repair => {}
@@ -154,12 +157,27 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Takes the first open call of the last message that has one.
-fn take(open: &mut Vec<usize>, calls: &[Call<'_>]) -> Option<usize> {
-    let message = |place: &usize| calls.get(*place).map(|call| call.at);
-    let last = message(open.last()?);
-    let first = open.iter().position(|place| message(place) == last)?;
-    Some(open.remove(first))
+/// The calls of one id that have no result yet: the places of those in each message.
+#[derive(Default)]
+struct OpenCalls(Vec<(usize, VecDeque<usize>)>);
+
+impl OpenCalls {
+    fn add(&mut self, message: usize, place: usize) {
+        match self.0.last_mut() {
+            Some((last, places)) if *last == message => places.push_back(place),
+            _ => self.0.push((message, VecDeque::from([place]))),
+        }
+    }
+
+    /// Takes the first call of the last message that has one.
+    fn take(&mut self) -> Option<usize> {
+        let (_, places) = self.0.last_mut()?;
+        let place = places.pop_front();
+        if places.is_empty() {
+            self.0.pop();
+        }
+        place
+    }
 }
 
 fn no_result(call: &Call<'_>) -> Unwritable {

@@ -1,6 +1,9 @@
 //! The ids of tool calls on the wire. Each provider takes other ones.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -10,11 +13,13 @@ use crate::config::quirks::ToolIdRule;
 pub(crate) struct ToolIds<'a> {
     rule: ToolIdRule,
     used: HashSet<Cow<'a, str>>,
+    /// The next hash to try for an id that has come before.
+    times: HashMap<&'a str, u64>,
 }
 
 impl<'a> ToolIds<'a> {
     pub(crate) fn new(rule: ToolIdRule) -> Self {
-        Self { rule, used: HashSet::new() }
+        Self { rule, used: HashSet::new(), times: HashMap::new() }
     }
 
     /// The id of the next call. It depends only on this id and on the calls before. An id that fits and is new stays.
@@ -22,11 +27,17 @@ impl<'a> ToolIds<'a> {
         if self.rule == ToolIdRule::Any {
             return Cow::Borrowed(id);
         }
-        let hashes = (0_u64..).map(|times| Cow::Owned(hashed(id, times, self.rule)));
-        let mut candidates = Some(Cow::Borrowed(id)).filter(|id| fits(id, self.rule)).into_iter().chain(hashes);
-        let found = candidates.find(|candidate| !self.used.contains(candidate)).unwrap_or(Cow::Borrowed(id));
-        self.used.insert(found.clone());
-        found
+        if fits(id, self.rule) && self.used.insert(Cow::Borrowed(id)) {
+            return Cow::Borrowed(id);
+        }
+        let times = self.times.entry(id).or_default();
+        loop {
+            let hash = hashed(id, *times, self.rule);
+            *times += 1;
+            if self.used.insert(Cow::Owned(hash.clone())) {
+                return Cow::Owned(hash);
+            }
+        }
     }
 }
 
@@ -89,6 +100,13 @@ mod tests {
     #[test]
     fn the_same_id_gets_the_same_hash_in_every_conversation() {
         assert_eq!(ToolIds::new(ToolIdRule::Nine).next("toolu_01A09q90qw90lq917835lq9"), "pywEu4EmA");
+    }
+
+    #[test]
+    fn an_id_that_comes_often_takes_no_longer() {
+        let mut ids = ToolIds::new(ToolIdRule::Nine);
+        let written: HashSet<_> = (0..50_000).map(|_| ids.next("a")).collect();
+        assert_eq!(written.len(), 50_000);
     }
 
     proptest! {

@@ -6,4 +6,5 @@ mod quirks;
 mod random;
 mod rules;
 mod stage;
+mod targets;
 mod valid;

@@ -85,6 +85,8 @@ async fn reasoning() {
             json!({"type": "adaptive", "display": "omitted"}),
             json!({"thinking": {"type": "adaptive", "display": "omitted"}}),
         ),
+        ("anthropic", "default_model = \"glm-5\"", json!("low"), enabled(2048)),
+        ("anthropic", "default_model = \"glm-5\"\nquirks.reasoning = \"effort\"", json!("low"), adaptive("low")),
         ("together", "", json!({"enabled": true}), json!({"reasoning": {"enabled": true}})),
     ] {
         let body = added(preset, settings, json!({"reasoning": reasoning})).await;

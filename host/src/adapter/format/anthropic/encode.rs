@@ -78,15 +78,7 @@ impl<'a> BodyWriter<'a> {
         if let Some(user) = user.filter(|_| self.takes("user")) {
             body.insert("metadata", Json::object([("user_id", user.as_str().into())]));
         }
-        let format = output(options)?;
-        let config = [("effort", reasoning.effort.map(Json::from)), ("format", format)];
-        let config: Vec<_> = config.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        if let Some(thinking) = reasoning.thinking {
-            body.insert("thinking", thinking);
-        }
-        if !config.is_empty() {
-            body.insert("output_config", Json::Object(config.into()));
-        }
+        add_output(&mut body, options, reasoning)?;
         if self.stream {
             body.insert("stream", Json::Bool(true));
         }
@@ -163,6 +155,23 @@ impl<'a> BodyWriter<'a> {
         }
         Some(choice.into())
     }
+}
+
+/// Adds how much the model reasons, and the format of its answer.
+fn add_output<'a>(
+    body: &mut Object<'a>,
+    options: &'a Options,
+    reasoning: AskedReasoning<'a>,
+) -> Result<(), Unwritable> {
+    if let Some(thinking) = reasoning.thinking {
+        body.insert("thinking", thinking);
+    }
+    let config = [("effort", reasoning.effort.map(Json::from)), ("format", output(options)?)];
+    let config: Vec<_> = config.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    if !config.is_empty() {
+        body.insert("output_config", Json::Object(config.into()));
+    }
+    Ok(())
 }
 
 /// The format of the answer. Any text is what the API gives by itself.

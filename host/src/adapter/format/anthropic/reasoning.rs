@@ -10,7 +10,7 @@ use crate::{
         outline::{Json, Unwritable},
     },
     chat::{options::Reasoning, request::Request},
-    config::provider::ProviderConfig,
+    config::{provider::ProviderConfig, quirks::ReasoningForm},
 };
 
 /// The limit of an answer if none is set: the format requires one.
@@ -49,10 +49,10 @@ impl<'a> AskedReasoning<'a> {
             Some(Reasoning::Effort(word)) => ((effort::budget(word), false), Some(word.as_str())),
             Some(Reasoning::Budget(tokens)) => (((*tokens).max(LEAST), true), Some(effort::of_budget(*tokens))),
         };
-        let by_word = match family::claude_reasoning(model) {
-            ClaudeReasoning::Budget => false,
-            ClaudeReasoning::Both => !budget.1,
-            ClaudeReasoning::Word => true,
+        let by_word = match (provider.quirks.reasoning, family::claude_reasoning(model)) {
+            (Some(ReasoningForm::Effort), _) | (None, ClaudeReasoning::Word) => true,
+            (Some(_), _) | (None, ClaudeReasoning::Budget) => false,
+            (None, ClaudeReasoning::Both) => !budget.1,
         };
         match by_word {
             true => {
