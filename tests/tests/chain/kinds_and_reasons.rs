@@ -72,7 +72,14 @@ async fn what_is_no_answer_is_tried_again_and_json_of_the_wrong_shape_is_not() {
         for fault in [Fault::EmptyBody, Fault::HtmlBody, Fault::TextBody, Fault::NullChoices, Fault::EmptyChoices] {
             // Anthropic's format has no `choices`, and an empty list of blocks is an answer.
             if formats[0] == Format::OpenAi || !matches!(fault, Fault::NullChoices | Fault::EmptyChoices) {
-                assert_eq!(retried(formats, &Reply::fault(fault), "").await, again("parse"), "{fault:?} {formats:?}");
+                for trail in retried(formats, &Reply::fault(fault), "").await {
+                    // A stream whose events say nothing looks like one that was cut.
+                    let is_right = trail[0] == "a-model: parse" || trail[0] == "a-model: connection";
+                    assert!(
+                        is_right && trail.len() == 2 && trail[1] == "a-model: ok",
+                        "{fault:?} {formats:?}: {trail:?}"
+                    );
+                }
             }
         }
         for wrong in [json!([]), json!({"choices": [{"message": 7}], "content": 7}), json!(7)] {
