@@ -1,5 +1,6 @@
 //! The table of the README says what the policy does.
 
+#[cfg(test)]
 #[path = "../../retry/tests/readme/table.rs"]
 mod table;
 

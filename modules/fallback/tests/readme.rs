@@ -1,5 +1,6 @@
 //! The table of the README says what the policy does.
 
+#[cfg(test)]
 #[path = "../../retry/tests/readme/table.rs"]
 mod table;
 
@@ -18,6 +19,7 @@ fn words(next: Next) -> &'static str {
 }
 
 /// The settings with this one set, so that it applies to the status and the reason.
+#[cfg(test)]
 fn with(setting: &str, status: u16, reason: ReasonWord) -> Policy {
     let mut settings = Settings::default();
     match setting {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use arcllm::{ErrorKind, Message, Outcome, Overrides};
 use arcllm_simulator::{Fault, Format, Reply, Script, Simulator};
 use futures::future::join_all;
+use serde_json::json;
 
 use crate::{
     scene::{FAST, LONG, around_both, ask, count, dead, load_over, replies, say_hi, soon, steps},
@@ -235,7 +236,8 @@ fn by_question(providers: &[&Simulator]) -> BTreeMap<String, Vec<String>> {
 
 #[tokio::test]
 async fn three_providers_in_two_formats() {
-    let (a, b, c) = (dead().await, replies([Reply::fault(Fault::Malformed)]).await, replies([]).await);
+    let wrong = Reply::json(&json!({"type": "message"}));
+    let (a, b, c) = (dead().await, replies([wrong]).await, replies([]).await);
     let chain = around_both(&a, &b).provider("c", Format::Anthropic, &c.url());
     let chain = chain.module("retry", &format!("{FAST}\nmax_retries = 1"));
     let chain = chain.module("fallback", "chain = [\"b\", \"c\"]").host("order = [\"fallback\", \"retry\"]");

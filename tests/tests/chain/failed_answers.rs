@@ -35,7 +35,7 @@ fn failed() -> Vec<([Format; 2], &'static str, Reply)> {
 #[tokio::test]
 async fn by_default_each_answer_comes_back() {
     for (formats, _, reply) in failed() {
-        for played in both_ways(formats, &[reply.clone()], &[], falling_back(&[])).await {
+        for played in both_ways(formats, [reply.clone()], [], falling_back(&[])).await {
             assert_eq!(played.trail(), ["a-model: ok"], "{reply}");
         }
     }
@@ -44,13 +44,13 @@ async fn by_default_each_answer_comes_back() {
 #[tokio::test]
 async fn each_setting_makes_its_answers_failures() {
     for (formats, setting, reply) in failed() {
-        for played in both_ways(formats, &[reply.clone()], &[Reply::text("b")], falling_back(&[setting])).await {
+        for played in both_ways(formats, [reply.clone()], &[Reply::text("b")], falling_back(&[setting])).await {
             assert_eq!((played.trail(), played.text()), (both_asked(), "b".to_owned()), "{setting} {reply}");
         }
         // An empty answer is one whatever its reason.
         let others: Vec<&str> =
             SETTINGS.into_iter().filter(|other| *other != setting && *other != "on_empty").collect();
-        for played in both_ways(formats, &[reply.clone()], &[], falling_back(&others)).await {
+        for played in both_ways(formats, [reply.clone()], [], falling_back(&others)).await {
             assert_eq!(played.trail(), ["a-model: ok"], "{others:?} {reply}");
         }
     }
@@ -82,7 +82,7 @@ async fn good_answers_are_not_failures() {
     let call = Reply::text("").tool_call("call_1", "look", serde_json::json!({"at": "here"}));
     for formats in [ANTHROPIC, OPENAI] {
         for reply in [Reply::text("Hello"), call.clone(), Reply::text("Hello").thinking("Hm", "sig")] {
-            for played in both_ways(formats, &[reply.clone()], &[], falling_back(&SETTINGS)).await {
+            for played in both_ways(formats, [reply.clone()], [], falling_back(&SETTINGS)).await {
                 assert_eq!(played.trail(), ["a-model: ok"], "{reply}");
             }
         }
@@ -115,7 +115,7 @@ async fn a_stream_that_breaks_before_its_first_text_is_a_failure_if_answers_are_
     let thinks = Reply::text("Well").thinking("Let me see", "sig").with_fault(Fault::Truncate);
     // In Anthropic's format: the message begins, the block begins, and a piece of reasoning comes.
     let thinks = thinks.fault_at(Place::BeforeEvent(5));
-    let [_, judged] = both_ways(ANTHROPIC, &[thinks.clone()], &[Reply::text("b")], falling_back(&["on_empty"])).await;
+    let [_, judged] = both_ways(ANTHROPIC, [thinks.clone()], &[Reply::text("b")], falling_back(&["on_empty"])).await;
     assert_eq!((judged.trail(), judged.text()), (vec!["a-model: connection".into(), "b-model: ok".into()], "b".into()));
     let [_, begun] = both_ways(ANTHROPIC, &[thinks], &[Reply::text("b")], falling_back(&[])).await;
     assert!(begun.result.is_err(), "an answer that has begun is not asked again");
@@ -127,7 +127,7 @@ async fn a_stream_that_breaks_before_its_first_text_is_a_failure_if_answers_are_
 async fn reasoning_without_text_is_an_empty_answer() {
     let thinks = Reply::text("").thinking("Let me see", "sig").stop_reason("max_tokens");
     for setting in ["on_empty", "on_truncated"] {
-        for played in both_ways(ANTHROPIC, &[thinks.clone()], &[Reply::text("b")], falling_back(&[setting])).await {
+        for played in both_ways(ANTHROPIC, [thinks.clone()], &[Reply::text("b")], falling_back(&[setting])).await {
             assert_eq!((played.trail(), played.text()), (both_asked(), "b".to_owned()), "{setting}");
             assert_eq!(played.sent_to_b.len(), 1);
         }

@@ -40,12 +40,13 @@ impl Played {
 /// Asks a chain whose `a` and `b` have these formats and replies, without and with streaming. `changes` adds the modules.
 pub(super) async fn both_ways(
     formats: [Format; 2],
-    a: &[Reply],
-    b: &[Reply],
+    a: impl Into<Vec<Reply>>,
+    b: impl Into<Vec<Reply>>,
     changes: impl Fn(Chain) -> Chain,
 ) -> [Played; 2] {
+    let (of_a, of_b) = (a.into(), b.into());
     let play = async |streamed| {
-        let (a, b) = (replies(a.to_vec()).await, replies(b.to_vec()).await);
+        let (a, b) = (replies(of_a.clone()).await, replies(of_b.clone()).await);
         let chain = Chain::new().provider_with("a", formats[0], &a.url(), "timeout_seconds = 3.0");
         let chain = changes(chain.provider("b", formats[1], &b.url()));
         // Loading is a large future, and would make all of these large.

@@ -20,7 +20,7 @@ fn falling_back(chain: &str) -> impl Fn(Chain) -> Chain {
 /// How often each provider answers with 500 before it answers well.
 async fn failing(a: usize, b: usize, changes: impl Fn(Chain) -> Chain) -> [Played; 2] {
     let fail = |times| vec![Reply::status(500); times];
-    both_ways(FORMATS, &fail(a), &fail(b), changes).await
+    both_ways(FORMATS, fail(a), fail(b), changes).await
 }
 
 /// What `b` was sent for this option, request by request.
@@ -85,19 +85,19 @@ fn with_windows(window: Option<u32>) -> impl Fn(Chain) -> Chain {
 async fn after_an_overflow_windows_that_are_not_larger_are_skipped() {
     // 413 means that the conversation is too long. `b/unknown` says so again, and what is known of `a` still counts.
     let too_long = || vec![Reply::status(413)];
-    for played in both_ways(FORMATS, &too_long(), &too_long(), with_windows(Some(2000))).await {
+    for played in both_ways(FORMATS, too_long(), too_long(), with_windows(Some(2000))).await {
         assert_eq!(played.trail(), ["a-model: 413", "unknown: 413", "large: ok"]);
     }
-    for played in both_ways(FORMATS, &too_long(), &[], with_windows(None)).await {
+    for played in both_ways(FORMATS, too_long(), [], with_windows(None)).await {
         assert_eq!(played.trail(), ["a-model: 413", "small: ok"], "an unknown window skips none");
     }
-    for played in both_ways(FORMATS, &too_long(), &too_long(), with_windows(None)).await {
+    for played in both_ways(FORMATS, too_long(), too_long(), with_windows(None)).await {
         assert_eq!(played.trail(), ["a-model: 413", "small: 413", "same: ok"], "a larger one than the last is asked");
     }
     for played in failing(1, 1, with_windows(Some(2000))).await {
         assert_eq!(played.trail(), ["a-model: 500", "small: 500", "same: ok"], "after other errors all are asked");
     }
-    for played in both_ways(FORMATS, &too_long(), &[], with_windows(Some(3000))).await {
+    for played in both_ways(FORMATS, too_long(), [], with_windows(Some(3000))).await {
         assert_eq!(played.trail(), ["a-model: 413", "unknown: ok"]);
     }
 }
@@ -108,7 +108,7 @@ async fn if_no_window_is_large_enough_the_error_comes_back() {
         let chain = chain.table("providers.a.models.a-model", "context_window = 2000");
         chain.table("providers.b.models.b-model", "context_window = 2000").module("fallback", "chain = [\"b\"]")
     };
-    for played in both_ways(FORMATS, &[Reply::status(413)], &[], chain).await {
+    for played in both_ways(FORMATS, &[Reply::status(413)], [], chain).await {
         assert_eq!((played.trail(), played.sent_to_b.len()), (vec!["a-model: 413".to_owned()], 0));
         assert!(played.result.is_err());
     }

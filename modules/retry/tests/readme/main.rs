@@ -1,5 +1,6 @@
 //! The table of the README says what the policy does.
 
+#[cfg(test)]
 mod table;
 
 use arcllm_module::Error;
