@@ -44,8 +44,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        // Hidden files belong to editors.
-        if name != "tests.rs" && !name.starts_with('.') {
+        // Hidden files belong to editors, and no text for people is in a component.
+        if name != "tests.rs" && !name.starts_with('.') && !name.ends_with(".md") {
             collect(&entry.path(), files)?;
         }
     }

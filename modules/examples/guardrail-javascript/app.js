@@ -15,7 +15,8 @@ export const module = {
     name: 'guardrail',
     version: '0.1.0',
     kind: 'transformer',
-    behavior: ['answers-itself'],
+    // It refuses calls, and gets whole answers, since the toolchain imports what looks into answers.
+    behavior: ['answers-itself', 'holds-answers-back'],
     configSchema: JSON.stringify(SCHEMA),
     extensions: [],
   }),

@@ -21,10 +21,13 @@ from wit_world.imports.arcllm_llm_types import (
 # The host calls `configure` once for each instance, before any call.
 policy = Policy("{}")
 
+# It refuses calls, and gets whole answers, since Python imports what looks into answers.
+BEHAVIOR = ["answers-itself", "holds-answers-back"]
+
 
 class Module(exports.Module):
     def describe(self) -> Description:
-        return Description("guardrail", "0.1.0", "transformer", ["answers-itself"], json.dumps(SCHEMA), [])
+        return Description("guardrail", "0.1.0", "transformer", BEHAVIOR, json.dumps(SCHEMA), [])
 
     def configure(self, config: str) -> None:
         global policy

@@ -46,7 +46,7 @@ fn the_guide_works_command_by_command() {
     let output = shell.env_remove("ARCLLM_CONFIG").stdin(Stdio::null()).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");
-    for expected in ["I cannot help with that.", "33 passed, 0 failed", "agent -> politeness -> retry -> adapter"] {
+    for expected in ["I cannot help with that.", "34 passed, 0 failed", "agent -> politeness -> retry -> adapter"] {
         assert!(stdout.contains(expected), "{expected}: {stdout}\n{stderr}");
     }
     assert!(Path::new(&home).join("politeness/modules/politeness.wasm").is_file());

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod clocks_and_random;
+mod frozen;
 mod limits;
 mod patient;
 mod queue;

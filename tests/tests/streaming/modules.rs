@@ -17,9 +17,6 @@ const WHOLE: (&str, &[u8]) = ("upper", include_bytes!("../../prebuilt/upper.wasm
 /// Puts answers in capitals as they come.
 const STREAMED: (&str, &[u8]) = ("upper-streamed", include_bytes!("../../prebuilt/upper-streamed.wasm"));
 
-/// A retry that was built before streams existed.
-const EARLIER: (&str, &[u8]) = ("earlier", include_bytes!("../../prebuilt/earlier/retry.wasm"));
-
 /// The model of a chain with this module, and with a retry around it if `retried`.
 async fn model(a: &Simulator, (name, wasm): (&str, &[u8]), settings: &str, sandbox: &str, retried: bool) -> Model {
     let order = if retried { format!("[\"retry\", {name:?}]") } else { format!("[{name:?}]") };
@@ -112,7 +109,7 @@ async fn it_works_on_calls_that_are_not_streamed() {
 #[tokio::test]
 async fn the_command_shows_what_each_module_does_with_streams() {
     let folder = Folder::new("").unwrap();
-    for (name, wasm) in [WHOLE, STREAMED, EARLIER] {
+    for (name, wasm) in [WHOLE, STREAMED] {
         folder.write(format!("modules/{name}.wasm"), wasm).unwrap();
     }
     let output = soon(folder.arcllm(["modules", "--json"]).unwrap().trusted().run()).await.unwrap();
@@ -121,10 +118,7 @@ async fn the_command_shows_what_each_module_does_with_streams() {
         let all = modules["modules"].as_array().unwrap();
         all.iter().find(|module| module["name"] == name).unwrap()["streams"].clone()
     };
-    assert_eq!(
-        [of("upper"), of("upper-streamed"), of("earlier"), of("fallback")],
-        ["whole", "reads", "forwards", "forwards"]
-    );
+    assert_eq!([of("upper"), of("upper-streamed"), of("fallback")], ["whole", "reads", "forwards"]);
     let output = soon(folder.arcllm(["modules"]).unwrap().trusted().run()).await.unwrap();
     assert!(output.stdout.contains("streams  it waits for the whole answer"), "{}", output.stdout);
 }
@@ -251,18 +245,6 @@ async fn many_at_once_keep_their_own_answers() {
     let mut expected: Vec<String> = texts.iter().map(|text| text.to_uppercase()).collect();
     expected.sort();
     assert_eq!(said, expected);
-}
-
-#[tokio::test]
-async fn a_module_built_before_streams_passes_them_on() {
-    let early = Reply::fault(Fault::Truncate).fault_at(Place::BeforeEvent(1));
-    let a = replies([early, slow()]).await;
-    // It knows no budget.
-    let model = model(&a, EARLIER, "backoff_base_seconds = 0.001\nmax_wait_seconds = 0.5", "", false).await;
-    let mut stream = ask(&model);
-    while !matches!(soon(stream.next()).await.unwrap().unwrap(), Event::Text(_)) {}
-    assert_eq!(a.requests()[1].sent_events, 0, "the answer is still coming");
-    assert_eq!(read(stream).await.1.unwrap(), "one two three");
 }
 
 #[tokio::test]

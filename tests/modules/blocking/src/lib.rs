@@ -6,6 +6,8 @@
 
 wit_bindgen::generate!({ path: "../../../wit", world: "module-blocking-with-all", generate_all });
 
+mod look;
+
 use std::{cell::RefCell, hint::black_box};
 
 use arcllm::llm::{
@@ -25,6 +27,8 @@ struct Settings {
     other: Option<String>,
     /// Whether calls are counted.
     count: bool,
+    /// Whether it answers with what it sees.
+    look: bool,
     /// Whether it answers with the text of the error when the other provider cannot be loaded.
     tell: bool,
 }
@@ -41,7 +45,7 @@ struct Component;
 impl module::Guest for Component {
     fn describe() -> Description {
         let schema = r#"{"type":"object","additionalProperties":false,"properties":{"again":{"type":"integer"},
-            "other":{"type":"string","format":"arcllm-provider"},"count":{"type":"boolean"},"tell":{"type":"boolean"}}}"#;
+            "other":{"type":"string","format":"arcllm-provider"},"look":{"type":"boolean"},"count":{"type":"boolean"},"tell":{"type":"boolean"}}}"#;
         let version = match black_box(COUNTED).ends_with("always") {
             true => format!("{:?}", state::increment("described", 1)),
             false => env!("CARGO_PKG_VERSION").into(),
@@ -50,7 +54,12 @@ impl module::Guest for Component {
             name: "blocking".into(),
             version,
             kind: "observer".into(),
-            behavior: vec!["asks-again".into(), "asks-others".into(), "answers-itself".into()],
+            behavior: vec![
+                "asks-again".into(),
+                "asks-others".into(),
+                "answers-itself".into(),
+                "changes-requests".into(),
+            ],
             config_schema: schema.into(),
             extensions: Vec::new(),
         }
@@ -61,6 +70,7 @@ impl module::Guest for Component {
         SETTINGS.set(Settings {
             again: config["again"].as_u64().unwrap_or_default(),
             other: config["other"].as_str().map(str::to_owned),
+            look: config["look"].as_bool().unwrap_or_default(),
             count: config["count"].as_bool().unwrap_or_default(),
             tell: config["tell"].as_bool().unwrap_or_default(),
         });
@@ -83,6 +93,9 @@ impl llm_provider_blocking::Guest for Component {
 
     fn invoke(request: Request) -> Result<Response, Error> {
         let settings = SETTINGS.with_borrow(Clone::clone);
+        if settings.look {
+            return look::look(request, settings.other.as_deref().unwrap_or_default());
+        }
         if settings.count {
             count().map_err(|message| {
                 Error::Other(Failure { message, provider: String::new(), extensions: Vec::new() })
