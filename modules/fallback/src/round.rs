@@ -67,7 +67,9 @@ impl<'a> Round<'a> {
             let Known { identity, window } =
                 known(name).unwrap_or_else(|| Known { identity: Identity::of((name, "")), window: None });
             let is_too_small = self.too_small.zip(window).is_some_and(|(too_small, window)| window <= too_small);
-            if !is_too_small && !self.asked.contains(&identity) {
+            // The provider alone means the one that has failed, whatever model it was asked for.
+            let has_failed = self.asked.first().is_some_and(|primary| primary.provider == name);
+            if !is_too_small && !has_failed && !self.asked.contains(&identity) {
                 self.asked.push(identity);
                 return Some(target);
             }

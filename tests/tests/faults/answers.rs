@@ -12,18 +12,18 @@ use super::{
 async fn malformed_bodies() {
     let body = |body: &str| Reply::body("application/json", body);
     let faults = [
-        Fault::parse(Reply::fault(Broken::Malformed), "not JSON"),
-        Fault::parse(body(""), "empty body"),
-        Fault::parse(body("{\"content\": "), "not JSON"),
-        Fault::parse(body("Hello!"), "not JSON: "),
-        Fault::parse(body("\u{0}\u{1}\u{7f}"), "not JSON"),
+        Fault::no_answer(Reply::fault(Broken::Malformed), "not JSON"),
+        Fault::no_answer(body(""), "empty body"),
+        Fault::no_answer(body("{\"content\": "), "not JSON"),
+        Fault::no_answer(body("Hello!"), "not JSON: "),
+        Fault::no_answer(body("\u{0}\u{1}\u{7f}"), "not JSON"),
         Fault::parse(body("null"), "not an object"),
         Fault::parse(body("[]"), "not an object"),
         Fault::parse(body("{}"), "unreadable answer"),
         Fault::parse(body("{\"content\": 7, \"choices\": 7}"), "not a list"),
-        Fault::parse(Reply::body("text/html", "<html>It works!</html>"), "<html>It works!</html>"),
-        Fault::parse(Reply::body("text/html", "<html>It works!</html>").with_status(201), "status 201"),
-        Fault::parse(Reply::status(204), "empty body"),
+        Fault::no_answer(Reply::body("text/html", "<html>It works!</html>"), "<html>It works!</html>"),
+        Fault::no_answer(Reply::body("text/html", "<html>It works!</html>").with_status(201), "status 201"),
+        Fault::no_answer(Reply::status(204), "empty body"),
     ];
     play_all(BOTH_FORMATS, &faults).await;
     play_all(OTHER_WAY_ROUND, &faults).await;
@@ -36,7 +36,7 @@ async fn bodies_above_the_limit() {
     let faults = [
         Fault::parse(Reply::text(&long), "max_response_mb"),
         Fault::parse(Reply::body("text/plain", format!("{long}x")), "max_response_mb"),
-        Fault::parse(Reply::body("text/plain", long), "not JSON"),
+        Fault::no_answer(Reply::body("text/plain", long), "not JSON"),
         Fault::parse(
             Reply::body("text/plain", chunked).without_header("content-length").header("transfer-encoding", "chunked"),
             "max_response_mb",
@@ -63,7 +63,7 @@ async fn errors_with_status_200() {
 async fn speaking(format: Format, errors: Vec<(Value, &str)>) {
     let fault = |(error, outcome): (Value, &str)| match outcome.parse() {
         Ok(status) => Fault::status(status, Reply::json(&error)),
-        Err(_) => Fault::parse(Reply::json(&error), "unreadable answer"),
+        Err(_) => Fault::no_answer(Reply::json(&error), "unreadable answer"),
     };
     let faults: Vec<_> = errors.into_iter().map(fault).collect();
     play_all(Setup { formats: [format, format], ..BOTH_FORMATS }, &faults).await;
@@ -90,7 +90,7 @@ async fn errors_with_status_200_in_openais_format() {
         (json!({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}), "400"),
         (json!({"id": "1", "choices": [{"error": {"code": 529, "message": "Overloaded"}}]}), "529"),
         (json!({"error": "Something went wrong."}), "500"),
-        (json!({"id": "1", "choices": []}), "parse"),
+        (json!({"id": "1", "choices": []}), "no answer"),
     ];
     speaking(Format::OpenAi, errors).await;
 }

@@ -44,6 +44,11 @@ impl Fault {
         Self { reply: Some(reply), outcome: "timeout".to_owned(), retryable: true, says: "timeout_seconds" }
     }
 
+    /// What is no answer at all, such as a page.
+    pub(crate) fn no_answer(reply: Reply, says: &'static str) -> Self {
+        Self { retryable: true, ..Self::parse(reply, says) }
+    }
+
     /// An answer that is not what the format says.
     pub(crate) fn parse(reply: Reply, says: &'static str) -> Self {
         Self { reply: Some(reply), outcome: "parse".to_owned(), retryable: false, says }

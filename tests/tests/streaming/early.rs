@@ -58,9 +58,9 @@ async fn an_end_before_any_content() {
     faults.push(Fault::connection(early(Place::BeforeEvent(2)).gzip(), whole));
     // A body that is complete and has no event is no answer.
     let none = "the stream has no events";
-    faults.push(Fault::parse(early(Place::BeforeEvent(1)), none));
-    faults.push(Fault::parse(says(""), none));
-    faults.push(Fault::parse(says(": nothing but a comment\n\n"), none));
+    faults.push(Fault::no_answer(early(Place::BeforeEvent(1)), none));
+    faults.push(Fault::no_answer(says(""), none));
+    faults.push(Fault::no_answer(says(": nothing but a comment\n\n"), none));
     both_ways_round(&faults).await;
     // The end marker without a stop reason.
     let start = json!({"type": "message_start", "message": {"role": "assistant", "content": []}});
@@ -78,10 +78,10 @@ async fn an_end_before_any_content() {
 async fn an_event_that_is_not_json() {
     let spoilt = |number| Reply::fault(Broken::Malformed).fault_at(Place::BeforeEvent(number));
     let faults = [
-        Fault::parse(spoilt(1), "an event is not JSON"),
-        Fault::parse(spoilt(2), "an event is not JSON"),
-        Fault::parse(spoilt(1).gzip(), "an event is not JSON"),
-        Fault::parse(says("data: Hello!\n\n"), "an event is not JSON"),
+        Fault::no_answer(spoilt(1), "an event is not JSON"),
+        Fault::no_answer(spoilt(2), "an event is not JSON"),
+        Fault::no_answer(spoilt(1).gzip(), "an event is not JSON"),
+        Fault::no_answer(says("data: Hello!\n\n"), "an event is not JSON"),
     ];
     both_ways_round(&faults).await;
 }

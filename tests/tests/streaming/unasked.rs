@@ -73,7 +73,7 @@ async fn errors_in_events_that_were_not_requested() {
         Fault::connection(streamed(Broken::Truncate, later), "broke off"),
         Fault::connection(streamed(Broken::ResetInBody, Place::InCharacter(6)), "broke off"),
         Fault::connection(streamed(Broken::EndEarly, later), "before the answer was whole"),
-        Fault::parse(streamed(Broken::Malformed, later), "an event is not JSON"),
+        Fault::no_answer(streamed(Broken::Malformed, later), "an event is not JSON"),
         Fault::parse(Reply::text("x".repeat(1 << 20)).streamed(), "max_response_mb"),
     ];
     play_all(BOTH_FORMATS, &faults).await;
@@ -92,10 +92,10 @@ async fn broken_whole_answers_to_a_request_for_events() {
     let faults = [
         connection(Broken::Truncate),
         connection(Broken::ResetInBody),
-        Fault::parse(Reply::fault(Broken::Malformed).unstreamed(), "not JSON"),
-        Fault::parse(body(""), "empty body"),
+        Fault::no_answer(Reply::fault(Broken::Malformed).unstreamed(), "not JSON"),
+        Fault::no_answer(body(""), "empty body"),
         Fault::parse(body("{}"), "unreadable answer"),
-        Fault::parse(Reply::body("text/html", "<html>It works!</html>"), "<html>It works!</html>"),
+        Fault::no_answer(Reply::body("text/html", "<html>It works!</html>"), "<html>It works!</html>"),
         Fault::parse(Reply::text("x".repeat(1 << 20)).unstreamed(), "max_response_mb"),
         Fault::status(429, body(r#"{"type": "error", "error": {"type": "rate_limit_error", "message": "Later."}}"#)),
     ];
