@@ -91,7 +91,7 @@ impl Stop for Upstream {
             .await;
             match answer {
                 Ok(Answer::Whole(mut response)) => {
-                    name_author(&mut response, &self.provider);
+                    name_author(&mut response.content, &self.provider);
                     attempt.end(Ok(&response), None);
                     Ok(Answer::Whole(response))
                 }
@@ -142,8 +142,8 @@ fn panicked(provider: &str) -> ErrorKind {
 }
 
 /// Notes who has signed the reasoning of an answer: no other provider can verify it.
-fn name_author(response: &mut Response, provider: &str) {
-    for block in &mut response.content {
+fn name_author(content: &mut [ContentBlock], provider: &str) {
+    for block in content {
         if let ContentBlock::Thinking(thinking) = block
             && (thinking.signature.is_some() || thinking.redacted.is_some())
         {
@@ -211,8 +211,10 @@ impl Stream for AttemptEvents {
             Some(Err(_)) => Err(panicked(&self.provider)),
             None => Err(without_end(&self.provider)),
         };
-        if let Ok(Event::End(response)) = &mut event {
-            name_author(response, &self.provider);
+        match &mut event {
+            Ok(Event::End(response)) => name_author(&mut response.content, &self.provider),
+            Ok(Event::Block(block)) => name_author(std::slice::from_mut(block), &self.provider),
+            _ => {}
         }
         let result = match &event {
             Ok(Event::End(response)) => Ok(&**response),

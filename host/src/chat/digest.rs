@@ -100,7 +100,7 @@ mod tests {
             Request { messages: vec![Message::user("hi")], ..request() },
             Request { messages: vec![Message::assistant("Hi")], ..request() },
             request().with_tools([]),
-            request().with_tools([Tool::Provider(json!({"type": "look"}))]),
+            request().with_tools([Tool::Other(json!({"type": "look"}))]),
             request().with_options(Options::new()),
             request().with_options(Options::new().temperature(0.5).user("u")),
             request().with_options(Options::new().temperature(0.5).metadata("a", "b")),

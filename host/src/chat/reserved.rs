@@ -154,7 +154,7 @@ pub(crate) fn each<'a>(request: &'a Request, look: &mut impl FnMut(Level, &'a Ex
                 look(Level::Tool, &tool.extensions);
                 mark(&tool.cache, look);
             }
-            Tool::Provider(_) => {}
+            Tool::Other(_) => {}
         }
     }
     for message in &request.messages {

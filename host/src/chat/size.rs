@@ -43,7 +43,7 @@ impl RequestSize {
                     size.add_tokens(&tool.description);
                     size.add_tokens(&tool.parameters.to_string());
                 }
-                Tool::Provider(value) => size.add_tokens(&value.to_string()),
+                Tool::Other(value) => size.add_tokens(&value.to_string()),
             }
         }
         size

@@ -16,8 +16,8 @@ use crate::chat::{
 pub enum Tool {
     /// One that the agent runs.
     Function(FunctionTool),
-    /// One that the provider runs, such as a web search: the provider's own JSON, which has a `type`.
-    Provider(Value),
+    /// One of a kind that only its provider has, such as a web search that the provider runs: its own JSON, with a `type`.
+    Other(Value),
 }
 
 impl Tool {
@@ -32,7 +32,7 @@ impl Tool {
     pub fn name(&self) -> Option<&str> {
         match self {
             Tool::Function(tool) => Some(&tool.name),
-            Tool::Provider(json) => json.get("name").and_then(Value::as_str),
+            Tool::Other(json) => json.get("name").and_then(Value::as_str),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Serialize for Tool {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Tool::Function(tool) => tool.serialize(serializer),
-            Tool::Provider(json) => json.serialize(serializer),
+            Tool::Other(json) => json.serialize(serializer),
         }
     }
 }
@@ -80,11 +80,14 @@ impl<'de> Deserialize<'de> for Tool {
         let value = Value::deserialize(deserializer)?;
         match value.get("type") {
             None => serde_json::from_value(value).map(Tool::Function).map_err(D::Error::custom),
-            Some(Value::String(kind)) if kind == "function" || kind == "custom" => Err(D::Error::custom(format!(
-                "a tool has no `type` (here {kind:?}) but `name`, `description` and `parameters`; an object with \
+            // OpenAI's tools that take text have their fields in `custom`.
+            Some(Value::String(kind)) if kind == "function" || kind == "custom" && value.get("custom").is_none() => {
+                Err(D::Error::custom(format!(
+                    "a tool has no `type` (here {kind:?}) but `name`, `description` and `parameters`; an object with \
                  another `type` is a tool that the provider runs"
-            ))),
-            Some(Value::String(_)) => Ok(Tool::Provider(value)),
+                )))
+            }
+            Some(Value::String(_)) => Ok(Tool::Other(value)),
             Some(_) => Err(D::Error::custom("`type` of a tool is a text, such as \"web_search_20250305\"")),
         }
     }
@@ -146,8 +149,8 @@ mod tests {
     #[test]
     fn a_type_makes_it_a_tool_of_the_provider() {
         let search = json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 5});
-        assert_eq!(serde_json::from_value::<Tool>(search.clone()).unwrap(), Tool::Provider(search.clone()));
-        assert_eq!(serde_json::to_value(Tool::Provider(search.clone())).unwrap(), search);
+        assert_eq!(serde_json::from_value::<Tool>(search.clone()).unwrap(), Tool::Other(search.clone()));
+        assert_eq!(serde_json::to_value(Tool::Other(search.clone())).unwrap(), search);
         assert!(
             matches!(serde_json::from_value(json!({"name": "a"})).unwrap(), Tool::Function(tool) if tool.name == "a")
         );

@@ -21,7 +21,7 @@ async fn malformed_bodies() {
         Fault::parse(body("[]"), "not an object"),
         Fault::parse(body("{}"), "unreadable answer"),
         Fault::parse(body("{\"content\": 7, \"choices\": 7}"), "not a list"),
-        Fault::no_answer(Reply::body("text/html", "<html>It works!</html>"), "<html>It works!</html>"),
+        Fault::no_answer(Reply::body("text/html", "<html>It works!</html>"), "): It works!"),
         Fault::no_answer(Reply::body("text/html", "<html>It works!</html>").with_status(201), "status 201"),
         Fault::no_answer(Reply::status(204), "empty body"),
     ];

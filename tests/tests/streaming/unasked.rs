@@ -95,7 +95,7 @@ async fn broken_whole_answers_to_a_request_for_events() {
         Fault::no_answer(Reply::fault(Broken::Malformed).unstreamed(), "not JSON"),
         Fault::no_answer(body(""), "empty body"),
         Fault::parse(body("{}"), "unreadable answer"),
-        Fault::no_answer(Reply::body("text/html", "<html>It works!</html>"), "<html>It works!</html>"),
+        Fault::no_answer(Reply::body("text/html", "<html>It works!</html>"), "): It works!"),
         Fault::parse(Reply::text("x".repeat(1 << 20)).unstreamed(), "max_response_mb"),
         Fault::status(429, body(r#"{"type": "error", "error": {"type": "rate_limit_error", "message": "Later."}}"#)),
     ];

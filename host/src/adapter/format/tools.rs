@@ -26,8 +26,8 @@ pub(crate) fn check(tools: &[Tool], format: WireFormat) -> Result<(), Unwritable
         match tool {
             Tool::Function(tool) if is_name(&tool.name) => {}
             Tool::Function(tool) => return Err(wrong_name(at, &tool.name)),
-            Tool::Provider(value) if foreign::format_of_tool(value) == format => {}
-            Tool::Provider(value) => {
+            Tool::Other(value) if foreign::format_of_tool(value) == format => {}
+            Tool::Other(value) => {
                 let (kind, name) = (foreign::kind(value), format.as_str());
                 return Err(Unwritable::refused(format!(
                     "tools[{at}] is {kind:?}, a tool that providers of the format {name:?} do not run\n  help: leave it out, or \

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     adapter::{
-        excerpt::{clean, excerpt, page, said},
+        excerpt::{clean, page, said},
         format::{
             format::Decoded,
             malformed::{Malformed, Unreadable},
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
             context += &format!(", request {id}");
             extensions.insert("arcllm.request-id".to_owned(), id.into());
         }
-        let excerpt = match excerpt(&answer.body, self.secrets()) {
+        let excerpt = match said(&answer.body, self.secrets()) {
             // The flaw has been named already.
             excerpt if excerpt.is_empty() && answer.flaw.is_some() => "nothing of the body can be shown".to_owned(),
             excerpt if excerpt.is_empty() => "an empty body".to_owned(),

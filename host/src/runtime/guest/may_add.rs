@@ -122,7 +122,7 @@ fn each_reference<'a>(request: &'a Request, found: &mut impl FnMut(Reference<'a>
     for tool in &request.tools {
         match tool {
             Tool::Function(tool) => schema_references(&tool.parameters, found),
-            Tool::Provider(value) => found(Reference::Json(value.to_string())),
+            Tool::Other(value) => found(Reference::Json(value.to_string())),
         }
     }
     let options = &request.options;

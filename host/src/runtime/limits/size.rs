@@ -54,7 +54,7 @@ fn tool(tool: &Tool) -> usize {
             let texts = tool.name.len() + tool.description.len();
             texts + json(&tool.parameters) + mark(&tool.cache) + all(&tool.extensions)
         }
-        Tool::Provider(value) => json(value),
+        Tool::Other(value) => json(value),
     }
 }
 

@@ -118,7 +118,7 @@ impl<'a> BodyWriter<'a> {
     fn tools(&self) -> Result<Vec<Json<'a>>, Unwritable> {
         let tools = self.request.tools.iter().enumerate().map(|(at, tool)| match tool {
             Tool::Function(tool) => self.function(at, tool),
-            Tool::Provider(value) => Ok(value.into()),
+            Tool::Other(value) => Ok(value.into()),
         });
         tools.collect()
     }

@@ -89,7 +89,7 @@ fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -
     if !request.tools.is_empty() {
         let tools = request.tools.iter().enumerate().map(|(at, tool)| match tool {
             Tool::Function(tool) => function(at, tool, quirks),
-            Tool::Provider(value) => Ok(value.into()),
+            Tool::Other(value) => Ok(value.into()),
         });
         body.insert("tools", tools.collect::<Result<Vec<Json<'_>>, _>>()?);
     }

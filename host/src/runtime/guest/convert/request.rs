@@ -67,7 +67,7 @@ fn tool_out(tool: &Tool) -> wit::Tool {
             cache: mark_out(&tool.cache),
             extensions: extensions_out(&tool.extensions),
         }),
-        Tool::Provider(value) => wit::Tool::Other(value.to_string()),
+        Tool::Other(value) => wit::Tool::Other(value.to_string()),
     }
 }
 
@@ -81,7 +81,7 @@ fn tool_in(tool: wit::Tool) -> Tool {
             cache: mark_in(tool.cache),
             extensions: extensions_in(tool.extensions),
         }),
-        wit::Tool::Other(text) => Tool::Provider(json(&text)),
+        wit::Tool::Other(text) => Tool::Other(json(&text)),
     }
 }
 
