@@ -80,7 +80,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of these blocks. [`ContentBlock::text`], [`Image`](crate::Image) and others make them.
+    /// A message of these blocks. [`ContentBlock::text`], [`Media`](crate::Media) and others make them.
     pub fn new(role: Role, content: Vec<ContentBlock>) -> Self {
         Self { role, content, extensions: Extensions::new() }
     }
