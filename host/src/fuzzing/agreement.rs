@@ -1,5 +1,6 @@
 //! Reads one answer whole and as events. The results must be the same.
 
+#[cfg(test)]
 use bytes::Bytes;
 use reqwest::StatusCode;
 

@@ -90,8 +90,13 @@ impl SseDecoder {
             return self.check(self.line.len().saturating_sub(DATA.len() + 1));
         }
         let may_be = |field: &[u8]| field.starts_with(&self.line);
-        let is_name = self.line.starts_with(NAME) && self.line.len() <= LONGEST_NAME;
-        if !is_name && !may_be(DATA) && !may_be(NAME) && !may_be(BYTE_ORDER_MARK) {
+        let is_name = self.line.starts_with(NAME);
+        if is_name && self.line.len() > LONGEST_NAME {
+            // It is not the name of an error.
+            self.is_error = false;
+        }
+        let is_short_name = is_name && self.line.len() <= LONGEST_NAME;
+        if !is_short_name && !may_be(DATA) && !may_be(NAME) && !may_be(BYTE_ORDER_MARK) {
             self.line.clear();
             self.skips = true;
         }
@@ -237,11 +242,12 @@ mod tests {
         let long = "x".repeat(100);
         let text = format!(
             "event: error\ndata: a\n\ndata: b\n\nevent:error\n\nevent: errors\ndata: c\n\nevent: {long}\ndata: d\n\n\
-             event: error\nevent: ping\ndata: e\n\n: c\n\ndata: f\nevent:  error \n\n"
+             event: error\nevent: ping\ndata: e\n\n: c\n\ndata: f\nevent:  error \n\n\
+             event: error\nevent: {long}\ndata: g\n\n"
         );
         for size in [1, 2, 5, 1000] {
             let (events, _) = read(text.as_bytes(), size, 100);
-            assert_eq!(events, ["error: a", "b", "error: ", "c", "d", "e", "error: f"], "in pieces of {size}");
+            assert_eq!(events, ["error: a", "b", "error: ", "c", "d", "e", "error: f", "g"], "in pieces of {size}");
         }
     }
 

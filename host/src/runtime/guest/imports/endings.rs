@@ -113,15 +113,67 @@ async fn begun(answer: Answer) -> std::result::Result<Answer, ErrorKind> {
         let says = match &event {
             Event::Text(text) => !text.is_empty(),
             Event::ToolUseStart { .. } | Event::ToolArguments { .. } | Event::ToolUseEnd { .. } => true,
-            Event::End(_) => false,
-            Event::Thinking(_) | Event::Block(_) | Event::Usage(_) => false,
+            Event::Thinking(_) | Event::Block(_) | Event::Usage(_) | Event::End(_) => false,
         };
         match event {
             Event::End(response) => return Ok(Answer::Whole(response)),
-            event => before.push(Ok(event)),
+            event => keep(&mut before, event),
         }
         if says {
-            return Ok(Answer::Stream { head, events: stream::iter(before).chain(events).boxed() });
+            let before = stream::iter(before.into_iter().map(Ok));
+            return Ok(Answer::Stream { head, events: before.chain(events).boxed() });
         }
+    }
+}
+
+/// Keeps an event that nobody has seen. Pieces of reasoning become one, and each count replaces the one before: a provider may
+/// send millions of both.
+fn keep(kept: &mut Vec<Event>, event: Event) {
+    match (kept.last_mut(), event) {
+        (Some(Event::Thinking(text)), Event::Thinking(piece)) => text.push_str(&piece),
+        (_, usage @ Event::Usage(_)) => {
+            kept.retain(|event| !matches!(event, Event::Usage(_)));
+            kept.push(usage);
+        }
+        (_, event) => kept.push(event),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{content::ContentBlock, response::Response, usage::Usage};
+
+    fn answer(events: Vec<Event>) -> Answer {
+        let head = Box::new(Response::new(Vec::new()));
+        Answer::Stream { head, events: stream::iter(events.into_iter().map(Ok)).boxed() }
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_the_first_text_is_kept_in_short() {
+        let thinking = |piece: &str| Event::Thinking(piece.into());
+        let usage = |tokens| Event::Usage(Usage::new(1, tokens));
+        let before = vec![thinking("H"), usage(1), thinking("m"), thinking("."), usage(2)];
+        let block = Event::Block(ContentBlock::text("Hm."));
+        let events = before.into_iter().chain([block.clone(), Event::Text(String::new()), Event::Text("Hi".into())]);
+        let begun = begun(answer(events.chain([Event::Text("!".into())]).collect())).await.unwrap();
+        let told: Vec<Event> = begun.events().map(|event| event.unwrap()).collect().await;
+        let expected = [
+            thinking("H"),
+            thinking("m."),
+            usage(2),
+            block,
+            Event::Text(String::new()),
+            Event::Text("Hi".into()),
+            Event::Text("!".into()),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_ends_before_is_whole_and_one_that_breaks_off_is_an_error() {
+        let end = Event::End(Box::new(Response::new(Vec::new())));
+        assert!(matches!(begun(answer(vec![Event::Thinking("Hm.".into()), end])).await, Ok(Answer::Whole(_))));
+        assert!(matches!(begun(answer(vec![Event::Thinking("Hm.".into())])).await, Err(ErrorKind::Connection(_))));
     }
 }
