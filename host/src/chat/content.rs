@@ -70,6 +70,19 @@ impl ContentBlock {
         }
     }
 
+    pub(crate) fn extensions_mut(&mut self) -> Option<&mut Extensions> {
+        match self {
+            ContentBlock::Text(text) => Some(&mut text.extensions),
+            ContentBlock::Image(media) | ContentBlock::Document(media) | ContentBlock::Audio(media) => {
+                Some(&mut media.extensions)
+            }
+            ContentBlock::ToolUse(call) => Some(&mut call.extensions),
+            ContentBlock::ToolResult(result) => Some(&mut result.extensions),
+            ContentBlock::Thinking(thinking) => Some(&mut thinking.extensions),
+            ContentBlock::Other(_) => None,
+        }
+    }
+
     /// The beginning of a tool call, with its arguments as text. It is not a `ToolUse` block, so that no agent acts on it.
     pub(crate) fn partial_tool_use(id: &str, name: &str, arguments: &str) -> Self {
         ContentBlock::Other(json!({"type": PARTIAL_TOOL_USE, "id": id, "name": name, "arguments": arguments}))
@@ -385,7 +398,10 @@ impl Thinking {
 
 pub(crate) fn text_or_list<S: Serializer>(blocks: &[ContentBlock], serializer: S) -> Result<S::Ok, S::Error> {
     match blocks {
-        [ContentBlock::Text(text)] if text.extensions.is_empty() => serializer.serialize_str(&text.text),
+        // Names each field, so that a new one is thought of here.
+        [ContentBlock::Text(Text { text, cache: None, extensions })] if extensions.is_empty() => {
+            serializer.serialize_str(text)
+        }
         blocks => blocks.serialize(serializer),
     }
 }
@@ -397,5 +413,33 @@ pub(crate) fn list_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result
             blocks.into_iter().map(|block| serde_json::from_value(block).map_err(D::Error::custom)).collect()
         }
         _ => Err(D::Error::custom("`content` is a string or a list of blocks")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::message::{Message, Role};
+
+    #[test]
+    fn only_plain_text_is_written_as_a_string() {
+        let json = |text: &Text| {
+            let blocks = vec![ContentBlock::Text(text.clone())];
+            let messages = [
+                Message::new(Role::User, blocks.clone()),
+                Message::new(Role::Tool, vec![ContentBlock::ToolResult(ToolResult::new("t", blocks))]),
+            ];
+            let written = serde_json::to_value(&messages).unwrap();
+            assert_eq!(serde_json::from_value::<[Message; 2]>(written.clone()).unwrap(), messages);
+            [written[0]["content"].clone(), written[1]["content"][0]["content"].clone()]
+        };
+        assert_eq!(json(&Text::new("a")), ["a", "a"]);
+        let more = [
+            Text { cache: Some(CacheMark::default()), ..Text::new("a") },
+            Text { extensions: [("openai.x".to_owned(), json!(1))].into(), ..Text::new("a") },
+        ];
+        for text in more {
+            assert!(json(&text).iter().all(Value::is_array), "{text:?}");
+        }
     }
 }

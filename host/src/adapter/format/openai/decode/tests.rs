@@ -71,7 +71,11 @@ fn an_answer_of_openai() {
         },
         stop_reason: StopReason::EndTurn,
         model: Some("gpt-4o-2024-08-06".into()),
-        extensions: [("openai.id".to_owned(), json!("chatcmpl-1"))].into(),
+        extensions: [
+            ("openai.id".to_owned(), json!("chatcmpl-1")),
+            ("openai.message.annotations".to_owned(), json!([])),
+        ]
+        .into(),
     };
     assert_eq!(decoded, Ok(expected));
 }
