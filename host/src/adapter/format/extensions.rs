@@ -30,11 +30,14 @@ pub(crate) fn others_of_function(function: &Map<String, Value>) -> Extensions {
 }
 
 /// The unknown fields in the message of an answer of OpenAI's format, as extensions of the answer.
+/// OpenAI sends an empty list of `annotations` in each whole answer and none in a stream, so it says nothing.
 pub(crate) fn others_of_message(message: &Map<String, Value>, known: &[&str]) -> Extensions {
     let fields = unknown(message, known, |name| format!("{OPENAI}.{name}"), Level::Message);
     let of_message =
         |key: String| key.strip_prefix(OPENAI)?.strip_prefix('.').map(|name| format!("{OF_MESSAGE}{name}"));
-    fields.into_iter().filter_map(|(key, value)| Some((of_message(key)?, value))).collect()
+    let fields =
+        fields.into_iter().filter(|(key, value)| key != "openai.annotations" || *value != Value::Array(Vec::new()));
+    fields.filter_map(|(key, value)| Some((of_message(key)?, value))).collect()
 }
 
 /// What begins the name of an extension that stands in the `function` of a tool call.
@@ -65,7 +68,7 @@ mod tests {
         let function = json!({"name": "f", "arguments": "{}", "note": 1, "Name": "g"});
         let extensions = others_of_function(function.as_object().unwrap());
         assert_eq!(extensions, Extensions::from([("openai.function.note".into(), json!(1))]));
-        let message = json!({"content": "", "audio": 1, "none": null, "toolCalls": []});
+        let message = json!({"content": "", "audio": 1, "none": null, "toolCalls": [], "annotations": []});
         let extensions = others_of_message(message.as_object().unwrap(), &["content"]);
         assert_eq!(extensions, Extensions::from([("openai.message.audio".into(), json!(1))]));
     }

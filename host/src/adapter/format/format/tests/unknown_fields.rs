@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::{unknown, with};
 use crate::{
     adapter::{
         format::{
@@ -14,30 +15,11 @@ use crate::{
         },
         http::fixture,
     },
-    chat::{extensions::Extensions, message::Message, request::Request, response::Response},
+    chat::{message::Message, request::Request, response::Response},
     config::wire_format::WireFormat,
 };
 
 type Fields = Map<String, Value>;
-
-/// Fields with names that no format has.
-fn fields() -> impl Strategy<Value = Fields> {
-    let value = prop_oneof![
-        any::<i64>().prop_map(Value::from),
-        ".{0,9}".prop_map(Value::from),
-        Just(json!({"deep": [1, {"a": null}]})),
-        proptest::collection::vec(any::<u8>(), 0..4).prop_map(Value::from),
-        any::<bool>().prop_map(Value::from),
-    ];
-    proptest::collection::btree_map("x_[a-z]{1,8}", value, 0..4).prop_map(|fields| fields.into_iter().collect())
-}
-
-fn with(mut value: Value, fields: &Fields) -> Value {
-    if let Value::Object(object) = &mut value {
-        object.extend(fields.clone());
-    }
-    value
-}
 
 /// An answer in all its forms.
 struct Written {
@@ -163,7 +145,7 @@ fn sent(wire_format: WireFormat, provider: &str, message: Message) -> Value {
 
 proptest! {
     #[test]
-    fn they_come_back_to_their_provider_alone(fields in [fields(), fields(), fields(), fields()], openai: bool) {
+    fn they_come_back_to_their_provider_alone(fields in [unknown(), unknown(), unknown(), unknown()], openai: bool) {
         let (wire_format, other_format) = match openai {
             true => (WireFormat::OpenAi, WireFormat::Anthropic),
             false => (WireFormat::Anthropic, WireFormat::OpenAi),
@@ -183,15 +165,5 @@ proptest! {
             prop_assert_eq!(message, answer.message());
             prop_assert_eq!(serde_json::from_value::<Response>(json).unwrap(), answer);
         }
-    }
-
-    #[test]
-    fn extensions_of_the_caller_are_written(fields in fields(), openai: bool) {
-        let wire_format = if openai { WireFormat::OpenAi } else { WireFormat::Anthropic };
-        let vendor = format(wire_format).vendor();
-        let mut message = Message::user("Hi");
-        message.extensions = fields.iter().map(|(name, value)| (format!("{vendor}.{name}"), value.clone())).collect::<Extensions>();
-        message.extensions.insert("arcllm.note".to_owned(), json!(1));
-        prop_assert_eq!(sent(wire_format, "there", message), with(json!({"role": "user", "content": "Hi"}), &fields));
     }
 }

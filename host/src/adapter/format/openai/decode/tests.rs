@@ -71,11 +71,7 @@ fn an_answer_of_openai() {
         },
         stop_reason: StopReason::EndTurn,
         model: Some("gpt-4o-2024-08-06".into()),
-        extensions: [
-            ("openai.id".to_owned(), json!("chatcmpl-1")),
-            ("openai.message.annotations".to_owned(), json!([])),
-        ]
-        .into(),
+        extensions: [("openai.id".to_owned(), json!("chatcmpl-1"))].into(),
     };
     assert_eq!(decoded, Ok(expected));
 }
@@ -108,6 +104,18 @@ fn answers_of_compatible_servers() {
     assert_eq!((usage.input_tokens, usage.output_tokens, usage.total_tokens), (5, 6, 11));
     assert_eq!((usage.cache_read_tokens, usage.reasoning_tokens), (Some(2), None));
     assert_eq!(usage.extensions, [("openai.prompt_cache_miss_tokens".to_owned(), json!(3))].into());
+}
+
+#[test]
+fn unknown_fields_are_extensions_in_older_forms_too() {
+    let parts = json!([{"type": "text", "text": "a", "x": 1, "text ": 2}, {"type": "refusal", "refusal": "b", "x": 3, "text": 4}]);
+    let message = json!({"content": parts, "function_call": {"name": "f", "arguments": "{}", "x": 5}});
+    let expected = json!([
+        {"type": "text", "text": "a", "extensions": {"openai.x": 1}},
+        {"type": "text", "text": "b", "extensions": {"openai.x": 3}},
+        {"type": "tool_use", "id": "call_0", "name": "f", "arguments": {}, "extensions": {"openai.function.x": 5}},
+    ]);
+    assert_eq!(blocks(&says(message)), expected);
 }
 
 #[test]
