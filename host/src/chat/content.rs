@@ -70,6 +70,19 @@ impl ContentBlock {
         }
     }
 
+    pub(crate) fn extensions_mut(&mut self) -> Option<&mut Extensions> {
+        match self {
+            ContentBlock::Text(text) => Some(&mut text.extensions),
+            ContentBlock::Image(media) | ContentBlock::Document(media) | ContentBlock::Audio(media) => {
+                Some(&mut media.extensions)
+            }
+            ContentBlock::ToolUse(call) => Some(&mut call.extensions),
+            ContentBlock::ToolResult(result) => Some(&mut result.extensions),
+            ContentBlock::Thinking(thinking) => Some(&mut thinking.extensions),
+            ContentBlock::Other(_) => None,
+        }
+    }
+
     /// The beginning of a tool call, with its arguments as text. It is not a `ToolUse` block, so that no agent acts on it.
     pub(crate) fn partial_tool_use(id: &str, name: &str, arguments: &str) -> Self {
         ContentBlock::Other(json!({"type": PARTIAL_TOOL_USE, "id": id, "name": name, "arguments": arguments}))
@@ -385,7 +398,10 @@ impl Thinking {
 
 pub(crate) fn text_or_list<S: Serializer>(blocks: &[ContentBlock], serializer: S) -> Result<S::Ok, S::Error> {
     match blocks {
-        [ContentBlock::Text(text)] if text.extensions.is_empty() => serializer.serialize_str(&text.text),
+        // Each field is named, so that a new one does not get lost.
+        [ContentBlock::Text(Text { text, cache: None, extensions })] if extensions.is_empty() => {
+            serializer.serialize_str(text)
+        }
         blocks => blocks.serialize(serializer),
     }
 }
@@ -399,3 +415,6 @@ pub(crate) fn list_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result
         _ => Err(D::Error::custom("`content` is a string or a list of blocks")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use crate::chat::{
     error::ErrorKind,
     extensions::Extensions,
     failure::Failure,
+    message::Message,
     options::OutputFormat,
     plain::{self, WORD},
     request::Request,
@@ -157,10 +158,20 @@ pub(crate) fn each<'a>(request: &'a Request, look: &mut impl FnMut(Level, &'a Ex
             Tool::Other(_) => {}
         }
     }
-    for message in &request.messages {
-        look(Level::Message, &message.extensions);
-        message.content.iter().for_each(|block| each_of_block(block, look));
-    }
+    request.messages.iter().for_each(|message| each_of_message(message, look));
+}
+
+fn each_of_message<'a>(message: &'a Message, look: &mut impl FnMut(Level, &'a Extensions)) {
+    look(Level::Message, &message.extensions);
+    message.content.iter().for_each(|block| each_of_block(block, look));
+}
+
+/// Whether an adapter would write any extension of this message, or of its blocks.
+pub(crate) fn has_written(message: &Message) -> bool {
+    let is_written = |key: &String| key.split_once('.').is_some_and(|(vendor, _)| VENDORS.contains(&vendor));
+    let mut found = false;
+    each_of_message(message, &mut |_, extensions| found |= extensions.keys().any(is_written));
+    found
 }
 
 fn mark<'a>(cache: &'a Option<CacheMark>, look: &mut impl FnMut(Level, &'a Extensions)) {

@@ -6,9 +6,16 @@ use crate::chat::{
     content::{ContentBlock, ToolCall},
     extensions::Extensions,
     message::{Message, Role},
+    reserved::{self, Level},
     trail::Attempt,
     usage::Usage,
 };
+
+/// What begins the key of an extension of an answer that is a field of its message in OpenAI's format.
+pub(crate) const OF_MESSAGE: &str = "openai.message.";
+
+/// The extension of a message that names the provider that made it.
+pub(crate) const PROVIDER: &str = "arcllm.provider";
 
 /// One answer. Its JSON is what `arcllm invoke --json` prints; `message` in it can be sent back as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,10 +112,26 @@ impl Response {
         })
     }
 
-    /// The answer as a message of the conversation, to be sent back with what follows.
+    /// The answer as a message of the conversation, to be sent back with what follows. What only the provider knows of it are
+    /// extensions, such as `openai.annotations`. A message with such extensions names the provider in `arcllm.provider`: no
+    /// other provider is sent them.
     pub fn message(&self) -> Message {
-        Message::new(Role::Assistant, self.content.clone())
+        message(self.content.clone(), &self.extensions, &self.provider)
     }
+}
+
+fn message(content: Vec<ContentBlock>, extensions: &Extensions, provider: &str) -> Message {
+    let mut message = Message::new(Role::Assistant, content);
+    let fields = extensions.iter().filter_map(|(key, value)| {
+        let key = format!("openai.{}", key.strip_prefix(OF_MESSAGE)?);
+        // A module may have made it up.
+        (!reserved::is_reserved(Level::Message, &key)).then(|| (key, value.clone()))
+    });
+    message.extensions.extend(fields);
+    if !provider.is_empty() && reserved::has_written(&message) {
+        message.extensions.insert(PROVIDER.to_owned(), provider.into());
+    }
+    message
 }
 
 fn join<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String> {
@@ -143,12 +166,12 @@ impl From<Response> for ResponseJson {
             content: response.text(),
             tool_calls: response.tool_calls().cloned().collect(),
             thinking: response.thinking(),
+            message: message(response.content, &response.extensions, &response.provider),
             usage: response.usage,
             model: response.model,
             provider: response.provider,
             stop_reason: response.stop_reason,
             request_id: response.request_id,
-            message: Message::new(Role::Assistant, response.content),
             trail: response.trail,
             extensions: response.extensions,
         }
@@ -232,5 +255,42 @@ impl Serialize for StopReason {
 impl<'de> Deserialize<'de> for StopReason {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(StopReason::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(extensions: serde_json::Value) -> Response {
+        let mut response = Response::new(vec![ContentBlock::text("Hi")]).with_provider("a", "m");
+        response.extensions = serde_json::from_value(extensions).unwrap();
+        response
+    }
+
+    #[test]
+    fn fields_of_its_message_are_extensions_of_the_message() {
+        let response = answer(json!({
+            "openai.id": "1", "openai.message.audio": {"id": "s"}, "openai.message.Role": "system", "other.message.a": 1,
+        }));
+        let expected = json!({"openai.audio": {"id": "s"}, "arcllm.provider": "a"});
+        assert_eq!(serde_json::to_value(&response.message().extensions).unwrap(), expected);
+        let json = serde_json::to_value(&response).unwrap();
+        assert_eq!(json["message"]["extensions"], expected);
+        assert_eq!(serde_json::from_value::<Response>(json).unwrap(), response);
+    }
+
+    #[test]
+    fn a_message_that_only_its_provider_knows_names_the_provider() {
+        assert_eq!(answer(json!({"openai.id": "1", "other.a": 1})).message(), Message::assistant("Hi"));
+        let mut response = answer(json!({}));
+        for (key, is_marked) in [("other.a", false), ("openai", false), ("anthropic.citations", true)] {
+            let mut call = ToolCall::new("t", "f", serde_json::Map::new());
+            call.extensions.insert(key.to_owned(), json!(1));
+            response.content = vec![ContentBlock::ToolUse(call)];
+            assert_eq!(response.message().extensions.contains_key(PROVIDER), is_marked, "{key}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::chat::{
     extensions::Extensions,
     reserved::{self, Level},
+    response::OF_MESSAGE,
 };
 
 /// The vendor of Anthropic Messages.
@@ -16,7 +17,7 @@ pub(crate) const OPENAI: &str = "openai";
 /// The unknown fields as extensions, so that they can be sent back. Leaves out a field that an adapter writes itself.
 pub(crate) fn others(object: &Map<String, Value>, known: &[&str], vendor: &str) -> Extensions {
     let level = match object.get("type").and_then(Value::as_str) {
-        Some("text") => Level::Text,
+        Some("text" | "refusal") => Level::Text,
         Some("thinking" | "redacted_thinking") => Level::Thinking,
         _ => Level::ToolUse,
     };
@@ -24,9 +25,19 @@ pub(crate) fn others(object: &Map<String, Value>, known: &[&str], vendor: &str) 
 }
 
 /// The unknown fields in the `function` of a tool call of OpenAI's format, as extensions of the call.
-#[cfg_attr(not(test), expect(dead_code, reason = "decode reads the function of a call"))]
 pub(crate) fn others_of_function(function: &Map<String, Value>) -> Extensions {
     unknown(function, &["name", "arguments"], |name| format!("{OPENAI}.{FUNCTION}{name}"), Level::ToolUse)
+}
+
+/// The unknown fields in the message of an answer of OpenAI's format, as extensions of the answer.
+/// OpenAI sends an empty list of `annotations` in each whole answer and none in a stream, so it says nothing.
+pub(crate) fn others_of_message(message: &Map<String, Value>, known: &[&str]) -> Extensions {
+    let fields = unknown(message, known, |name| format!("{OPENAI}.{name}"), Level::Message);
+    let of_message =
+        |key: String| key.strip_prefix(OPENAI)?.strip_prefix('.').map(|name| format!("{OF_MESSAGE}{name}"));
+    let fields =
+        fields.into_iter().filter(|(key, value)| key != "openai.annotations" || *value != Value::Array(Vec::new()));
+    fields.filter_map(|(key, value)| Some((of_message(key)?, value))).collect()
 }
 
 /// What begins the name of an extension that stands in the `function` of a tool call.
@@ -57,5 +68,8 @@ mod tests {
         let function = json!({"name": "f", "arguments": "{}", "note": 1, "Name": "g"});
         let extensions = others_of_function(function.as_object().unwrap());
         assert_eq!(extensions, Extensions::from([("openai.function.note".into(), json!(1))]));
+        let message = json!({"content": "", "audio": 1, "none": null, "toolCalls": [], "annotations": []});
+        let extensions = others_of_message(message.as_object().unwrap(), &["content"]);
+        assert_eq!(extensions, Extensions::from([("openai.message.audio".into(), json!(1))]));
     }
 }

@@ -1,8 +1,33 @@
-//! Which wire format a block that is not known here belongs to, judged by its type.
+//! What only one wire format or one provider knows.
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::config::wire_format::WireFormat;
+use crate::{
+    chat::{message::Message, response::PROVIDER},
+    config::wire_format::WireFormat,
+};
+
+/// The messages as this provider gets them: answers of other providers have no extensions. Strict servers refuse fields that
+/// they do not know.
+pub(crate) fn without_others_fields<'a>(messages: &'a [Message], provider: &str) -> Vec<Cow<'a, Message>> {
+    let is_others = |message: &Message| {
+        let author = message.extensions.get(PROVIDER).and_then(Value::as_str);
+        author.is_some_and(|author| author != provider)
+    };
+    let messages = messages.iter().map(|message| match is_others(message) {
+        true => Cow::Owned(without_extensions(message.clone())),
+        false => Cow::Borrowed(message),
+    });
+    messages.collect()
+}
+
+fn without_extensions(mut message: Message) -> Message {
+    message.extensions.clear();
+    message.content.iter_mut().filter_map(|block| block.extensions_mut()).for_each(|extensions| extensions.clear());
+    message
+}
 
 /// The types that Anthropic's documentation names and that do not end in `_tool_use` or `_tool_result`.
 const ANTHROPIC: [&str; 7] = [

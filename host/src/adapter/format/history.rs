@@ -64,7 +64,11 @@ impl Turn<'_> {
 /// # Errors
 ///
 /// Without `repair`, the first call without a result, or result without a call.
-pub(crate) fn turns(messages: &[Message], rule: ToolIdRule, repair: bool) -> Result<Vec<Turn<'_>>, Unwritable> {
+pub(crate) fn turns<'a>(
+    messages: &'a [Cow<'a, Message>],
+    rule: ToolIdRule,
+    repair: bool,
+) -> Result<Vec<Turn<'a>>, Unwritable> {
     let calls = Calls::of(messages, rule, repair)?;
     let mut turns: Vec<Turn<'_>> = Vec::with_capacity(messages.len());
     let (mut written, mut begun) = (0, 0);
@@ -117,7 +121,7 @@ struct Call<'a> {
 impl<'a> Calls<'a> {
     /// Finds the call of each result. A result belongs to the last answer before it that has an open call of its id, and there
     /// to the first such call.
-    fn of(messages: &'a [Message], rule: ToolIdRule, repair: bool) -> Result<Self, Unwritable> {
+    fn of(messages: &'a [Cow<'a, Message>], rule: ToolIdRule, repair: bool) -> Result<Self, Unwritable> {
         let mut ids = ToolIds::new(rule);
         let mut calls: Vec<Call<'a>> = Vec::new();
         let mut open: HashMap<&str, OpenCalls> = HashMap::new();
@@ -204,6 +208,7 @@ mod tests {
 
     fn told(messages: serde_json::Value, repair: bool) -> Result<Vec<String>, String> {
         let messages: Vec<Message> = serde_json::from_value(messages).unwrap();
+        let messages: Vec<_> = messages.iter().map(Cow::Borrowed).collect();
         let turns = turns(&messages, ToolIdRule::Any, repair).map_err(|error| error.to_string())?;
         let block = |block: &Block<'_>| match block {
             Block::Content(ContentBlock::Text(text)) => text.text.clone(),

@@ -16,7 +16,11 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     adapter::answer::{Answer, EventStream, without_end},
     call::invoke::Invoke,
-    chat::{error::ErrorKind, event::Event, response::Response},
+    chat::{
+        error::ErrorKind,
+        event::Event,
+        response::{OF_MESSAGE, Response},
+    },
 };
 
 /// How long a module may work for a call whose answer has ended: it notes how the answer ended.
@@ -97,8 +101,9 @@ impl Ending {
     }
 }
 
-/// The response without its content and its trail: an ending may be kept for long.
+/// The response without its content, what else stands in its message, and its trail: an ending may be kept for long.
 fn without_content(response: &Response) -> Response {
+    let extensions = response.extensions.iter().filter(|(key, _)| !key.starts_with(OF_MESSAGE));
     Response {
         content: Vec::new(),
         usage: response.usage.clone(),
@@ -107,7 +112,7 @@ fn without_content(response: &Response) -> Response {
         provider: response.provider.clone(),
         request_id: response.request_id.clone(),
         trail: Vec::new(),
-        extensions: response.extensions.clone(),
+        extensions: extensions.map(|(key, value)| (key.clone(), value.clone())).collect(),
     }
 }
 

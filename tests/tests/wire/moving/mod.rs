@@ -7,4 +7,5 @@ mod random;
 mod rules;
 mod stage;
 mod targets;
+mod unknown_fields;
 mod valid;

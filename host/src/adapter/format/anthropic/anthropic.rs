@@ -10,6 +10,7 @@ use crate::{
             anthropic::{decode, encode, stream},
             endpoint,
             extensions::ANTHROPIC,
+            foreign,
             format::{Decoded, EventReader, Format},
             malformed::Unreadable,
             outline::Unwritable,
@@ -53,7 +54,8 @@ impl Format for Anthropic {
         model: &str,
         stream: bool,
     ) -> Result<Vec<u8>, Unwritable> {
-        encode::body(request, provider, model, stream)?.into_bytes()
+        let messages = foreign::without_others_fields(&request.messages, &provider.name);
+        encode::body(request, &messages, provider, model, stream)?.into_bytes()
     }
 
     fn keeps(&self) -> &'static Keep {

@@ -1,5 +1,7 @@
 //! Writes a request of Anthropic Messages.
 
+use std::borrow::Cow;
+
 use crate::{
     adapter::format::{
         anthropic::{
@@ -15,6 +17,7 @@ use crate::{
         tools,
     },
     chat::{
+        message::Message,
         options::{Options, OutputFormat},
         request::Request,
         tool::{FunctionTool, Tool, ToolChoice},
@@ -22,16 +25,17 @@ use crate::{
     config::{provider::ProviderConfig, quirks::ToolIdRule, wire_format::WireFormat},
 };
 
-/// The body. Extensions replace what is written here.
+/// The body, with these messages of the request. Extensions replace what is written here.
 pub(crate) fn body<'a>(
     request: &'a Request,
+    messages: &'a [Cow<'a, Message>],
     provider: &'a ProviderConfig,
     model: &'a str,
     stream: bool,
 ) -> Result<Object<'a>, Unwritable> {
     tools::check(&request.tools, WireFormat::Anthropic)?;
     let rule = provider.quirks.tool_id.unwrap_or(ToolIdRule::Word);
-    let turns = history::turns(&request.messages, rule, provider.repair_history)?;
+    let turns = history::turns(messages, rule, provider.repair_history)?;
     let mut writer = BodyWriter {
         request,
         provider,

@@ -23,7 +23,7 @@ use crate::{
 
 /// The messages. Each result of a tool becomes a message.
 pub(crate) fn messages<'a>(
-    messages: &'a [Message],
+    messages: &'a [Cow<'a, Message>],
     provider: &ProviderConfig,
     model: &str,
 ) -> Result<Json<'a>, Unwritable> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     adapter::format::{
         ending,
-        extensions::{OPENAI, others},
+        extensions::{OPENAI, others, others_of_function, others_of_message},
         format::Decoded,
         json::{JsonNode, are_cut, arguments, arguments_text, has_counts},
         malformed::{Malformed, Unreadable},
@@ -13,7 +13,7 @@ use crate::{
         tree::{Keep, MemoryBudget},
     },
     chat::{
-        content::{ContentBlock, Thinking, ToolCall},
+        content::{ContentBlock, Text, Thinking, ToolCall},
         extensions::Extensions,
         response::StopReason,
         usage::Usage,
@@ -23,21 +23,16 @@ use crate::{
 /// The fields of a choice that are read.
 pub(crate) const CHOICE: Keep = Keep::Fields(&[
     ("index", Keep::All),
-    ("message", MESSAGE),
-    ("delta", MESSAGE),
+    ("message", Keep::All),
+    ("delta", Keep::All),
     ("finish_reason", Keep::All),
     ("error", Keep::All),
     ("usage", Keep::All),
 ]);
 
-const MESSAGE: Keep = Keep::Fields(&[
-    ("content", Keep::All),
-    ("reasoning_content", Keep::All),
-    ("reasoning", Keep::All),
-    ("refusal", Keep::All),
-    ("tool_calls", Keep::All),
-    ("function_call", Keep::All),
-]);
+/// The fields of a message that are read. The others are extensions.
+pub(crate) const MESSAGE: [&str; 7] =
+    ["role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call"];
 
 /// The fields of a body that are read: its first choice, and those of errors.
 pub(crate) const KEEPS: Keep = Keep::Fields(&[
@@ -81,7 +76,7 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
         content: said.content,
         usage: usage(&root, choice.as_ref()),
         model: root.text("model").map(str::to_owned),
-        extensions: extensions(&root),
+        extensions: id(&root).chain(said.extensions).collect(),
     })
 }
 
@@ -104,6 +99,8 @@ struct Said {
     content: Vec<ContentBlock>,
     refused: bool,
     calls: bool,
+    /// Its unknown fields.
+    extensions: Extensions,
 }
 
 /// Reads the message of a choice that ended with this word.
@@ -124,7 +121,7 @@ fn said_in(choice: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Unreadable
 
 fn said(message: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Malformed> {
     let fields = message.object()?;
-    let mut said = Said::default();
+    let mut said = Said { extensions: others_of_message(fields, &MESSAGE), ..Said::default() };
     if let Some(text) = message.text("reasoning_content").or_else(|| message.text("reasoning")) {
         said.content.push(thinking(text));
     }
@@ -132,7 +129,7 @@ fn said(message: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Malformed> {
         said.read_content(&content)?;
     }
     if let Some(text) = message.text("refusal") {
-        said.refuse(text);
+        said.refuse(text, Extensions::new());
     }
     said.read_calls(message, word.is_some_and(ending::cuts))?;
     // Null is an empty answer, and so is a message of an answer that says why it ended.
@@ -168,7 +165,7 @@ impl Said {
 
     fn read_content(&mut self, content: &JsonNode<'_>) -> Result<(), Malformed> {
         match content.value {
-            Value::String(text) => self.say(text),
+            Value::String(text) => self.say(text, Extensions::new()),
             Value::Array(_) => {
                 for part in content.list()? {
                     self.read_part(&part)?;
@@ -181,21 +178,23 @@ impl Said {
 
     fn read_part(&mut self, part: &JsonNode<'_>) -> Result<(), Malformed> {
         match part.need("type")?.str()? {
-            "text" => self.say(part.need("text")?.str()?),
-            "refusal" => self.refuse(part.need("refusal")?.str()?),
+            kind @ ("text" | "refusal") => {
+                let (text, others) = (part.need(kind)?.str()?, others(part.object()?, &["type", kind], OPENAI));
+                if kind == "text" { self.say(text, others) } else { self.refuse(text, others) }
+            }
             _ => self.content.push(ContentBlock::Other(part.value.clone())),
         }
         Ok(())
     }
 
-    fn say(&mut self, text: &str) {
+    fn say(&mut self, text: &str, extensions: Extensions) {
         if !text.is_empty() {
-            self.content.push(ContentBlock::text(text));
+            self.content.push(ContentBlock::Text(Text { extensions, ..Text::new(text) }));
         }
     }
 
-    fn refuse(&mut self, text: &str) {
-        self.say(text);
+    fn refuse(&mut self, text: &str, extensions: Extensions) {
+        self.say(text, extensions);
         self.refused = true;
     }
 }
@@ -231,11 +230,12 @@ fn function_block(of: &Function<'_, '_>, cut: bool, is_last: bool) -> Result<Con
         let name = function.text("name").unwrap_or_default();
         return Ok(ContentBlock::partial_tool_use(&id, name, &arguments_text(arguments_node.as_ref())));
     }
-    let extensions = match call {
+    let mut extensions = match call {
         Some(call) => others(call.object()?, &["id", "type", "function", "index"], OPENAI),
         None => Extensions::new(),
     };
     let name = function.need("name")?.str()?.to_owned();
+    extensions.extend(others_of_function(function.object()?));
     let arguments = arguments(arguments_node.as_ref())?;
     Ok(ContentBlock::ToolUse(ToolCall { id, name, arguments, cache: None, extensions }))
 }
@@ -299,8 +299,8 @@ pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
     }
 }
 
-fn extensions(root: &JsonNode<'_>) -> Extensions {
-    root.text("id").map(|id| ("openai.id".to_owned(), id.into())).into_iter().collect()
+fn id(root: &JsonNode<'_>) -> impl Iterator<Item = (String, Value)> {
+    root.text("id").map(|id| ("openai.id".to_owned(), id.into())).into_iter()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Writes a request of OpenAI Chat Completions.
 
+use std::borrow::Cow;
+
 use crate::{
     adapter::format::{
         extensions::OPENAI,
@@ -9,6 +11,7 @@ use crate::{
         tools,
     },
     chat::{
+        message::Message,
         options::Options,
         request::Request,
         tool::{FunctionTool, Tool, ToolChoice},
@@ -20,15 +23,16 @@ use crate::{
     },
 };
 
-/// The body. The messages stand before all that changes from one turn to the next. Extensions replace what is written here.
+/// The body, with these messages of the request. The messages stand before all that changes from one turn to the next. Extensions replace what is written here.
 pub(crate) fn body<'a>(
     request: &'a Request,
+    messages: &'a [Cow<'a, Message>],
     provider: &ProviderConfig,
     model: &'a str,
     stream: bool,
 ) -> Result<Object<'a>, Unwritable> {
     let (options, quirks) = (&request.options, &provider.quirks);
-    let messages = conversation::messages(&request.messages, provider, model)?;
+    let messages = conversation::messages(messages, provider, model)?;
     let mut body = Object::new([("model", model.into()), ("messages", messages)]);
     if let Some(max_tokens) = options.max_tokens.or_else(|| provider.default_max_tokens(model)) {
         body.insert(max_tokens_name(quirks, model), max_tokens);

@@ -8,5 +8,6 @@ pub(crate) mod openai;
 pub(crate) mod options;
 pub(crate) mod parts;
 pub(crate) mod stream;
+pub(crate) mod streamed_fields;
 pub(crate) mod streamed_tool_call;
 pub(crate) mod streamed_tool_calls;

@@ -10,6 +10,7 @@ use crate::{
         format::{
             endpoint,
             extensions::OPENAI,
+            foreign,
             format::{Decoded, EventReader, Format},
             malformed::Unreadable,
             openai::{decode, encode, stream},
@@ -53,7 +54,8 @@ impl Format for OpenAi {
         model: &str,
         stream: bool,
     ) -> Result<Vec<u8>, Unwritable> {
-        encode::body(request, provider, model, stream)?.into_bytes()
+        let messages = foreign::without_others_fields(&request.messages, &provider.name);
+        encode::body(request, &messages, provider, model, stream)?.into_bytes()
     }
 
     fn keeps(&self) -> &'static Keep {

@@ -16,7 +16,9 @@ use crate::{
         halves::JoinedText,
         json::{BLOCK, JsonNode},
         malformed::Unreadable,
-        openai::{decode, streamed_tool_call::Piece, streamed_tool_calls::StreamedToolCalls},
+        openai::{
+            decode, streamed_fields::StreamedFields, streamed_tool_call::Piece, streamed_tool_calls::StreamedToolCalls,
+        },
         refusal,
         tree::{self, Keep, MemoryBudget},
     },
@@ -63,6 +65,10 @@ pub(crate) struct OpenAiStream {
     refusal: StreamedText,
     /// Parts of the content that are not text.
     parts: Vec<Value>,
+    /// Unknown fields of the parts that are text.
+    text_fields: StreamedFields,
+    /// Unknown fields of the message.
+    fields: StreamedFields,
     calls: StreamedToolCalls,
     /// Whether a call came in `tool_calls`.
     has_calls: bool,
@@ -146,13 +152,16 @@ impl EventReader for OpenAiStream {
             text if text.is_empty() => Value::Null,
             text => text.into(),
         };
-        let mut message = Map::new();
+        let mut message = self.fields.take();
         message.insert("reasoning_content".to_owned(), text(&mut self.reasoning));
         message.insert("refusal".to_owned(), text(&mut self.refusal));
         let mut content = text(&mut self.content);
-        if !self.parts.is_empty() {
-            let said = Some(content).filter(Value::is_string);
-            let said = said.map(|text| Map::from_iter([("type".into(), "text".into()), ("text".into(), text)]).into());
+        let mut part = self.text_fields.take();
+        if !self.parts.is_empty() || !part.is_empty() {
+            let said = Some(content).filter(Value::is_string).map(|text| {
+                part.extend([("type".into(), "text".into()), ("text".into(), text)]);
+                part.into()
+            });
             content = said.into_iter().chain(std::mem::take(&mut self.parts)).collect();
         }
         message.insert("content".to_owned(), content);
@@ -179,6 +188,8 @@ impl OpenAiStream {
             content: StreamedText::default(),
             refusal: StreamedText::default(),
             parts: Vec::new(),
+            text_fields: StreamedFields::default(),
+            fields: StreamedFields::default(),
             calls: StreamedToolCalls::default(),
             has_calls: false,
             finish_reason: None,
@@ -221,7 +232,7 @@ impl OpenAiStream {
     fn read_choice(&mut self, choice: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         // Some servers send the last piece as a message.
         if let Some(delta) = choice.get("delta").or_else(|| choice.get("message")) {
-            delta.object()?;
+            self.fields.join(delta.object()?, &decode::MESSAGE, &self.budget)?;
             self.read_delta(&delta, events)?;
         }
         if let Some(reason) = ending::word(choice, "finish_reason") {
@@ -270,7 +281,10 @@ impl OpenAiStream {
         }
         for part in content.list()? {
             match part.text("type") {
-                Some("text") => self.add_text(part.need("text")?.str()?.to_owned(), events),
+                Some("text") => {
+                    self.add_text(part.need("text")?.str()?.to_owned(), events);
+                    self.text_fields.join(part.object()?, &["type", "text"], &self.budget)?;
+                }
                 _ => {
                     self.budget.take(BLOCK)?;
                     self.budget.take_for(part.value)?;

@@ -9,14 +9,11 @@ use crate::{
         halves::JoinedText,
         json::JsonNode,
         malformed::Malformed,
-        openai::{decode, json_progress::JsonProgress},
+        openai::{decode, json_progress::JsonProgress, streamed_fields::StreamedFields},
         tree::MemoryBudget,
     },
     chat::{content::ContentBlock, event::Event},
 };
-
-/// The memory of a field or an id of a call besides its value, in bytes.
-pub(crate) const FIELD: usize = 256;
 
 /// What one chunk says about a tool call.
 pub(crate) struct Piece<'n, 'v> {
@@ -27,6 +24,7 @@ pub(crate) struct Piece<'n, 'v> {
     pub(crate) arguments: Option<JsonNode<'v>>,
     /// The entry of `tool_calls`. A `function_call` has none.
     entry: Option<&'n JsonNode<'v>>,
+    function: Option<&'v Map<String, Value>>,
 }
 
 impl<'n, 'v> Piece<'n, 'v> {
@@ -40,13 +38,14 @@ impl<'n, 'v> Piece<'n, 'v> {
             name: function.and_then(|function| function.text("name")).unwrap_or_default(),
             arguments: function.and_then(|function| function.get("arguments")),
             entry: Some(entry),
+            function: function.and_then(|function| function.value.as_object()),
         }
     }
 
     /// The field that `tool_calls` has replaced.
     pub(crate) fn of_function(function: &JsonNode<'v>) -> Self {
         let (name, arguments) = (function.text("name").unwrap_or_default(), function.get("arguments"));
-        Self { index: None, id: None, name, arguments, entry: None }
+        Self { index: None, id: None, name, arguments, entry: None, function: function.value.as_object() }
     }
 
     /// Whether it has no arguments, or only white space.
@@ -72,7 +71,9 @@ pub(crate) struct StreamedToolCall {
     object: Option<String>,
     progress: JsonProgress,
     /// Its fields without the index, the id and the function.
-    fields: Map<String, Value>,
+    fields: StreamedFields,
+    /// The fields of the function without the name and the arguments.
+    function: StreamedFields,
     /// Whether [`Event::ToolUseStart`] was told.
     is_started: bool,
     /// How many bytes of the arguments were told.
@@ -144,17 +145,12 @@ impl StreamedToolCall {
         Ok(())
     }
 
-    fn read_fields(&mut self, piece: &Piece<'_, '_>, budget: &MemoryBudget) -> Result<(), Malformed> {
-        let Some(entry) = piece.entry else { return Ok(()) };
-        for (name, value) in entry.object()? {
-            if !value.is_null() && !["function", "id", "index"].contains(&name.as_str()) {
-                let before = self.fields.get(name);
-                budget.take(if before.is_none() { FIELD } else { 0 })?;
-                budget.take_for_instead(value, before)?;
-                self.fields.insert(name.clone(), value.clone());
-            }
+    /// Adds the unknown fields of a piece.
+    pub(crate) fn read_fields(&mut self, piece: &Piece<'_, '_>, budget: &MemoryBudget) -> Result<(), Malformed> {
+        if let Some(entry) = piece.entry {
+            self.fields.replace(entry.object()?, &["function", "id", "index"], budget)?;
         }
-        Ok(())
+        piece.function.map_or(Ok(()), |function| self.function.replace(function, &["name", "arguments"], budget))
     }
 
     fn read_arguments(&mut self, piece: &Piece<'_, '_>) {
@@ -221,27 +217,35 @@ impl StreamedToolCall {
     }
 
     fn block(&mut self, at: usize, cut: bool, is_last: bool, budget: &MemoryBudget) -> Result<ContentBlock, Malformed> {
-        let mut value = self.take_value();
+        let value = self.take_value();
         let block = decode::call_block(at, &JsonNode::root(&value, budget), cut, is_last);
-        let function = value.as_object_mut().and_then(|fields| fields.shift_remove("function"));
-        if let Some(Value::String(arguments)) = function.as_ref().and_then(|function| function.get("arguments")) {
-            self.arguments.text.clone_from(arguments);
-        }
-        if let Value::Object(fields) = value {
-            self.fields = fields;
-        }
+        self.put_back(value);
         block
+    }
+
+    /// Takes back what [`take_value`](Self::take_value) has given.
+    fn put_back(&mut self, value: Value) {
+        let Value::Object(mut fields) = value else { return };
+        if let Some(Value::Object(mut function)) = fields.shift_remove("function") {
+            if let Some(Value::String(arguments)) = function.shift_remove("arguments") {
+                self.arguments.text = arguments;
+            }
+            function.shift_remove("name");
+            self.function = StreamedFields(function);
+        }
+        self.fields = StreamedFields(fields);
     }
 
     /// The call as it would be without streaming. Leaves its fields and its arguments empty.
     pub(crate) fn take_value(&mut self) -> Value {
         let name = Some(self.name.text.as_str()).filter(|name| !name.is_empty());
-        let function = [("name".to_owned(), name.into()), ("arguments".to_owned(), self.arguments.take().into())];
-        let mut fields = std::mem::take(&mut self.fields);
+        let mut function = self.function.take();
+        function.extend([("name".to_owned(), name.into()), ("arguments".to_owned(), self.arguments.take().into())]);
+        let mut fields = self.fields.take();
         if let Some(id) = &self.id {
             fields.insert("id".to_owned(), id.clone().into());
         }
-        fields.insert("function".to_owned(), Map::from_iter(function).into());
+        fields.insert("function".to_owned(), function.into());
         fields.into()
     }
 }

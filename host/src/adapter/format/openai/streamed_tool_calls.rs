@@ -12,7 +12,10 @@ use serde_json::Value;
 use crate::{
     adapter::format::{
         malformed::Malformed,
-        openai::streamed_tool_call::{FIELD, Piece, StreamedToolCall},
+        openai::{
+            streamed_fields::FIELD,
+            streamed_tool_call::{Piece, StreamedToolCall},
+        },
         tree::MemoryBudget,
     },
     chat::event::Event,
@@ -123,7 +126,7 @@ impl StreamedToolCalls {
         let (is_last, is_only) = (at + 1 == self.all.len(), self.all.len() == 1);
         let Some(call) = self.all.get_mut(at) else { return Ok(()) };
         if call.is_told && (piece.is_blank() || call.is_repeated_in(piece)) {
-            return Ok(());
+            return call.read_fields(piece, budget);
         }
         if self.touched.last() != Some(&at) {
             self.touched.push(at);

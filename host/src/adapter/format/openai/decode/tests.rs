@@ -107,6 +107,18 @@ fn answers_of_compatible_servers() {
 }
 
 #[test]
+fn unknown_fields_are_extensions_in_older_forms_too() {
+    let parts = json!([{"type": "text", "text": "a", "x": 1, "text ": 2}, {"type": "refusal", "refusal": "b", "x": 3, "text": 4}]);
+    let message = json!({"content": parts, "function_call": {"name": "f", "arguments": "{}", "x": 5}});
+    let expected = json!([
+        {"type": "text", "text": "a", "extensions": {"openai.x": 1}},
+        {"type": "text", "text": "b", "extensions": {"openai.x": 3}},
+        {"type": "tool_use", "id": "call_0", "name": "f", "arguments": {}, "extensions": {"openai.function.x": 5}},
+    ]);
+    assert_eq!(blocks(&says(message)), expected);
+}
+
+#[test]
 fn calls_go_back_with_what_came_with_them() {
     let function = json!({"name": "c", "arguments": "{}"});
     let call = json!({"id": "x", "type": "function", "function": function, "extra_content": {"google": 1}});
