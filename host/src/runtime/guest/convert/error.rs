@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// The extension that tells a usage error from an error of the configuration.
+const USAGE: &str = "arcllm.usage";
+
 /// The most memory for the JSON in an error, in bytes. It counts against no module's limit.
 const LARGEST: usize = 1 << 20;
 
@@ -111,8 +114,8 @@ pub(crate) fn error_out(error: ErrorKind) -> wit::Error {
         ErrorKind::Timeout(failure) => wit::Error::Timeout(failure_out(failure)),
         ErrorKind::Parse(failure) => wit::Error::Parse(failure_out(failure)),
         ErrorKind::Config(error) => wit::Error::Config(config_out(*error)),
-        // Only the caller gets usage errors, never a module.
-        ErrorKind::Usage(failure) => wit::Error::Config(failure_out(failure)),
+        // A module knows no usage errors: it can mend neither the request nor the configuration. The caller gets it as it was.
+        ErrorKind::Usage(failure) => wit::Error::Config(failure_out(failure.with_extension(USAGE, true))),
         ErrorKind::Module(failure) => wit::Error::Module(failure_out(failure)),
         ErrorKind::Cancelled => wit::Error::Cancelled,
         ErrorKind::DeadlineExceeded => wit::Error::DeadlineExceeded,
@@ -137,7 +140,13 @@ pub(crate) fn error_in(error: wit::Error) -> ErrorKind {
         wit::Error::Connection(failure) => ErrorKind::Connection(failure_in(failure)),
         wit::Error::Timeout(failure) => ErrorKind::Timeout(failure_in(failure)),
         wit::Error::Parse(failure) => ErrorKind::Parse(failure_in(failure)),
-        wit::Error::Config(failure) => ErrorKind::Config(Box::new(failure_in(failure).into())),
+        wit::Error::Config(failure) => {
+            let mut failure = failure_in(failure);
+            match failure.extensions.remove(USAGE) {
+                Some(_) => ErrorKind::Usage(failure),
+                None => ErrorKind::Config(Box::new(failure.into())),
+            }
+        }
         wit::Error::Module(failure) => ErrorKind::Module(failure_in(failure)),
         wit::Error::Cancelled => ErrorKind::Cancelled,
         wit::Error::DeadlineExceeded => ErrorKind::DeadlineExceeded,

@@ -106,6 +106,7 @@ fn every_error_survives_the_way_there_and_back() {
         ErrorKind::Timeout(failure()),
         ErrorKind::Parse(failure()),
         ErrorKind::Config(Box::new(failure().into())),
+        ErrorKind::Usage(failure()),
         ErrorKind::Module(failure()),
         ErrorKind::Cancelled,
         ErrorKind::DeadlineExceeded,
