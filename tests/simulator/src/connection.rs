@@ -24,11 +24,6 @@ pub(crate) async fn serve(stream: TcpStream, state: Arc<State>) {
         match after {
             Ok(After::KeepOpen) => {}
             Ok(After::Close) => return link.close().await,
-            Ok(After::CloseAtRequest) => {
-                // An error means that the client has closed it before.
-                let _ = if link.unread().is_empty() { link.fill().await } else { Ok(()) };
-                return link.close().await;
-            }
             Ok(After::Reset { after_bytes }) => return link.reset(after_bytes).await,
             Err(Gone) => return,
         }

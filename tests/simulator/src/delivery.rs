@@ -16,8 +16,6 @@ pub(crate) enum After {
     KeepOpen,
     /// It is closed in good order.
     Close,
-    /// It is closed in good order as soon as another request comes.
-    CloseAtRequest,
     /// It is reset, after some bytes of the reply or before any.
     Reset { after_bytes: bool },
 }
@@ -65,7 +63,7 @@ pub(crate) async fn deliver(
         Some(Fault::Truncate) => Ok(After::Close),
         Some(Fault::SilenceInBody) => silence(link).await,
         _ if rendered.closes(reply) => Ok(After::Close),
-        Some(Fault::ClosedPooledConnection) => Ok(After::CloseAtRequest),
+        Some(Fault::ClosedPooledConnection) => Ok(After::Close),
         _ => Ok(After::KeepOpen),
     }
 }

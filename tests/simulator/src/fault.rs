@@ -58,9 +58,7 @@ faults! {
         SilenceInBody = "silence-in-body",
         /// Bytes that are not HTTP come, then an orderly close.
         Garbage = "garbage",
-        /// The reply is whole, and the connection stays open until the next request on it, which meets an orderly close.
-        ///
-        /// That request takes no reply and is not recorded: a server that closes a connection has not seen it.
+        /// The reply is whole, and the connection, which the reply promises to keep open, is closed behind it.
         ClosedPooledConnection = "closed-pooled-connection",
 
         /// The reply is whole, but its JSON, or that of one event of a stream, is cut off.

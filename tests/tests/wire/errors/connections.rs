@@ -12,10 +12,10 @@ use std::{
 };
 
 use arcllm::{Error, ErrorKind, Model, Overrides, Response};
-use arcllm_simulator::Format;
+use arcllm_simulator::{Fault, Format, Reply};
 
 use crate::{
-    scene::{FAST, load, say_hi, soon, steps},
+    scene::{FAST, around, count, load, replies, say_hi, soon, steps},
     support::Chain,
 };
 
@@ -201,4 +201,16 @@ async fn a_retry_sends_it_again() {
         assert_eq!(steps(&response.trail), expected, "{closes:?}");
         assert_eq!(server.counts().0, 2);
     }
+}
+
+/// As the simulator plays it, which users script.
+#[tokio::test]
+async fn a_connection_that_the_simulator_closes_costs_no_attempt() {
+    let closed = |reply: Reply| reply.with_fault(Fault::ClosedPooledConnection);
+    let a = replies([closed(Reply::status(500)), closed(Reply::text("first")), Reply::text("second")]).await;
+    let model = load(&around(&a).module("retry", FAST).folder().unwrap(), Overrides::new()).await;
+    let first = soon(say_hi(&model)).await.unwrap();
+    assert_eq!((first.text().as_deref(), first.trail.len()), (Some("first"), 2), "{:?}", first.trail);
+    let second = soon(say_hi(&model)).await.unwrap();
+    assert_eq!((second.text().as_deref(), second.trail.len(), count(&a)), (Some("second"), 1, 3));
 }
