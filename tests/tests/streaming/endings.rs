@@ -96,7 +96,9 @@ async fn a_reader_that_goes_away_is_noted_and_the_instance_is_free_again() {
 #[tokio::test]
 async fn many_streams_are_open_at_once_in_one_instance() {
     let a = replies([paced().times(50)]).await;
-    let chain = around(&a).module("telemetry", "").table("modules.telemetry.sandbox", "max_instances = 1");
+    // An open answer is an open call of the module that watches it.
+    let sandbox = "max_instances = 1\nmax_concurrent = 50";
+    let chain = around(&a).module("telemetry", "").table("modules.telemetry.sandbox", sandbox);
     let model = crate::scene::load(&chain.folder().unwrap(), Overrides::new()).await;
     let mut streams: Vec<_> = (0..50).map(|_| model.stream(&[Message::user("Hi")], &[])).collect();
     for stream in &mut streams {
