@@ -257,7 +257,8 @@ fn a_body_without_events_is_no_answer() {
         ("", "an empty body"),
         (": ping\n\n", ": ping"),
         ("data: \n\n", "data:"),
-        ("<html>no</html>", "<html>no</html>"),
+        ("<html>no</html>", "(status 200): no"),
+        ("<html>", "nothing of the body can be shown"),
     ] {
         let (_, error) = read(Anthropic, body);
         let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };

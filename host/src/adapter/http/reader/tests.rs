@@ -121,7 +121,7 @@ fn another_format_is_a_parse_error_with_its_context() {
     let headers = [("request-id", "req_1")];
     let failure = parse_error(&answer(200, &headers, "<html>\u{1b}[2J sk-secret"));
     let expected = "unreadable answer: the body is not JSON: expected value at line 1 column 1 \
-                    (status 200, request req_1): <html>\\u{1b}[2J [redacted]";
+                    (status 200, request req_1): \\u{1b}[2J [redacted]";
     assert_eq!((failure.message.as_str(), failure.provider.as_deref()), (expected, Some("here")));
     let context =
         [("arcllm.status", json!(200)), ("arcllm.request-id", json!("req_1")), ("arcllm.no-answer", json!(true))];
