@@ -69,7 +69,7 @@ async fn malformed_requests() {
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"messages\": [{\"role\": \"user\", \"content\": [{\"text\": \"Hi\"}]}]}").await, @r#"
-    error: request.json: not a request: messages[0].content[0]: a block is an object with a `type` that is a string at line 1 column 59
+    error: request.json: not a request: messages[0].content[0]: a block is an object with a `type` that is a string at line 1 column 58
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"message\": []}").await, @r#"
@@ -78,7 +78,7 @@ async fn malformed_requests() {
     "#);
     let image = "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"!\"}]}]}";
     assert_snapshot!(request(image).await, @r#"
-    error: request.json: not a request: messages[0].content[0]: `data` needs its `media_type` (1 characters given) at line 1 column 75
+    error: request.json: not a request: messages[0].content[0]: `data` needs its `media_type` (1 characters given) at line 1 column 74
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     let options = |options: &str| {
