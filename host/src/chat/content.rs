@@ -162,7 +162,8 @@ impl<'de> Deserialize<'de> for ContentBlock {
         if !KNOWN.contains(&kind) {
             return Ok(ContentBlock::Other(value));
         }
-        let value = if kind == "document" { media_source::document(value) } else { value };
+        let is_media = ["image", "document", "audio"].contains(&kind);
+        let value = if is_media { media_source::translated(value) } else { value };
         Ok(match serde_json::from_value(value).map_err(D::Error::custom)? {
             Known::Text(text) => ContentBlock::Text(text),
             Known::Image(media) => ContentBlock::Image(media),
@@ -288,10 +289,7 @@ impl TryFrom<MediaJson> for Media {
             ),
             (None, Some(url), None, None) => MediaSource::Url(url),
             (None, None, Some(file), None) => MediaSource::File(file),
-            (None, None, None, Some(source)) => {
-                let (media_type, source) = media_source::read(media_type, source);
-                return Ok(Media { media_type, source, name, cache, extensions });
-            }
+            (None, None, None, Some(source)) => MediaSource::Other(source),
             _ => {
                 return Err(
                     "an image, document or recording has one of `data` (with `media_type`), `url`, `file` and \
