@@ -1,11 +1,17 @@
 //! The blocks that messages and answers are made of.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
 use serde_json::{Value, json};
 
 use crate::chat::{
     cache_mark::{self, CacheMark},
     extensions::Extensions,
+    media_source,
 };
 
 /// One block of a message.
@@ -112,8 +118,22 @@ enum Known {
 
 const KNOWN: [&str; 7] = ["text", "image", "document", "audio", "tool_use", "tool_result", "thinking"];
 
-/// Known types whose unknown fields are mistakes.
-const NEVER_OTHER: [&str; 5] = ["text", "image", "tool_use", "tool_result", "thinking"];
+/// The type of the JSON around an [`Other`](ContentBlock::Other) block whose own JSON would not be read as that block.
+const OTHER: &str = "other";
+
+/// The JSON in a block of the type [`OTHER`].
+fn wrapped(block: &Value) -> Option<&Value> {
+    let fields = block.as_object().filter(|fields| fields.len() == 2)?;
+    if fields.get("type")? == OTHER { fields.get("json") } else { None }
+}
+
+/// Whether the JSON of an [`Other`](ContentBlock::Other) block is read as that block.
+fn reads_back(block: &Value) -> bool {
+    match block.get("type").and_then(Value::as_str) {
+        Some(OTHER) => wrapped(block).is_none(),
+        kind => kind.is_some_and(|kind| !KNOWN.contains(&kind)),
+    }
+}
 
 impl Serialize for ContentBlock {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -125,7 +145,8 @@ impl Serialize for ContentBlock {
             ContentBlock::ToolUse(call) => Known::ToolUse(call).serialize(serializer),
             ContentBlock::ToolResult(result) => Known::ToolResult(result).serialize(serializer),
             ContentBlock::Thinking(thinking) => Known::Thinking(thinking).serialize(serializer),
-            ContentBlock::Other(value) => value.serialize(serializer),
+            ContentBlock::Other(value) if reads_back(&value) => value.serialize(serializer),
+            ContentBlock::Other(value) => json!({"type": OTHER, "json": value}).serialize(serializer),
         }
     }
 }
@@ -135,17 +156,15 @@ impl<'de> Deserialize<'de> for ContentBlock {
         let value = Value::deserialize(deserializer)?;
         let kind = value.get("type").and_then(Value::as_str);
         let kind = kind.ok_or_else(|| D::Error::custom("a block is an object with a `type` that is a string"))?;
+        if let Some(json) = wrapped(&value) {
+            return Ok(ContentBlock::Other(json.clone()));
+        }
         if !KNOWN.contains(&kind) {
             return Ok(ContentBlock::Other(value));
         }
-        // Documents of a provider have fields of their own beside `source`.
-        let is_providers = value.get("source").is_some_and(Value::is_object) && !NEVER_OTHER.contains(&kind);
-        let spare = is_providers.then(|| value.clone());
-        let known = match (serde_json::from_value(value), spare) {
-            (Err(_), Some(value)) => return Ok(ContentBlock::Other(value)),
-            (known, _) => known.map_err(D::Error::custom)?,
-        };
-        Ok(match known {
+        let is_media = ["image", "document", "audio"].contains(&kind);
+        let value = if is_media { media_source::translated(value) } else { value };
+        Ok(match serde_json::from_value(value).map_err(D::Error::custom)? {
             Known::Text(text) => ContentBlock::Text(text),
             Known::Image(media) => ContentBlock::Image(media),
             Known::Document(media) => ContentBlock::Document(media),
@@ -230,7 +249,7 @@ pub enum MediaSource {
     Url(String),
     /// The name of a file that the provider has.
     File(String),
-    /// The provider's own JSON.
+    /// The provider's own JSON. The sources of Anthropic's format that say one of the above are read as that.
     Other(Value),
 }
 
@@ -407,12 +426,29 @@ pub(crate) fn text_or_list<S: Serializer>(blocks: &[ContentBlock], serializer: S
 }
 
 pub(crate) fn list_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ContentBlock>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::String(text) => Ok(vec![ContentBlock::text(text)]),
-        Value::Array(blocks) => {
-            blocks.into_iter().map(|block| serde_json::from_value(block).map_err(D::Error::custom)).collect()
+    deserializer.deserialize_any(ListOrText)
+}
+
+/// Reads block by block, so that errors can name the block.
+struct ListOrText;
+
+impl<'de> Visitor<'de> for ListOrText {
+    type Value = Vec<ContentBlock>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string or a list of blocks")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(vec![ContentBlock::text(text)])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut blocks = Vec::new();
+        while let Some(block) = list.next_element()? {
+            blocks.push(block);
         }
-        _ => Err(D::Error::custom("`content` is a string or a list of blocks")),
+        Ok(blocks)
     }
 }
 

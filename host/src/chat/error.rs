@@ -40,7 +40,7 @@ pub struct Error {
     pub kind: ErrorKind,
     /// The attempts that were made, in order.
     pub trail: Vec<Attempt>,
-    /// What had arrived of a streamed answer that broke off. A tool call that is incomplete is a block of the type
+    /// What had arrived of a streamed answer that broke off, or of an answer that an error ended. A tool call that is incomplete is a block of the type
     /// `partial_tool_use`.
     pub received: Vec<ContentBlock>,
 }

@@ -2,9 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::chat::{extensions::Extensions, reason::ErrorReason};
+use crate::chat::{content::ContentBlock, extensions::Extensions, reason::ErrorReason};
 
 /// The provider answered with an error.
 ///
@@ -41,10 +41,32 @@ pub struct ApiError {
 /// The extension of a `parse` error whose answer is no answer at all: an empty body, a page, text that is no JSON.
 pub(crate) const NO_ANSWER: &str = "arcllm.no-answer";
 
+/// The extension of an error that ended a whole answer: what was said before. The caller finds it in
+/// [`received`](crate::chat::error::Error::received).
+const RECEIVED: &str = "arcllm.received";
+
 /// The extension of an error for which the provider was not asked.
 const REFUSED_BY: &str = "arcllm.refused-by";
 
 impl ApiError {
+    /// The error with what was said before it.
+    pub(crate) fn with_received(mut self, received: &[ContentBlock]) -> Self {
+        if !received.is_empty() {
+            self.extensions.insert(RECEIVED.to_owned(), json!(received));
+        }
+        self
+    }
+
+    /// Takes what was said before it.
+    pub(crate) fn take_received(&mut self) -> Vec<ContentBlock> {
+        match self.extensions.remove(RECEIVED) {
+            // From a module: JSON that is too large for it stays text.
+            Some(Value::String(text)) => serde_json::from_str(&text).unwrap_or_default(),
+            Some(received) => serde_json::from_value(received).unwrap_or_default(),
+            None => Vec::new(),
+        }
+    }
+
     /// An error of this HTTP status, with the reason that follows from the status. Set what else is known in its fields.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
         Self {

@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod extensions;
 pub(crate) mod failure;
+pub(crate) mod media_source;
 pub(crate) mod message;
 pub(crate) mod options;
 pub mod plain;

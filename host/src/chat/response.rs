@@ -113,8 +113,8 @@ impl Response {
     }
 
     /// The answer as a message of the conversation, to be sent back with what follows. What only the provider knows of it are
-    /// extensions, such as `openai.annotations`. A message with such extensions names the provider in `arcllm.provider`: no
-    /// other provider is sent them.
+    /// extensions, such as `openai.annotations`, and blocks of other types. A message with such parts names the provider in
+    /// `arcllm.provider`: no other provider is sent them.
     pub fn message(&self) -> Message {
         message(self.content.clone(), &self.extensions, &self.provider)
     }
@@ -128,7 +128,8 @@ fn message(content: Vec<ContentBlock>, extensions: &Extensions, provider: &str) 
         (!reserved::is_reserved(Level::Message, &key)).then(|| (key, value.clone()))
     });
     message.extensions.extend(fields);
-    if !provider.is_empty() && reserved::has_written(&message) {
+    let has_own = message.content.iter().any(|block| matches!(block, ContentBlock::Other(_)));
+    if !provider.is_empty() && (has_own || reserved::has_written(&message)) {
         message.extensions.insert(PROVIDER.to_owned(), provider.into());
     }
     message

@@ -227,7 +227,11 @@ impl StartedCall {
     }
 
     /// Ends the call with an error. Drop the answer first, so that its attempt ends in the trail.
-    pub(crate) fn failed(self, kind: ErrorKind, received: Vec<ContentBlock>) -> Error {
+    pub(crate) fn failed(self, mut kind: ErrorKind, mut received: Vec<ContentBlock>) -> Error {
+        if let ErrorKind::Api(api) = &mut kind {
+            let before = api.take_received();
+            received = if received.is_empty() { before } else { received };
+        }
         self.cancel.cancel();
         let error = Error { kind: self.invoke.explained(kind), trail: self.invoke.trail(), received };
         self.observed.end(Err(&error));

@@ -61,35 +61,35 @@ async fn malformed_requests() {
       help: give a PROMPT, or --request FILE
     ");
     assert_snapshot!(request("{\"messages\": \"Hi\"}").await, @r#"
-    error: request.json: not a request: invalid type: string "Hi", expected a sequence at line 1 column 17
+    error: request.json: not a request: messages: invalid type: string "Hi", expected a sequence at line 1 column 17
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"messages\": [{\"role\": \"usr\", \"content\": \"Hi\"}]}").await, @r#"
-    error: request.json: not a request: unknown variant `usr`, expected one of `system`, `user`, `assistant`, `tool` at line 1 column 28
+    error: request.json: not a request: messages[0].role: unknown variant `usr`, expected one of `system`, `user`, `assistant`, `tool` at line 1 column 28
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"messages\": [{\"role\": \"user\", \"content\": [{\"text\": \"Hi\"}]}]}").await, @r#"
-    error: request.json: not a request: a block is an object with a `type` that is a string at line 1 column 59
+    error: request.json: not a request: messages[0].content[0]: a block is an object with a `type` that is a string at line 1 column 58
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"message\": []}").await, @r#"
-    error: request.json: not a request: unknown field `message`, expected one of `messages`, `tools`, `options`, `extensions` at line 1 column 10
+    error: request.json: not a request: message: unknown field `message`, expected one of `messages`, `tools`, `options`, `extensions` at line 1 column 10
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     let image = "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"!\"}]}]}";
     assert_snapshot!(request(image).await, @r#"
-    error: request.json: not a request: `data` needs its `media_type` (1 characters given) at line 1 column 75
+    error: request.json: not a request: messages[0].content[0]: `data` needs its `media_type` (1 characters given) at line 1 column 74
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     let options = |options: &str| {
         format!("{{\"messages\": [{{\"role\": \"user\", \"content\": \"\"}}], \"options\": {options}}}")
     };
     assert_snapshot!(request(&options("{\"temprature\": 1}")).await, @r#"
-    error: request.json: not a request: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `top_k`, `stop`, `tool_choice`, `parallel_tool_calls`, `seed`, `output`, `reasoning`, `user`, `deadline_seconds`, `traceparent`, `labels`, `metadata`, `extensions` at line 1 column 72
+    error: request.json: not a request: options.temprature: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `top_k`, `stop`, `tool_choice`, `parallel_tool_calls`, `seed`, `output`, `reasoning`, `user`, `deadline_seconds`, `traceparent`, `labels`, `metadata`, `extensions` at line 1 column 72
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request(&options("{\"deadline_seconds\": -1}")).await, @r#"
-    error: request.json: not a request: -1 is not a number of seconds at line 1 column 83
+    error: request.json: not a request: options.deadline_seconds: -1 is not a number of seconds at line 1 column 83
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(given(&["--request", "nowhere.json"]).await, @"error: nowhere.json: cannot be read: No such file or directory (os error 2)");

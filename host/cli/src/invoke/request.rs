@@ -59,11 +59,17 @@ fn read_request(file: &Path) -> Result<Request, Failure> {
     let text = text.map_err(|error| Failure::usage(format!("{name}: cannot be read: {error}")))?;
     // Read as an object first: `serde` would take a list for a struct too.
     let object = serde_json::from_str::<serde_json::Map<String, Value>>(&text);
-    let request = object.and_then(|_| serde_json::from_str::<Request>(&text)).map_err(|error| {
-        let form = "{\"messages\": [{\"role\": \"user\", \"content\": \"…\"}], \"tools\": […], \"options\": {…}}";
-        Failure::usage(format!("{name}: not a request: {error}\n  help: expected {form}"))
+    let request = object.map_err(|error| error.to_string()).and_then(|_| {
+        let mut json = serde_json::Deserializer::from_str(&text);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().iter().next() {
+            Some(_) => format!("{}: {}", error.path(), error.inner()),
+            None => error.into_inner().to_string(),
+        })
     });
-    let request = request?;
+    let request: Request = request.map_err(|problem| {
+        let form = "{\"messages\": [{\"role\": \"user\", \"content\": \"…\"}], \"tools\": […], \"options\": {…}}";
+        Failure::usage(format!("{name}: not a request: {problem}\n  help: expected {form}"))
+    })?;
     check_options(&request.options).map_err(|problem| Failure::usage(format!("{name}: {problem}")))?;
     Ok(request)
 }

@@ -39,7 +39,10 @@ pub(crate) fn meaning(word: &str) -> Ending {
 
 /// Whether an answer that ended for this reason may have been cut in the middle of a tool call.
 pub(crate) fn cuts(word: &str) -> bool {
-    matches!(meaning(word), Ending::Stopped(StopReason::MaxTokens | StopReason::ContentFilter))
+    match meaning(word) {
+        Ending::Stopped(reason) => matches!(reason, StopReason::MaxTokens | StopReason::ContentFilter),
+        Ending::ContextFull | Ending::Failed => true,
+    }
 }
 
 /// The stop reason for a word and the content: some servers send `stop` or nothing although the model asks for tools.

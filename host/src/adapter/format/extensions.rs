@@ -43,6 +43,13 @@ pub(crate) fn others_of_message(message: &Map<String, Value>, known: &[&str]) ->
 /// What begins the name of an extension that stands in the `function` of a tool call.
 pub(crate) const FUNCTION: &str = "function.";
 
+/// The extension of a call of a custom tool: the unknown fields of the `custom` object, which stands in the place of the
+/// `function`.
+pub(crate) const CUSTOM: &str = "custom";
+
+/// The argument that holds the text which a custom tool is called with.
+pub(crate) const INPUT: &str = "input";
+
 fn unknown(object: &Map<String, Value>, known: &[&str], key: impl Fn(&str) -> String, level: Level) -> Extensions {
     let other = object.iter().filter(|(name, value)| !known.contains(&name.as_str()) && !value.is_null());
     let other = other.map(|(name, value)| (key(name), value.clone()));

@@ -5,26 +5,27 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::{
-    chat::{message::Message, response::PROVIDER},
+    chat::{content::ContentBlock, message::Message, response::PROVIDER},
     config::wire_format::WireFormat,
 };
 
-/// The messages as this provider gets them: answers of other providers have no extensions. Strict servers refuse fields that
-/// they do not know.
+/// The messages as this provider gets them: answers of other providers have no extensions and no blocks that only their
+/// author knows. Strict servers refuse fields and blocks that they do not know.
 pub(crate) fn without_others_fields<'a>(messages: &'a [Message], provider: &str) -> Vec<Cow<'a, Message>> {
     let is_others = |message: &Message| {
         let author = message.extensions.get(PROVIDER).and_then(Value::as_str);
         author.is_some_and(|author| author != provider)
     };
     let messages = messages.iter().map(|message| match is_others(message) {
-        true => Cow::Owned(without_extensions(message.clone())),
+        true => Cow::Owned(without_own(message.clone())),
         false => Cow::Borrowed(message),
     });
     messages.collect()
 }
 
-fn without_extensions(mut message: Message) -> Message {
+fn without_own(mut message: Message) -> Message {
     message.extensions.clear();
+    message.content.retain(|block| !matches!(block, ContentBlock::Other(_)));
     message.content.iter_mut().filter_map(|block| block.extensions_mut()).for_each(|extensions| extensions.clear());
     message
 }
@@ -46,8 +47,9 @@ const OPENAI: [&str; 3] = ["file", "refusal", "reasoning"];
 /// The format that has blocks of this type. `None` if neither has.
 pub(crate) fn format_of_block(block: &Value) -> Option<WireFormat> {
     let kind = block.get("type")?.as_str()?;
-    let is_anthropics =
-        ANTHROPIC.contains(&kind) || ["_tool_use", "_tool_result"].iter().any(|ending| kind.ends_with(ending));
+    let is_anthropics = has_source(block)
+        || ANTHROPIC.contains(&kind)
+        || ["_tool_use", "_tool_result"].iter().any(|ending| kind.ends_with(ending));
     let is_openais = OPENAI.contains(&kind)
         || kind.ends_with("_url")
         || ["input_", "output_"].iter().any(|beginning| kind.starts_with(beginning));
@@ -56,6 +58,16 @@ pub(crate) fn format_of_block(block: &Value) -> Option<WireFormat> {
         (_, true) => Some(WireFormat::OpenAi),
         _ => None,
     }
+}
+
+/// Whether it is a picture or a document of Anthropic's format.
+fn has_source(block: &Value) -> bool {
+    ["image", "document"].contains(&kind(block)) && block.pointer("/source/type").is_some()
+}
+
+/// Whether the block is a picture, a document or a recording in the JSON of a format.
+pub(crate) fn is_media(block: &Value) -> bool {
+    has_source(block) || ["file", "input_audio"].contains(&kind(block)) || kind(block).ends_with("_url")
 }
 
 /// The format of a tool that its provider runs. The types of Anthropic end in a date: `web_search_20250305`.

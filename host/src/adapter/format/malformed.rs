@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::chat::content::ContentBlock;
+
 /// The place in the JSON and what is wrong there.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Malformed(pub(crate) String);
@@ -15,6 +17,13 @@ pub(crate) enum Unreadable {
         status: u16,
         /// The body of the error.
         body: Value,
+    },
+    /// An error ended the answer.
+    Ended {
+        /// The error.
+        error: Box<Unreadable>,
+        /// What was said before.
+        received: Vec<ContentBlock>,
     },
     /// It is JSON, but not in the format.
     Malformed(Malformed),

@@ -114,6 +114,10 @@ impl<'a> Reader<'a> {
             Unreadable::Error { status, body } => {
                 self.api_error(answer, StatusCode::from_u16(status).unwrap_or(answer.status), &body)
             }
+            Unreadable::Ended { error, received } => match self.unreadable(answer, *error) {
+                ErrorKind::Api(api) => ErrorKind::Api(api.with_received(&received)),
+                other => other,
+            },
             Unreadable::Malformed(malformed) => self.parse_error(answer, &malformed.0),
             Unreadable::NoAnswer(malformed) => match self.parse_error(answer, &malformed.0) {
                 ErrorKind::Parse(failure) => ErrorKind::Parse(failure.with_extension(NO_ANSWER, true)),
@@ -199,9 +203,9 @@ impl<'a> Reader<'a> {
             context += &format!(", request {id}");
             extensions.insert("arcllm.request-id".to_owned(), id.into());
         }
+        let is_empty = answer.body.trim_ascii().is_empty() && answer.flaw.is_none();
         let excerpt = match said(&answer.body, self.secrets()) {
-            // The flaw has been named already.
-            excerpt if excerpt.is_empty() && answer.flaw.is_some() => "nothing of the body can be shown".to_owned(),
+            excerpt if excerpt.is_empty() && !is_empty => "nothing of the body can be shown".to_owned(),
             excerpt if excerpt.is_empty() => "an empty body".to_owned(),
             excerpt => excerpt,
         };

@@ -5,6 +5,7 @@ mod options;
 mod quirks;
 mod random;
 mod rules;
+mod sources;
 mod stage;
 mod targets;
 mod unknown_fields;

@@ -2,6 +2,7 @@
 
 mod ends;
 mod errors;
+mod parts;
 mod stage;
 mod text;
 mod tool_calls;

@@ -38,8 +38,8 @@ impl<'q> BlockWriter<'q> {
     fn content<'a>(&self, block: &'a ContentBlock, place: Place) -> Result<Option<Json<'a>>, Unwritable> {
         let written = match block {
             ContentBlock::Text(text) => return Ok(self.text(text)),
-            ContentBlock::Image(media) => Ok(self.media("image", media)),
-            ContentBlock::Document(media) => Ok(self.document(media)),
+            ContentBlock::Image(image) => source(image).map(|source| self.sourced("image", source, image)),
+            ContentBlock::Document(document) => self.document(document),
             ContentBlock::Audio(_) => Err("a recording, which Anthropic's format does not have".to_owned()),
             ContentBlock::Thinking(thinking) => return Ok(self.thinking(thinking)),
             ContentBlock::Other(_) if block.is_partial_tool_use() => return Ok(None),
@@ -69,17 +69,13 @@ impl<'q> BlockWriter<'q> {
         Some(block.extended(&text.extensions, ANTHROPIC))
     }
 
-    fn media<'a>(&self, kind: &'static str, media: &'a Media) -> Json<'a> {
-        self.sourced(kind, source(media), media)
-    }
-
-    fn document<'a>(&self, document: &'a Media) -> Json<'a> {
+    fn document<'a>(&self, document: &'a Media) -> Result<Json<'a>, String> {
         let text = match &document.source {
             MediaSource::Data(bytes) if document.media_type.starts_with("text/") => std::str::from_utf8(bytes).ok(),
             _ => None,
         };
-        let source = text.map_or_else(|| source(document), plain_source);
-        self.sourced("document", source, document)
+        let source = text.map_or_else(|| source(document), |text| Ok(plain_source(text)))?;
+        Ok(self.sourced("document", source, document))
     }
 
     fn sourced<'a>(&self, kind: &'static str, source: Json<'a>, media: &'a Media) -> Json<'a> {
@@ -155,8 +151,8 @@ pub(crate) fn content(blocks: Vec<Json<'_>>) -> Json<'_> {
     text.map_or_else(|| blocks.into(), Json::from)
 }
 
-fn source(media: &Media) -> Json<'_> {
-    match &media.source {
+fn source(media: &Media) -> Result<Json<'_>, String> {
+    Ok(match &media.source {
         MediaSource::Data(bytes) => Json::object([
             ("type", "base64".into()),
             ("media_type", media.media_type.as_str().into()),
@@ -164,8 +160,9 @@ fn source(media: &Media) -> Json<'_> {
         ]),
         MediaSource::Url(url) => url_source(url),
         MediaSource::File(file) => Json::object([("type", "file".into()), ("file_id", file.as_str().into())]),
-        MediaSource::Other(value) => value.into(),
-    }
+        MediaSource::Other(value) if value.get("type").is_some() => value.into(),
+        MediaSource::Other(_) => return Err("a source without a `type`, which Anthropic's format needs".to_owned()),
+    })
 }
 
 fn url_source(url: &str) -> Json<'_> {

@@ -51,8 +51,11 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
     refusal::refuse_errors(&root, ANSWER)?;
     root.object()?;
     let word = ending::word(&root, "stop_reason");
-    if let Some(word) = &word {
-        refusal::refuse_ending(word)?;
+    if let Some(word) = &word
+        && let Err(error) = refusal::refuse_ending(word)
+    {
+        let received = content(&root, Some(word)).unwrap_or_default();
+        return Err(Unreadable::Ended { error: Box::new(error), received });
     }
     let content = content(&root, word.as_deref())?;
     let asks = content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_)));

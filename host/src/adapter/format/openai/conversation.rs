@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::{
     adapter::format::{
-        family,
+        extensions::{CUSTOM, INPUT},
+        family, foreign,
         history::{self, Block, NO_RESULT, Place, Turn},
         openai::parts,
         outline::{Json, Object, Unwritable},
@@ -117,6 +118,16 @@ impl<'a> ConversationWriter<'a, '_> {
 
     fn tool_call(&self, id: &Cow<'a, str>, call: &'a ToolCall) -> Json<'a> {
         let name = tools::name_of_call(&call.name);
+        if let Some((fields, input)) = parts::custom(call, self.quirks) {
+            let mut custom = Object::default();
+            fields.iter().for_each(|(name, value)| custom.insert(name, value));
+            custom.insert("name", name);
+            custom.insert(INPUT, input);
+            let custom = custom.into();
+            let mut json = Object::new([("id", id.clone().into()), ("type", CUSTOM.into()), (CUSTOM, custom)]);
+            parts::extend(&mut json, &call.extensions, self.quirks);
+            return json.into();
+        }
         let mut function = Object::new([("name", name), ("arguments", Json::AsText(&call.arguments))]);
         parts::extend_function(&mut function, &call.extensions, self.quirks);
         let function = function.into();
@@ -210,14 +221,18 @@ fn reasoning<'a>(turn: &Turn<'a>) -> Json<'a> {
 }
 
 fn is_media(block: &ContentBlock) -> bool {
-    matches!(block, ContentBlock::Image(_) | ContentBlock::Document(_) | ContentBlock::Audio(_))
+    match block {
+        ContentBlock::Image(_) | ContentBlock::Document(_) | ContentBlock::Audio(_) => true,
+        ContentBlock::Other(value) => foreign::is_media(value),
+        _ => false,
+    }
 }
 
 /// The texts of a result, as parts.
 fn texts(result: &ToolResult) -> Vec<Json<'_>> {
     let texts = result.content.iter().filter_map(|block| match block {
         ContentBlock::Text(text) => Some(text.text.as_str().into()),
-        ContentBlock::Other(value) => Some(Json::Owned(value.to_string())),
+        ContentBlock::Other(value) if !foreign::is_media(value) => Some(Json::Owned(value.to_string())),
         _ => None,
     });
     let texts: Vec<Json<'_>> = texts.map(text_part).collect();

@@ -1,11 +1,11 @@
 //! Reads an answer of OpenAI Chat Completions.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     adapter::format::{
         ending,
-        extensions::{OPENAI, others, others_of_function, others_of_message},
+        extensions::{CUSTOM, INPUT, OPENAI, others, others_of_function, others_of_message},
         format::Decoded,
         json::{JsonNode, are_cut, arguments, arguments_text, has_counts},
         malformed::{Malformed, Unreadable},
@@ -106,11 +106,12 @@ struct Said {
 /// Reads the message of a choice that ended with this word.
 fn said_in(choice: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Unreadable> {
     refusal::refuse_error_of_choice(choice)?;
-    if let Some(word) = word {
-        refusal::refuse_ending(word)?;
-    }
     // Some servers send the only chunk of a stream as the body.
     let message = choice.get("message").or_else(|| choice.get("delta"));
+    if let Some(Err(error)) = word.map(refusal::refuse_ending) {
+        let said = message.and_then(|message| said(&message, word).ok()).unwrap_or_default();
+        return Err(Unreadable::Ended { error: Box::new(error), received: said.content });
+    }
     match message {
         Some(message) => Ok(said(&message, word)?),
         // A model can use up its tokens before it says anything.
@@ -177,7 +178,12 @@ impl Said {
     }
 
     fn read_part(&mut self, part: &JsonNode<'_>) -> Result<(), Malformed> {
-        match part.need("type")?.str()? {
+        let kind = part.need("type")?.str()?;
+        if let Some(text) = thinking_of_part(part.value) {
+            self.think(&text);
+            return Ok(());
+        }
+        match kind {
             kind @ ("text" | "refusal") => {
                 let (text, others) = (part.need(kind)?.str()?, others(part.object()?, &["type", kind], OPENAI));
                 if kind == "text" { self.say(text, others) } else { self.refuse(text, others) }
@@ -185,6 +191,15 @@ impl Said {
             _ => self.content.push(ContentBlock::Other(part.value.clone())),
         }
         Ok(())
+    }
+
+    /// All reasoning is one block in front, as in a stream.
+    fn think(&mut self, text: &str) {
+        match self.content.first_mut() {
+            _ if text.is_empty() => {}
+            Some(ContentBlock::Thinking(before)) => before.text.push_str(text),
+            _ => self.content.insert(0, thinking(text)),
+        }
     }
 
     fn say(&mut self, text: &str, extensions: Extensions) {
@@ -196,6 +211,18 @@ impl Said {
     fn refuse(&mut self, text: &str, extensions: Extensions) {
         self.say(text, extensions);
         self.refused = true;
+    }
+}
+
+/// The reasoning in a part of the content, as Mistral sends it: a text, or a list of texts and references.
+pub(crate) fn thinking_of_part(part: &Value) -> Option<String> {
+    let thinking = part.get("thinking").filter(|_| part.get("type").is_some_and(|kind| kind == "thinking"))?;
+    match thinking {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => {
+            Some(items.iter().filter_map(|item| item.as_str().or_else(|| item.get("text")?.as_str())).collect())
+        }
+        _ => None,
     }
 }
 
@@ -211,7 +238,26 @@ pub(crate) fn thinking(text: &str) -> ContentBlock {
 
 /// A tool call, or an incomplete one if the answer was cut there.
 pub(crate) fn call_block(at: usize, call: &JsonNode<'_>, cut: bool, is_last: bool) -> Result<ContentBlock, Malformed> {
-    function_block(&Function { at, call: Some(call), function: call.need("function")? }, cut, is_last)
+    match call.get("custom").filter(|_| call.get("function").is_none()) {
+        Some(custom) => custom_block(at, call, &custom, cut && is_last),
+        None => function_block(&Function { at, call: Some(call), function: call.need("function")? }, cut, is_last),
+    }
+}
+
+/// A call of a tool that takes a text. The text is the argument `input`.
+fn custom_block(at: usize, call: &JsonNode<'_>, custom: &JsonNode<'_>, cut: bool) -> Result<ContentBlock, Malformed> {
+    let id = call_id(at, call.text("id"));
+    let input = arguments_text(custom.get(INPUT).as_ref());
+    if cut {
+        return Ok(ContentBlock::partial_tool_use(&id, custom.text("name").unwrap_or_default(), &input));
+    }
+    let name = custom.need("name")?.str()?;
+    let rest = custom.object()?.iter().filter(|(name, value)| !["name", INPUT].contains(&&***name) && !value.is_null());
+    let rest: Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut extensions = others(call.object()?, &["id", "type", "function", CUSTOM, "index"], OPENAI);
+    extensions.insert(format!("{OPENAI}.{CUSTOM}"), rest.into());
+    let arguments = Map::from_iter([(INPUT.to_owned(), input.into())]);
+    Ok(ContentBlock::ToolUse(ToolCall { extensions, ..ToolCall::new(id, name, arguments) }))
 }
 
 /// A function that the model calls.

@@ -1,14 +1,16 @@
 //! Writes the parts of a message of OpenAI Chat Completions.
 
+use serde_json::{Map, Value};
+
 use crate::{
     adapter::format::{
-        extensions::{FUNCTION, OPENAI},
+        extensions::{CUSTOM, FUNCTION, INPUT, OPENAI},
         foreign,
         history::Place,
         outline::{Json, Object, Unwritable},
     },
     chat::{
-        content::{ContentBlock, Media, MediaSource},
+        content::{ContentBlock, Media, MediaSource, ToolCall},
         extensions::Extensions,
     },
     config::{quirks::Quirks, wire_format::WireFormat},
@@ -23,7 +25,7 @@ pub(crate) fn part<'a>(block: &'a ContentBlock, place: Place, quirks: &Quirks) -
             extend(&mut part, &text.extensions, quirks);
             Ok(part.into())
         }
-        ContentBlock::Image(image) => Ok(image_part(image, quirks)),
+        ContentBlock::Image(image) => image_part(image, quirks),
         ContentBlock::Document(document) => document_part(document, quirks),
         ContentBlock::Audio(audio) => audio_part(audio, quirks),
         ContentBlock::Other(_) if block.is_partial_tool_use() => return Ok(None),
@@ -44,7 +46,15 @@ pub(crate) fn part<'a>(block: &'a ContentBlock, place: Place, quirks: &Quirks) -
 
 /// Adds the extensions that this provider takes.
 pub(crate) fn extend<'a>(object: &mut Object<'a>, extensions: &'a Extensions, quirks: &Quirks) {
-    object.apply_those(extensions, OPENAI, |name| !name.starts_with(FUNCTION) && takes(quirks, name));
+    let is_elsewhere = |name: &str| name.starts_with(FUNCTION) || name == CUSTOM;
+    object.apply_those(extensions, OPENAI, |name| !is_elsewhere(name) && takes(quirks, name));
+}
+
+/// The custom tool that a call is of, with its input, if the provider made it as such a call.
+pub(crate) fn custom<'a>(call: &'a ToolCall, quirks: &Quirks) -> Option<(&'a Map<String, Value>, &'a str)> {
+    let fields = call.extensions.get("openai.custom")?.as_object().filter(|_| takes(quirks, CUSTOM))?;
+    let input = call.arguments.get(INPUT).filter(|_| call.arguments.len() == 1)?.as_str()?;
+    Some((fields, input))
 }
 
 /// Adds the extensions that stand in the `function` of a tool call.
@@ -71,14 +81,24 @@ fn data_url(media: &Media) -> String {
     format!("data:{};base64,", media.media_type)
 }
 
-fn image_part<'a>(image: &'a Media, quirks: &Quirks) -> Json<'a> {
+/// The provider's own JSON of a source. Those of Anthropic's format have a type.
+fn own<'a>(what: &str, source: &'a Value) -> Result<Json<'a>, String> {
+    match source.get("type") {
+        None => Ok(source.into()),
+        Some(kind) => Err(format!("{what} with a source of the type {kind}, which OpenAI's format does not take")),
+    }
+}
+
+fn image_part<'a>(image: &'a Media, quirks: &Quirks) -> Result<Json<'a>, String> {
     let address = match &image.source {
         MediaSource::Data(bytes) => Json::object([("url", Json::Base64(data_url(image), bytes))]),
         MediaSource::Url(url) => Json::object([("url", url.as_str().into())]),
-        MediaSource::File(file) => Json::object([("file_id", file.as_str().into())]),
-        MediaSource::Other(value) => value.into(),
+        MediaSource::File(_) => {
+            return Err("an image by the name of a file, which OpenAI's format does not take".to_owned());
+        }
+        MediaSource::Other(value) => own("an image", value)?,
     };
-    media("image_url", address, image, quirks)
+    Ok(media("image_url", address, image, quirks))
 }
 
 /// A file, or the text of one that is plain text: the API takes files of a few types only.
@@ -92,7 +112,7 @@ fn document_part<'a>(document: &'a Media, quirks: &Quirks) -> Result<Json<'a>, S
             }
         },
         MediaSource::File(file) => Json::object([("file_id", file.as_str().into())]),
-        MediaSource::Other(value) => value.into(),
+        MediaSource::Other(value) => own("a document", value)?,
         MediaSource::Url(_) => {
             return Err("a document by its address, which OpenAI's format does not take".to_owned());
         }
@@ -111,7 +131,7 @@ fn audio_part<'a>(audio: &'a Media, quirks: &Quirks) -> Result<Json<'a>, String>
             ("data", Json::Base64(String::new(), bytes)),
             ("format", audio_format(&audio.media_type).into()),
         ]),
-        MediaSource::Other(value) => value.into(),
+        MediaSource::Other(value) => own("a recording", value)?,
         MediaSource::Url(_) | MediaSource::File(_) => {
             return Err("a recording that is not there as data, which OpenAI's format does not take".to_owned());
         }

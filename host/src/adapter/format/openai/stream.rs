@@ -280,6 +280,10 @@ impl OpenAiStream {
             return Ok(());
         }
         for part in content.list()? {
+            if let Some(piece) = decode::thinking_of_part(part.value) {
+                self.reasoning.push(piece, Event::Thinking, events);
+                continue;
+            }
             match part.text("type") {
                 Some("text") => {
                     self.add_text(part.need("text")?.str()?.to_owned(), events);

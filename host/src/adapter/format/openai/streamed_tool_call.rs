@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     adapter::format::{
+        extensions::{CUSTOM, INPUT},
         halves::JoinedText,
         json::JsonNode,
         malformed::Malformed,
@@ -25,27 +26,33 @@ pub(crate) struct Piece<'n, 'v> {
     /// The entry of `tool_calls`. A `function_call` has none.
     entry: Option<&'n JsonNode<'v>>,
     function: Option<&'v Map<String, Value>>,
+    /// Whether it is of a custom tool: `function` is then its `custom`, and `arguments` its input.
+    is_custom: bool,
 }
 
 impl<'n, 'v> Piece<'n, 'v> {
     /// An entry of `tool_calls`.
     pub(crate) fn of_call(entry: &'n JsonNode<'v>) -> Self {
-        let function = entry.get("function");
+        let (function, custom) = (entry.get("function"), entry.get(CUSTOM));
+        let is_custom = function.is_none() && custom.is_some();
+        let function = function.or(custom);
         let function = function.as_ref();
         Self {
             index: entry.index("index"),
             id: entry.text("id"),
             name: function.and_then(|function| function.text("name")).unwrap_or_default(),
-            arguments: function.and_then(|function| function.get("arguments")),
+            arguments: function.and_then(|function| function.get(words(is_custom).1)),
             entry: Some(entry),
             function: function.and_then(|function| function.value.as_object()),
+            is_custom,
         }
     }
 
     /// The field that `tool_calls` has replaced.
     pub(crate) fn of_function(function: &JsonNode<'v>) -> Self {
         let (name, arguments) = (function.text("name").unwrap_or_default(), function.get("arguments"));
-        Self { index: None, id: None, name, arguments, entry: None, function: function.value.as_object() }
+        let function = function.value.as_object();
+        Self { index: None, id: None, name, arguments, entry: None, function, is_custom: false }
     }
 
     /// Whether it has no arguments, or only white space.
@@ -56,6 +63,11 @@ impl<'n, 'v> Piece<'n, 'v> {
             Some(_) => false,
         }
     }
+}
+
+/// The names of the object that names the tool, and of its arguments there.
+fn words(is_custom: bool) -> (&'static str, &'static str) {
+    if is_custom { (CUSTOM, INPUT) } else { ("function", "arguments") }
 }
 
 /// A tool call that has begun.
@@ -74,6 +86,8 @@ pub(crate) struct StreamedToolCall {
     fields: StreamedFields,
     /// The fields of the function without the name and the arguments.
     function: StreamedFields,
+    /// Whether it is of a custom tool, whose arguments are a text. They are told at the end.
+    is_custom: bool,
     /// Whether [`Event::ToolUseStart`] was told.
     is_started: bool,
     /// How many bytes of the arguments were told.
@@ -130,6 +144,7 @@ impl StreamedToolCall {
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
         self.read_fields(piece, budget)?;
+        self.is_custom |= piece.is_custom;
         if self.id.is_none() {
             self.id = piece.id.map(str::to_owned);
         }
@@ -148,9 +163,10 @@ impl StreamedToolCall {
     /// Adds the unknown fields of a piece.
     pub(crate) fn read_fields(&mut self, piece: &Piece<'_, '_>, budget: &MemoryBudget) -> Result<(), Malformed> {
         if let Some(entry) = piece.entry {
-            self.fields.replace(entry.object()?, &["function", "id", "index"], budget)?;
+            self.fields.replace(entry.object()?, &["function", "id", "index", words(piece.is_custom).0], budget)?;
         }
-        piece.function.map_or(Ok(()), |function| self.function.replace(function, &["name", "arguments"], budget))
+        let known = ["name", words(piece.is_custom).1];
+        piece.function.map_or(Ok(()), |function| self.function.replace(function, &known, budget))
     }
 
     fn read_arguments(&mut self, piece: &Piece<'_, '_>) {
@@ -162,6 +178,11 @@ impl StreamedToolCall {
                 return;
             }
         };
+        if self.is_custom {
+            self.has_arguments |= !text.is_empty();
+            self.arguments.push(text.clone());
+            return;
+        }
         if self.progress.is_complete() && (text.trim().is_empty() || self.is_repeated_in(piece)) {
             return;
         }
@@ -185,6 +206,7 @@ impl StreamedToolCall {
     fn tell_arguments(&mut self, at: usize, events: &mut VecDeque<Event>) {
         self.start(at, events);
         let new = self.arguments.text.get(self.told_arguments..).filter(|new| self.is_started && !new.is_empty());
+        let new = new.filter(|_| !self.is_custom);
         if let Some(json) = new.map(str::to_owned) {
             self.told_arguments = self.arguments.text.len();
             events.push_back(Event::ToolArguments { index: at, json });
@@ -209,7 +231,12 @@ impl StreamedToolCall {
         self.arguments.end();
         self.tell_arguments(at, events);
         self.start(at, events);
-        events.push_back(match self.block(at, cut, is_last, budget)? {
+        let block = self.block(at, cut, is_last, budget)?;
+        if let (ContentBlock::ToolUse(call), true) = (&block, self.is_custom) {
+            let json = Value::from(call.arguments.clone()).to_string();
+            events.push_back(Event::ToolArguments { index: at, json });
+        }
+        events.push_back(match block {
             ContentBlock::ToolUse(call) => Event::ToolUseEnd { index: at, call },
             partial => Event::Block(partial),
         });
@@ -226,8 +253,9 @@ impl StreamedToolCall {
     /// Takes back what [`take_value`](Self::take_value) has given.
     fn put_back(&mut self, value: Value) {
         let Value::Object(mut fields) = value else { return };
-        if let Some(Value::Object(mut function)) = fields.shift_remove("function") {
-            if let Some(Value::String(arguments)) = function.shift_remove("arguments") {
+        let (of, arguments) = words(self.is_custom);
+        if let Some(Value::Object(mut function)) = fields.shift_remove(of) {
+            if let Some(Value::String(arguments)) = function.shift_remove(arguments) {
                 self.arguments.text = arguments;
             }
             function.shift_remove("name");
@@ -240,12 +268,13 @@ impl StreamedToolCall {
     pub(crate) fn take_value(&mut self) -> Value {
         let name = Some(self.name.text.as_str()).filter(|name| !name.is_empty());
         let mut function = self.function.take();
-        function.extend([("name".to_owned(), name.into()), ("arguments".to_owned(), self.arguments.take().into())]);
+        let (of, arguments) = words(self.is_custom);
+        function.extend([("name".to_owned(), name.into()), (arguments.to_owned(), self.arguments.take().into())]);
         let mut fields = self.fields.take();
         if let Some(id) = &self.id {
             fields.insert("id".to_owned(), id.clone().into());
         }
-        fields.insert("function".to_owned(), function.into());
+        fields.insert(of.to_owned(), function.into());
         fields.into()
     }
 }

@@ -253,9 +253,13 @@ fn what_is_missing_at_the_end_is_a_broken_connection() {
 
 #[test]
 fn a_body_without_events_is_no_answer() {
-    for (body, says) in
-        [("", "an empty body"), (": ping\n\n", ": ping"), ("data: \n\n", "data:"), ("<html>no</html>", "): no")]
-    {
+    for (body, says) in [
+        ("", "an empty body"),
+        (": ping\n\n", ": ping"),
+        ("data: \n\n", "data:"),
+        ("<html>no</html>", "(status 200): no"),
+        ("<html>", "nothing of the body can be shown"),
+    ] {
         let (_, error) = read(Anthropic, body);
         let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };
         assert!(failure.message.contains("the stream has no events") && failure.message.contains(says), "{failure}");

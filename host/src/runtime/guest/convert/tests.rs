@@ -155,6 +155,6 @@ fn text_that_is_not_json_is_kept() {
     let message = request::message_in(parts);
     let json = serde_json::to_value(&message).expect("JSON");
     assert_eq!(json["content"][0]["arguments"], json!({"arguments": "not json"}));
-    assert_eq!(json["content"][1], json!("{broken"));
+    assert_eq!(json["content"][1], json!({"type": "other", "json": "{broken"}));
     assert_eq!(json["extensions"], json!({"a.b": "["}));
 }

@@ -217,7 +217,9 @@ fn no_content_is_no_answer_unless_it_costs_something() {
 #[test]
 fn a_full_context_window_is_an_error_of_the_request() {
     let body = json!({"content": [{"type": "text", "text": "a"}], "stop_reason": "model_context_window_exceeded"});
-    let Err(Unreadable::Error { status: 400, body }) = decode(body) else { panic!() };
+    let Err(Unreadable::Ended { error, received }) = decode(body) else { panic!() };
+    assert_eq!(received, [ContentBlock::text("a")]);
+    let Unreadable::Error { status: 400, body } = *error else { panic!() };
     assert_eq!(body["error"]["code"], "context_length_exceeded");
 }
 

@@ -266,7 +266,9 @@ fn words_for_failure_are_errors() {
         ("model_context_window_exceeded", 400, Some("context_length_exceeded")),
     ] {
         let body = json!({"choices": [{"message": {"content": "a"}, "finish_reason": word}]});
-        let Err(Unreadable::Error { status: found, body }) = decode(body) else { panic!("{word}") };
+        let Err(Unreadable::Ended { error, received }) = decode(body) else { panic!("{word}") };
+        assert_eq!(received, [ContentBlock::text("a")]);
+        let Unreadable::Error { status: found, body } = *error else { panic!("{word}") };
         assert_eq!((found, body["error"]["code"].as_str()), (status, code), "{word}");
         assert!(body["error"]["message"].as_str().unwrap().contains(word), "{body}");
     }
