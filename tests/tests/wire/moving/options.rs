@@ -128,7 +128,7 @@ async fn reasoning_that_no_provider_takes_is_named() {
         ("anthropic", json!({"effort": "low"}), "in OpenAI's format"),
     ] {
         let error = refused(preset, asked(json!({"reasoning": reasoning}))).await;
-        assert!(error.contains(&format!("options.reasoning is {part}")), "{error}");
+        assert!(error.contains("options.reasoning is") && error.contains(part), "{error}");
     }
     assert_eq!(
         added("openai", "quirks.efforts = [\"deep\"]", json!({"reasoning": "deep"})).await,

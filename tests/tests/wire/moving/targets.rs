@@ -76,13 +76,13 @@ async fn a_target_that_is_not_known_to_reason_is_not_asked_to() {
     let haiku = "default_model = \"claude-3-5-haiku-latest\"";
     let facts = "default_model = \"m\"\nmodels.m.supports_thinking = true";
     for (preset, settings, field) in [
-        ("openai", "", None),
+        ("openai", "default_model = \"gpt-4.1\"", None),
         ("openai", "default_model = \"gpt-5\"", Some("reasoning_effort")),
         ("groq", "", None),
         ("groq", facts, Some("reasoning_effort")),
         ("mistral", "", None),
         ("deepseek", "", Some("thinking")),
-        ("anthropic", "", Some("thinking")),
+        ("anthropic", "default_model = \"claude-sonnet-4-5\"", Some("thinking")),
         ("anthropic", haiku, None),
     ] {
         let format = if preset == "anthropic" { Format::Anthropic } else { Format::OpenAi };

@@ -146,24 +146,21 @@ impl<'a> BodyWriter<'a> {
         let mut choice = match tool_choice::asked(self.request, WireFormat::Anthropic)? {
             None if one_at_once => Object::new([("type", "auto".into())]),
             None => return Ok(None),
-            Some(ToolChoice::Other(value)) => {
-                match value.as_object().filter(|_| one_at_once && !value["type"].eq("none")) {
-                    None => return Ok(Some(value.into())),
-                    Some(own) => {
-                        let mut fields = Object::default();
-                        own.iter().for_each(|(name, field)| fields.insert(name, field));
-                        fields.insert_missing("disable_parallel_tool_use", Json::Bool(true));
-                        return Ok(Some(fields.into()));
-                    }
+            Some(ToolChoice::Other(value)) => match value.as_object() {
+                Some(own) if value["type"] != "none" => {
+                    let mut fields = Object::default();
+                    own.iter().for_each(|(name, field)| fields.insert(name, field));
+                    fields
                 }
-            }
+                _ => return Ok(Some(value.into())),
+            },
             Some(ToolChoice::None) => return Ok(Some(Json::object([("type", "none".into())]))),
             Some(ToolChoice::Auto) => Object::new([("type", "auto".into())]),
             Some(ToolChoice::Required) => Object::new([("type", "any".into())]),
             Some(ToolChoice::Tool(name)) => Object::new([("type", "tool".into()), ("name", name.as_str().into())]),
         };
         if one_at_once {
-            choice.insert("disable_parallel_tool_use", Json::Bool(true));
+            choice.insert_missing("disable_parallel_tool_use", Json::Bool(true));
         }
         Ok(Some(choice.into()))
     }
