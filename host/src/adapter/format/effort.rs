@@ -1,10 +1,72 @@
 //! How much a model reasons: the words of providers, and tokens.
 
+use serde_json::Value;
+
+use crate::{
+    adapter::format::outline::Unwritable,
+    chat::options::{Options, Reasoning},
+    config::quirks::Quirks,
+};
+
 /// The words from little to much. `none` is not at all.
 const SCALE: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 /// The place of `high`: words above it are known to few models.
 const HIGH: usize = 4;
+
+/// How much a request asks the model to reason.
+pub(crate) enum AskedEffort<'a> {
+    Off,
+    /// As much as the model decides.
+    Auto,
+    Word(&'a str),
+    Budget(u32),
+    /// In the JSON of a format.
+    Json(&'a Value),
+}
+
+/// How much these options ask the model to reason. `None` if they do not say, or if the provider refuses reasoning.
+///
+/// # Errors
+///
+/// A word that is not one of [`SCALE`] or of the provider.
+pub(crate) fn asked<'a>(options: &'a Options, quirks: &Quirks) -> Result<Option<AskedEffort<'a>>, Unwritable> {
+    let asked = match &options.reasoning {
+        None => return Ok(None),
+        Some(Reasoning::Off | Reasoning::Budget(0)) => AskedEffort::Off,
+        Some(Reasoning::Auto) => AskedEffort::Auto,
+        Some(Reasoning::Effort(word)) => of_word(word, quirks)?,
+        Some(Reasoning::Budget(tokens)) => AskedEffort::Budget(*tokens),
+        Some(Reasoning::Other(value)) => AskedEffort::Json(value),
+    };
+    Ok(Some(asked).filter(|_| !quirks.refuses("reasoning")))
+}
+
+/// What this word asks for.
+///
+/// # Errors
+///
+/// A word that is not one of [`SCALE`] or of the provider.
+pub(crate) fn of_word<'a>(word: &'a str, quirks: &Quirks) -> Result<AskedEffort<'a>, Unwritable> {
+    let is_own = || quirks.efforts.as_ref().is_some_and(|words| words.iter().any(|own| own == word));
+    match word {
+        "off" | "none" => Ok(AskedEffort::Off),
+        "auto" => Ok(AskedEffort::Auto),
+        word if SCALE.contains(&word) || is_own() => Ok(AskedEffort::Word(word)),
+        _ => Err(Unwritable::refused(format!(
+            "options.reasoning is {word:?}, which does not say how much the model reasons\n  help: \"off\", \"auto\", \
+             \"minimal\", \"low\", \"medium\", \"high\", \"xhigh\" or \"max\""
+        ))),
+    }
+}
+
+/// The word of these for the least reasoning, from `least` on. `least` if they have none on the scale.
+pub(crate) fn least_of<'a>(least: &'a str, known: Option<&'a [String]>) -> &'a str {
+    let place = |word: &str| SCALE.iter().position(|found| *found == word);
+    let known = || known.into_iter().flatten().filter_map(|word| Some((place(word)?, word.as_str())));
+    let from_least = known().filter(|(found, _)| Some(*found) >= place(least)).min();
+    from_least.or_else(|| known().max()).map_or(least, |(_, word)| word)
+}
 
 /// The word of these that is nearest. A word that is among them stays, and so does one that is not on the scale.
 pub(crate) fn nearest<'a>(word: &'a str, known: Option<&'a [String]>) -> &'a str {
@@ -42,6 +104,21 @@ pub(crate) fn budget(word: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_least_word() {
+        for (least, known, expected) in [
+            ("none", None, "none"),
+            ("none", Some("low high"), "low"),
+            ("low", Some("high none minimal low"), "low"),
+            ("minimal", Some("none high"), "high"),
+            ("high", Some("low medium"), "medium"),
+            ("none", Some("custom"), "none"),
+        ] {
+            let known: Option<Vec<String>> = known.map(|known| known.split(' ').map(str::to_owned).collect());
+            assert_eq!(least_of(least, known.as_deref()), expected, "{least} of {known:?}");
+        }
+    }
 
     #[test]
     fn the_nearest_word() {

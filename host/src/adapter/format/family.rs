@@ -30,16 +30,37 @@ pub(crate) fn wants_reasoning_back(model: &str) -> bool {
     ["kimi", "deepseek"].iter().any(|family| name.starts_with(family))
 }
 
-/// The word for the least reasoning that the model can do. `None` for a model of OpenAI that does not reason.
-pub(crate) fn least_effort(model: &str) -> Option<&'static str> {
+/// Whether the model can be asked to reason. `None` if its name does not tell.
+pub(crate) fn reasons(model: &str) -> Option<bool> {
+    let name = bare(model).to_ascii_lowercase();
+    let begins = |families: &[&str]| families.iter().any(|family| name.starts_with(family));
+    if name.contains("claude") {
+        return Some(claude_version(&name).is_none_or(|version| version >= (3, 7)));
+    }
+    if is_openai_reasoning(&name) {
+        // These refuse a word for how much.
+        return Some(!name.contains("-chat") && !begins(&["o1-mini", "o1-preview"]));
+    }
+    if begins(&["qwen3"]) {
+        return Some(!["instruct", "coder"].iter().any(|kind| name.contains(kind)));
+    }
+    match begins(&["gpt-oss", "gemini-2.5", "gemini-3"]) {
+        true => Some(true),
+        false if begins(&["gpt-", "chatgpt-"]) => Some(false),
+        false => None,
+    }
+}
+
+/// The word for the least reasoning that a model can do which reasons.
+pub(crate) fn least_effort(model: &str) -> &'static str {
     let name = bare(model);
+    let begins = |families: &[&str]| families.iter().any(|family| name.starts_with(family));
     match is_openai_reasoning(model) {
-        _ if name.starts_with("gpt-oss") => Some("low"),
-        true if name.starts_with('o') => Some("low"),
-        true if name == "gpt-5" || name.starts_with("gpt-5-") => Some("minimal"),
-        true => Some("none"),
-        false if name.starts_with("gpt-") || name.starts_with("chatgpt-") => None,
-        false => Some("none"),
+        true if name.starts_with("gpt-5-pro") => "high",
+        true if name.starts_with('o') || name.starts_with("gpt-5-codex") => "low",
+        true if name == "gpt-5" || name.starts_with("gpt-5-") => "minimal",
+        false if begins(&["gpt-oss", "gemini-2.5-pro", "gemini-3"]) => "low",
+        _ => "none",
     }
 }
 
@@ -129,15 +150,26 @@ mod tests {
     }
 
     #[test]
+    fn who_reasons() {
+        let reasoning = "o3 gpt-5 gpt-5.1 openai/gpt-oss-20b ft:o4-mini-2025-04-16:org claude-3-7-sonnet-20250219
+            claude-sonnet-4-5 us.anthropic.claude-opus-4-7-v1:0 claude-latest Qwen/Qwen3-32B gemini-2.5-flash";
+        all(reasoning, |model| reasons(model) == Some(true), true);
+        let others = "gpt-4.1 gpt-4o chatgpt-4o-latest gpt-35-turbo gpt-5-chat-latest o1-mini claude-3-5-haiku-20241022
+            claude-instant-1.2 qwen3-coder qwen3-235b-a22b-instruct-2507";
+        all(others, |model| reasons(model) == Some(false), true);
+        all("llama-3.3-70b-versatile mistral-large-latest glm-5 m", |model| reasons(model).is_none(), true);
+    }
+
+    #[test]
     fn least_reasoning() {
         for (model, expected) in [
-            ("o3-mini", Some("low")),
-            ("openai/gpt-oss-20b", Some("low")),
-            ("gpt-5", Some("minimal")),
-            ("gpt-5-mini", Some("minimal")),
-            ("gpt-5.1", Some("none")),
-            ("gpt-4.1", None),
-            ("qwen3", Some("none")),
+            ("o3-mini", "low"),
+            ("openai/gpt-oss-20b", "low"),
+            ("gpt-5", "minimal"),
+            ("gpt-5-mini", "minimal"),
+            ("gpt-5-pro", "high"),
+            ("gpt-5.1", "none"),
+            ("qwen3", "none"),
         ] {
             assert_eq!(least_effort(model), expected, "{model}");
         }

@@ -1,9 +1,9 @@
 //! Fits the options of a caller to a model that a module asks in place of the one that the caller has chosen.
 
 use crate::{
-    adapter::format::family,
+    adapter::format::{family, tool_choice},
     chat::options::{Options, Reasoning},
-    config::{provider::ProviderConfig, wire_format::WireFormat},
+    config::{provider::ProviderConfig, quirks::ReasoningForm, wire_format::WireFormat},
 };
 
 /// The least limit of an answer with reasoning in Anthropic's format.
@@ -15,12 +15,12 @@ pub(crate) fn fit(options: &mut Options, provider: &ProviderConfig, model: &str)
         options.max_tokens = options.max_tokens.map(|tokens| tokens.min(ceiling));
     }
     let is_anthropic = provider.adapter == WireFormat::Anthropic;
-    let facts = provider.models.get(model);
-    let cannot_reason = facts.is_some_and(|facts| facts.supports_thinking == Some(false));
-    if cannot_reason || (is_anthropic && leaves_no_room(options)) {
+    let is_left_out = !is_off(options) && reasons(provider, model) != Some(true);
+    let is_refused = is_anthropic && (leaves_no_room(options) || (!is_off(options) && tool_choice::is_forced(options)));
+    if is_left_out || is_refused {
         options.reasoning = None;
     }
-    if family::refuses_temperature(model) || (is_anthropic && reasons(options)) {
+    if family::refuses_temperature(model) || (is_anthropic && asks_to_reason(options)) {
         (options.temperature, options.top_p, options.top_k) = (None, None, None);
     }
     if is_anthropic {
@@ -28,6 +28,18 @@ pub(crate) fn fit(options: &mut Options, provider: &ProviderConfig, model: &str)
         options.temperature = options.temperature.map(|temperature| temperature.min(1.0));
         options.top_p = options.top_p.filter(|_| options.temperature.is_none());
     }
+}
+
+/// Whether the model can be asked to reason: by its facts, by its name, or because its provider has a switch for it. `None` if
+/// nothing tells.
+pub(crate) fn reasons(provider: &ProviderConfig, model: &str) -> Option<bool> {
+    let facts = provider.models.get(model).and_then(|facts| facts.supports_thinking);
+    let has_switch = matches!(provider.quirks.reasoning, Some(ReasoningForm::Thinking | ReasoningForm::Template));
+    facts.or_else(|| family::reasons(model)).or_else(|| has_switch.then_some(true))
+}
+
+fn is_off(options: &Options) -> bool {
+    matches!(options.reasoning, Some(Reasoning::Off | Reasoning::Budget(0)))
 }
 
 fn leaves_no_room(options: &Options) -> bool {
@@ -39,11 +51,9 @@ fn leaves_no_room(options: &Options) -> bool {
     options.max_tokens.is_some_and(|tokens| tokens < budget)
 }
 
-fn reasons(options: &Options) -> bool {
-    match &options.reasoning {
-        None | Some(Reasoning::Off | Reasoning::Budget(0)) => options.extensions.contains_key("anthropic.thinking"),
-        Some(Reasoning::Auto | Reasoning::Effort(_) | Reasoning::Budget(_) | Reasoning::Other(_)) => true,
-    }
+fn asks_to_reason(options: &Options) -> bool {
+    let is_asked = options.reasoning.is_some() && !is_off(options);
+    is_asked || options.extensions.contains_key("anthropic.thinking")
 }
 
 #[cfg(test)]
@@ -78,17 +88,36 @@ mod tests {
             (Anthropic, "claude-opus-4-8", json!({"temperature": 0.2, "top_k": 5}), json!({})),
             (Anthropic, "claude-sonnet-4-5", json!({"temperature": 1.5, "top_p": 0.5}), json!({"temperature": 1.0})),
             (Anthropic, "claude-sonnet-4-5", json!({"top_p": 0.5}), json!({"top_p": 0.5})),
-            (Anthropic, "m", json!({"temperature": 0.2, "reasoning": "low"}), json!({"reasoning": "low"})),
+            (OpenAi, "gpt-4.1", json!({"reasoning": "low"}), json!({})),
+            (OpenAi, "m", json!({"reasoning": "low"}), json!({})),
+            (Anthropic, "claude-3-5-haiku-latest", json!({"reasoning": "low"}), json!({})),
+            (
+                Anthropic,
+                "claude-sonnet-4-5",
+                json!({"temperature": 0.2, "reasoning": "low"}),
+                json!({"reasoning": "low"}),
+            ),
+            (
+                Anthropic,
+                "claude-sonnet-4-5",
+                json!({"temperature": 0.2, "reasoning": "low", "tool_choice": "required"}),
+                json!({"temperature": 0.2, "tool_choice": "required"}),
+            ),
             (
                 Anthropic,
                 "m",
                 json!({"temperature": 0.2, "reasoning": "off"}),
                 json!({"temperature": 0.2, "reasoning": "off"}),
             ),
-            (Anthropic, "m", json!({"max_tokens": 500, "reasoning": "low"}), json!({"max_tokens": 500})),
+            (
+                Anthropic,
+                "claude-sonnet-4-5",
+                json!({"max_tokens": 500, "reasoning": "low"}),
+                json!({"max_tokens": 500}),
+            ),
             (
                 OpenAi,
-                "m",
+                "o3",
                 json!({"max_tokens": 500, "reasoning": "low"}),
                 json!({"max_tokens": 500, "reasoning": "low"}),
             ),

@@ -63,7 +63,8 @@ impl Turn<'_> {
 ///
 /// # Errors
 ///
-/// Without `repair`, the first call without a result, or result without a call.
+/// A call that the model did not make, or an image and the like in a system message. Without `repair`, the first call without a
+/// result, or result without a call.
 pub(crate) fn turns<'a>(
     messages: &'a [Cow<'a, Message>],
     rule: ToolIdRule,
@@ -84,13 +85,13 @@ pub(crate) fn turns<'a>(
                     begun += 1;
                 }
                 ContentBlock::ToolResult(_) => {}
-                content => blocks.push(Block::Content(content)),
+                content => blocks.extend(content_of(content, message, at)?),
             }
         }
         let extensions = vec![&message.extensions];
         match turns.last_mut() {
             // Its results have become a turn of their own.
-            last if blocks.is_empty() && !message.content.is_empty() => {
+            last if !message.content.is_empty() && message.content.iter().all(is_result) => {
                 if let Some(last) = last {
                     last.extensions.extend(extensions);
                 }
@@ -105,6 +106,32 @@ pub(crate) fn turns<'a>(
     }
     calls.add_results(&mut written, begun, messages.len(), &mut turns);
     Ok(turns)
+}
+
+/// The block, if models have it in a message of this role: they do not draw, and read instructions only as text.
+fn content_of<'a>(block: &'a ContentBlock, message: &Message, at: usize) -> Result<Option<Block<'a>>, Unwritable> {
+    let what = match block {
+        ContentBlock::Image(_) => "an image",
+        ContentBlock::Document(_) => "a document",
+        ContentBlock::Audio(_) => "a recording",
+        _ => return Ok(Some(Block::Content(block))),
+    };
+    match message.role {
+        Role::Assistant => Ok(None),
+        Role::System => Err(Unwritable::refused(format!(
+            "messages[{at}] is a system message with {what}\n  help: put it into a message of the user"
+        ))),
+        _ => Ok(Some(Block::Content(block))),
+    }
+}
+
+fn is_result(block: &ContentBlock) -> bool {
+    matches!(block, ContentBlock::ToolResult(_))
+}
+
+/// The error for a request that says nothing to the model.
+pub(crate) fn nothing_to_send() -> Unwritable {
+    Unwritable::refused("`messages` says nothing to the model\n  help: add a message of the user with text")
 }
 
 /// The tool calls of a conversation, in their order.
@@ -128,6 +155,9 @@ impl<'a> Calls<'a> {
         for (at, message) in messages.iter().enumerate() {
             for block in &message.content {
                 match block {
+                    ContentBlock::ToolUse(call) if message.role != Role::Assistant => {
+                        return Err(not_the_models(at, message, call));
+                    }
                     ContentBlock::ToolUse(call) => {
                         open.entry(&call.id).or_default().add(at, calls.len());
                         calls.push(Call { call, id: ids.next(&call.id), at, result: None });
@@ -182,6 +212,16 @@ impl OpenCalls {
         }
         place
     }
+}
+
+fn not_the_models(at: usize, message: &Message, call: &ToolCall) -> Unwritable {
+    Unwritable::refused(format!(
+        "messages[{at}] has the role {:?} and the tool call {:?} ({}), which only the model makes\n  help: give the message the \
+         role \"assistant\"",
+        message.role.as_str(),
+        call.id,
+        call.name
+    ))
 }
 
 fn no_result(call: &Call<'_>) -> Unwritable {
@@ -270,6 +310,24 @@ mod tests {
         let expected =
             ["assistant: call a", "tool: result a 1", "assistant: call a, call a", "tool: result a 1, result a 1"];
         assert_eq!(told(again, false).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_message_is_left_out_or_named() {
+        let image = json!({"type": "image", "url": "https://example.com/a.png"});
+        let document = json!({"type": "document", "file": "f"});
+        let said = |role: &str, block: &serde_json::Value| json!([{"role": role, "content": [block]}]);
+        assert_eq!(told(said("assistant", &image), false).unwrap(), ["assistant: "]);
+        assert_eq!(told(said("user", &image), false).unwrap(), ["user: ?"]);
+        for (block, what) in [(&image, "an image"), (&document, "a document")] {
+            let error = told(said("system", block), true).unwrap_err();
+            assert!(error.starts_with(&format!("messages[0] is a system message with {what}")), "{error}");
+        }
+        let call = json!({"type": "tool_use", "id": "a", "name": "f", "arguments": {}});
+        for role in ["user", "system", "tool"] {
+            let error = told(said(role, &call), true).unwrap_err();
+            assert!(error.starts_with(&format!("messages[0] has the role {role:?} and the tool call")), "{error}");
+        }
     }
 
     #[test]

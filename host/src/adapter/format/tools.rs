@@ -1,6 +1,6 @@
 //! What both formats demand of tools that the agent runs.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ const LONGEST: usize = 64;
 ///
 /// # Errors
 ///
-/// A name that providers refuse, or a tool that a provider of another format runs.
+/// A name that providers refuse or that two tools have, or a tool that a provider of another format runs.
 pub(crate) fn check(tools: &[Tool], format: WireFormat) -> Result<(), Unwritable> {
     for (at, tool) in tools.iter().enumerate() {
         match tool {
@@ -36,10 +36,27 @@ pub(crate) fn check(tools: &[Tool], format: WireFormat) -> Result<(), Unwritable
             }
         }
     }
-    Ok(())
+    let mut names = HashSet::new();
+    let again =
+        tools.iter().enumerate().find_map(|(at, tool)| Some((at, name(tool).filter(|name| !names.insert(*name))?)));
+    again.map_or(Ok(()), |(at, name)| {
+        Err(Unwritable::refused(format!(
+            "tools[{at}].name is {name:?}, which a tool before it has\n  help: give each tool a name of its own"
+        )))
+    })
 }
 
-fn is_name(name: &str) -> bool {
+/// The name that the model calls the tool by.
+pub(crate) fn name(tool: &Tool) -> Option<&str> {
+    match tool {
+        Tool::Function(tool) => Some(&tool.name),
+        // OpenAI's tools that take text have their name in `custom`.
+        Tool::Other(json) => json.get("name").or_else(|| json.pointer("/custom/name"))?.as_str(),
+    }
+}
+
+/// Whether providers take this name of a tool or a schema.
+pub(crate) fn is_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (1..=LONGEST).contains(&name.len()) && name.bytes().all(is_plain)
 }
@@ -67,12 +84,13 @@ pub(crate) fn name_of_call(name: &str) -> Json<'_> {
     Json::Owned(if name.is_empty() { "unnamed".to_owned() } else { name })
 }
 
-/// The JSON Schema of a tool's arguments, completed to an object with properties.
+/// The JSON Schema of a tool's arguments, completed to an object with properties. A `strict` one gets
+/// `additionalProperties`, which providers then demand.
 ///
 /// # Errors
 ///
 /// A schema of something else than an object.
-pub(crate) fn parameters<'a>(at: usize, tool: &'a FunctionTool) -> Result<Json<'a>, Unwritable> {
+pub(crate) fn parameters<'a>(at: usize, tool: &'a FunctionTool, strict: bool) -> Result<Json<'a>, Unwritable> {
     let empty = serde_json::Map::new;
     let schema = match &tool.parameters {
         Value::Null => Cow::Owned(empty()),
@@ -84,9 +102,9 @@ pub(crate) fn parameters<'a>(at: usize, tool: &'a FunctionTool) -> Result<Json<'
         Some(Value::String(kind)) if kind == "object" => {}
         Some(other) => return Err(no_object(at, tool, other)),
     }
-    let Cow::Borrowed(schema) = schema else { return Ok(completed(Object::default())) };
+    let Cow::Borrowed(schema) = schema else { return Ok(completed(Object::default(), strict)) };
     let is_set = |name: &str| schema.get(name).is_some_and(|value| !value.is_null());
-    if is_set("type") && is_set("properties") {
+    if is_set("type") && is_set("properties") && (!strict || is_set("additionalProperties")) {
         return Ok(Json::Fields(schema));
     }
     let mut fields = Object::default();
@@ -95,12 +113,15 @@ pub(crate) fn parameters<'a>(at: usize, tool: &'a FunctionTool) -> Result<Json<'
             fields.insert(name, value);
         }
     }
-    Ok(completed(fields))
+    Ok(completed(fields, strict))
 }
 
-fn completed(mut schema: Object<'_>) -> Json<'_> {
+fn completed(mut schema: Object<'_>, strict: bool) -> Json<'_> {
     schema.insert_missing("type", "object");
     schema.insert_missing("properties", Json::object([]));
+    if strict {
+        schema.insert_missing("additionalProperties", Json::Bool(false));
+    }
     schema.into()
 }
 
@@ -120,7 +141,7 @@ mod tests {
 
     fn written(parameters: Value) -> Result<String, String> {
         let Tool::Function(tool) = Tool::new("look", "", parameters) else { panic!("a function") };
-        let json = super::parameters(0, &tool).map_err(|error| error.to_string())?;
+        let json = super::parameters(0, &tool, false).map_err(|error| error.to_string())?;
         Ok(serde_json::to_string(&json).unwrap())
     }
 
@@ -135,6 +156,18 @@ mod tests {
         assert_eq!(written(kept.clone()).unwrap(), kept.to_string());
         let half = json!({"properties": {"a": {}}, "$defs": {}});
         assert_eq!(written(half).unwrap(), r#"{"properties":{"a":{}},"$defs":{},"type":"object"}"#);
+    }
+
+    #[test]
+    fn a_strict_schema_is_closed() {
+        let closed = |parameters| {
+            let Tool::Function(tool) = Tool::new("look", "", parameters) else { panic!("a function") };
+            serde_json::to_value(super::parameters(0, &tool, true).unwrap()).unwrap()["additionalProperties"].take()
+        };
+        assert_eq!(closed(json!({})), json!(false));
+        assert_eq!(closed(json!({"type": "object", "properties": {"a": {}}})), json!(false));
+        assert_eq!(closed(json!({"type": "object", "properties": {}, "additionalProperties": null})), json!(false));
+        assert_eq!(closed(json!({"type": "object", "properties": {}, "additionalProperties": true})), json!(true));
     }
 
     #[test]
@@ -155,6 +188,9 @@ mod tests {
             let error = check(&tool(name), WireFormat::Anthropic).unwrap_err().to_string();
             assert!(error.starts_with(&format!("tools[1].name is {name:?}")), "{error}");
         }
+        let tool = |name: &str| Tool::new(name, "", json!({}));
+        let error = check(&[tool("a"), tool("b"), tool("a")], WireFormat::OpenAi).unwrap_err().to_string();
+        assert!(error.starts_with("tools[2].name is \"a\", which a tool before it has"), "{error}");
         let called = |name| serde_json::to_value(name_of_call(name)).unwrap();
         assert_eq!(called("a.größe"), json!("a_gr__e"));
         assert_eq!(called(""), json!("unnamed"));

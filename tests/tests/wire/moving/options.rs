@@ -19,7 +19,7 @@ async fn added(preset: &str, settings: &str, options: Value) -> Value {
 
 #[tokio::test]
 async fn output() {
-    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});
     let output = json!({"output": {"json_schema": {"name": "it", "schema": schema, "strict": true}}});
     let openai = json!({"type": "json_schema", "json_schema": {"name": "it", "schema": schema, "strict": true}});
     assert_eq!(added("openai", "", output.clone()).await, json!({"response_format": openai}));
@@ -29,6 +29,19 @@ async fn output() {
     assert_eq!(added("tgi", "", output.clone()).await, json!({"response_format": tgi}));
     let error = refused("deepseek", asked(output)).await;
     assert!(error.contains("options.output is a JSON Schema"), "{error}");
+
+    let open = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let output = |strict: bool| json!({"output": {"json_schema": {"schema": open, "strict": strict}}});
+    let sent = added("openai", "", output(true)).await["response_format"]["json_schema"]["schema"].take();
+    assert_eq!(sent, schema);
+    let sent = added("openai", "", output(false)).await["response_format"]["json_schema"]["schema"].take();
+    assert_eq!(sent, open);
+    assert_eq!(added("anthropic", "", output(false)).await["output_config"]["format"]["schema"], schema);
+    let named = json!({"output": {"json_schema": {"name": "an answer", "schema": schema}}});
+    for preset in ["openai", "anthropic"] {
+        let error = refused(preset, asked(named.clone())).await;
+        assert!(error.contains("options.output.json_schema.name is \"an answer\""), "{error}");
+    }
 
     let json = json!({"output": "json"});
     assert_eq!(added("deepseek", "", json.clone()).await, json!({"response_format": {"type": "json_object"}}));
@@ -64,7 +77,15 @@ async fn reasoning() {
         ("openai", "default_model = \"gpt-4.1\"", json!("off"), json!({})),
         ("openai", "default_model = \"gpt-5\"", json!("off"), effort("minimal")),
         ("openai", "default_model = \"o3\"", json!("off"), effort("low")),
-        ("groq", "", json!("off"), effort("none")),
+        ("openai", "default_model = \"gpt-5-chat-latest\"", json!("off"), json!({})),
+        ("openai", "default_model = \"o3\"\nquirks.efforts = [\"high\", \"medium\"]", json!("off"), effort("medium")),
+        ("openai", "", json!({"effort": "low"}), effort("low")),
+        ("groq", "", json!("off"), json!({})),
+        ("groq", "default_model = \"openai/gpt-oss-20b\"", json!("off"), effort("low")),
+        ("groq", "default_model = \"m\"\nmodels.m.supports_thinking = true", json!("off"), effort("none")),
+        ("ollama", "default_model = \"qwen3\"\nquirks.efforts = [\"low\"]", json!("off"), effort("low")),
+        ("anthropic", "default_model = \"claude-3-5-haiku-latest\"", json!("off"), json!({})),
+        ("deepseek", "", json!({"type": "enabled"}), json!({"thinking": {"type": "enabled"}})),
         ("groq", "", json!("minimal"), effort("low")),
         ("mistral", "", json!("low"), effort("high")),
         ("deepseek", "", json!("max"), deepseek("max")),
@@ -95,6 +116,52 @@ async fn reasoning() {
 }
 
 #[tokio::test]
+async fn reasoning_that_no_provider_takes_is_named() {
+    for (preset, reasoning, part) in [
+        ("openai", json!("lwo"), "is \"lwo\""),
+        ("anthropic", json!("Low"), "is \"Low\""),
+        ("openai", json!({"effort": "lwo"}), "is \"lwo\""),
+        ("openai", json!({"effort": "low", "summary": "auto"}), "is JSON"),
+        ("together", json!({"effort": "low", "summary": "auto"}), "another API of OpenAI"),
+        ("openai", json!({"type": "adaptive"}), "in Anthropic's format"),
+        ("groq", json!({"type": "enabled", "budget_tokens": 2000}), "in Anthropic's format"),
+        ("anthropic", json!({"effort": "low"}), "in OpenAI's format"),
+    ] {
+        let error = refused(preset, asked(json!({"reasoning": reasoning}))).await;
+        assert!(error.contains("options.reasoning is") && error.contains(part), "{error}");
+    }
+    assert_eq!(
+        added("openai", "quirks.efforts = [\"deep\"]", json!({"reasoning": "deep"})).await,
+        json!({"reasoning_effort": "deep"})
+    );
+}
+
+#[tokio::test]
+async fn reasoning_gives_way_to_a_tool_that_the_model_must_use() {
+    for choice in [json!("required"), json!({"tool": "weather"})] {
+        for reasoning in
+            [json!("low"), json!({"budget_tokens": 2000}), json!({"type": "enabled", "budget_tokens": 2000})]
+        {
+            let options = json!({"reasoning": reasoning, "tool_choice": choice});
+            for preset in ["anthropic", "deepseek"] {
+                let body = match reasoning.get("type") {
+                    Some(_) if preset == "deepseek" => continue,
+                    _ => added(preset, "", options.clone()).await,
+                };
+                assert!(body.get("thinking").is_none() && body.get("reasoning_effort").is_none(), "{preset}: {body}");
+                assert!(body["tool_choice"].is_string() || body["tool_choice"].is_object(), "{body}");
+            }
+        }
+        let off = json!({"reasoning": "off", "tool_choice": choice});
+        assert_eq!(added("anthropic", "", off).await["thinking"], json!({"type": "disabled"}));
+        assert_eq!(
+            added("openai", "", json!({"reasoning": "low", "tool_choice": choice})).await["reasoning_effort"],
+            "low"
+        );
+    }
+}
+
+#[tokio::test]
 async fn tool_choice_and_parallel_calls() {
     for (options, openai, anthropic) in [
         (
@@ -117,7 +184,7 @@ async fn tool_choice_and_parallel_calls() {
         assert_eq!(added("openai", "", options.clone()).await, openai);
         assert_eq!(added("anthropic", "", options).await, anthropic);
     }
-    let no_tools = json!({"messages": [], "options": {"parallel_tool_calls": false}});
+    let no_tools = json!({"messages": [{"role": "user", "content": "Hi"}], "options": {"parallel_tool_calls": false}});
     for preset in ["openai", "anthropic"] {
         let body = sent(preset, no_tools.clone()).await;
         assert!(body.get("parallel_tool_calls").is_none() && body.get("tool_choice").is_none(), "{body}");
@@ -130,8 +197,11 @@ async fn sampling_user_and_metadata() {
     let metadata = json!({"team": "red", "user_id": "v"});
     let all = json!({"top_k": 5, "seed": 7, "user": "u", "metadata": metadata});
     assert_eq!(added("together", "", options()).await, all);
-    let openai = json!({"seed": 7, "user": "u", "metadata": metadata});
-    assert_eq!(added("openai", "", options()).await, openai);
+    assert_eq!(added("openai", "", options()).await, json!({"seed": 7, "user": "u"}));
+    let mut stored = options();
+    stored["extensions"] = json!({"openai.store": true});
+    let openai = json!({"seed": 7, "user": "u", "metadata": metadata, "store": true});
+    assert_eq!(added("openai", "", stored).await, openai);
     assert_eq!(added("groq", "", options()).await, json!({"seed": 7, "user": "u"}));
     assert_eq!(added("mistral", "", options()).await, json!({"random_seed": 7, "metadata": metadata}));
     assert_eq!(added("anthropic", "", options()).await, json!({"top_k": 5, "metadata": {"user_id": "u"}}));
@@ -153,13 +223,13 @@ async fn extensions_win() {
 
 /// The tools that each format is sent.
 async fn tools_sent(tools: Value) -> (Value, Value) {
-    let asked = json!({"messages": [], "tools": tools});
+    let asked = json!({"messages": [{"role": "user", "content": "Hi"}], "tools": tools});
     (sent("openai", asked.clone()).await["tools"].take(), sent("anthropic", asked).await["tools"].take())
 }
 
 #[tokio::test]
 async fn tools_strict_cached_and_of_the_provider() {
-    let parameters = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let parameters = json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});
     let (openai, anthropic) =
         tools_sent(json!([{"name": "f", "parameters": parameters, "strict": true, "cache": {"ttl_seconds": 60}}]))
             .await;
@@ -170,7 +240,7 @@ async fn tools_strict_cached_and_of_the_provider() {
 
     let theirs = json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 5});
     let ours = json!({"type": "browser_search"});
-    let asked = |tool: &Value| json!({"messages": [], "tools": [tool]});
+    let asked = |tool: &Value| json!({"messages": [{"role": "user", "content": "Hi"}], "tools": [tool]});
     assert_eq!(sent("anthropic", asked(&theirs)).await["tools"], json!([theirs]));
     assert_eq!(sent("groq", asked(&ours)).await["tools"], json!([ours]));
     let error = refused("groq", asked(&theirs)).await;

@@ -18,7 +18,7 @@ async fn each_quirk_changes_what_is_sent() {
     assert_eq!(id(&sent("quirks.tool_id = \"nine\"", tool_use()).await).len(), 9);
     assert_eq!(id(&sent("", tool_use()).await).len(), 25);
 
-    let options = || json!({"messages": [], "options": {"max_tokens": 9, "seed": 7, "top_k": 3, "temperature": 0.5}});
+    let options = || json!({"messages": [{"role": "user", "content": "Hi"}], "options": {"max_tokens": 9, "seed": 7, "top_k": 3, "temperature": 0.5}});
     let body =
         sent("quirks.max_tokens_field = \"max_completion_tokens\"\nquirks.seed_field = \"random_seed\"", options())
             .await;
@@ -26,7 +26,7 @@ async fn each_quirk_changes_what_is_sent() {
     let body = sent("quirks.refuses = [\"seed\", \"top_k\", \"temperature\"]", options()).await;
     assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["model", "messages", "max_tokens"]);
 
-    let reasoning = json!({"messages": [], "options": {"reasoning": "minimal"}});
+    let reasoning = json!({"messages": [{"role": "user", "content": "Hi"}], "options": {"reasoning": "minimal"}});
     let body = sent("quirks.reasoning = \"thinking\"\nquirks.efforts = [\"low\"]", reasoning).await;
     assert_eq!((&body["thinking"], &body["reasoning_effort"]), (&json!({"type": "enabled"}), &json!("low")));
     let system = json!({"messages": [{"role": "user", "content": "Hi"}, {"role": "system", "content": "Be brief."}]});

@@ -34,7 +34,7 @@ impl Numbers {
             (0 | 1, "assistant") => call(self.id()),
             (0..=2, "tool" | "user") => result(self.id()),
             (2, "assistant") => json!({"type": "thinking", "text": "Hm.", "signature": "s", "provider": "elsewhere"}),
-            (3, "assistant") => json!({"type": "thinking", "text": "Hm."}),
+            (3, "assistant") => json!({"type": "thinking", "text": "Hm.", "signature": "s"}),
             (4, "assistant") => json!({"type": "server_tool_use", "id": "s", "name": "w", "input": {}}),
             (5, "assistant") => json!({"type": "refusal", "refusal": "No."}),
             (5, "user") => json!({"type": "image", "media_type": "image/png", "data": "iVBORw0K"}),

@@ -188,7 +188,7 @@ async fn system_messages_in_the_middle() {
 #[tokio::test]
 async fn a_schema_without_content_is_completed() {
     for parameters in [json!(null), json!({}), json!({"type": "object"})] {
-        let asked = json!({"messages": [], "tools": [{"name": "now", "parameters": parameters}]});
+        let asked = json!({"messages": [{"role": "user", "content": "Hi"}], "tools": [{"name": "now", "parameters": parameters}]});
         let complete = json!({"type": "object", "properties": {}});
         assert_eq!(sent("anthropic", asked.clone()).await["tools"][0]["input_schema"], complete);
         assert_eq!(sent("openai", asked).await["tools"][0]["function"]["parameters"], complete);
@@ -242,7 +242,7 @@ async fn names_that_providers_refuse_are_named() {
     for name in ["a.b", "größe", &"x".repeat(65)] {
         let tools = json!([{"name": "fine"}, {"name": name}]);
         for preset in ["anthropic", "openai", "vllm"] {
-            let error = refused(preset, json!({"messages": [], "tools": tools})).await;
+            let error = refused(preset, json!({"messages": [{"role": "user", "content": "Hi"}], "tools": tools})).await;
             assert!(error.contains("tools[1].name"), "{error}");
         }
     }

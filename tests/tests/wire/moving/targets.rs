@@ -72,6 +72,29 @@ async fn a_target_gets_what_it_takes_and_the_first_what_the_caller_said() {
 }
 
 #[tokio::test]
+async fn a_target_that_is_not_known_to_reason_is_not_asked_to() {
+    let haiku = "default_model = \"claude-3-5-haiku-latest\"";
+    let facts = "default_model = \"m\"\nmodels.m.supports_thinking = true";
+    for (preset, settings, field) in [
+        ("openai", "default_model = \"gpt-4.1\"", None),
+        ("openai", "default_model = \"gpt-5\"", Some("reasoning_effort")),
+        ("groq", "", None),
+        ("groq", facts, Some("reasoning_effort")),
+        ("mistral", "", None),
+        ("deepseek", "", Some("thinking")),
+        ("anthropic", "default_model = \"claude-sonnet-4-5\"", Some("thinking")),
+        ("anthropic", haiku, None),
+    ] {
+        let format = if preset == "anthropic" { Format::Anthropic } else { Format::OpenAi };
+        let (first, second) = both((preset, format), settings, json!({"reasoning": "low"})).await;
+        assert_eq!(first["reasoning_effort"], "low");
+        let found = ["reasoning_effort", "thinking"].iter().any(|name| second.get(name).is_some());
+        assert_eq!(found, field.is_some_and(|field| second.get(field).is_some()), "{preset} {settings}: {second}");
+        assert_eq!(found, field.is_some(), "{preset} {settings}: {second}");
+    }
+}
+
+#[tokio::test]
 async fn a_target_that_cannot_be_asked_is_a_failed_hop() {
     let (a, b, c) = (replies([Reply::status(500)]).await, replies([]).await, replies([]).await);
     let chain = Chain::new().provider("a", Format::OpenAi, &a.url());

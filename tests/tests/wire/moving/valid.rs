@@ -49,7 +49,7 @@ fn openai(preset: &str, body: &Value) {
         "deepseek" => {
             known.extend(["seed", "user", "stream_options", "reasoning_effort", "thinking", "top_k", "metadata"])
         }
-        "openai" => known.extend(["seed", "user", "stream_options", "reasoning_effort", "metadata"]),
+        "openai" => known.extend(["seed", "user", "stream_options", "reasoning_effort"]),
         _ => known.extend([
             "seed",
             "user",
@@ -61,6 +61,8 @@ fn openai(preset: &str, body: &Value) {
         ]),
     }
     has_only(body, &known, "the body");
+    assert!(!list(&body["messages"]).is_empty(), "no messages");
+    assert!(body.get("tool_choice").is_none() || !list(&body["tools"]).is_empty(), "a choice without tools: {body}");
     for tool in list(&body["tools"]) {
         assert_eq!(tool["type"], "function");
         assert_eq!(tool["function"]["parameters"]["type"], "object");
@@ -133,6 +135,12 @@ fn content_of_openai(preset: &str, role: &str, message: &Value) {
 }
 
 fn anthropic(body: &Value) {
+    let is_forced = ["any", "tool"].contains(&text_of(&body["tool_choice"]["type"]));
+    let reasons = ["enabled", "adaptive"].contains(&text_of(&body["thinking"]["type"]));
+    assert!(!is_forced || !reasons, "reasoning with a tool that must be used: {body}");
+    assert!(body.get("tool_choice").is_none() || !list(&body["tools"]).is_empty(), "a choice without tools: {body}");
+    assert!(!list(&body["messages"]).is_empty(), "no messages");
+    assert!(body.to_string().matches("\"cache_control\"").count() <= 4, "{body}");
     let known = [
         "model",
         "max_tokens",
@@ -170,6 +178,8 @@ fn anthropic(body: &Value) {
         let text = [serde_json::json!({"type": "text", "text": message["content"]})];
         let blocks = if message["content"].is_string() { &text } else { list(&message["content"]) };
         assert!(!blocks.is_empty(), "an empty message");
+        let last = blocks.last().map_or("", |block| text_of(&block["type"]));
+        assert!(!["thinking", "redacted_thinking"].contains(&last), "an answer ends with thinking: {body}");
         for (place, block) in blocks.iter().enumerate() {
             anthropic_block(role, place, block, &mut open, &mut ids);
         }
@@ -249,6 +259,8 @@ fn each_rule_finds_what_breaks_it() {
         json!([said("user"), dotted, results("a.b")]),
         json!([said("user"), calls, results("a"), calls, results("a")]),
         json!([said("user"), unsigned]),
+        json!([said("user"), {"role": "assistant", "content": [{"type": "thinking", "signature": "s"}]}]),
+        json!([]),
         json!([said("user"), said("assistant"), said("system")]),
     ] {
         let body = json!({"model": "m", "max_tokens": 9, "messages": messages});

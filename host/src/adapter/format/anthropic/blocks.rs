@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     adapter::format::{
-        anthropic::cache::CacheMarks,
+        anthropic::cache,
         extensions::ANTHROPIC,
         foreign,
         history::{Block, NO_RESULT, Place},
@@ -21,7 +21,6 @@ use crate::{
 pub(crate) struct BlockWriter<'q> {
     /// The name of the provider.
     pub(crate) provider: &'q str,
-    pub(crate) cache: CacheMarks,
 }
 
 impl<'q> BlockWriter<'q> {
@@ -52,6 +51,9 @@ impl<'q> BlockWriter<'q> {
             ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) => return Ok(None),
         };
         match (written, place) {
+            (Ok(block), _) if block.plain_text().is_some_and(|text| text.trim().is_empty()) => Ok(None),
+            // Models do not draw.
+            (Ok(block), Place::Answer) if block.is("image") || block.is("document") => Ok(None),
             (Ok(block), _) => Ok(Some(block)),
             (Err(_), Place::Answer) => Ok(None),
             (Err(problem), Place::Question(at)) => Err(Unwritable::refused(format!(
@@ -65,7 +67,7 @@ impl<'q> BlockWriter<'q> {
             return None;
         }
         let mut block = Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
-        self.cache.add(&mut block, text.cache.as_ref());
+        cache::add(&mut block, text.cache.as_ref());
         Some(block.extended(&text.extensions, ANTHROPIC))
     }
 
@@ -83,7 +85,7 @@ impl<'q> BlockWriter<'q> {
         if kind == "document" && !media.name.is_empty() {
             block.insert("title", media.name.as_str());
         }
-        self.cache.add(&mut block, media.cache.as_ref());
+        cache::add(&mut block, media.cache.as_ref());
         block.extended(&media.extensions, ANTHROPIC)
     }
 
@@ -94,7 +96,7 @@ impl<'q> BlockWriter<'q> {
             ("name", tools::name_of_call(&call.name)),
             ("input", Json::Fields(&call.arguments)),
         ]);
-        self.cache.add(&mut block, call.cache.as_ref());
+        cache::add(&mut block, call.cache.as_ref());
         block.extended(&call.extensions, ANTHROPIC)
     }
 
@@ -120,7 +122,7 @@ impl<'q> BlockWriter<'q> {
         if result.is_error {
             block.insert("is_error", Json::Bool(true));
         }
-        self.cache.add(&mut block, result.cache.as_ref());
+        cache::add(&mut block, result.cache.as_ref());
         Ok(block.extended(&result.extensions, ANTHROPIC))
     }
 

@@ -5,7 +5,7 @@ use crate::{
         anthropic::blocks::{BlockWriter, content},
         extensions::ANTHROPIC,
         family,
-        history::{Block, Turn},
+        history::{self, Block, Turn},
         outline::{Json, Object, Unwritable},
     },
     chat::{content::ContentBlock, message::Role},
@@ -40,11 +40,7 @@ impl<'a> Conversation<'a> {
         };
         let (system, messages, between) = Default::default();
         let mut conversation = Self { system, messages, between };
-        for turn in turns {
-            let mut blocks = Vec::with_capacity(turn.blocks.len());
-            for block in &turn.blocks {
-                blocks.extend(writer.block(block, turn.place())?);
-            }
+        for (turn, blocks) in turns.iter().zip(written(turns, writer)?) {
             match turn.role {
                 Role::System if in_place && !conversation.messages.is_empty() => conversation.between.extend(blocks),
                 Role::System => conversation.system.extend(blocks),
@@ -54,7 +50,10 @@ impl<'a> Conversation<'a> {
             }
         }
         conversation.end_user();
-        Ok(conversation)
+        match conversation.messages.is_empty() {
+            true => Err(history::nothing_to_send()),
+            false => Ok(conversation),
+        }
     }
 
     fn add(&mut self, role: &'a str, blocks: Vec<Json<'a>>, turn: &Turn<'a>) {
@@ -86,6 +85,12 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// The blocks of the system prompt and of the messages, in the order of the API.
+    pub(crate) fn blocks(&mut self) -> impl Iterator<Item = &mut [Json<'a>]> {
+        let messages = self.messages.iter_mut().map(|message| message.blocks.as_mut_slice());
+        std::iter::once(self.system.as_mut_slice()).chain(messages)
+    }
+
     pub(crate) fn write(self, body: &mut Object<'a>) {
         if !self.system.is_empty() {
             body.insert("system", content(self.system));
@@ -100,6 +105,37 @@ impl<'a> MergedMessage<'a> {
         message.append(self.fields);
         message.into()
     }
+}
+
+/// The blocks of each turn. An answer that was cut may end with thinking, which the API refuses: it is left out.
+fn written<'a>(turns: &[Turn<'a>], writer: &BlockWriter<'_>) -> Result<Vec<Vec<Json<'a>>>, Unwritable> {
+    let mut all = Vec::with_capacity(turns.len());
+    for turn in turns {
+        let mut blocks = Vec::with_capacity(turn.blocks.len());
+        for block in &turn.blocks {
+            blocks.extend(writer.block(block, turn.place())?);
+        }
+        all.push(blocks);
+    }
+    // Answers in a row become one.
+    let mut goes_on = false;
+    for (turn, blocks) in turns.iter().zip(&mut all).rev() {
+        match turn.role {
+            Role::System => {}
+            Role::Assistant => {
+                while !goes_on && blocks.last().is_some_and(is_thinking) {
+                    blocks.pop();
+                }
+                goes_on |= !blocks.is_empty();
+            }
+            _ => goes_on &= blocks.is_empty(),
+        }
+    }
+    Ok(all)
+}
+
+fn is_thinking(block: &Json<'_>) -> bool {
+    block.is("thinking") || block.is("redacted_thinking")
 }
 
 /// Whether the answer that goes on behind results of tools was begun without reasoning that this provider can verify. The API

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use crate::{
     adapter::format::{
         anthropic::{
             blocks::BlockWriter,
-            cache::CacheMarks,
+            cache,
             conversation::{self, Conversation},
             reasoning::AskedReasoning,
         },
@@ -14,7 +16,7 @@ use crate::{
         family,
         history::{self, Turn},
         outline::{Json, Object, Unwritable},
-        tools,
+        schema, tool_choice, tools,
     },
     chat::{
         message::Message,
@@ -36,21 +38,7 @@ pub(crate) fn body<'a>(
     tools::check(&request.tools, WireFormat::Anthropic)?;
     let rule = provider.quirks.tool_id.unwrap_or(ToolIdRule::Word);
     let turns = history::turns(messages, rule, provider.repair_history)?;
-    let mut writer = BodyWriter {
-        request,
-        provider,
-        model,
-        stream,
-        blocks: BlockWriter { provider: &provider.name, cache: CacheMarks::default() },
-    };
-    let body = writer.body(&turns)?;
-    match writer.blocks.cache.corrected() {
-        None => Ok(body),
-        Some(cache) => {
-            writer.blocks.cache = cache;
-            writer.body(&turns)
-        }
-    }
+    BodyWriter { request, provider, model, stream }.body(&turns)
 }
 
 struct BodyWriter<'a> {
@@ -58,23 +46,26 @@ struct BodyWriter<'a> {
     provider: &'a ProviderConfig,
     model: &'a str,
     stream: bool,
-    blocks: BlockWriter<'a>,
 }
 
 impl<'a> BodyWriter<'a> {
     fn body(&self, turns: &[Turn<'a>]) -> Result<Object<'a>, Unwritable> {
         let (request, options) = (self.request, &self.request.options);
         let lacks_thinking = conversation::lacks_thinking(turns, &self.provider.name);
-        let mut reasoning = AskedReasoning::of(options.reasoning.as_ref(), self.provider, self.model, lacks_thinking);
+        let mut reasoning = AskedReasoning::of(options, self.provider, self.model, lacks_thinking)?;
         let max_tokens = reasoning.fit(request, self.provider, self.model)?;
         let mut body = Object::new([("model", self.model.into()), ("max_tokens", max_tokens.into())]);
-        // Caches hold tools before messages, so that is the order of the marks.
-        let tools = self.tools()?;
-        Conversation::of(turns, &self.blocks, self.provider, self.model)?.write(&mut body);
+        let mut tools = self.tools()?;
+        let blocks = BlockWriter { provider: &self.provider.name };
+        let mut conversation = Conversation::of(turns, &blocks, self.provider, self.model)?;
+        let mut marked: Vec<&mut [Json<'a>]> =
+            std::iter::once(tools.as_mut_slice()).chain(conversation.blocks()).collect();
+        cache::fit(&mut marked, self.extension("anthropic.cache_control"));
+        conversation.write(&mut body);
         if !tools.is_empty() {
             body.insert("tools", tools);
         }
-        if let Some(choice) = self.tool_choice() {
+        if let Some(choice) = self.tool_choice()? {
             body.insert("tool_choice", choice);
         }
         self.add_sampling(&mut body, reasoning.is_on())?;
@@ -89,6 +80,12 @@ impl<'a> BodyWriter<'a> {
         body.apply(&request.extensions, ANTHROPIC);
         body.apply(&options.extensions, ANTHROPIC);
         Ok(body)
+    }
+
+    /// The extension of the body of this name.
+    fn extension(&self, name: &str) -> Option<&'a Value> {
+        let extensions = [&self.request.options.extensions, &self.request.extensions];
+        extensions.into_iter().find_map(|extensions| extensions.get(name)).filter(|value| !value.is_null())
     }
 
     fn takes(&self, option: &str) -> bool {
@@ -132,32 +129,40 @@ impl<'a> BodyWriter<'a> {
         if !tool.description.is_empty() {
             fields.insert("description", tool.description.as_str());
         }
-        fields.insert("input_schema", tools::parameters(at, tool)?);
-        if let Some(strict) = tool.strict.filter(|_| self.takes("strict")) {
+        let strict = tool.strict.filter(|_| self.takes("strict"));
+        fields.insert("input_schema", tools::parameters(at, tool, strict == Some(true))?);
+        if let Some(strict) = strict {
             fields.insert("strict", Json::Bool(strict));
         }
-        self.blocks.cache.add(&mut fields, tool.cache.as_ref());
+        cache::add(&mut fields, tool.cache.as_ref());
         Ok(fields.extended(&tool.extensions, ANTHROPIC))
     }
 
-    fn tool_choice(&self) -> Option<Json<'a>> {
+    fn tool_choice(&self) -> Result<Option<Json<'a>>, Unwritable> {
         let options = &self.request.options;
         let one_at_once = options.parallel_tool_calls == Some(false)
             && self.takes("parallel_tool_calls")
             && !self.request.tools.is_empty();
-        let mut choice = match options.tool_choice.as_ref() {
+        let mut choice = match tool_choice::asked(self.request, WireFormat::Anthropic)? {
             None if one_at_once => Object::new([("type", "auto".into())]),
-            None => return None,
-            Some(ToolChoice::Other(value)) => return Some(value.into()),
-            Some(ToolChoice::None) => return Some(Json::object([("type", "none".into())])),
+            None => return Ok(None),
+            Some(ToolChoice::Other(value)) => match value.as_object() {
+                Some(own) if value["type"] != "none" => {
+                    let mut fields = Object::default();
+                    own.iter().for_each(|(name, field)| fields.insert(name, field));
+                    fields
+                }
+                _ => return Ok(Some(value.into())),
+            },
+            Some(ToolChoice::None) => return Ok(Some(Json::object([("type", "none".into())]))),
             Some(ToolChoice::Auto) => Object::new([("type", "auto".into())]),
             Some(ToolChoice::Required) => Object::new([("type", "any".into())]),
             Some(ToolChoice::Tool(name)) => Object::new([("type", "tool".into()), ("name", name.as_str().into())]),
         };
         if one_at_once {
-            choice.insert("disable_parallel_tool_use", Json::Bool(true));
+            choice.insert_missing("disable_parallel_tool_use", Json::Bool(true));
         }
-        Some(choice.into())
+        Ok(Some(choice.into()))
     }
 }
 
@@ -189,7 +194,8 @@ fn output(options: &Options) -> Result<Option<Json<'_>>, Unwritable> {
         None | Some(OutputFormat::Text) => Ok(None),
         Some(OutputFormat::Json) => refused("\"json\", and Anthropic's format has only JSON of a schema"),
         Some(OutputFormat::JsonSchema(schema)) => {
-            let fields = Object::new([("type", "json_schema".into()), ("schema", (&schema.schema).into())]);
+            schema::check(schema)?;
+            let fields = Object::new([("type", "json_schema".into()), ("schema", schema::strict(&schema.schema))]);
             Ok(Some(fields.extended(&schema.extensions, ANTHROPIC)))
         }
         Some(OutputFormat::Other(value)) => {

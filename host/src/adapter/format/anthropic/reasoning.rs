@@ -5,11 +5,13 @@ use serde_json::Value;
 
 use crate::{
     adapter::format::{
-        effort,
+        effort::{self, AskedEffort},
         family::{self, ClaudeReasoning},
+        fit, foreign,
         outline::{Json, Unwritable},
+        tool_choice,
     },
-    chat::{options::Reasoning, request::Request},
+    chat::{options::Options, request::Request},
     config::{provider::ProviderConfig, quirks::ReasoningForm},
 };
 
@@ -34,34 +36,41 @@ pub(crate) struct AskedReasoning<'a> {
 }
 
 impl<'a> AskedReasoning<'a> {
-    /// What the caller asks for. `lacks_thinking` says that the answer so far was made without.
+    /// What the caller asks for. The API takes no reasoning with a tool that the model must use. `lacks_thinking` says that the
+    /// answer so far was made without.
     pub(crate) fn of(
-        reasoning: Option<&'a Reasoning>,
+        options: &'a Options,
         provider: &'a ProviderConfig,
         model: &str,
         lacks_thinking: bool,
-    ) -> Self {
-        let (budget, word) = match reasoning.filter(|_| !provider.quirks.refuses("reasoning")) {
-            None => return Self::default(),
-            Some(Reasoning::Off | Reasoning::Budget(0)) => return Self::thinking(named("disabled")),
-            Some(Reasoning::Other(value)) => return Self { budget: budget_of(value), ..Self::thinking(value.into()) },
-            Some(Reasoning::Auto) => ((effort::budget(UNTOLD), false), None),
-            Some(Reasoning::Effort(word)) => ((effort::budget(word), false), Some(word.as_str())),
-            Some(Reasoning::Budget(tokens)) => (((*tokens).max(LEAST), true), Some(effort::of_budget(*tokens))),
+    ) -> Result<Self, Unwritable> {
+        let is_forced = tool_choice::is_forced(options);
+        let (budget, word) = match effort::asked(options, &provider.quirks)? {
+            None => return Ok(Self::default()),
+            Some(AskedEffort::Off) if fit::reasons(provider, model) == Some(false) => return Ok(Self::default()),
+            Some(AskedEffort::Off) => return Ok(Self::thinking(named("disabled"))),
+            Some(AskedEffort::Json(value)) if foreign::kind(value).is_empty() => return Err(not_thinking()),
+            Some(AskedEffort::Json(value)) if !is_forced || foreign::kind(value) == "disabled" => {
+                return Ok(Self { budget: budget_of(value), ..Self::thinking(value.into()) });
+            }
+            Some(_) if is_forced => return Ok(Self::default()),
+            Some(AskedEffort::Auto | AskedEffort::Json(_)) => ((effort::budget(UNTOLD), false), None),
+            Some(AskedEffort::Word(word)) => ((effort::budget(word), false), Some(word)),
+            Some(AskedEffort::Budget(tokens)) => ((tokens.max(LEAST), true), Some(effort::of_budget(tokens))),
         };
         let by_word = match (provider.quirks.reasoning, family::claude_reasoning(model)) {
             (Some(ReasoningForm::Effort), _) | (None, ClaudeReasoning::Word) => true,
             (Some(_), _) | (None, ClaudeReasoning::Budget) => false,
             (None, ClaudeReasoning::Both) => !budget.1,
         };
-        match by_word {
+        Ok(match by_word {
             true => {
                 let effort = word.map(|word| effort::nearest(word, provider.quirks.efforts.as_deref()));
                 Self { effort, ..Self::thinking(named("adaptive")) }
             }
             false if lacks_thinking => Self::default(),
             false => Self { budget: Some(budget), ..Self::default() },
-        }
+        })
     }
 
     fn thinking(thinking: Json<'a>) -> Self {
@@ -112,6 +121,13 @@ fn named(kind: &str) -> Json<'_> {
 fn budget_of(thinking: &Value) -> Option<(u32, bool)> {
     let tokens = thinking.get("budget_tokens")?.as_u64()?;
     Some((u32::try_from(tokens).unwrap_or(u32::MAX), true))
+}
+
+fn not_thinking() -> Unwritable {
+    Unwritable::refused(
+        "options.reasoning is in OpenAI's format\n  help: a word such as \"low\", or {\"budget_tokens\": NUMBER}, which every \
+         format has",
+    )
 }
 
 fn no_room(budget: u32, limit: &str) -> Unwritable {

@@ -39,6 +39,9 @@ pub(crate) fn messages<'a>(
     for turn in &turns {
         writer.add(turn)?;
     }
+    if writer.system.is_none() && writer.drafts.is_empty() {
+        return Err(history::nothing_to_send());
+    }
     let quirks = &provider.quirks;
     Ok(writer.system.into_iter().chain(writer.drafts).map(|draft| draft.into_json(quirks)).collect())
 }

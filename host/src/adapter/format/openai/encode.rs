@@ -8,7 +8,7 @@ use crate::{
         family,
         openai::{conversation, options},
         outline::{Json, Object, Unwritable},
-        tools,
+        tool_choice, tools,
     },
     chat::{
         message::Message,
@@ -40,8 +40,8 @@ pub(crate) fn body<'a>(
     add_tools(&mut body, request, quirks)?;
     add_sampling(&mut body, options, provider, model)?;
     options::add_output(&mut body, options, quirks)?;
-    options::add_reasoning(&mut body, options, quirks, model);
-    options::add_metadata(&mut body, options, quirks);
+    options::add_reasoning(&mut body, options, provider, model)?;
+    options::add_metadata(&mut body, request, quirks);
     if stream {
         body.insert("stream", Json::Bool(true));
         if quirks.stream_options != Some(false) {
@@ -97,8 +97,8 @@ fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -
         });
         body.insert("tools", tools.collect::<Result<Vec<Json<'_>>, _>>()?);
     }
-    if let Some(choice) = &request.options.tool_choice {
-        body.insert("tool_choice", tool_choice(choice));
+    if let Some(choice) = tool_choice::asked(request, WireFormat::OpenAi)? {
+        body.insert("tool_choice", written_choice(choice));
     }
     let parallel = request.options.parallel_tool_calls.filter(|_| !quirks.refuses("parallel_tool_calls"));
     // The API refuses it without tools.
@@ -113,15 +113,16 @@ fn function<'a>(at: usize, tool: &'a FunctionTool, quirks: &Quirks) -> Result<Js
     if !tool.description.is_empty() {
         function.insert("description", tool.description.as_str());
     }
-    function.insert("parameters", tools::parameters(at, tool)?);
-    if let Some(strict) = tool.strict.filter(|_| !quirks.refuses("strict")) {
+    let strict = tool.strict.filter(|_| !quirks.refuses("strict"));
+    function.insert("parameters", tools::parameters(at, tool, strict == Some(true))?);
+    if let Some(strict) = strict {
         function.insert("strict", Json::Bool(strict));
     }
     let fields = Object::new([("type", "function".into()), ("function", function.into())]);
     Ok(fields.extended(&tool.extensions, OPENAI))
 }
 
-fn tool_choice(choice: &ToolChoice) -> Json<'_> {
+fn written_choice(choice: &ToolChoice) -> Json<'_> {
     match choice {
         ToolChoice::Auto => "auto".into(),
         ToolChoice::Required => "required".into(),

@@ -1,19 +1,34 @@
 //! Writes the options of a request of OpenAI Chat Completions.
 
+use serde_json::Value;
+
 use crate::{
     adapter::format::{
-        effort,
+        effort::{self, AskedEffort},
         extensions::OPENAI,
-        family,
+        family, fit, foreign,
         outline::{Json, Object, Unwritable},
+        schema, tool_choice,
     },
-    chat::options::{JsonSchema, Options, OutputFormat, Reasoning},
-    config::quirks::{Quirks, ReasoningForm, SchemaForm},
+    chat::{
+        options::{JsonSchema, Options, OutputFormat},
+        request::Request,
+    },
+    config::{
+        provider::ProviderConfig,
+        quirks::{Quirks, ReasoningForm, SchemaForm},
+    },
 };
+
+/// The extension with which OpenAI keeps a request.
+const STORE: &str = "openai.store";
 
 /// Adds the format of the answer. Any text is what providers give by themselves.
 pub(crate) fn add_output<'a>(body: &mut Object<'a>, options: &'a Options, quirks: &Quirks) -> Result<(), Unwritable> {
     let form = quirks.schema.unwrap_or(SchemaForm::JsonSchema);
+    if let Some(OutputFormat::JsonSchema(schema)) = &options.output {
+        schema::check(schema)?;
+    }
     let output = match &options.output {
         None | Some(OutputFormat::Text) => return Ok(()),
         Some(OutputFormat::Json) if form == SchemaForm::Value => json_object(Json::object([("type", "object".into())])),
@@ -49,7 +64,8 @@ fn json_schema(schema: &JsonSchema) -> Json<'_> {
     if !schema.description.is_empty() {
         fields.insert("description", schema.description.as_str());
     }
-    fields.insert("schema", &schema.schema);
+    let is_strict = schema.strict == Some(true);
+    fields.insert("schema", if is_strict { schema::strict(&schema.schema) } else { (&schema.schema).into() });
     if let Some(strict) = schema.strict {
         fields.insert("strict", Json::Bool(strict));
     }
@@ -57,16 +73,32 @@ fn json_schema(schema: &JsonSchema) -> Json<'_> {
 }
 
 /// Adds how much the model reasons.
-pub(crate) fn add_reasoning<'a>(body: &mut Object<'a>, options: &'a Options, quirks: &Quirks, model: &str) {
-    let (is_on, word) = match options.reasoning.as_ref().filter(|_| !quirks.refuses("reasoning")) {
-        None => return,
-        Some(Reasoning::Other(value)) => return body.insert("reasoning", value),
-        Some(Reasoning::Off | Reasoning::Budget(0)) => (false, None),
-        Some(Reasoning::Auto) => (true, None),
-        Some(Reasoning::Effort(word)) => (true, Some(word.as_str())),
-        Some(Reasoning::Budget(tokens)) => (true, Some(effort::of_budget(*tokens))),
+pub(crate) fn add_reasoning<'a>(
+    body: &mut Object<'a>,
+    options: &'a Options,
+    provider: &ProviderConfig,
+    model: &str,
+) -> Result<(), Unwritable> {
+    let quirks = &provider.quirks;
+    let asked = match effort::asked(options, quirks)? {
+        None => return Ok(()),
+        Some(AskedEffort::Json(json)) => match json.get("effort").and_then(Value::as_str) {
+            Some(word) if json.as_object().is_some_and(|fields| fields.len() == 1) => effort::of_word(word, quirks)?,
+            _ => return add_own_reasoning(body, json, options, quirks),
+        },
+        Some(asked) => asked,
+    };
+    let (is_on, word) = match asked {
+        AskedEffort::Off => (false, None),
+        AskedEffort::Auto | AskedEffort::Json(_) => (true, None),
+        AskedEffort::Word(word) => (true, Some(word)),
+        AskedEffort::Budget(tokens) => (true, Some(effort::of_budget(tokens))),
     };
     let form = quirks.reasoning.unwrap_or(ReasoningForm::Effort);
+    let is_unasked = !is_on && fit::reasons(provider, model) != Some(true);
+    if is_unasked || (is_on && form == ReasoningForm::Thinking && tool_choice::is_forced(options)) {
+        return Ok(());
+    }
     match form {
         ReasoningForm::Effort => {}
         ReasoningForm::Thinking => {
@@ -77,21 +109,53 @@ pub(crate) fn add_reasoning<'a>(body: &mut Object<'a>, options: &'a Options, qui
             body.insert("chat_template_kwargs", Json::object([("enable_thinking", Json::Bool(is_on))]));
         }
     }
+    let known = quirks.efforts.as_deref();
     let word = match is_on {
-        true => word.map(|word| effort::nearest(word, quirks.efforts.as_deref())),
-        false => family::least_effort(model),
+        true => word.map(|word| effort::nearest(word, known)),
+        false => Some(effort::least_of(family::least_effort(model), known)),
     };
     if let Some(word) = word.filter(|_| is_on || form == ReasoningForm::Effort) {
         body.insert("reasoning_effort", Json::Owned(word.to_owned()));
     }
+    Ok(())
+}
+
+/// Adds how much the model reasons, in the provider's own JSON: `thinking` with a `type`, or `reasoning`.
+fn add_own_reasoning<'a>(
+    body: &mut Object<'a>,
+    json: &'a Value,
+    options: &Options,
+    quirks: &Quirks,
+) -> Result<(), Unwritable> {
+    let refused = |what: &str| {
+        Err(Unwritable::refused(format!(
+            "options.reasoning is {what}\n  help: a word such as \"low\", or {{\"budget_tokens\": NUMBER}}, which every format \
+             has"
+        )))
+    };
+    let is_thinking = json.get("type").is_some();
+    let is_off = foreign::kind(json) == "disabled";
+    match quirks.reasoning {
+        Some(ReasoningForm::Thinking) if is_thinking && !is_off && tool_choice::is_forced(options) => {}
+        Some(ReasoningForm::Thinking) if is_thinking => body.insert("thinking", json),
+        _ if is_thinking => return refused("in Anthropic's format"),
+        Some(ReasoningForm::Effort) => return refused("JSON, and this provider takes only a word for how much"),
+        // Only the Responses API has summaries.
+        _ if json.get("summary").is_some() => return refused("in the format of another API of OpenAI"),
+        _ => body.insert("reasoning", json),
+    }
+    Ok(())
 }
 
 /// Adds what providers keep with a request.
-pub(crate) fn add_metadata<'a>(body: &mut Object<'a>, options: &'a Options, quirks: &Quirks) {
+pub(crate) fn add_metadata<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) {
+    let options = &request.options;
     if let Some(user) = options.user.as_deref().filter(|_| !quirks.refuses("user")) {
         body.insert("user", user);
     }
-    if !options.metadata.is_empty() && !quirks.refuses("metadata") {
+    let mut extensions = [&options.extensions, &request.extensions].into_iter();
+    let is_stored = extensions.find_map(|extensions| extensions.get(STORE)) == Some(&Value::Bool(true));
+    if !options.metadata.is_empty() && (is_stored || !quirks.refuses("metadata")) {
         let fields = options.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str().into()));
         body.insert("metadata", Json::Object(fields.collect()));
     }

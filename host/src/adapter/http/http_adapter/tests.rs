@@ -27,8 +27,11 @@ fn adapter(url: &str, change: impl FnOnce(&mut ProviderConfig)) -> HttpAdapter {
 }
 
 async fn send(adapter: HttpAdapter) -> Result<Response, ErrorKind> {
-    let request: Request = serde_json::from_str(r#"{"messages": [{"role": "user", "content": "Hi"}]}"#).unwrap();
-    Arc::new(adapter).send(Arc::new(request)).await
+    Arc::new(adapter).send(Arc::new(says_hi())).await
+}
+
+fn says_hi() -> Request {
+    serde_json::from_str(r#"{"messages": [{"role": "user", "content": "Hi"}]}"#).unwrap()
 }
 
 /// The error for this answer, which must have cost one request on one connection.
@@ -235,7 +238,7 @@ fn hex(text: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_request_that_cannot_be_written_is_not_sent() {
     let server = serve(http("200 OK", SAYS_HI), Then::Hold).await;
-    let mut request = Request::default();
+    let mut request = says_hi();
     request.options.temperature = Some(f64::NAN);
     let error = Arc::new(adapter(&server.url, |_| ())).send(Arc::new(request)).await.unwrap_err();
     assert!(matches!(error, ErrorKind::Usage(_)), "{error:?}");

@@ -93,7 +93,6 @@ fn a_conversation_with_a_tool_and_an_image() {
 fn the_least_request() {
     let expected = json!({"model": "claude-test", "max_tokens": 4096, "messages": [{"role": "user", "content": "Hi"}]});
     assert_eq!(encode(json!({"messages": [{"role": "user", "content": "Hi"}]})), expected);
-    assert_eq!(encode(json!({"messages": []}))["messages"], json!([]));
 }
 
 #[test]
@@ -193,24 +192,115 @@ fn a_role_and_a_source_of_their_own_go_as_they_are() {
 }
 
 #[test]
+fn an_answer_does_not_end_with_thinking() {
+    let said = |role: &str, text: &str| json!({"role": role, "content": text});
+    let thinking = || json!({"type": "thinking", "text": "Hm.", "signature": "s"});
+    let redacted = || json!({"type": "thinking", "redacted": "opaque"});
+    let answer = |blocks: Value| json!({"role": "assistant", "content": blocks});
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let cut = json!([text("Well"), thinking(), redacted(), text(" ")]);
+    let sent = messages(json!([said("user", "a"), answer(cut), said("system", "b"), said("user", "c")]));
+    assert_eq!(sent, json!([said("user", "a"), said("assistant", "Well"), said("user", "c")]));
+    let sent = messages(json!([said("user", "a"), answer(json!([thinking()])), said("user", "c")]));
+    assert_eq!(sent, json!([{"role": "user", "content": [text("a"), text("c")]}]));
+    // It goes on in the next message.
+    let goes_on =
+        [answer(json!([thinking()])), said("system", "b"), said("assistant", "d"), answer(json!([redacted()]))];
+    let sent = messages(json!([said("user", "a"), goes_on[0], goes_on[1], goes_on[2], goes_on[3]]));
+    let signed = json!({"type": "thinking", "thinking": "Hm.", "signature": "s"});
+    assert_eq!(sent[1], answer(json!([signed, text("d")])));
+}
+
+#[test]
+fn blank_text_in_the_json_of_a_format_is_left_out() {
+    let blank = json!([{"type": "refusal", "refusal": " "}, {"type": "output_text", "text": ""}]);
+    let image = json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}});
+    let sent = messages(json!([
+        {"role": "user", "content": [blank[0], blank[1], {"type": "text", "text": "Hi"}]},
+        {"role": "assistant", "content": [blank[0], image]},
+        {"role": "user", "content": "Yes?"},
+    ]));
+    let text = |text: &str| json!({"type": "text", "text": text});
+    assert_eq!(sent, json!([{"role": "user", "content": [text("Hi"), text("Yes?")]}]));
+}
+
+#[test]
+fn a_conversation_that_says_nothing_is_an_error() {
+    let blank = [("user", " "), ("system", "Be brief."), ("assistant", "")];
+    for said in [&blank[..0], &blank[..1], &blank[..]] {
+        let said: Vec<Value> = said.iter().map(|(role, text)| json!({"role": role, "content": text})).collect();
+        let request: Request = serde_json::from_value(json!({"messages": said})).unwrap();
+        let error = Anthropic.encode(&request, &provider(), "m", false).unwrap_err().to_string();
+        assert!(error.starts_with("`messages` says nothing to the model"), "{error}");
+    }
+}
+
+/// The marks that are sent, in the order of the API.
+fn marks(request: Value) -> Vec<Value> {
+    let body = encode(request);
+    let mut marks = Vec::new();
+    for place in ["tools", "system", "messages"] {
+        let mut open = vec![&body[place]];
+        while let Some(value) = open.pop() {
+            let mark = value.get("cache_control");
+            marks.extend(mark.map(|mark| json!([value["text"].as_str().or(value["name"].as_str()), mark["ttl"]])));
+            open.extend(value.as_array().into_iter().flatten().rev());
+            open.extend(value.get("content").filter(|content| content.is_array()));
+        }
+    }
+    marks
+}
+
+#[test]
+fn cache_marks_count_in_the_order_of_the_api() {
+    let text = |text: &str, cache: Value| json!({"type": "text", "text": text, "cache": cache});
+    let (short, hour) = (json!({"ttl_seconds": 60}), json!({"ttl_seconds": 3600}));
+    let own = |ttl: &str| json!({"type": "text", "text": ttl, "extensions": {"anthropic.cache_control": {"type": "ephemeral", "ttl": ttl}}});
+    let raw = json!({"type": "search_result", "name": "raw", "content": [], "cache_control": {"type": "ephemeral"}});
+    // The system message goes to the front, so its hour stands before the others.
+    let late = json!([
+        {"role": "user", "content": [text("a", short.clone())]},
+        {"role": "system", "content": [text("b", hour.clone())]},
+    ]);
+    assert_eq!(marks(json!({"messages": late})), [json!(["b", "1h"]), json!(["a", "5m"])]);
+    // All kinds of marks count, and those before an hour become one.
+    let mixed = json!([{"role": "user", "content": [
+        text("a", short.clone()), text("b", short.clone()), raw, own("1h"), own("5m"),
+    ]}]);
+    let expected = [json!(["b", "1h"]), json!(["raw", "1h"]), json!(["1h", "1h"]), json!(["5m", "5m"])];
+    assert_eq!(marks(json!({"messages": mixed, "tools": [{"name": "f", "cache": true}]})), expected);
+    // So does the mark of the body.
+    let whole = json!({"anthropic.cache_control": {"type": "ephemeral", "ttl": "1h"}});
+    let expected = [json!(["raw", "1h"]), json!(["1h", "1h"]), json!(["5m", "1h"])];
+    assert_eq!(marks(json!({"messages": mixed, "options": {"extensions": whole}})), expected);
+}
+
+#[test]
 fn tool_choices() {
     for (choice, expected) in [
-        (json!("auto"), json!({"type": "auto"})),
+        (json!("auto"), json!({"type": "auto", "disable_parallel_tool_use": true})),
         (json!("none"), json!({"type": "none"})),
-        (json!({"tool": "lookup"}), json!({"type": "tool", "name": "lookup"})),
+        (json!({"tool": "lookup"}), json!({"type": "tool", "name": "lookup", "disable_parallel_tool_use": true})),
+        (json!({"type": "any"}), json!({"type": "any", "disable_parallel_tool_use": true})),
+        (json!({"type": "none"}), json!({"type": "none"})),
         (
-            json!({"type": "auto", "disable_parallel_tool_use": true}),
-            json!({"type": "auto", "disable_parallel_tool_use": true}),
+            json!({"type": "auto", "disable_parallel_tool_use": false}),
+            json!({"type": "auto", "disable_parallel_tool_use": false}),
         ),
     ] {
-        assert_eq!(encode(json!({"messages": [], "options": {"tool_choice": choice}}))["tool_choice"], expected);
+        let body = encode(json!({
+            "messages": [{"role": "user", "content": "Hi"}],
+            "options": {"tool_choice": choice, "parallel_tool_calls": false},
+            "tools": [{"name": "lookup"}],
+        }));
+        assert_eq!(body["tool_choice"], expected);
     }
 }
 
 #[test]
 fn extensions_of_this_format_override() {
     let body = encode(json!({
-        "messages": [],
+        "messages": [{"role": "user", "content": "Hi"}],
         "tools": [{"name": "web_search", "extensions": {
             "anthropic.type": "web_search_20250305", "anthropic.input_schema": null,
         }}],
@@ -222,7 +312,7 @@ fn extensions_of_this_format_override() {
         "extensions": {"anthropic.service_tier": "auto", "trace.id": 1},
     }));
     let expected = json!({
-        "model": "claude-test", "max_tokens": 6, "messages": [], "service_tier": "auto",
+        "model": "claude-test", "max_tokens": 6, "messages": [{"role": "user", "content": "Hi"}], "service_tier": "auto",
         "tools": [{"name": "web_search", "type": "web_search_20250305"}],
         "thinking": {"type": "enabled", "budget_tokens": 2000},
     });
@@ -234,7 +324,9 @@ fn the_default_temperature_gives_way() {
     let mut provider = provider();
     (provider.max_tokens, provider.temperature) = (Some(50), Some(0.7));
     let body = |model: &str, options: Value| {
-        let request = serde_json::from_value(json!({"messages": [], "options": options})).unwrap();
+        let request =
+            serde_json::from_value(json!({"messages": [{"role": "user", "content": "Hi"}], "options": options}))
+                .unwrap();
         serde_json::from_slice::<Value>(&Anthropic.encode(&request, &provider, model, false).unwrap()).unwrap()
     };
     let plain = body("claude-sonnet-4-5", json!({}));
@@ -248,7 +340,7 @@ fn the_default_temperature_gives_way() {
 
 #[test]
 fn numbers_that_json_cannot_express_are_errors() {
-    let mut request = Request::default();
+    let mut request = Request::new([Message::new(Role::User, vec![ContentBlock::text("Hi")])]);
     request.options.top_p = Some(f64::NAN);
     assert!(Anthropic.encode(&request, &provider(), "m", false).unwrap_err().to_string().contains("`top_p`"));
 }

@@ -162,6 +162,12 @@ fn nothing_stands_between_results() {
 }
 
 #[test]
+fn a_conversation_without_messages_is_an_error() {
+    let error = OpenAi.encode(&Request::default(), &provider(), "m", false).unwrap_err().to_string();
+    assert!(error.starts_with("`messages` says nothing to the model"), "{error}");
+}
+
+#[test]
 fn tool_choices() {
     for (choice, expected) in [
         (json!("auto"), json!("auto")),
@@ -169,20 +175,26 @@ fn tool_choices() {
         (json!({"tool": "lookup"}), json!({"type": "function", "function": {"name": "lookup"}})),
         (json!({"type": "allowed_tools"}), json!({"type": "allowed_tools"})),
     ] {
-        assert_eq!(encode(json!({"messages": [], "options": {"tool_choice": choice}}))["tool_choice"], expected);
+        let messages = json!([{"role": "user", "content": "Hi"}]);
+        let tools = json!([{"name": "lookup"}]);
+        let body = encode(json!({"messages": messages, "tools": tools, "options": {"tool_choice": choice}}));
+        assert_eq!(body["tool_choice"], expected);
     }
 }
 
 #[test]
 fn extensions_of_this_format_override() {
     let body = encode(json!({
-        "messages": [],
+        "messages": [{"role": "user", "content": "Hi"}],
         "options": {"seed": 1, "extensions": {
             "openai.seed": null, "openai.reasoning_effort": "low", "anthropic.thinking": {},
         }},
         "extensions": {"openai.user": "u"},
     }));
-    assert_eq!(body, json!({"model": "some-model", "messages": [], "reasoning_effort": "low", "user": "u"}));
+    assert_eq!(
+        body,
+        json!({"model": "some-model", "messages": [{"role": "user", "content": "Hi"}], "reasoning_effort": "low", "user": "u"})
+    );
 }
 
 #[test]
@@ -191,20 +203,25 @@ fn reasoning_models_get_no_default_temperature() {
     (provider.max_tokens, provider.temperature) = (Some(50), Some(0.7));
     provider.quirks = ProviderConfig::preset("openai").unwrap().quirks;
     let body = |model: &str, options: Value| {
-        let request = serde_json::from_value(json!({"messages": [], "options": options})).unwrap();
+        let request =
+            serde_json::from_value(json!({"messages": [{"role": "user", "content": "Hi"}], "options": options}))
+                .unwrap();
         serde_json::from_slice::<Value>(&OpenAi.encode(&request, &provider, model, false).unwrap()).unwrap()
     };
     assert_eq!(
         body("gpt-4o", json!({})),
-        json!({"model": "gpt-4o", "messages": [], "max_completion_tokens": 50, "temperature": 0.7})
+        json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], "max_completion_tokens": 50, "temperature": 0.7})
     );
-    assert_eq!(body("o3", json!({})), json!({"model": "o3", "messages": [], "max_completion_tokens": 50}));
+    assert_eq!(
+        body("o3", json!({})),
+        json!({"model": "o3", "messages": [{"role": "user", "content": "Hi"}], "max_completion_tokens": 50})
+    );
     assert_eq!(body("gpt-5", json!({"temperature": 1.0}))["temperature"], 1.0);
 }
 
 #[test]
 fn numbers_that_json_cannot_express_are_errors() {
-    let mut request = Request::default();
+    let mut request = Request::new([Message::new(Role::User, vec![ContentBlock::text("Hi")])]);
     request.options.temperature = Some(f64::INFINITY);
     assert!(OpenAi.encode(&request, &provider(), "m", false).unwrap_err().to_string().contains("`temperature`"));
 }

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     super::*,
-    SAYS_HI, fixture, http, send,
+    SAYS_HI, fixture, http, says_hi, send,
     server::{Then, serve},
 };
 use crate::{
@@ -89,7 +89,7 @@ async fn a_refused_key_is_replaced_for_the_next_attempt() {
     let provider = fixture::provider(WireFormat::OpenAi, &server.url);
     let adapter = Arc::new(with_keys(&provider, ProviderKey::new(&provider, Some(resolver), ConfigError::new(""))));
     for number in 0..3 {
-        let sent = adapter.clone().send(Arc::new(Request::default())).await;
+        let sent = adapter.clone().send(Arc::new(says_hi())).await;
         assert!(matches!(sent, Err(ErrorKind::Api(error)) if error.status == 401));
         let request = server.requests.recv().await.unwrap();
         assert!(request.contains(&format!("\r\nauthorization: Bearer sk-{number}\r\n")), "{request}");
