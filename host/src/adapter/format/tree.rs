@@ -95,8 +95,6 @@ pub(crate) enum Keep {
     Fields(&'static [(&'static str, Keep)]),
     /// This part of each item of a list.
     Each(&'static Keep),
-    /// This part of the first item of a list.
-    First(&'static Keep),
 }
 
 impl Keep {
@@ -104,14 +102,14 @@ impl Keep {
         match self {
             Keep::All => Some(self),
             Keep::Fields(fields) => fields.iter().find(|(field, _)| *field == name).map(|(_, keep)| keep),
-            Keep::Each(_) | Keep::First(_) => None,
+            Keep::Each(_) => None,
         }
     }
 
     fn item(&self) -> &Keep {
         match self {
             Keep::All | Keep::Fields(_) => self,
-            Keep::Each(keep) | Keep::First(keep) => keep,
+            Keep::Each(keep) => keep,
         }
     }
 }
@@ -244,7 +242,7 @@ impl<'de> Visitor<'de> for Grow<'_> {
                 list.reserve_exact(more);
             }
             list.push(item);
-            if matches!(self.keep, Keep::First(_) | Keep::Fields(_)) {
+            if matches!(self.keep, Keep::Fields(_)) {
                 while items.next_element::<IgnoredAny>()?.is_some() {}
                 break;
             }

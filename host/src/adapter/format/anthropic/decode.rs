@@ -15,6 +15,7 @@ use crate::{
     chat::{
         content::{ContentBlock, Text, Thinking, ToolCall},
         extensions::Extensions,
+        response::StopReason,
         usage::Usage,
     },
 };
@@ -67,14 +68,20 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
 
 /// Reads the content of an answer that ended with this word.
 fn content(root: &JsonNode<'_>, word: Option<&str>) -> Result<Vec<ContentBlock>, Unreadable> {
-    let blocks = match root.value.get(ANSWER) {
-        // An answer without content, but with a reason for its end or with costs, is empty.
-        Some(Value::Null) if word.is_some() || root.get("usage").is_some_and(|usage| has_counts(&usage)) => {
-            return Ok(Vec::new());
-        }
-        Some(Value::Null) => return Err(Unreadable::NoAnswer(root.malformed("has no answer in `content`"))),
-        Some(_) | None => root.need(ANSWER)?.list()?,
+    // An answer without content is empty if it has costs, or if it says that it ended before it had content.
+    let ends_early = |word| !matches!(ending::stop_reason(Some(word), false), StopReason::EndTurn);
+    let is_empty = root.get("usage").is_some_and(|usage| has_counts(&usage)) || word.is_some_and(ends_early);
+    let has_none = match root.value.get(ANSWER) {
+        None => is_empty && word.is_some(),
+        Some(content) => content.is_null() || content.as_array().is_some_and(Vec::is_empty),
     };
+    if has_none && is_empty {
+        return Ok(Vec::new());
+    }
+    if has_none {
+        return Err(Unreadable::NoAnswer(root.malformed("has no answer in `content`")));
+    }
+    let blocks = root.need(ANSWER)?.list()?;
     let mut content = Vec::new();
     let mut blocks = blocks.enumerate().peekable();
     while let Some((at, node)) = blocks.next() {
@@ -116,7 +123,7 @@ pub(crate) fn block(at: usize, node: &JsonNode<'_>) -> Result<ContentBlock, Malf
 fn tool_call(at: usize, node: &JsonNode<'_>) -> Result<ToolCall, Malformed> {
     Ok(ToolCall {
         id: call_id(at, node),
-        name: node.need("name")?.str()?.to_owned(),
+        name: node.need_name()?.to_owned(),
         arguments: arguments(node.get("input").as_ref())?,
         cache: None,
         extensions: rest(node, &["type", "id", "name", "input"])?,

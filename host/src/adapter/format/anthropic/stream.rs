@@ -17,7 +17,7 @@ use crate::{
         ending,
         format::{EventReader, Progress},
         halves::JoinedText,
-        json::{BLOCK, JsonNode, MOST_COUNTS},
+        json::{BLOCK, JsonNode, merge_counts},
         malformed::{Malformed, Unreadable},
         refusal,
         tree::{self, Keep, MemoryBudget},
@@ -200,12 +200,12 @@ impl AnthropicStream {
         let begins = node.need("content_block")?;
         begins.object()?;
         self.settle(events)?;
-        let index = node.index("index").unwrap_or(self.blocks.len() as u64);
+        let index = node.count("index").unwrap_or(self.blocks.len() as u64);
         let mut call = None;
         if begins.text("type") == Some("tool_use") {
             call = Some(self.calls);
             let id = decode::call_id(self.blocks.len(), &begins);
-            let name = begins.need("name")?.str()?.to_owned();
+            let name = begins.need_name()?.to_owned();
             events.push_back(Event::ToolUseStart { index: self.calls, id, name });
             self.calls += 1;
         }
@@ -256,7 +256,7 @@ impl AnthropicStream {
 
     fn find(&self, event: &JsonNode<'_>) -> Result<usize, Malformed> {
         // Blocks come one after the other, so a server may leave the index out.
-        let Some(index) = event.index("index") else {
+        let Some(index) = event.count("index") else {
             return self.blocks.len().checked_sub(1).ok_or_else(|| event.malformed("has no `index`"));
         };
         let at = self.numbered.get(&index).copied();
@@ -318,17 +318,8 @@ impl AnthropicStream {
         if usage.is_null() {
             *usage = json!({});
         }
-        let counted = fields("usage").into_iter().flatten().filter(|(_, value)| !value.is_null());
-        if let Some(usage) = usage.as_object_mut() {
-            for (name, value) in counted {
-                // Each count is for the whole answer so far, so a smaller one counts something else.
-                let before = usage.get(name);
-                let is_less = before.is_some_and(|before| value.as_f64() < before.as_f64());
-                if !is_less && (before.is_some() || usage.len() < MOST_COUNTS) {
-                    self.budget.take_for_instead(value, before)?;
-                    usage.insert(name.clone(), value.clone());
-                }
-            }
+        if let (Some(usage), Some(counted)) = (usage.as_object_mut(), fields("usage")) {
+            merge_counts(usage, counted, &self.budget)?;
         }
         self.report_usage(events);
         Ok(())

@@ -34,12 +34,12 @@ pub(crate) const CHOICE: Keep = Keep::Fields(&[
 pub(crate) const MESSAGE: [&str; 7] =
     ["role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call"];
 
-/// The fields of a body that are read: its first choice, and those of errors.
+/// The fields of a body that are read, those of errors included.
 pub(crate) const KEEPS: Keep = Keep::Fields(&[
     ("id", Keep::All),
     ("object", Keep::All),
     ("model", Keep::All),
-    ("choices", Keep::First(&CHOICE)),
+    ("choices", Keep::Each(&CHOICE)),
     ("usage", Keep::All),
     ("request_id", Keep::All),
     ("error", Keep::All),
@@ -60,7 +60,7 @@ pub(crate) const KEEPS: Keep = Keep::Fields(&[
 /// The field that an answer has, and an error has not.
 pub(crate) const ANSWER: &str = "choices";
 
-/// Reads the first choice of a body with a 2xx status.
+/// Reads the answer in a body with a 2xx status.
 pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
     let root = JsonNode::root(body, budget);
     refusal::refuse_errors(&root, ANSWER)?;
@@ -80,17 +80,27 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
     })
 }
 
-/// The first choice. An answer that has none, but costs tokens, is empty.
+/// The choice with the lowest index. An answer that has none, but costs tokens, is empty.
 fn first_choice<'a>(root: &JsonNode<'a>) -> Result<Option<JsonNode<'a>>, Unreadable> {
     let first = match root.value.get(ANSWER) {
         None => return Err(root.malformed("has no `choices`").into()),
         Some(Value::Null) => None,
-        Some(_) => root.need(ANSWER)?.list()?.next(),
+        Some(_) => first_of(root.need(ANSWER)?.list()?),
     };
     if first.is_none() && !root.get("usage").is_some_and(|usage| has_counts(&usage)) {
         return Err(Unreadable::NoAnswer(root.malformed("has no answer in `choices`")));
     }
     Ok(first)
+}
+
+/// The choice with the lowest index.
+pub(crate) fn first_of<'a>(choices: impl Iterator<Item = JsonNode<'a>>) -> Option<JsonNode<'a>> {
+    choices.filter(|choice| !choice.value.is_null()).min_by_key(index_of)
+}
+
+/// The index of a choice. Some servers leave out that of the only choice.
+pub(crate) fn index_of(choice: &JsonNode<'_>) -> u64 {
+    choice.count("index").unwrap_or_default()
 }
 
 /// The content of a message.
@@ -146,7 +156,7 @@ impl Said {
         let calls = message.get("tool_calls").map(|calls| calls.list()).transpose()?.into_iter().flatten();
         let mut calls: Vec<JsonNode<'_>> = calls.filter(|call| !call.value.is_null()).collect();
         let last = calls.len().saturating_sub(1);
-        let index = |call: &JsonNode<'_>| call.index("index");
+        let index = |call: &JsonNode<'_>| call.count("index");
         if calls.iter().all(|call| index(call).is_some()) {
             calls.sort_by_key(index);
         }
@@ -234,7 +244,7 @@ fn function_block(of: &Function<'_, '_>, cut: bool, is_last: bool) -> Result<Con
         Some(call) => others(call.object()?, &["id", "type", "function", "index"], OPENAI),
         None => Extensions::new(),
     };
-    let name = function.need("name")?.str()?.to_owned();
+    let name = function.need_name()?.to_owned();
     extensions.extend(others_of_function(function.object()?));
     let arguments = arguments(arguments_node.as_ref())?;
     Ok(ContentBlock::ToolUse(ToolCall { id, name, arguments, cache: None, extensions }))
@@ -260,21 +270,26 @@ fn usage(root: &JsonNode<'_>, choice: Option<&JsonNode<'_>>) -> Usage {
 
 /// Reads the counts of tokens.
 pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
-    const KNOWN: [&str; 7] = [
+    const KNOWN: [&str; 10] = [
         "prompt_tokens",
         "completion_tokens",
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
         "total_tokens",
         "prompt_cache_hit_tokens",
         "cache_read_input_tokens",
         "cache_creation_input_tokens",
         "reasoning_tokens",
     ];
-    let count = |name| node.count(name).unwrap_or_default();
+    // Some gateways use the names of Anthropic, or send both names with zeros in one of them.
+    let count = |names: [&str; 2]| names.into_iter().filter_map(|name| node.count(name)).max().unwrap_or_default();
     let first = |of: &str, names: [&str; 2]| {
         let details = node.get(of)?;
         names.into_iter().find_map(|name| details.count(name))
     };
-    let (input_tokens, said) = (count("prompt_tokens"), count("completion_tokens"));
+    let input_tokens = count(["prompt_tokens", "input_tokens"]);
+    let said = count(["completion_tokens", "output_tokens"]);
     let reasoning_tokens = first("completion_tokens_details", ["reasoning_tokens", "thinking_tokens"])
         .or_else(|| first("output_tokens_details", ["reasoning_tokens", "thinking_tokens"]))
         .or_else(|| node.count("reasoning_tokens"));
@@ -282,15 +297,18 @@ pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
     let reasoned = said.saturating_add(reasoning_tokens.unwrap_or_default());
     let is_apart = node.count("total_tokens") == Some(input_tokens.saturating_add(reasoned));
     let output_tokens = if is_apart { reasoned } else { said };
-    let cached = first("prompt_tokens_details", ["cached_tokens", "cache_read_tokens"]);
+    let cached = first("prompt_tokens_details", ["cached_tokens", "cache_read_tokens"])
+        .or_else(|| first("input_tokens_details", ["cached_tokens", "cache_read_tokens"]));
     let written = first("prompt_tokens_details", ["cache_write_tokens", "cache_creation_tokens"]);
     Usage {
         input_tokens,
         output_tokens,
-        total_tokens: node.count("total_tokens").unwrap_or_else(|| input_tokens.saturating_add(output_tokens)),
-        // Top-level fields are of DeepSeek and of gateways to Anthropic.
+        // A stream may count its parts in different chunks, so that a total is only of one part.
+        total_tokens: node.count("total_tokens").unwrap_or_default().max(input_tokens.saturating_add(output_tokens)),
+        // Top-level fields are of DeepSeek, of Moonshot and of gateways to Anthropic.
         cache_read_tokens: cached
             .or_else(|| node.count("prompt_cache_hit_tokens"))
+            .or_else(|| node.count("cached_tokens"))
             .or_else(|| node.count("cache_read_input_tokens")),
         cache_write_tokens: written.or_else(|| node.count("cache_creation_input_tokens")),
         cache_write_hour_tokens: None,

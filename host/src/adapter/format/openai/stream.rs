@@ -14,8 +14,8 @@ use crate::{
         ending,
         format::{EventReader, Progress},
         halves::JoinedText,
-        json::{BLOCK, JsonNode},
-        malformed::Unreadable,
+        json::{BLOCK, JsonNode, merge_counts},
+        malformed::{Malformed, Unreadable},
         openai::{
             decode, streamed_fields::StreamedFields, streamed_tool_call::Piece, streamed_tool_calls::StreamedToolCalls,
         },
@@ -58,6 +58,8 @@ pub(crate) struct OpenAiStream {
     budget: MemoryBudget,
     /// The fields of the first chunks, and the usage.
     root: Map<String, Value>,
+    /// The index of the choice that is read, once there is one.
+    index: Option<u64>,
     /// Whether a chunk with content has said who answers.
     is_introduced: bool,
     reasoning: StreamedText,
@@ -126,15 +128,13 @@ impl EventReader for OpenAiStream {
         refusal::refuse_errors(&chunk, decode::ANSWER)?;
         let fields = chunk.object()?;
         self.introduce(fields)?;
-        let choices = chunk.get("choices").map(|choices| choices.list()).transpose()?;
-        // A request may ask for several answers. Only the first is read.
-        let choice = choices.into_iter().flatten().find(|choice| choice.index("index").unwrap_or_default() == 0);
+        let choice = self.choice(&chunk)?;
         if let Some(choice) = &choice {
             refusal::refuse_error_of_choice(choice)?;
             self.is_introduced = true;
             self.read_choice(choice, events)?;
         }
-        self.count(&chunk, choice.as_ref(), events);
+        self.count(&chunk, choice.as_ref(), events)?;
         Ok(Progress::More)
     }
 
@@ -183,6 +183,7 @@ impl OpenAiStream {
         Self {
             budget,
             root: Map::new(),
+            index: None,
             is_introduced: false,
             reasoning: StreamedText::default(),
             content: StreamedText::default(),
@@ -211,6 +212,17 @@ impl OpenAiStream {
         Ok(())
     }
 
+    /// The choice of the answer that is read. A request may ask for several: the first one that comes is read.
+    fn choice<'a>(&mut self, chunk: &JsonNode<'a>) -> Result<Option<JsonNode<'a>>, Malformed> {
+        let choices = chunk.get("choices").map(|choices| choices.list()).transpose()?.into_iter().flatten();
+        let choice = decode::first_of(choices.filter(|choice| {
+            let index = decode::index_of(choice);
+            self.index.is_none_or(|read| read == index)
+        }));
+        self.index = self.index.or(choice.as_ref().map(decode::index_of));
+        Ok(choice)
+    }
+
     /// Reads a piece of text without making a tree. `None` if the chunk has more than that.
     fn read_piece(&mut self, data: &str) -> Option<String> {
         let TextChunk { choices: [choice], error: None, usage: None, x_groq: None } =
@@ -218,8 +230,8 @@ impl OpenAiStream {
         else {
             return None;
         };
-        let TextChoice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
-        self.is_introduced.then_some(delta.content)
+        let TextChoice { index, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
+        (self.is_introduced && self.index == Some(index)).then_some(delta.content)
     }
 
     fn add_text(&mut self, piece: String, events: &mut VecDeque<Event>) {
@@ -315,13 +327,21 @@ impl OpenAiStream {
     }
 
     /// Reads the usage. It stands in a chunk of its own, in the last chunk or in every chunk, and in one of three fields.
-    fn count(&mut self, chunk: &JsonNode<'_>, choice: Option<&JsonNode<'_>>, events: &mut VecDeque<Event>) {
+    fn count(
+        &mut self,
+        chunk: &JsonNode<'_>,
+        choice: Option<&JsonNode<'_>>,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Malformed> {
         let groqs = || chunk.get("x_groq")?.get("usage");
         let found = chunk.get("usage").or_else(groqs).or_else(|| choice?.get("usage"));
-        if let Some(usage) = found.filter(|usage| usage.value.is_object()) {
-            self.root.insert("usage".to_owned(), usage.value.clone());
-            events.push_back(Event::Usage(decode::counts(&usage)));
+        let Some(more) = found.as_ref().and_then(|usage| usage.value.as_object()) else { return Ok(()) };
+        let usage = self.root.entry("usage").or_insert_with(|| Map::new().into());
+        if let Some(usage) = usage.as_object_mut() {
+            merge_counts(usage, more, &self.budget)?;
         }
+        events.push_back(Event::Usage(decode::counts(&JsonNode::root(usage, &self.budget))));
+        Ok(())
     }
 }
 

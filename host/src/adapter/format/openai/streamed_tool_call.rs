@@ -33,7 +33,7 @@ impl<'n, 'v> Piece<'n, 'v> {
         let function = entry.get("function");
         let function = function.as_ref();
         Self {
-            index: entry.index("index"),
+            index: entry.count("index"),
             id: entry.text("id"),
             name: function.and_then(|function| function.text("name")).unwrap_or_default(),
             arguments: function.and_then(|function| function.get("arguments")),
@@ -182,7 +182,8 @@ impl StreamedToolCall {
         }
     }
 
-    fn tell_arguments(&mut self, at: usize, events: &mut VecDeque<Event>) {
+    /// Tells the arguments that were not told yet.
+    pub(crate) fn tell_arguments(&mut self, at: usize, events: &mut VecDeque<Event>) {
         self.start(at, events);
         let new = self.arguments.text.get(self.told_arguments..).filter(|new| self.is_started && !new.is_empty());
         if let Some(json) = new.map(str::to_owned) {

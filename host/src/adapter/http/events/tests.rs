@@ -540,4 +540,5 @@ fn only_pieces_count_towards_the_limit() {
     assert!(events.len() > 4096, "{}", events.len());
 }
 
+mod servers;
 mod tool_calls;

@@ -43,7 +43,7 @@ fn a_response() {
     let response = read_as(WireFormat::OpenAi, &answer(200, &[("x-request-id", "req_1")], &body)).unwrap();
     assert_eq!((response.model.as_str(), response.provider.as_str()), ("asked", "here"));
     assert_eq!((response.text().as_deref(), response.request_id.as_deref()), (Some("Hi"), Some("req_1")));
-    let body = json!({"content": [], "model": "other", "request_id": "req_2"});
+    let body = json!({"content": [], "model": "other", "request_id": "req_2", "usage": {"input_tokens": 1}});
     let response = read_as(WireFormat::Anthropic, &answer(201, &[], &body)).unwrap();
     assert_eq!((response.model.as_str(), response.request_id.as_deref()), ("other", Some("req_2")));
 }

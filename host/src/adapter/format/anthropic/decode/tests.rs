@@ -119,7 +119,10 @@ fn an_answer_with_the_least() {
     assert!(matches!(decoded.content.as_slice(), [ContentBlock::Thinking(Thinking { signature: None, .. })]));
     assert_eq!((decoded.usage, decoded.model), (Usage::default(), None));
     assert_eq!(decoded.stop_reason, StopReason::EndTurn);
-    assert_eq!(decode(json!({"content": [], "usage": null, "stop_reason": null})).unwrap().content, []);
+    assert!(matches!(
+        decode(json!({"content": [], "usage": null, "stop_reason": null})),
+        Err(Unreadable::NoAnswer(_))
+    ));
 }
 
 #[test]
@@ -136,7 +139,7 @@ fn stop_reasons() {
         (json!("new"), StopReason::Other("new".into())),
         (json!(null), StopReason::EndTurn),
     ] {
-        let decoded = decode(json!({"content": [], "stop_reason": word, "stop_sequence": "END"})).unwrap();
+        let decoded = decode(json!({"content": [], "usage": {"input_tokens": 1}, "stop_reason": word, "stop_sequence": "END"})).unwrap();
         assert_eq!(decoded.stop_reason, expected);
         assert_eq!(decoded.extensions["anthropic.stop-sequence"], "END");
     }
