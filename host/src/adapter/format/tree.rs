@@ -93,6 +93,8 @@ pub(crate) enum Keep {
     All,
     /// These fields of an object, or of the first object in a list.
     Fields(&'static [(&'static str, Keep)]),
+    /// Both of these.
+    Both(&'static Keep, &'static Keep),
     /// This part of each item of a list.
     Each(&'static Keep),
 }
@@ -102,13 +104,14 @@ impl Keep {
         match self {
             Keep::All => Some(self),
             Keep::Fields(fields) => fields.iter().find(|(field, _)| *field == name).map(|(_, keep)| keep),
+            Keep::Both(one, other) => one.field(name).or_else(|| other.field(name)),
             Keep::Each(_) => None,
         }
     }
 
     fn item(&self) -> &Keep {
         match self {
-            Keep::All | Keep::Fields(_) => self,
+            Keep::All | Keep::Fields(_) | Keep::Both(..) => self,
             Keep::Each(keep) => keep,
         }
     }
@@ -242,7 +245,7 @@ impl<'de> Visitor<'de> for Grow<'_> {
                 list.reserve_exact(more);
             }
             list.push(item);
-            if matches!(self.keep, Keep::Fields(_)) {
+            if matches!(self.keep, Keep::Fields(_) | Keep::Both(..)) {
                 while items.next_element::<IgnoredAny>()?.is_some() {}
                 break;
             }

@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
             None => said(&answer.body, self.secrets()),
         };
         let said =
-            if said.is_empty() { status.canonical_reason().unwrap_or("no reason given").to_owned() } else { said };
+            if said.is_empty() { words_for(status).to_owned() } else { said };
         let check = match answer.status {
             StatusCode::NOT_FOUND => format!("providers.{name}.base_url and the name of the model"),
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => format!("providers.{name}.base_url"),
@@ -220,6 +220,24 @@ impl<'a> Reader<'a> {
         let id = in_headers.or_else(|| body.get("request_id")?.as_str()).map(|id| clean(id, self.secrets()));
         id.filter(|id| !id.is_empty())
     }
+}
+
+/// What a status means. Those of Cloudflare have no standard.
+fn words_for(status: StatusCode) -> &'static str {
+    let of_cloudflare = match status.as_u16() {
+        520 => "the server behind the proxy gave an unknown error",
+        521 => "the server behind the proxy is down",
+        522 => "the connection to the server behind the proxy timed out",
+        523 => "the server behind the proxy is unreachable",
+        524 => "the server behind the proxy took too long to answer",
+        525 => "the TLS handshake with the server behind the proxy failed",
+        526 => "the certificate of the server behind the proxy is invalid",
+        527 => "the proxy lost the connection to the server behind it",
+        529 => "the provider is overloaded",
+        530 => "the proxy cannot find the server behind it",
+        _ => "no reason given",
+    };
+    status.canonical_reason().unwrap_or(of_cloudflare)
 }
 
 #[cfg(test)]

@@ -21,27 +21,17 @@ use crate::{
 };
 
 /// The fields of a body that are read, those of errors included.
-pub(crate) const KEEPS: Keep = Keep::Fields(&[
-    ("type", Keep::All),
-    ("id", Keep::All),
-    ("model", Keep::All),
-    ("content", Keep::All),
-    ("stop_reason", Keep::All),
-    ("stop_sequence", Keep::All),
-    ("usage", Keep::All),
-    ("request_id", Keep::All),
-    ("error", Keep::All),
-    ("errors", Keep::All),
-    ("error_type", Keep::All),
-    ("error_code", Keep::All),
-    ("error_msg", Keep::All),
-    ("message", Keep::All),
-    ("msg", Keep::All),
-    ("detail", Keep::All),
-    ("code", Keep::All),
-    ("status", Keep::All),
-    ("status_code", Keep::All),
-]);
+pub(crate) const KEEPS: Keep = Keep::Both(
+    &Keep::Fields(&[
+        ("id", Keep::All),
+        ("model", Keep::All),
+        ("content", Keep::All),
+        ("stop_reason", Keep::All),
+        ("stop_sequence", Keep::All),
+        ("usage", Keep::All),
+    ]),
+    &refusal::FIELDS,
+);
 
 /// The field that an answer has, and an error has not.
 pub(crate) const ANSWER: &str = "content";

@@ -29,25 +29,16 @@ use crate::{
 const DONE: &str = "[DONE]";
 
 /// The fields of an event that are read.
-const EVENT: Keep = Keep::Fields(&[
-    ("type", Keep::All),
-    ("index", Keep::All),
-    ("message", MESSAGE),
-    ("content_block", Keep::All),
-    ("delta", DELTA),
-    ("usage", Keep::All),
-    ("error", Keep::All),
-    ("errors", Keep::All),
-    ("error_type", Keep::All),
-    ("error_code", Keep::All),
-    ("error_msg", Keep::All),
-    ("msg", Keep::All),
-    ("detail", Keep::All),
-    ("code", Keep::All),
-    ("status", Keep::All),
-    ("status_code", Keep::All),
-    ("request_id", Keep::All),
-]);
+const EVENT: Keep = Keep::Both(
+    &Keep::Fields(&[
+        ("index", Keep::All),
+        ("message", MESSAGE),
+        ("content_block", Keep::All),
+        ("delta", DELTA),
+        ("usage", Keep::All),
+    ]),
+    &refusal::FIELDS,
+);
 
 /// Without the content, which arrives in blocks.
 const MESSAGE: Keep = Keep::Fields(&[

@@ -35,27 +35,15 @@ pub(crate) const MESSAGE: [&str; 7] =
     ["role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call"];
 
 /// The fields of a body that are read, those of errors included.
-pub(crate) const KEEPS: Keep = Keep::Fields(&[
-    ("id", Keep::All),
-    ("object", Keep::All),
-    ("model", Keep::All),
-    ("choices", Keep::Each(&CHOICE)),
-    ("usage", Keep::All),
-    ("request_id", Keep::All),
-    ("error", Keep::All),
-    ("errors", Keep::All),
-    ("error_type", Keep::All),
-    ("error_code", Keep::All),
-    ("error_msg", Keep::All),
-    ("message", Keep::All),
-    ("msg", Keep::All),
-    ("detail", Keep::All),
-    ("type", Keep::All),
-    ("code", Keep::All),
-    ("status", Keep::All),
-    ("status_code", Keep::All),
-    ("base_resp", Keep::All),
-]);
+pub(crate) const KEEPS: Keep = Keep::Both(
+    &Keep::Fields(&[
+        ("id", Keep::All),
+        ("model", Keep::All),
+        ("choices", Keep::Each(&CHOICE)),
+        ("usage", Keep::All),
+    ]),
+    &refusal::FIELDS,
+);
 
 /// The field that an answer has, and an error has not.
 pub(crate) const ANSWER: &str = "choices";

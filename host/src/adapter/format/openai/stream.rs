@@ -29,28 +29,16 @@ use crate::{
 pub(crate) const DONE: &str = "[DONE]";
 
 /// The fields of a chunk that are read.
-const CHUNK: Keep = Keep::Fields(&[
-    ("id", Keep::All),
-    ("object", Keep::All),
-    ("model", Keep::All),
-    ("choices", Keep::Each(&decode::CHOICE)),
-    ("usage", Keep::All),
-    ("x_groq", Keep::Fields(&[("usage", Keep::All)])),
-    ("request_id", Keep::All),
-    ("error", Keep::All),
-    ("errors", Keep::All),
-    ("error_type", Keep::All),
-    ("error_code", Keep::All),
-    ("error_msg", Keep::All),
-    ("message", Keep::All),
-    ("msg", Keep::All),
-    ("detail", Keep::All),
-    ("type", Keep::All),
-    ("code", Keep::All),
-    ("status", Keep::All),
-    ("status_code", Keep::All),
-    ("base_resp", Keep::All),
-]);
+const CHUNK: Keep = Keep::Both(
+    &Keep::Fields(&[
+        ("id", Keep::All),
+        ("model", Keep::All),
+        ("choices", Keep::Each(&decode::CHOICE)),
+        ("usage", Keep::All),
+        ("x_groq", Keep::Fields(&[("usage", Keep::All), ("error", Keep::All)])),
+    ]),
+    &refusal::FIELDS,
+);
 
 /// A streamed answer as far as it has arrived.
 pub(crate) struct OpenAiStream {

@@ -90,7 +90,7 @@ fn an_error_without_a_message_shows_what_there_is() {
     for (status, body, message) in [
         (502, "<html>\n<h1>Bad Gateway</h1></html>", "Bad Gateway"),
         (500, "", "Internal Server Error"),
-        (529, " \n", "no reason given"),
+        (529, " \n", "the provider is overloaded"),
         (400, "{\"odd\": \"sk-secret\"}", "{\"odd\": \"[redacted]\"}"),
         (304, "", "Not Modified"),
     ] {
