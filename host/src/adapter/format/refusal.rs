@@ -97,6 +97,20 @@ pub(crate) fn of_event(data: &str, budget: &MemoryBudget) -> Unreadable {
     }
 }
 
+/// The error in a line outside of the events of a stream, if it is one.
+pub(crate) fn of_line(line: &[u8], budget: &MemoryBudget) -> Option<Unreadable> {
+    let body = tree::read(line, &Keep::All, budget).ok()?;
+    found(&body, "choices").map(|error| unreadable(error, &body))
+}
+
+/// Fails if the body is JSON, but neither an object nor a list. It is no answer in any format.
+pub(crate) fn refuse_scalars(root: &JsonNode<'_>) -> Result<(), Unreadable> {
+    match root.value {
+        Value::Object(_) | Value::Array(_) => Ok(()),
+        _ => Err(Unreadable::NoAnswer(root.malformed("is not an object"))),
+    }
+}
+
 /// What the body says about an error.
 fn found(body: &Value, answer: &str) -> Option<Value> {
     let fields = body.as_object()?;

@@ -146,6 +146,18 @@ pub(crate) fn read_event(json: &str, keep: &Keep, budget: &MemoryBudget) -> Resu
     read_leniently(json.as_bytes(), keep, budget, Halves::Keep).map_err(TreeError::in_event)
 }
 
+/// Reads the object at the start of a text that goes on with something else than JSON or events.
+pub(crate) fn read_start(text: &[u8], keep: &Keep, budget: &MemoryBudget) -> Option<Value> {
+    let full = Cell::new(false);
+    let mut values = serde_json::Deserializer::from_slice(text);
+    let value = Grow { keep, budget, full: &full }.deserialize(&mut values).ok().filter(Value::is_object)?;
+    let mut raw = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    raw.next()?.ok()?;
+    let rest = text.get(raw.byte_offset()..)?.trim_ascii_start();
+    let others: [&[u8]; 5] = [b"{", b"[", b",", b"data:", b"event:"];
+    (!others.into_iter().any(|start| rest.starts_with(start))).then_some(value)
+}
+
 fn read_leniently(json: &[u8], keep: &Keep, budget: &MemoryBudget, halves: Halves) -> Result<Value, TreeError> {
     let left = budget.left.get();
     let error = match read_strictly(json, keep, budget) {

@@ -79,7 +79,12 @@ impl<'a> Reader<'a> {
         if let Some(flaw) = &answer.flaw {
             return Err(self.parse_error(answer, flaw));
         }
-        let body = match tree::read(&answer.body, self.asked.format().keeps(), &self.budget()) {
+        let keeps = self.asked.format().keeps();
+        let read = tree::read(&answer.body, keeps, &self.budget()).or_else(|error| {
+            // Some proxies write something of their own behind the answer.
+            tree::read_start(&answer.body, keeps, &self.budget()).ok_or(error)
+        });
+        let body = match read {
             Ok(body) => body,
             Err(TreeError::NotJson(error)) if error.is_eof() && !answer.framed => return Err(self.cut_short()),
             Err(TreeError::NotJson(error)) => {
@@ -211,6 +216,12 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn cut_short(&self) -> ErrorKind {
         let message = "the connection closed before the answer was whole";
+        ErrorKind::Connection(Failure::new(&self.asked.provider.name, message))
+    }
+
+    /// The error for a stream that says that it is at its end, but not why.
+    pub(crate) fn without_reason(&self) -> ErrorKind {
+        let message = "the answer did not say why it ended: the stream ended without a finish reason";
         ErrorKind::Connection(Failure::new(&self.asked.provider.name, message))
     }
 

@@ -40,6 +40,7 @@ pub(crate) const ANSWER: &str = "content";
 pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
     let root = JsonNode::root(body, budget);
     refusal::refuse_errors(&root, ANSWER)?;
+    refusal::refuse_scalars(&root)?;
     root.object()?;
     let word = ending::word(&root, "stop_reason");
     if let Some(word) = &word {
@@ -71,6 +72,9 @@ fn content(root: &JsonNode<'_>, word: Option<&str>) -> Result<Vec<ContentBlock>,
     if has_none {
         return Err(Unreadable::NoAnswer(root.malformed("has no answer in `content`")));
     }
+    if let Some(text) = root.text(ANSWER) {
+        return Ok(vec![ContentBlock::text(text)]);
+    }
     let blocks = root.need(ANSWER)?.list()?;
     let mut content = Vec::new();
     let mut blocks = blocks.enumerate().peekable();
@@ -87,7 +91,11 @@ fn content(root: &JsonNode<'_>, word: Option<&str>) -> Result<Vec<ContentBlock>,
 pub(crate) fn block(at: usize, node: &JsonNode<'_>) -> Result<ContentBlock, Malformed> {
     Ok(match node.need("type")?.str()? {
         "text" => {
-            let text = node.need("text")?.str()?.to_owned();
+            // Some servers write null for an empty text.
+            let text = match node.value.get("text") {
+                Some(Value::Null) => String::new(),
+                _ => node.need("text")?.str()?.to_owned(),
+            };
             ContentBlock::Text(Text { text, cache: None, extensions: rest(node, &["type", "text"])? })
         }
         "thinking" => ContentBlock::Thinking(Thinking {

@@ -25,9 +25,6 @@ use crate::{
     chat::{content::ContentBlock, event::Event},
 };
 
-/// The end marker of the other format. Gateways between the two send it.
-const DONE: &str = "[DONE]";
-
 /// The fields of an event that are read.
 const EVENT: Keep = Keep::Both(
     &Keep::Fields(&[
@@ -73,6 +70,7 @@ pub(crate) struct AnthropicStream {
     calls: usize,
     /// The place of a call that has ended with arguments that may be cut. The next event shows whether they are.
     doubtful: Option<usize>,
+    has_begun: bool,
 }
 
 /// The most frequent event: a piece of content.
@@ -93,8 +91,9 @@ struct PieceDelta<'a> {
 }
 
 impl EventReader for AnthropicStream {
-    fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
-        if data.trim() == DONE {
+    fn read(&mut self, name: &str, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
+        // Gateways between the two formats send it.
+        if ending::is_marker(data) {
             return self.end(events);
         }
         if let Some(event) = self.read_piece(data) {
@@ -104,20 +103,27 @@ impl EventReader for AnthropicStream {
         let mut value = tree::read_event(data, &EVENT, &self.budget.renewed())?;
         let budget = self.budget.renewed();
         let event = JsonNode::root(&value, &budget);
-        match event.text("type") {
-            Some("message_start") => self.begin(&event, events)?,
-            Some("content_block_start") => self.begin_block(&mut value, events)?,
-            Some("content_block_delta") => self.add(&event, events)?,
-            Some("content_block_stop") => {
+        // Some servers say the type only in the name.
+        let kind = event.text("type").unwrap_or(name).to_owned();
+        self.has_begun |= kind.starts_with("message_") || kind.starts_with("content_block_");
+        match &*kind {
+            "message_start" => self.begin(&event, events)?,
+            "content_block_start" => self.begin_block(&mut value, events)?,
+            "content_block_delta" => self.add(&event, events)?,
+            "content_block_stop" => {
                 let at = self.find(&event)?;
                 self.end_block(at, events)?;
             }
-            Some("message_delta") => self.amend(&event, events)?,
-            Some("message_stop") => return self.end(events),
+            "message_delta" => self.amend(&event, events)?,
+            "message_stop" => return self.end(events),
             // Pings and unknown events: the documentation asks to ignore them.
             _ => refusal::refuse_errors(&event, decode::ANSWER)?,
         }
         Ok(Progress::More)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// An answer that has said why it ended is complete. A proxy whose server broke off ends a stream without a reason.
@@ -144,7 +150,7 @@ impl AnthropicStream {
     /// A reader that has read nothing. What it keeps counts towards the budget.
     pub(crate) fn new(budget: MemoryBudget) -> Self {
         let (message, blocks, numbered, calls, doubtful) = Default::default();
-        Self { budget, message, blocks, numbered, calls, doubtful }
+        Self { budget, message, blocks, numbered, calls, doubtful, has_begun: false }
     }
 
     /// Reads a piece of content without making a tree. `None` if the event is something else.

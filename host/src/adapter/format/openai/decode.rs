@@ -25,6 +25,7 @@ pub(crate) const CHOICE: Keep = Keep::Fields(&[
     ("index", Keep::All),
     ("message", Keep::All),
     ("delta", Keep::All),
+    ("text", Keep::All),
     ("finish_reason", Keep::All),
     ("error", Keep::All),
     ("usage", Keep::All),
@@ -52,6 +53,7 @@ pub(crate) const ANSWER: &str = "choices";
 pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
     let root = JsonNode::root(body, budget);
     refusal::refuse_errors(&root, ANSWER)?;
+    refusal::refuse_scalars(&root)?;
     root.object()?;
     let choice = first_choice(&root)?;
     let word = choice.as_ref().and_then(|choice| ending::word(choice, "finish_reason"));
@@ -111,6 +113,12 @@ fn said_in(choice: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Unreadable
     let message = choice.get("message").or_else(|| choice.get("delta"));
     match message {
         Some(message) => Ok(said(&message, word)?),
+        // The older format of completions.
+        None if choice.text("text").is_some() => {
+            let mut said = Said::default();
+            said.say(choice.text("text").unwrap_or_default(), Extensions::new());
+            Ok(said)
+        }
         // A model can use up its tokens before it says anything.
         None if word.is_some() => Ok(Said::default()),
         None => Err(choice.malformed("has no `message`").into()),
@@ -164,19 +172,23 @@ impl Said {
     fn read_content(&mut self, content: &JsonNode<'_>) -> Result<(), Malformed> {
         match content.value {
             Value::String(text) => self.say(text, Extensions::new()),
-            Value::Array(_) => {
-                for part in content.list()? {
+            _ => {
+                for part in parts(content)? {
                     self.read_part(&part)?;
                 }
             }
-            _ => return Err(content.malformed("is neither a string nor a list")),
         }
         Ok(())
     }
 
     fn read_part(&mut self, part: &JsonNode<'_>) -> Result<(), Malformed> {
+        if let Value::String(text) = part.value {
+            self.say(text, Extensions::new());
+            return Ok(());
+        }
         match part.need("type")?.str()? {
-            kind @ ("text" | "refusal") => {
+            kind @ ("text" | "output_text" | "refusal") => {
+                let kind = if kind == "refusal" { kind } else { "text" };
                 let (text, others) = (part.need(kind)?.str()?, others(part.object()?, &["type", kind], OPENAI));
                 if kind == "text" { self.say(text, others) } else { self.refuse(text, others) }
             }
@@ -194,6 +206,15 @@ impl Said {
     fn refuse(&mut self, text: &str, extensions: Extensions) {
         self.say(text, extensions);
         self.refused = true;
+    }
+}
+
+/// The parts of a content that is no string. Some servers send the only part without a list.
+pub(crate) fn parts<'a>(content: &JsonNode<'a>) -> Result<Vec<JsonNode<'a>>, Malformed> {
+    match content.value {
+        Value::Object(_) => Ok(vec![content.clone()]),
+        Value::Array(_) => Ok(content.list()?.collect()),
+        _ => Err(content.malformed("is neither a string nor a list")),
     }
 }
 

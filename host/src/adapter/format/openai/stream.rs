@@ -25,9 +25,6 @@ use crate::{
     chat::{content::ContentBlock, event::Event, response::StopReason},
 };
 
-/// The last event of a stream.
-pub(crate) const DONE: &str = "[DONE]";
-
 /// The fields of a chunk that are read.
 const CHUNK: Keep = Keep::Both(
     &Keep::Fields(&[
@@ -48,6 +45,7 @@ pub(crate) struct OpenAiStream {
     root: Map<String, Value>,
     /// The index of the choice that is read, once there is one.
     index: Option<u64>,
+    has_begun: bool,
     /// Whether a chunk with content has said who answers.
     is_introduced: bool,
     reasoning: StreamedText,
@@ -102,8 +100,8 @@ struct TextDelta {
 }
 
 impl EventReader for OpenAiStream {
-    fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
-        if data.trim() == DONE {
+    fn read(&mut self, _name: &str, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
+        if ending::is_marker(data) {
             return self.end(events);
         }
         if let Some(piece) = self.read_piece(data) {
@@ -114,6 +112,11 @@ impl EventReader for OpenAiStream {
         let value = tree::read_event(data, &CHUNK, &budget)?;
         let chunk = JsonNode::root(&value, &budget);
         refusal::refuse_errors(&chunk, decode::ANSWER)?;
+        // Some proxies send `null` or `"ping"` to keep the connection open.
+        if !value.is_object() && value.get(0).is_none() {
+            return Ok(Progress::More);
+        }
+        self.has_begun |= ["choices", "usage"].into_iter().any(|name| value.get(name).is_some());
         let fields = chunk.object()?;
         self.introduce(fields)?;
         let choice = self.choice(&chunk)?;
@@ -124,6 +127,10 @@ impl EventReader for OpenAiStream {
         }
         self.count(&chunk, choice.as_ref(), events)?;
         Ok(Progress::More)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// An answer that has said why it ended is complete.
@@ -172,6 +179,7 @@ impl OpenAiStream {
             budget,
             root: Map::new(),
             index: None,
+            has_begun: false,
             is_introduced: false,
             reasoning: StreamedText::default(),
             content: StreamedText::default(),
@@ -234,6 +242,9 @@ impl OpenAiStream {
         if let Some(delta) = choice.get("delta").or_else(|| choice.get("message")) {
             self.fields.join(delta.object()?, &decode::MESSAGE, &self.budget)?;
             self.read_delta(&delta, events)?;
+        } else if let Some(piece) = choice.text("text") {
+            // The older format of completions.
+            self.add_text(piece.to_owned(), events);
         }
         if let Some(reason) = ending::word(choice, "finish_reason") {
             refusal::refuse_ending(&reason)?;
@@ -279,9 +290,10 @@ impl OpenAiStream {
             self.add_text(piece.clone(), events);
             return Ok(());
         }
-        for part in content.list()? {
+        for part in decode::parts(content)? {
             match part.text("type") {
-                Some("text") => {
+                None if part.value.is_string() => self.add_text(part.str()?.to_owned(), events),
+                Some("text" | "output_text") => {
                     self.add_text(part.need("text")?.str()?.to_owned(), events);
                     self.text_fields.join(part.object()?, &["type", "text"], &self.budget)?;
                 }

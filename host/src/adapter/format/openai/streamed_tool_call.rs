@@ -135,6 +135,10 @@ impl StreamedToolCall {
         }
         let has_new_name = !self.is_started && !piece.name.is_empty() && piece.name != self.name.text;
         if has_new_name {
+            // Some servers send the whole name so far in each piece.
+            if piece.name.starts_with(&*self.name.text) {
+                self.name = JoinedText::default();
+            }
             self.name.push(piece.name.to_owned());
         }
         self.read_arguments(piece);

@@ -146,3 +146,138 @@ fn arguments_are_received_although_another_call_cannot_be_read() {
         .collect();
     assert_eq!(arguments, [json!("{\"x\":"), json!("1}")]);
 }
+
+#[test]
+fn errors_outside_of_events_are_told() {
+    let text = format!("data: {}\n\n", ch(json!({"content": "a"}), None));
+    for (line, status, message) in [
+        ("{\"error\": {\"message\": \"m\", \"code\": 429}}", 429, "m"),
+        ("error: {\"message\": \"m\", \"code\": 503}", 503, "m"),
+        ("error: busy", 500, "busy"),
+    ] {
+        for before in ["event: ping\n", &text] {
+            let Some(ErrorKind::Api(error)) = read(OpenAi, &format!("{before}{line}")).1 else { panic!("{line}") };
+            assert_eq!((error.status, error.message.as_str()), (status, message), "{line}");
+        }
+    }
+    let noise = format!("{{\"a\": 1}}\n{text}{{no\ndata: {}\n\n", ch(json!({}), Some("stop")));
+    assert_eq!(ended(read(OpenAi, &noise)).unwrap().text().as_deref(), Some("a"));
+}
+
+#[test]
+fn errors_in_shapes_of_gateways_are_the_same_whole_and_streamed() {
+    let choice = |name: &str| json!({"choices": [{"index": 0, name: {"content": "a", "error": "bad"}}]});
+    for (body, status, message) in [
+        (json!({"error": {}}), 500, None),
+        (json!({"error": ""}), 500, None),
+        (json!({"error": 503}), 503, None),
+        (json!({"statusCode": 429, "message": "m"}), 429, Some("m")),
+        (json!({"__type": "ThrottlingException", "message": "m"}), 429, Some("m")),
+        (json!({"detail": {"message": "m"}}), 500, Some("m")),
+        (json!({"error_message": "m"}), 500, Some("m")),
+        (json!({"errorMessage": "m"}), 500, Some("m")),
+        (json!({"fault": {"faultstring": "m"}}), 500, Some("m")),
+        (json!({"Error": {"Message": "m"}}), 500, Some("m")),
+        (json!({"error": {"message": "{\"error\":{\"message\":\"m\"}}"}}), 500, Some("m")),
+        (json!({"type": "error", "error": {"type": "api_error"}}), 500, Some("the provider says only `api_error`")),
+        (json!({"error": {"message": "m", "metadata": {"raw": "n"}}}), 500, Some("m: n")),
+        (json!({"x_groq": {"error": "m"}}), 500, Some("m")),
+        (choice("delta"), 500, Some("bad")),
+        (choice("message"), 500, Some("bad")),
+    ] {
+        let formats = if body.get("choices").is_some() { &[OpenAi][..] } else { &[OpenAi, Anthropic] };
+        for format in formats {
+            for read in [whole(*format, &body), streamed(*format, &[body.clone()])] {
+                let Err(ErrorKind::Api(error)) = read else { panic!("{body}: {read:?}") };
+                assert_eq!(error.status, status, "{body}");
+                assert_eq!(message.unwrap_or(&error.message), error.message, "{body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_chunk_is_passed_over() {
+    let (piece, finish) = (ch(json!({"content": "a"}), None), ch(json!({}), Some("stop")));
+    for noise in [json!(null), json!([]), json!("ping"), json!(7), json!(true)] {
+        let stream = [noise.clone(), piece.clone(), noise.clone(), finish.clone(), noise.clone()];
+        assert_eq!(streamed(OpenAi, &stream).unwrap().text().as_deref(), Some("a"), "{noise}");
+    }
+    for marker in ["\"[DONE]\"", "[done]", " [DONE] "] {
+        let body = lines(&[&piece.to_string(), &finish.to_string(), marker, "garbage"]);
+        assert_eq!(ended(read(OpenAi, &body)).unwrap().text().as_deref(), Some("a"), "{marker}");
+    }
+    let without_reason = failure(streamed(OpenAi, &[piece]));
+    assert!(without_reason.message.contains("did not say why it ended"), "{without_reason}");
+}
+
+#[test]
+fn a_stream_without_an_event_of_the_format_is_no_answer() {
+    for (format, body) in [
+        (OpenAi, "{\"type\":\"response.created\"}"),
+        (OpenAi, "null"),
+        (Anthropic, "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}"),
+    ] {
+        let failure = failure(ended(read(format, &lines(&[body]))));
+        assert!(failure.message.contains("no event of the format"), "{failure}");
+        assert!(failure.extensions.contains_key(NO_ANSWER), "{failure}");
+    }
+    for scalar in ["null", "true", "5", "\"ok\""] {
+        assert!(is_no_answer(whole(OpenAi, scalar)) && is_no_answer(whole(Anthropic, scalar)), "{scalar}");
+    }
+}
+
+#[test]
+fn text_behind_an_answer_is_passed_over() {
+    let body = json!({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]});
+    for after in ["\n\n<!-- x -->", " ok", "}"] {
+        assert_eq!(whole(OpenAi, format!("{body}{after}")).unwrap().text().as_deref(), Some("a"), "{after}");
+    }
+    for after in ["{}", "\n{\"choices\": []}", "\ndata: {}"] {
+        assert!(is_no_answer(whole(OpenAi, format!("{body}{after}"))), "{after}");
+    }
+}
+
+#[test]
+fn an_event_of_anthropic_may_have_its_type_only_in_its_name() {
+    let body = "event: message_start\ndata: {\"message\": {\"content\": []}}\n\n\
+                event: content_block_start\ndata: {\"index\": 0, \"content_block\": {\"type\": \"text\", \"text\": \"\"}}\n\n\
+                event: content_block_delta\ndata: {\"index\": 0, \"delta\": {\"type\": \"text_delta\", \"text\": \"a\"}}\n\n\
+                event: content_block_stop\ndata: {\"index\": 0}\n\n\
+                event: message_delta\ndata: {\"delta\": {\"stop_reason\": \"end_turn\"}}\n\n\
+                event: message_stop\ndata: {}\n\n";
+    assert_eq!(ended(read(Anthropic, body)).unwrap().text().as_deref(), Some("a"));
+}
+
+#[test]
+fn content_in_other_forms() {
+    for content in [
+        json!("a"),
+        json!(["a"]),
+        json!({"type": "text", "text": "a"}),
+        json!([{"type": "output_text", "text": "a"}]),
+    ] {
+        let message = json!({"content": content});
+        let body = json!({"choices": [{"message": message, "finish_reason": "stop"}]});
+        assert_eq!(whole(OpenAi, body).unwrap().text().as_deref(), Some("a"), "{content}");
+        assert_eq!(streamed(OpenAi, &[ch(message, Some("stop"))]).unwrap().text().as_deref(), Some("a"), "{content}");
+    }
+    let text = json!({"choices": [{"text": "a", "finish_reason": "stop"}]});
+    for read in [whole(OpenAi, &text), streamed(OpenAi, &[text.clone()])] {
+        assert_eq!(read.unwrap().text().as_deref(), Some("a"));
+    }
+    assert_eq!(whole(Anthropic, json!({"content": "a"})).unwrap().text().as_deref(), Some("a"));
+    let blocks = json!([{"type": "text", "text": null}, {"type": "text", "text": "a"}]);
+    assert_eq!(whole(Anthropic, json!({"content": blocks})).unwrap().text().as_deref(), Some("a"));
+}
+
+#[test]
+fn a_name_that_repeats_its_beginning_replaces_it() {
+    let piece = |name: &str| {
+        let call = json!({"index": 0, "id": "a", "function": {"name": name}});
+        ch(json!({"tool_calls": [call]}), None)
+    };
+    let stream = [piece("get"), piece("get_wea"), piece("get_weather"), ch(json!({}), Some("tool_calls"))];
+    let response = streamed(OpenAi, &stream).unwrap();
+    assert_eq!(response.tool_calls().map(|call| call.name.as_str()).collect::<Vec<_>>(), ["get_weather"]);
+}
