@@ -155,7 +155,15 @@ mod tests {
             assert_eq!(meaning(word), Ending::ContextFull, "{word}");
         }
         let failed = ["error", "abort", "network_error", "insufficient_system_resource", "USER_CANCEL", "cancelled"];
-        for word in failed.into_iter().chain(["MALFORMED_FUNCTION_CALL", "timeout", "time_limit", "failed", "rate_limit", "preempted", "incomplete"]) {
+        for word in failed.into_iter().chain([
+            "MALFORMED_FUNCTION_CALL",
+            "timeout",
+            "time_limit",
+            "failed",
+            "rate_limit",
+            "preempted",
+            "incomplete",
+        ]) {
             assert_eq!(meaning(word), Ending::Failed, "{word}");
         }
     }

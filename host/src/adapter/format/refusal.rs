@@ -347,7 +347,11 @@ mod tests {
             (json!({"detail": {"message": "m"}}), 500, json!({"message": "m"})),
             (json!({"error_message": "m"}), 500, json!("m")),
             (json!({"errorMessage": "m"}), 500, json!("m")),
-            (json!({"fault": {"faultstring": "m", "detail": {"errorcode": "policies.ratelimit.Quota"}}}), 429, json!("m")),
+            (
+                json!({"fault": {"faultstring": "m", "detail": {"errorcode": "policies.ratelimit.Quota"}}}),
+                429,
+                json!("m"),
+            ),
             (json!({"Error": {"Message": "m", "Code": "Throttling"}}), 429, json!("m")),
             (json!({"x_groq": {"error": "m"}}), 500, json!("m")),
         ] {

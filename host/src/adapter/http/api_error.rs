@@ -39,7 +39,8 @@ pub(crate) fn message(body: &Value) -> Option<String> {
 
 /// The type or code of an error that says no more.
 fn only_words(body: &Value) -> Option<String> {
-    let word = ["/error/type", "/error/code", "/error_type"].into_iter().find_map(|place| body.pointer(place)?.as_str());
+    let word =
+        ["/error/type", "/error/code", "/error_type"].into_iter().find_map(|place| body.pointer(place)?.as_str());
     word.filter(|word| !word.is_empty()).map(|word| format!("the provider says only `{}`", beginning(word)))
 }
 

@@ -235,9 +235,10 @@ impl Events {
         // The empty line after the last event may be missing.
         self.chunk = Bytes::from_static(b"\n\n");
         // An incomplete event is part of what was cut. An event that holds an error was complete.
-        if let Err(error @ ErrorKind::Api(_)) = self.decode() {
-            return Err(error);
-        }
+        let is_cut = match self.decode() {
+            Err(error @ ErrorKind::Api(_)) => return Err(error),
+            last => last.is_err(),
+        };
         if self.body.is_none() {
             return Ok(());
         }
@@ -250,7 +251,7 @@ impl Events {
         }
         match self.events.end(&mut self.ready) {
             Ok(Progress::End) => self.end(),
-            Ok(Progress::More | Progress::CutShort) if !self.events.has_begun() => {
+            Ok(Progress::More | Progress::CutShort) if !is_cut && !self.events.has_begun() => {
                 let none = Malformed("the stream has no event of the format of this provider".to_owned());
                 Err(self.reader().unreadable(&self.answer, Unreadable::NoAnswer(none)))
             }

@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn a_503_counts_limits_that_are_used_up() {
         for (status, remaining, wait) in [(503, "0", Some(5.0)), (503, "1", None), (502, "0", None)] {
-            let headers = headers(&[("x-ratelimit-reset-requests", "5s"), ("x-ratelimit-remaining-requests", remaining)]);
+            let headers =
+                headers(&[("x-ratelimit-reset-requests", "5s"), ("x-ratelimit-remaining-requests", remaining)]);
             let found = wait_after(status, &headers, now()).map(|wait| wait.as_secs_f64());
             assert_eq!(found, wait, "{status} {remaining}");
         }

@@ -184,8 +184,7 @@ impl<'a> Reader<'a> {
             Some(message) => clean(&markup::shown(&message), self.secrets()),
             None => said(&answer.body, self.secrets()),
         };
-        let said =
-            if said.is_empty() { words_for(status).to_owned() } else { said };
+        let said = if said.is_empty() { words_for(status).to_owned() } else { said };
         let check = match answer.status {
             StatusCode::NOT_FOUND => format!("providers.{name}.base_url and the name of the model"),
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => format!("providers.{name}.base_url"),

@@ -228,7 +228,13 @@ mod tests {
             loop {
                 match decoder.next(&mut piece) {
                     Ok(Some(event)) => {
-                        let name = if event.is_error() { "error: " } else if event.is_bare { "bare: " } else { "" };
+                        let name = if event.is_error() {
+                            "error: "
+                        } else if event.is_bare {
+                            "bare: "
+                        } else {
+                            ""
+                        };
                         events.push(format!("{name}{}", String::from_utf8_lossy(&event.data)));
                     }
                     Ok(None) => break,
@@ -295,7 +301,11 @@ mod tests {
         let long = "x".repeat(LONGEST_BARE);
         let text = format!("data: a\n{{\"b\": 1}}\n\nerror: c\n{{{long}\nerror:{long}\nerror:\nerrors: d\ndata: e\n\n");
         for size in [1, 3, 1000, 100_000] {
-            assert_eq!(read(text.as_bytes(), size, 100).0, ["bare: {\"b\": 1}", "a", "error: c", "e"], "pieces of {size}");
+            assert_eq!(
+                read(text.as_bytes(), size, 100).0,
+                ["bare: {\"b\": 1}", "a", "error: c", "e"],
+                "pieces of {size}"
+            );
         }
     }
 

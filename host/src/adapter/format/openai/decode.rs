@@ -37,12 +37,7 @@ pub(crate) const MESSAGE: [&str; 7] =
 
 /// The fields of a body that are read, those of errors included.
 pub(crate) const KEEPS: Keep = Keep::Both(
-    &Keep::Fields(&[
-        ("id", Keep::All),
-        ("model", Keep::All),
-        ("choices", Keep::Each(&CHOICE)),
-        ("usage", Keep::All),
-    ]),
+    &Keep::Fields(&[("id", Keep::All), ("model", Keep::All), ("choices", Keep::Each(&CHOICE)), ("usage", Keep::All)]),
     &refusal::FIELDS,
 );
 

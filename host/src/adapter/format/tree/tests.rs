@@ -3,10 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-const SOME: Keep = Keep::Fields(&[
-    ("a", Keep::All),
-    ("each", Keep::Each(&Keep::Fields(&[("b", Keep::All)]))),
-]);
+const SOME: Keep = Keep::Fields(&[("a", Keep::All), ("each", Keep::Each(&Keep::Fields(&[("b", Keep::All)])))]);
 
 fn kept(json: &Value) -> Value {
     read(json.to_string().as_bytes(), &SOME, &MemoryBudget::new(0)).unwrap()

@@ -253,12 +253,9 @@ fn what_is_missing_at_the_end_is_a_broken_connection() {
 
 #[test]
 fn a_body_without_events_is_no_answer() {
-    for (body, says) in [
-        ("", "an empty body"),
-        (": ping\n\n", ": ping"),
-        ("data: \n\n", "data:"),
-        ("<html>no</html>", "): no"),
-    ] {
+    for (body, says) in
+        [("", "an empty body"), (": ping\n\n", ": ping"), ("data: \n\n", "data:"), ("<html>no</html>", "): no")]
+    {
         let (_, error) = read(Anthropic, body);
         let Some(ErrorKind::Parse(failure)) = error else { panic!("{error:?}") };
         assert!(failure.message.contains("the stream has no events") && failure.message.contains(says), "{failure}");
@@ -357,7 +354,8 @@ fn what_cannot_be_read_is_a_parse_error() {
     let long = format!("{{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}", "a".repeat(5000));
     for (body, expected) in [
         (lines(&["{\"choices\""]), "an event is not JSON"),
-        (lines(&["[]"]), "the body is not an object"),
+        (lines(&["[]"]), "no event of the format"),
+        (lines(&["[{}]"]), "the body is not an object"),
         (lines(&[open, finish]), "is not a JSON object: {\"a\""),
         (lines(&[nameless, finish]), "has no `name`"),
         (lines(&[&long]), "an event is longer than 0.00390625 MiB (providers.here.max_event_mb)"),

@@ -57,7 +57,8 @@ fn an_answer_of_anthropic_without_content_and_costs_is_none() {
         let body = json!({"content": content, "stop_reason": "end_turn", "usage": {"input_tokens": 3}});
         assert_eq!(whole(Anthropic, &body).unwrap().content, []);
     }
-    let body = json!({"type": "message", "stop_reason": "max_tokens", "usage": {"input_tokens": 3, "output_tokens": 9}});
+    let body =
+        json!({"type": "message", "stop_reason": "max_tokens", "usage": {"input_tokens": 3, "output_tokens": 9}});
     let response = whole(Anthropic, body).unwrap();
     assert_eq!((response.stop_reason, response.usage.total_tokens), (StopReason::MaxTokens, 12));
 }
@@ -113,16 +114,13 @@ fn a_call_of_no_tool_is_none() {
 
 #[test]
 fn the_choice_with_the_lowest_index_is_read() {
-    let choice = |index: u64, text: &str| {
-        json!({"index": index, "message": {"content": text}, "finish_reason": "stop"})
-    };
+    let choice =
+        |index: u64, text: &str| json!({"index": index, "message": {"content": text}, "finish_reason": "stop"});
     let body = json!({"choices": [choice(1, "b"), null, choice(0, "a")]});
     for response in [whole(OpenAi, &body), streamed(OpenAi, &[body.clone()])] {
         assert_eq!(response.unwrap().text().as_deref(), Some("a"));
     }
-    let piece = |text: &str, finish: Option<&str>| {
-        json!({"choices": [{"index": 3, "delta": {"content": text}, "finish_reason": finish}]})
-    };
+    let piece = |text: &str, finish: Option<&str>| json!({"choices": [{"index": 3, "delta": {"content": text}, "finish_reason": finish}]});
     let response = streamed(OpenAi, &[piece("a", None), piece("b", None), piece("c", Some("stop"))]);
     assert_eq!(response.unwrap().text().as_deref(), Some("abc"));
     assert!(is_no_answer(whole(OpenAi, json!({"choices": [null]}))));
@@ -139,11 +137,8 @@ fn arguments_are_received_although_another_call_cannot_be_read() {
     assert!(matches!(error, Some(ErrorKind::Parse(_))), "{error:?}");
     let mut received = Received::default();
     events.iter().for_each(|event| received.add(event));
-    let arguments: Vec<_> = received
-        .content()
-        .iter()
-        .map(|block| serde_json::to_value(block).unwrap()["arguments"].clone())
-        .collect();
+    let arguments: Vec<_> =
+        received.content().iter().map(|block| serde_json::to_value(block).unwrap()["arguments"].clone()).collect();
     assert_eq!(arguments, [json!("{\"x\":"), json!("1}")]);
 }
 
@@ -251,12 +246,9 @@ fn an_event_of_anthropic_may_have_its_type_only_in_its_name() {
 
 #[test]
 fn content_in_other_forms() {
-    for content in [
-        json!("a"),
-        json!(["a"]),
-        json!({"type": "text", "text": "a"}),
-        json!([{"type": "output_text", "text": "a"}]),
-    ] {
+    for content in
+        [json!("a"), json!(["a"]), json!({"type": "text", "text": "a"}), json!([{"type": "output_text", "text": "a"}])]
+    {
         let message = json!({"content": content});
         let body = json!({"choices": [{"message": message, "finish_reason": "stop"}]});
         assert_eq!(whole(OpenAi, body).unwrap().text().as_deref(), Some("a"), "{content}");
