@@ -164,7 +164,7 @@ fn what_is_missing_or_wrong_is_named() {
     for (body, says) in [
         (json!([]), "the body is not an object"),
         (json!({}), "the body has no `content`"),
-        (json!({"content": "text"}), "content is not a list"),
+        (json!({"content": 1}), "content is not a list"),
         (json!({"content": ["text"]}), "content[0] has no `type`"),
         (json!({"content": [{"type": 1}]}), "content[0].type is not a string"),
         (json!({"content": [{"type": "text", "text": ""}, {"type": "text"}]}), "content[1] has no `text`"),
