@@ -155,7 +155,10 @@ impl StreamedToolCalls {
         let order = self.in_their_order(touched.into_iter());
         let told = order.iter().try_for_each(|at| match self.all.get_mut(*at).filter(|call| call.is_open()) {
             Some(call) if call.is_complete() => call.tell(*at, false, false, budget, events),
-            Some(call) => Ok(call.start(*at, events)),
+            Some(call) => {
+                call.start(*at, events);
+                Ok(())
+            }
             None => Ok(()),
         });
         self.tell_the_rest(told, order, events)

@@ -89,7 +89,7 @@ fn names_of_usage() {
     ] {
         let choice = json!({"message": {"content": "a"}, "delta": {"content": "a"}, "finish_reason": "stop"});
         let body = json!({"choices": [choice], "usage": usage});
-        for response in [whole(OpenAi, &body), streamed(OpenAi, &[body.clone()])] {
+        for response in [whole(OpenAi, &body), streamed(OpenAi, std::slice::from_ref(&body))] {
             let counted = response.unwrap().usage;
             assert_eq!((counted.input_tokens, counted.output_tokens, counted.total_tokens), (9, 2, 11), "{usage}");
             assert_eq!((counted.cache_read_tokens, counted.cache_write_tokens), (read, written), "{usage}");
@@ -117,7 +117,7 @@ fn the_choice_with_the_lowest_index_is_read() {
     let choice =
         |index: u64, text: &str| json!({"index": index, "message": {"content": text}, "finish_reason": "stop"});
     let body = json!({"choices": [choice(1, "b"), null, choice(0, "a")]});
-    for response in [whole(OpenAi, &body), streamed(OpenAi, &[body.clone()])] {
+    for response in [whole(OpenAi, &body), streamed(OpenAi, std::slice::from_ref(&body))] {
         assert_eq!(response.unwrap().text().as_deref(), Some("a"));
     }
     let piece = |text: &str, finish: Option<&str>| json!({"choices": [{"index": 3, "delta": {"content": text}, "finish_reason": finish}]});
@@ -182,7 +182,7 @@ fn errors_in_shapes_of_gateways_are_the_same_whole_and_streamed() {
     ] {
         let formats = if body.get("choices").is_some() { &[OpenAi][..] } else { &[OpenAi, Anthropic] };
         for format in formats {
-            for read in [whole(*format, &body), streamed(*format, &[body.clone()])] {
+            for read in [whole(*format, &body), streamed(*format, std::slice::from_ref(&body))] {
                 let Err(ErrorKind::Api(error)) = read else { panic!("{body}: {read:?}") };
                 assert_eq!(error.status, status, "{body}");
                 assert_eq!(message.unwrap_or(&error.message), error.message, "{body}");
@@ -255,7 +255,7 @@ fn content_in_other_forms() {
         assert_eq!(streamed(OpenAi, &[ch(message, Some("stop"))]).unwrap().text().as_deref(), Some("a"), "{content}");
     }
     let text = json!({"choices": [{"text": "a", "finish_reason": "stop"}]});
-    for read in [whole(OpenAi, &text), streamed(OpenAi, &[text.clone()])] {
+    for read in [whole(OpenAi, &text), streamed(OpenAi, std::slice::from_ref(&text))] {
         assert_eq!(read.unwrap().text().as_deref(), Some("a"));
     }
     assert_eq!(whole(Anthropic, json!({"content": "a"})).unwrap().text().as_deref(), Some("a"));
