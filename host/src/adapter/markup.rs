@@ -7,7 +7,7 @@ const READ: usize = 64 * 1024;
 
 /// The title of a page, or its text if it has no title that says something. Text that is no HTML stays as it is.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {
-    let text = text.trim();
+    let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
     let text = text.get(..text.floor_char_boundary(READ)).unwrap_or(text);
     if !is_html(text) {
         return Cow::Borrowed(text);
@@ -241,6 +241,7 @@ mod tests {
             ),
             ("<html><body>cut in the midd<a href=\"htt", "cut in the midd"),
             ("<html><script>never closed", ""),
+            ("\u{feff}\n\u{feff}<html><title>502 Bad gateway</title></html>\n", "502 Bad gateway"),
         ] {
             assert_eq!(shown(page), expected, "{page}");
         }

@@ -46,7 +46,7 @@ impl AnswerScript {
         });
         let blocks = blocks.collect();
         let stop = stops[usize::from(input.byte()) % stops.len()];
-        Self { blocks, stop, input_tokens: input.number() >> 32, output_tokens: input.number() >> 32 }
+        Self { blocks, stop, input_tokens: (input.number() >> 32) + 1, output_tokens: input.number() >> 32 }
     }
 }
 

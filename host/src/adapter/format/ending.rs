@@ -37,6 +37,11 @@ pub(crate) fn meaning(word: &str) -> Ending {
     exact(&bare).or_else(|| kind(&bare)).unwrap_or_else(|| Ending::Stopped(StopReason::Other(word.to_owned())))
 }
 
+/// Whether this is the last event of a stream of OpenAI's format. Some servers put it in quotes or in small letters.
+pub(crate) fn is_marker(data: &str) -> bool {
+    data.trim().trim_matches('"').eq_ignore_ascii_case("[DONE]")
+}
+
 /// Whether an answer that ended for this reason may have been cut in the middle of a tool call.
 pub(crate) fn cuts(word: &str) -> bool {
     match meaning(word) {
@@ -72,7 +77,7 @@ fn bare(word: &str) -> String {
 fn exact(word: &str) -> Option<Ending> {
     Some(Ending::Stopped(match word {
         "stop" | "stopped" | "end" | "ended" | "endturn" | "complete" | "completed" | "done" | "finish"
-        | "finished" | "normal" | "success" | "eot" | "stoptoken" => StopReason::EndTurn,
+        | "finished" | "normal" | "success" | "eot" | "stoptoken" | "stopstr" => StopReason::EndTurn,
         "length" | "limit" | "modellength" | "maxmodellength" => StopReason::MaxTokens,
         "tool" | "tools" | "function" | "functions" => StopReason::ToolUse,
         "stopsequence" => StopReason::StopSequence,
@@ -80,7 +85,7 @@ fn exact(word: &str) -> Option<Ending> {
         // Cohere.
         "errortoxic" => StopReason::ContentFilter,
         // Gemini.
-        "unexpectedtoolcall" | "toomanytoolcalls" => return Some(Ending::Failed),
+        "unexpectedtoolcall" | "toomanytoolcalls" | "incomplete" => return Some(Ending::Failed),
         _ => return None,
     }))
 }
@@ -93,6 +98,7 @@ fn kind(word: &str) -> Option<Ending> {
     }
     if has(&["error", "fail", "abort", "cancel", "malformed", "timeout", "timedout", "timelimit", "overload"])
         || has(&["unavailable", "insufficient", "userstop", "unloaded", "disconnect"])
+        || has(&["ratelimit", "preempt"])
     {
         return Some(Ending::Failed);
     }
@@ -135,7 +141,7 @@ mod tests {
         };
         let ends = ["stop", "STOP", "eos_token", "eos", "end", "end_turn", "complete", "COMPLETE", "EndOfText", "done"];
         stopped(&ends, StopReason::EndTurn);
-        stopped(&["FINISH_REASON_STOP", "REASON_STOP", "eosFound", "normal"], StopReason::EndTurn);
+        stopped(&["stop_str", "FINISH_REASON_STOP", "REASON_STOP", "eosFound", "normal"], StopReason::EndTurn);
         let cut = ["length", "max_tokens", "MAX_TOKENS", "max_length", "maxTokens", "model_length", "token_limit"];
         stopped(&cut, StopReason::MaxTokens);
         stopped(&["max_output_tokens", "REASON_MAX_LEN", "maxPredictedTokensReached"], StopReason::MaxTokens);
@@ -152,7 +158,15 @@ mod tests {
             assert_eq!(meaning(word), Ending::ContextFull, "{word}");
         }
         let failed = ["error", "abort", "network_error", "insufficient_system_resource", "USER_CANCEL", "cancelled"];
-        for word in failed.into_iter().chain(["MALFORMED_FUNCTION_CALL", "timeout", "time_limit", "failed"]) {
+        for word in failed.into_iter().chain([
+            "MALFORMED_FUNCTION_CALL",
+            "timeout",
+            "time_limit",
+            "failed",
+            "rate_limit",
+            "preempted",
+            "incomplete",
+        ]) {
             assert_eq!(meaning(word), Ending::Failed, "{word}");
         }
     }

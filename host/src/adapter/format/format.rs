@@ -54,8 +54,11 @@ pub(crate) trait Format: Send + Sync {
 
 /// Reads one streamed answer.
 pub(crate) trait EventReader: Send {
-    /// Reads the data of one event and adds what it says to `events`.
-    fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable>;
+    /// Reads the data of one event and adds what it says to `events`. The name is empty if the event has none.
+    fn read(&mut self, name: &str, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable>;
+
+    /// Whether any event of the format has come.
+    fn has_begun(&self) -> bool;
 
     /// Reads the end of a body that is complete: some servers send no end marker.
     fn end(&mut self, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable>;

@@ -58,14 +58,15 @@ impl<'a> JsonNode<'a> {
         self.value.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// The field, if it is a number that is not negative.
+    /// The field, if it is a number that is not negative. Some servers write it as a text.
     pub(crate) fn count(&self, name: &str) -> Option<u64> {
         count(self.value.get(name)?)
     }
 
-    /// The field, if it is a number that counts from zero. Some servers write it as a text.
-    pub(crate) fn index(&self, name: &str) -> Option<u64> {
-        self.count(name).or_else(|| self.text(name)?.trim().parse().ok())
+    /// The `name` of a tool. An empty name is an error: no tool has it.
+    pub(crate) fn need_name(&self) -> Result<&'a str, Malformed> {
+        let name = self.need("name")?;
+        Some(name.str()?).filter(|text| !text.trim().is_empty()).ok_or_else(|| name.malformed("is empty"))
     }
 
     /// The fields that are numbers and not known, as extensions. Only the first ones, up to a limit.
@@ -88,10 +89,40 @@ impl<'a> JsonNode<'a> {
     }
 }
 
-/// Some servers write counts as decimal fractions.
+/// Some servers write counts as decimal fractions or as texts.
 fn count(value: &Value) -> Option<u64> {
-    let float = || value.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64);
-    value.as_u64().or_else(float)
+    let whole = |number: f64| Some(number).filter(|count| *count >= 0.0).map(|count| count as u64);
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        _ => value.as_u64().or_else(|| whole(value.as_f64()?)),
+    }
+}
+
+/// Adds counts that came later to those of the answer so far. Each is for the whole answer, so a smaller one counts
+/// something else and is left out.
+pub(crate) fn merge_counts(
+    usage: &mut Map<String, Value>,
+    more: &Map<String, Value>,
+    budget: &MemoryBudget,
+) -> Result<(), Malformed> {
+    for (name, value) in more.iter().filter(|(_, value)| !value.is_null()) {
+        let room = usage.len() < MOST_COUNTS;
+        match (usage.get_mut(name), value) {
+            (Some(Value::Object(before)), Value::Object(more)) => merge_counts(before, more, budget)?,
+            (Some(before), _) if count(value) < count(before) => {}
+            (Some(before), _) => {
+                budget.take_for_instead(value, Some(before))?;
+                *before = value.clone();
+            }
+            (None, _) if room => {
+                budget.take(BLOCK + name.len())?;
+                budget.take_for(value)?;
+                usage.insert(name.clone(), value.clone());
+            }
+            (None, _) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The arguments of a tool call: an object, or a text that contains one. Absent and empty arguments are an empty object.
@@ -112,8 +143,14 @@ pub(crate) fn arguments(node: Option<&JsonNode<'_>>) -> Result<Map<String, Value
 
 /// Whether the answer with this usage costs any tokens.
 pub(crate) fn has_counts(usage: &JsonNode<'_>) -> bool {
-    let mut counts = usage.value.as_object().into_iter().flatten().filter_map(|(_, value)| count(value));
-    counts.any(|count| count > 0)
+    is_counted(usage.value)
+}
+
+fn is_counted(usage: &Value) -> bool {
+    match usage {
+        Value::Object(fields) => fields.values().any(is_counted),
+        value => count(value).is_some_and(|count| count > 0),
+    }
 }
 
 /// The most unknown numbers that are kept of one answer. Each event of a stream may repeat all of them.
@@ -176,11 +213,27 @@ mod tests {
             (json!(7.0), Some(7)),
             (json!(1e300), Some(u64::MAX)),
             (json!(-1), None),
-            (json!("7"), None),
+            (json!("7"), Some(7)),
+            (json!("seven"), None),
             (json!(null), None),
         ] {
             assert_eq!(count(&value), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn counts_never_go_down() {
+        let mut usage = Map::new();
+        let budget = MemoryBudget::new(0);
+        for more in [
+            json!({"in": 100, "out": 1, "details": {"cached": 7}, "tier": "a"}),
+            json!({"out": 5, "in": null, "details": {"written": 2}, "tier": "b"}),
+            json!({"in": 0, "out": 0, "details": {"cached": 0}, "more": 0}),
+        ] {
+            merge_counts(&mut usage, more.as_object().unwrap(), &budget).unwrap();
+        }
+        let expected = json!({"in": 100, "out": 5, "details": {"cached": 7, "written": 2}, "tier": "b", "more": 0});
+        assert_eq!(Value::from(usage), expected);
     }
 
     #[test]

@@ -11,7 +11,36 @@ use crate::adapter::format::{
 };
 
 /// The fields in which servers say what went wrong, where no `error` says it.
-const MESSAGES: [&str; 6] = ["message", "detail", "msg", "error_msg", "error_message", "errorMessage"];
+const MESSAGES: [&str; 7] = ["message", "Message", "detail", "msg", "error_msg", "error_message", "errorMessage"];
+
+/// The fields of a body or an event in which servers say that it is an error, and which.
+pub(crate) const FIELDS: Keep = Keep::Fields(&[
+    ("type", Keep::All),
+    ("__type", Keep::All),
+    ("object", Keep::All),
+    ("request_id", Keep::All),
+    ("error", Keep::All),
+    ("errors", Keep::All),
+    ("Error", Keep::All),
+    ("fault", Keep::All),
+    ("error_type", Keep::All),
+    ("error_code", Keep::All),
+    ("error_msg", Keep::All),
+    ("error_message", Keep::All),
+    ("errorMessage", Keep::All),
+    ("message", Keep::All),
+    ("Message", Keep::All),
+    ("msg", Keep::All),
+    ("detail", Keep::All),
+    ("code", Keep::All),
+    ("status", Keep::All),
+    ("status_code", Keep::All),
+    ("statusCode", Keep::All),
+    ("http_status", Keep::All),
+    ("http_code", Keep::All),
+    ("base_resp", Keep::All),
+    ("x_groq", Keep::Fields(&[("error", Keep::All)])),
+]);
 
 /// The fields of an answer. They say nothing about an error.
 const ANSWER: [&str; 9] = ["choices", "content", "usage", "id", "object", "created", "model", "delta", "index"];
@@ -26,9 +55,10 @@ pub(crate) fn refuse_errors(root: &JsonNode<'_>, answer: &str) -> Result<(), Unr
     }
 }
 
-/// Fails if the choice is an error. Routers send errors of the provider behind them in this way.
+/// Fails if the choice or its message is an error. Routers send errors of the provider behind them in this way.
 pub(crate) fn refuse_error_of_choice(choice: &JsonNode<'_>) -> Result<(), Unreadable> {
-    match choice.value.get("error").filter(|error| says_something(error)) {
+    let places = ["/error", "/delta/error", "/message/error"].into_iter();
+    match places.filter_map(|place| choice.value.pointer(place)).find(|error| says_something(error)) {
         Some(error) => Err(unreadable(error.clone(), &Value::Null)),
         None => Ok(()),
     }
@@ -48,7 +78,7 @@ pub(crate) fn refuse_ending(word: &str) -> Result<(), Unreadable> {
             }),
         ),
         Ending::Failed => (
-            status_of_word(word).filter(|status| *status >= 500).unwrap_or(500),
+            status_of_word(word).filter(|status| *status == 429 || *status >= 500).unwrap_or(500),
             json!({"message": format!("the provider ended the answer with `{shown}`"), "type": shown}),
         ),
     };
@@ -67,12 +97,29 @@ pub(crate) fn of_event(data: &str, budget: &MemoryBudget) -> Unreadable {
     }
 }
 
+/// The error in a line outside of the events of a stream, if it is one.
+pub(crate) fn of_line(line: &[u8], budget: &MemoryBudget) -> Option<Unreadable> {
+    let body = tree::read(line, &Keep::All, budget).ok()?;
+    found(&body, "choices").map(|error| unreadable(error, &body))
+}
+
+/// Fails if the body is JSON, but neither an object nor a list. It is no answer in any format.
+pub(crate) fn refuse_scalars(root: &JsonNode<'_>) -> Result<(), Unreadable> {
+    match root.value {
+        Value::Object(_) | Value::Array(_) => Ok(()),
+        _ => Err(Unreadable::NoAnswer(root.malformed("is not an object"))),
+    }
+}
+
 /// What the body says about an error.
 fn found(body: &Value, answer: &str) -> Option<Value> {
     let fields = body.as_object()?;
-    let named = ["error", "errors"].into_iter().filter_map(|name| fields.get(name));
+    let named = ["/error", "/errors", "/x_groq/error"].into_iter().filter_map(|place| body.pointer(place));
     if let Some(error) = named.clone().find(|error| says_something(error)) {
         return Some(error.clone());
+    }
+    if let Some(error) = foreign(body) {
+        return Some(error);
     }
     // MiniMax: `{"base_resp": {"status_code": 1004, "status_msg": "…"}}`.
     if let Some(result) = fields.get("base_resp")
@@ -85,13 +132,35 @@ fn found(body: &Value, answer: &str) -> Option<Value> {
     let is_answer = fields.get(answer).is_some_and(|value| !value.is_null());
     let is_typed = ["type", "object"].into_iter().any(|name| fields.contains_key(name));
     let is_other = is_answer || (is_typed && status(body).is_none());
-    let says = |name| fields.get(name).is_some_and(|text| text.is_string() || text.is_array()) && says(fields, name);
-    (is_error("object") || is_error("type") || (!is_other && MESSAGES.into_iter().any(says)))
-        .then(|| without_answer(fields).into())
+    let is_text = |value: &Value| match value {
+        Value::Object(fields) => MESSAGES.into_iter().any(|name| fields.get(name).is_some_and(Value::is_string)),
+        value => value.is_string() || value.is_array(),
+    };
+    let says = |name| fields.get(name).is_some_and(|value| is_text(value) && says_something(value));
+    if is_error("object") || is_error("type") || (!is_other && MESSAGES.into_iter().any(says)) {
+        return Some(without_answer(fields).into());
+    }
+    // An empty error is one if nothing else stands there.
+    let is_empty = |error: &&Value| error.is_object() || error.is_string();
+    let has_others = ANSWER.into_iter().any(|name| fields.get(name).is_some_and(|value| !value.is_null()));
+    named.into_iter().find(is_empty).filter(|_| !is_other && !has_others).cloned()
 }
 
-fn says(fields: &Map<String, Value>, name: &str) -> bool {
-    fields.get(name).is_some_and(says_something)
+/// Errors of gateways in shapes of their own, as an object with the usual fields.
+fn foreign(body: &Value) -> Option<Value> {
+    let at = |place: &str| body.pointer(place).filter(|value| says_something(value));
+    // Apigee.
+    if let Some(message) = at("/fault/faultstring") {
+        return Some(json!({"message": message, "code": at("/fault/detail/errorcode")}));
+    }
+    // AWS.
+    if let Some(error) = at("/Error") {
+        let message = at("/Error/Message").or_else(|| at("/Error/message")).unwrap_or(error);
+        return Some(json!({"message": message, "code": at("/Error/Code")}));
+    }
+    let kind = at("/__type")?;
+    let message = MESSAGES.into_iter().find_map(|name| at(&format!("/{name}"))).unwrap_or(kind);
+    Some(json!({"message": message, "type": kind}))
 }
 
 /// Whether a field says that there is an error. Some servers write `false`, `{}` or `{"code": 0}` where there is none.
@@ -139,9 +208,11 @@ fn status(error: &Value) -> Option<u16> {
         ["code", "status", "status_code", "statusCode", "http_status", "http_code", "error_code"];
     const WORDS: [&str; 5] = ["code", "status", "type", "error_type", "error_code"];
     let error = error.get(0).unwrap_or(error);
-    let numbers = NUMBERS.into_iter().filter_map(|name| error.get(name)).filter_map(number);
+    // The error may be nothing but its number.
+    let numbers = NUMBERS.into_iter().filter_map(|name| error.get(name)).chain([error]).filter_map(number);
     let words = WORDS.into_iter().filter_map(|name| error.get(name)?.as_str());
-    numbers.into_iter().next().or_else(|| words.into_iter().find_map(status_of_word))
+    let mut numbers = numbers;
+    numbers.next().or_else(|| words.into_iter().find_map(status_of_word))
 }
 
 /// A status as a number, or as a text that begins with it, such as `429 Too Many Requests`.
@@ -222,6 +293,9 @@ mod tests {
             (json!({"type": "capacity_error"}), None),
             (json!({"message": "no"}), None),
             (json!("no"), None),
+            (json!(503), Some(503)),
+            (json!("429 Too Many Requests"), Some(429)),
+            (json!({"statusCode": 429, "message": "m"}), Some(429)),
         ] {
             assert_eq!(status(&error), expected, "{error}");
         }
@@ -263,13 +337,30 @@ mod tests {
             (json!({"object": "error", "message": "m", "code": 400}), 400, json!("m")),
             (json!({"type": "error", "message": "m"}), 500, json!("m")),
             (json!({"base_resp": {"status_code": 1004, "status_msg": "m"}, "choices": null}), 500, json!("m")),
+            (json!({"error": {}}), 500, json!({})),
+            (json!({"error": ""}), 500, json!("")),
+            (json!({"error": {"code": 0, "message": ""}}), 500, json!("")),
+            (json!({"error": 503}), 503, json!(503)),
+            (json!({"statusCode": 429, "message": "m"}), 429, json!("m")),
+            (json!({"__type": "com.amazon#ThrottlingException", "message": "m"}), 429, json!("m")),
+            (json!({"__type": "ThrottlingException"}), 429, json!("ThrottlingException")),
+            (json!({"detail": {"message": "m"}}), 500, json!({"message": "m"})),
+            (json!({"error_message": "m"}), 500, json!("m")),
+            (json!({"errorMessage": "m"}), 500, json!("m")),
+            (
+                json!({"fault": {"faultstring": "m", "detail": {"errorcode": "policies.ratelimit.Quota"}}}),
+                429,
+                json!("m"),
+            ),
+            (json!({"Error": {"Message": "m", "Code": "Throttling"}}), 429, json!("m")),
+            (json!({"x_groq": {"error": "m"}}), 500, json!("m")),
         ] {
             assert_eq!(refused(&body), Some((status, message)), "{body}");
         }
         for body in [
             json!({"error": null}),
-            json!({"error": {}}),
-            json!({"error": {"code": 0, "message": ""}}),
+            json!({"error": {}, "choices": []}),
+            json!({"error": {"code": 0, "message": ""}, "usage": {}}),
             json!({"error": 0, "errors": []}),
             json!({"choices": [], "message": "m"}),
             json!({"type": "ping", "message": "m"}),

@@ -93,10 +93,10 @@ pub(crate) enum Keep {
     All,
     /// These fields of an object, or of the first object in a list.
     Fields(&'static [(&'static str, Keep)]),
+    /// Both of these.
+    Both(&'static Keep, &'static Keep),
     /// This part of each item of a list.
     Each(&'static Keep),
-    /// This part of the first item of a list.
-    First(&'static Keep),
 }
 
 impl Keep {
@@ -104,14 +104,15 @@ impl Keep {
         match self {
             Keep::All => Some(self),
             Keep::Fields(fields) => fields.iter().find(|(field, _)| *field == name).map(|(_, keep)| keep),
-            Keep::Each(_) | Keep::First(_) => None,
+            Keep::Both(one, other) => one.field(name).or_else(|| other.field(name)),
+            Keep::Each(_) => None,
         }
     }
 
     fn item(&self) -> &Keep {
         match self {
-            Keep::All | Keep::Fields(_) => self,
-            Keep::Each(keep) | Keep::First(keep) => keep,
+            Keep::All | Keep::Fields(_) | Keep::Both(..) => self,
+            Keep::Each(keep) => keep,
         }
     }
 }
@@ -143,6 +144,18 @@ pub(crate) fn read(json: &[u8], keep: &Keep, budget: &MemoryBudget) -> Result<Va
 /// Reads an event of a streamed answer. Texts in it may end with half a character, as [`halves`] describes.
 pub(crate) fn read_event(json: &str, keep: &Keep, budget: &MemoryBudget) -> Result<Value, Unreadable> {
     read_leniently(json.as_bytes(), keep, budget, Halves::Keep).map_err(TreeError::in_event)
+}
+
+/// Reads the object at the start of a text that goes on with something else than JSON or events.
+pub(crate) fn read_start(text: &[u8], keep: &Keep, budget: &MemoryBudget) -> Option<Value> {
+    let full = Cell::new(false);
+    let mut values = serde_json::Deserializer::from_slice(text);
+    let value = Grow { keep, budget, full: &full }.deserialize(&mut values).ok().filter(Value::is_object)?;
+    let mut raw = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    raw.next()?.ok()?;
+    let rest = text.get(raw.byte_offset()..)?.trim_ascii_start();
+    let others: [&[u8]; 5] = [b"{", b"[", b",", b"data:", b"event:"];
+    (!others.into_iter().any(|start| rest.starts_with(start))).then_some(value)
 }
 
 fn read_leniently(json: &[u8], keep: &Keep, budget: &MemoryBudget, halves: Halves) -> Result<Value, TreeError> {
@@ -244,7 +257,7 @@ impl<'de> Visitor<'de> for Grow<'_> {
                 list.reserve_exact(more);
             }
             list.push(item);
-            if matches!(self.keep, Keep::First(_) | Keep::Fields(_)) {
+            if matches!(self.keep, Keep::Fields(_) | Keep::Both(..)) {
                 while items.next_element::<IgnoredAny>()?.is_some() {}
                 break;
             }

@@ -14,10 +14,34 @@ use crate::{
 
 /// The provider's message, wherever it stands in the body.
 pub(crate) fn message(body: &Value) -> Option<String> {
+    const PLACES: [&str; 11] = [
+        "/error/message",
+        "/error",
+        "/message",
+        "/detail",
+        "/Message",
+        "/Error/Message",
+        "/fault/faultstring",
+        "/error_message",
+        "/errorMessage",
+        "/error_msg",
+        "/msg",
+    ];
     let body = first(body);
-    let error = body.get("error");
-    let places = [error.and_then(|error| error.get("message")), error, body.get("message"), body.get("detail")];
-    places.into_iter().flatten().find_map(text)
+    let said = PLACES.into_iter().filter_map(|place| body.pointer(place)).find_map(text);
+    // OpenRouter: what the provider behind it said.
+    let behind = body.pointer("/error/metadata/raw").and_then(text);
+    match (said, behind) {
+        (Some(said), Some(behind)) if !said.contains(&behind) => Some(format!("{said}: {behind}")),
+        (said, behind) => said.or(behind).or_else(|| only_words(body)),
+    }
+}
+
+/// The type or code of an error that says no more.
+fn only_words(body: &Value) -> Option<String> {
+    let word =
+        ["/error/type", "/error/code", "/error_type"].into_iter().find_map(|place| body.pointer(place)?.as_str());
+    word.filter(|word| !word.is_empty()).map(|word| format!("the provider says only `{}`", beginning(word)))
 }
 
 /// Some gateways answer with a list of one error.
@@ -27,7 +51,10 @@ pub(crate) fn first(body: &Value) -> &Value {
 
 fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(beginning(text).to_owned()).filter(|text| !text.is_empty()),
+        Value::String(text) => {
+            let text = beginning(text);
+            Some(inner(text).unwrap_or_else(|| text.to_owned())).filter(|text| !text.is_empty())
+        }
         Value::Array(problems) => {
             let problems: Vec<String> = problems.iter().filter_map(problem).collect();
             Some(problems.join("; ")).filter(|text| !text.is_empty())
@@ -35,6 +62,12 @@ fn text(value: &Value) -> Option<String> {
         Value::Object(fields) => fields.get("message").and_then(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
+}
+
+/// The message in a text that is itself the JSON of an error.
+fn inner(text: &str) -> Option<String> {
+    let error = text.starts_with(['{', '[']).then(|| serde_json::from_str::<Value>(text).ok())??;
+    message(&error)
 }
 
 /// One entry of the list with which FastAPI refuses a request: the place and the problem.
@@ -97,6 +130,18 @@ mod tests {
                 "body.messages.0: field required; b; c",
             ),
             (json!([{"error": {"message": "in a list", "code": 400}}]), "in a list"),
+            (json!({"error": {"message": "{\"error\": {\"message\": \"inner\"}}"}}), "inner"),
+            (json!({"error": {"message": "{no JSON}"}}), "{no JSON}"),
+            (json!({"message": "{\"message\": \"inner\"}"}), "inner"),
+            (
+                json!({"error": {"message": "Provider failed", "metadata": {"raw": "{\"error\": {\"message\": \"busy\"}}"}}}),
+                "Provider failed: busy",
+            ),
+            (json!({"detail": {"message": "nested"}}), "nested"),
+            (json!({"errorMessage": "m"}), "m"),
+            (json!({"fault": {"faultstring": "m"}}), "m"),
+            (json!({"Error": {"Message": "m"}}), "m"),
+            (json!({"type": "error", "error": {"type": "api_error"}}), "the provider says only `api_error`"),
         ] {
             assert_eq!(message(&body).as_deref(), Some(expected), "{body}");
         }

@@ -162,15 +162,22 @@ impl Events {
 
     fn read_event(&mut self, event: SseEvent) -> Result<(), ErrorKind> {
         // Some servers send events without content to keep the connection open.
-        if event.data.trim_ascii().is_empty() && !event.is_error {
+        if event.data.trim_ascii().is_empty() && !event.is_error() {
             return Ok(());
+        }
+        if event.is_bare {
+            return match refusal::of_line(&event.data, &self.reader().budget()) {
+                Some(error) => Err(self.reader().unreadable(&self.answer, error)),
+                None => Ok(()),
+            };
         }
         self.has_events = true;
         self.answer.body = Vec::new();
+        let is_error = event.is_error();
         let data = self.text(event.data)?;
-        let read = match event.is_error {
+        let read = match is_error {
             true => Err(refusal::of_event(&data, &self.reader().budget())),
-            false => self.events.read(&data, &mut self.ready),
+            false => self.events.read(&event.name, &data, &mut self.ready),
         };
         match read {
             Ok(Progress::More) => {
@@ -179,7 +186,7 @@ impl Events {
                 }
                 Ok(())
             }
-            Ok(Progress::CutShort) => Err(self.reader().cut_short()),
+            Ok(Progress::CutShort) => Err(self.reader().without_reason()),
             Ok(Progress::End) => self.end(),
             Err(unreadable) => {
                 self.answer.body = data.into_bytes();
@@ -228,9 +235,10 @@ impl Events {
         // The empty line after the last event may be missing.
         self.chunk = Bytes::from_static(b"\n\n");
         // An incomplete event is part of what was cut. An event that holds an error was complete.
-        if let Err(error @ ErrorKind::Api(_)) = self.decode() {
-            return Err(error);
-        }
+        let is_cut = match self.decode() {
+            Err(error @ ErrorKind::Api(_)) => return Err(error),
+            last => last.is_err(),
+        };
         if self.body.is_none() {
             return Ok(());
         }
@@ -243,6 +251,10 @@ impl Events {
         }
         match self.events.end(&mut self.ready) {
             Ok(Progress::End) => self.end(),
+            Ok(Progress::More | Progress::CutShort) if !is_cut && !self.events.has_begun() => {
+                let none = Malformed("the stream has no event of the format of this provider".to_owned());
+                Err(self.reader().unreadable(&self.answer, Unreadable::NoAnswer(none)))
+            }
             Ok(Progress::More | Progress::CutShort) => Err(self.reader().cut_short()),
             Err(unreadable) => Err(self.reader().unreadable(&self.answer, unreadable)),
         }

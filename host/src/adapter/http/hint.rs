@@ -18,17 +18,27 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     let after = text(headers, RETRY_AFTER.as_str());
     let seconds = || after.and_then(number).and_then(wait);
     let date = || {
-        let until = httpdate::parse_http_date(after?).ok()?;
+        // Some servers write the offset of UTC as a number.
+        let after = after?;
+        let in_gmt = after.strip_suffix("+0000").map(|date| format!("{date}GMT"));
+        let until = httpdate::parse_http_date(in_gmt.as_deref().unwrap_or(after)).ok()?;
         wait(until.duration_since(sent_at(headers).unwrap_or(now)).ok()?.as_secs_f64())
     };
     milliseconds.or_else(seconds).or_else(date)
 }
 
 /// The wait after an error of this status: that of [`retry_after`]. For a 429 without it, the time until the limits of the
-/// provider start afresh. Other statuses say nothing about limits.
+/// provider start afresh. For a 503, only of limits that are used up. Other statuses say nothing about limits.
 pub(crate) fn wait_after(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let limits =
-        || rate_limit::reset(headers, sent_at(headers).unwrap_or(now)).filter(|_| status == 429).and_then(wait);
+    let limits = || {
+        let limits = rate_limit::Limits::read(headers, sent_at(headers).unwrap_or(now));
+        match status {
+            429 => limits.reset(),
+            503 => limits.used_up,
+            _ => None,
+        }
+        .and_then(wait)
+    };
     retry_after(headers, now).or_else(limits)
 }
 
@@ -92,6 +102,23 @@ mod tests {
         {
             assert_eq!(seconds(&[("retry-after", value)]), Some(wait), "{value}");
         }
+    }
+
+    #[test]
+    fn the_offset_of_utc_may_be_a_number() {
+        assert_eq!(seconds(&[("retry-after", "Tue, 15 Nov 1994 08:12:41 +0000")]), Some(10.0));
+    }
+
+    #[test]
+    fn a_503_counts_limits_that_are_used_up() {
+        for (status, remaining, wait) in [(503, "0", Some(5.0)), (503, "1", None), (502, "0", None)] {
+            let headers =
+                headers(&[("x-ratelimit-reset-requests", "5s"), ("x-ratelimit-remaining-requests", remaining)]);
+            let found = wait_after(status, &headers, now()).map(|wait| wait.as_secs_f64());
+            assert_eq!(found, wait, "{status} {remaining}");
+        }
+        let unknown = headers(&[("x-ratelimit-reset-requests", "5s")]);
+        assert_eq!((wait_after(503, &unknown, now()), wait_after(429, &unknown, now()).is_some()), (None, true));
     }
 
     #[test]

@@ -10,26 +10,39 @@ const FIRST_DATE: f64 = 1e9;
 /// From here on it is a date in milliseconds.
 const FIRST_DATE_IN_MILLISECONDS: f64 = 1e11;
 
-/// The seconds until the limits that are used up start afresh. May be zero, negative or not finite.
+/// The seconds until limits start afresh. They may be zero, negative or not finite.
 ///
 /// Reads `x-ratelimit-reset-*` (OpenAI, Groq and others) and `anthropic-ratelimit-*-reset`. A limit is used up if the
 /// header with `remaining` instead of `reset` is 0. If several are, the last one counts, because the next request needs all
 /// of them. A limit without `remaining` may be used up or not. It counts only if none is known to be, and then the first
 /// one does: a wait that is too short costs one request, one that is too long ends the retrying.
-pub(crate) fn reset(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
-    let (mut used_up, mut unknown): (Option<f64>, Option<f64>) = (None, None);
-    for (name, value) in headers {
-        let Some(remaining) = name_of_remaining(name.as_str()) else { continue };
-        let Some(wait) = value.to_str().ok().and_then(|value| wait(value.trim(), now)) else { continue };
-        match headers.get(remaining) {
-            Some(remaining) if is_zero(remaining.to_str().unwrap_or_default()) => {
-                used_up = Some(used_up.map_or(wait, |other| other.max(wait)));
+pub(crate) struct Limits {
+    /// Of those that are used up.
+    pub(crate) used_up: Option<f64>,
+    unknown: Option<f64>,
+}
+
+impl Limits {
+    pub(crate) fn read(headers: &HeaderMap, now: SystemTime) -> Self {
+        let (mut used_up, mut unknown): (Option<f64>, Option<f64>) = (None, None);
+        for (name, value) in headers {
+            let Some(remaining) = name_of_remaining(name.as_str()) else { continue };
+            let Some(wait) = value.to_str().ok().and_then(|value| wait(value.trim(), now)) else { continue };
+            match headers.get(remaining) {
+                Some(remaining) if is_zero(remaining.to_str().unwrap_or_default()) => {
+                    used_up = Some(used_up.map_or(wait, |other| other.max(wait)));
+                }
+                Some(_) => {}
+                None => unknown = Some(unknown.map_or(wait, |other| other.min(wait))),
             }
-            Some(_) => {}
-            None => unknown = Some(unknown.map_or(wait, |other| other.min(wait))),
         }
+        Self { used_up, unknown }
     }
-    used_up.or(unknown)
+
+    /// Of those that are used up, else of those that may be.
+    pub(crate) fn reset(&self) -> Option<f64> {
+        self.used_up.or(self.unknown)
+    }
 }
 
 /// The header that says how much is left of the limit whose reset this header tells.
@@ -119,7 +132,7 @@ mod tests {
         let pair = |(name, value): &(&'static str, &str)| {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         };
-        assert_eq!(reset(&pairs.iter().map(pair).collect(), now()), expected, "{pairs:?}");
+        assert_eq!(Limits::read(&pairs.iter().map(pair).collect(), now()).reset(), expected, "{pairs:?}");
     }
 
     #[test]
@@ -195,7 +208,7 @@ mod tests {
             for value in [bytes, text.into_bytes()] {
                 if let Ok(value) = HeaderValue::from_bytes(&value) {
                     let name = HeaderName::from_static("x-ratelimit-reset");
-                    reset(&HeaderMap::from_iter([(name, value)]), now());
+                    Limits::read(&HeaderMap::from_iter([(name, value)]), now()).reset();
                 }
             }
         }

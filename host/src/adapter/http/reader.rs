@@ -79,7 +79,12 @@ impl<'a> Reader<'a> {
         if let Some(flaw) = &answer.flaw {
             return Err(self.parse_error(answer, flaw));
         }
-        let body = match tree::read(&answer.body, self.asked.format().keeps(), &self.budget()) {
+        let keeps = self.asked.format().keeps();
+        let read = tree::read(&answer.body, keeps, &self.budget()).or_else(|error| {
+            // Some proxies write something of their own behind the answer.
+            tree::read_start(&answer.body, keeps, &self.budget()).ok_or(error)
+        });
+        let body = match read {
             Ok(body) => body,
             Err(TreeError::NotJson(error)) if error.is_eof() && !answer.framed => return Err(self.cut_short()),
             Err(TreeError::NotJson(error)) => {
@@ -183,8 +188,7 @@ impl<'a> Reader<'a> {
             Some(message) => clean(&markup::shown(&message), self.secrets()),
             None => said(&answer.body, self.secrets()),
         };
-        let said =
-            if said.is_empty() { status.canonical_reason().unwrap_or("no reason given").to_owned() } else { said };
+        let said = if said.is_empty() { words_for(status).to_owned() } else { said };
         let check = match answer.status {
             StatusCode::NOT_FOUND => format!("providers.{name}.base_url and the name of the model"),
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => format!("providers.{name}.base_url"),
@@ -218,12 +222,36 @@ impl<'a> Reader<'a> {
         ErrorKind::Connection(Failure::new(&self.asked.provider.name, message))
     }
 
+    /// The error for a stream that says that it is at its end, but not why.
+    pub(crate) fn without_reason(&self) -> ErrorKind {
+        let message = "the answer did not say why it ended: the stream ended without a finish reason";
+        ErrorKind::Connection(Failure::new(&self.asked.provider.name, message))
+    }
+
     fn request_id(&self, headers: &HeaderMap, body: &Value) -> Option<String> {
         let names = ["request-id", "x-request-id", "anthropic-request-id"];
         let in_headers = names.into_iter().find_map(|name| headers.get(name)?.to_str().ok());
         let id = in_headers.or_else(|| body.get("request_id")?.as_str()).map(|id| clean(id, self.secrets()));
         id.filter(|id| !id.is_empty())
     }
+}
+
+/// What a status means. Those of Cloudflare have no standard.
+fn words_for(status: StatusCode) -> &'static str {
+    let of_cloudflare = match status.as_u16() {
+        520 => "the server behind the proxy gave an unknown error",
+        521 => "the server behind the proxy is down",
+        522 => "the connection to the server behind the proxy timed out",
+        523 => "the server behind the proxy is unreachable",
+        524 => "the server behind the proxy took too long to answer",
+        525 => "the TLS handshake with the server behind the proxy failed",
+        526 => "the certificate of the server behind the proxy is invalid",
+        527 => "the proxy lost the connection to the server behind it",
+        529 => "the provider is overloaded",
+        530 => "the proxy cannot find the server behind it",
+        _ => "no reason given",
+    };
+    status.canonical_reason().unwrap_or(of_cloudflare)
 }
 
 #[cfg(test)]

@@ -73,6 +73,8 @@ fn of_word(word: &str) -> Option<ErrorReason> {
         | "modelcontextwindowexceeded"
         | "exceedcontextsize"
         | "modelmaxprompttokensexceeded"
+        // Zhipu.
+        | "1261"
         | "requesttoolarge" => ErrorReason::ContextLength,
         "contentfilter"
         | "contentfiltered"
@@ -193,6 +195,10 @@ const TOO_LONG: &[&str] = &[
     "context window exceeds limit",
     "range of input length should be",
     "length of all messages is too long",
+    // Cohere: "too many tokens: total number of tokens in the prompt cannot exceed 4081".
+    "too many tokens",
+    // Zhipu: "Prompt exceeds max length".
+    "prompt exceeds max length",
 ];
 
 #[cfg(test)]
@@ -208,6 +214,10 @@ mod tests {
 
     #[test]
     fn words_count_wherever_they_stand() {
+        means(400, json!({"error": {"code": "1261", "message": "No."}}), "context_length");
+        means(400, json!({"error": {"message": "Prompt exceeds max length"}}), "context_length");
+        means(400, json!({"message": "too many tokens: the prompt cannot exceed 4081"}), "context_length");
+        means(429, json!({"message": "too many tokens per minute"}), "rate_limit");
         means(400, json!({"error": {"code": "content_filter", "type": "invalid_request_error"}}), "content_filter");
         means(400, json!({"error": {"innererror": {"code": "ResponsibleAIPolicyViolation"}}}), "content_filter");
         means(

@@ -14,6 +14,12 @@ const NAME: &[u8] = b"event:";
 /// The name of an event that is an error, whatever its data is. The wire formats need no other name.
 const ERROR: &[u8] = b"error";
 
+/// A field with an error. No specification has it.
+const ERROR_FIELD: &[u8] = b"error:";
+
+/// The most bytes of a line that is not part of an event. Longer ones are no errors.
+const LONGEST_BARE: usize = 16 * 1024;
+
 /// The most bytes of a line with a name that are kept.
 const LONGEST_NAME: usize = 64;
 
@@ -35,16 +41,25 @@ pub(crate) struct SseDecoder {
     data: Option<Vec<u8>>,
     /// Whether a line feed here belongs to the carriage return before it.
     after_return: bool,
-    /// Whether the event that has not ended has the name `error`.
-    is_error: bool,
+    /// The name of the event that has not ended.
+    name: Vec<u8>,
 }
 
 /// An event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SseEvent {
     pub(crate) data: Vec<u8>,
-    /// Whether its name is `error`.
-    pub(crate) is_error: bool,
+    /// Empty if it has none.
+    pub(crate) name: String,
+    /// Whether it is a line of JSON that stands outside of events. Some servers report errors in this way.
+    pub(crate) is_bare: bool,
+}
+
+impl SseEvent {
+    /// Whether it is an error, whatever its data is.
+    pub(crate) fn is_error(&self) -> bool {
+        self.name.as_bytes() == ERROR
+    }
 }
 
 /// The data of an event is longer than the limit.
@@ -53,7 +68,7 @@ pub(crate) struct TooLong;
 
 impl SseDecoder {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, line: Vec::new(), skips: false, data: None, after_return: false, is_error: false }
+        Self { limit, line: Vec::new(), skips: false, data: None, after_return: false, name: Vec::new() }
     }
 
     /// Returns the next event and removes what it has read from `text`. `None` means that more text is needed.
@@ -92,11 +107,13 @@ impl SseDecoder {
         let may_be = |field: &[u8]| field.starts_with(&self.line);
         let is_name = self.line.starts_with(NAME);
         if is_name && self.line.len() > LONGEST_NAME {
-            // It is not the name of an error.
-            self.is_error = false;
+            // No event has this name.
+            self.name.clear();
         }
         let is_short_name = is_name && self.line.len() <= LONGEST_NAME;
-        if !is_short_name && !may_be(DATA) && !may_be(NAME) && !may_be(BYTE_ORDER_MARK) {
+        let is_bare = is_bare(&self.line) && self.line.len() <= LONGEST_BARE;
+        let may_be_read = [DATA, NAME, BYTE_ORDER_MARK, ERROR_FIELD].into_iter().any(may_be);
+        if !is_short_name && !is_bare && !may_be_read {
             self.line.clear();
             self.skips = true;
         }
@@ -118,8 +135,14 @@ impl SseDecoder {
             return Ok(self.end_event());
         }
         if let Some(name) = line.strip_prefix(NAME) {
-            self.is_error = name.trim_ascii() == ERROR;
+            self.name.clear();
+            if line.len() <= LONGEST_NAME {
+                self.name.extend_from_slice(name.trim_ascii());
+            }
             return Ok(None);
+        }
+        if is_bare(&line) {
+            return Ok(bare_event(&line));
         }
         let start = match line.strip_prefix(DATA) {
             Some([b' ', ..]) => DATA.len() + 1,
@@ -146,13 +169,29 @@ impl SseDecoder {
     }
 
     fn end_event(&mut self) -> Option<SseEvent> {
-        let is_error = mem::take(&mut self.is_error);
+        let name = String::from_utf8(mem::take(&mut self.name)).unwrap_or_default();
         // An error needs no data.
-        let mut data = self.data.take().or_else(|| is_error.then(Vec::new))?;
+        let mut data = self.data.take().or_else(|| (name.as_bytes() == ERROR).then(Vec::new))?;
         if data.capacity() > LARGE {
             data.shrink_to_fit();
         }
-        Some(SseEvent { data, is_error })
+        Some(SseEvent { data, name, is_bare: false })
+    }
+}
+
+/// Whether the line can be an error outside of events.
+fn is_bare(line: &[u8]) -> bool {
+    line.starts_with(b"{") || line.starts_with(ERROR_FIELD)
+}
+
+fn bare_event(line: &[u8]) -> Option<SseEvent> {
+    if line.len() > LONGEST_BARE {
+        return None;
+    }
+    match line.strip_prefix(ERROR_FIELD) {
+        Some(error) if error.trim_ascii().is_empty() => None,
+        Some(error) => Some(SseEvent { data: error.trim_ascii().to_vec(), name: "error".to_owned(), is_bare: false }),
+        None => Some(SseEvent { data: line.to_vec(), name: String::new(), is_bare: true }),
     }
 }
 
@@ -189,7 +228,13 @@ mod tests {
             loop {
                 match decoder.next(&mut piece) {
                     Ok(Some(event)) => {
-                        let name = if event.is_error { "error: " } else { "" };
+                        let name = if event.is_error() {
+                            "error: "
+                        } else if event.is_bare {
+                            "bare: "
+                        } else {
+                            ""
+                        };
                         events.push(format!("{name}{}", String::from_utf8_lossy(&event.data)));
                     }
                     Ok(None) => break,
@@ -248,6 +293,19 @@ mod tests {
         for size in [1, 2, 5, 1000] {
             let (events, _) = read(text.as_bytes(), size, 100);
             assert_eq!(events, ["error: a", "b", "error: ", "c", "d", "e", "error: f", "g"], "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn errors_outside_of_events_are_told_apart() {
+        let long = "x".repeat(LONGEST_BARE);
+        let text = format!("data: a\n{{\"b\": 1}}\n\nerror: c\n{{{long}\nerror:{long}\nerror:\nerrors: d\ndata: e\n\n");
+        for size in [1, 3, 1000, 100_000] {
+            assert_eq!(
+                read(text.as_bytes(), size, 100).0,
+                ["bare: {\"b\": 1}", "a", "error: c", "e"],
+                "pieces of {size}"
+            );
         }
     }
 

@@ -54,8 +54,12 @@ async fn what_is_no_answer_is_told_apart_from_json_of_the_wrong_shape() {
         "Hello",
         "{\"choices\":",
         "{\"choices\": null, \"content\": null}",
+        "null",
+        "7",
+        "true",
+        "\"ok\"",
     ];
-    for (bodies, expected) in [(&nothing[..], true), (&["{}", "{\"id\": 1}", "7", "[]"], false)] {
+    for (bodies, expected) in [(&nothing[..], true), (&["{}", "{\"id\": 1}", "[]"], false)] {
         for body in bodies {
             for format in FORMATS {
                 let error = whole(format, *body).await.unwrap_err();

@@ -15,32 +15,23 @@ use crate::{
     chat::{
         content::{ContentBlock, Text, Thinking, ToolCall},
         extensions::Extensions,
+        response::StopReason,
         usage::Usage,
     },
 };
 
 /// The fields of a body that are read, those of errors included.
-pub(crate) const KEEPS: Keep = Keep::Fields(&[
-    ("type", Keep::All),
-    ("id", Keep::All),
-    ("model", Keep::All),
-    ("content", Keep::All),
-    ("stop_reason", Keep::All),
-    ("stop_sequence", Keep::All),
-    ("usage", Keep::All),
-    ("request_id", Keep::All),
-    ("error", Keep::All),
-    ("errors", Keep::All),
-    ("error_type", Keep::All),
-    ("error_code", Keep::All),
-    ("error_msg", Keep::All),
-    ("message", Keep::All),
-    ("msg", Keep::All),
-    ("detail", Keep::All),
-    ("code", Keep::All),
-    ("status", Keep::All),
-    ("status_code", Keep::All),
-]);
+pub(crate) const KEEPS: Keep = Keep::Both(
+    &Keep::Fields(&[
+        ("id", Keep::All),
+        ("model", Keep::All),
+        ("content", Keep::All),
+        ("stop_reason", Keep::All),
+        ("stop_sequence", Keep::All),
+        ("usage", Keep::All),
+    ]),
+    &refusal::FIELDS,
+);
 
 /// The field that an answer has, and an error has not.
 pub(crate) const ANSWER: &str = "content";
@@ -49,6 +40,7 @@ pub(crate) const ANSWER: &str = "content";
 pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
     let root = JsonNode::root(body, budget);
     refusal::refuse_errors(&root, ANSWER)?;
+    refusal::refuse_scalars(&root)?;
     root.object()?;
     let word = ending::word(&root, "stop_reason");
     if let Some(word) = &word
@@ -70,14 +62,23 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
 
 /// Reads the content of an answer that ended with this word.
 fn content(root: &JsonNode<'_>, word: Option<&str>) -> Result<Vec<ContentBlock>, Unreadable> {
-    let blocks = match root.value.get(ANSWER) {
-        // An answer without content, but with a reason for its end or with costs, is empty.
-        Some(Value::Null) if word.is_some() || root.get("usage").is_some_and(|usage| has_counts(&usage)) => {
-            return Ok(Vec::new());
-        }
-        Some(Value::Null) => return Err(Unreadable::NoAnswer(root.malformed("has no answer in `content`"))),
-        Some(_) | None => root.need(ANSWER)?.list()?,
+    // An answer without content is empty if it has costs, or if it says that it ended before it had content.
+    let ends_early = |word| !matches!(ending::stop_reason(Some(word), false), StopReason::EndTurn);
+    let is_empty = root.get("usage").is_some_and(|usage| has_counts(&usage)) || word.is_some_and(ends_early);
+    let has_none = match root.value.get(ANSWER) {
+        None => is_empty && word.is_some(),
+        Some(content) => content.is_null() || content.as_array().is_some_and(Vec::is_empty),
     };
+    if has_none && is_empty {
+        return Ok(Vec::new());
+    }
+    if has_none {
+        return Err(Unreadable::NoAnswer(root.malformed("has no answer in `content`")));
+    }
+    if let Some(text) = root.text(ANSWER) {
+        return Ok(vec![ContentBlock::text(text)]);
+    }
+    let blocks = root.need(ANSWER)?.list()?;
     let mut content = Vec::new();
     let mut blocks = blocks.enumerate().peekable();
     while let Some((at, node)) = blocks.next() {
@@ -93,7 +94,11 @@ fn content(root: &JsonNode<'_>, word: Option<&str>) -> Result<Vec<ContentBlock>,
 pub(crate) fn block(at: usize, node: &JsonNode<'_>) -> Result<ContentBlock, Malformed> {
     Ok(match node.need("type")?.str()? {
         "text" => {
-            let text = node.need("text")?.str()?.to_owned();
+            // Some servers write null for an empty text.
+            let text = match node.value.get("text") {
+                Some(Value::Null) => String::new(),
+                _ => node.need("text")?.str()?.to_owned(),
+            };
             ContentBlock::Text(Text { text, cache: None, extensions: rest(node, &["type", "text"])? })
         }
         "thinking" => ContentBlock::Thinking(Thinking {
@@ -119,7 +124,7 @@ pub(crate) fn block(at: usize, node: &JsonNode<'_>) -> Result<ContentBlock, Malf
 fn tool_call(at: usize, node: &JsonNode<'_>) -> Result<ToolCall, Malformed> {
     Ok(ToolCall {
         id: call_id(at, node),
-        name: node.need("name")?.str()?.to_owned(),
+        name: node.need_name()?.to_owned(),
         arguments: arguments(node.get("input").as_ref())?,
         cache: None,
         extensions: rest(node, &["type", "id", "name", "input"])?,

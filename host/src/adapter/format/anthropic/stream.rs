@@ -17,7 +17,7 @@ use crate::{
         ending,
         format::{EventReader, Progress},
         halves::JoinedText,
-        json::{BLOCK, JsonNode, MOST_COUNTS},
+        json::{BLOCK, JsonNode, merge_counts},
         malformed::{Malformed, Unreadable},
         refusal,
         tree::{self, Keep, MemoryBudget},
@@ -25,29 +25,17 @@ use crate::{
     chat::{content::ContentBlock, event::Event},
 };
 
-/// The end marker of the other format. Gateways between the two send it.
-const DONE: &str = "[DONE]";
-
 /// The fields of an event that are read.
-const EVENT: Keep = Keep::Fields(&[
-    ("type", Keep::All),
-    ("index", Keep::All),
-    ("message", MESSAGE),
-    ("content_block", Keep::All),
-    ("delta", DELTA),
-    ("usage", Keep::All),
-    ("error", Keep::All),
-    ("errors", Keep::All),
-    ("error_type", Keep::All),
-    ("error_code", Keep::All),
-    ("error_msg", Keep::All),
-    ("msg", Keep::All),
-    ("detail", Keep::All),
-    ("code", Keep::All),
-    ("status", Keep::All),
-    ("status_code", Keep::All),
-    ("request_id", Keep::All),
-]);
+const EVENT: Keep = Keep::Both(
+    &Keep::Fields(&[
+        ("index", Keep::All),
+        ("message", MESSAGE),
+        ("content_block", Keep::All),
+        ("delta", DELTA),
+        ("usage", Keep::All),
+    ]),
+    &refusal::FIELDS,
+);
 
 /// Without the content, which arrives in blocks.
 const MESSAGE: Keep = Keep::Fields(&[
@@ -82,6 +70,7 @@ pub(crate) struct AnthropicStream {
     calls: usize,
     /// The place of a call that has ended with arguments that may be cut. The next event shows whether they are.
     doubtful: Option<usize>,
+    has_begun: bool,
 }
 
 /// The most frequent event: a piece of content.
@@ -102,8 +91,9 @@ struct PieceDelta<'a> {
 }
 
 impl EventReader for AnthropicStream {
-    fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
-        if data.trim() == DONE {
+    fn read(&mut self, name: &str, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
+        // Gateways between the two formats send it.
+        if ending::is_marker(data) {
             return self.end(events);
         }
         if let Some(event) = self.read_piece(data) {
@@ -113,20 +103,27 @@ impl EventReader for AnthropicStream {
         let mut value = tree::read_event(data, &EVENT, &self.budget.renewed())?;
         let budget = self.budget.renewed();
         let event = JsonNode::root(&value, &budget);
-        match event.text("type") {
-            Some("message_start") => self.begin(&event, events)?,
-            Some("content_block_start") => self.begin_block(&mut value, events)?,
-            Some("content_block_delta") => self.add(&event, events)?,
-            Some("content_block_stop") => {
+        // Some servers say the type only in the name.
+        let kind = event.text("type").unwrap_or(name).to_owned();
+        self.has_begun |= kind.starts_with("message_") || kind.starts_with("content_block_");
+        match &*kind {
+            "message_start" => self.begin(&event, events)?,
+            "content_block_start" => self.begin_block(&mut value, events)?,
+            "content_block_delta" => self.add(&event, events)?,
+            "content_block_stop" => {
                 let at = self.find(&event)?;
                 self.end_block(at, events)?;
             }
-            Some("message_delta") => self.amend(&event, events)?,
-            Some("message_stop") => return self.end(events),
+            "message_delta" => self.amend(&event, events)?,
+            "message_stop" => return self.end(events),
             // Pings and unknown events: the documentation asks to ignore them.
             _ => refusal::refuse_errors(&event, decode::ANSWER)?,
         }
         Ok(Progress::More)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// An answer that has said why it ended is complete. A proxy whose server broke off ends a stream without a reason.
@@ -153,7 +150,7 @@ impl AnthropicStream {
     /// A reader that has read nothing. What it keeps counts towards the budget.
     pub(crate) fn new(budget: MemoryBudget) -> Self {
         let (message, blocks, numbered, calls, doubtful) = Default::default();
-        Self { budget, message, blocks, numbered, calls, doubtful }
+        Self { budget, message, blocks, numbered, calls, doubtful, has_begun: false }
     }
 
     /// Reads a piece of content without making a tree. `None` if the event is something else.
@@ -200,12 +197,12 @@ impl AnthropicStream {
         let begins = node.need("content_block")?;
         begins.object()?;
         self.settle(events)?;
-        let index = node.index("index").unwrap_or(self.blocks.len() as u64);
+        let index = node.count("index").unwrap_or(self.blocks.len() as u64);
         let mut call = None;
         if begins.text("type") == Some("tool_use") {
             call = Some(self.calls);
             let id = decode::call_id(self.blocks.len(), &begins);
-            let name = begins.need("name")?.str()?.to_owned();
+            let name = begins.need_name()?.to_owned();
             events.push_back(Event::ToolUseStart { index: self.calls, id, name });
             self.calls += 1;
         }
@@ -256,7 +253,7 @@ impl AnthropicStream {
 
     fn find(&self, event: &JsonNode<'_>) -> Result<usize, Malformed> {
         // Blocks come one after the other, so a server may leave the index out.
-        let Some(index) = event.index("index") else {
+        let Some(index) = event.count("index") else {
             return self.blocks.len().checked_sub(1).ok_or_else(|| event.malformed("has no `index`"));
         };
         let at = self.numbered.get(&index).copied();
@@ -318,17 +315,8 @@ impl AnthropicStream {
         if usage.is_null() {
             *usage = json!({});
         }
-        let counted = fields("usage").into_iter().flatten().filter(|(_, value)| !value.is_null());
-        if let Some(usage) = usage.as_object_mut() {
-            for (name, value) in counted {
-                // Each count is for the whole answer so far, so a smaller one counts something else.
-                let before = usage.get(name);
-                let is_less = before.is_some_and(|before| value.as_f64() < before.as_f64());
-                if !is_less && (before.is_some() || usage.len() < MOST_COUNTS) {
-                    self.budget.take_for_instead(value, before)?;
-                    usage.insert(name.clone(), value.clone());
-                }
-            }
+        if let (Some(usage), Some(counted)) = (usage.as_object_mut(), fields("usage")) {
+            merge_counts(usage, counted, &self.budget)?;
         }
         self.report_usage(events);
         Ok(())

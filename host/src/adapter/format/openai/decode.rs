@@ -25,6 +25,7 @@ pub(crate) const CHOICE: Keep = Keep::Fields(&[
     ("index", Keep::All),
     ("message", Keep::All),
     ("delta", Keep::All),
+    ("text", Keep::All),
     ("finish_reason", Keep::All),
     ("error", Keep::All),
     ("usage", Keep::All),
@@ -34,36 +35,20 @@ pub(crate) const CHOICE: Keep = Keep::Fields(&[
 pub(crate) const MESSAGE: [&str; 7] =
     ["role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call"];
 
-/// The fields of a body that are read: its first choice, and those of errors.
-pub(crate) const KEEPS: Keep = Keep::Fields(&[
-    ("id", Keep::All),
-    ("object", Keep::All),
-    ("model", Keep::All),
-    ("choices", Keep::First(&CHOICE)),
-    ("usage", Keep::All),
-    ("request_id", Keep::All),
-    ("error", Keep::All),
-    ("errors", Keep::All),
-    ("error_type", Keep::All),
-    ("error_code", Keep::All),
-    ("error_msg", Keep::All),
-    ("message", Keep::All),
-    ("msg", Keep::All),
-    ("detail", Keep::All),
-    ("type", Keep::All),
-    ("code", Keep::All),
-    ("status", Keep::All),
-    ("status_code", Keep::All),
-    ("base_resp", Keep::All),
-]);
+/// The fields of a body that are read, those of errors included.
+pub(crate) const KEEPS: Keep = Keep::Both(
+    &Keep::Fields(&[("id", Keep::All), ("model", Keep::All), ("choices", Keep::Each(&CHOICE)), ("usage", Keep::All)]),
+    &refusal::FIELDS,
+);
 
 /// The field that an answer has, and an error has not.
 pub(crate) const ANSWER: &str = "choices";
 
-/// Reads the first choice of a body with a 2xx status.
+/// Reads the answer in a body with a 2xx status.
 pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
     let root = JsonNode::root(body, budget);
     refusal::refuse_errors(&root, ANSWER)?;
+    refusal::refuse_scalars(&root)?;
     root.object()?;
     let choice = first_choice(&root)?;
     let word = choice.as_ref().and_then(|choice| ending::word(choice, "finish_reason"));
@@ -80,17 +65,27 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
     })
 }
 
-/// The first choice. An answer that has none, but costs tokens, is empty.
+/// The choice with the lowest index. An answer that has none, but costs tokens, is empty.
 fn first_choice<'a>(root: &JsonNode<'a>) -> Result<Option<JsonNode<'a>>, Unreadable> {
     let first = match root.value.get(ANSWER) {
         None => return Err(root.malformed("has no `choices`").into()),
         Some(Value::Null) => None,
-        Some(_) => root.need(ANSWER)?.list()?.next(),
+        Some(_) => first_of(root.need(ANSWER)?.list()?),
     };
     if first.is_none() && !root.get("usage").is_some_and(|usage| has_counts(&usage)) {
         return Err(Unreadable::NoAnswer(root.malformed("has no answer in `choices`")));
     }
     Ok(first)
+}
+
+/// The choice with the lowest index.
+pub(crate) fn first_of<'a>(choices: impl Iterator<Item = JsonNode<'a>>) -> Option<JsonNode<'a>> {
+    choices.filter(|choice| !choice.value.is_null()).min_by_key(index_of)
+}
+
+/// The index of a choice. Some servers leave out that of the only choice.
+pub(crate) fn index_of(choice: &JsonNode<'_>) -> u64 {
+    choice.count("index").unwrap_or_default()
 }
 
 /// The content of a message.
@@ -114,6 +109,12 @@ fn said_in(choice: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Unreadable
     }
     match message {
         Some(message) => Ok(said(&message, word)?),
+        // The older format of completions.
+        None if choice.text("text").is_some() => {
+            let mut said = Said::default();
+            said.say(choice.text("text").unwrap_or_default(), Extensions::new());
+            Ok(said)
+        }
         // A model can use up its tokens before it says anything.
         None if word.is_some() => Ok(Said::default()),
         None => Err(choice.malformed("has no `message`").into()),
@@ -147,7 +148,7 @@ impl Said {
         let calls = message.get("tool_calls").map(|calls| calls.list()).transpose()?.into_iter().flatten();
         let mut calls: Vec<JsonNode<'_>> = calls.filter(|call| !call.value.is_null()).collect();
         let last = calls.len().saturating_sub(1);
-        let index = |call: &JsonNode<'_>| call.index("index");
+        let index = |call: &JsonNode<'_>| call.count("index");
         if calls.iter().all(|call| index(call).is_some()) {
             calls.sort_by_key(index);
         }
@@ -167,24 +168,27 @@ impl Said {
     fn read_content(&mut self, content: &JsonNode<'_>) -> Result<(), Malformed> {
         match content.value {
             Value::String(text) => self.say(text, Extensions::new()),
-            Value::Array(_) => {
-                for part in content.list()? {
+            _ => {
+                for part in parts(content)? {
                     self.read_part(&part)?;
                 }
             }
-            _ => return Err(content.malformed("is neither a string nor a list")),
         }
         Ok(())
     }
 
     fn read_part(&mut self, part: &JsonNode<'_>) -> Result<(), Malformed> {
-        let kind = part.need("type")?.str()?;
+        if let Value::String(text) = part.value {
+            self.say(text, Extensions::new());
+            return Ok(());
+        }
         if let Some(text) = thinking_of_part(part.value) {
             self.think(&text);
             return Ok(());
         }
-        match kind {
-            kind @ ("text" | "refusal") => {
+        match part.need("type")?.str()? {
+            kind @ ("text" | "output_text" | "refusal") => {
+                let kind = if kind == "refusal" { kind } else { "text" };
                 let (text, others) = (part.need(kind)?.str()?, others(part.object()?, &["type", kind], OPENAI));
                 if kind == "text" { self.say(text, others) } else { self.refuse(text, others) }
             }
@@ -223,6 +227,15 @@ pub(crate) fn thinking_of_part(part: &Value) -> Option<String> {
             Some(items.iter().filter_map(|item| item.as_str().or_else(|| item.get("text")?.as_str())).collect())
         }
         _ => None,
+    }
+}
+
+/// The parts of a content that is no string. Some servers send the only part without a list.
+pub(crate) fn parts<'a>(content: &JsonNode<'a>) -> Result<Vec<JsonNode<'a>>, Malformed> {
+    match content.value {
+        Value::Object(_) => Ok(vec![content.clone()]),
+        Value::Array(_) => Ok(content.list()?.collect()),
+        _ => Err(content.malformed("is neither a string nor a list")),
     }
 }
 
@@ -280,7 +293,7 @@ fn function_block(of: &Function<'_, '_>, cut: bool, is_last: bool) -> Result<Con
         Some(call) => others(call.object()?, &["id", "type", "function", "index"], OPENAI),
         None => Extensions::new(),
     };
-    let name = function.need("name")?.str()?.to_owned();
+    let name = function.need_name()?.to_owned();
     extensions.extend(others_of_function(function.object()?));
     let arguments = arguments(arguments_node.as_ref())?;
     Ok(ContentBlock::ToolUse(ToolCall { id, name, arguments, cache: None, extensions }))
@@ -306,21 +319,26 @@ fn usage(root: &JsonNode<'_>, choice: Option<&JsonNode<'_>>) -> Usage {
 
 /// Reads the counts of tokens.
 pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
-    const KNOWN: [&str; 7] = [
+    const KNOWN: [&str; 10] = [
         "prompt_tokens",
         "completion_tokens",
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
         "total_tokens",
         "prompt_cache_hit_tokens",
         "cache_read_input_tokens",
         "cache_creation_input_tokens",
         "reasoning_tokens",
     ];
-    let count = |name| node.count(name).unwrap_or_default();
+    // Some gateways use the names of Anthropic, or send both names with zeros in one of them.
+    let count = |names: [&str; 2]| names.into_iter().filter_map(|name| node.count(name)).max().unwrap_or_default();
     let first = |of: &str, names: [&str; 2]| {
         let details = node.get(of)?;
         names.into_iter().find_map(|name| details.count(name))
     };
-    let (input_tokens, said) = (count("prompt_tokens"), count("completion_tokens"));
+    let input_tokens = count(["prompt_tokens", "input_tokens"]);
+    let said = count(["completion_tokens", "output_tokens"]);
     let reasoning_tokens = first("completion_tokens_details", ["reasoning_tokens", "thinking_tokens"])
         .or_else(|| first("output_tokens_details", ["reasoning_tokens", "thinking_tokens"]))
         .or_else(|| node.count("reasoning_tokens"));
@@ -328,15 +346,18 @@ pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
     let reasoned = said.saturating_add(reasoning_tokens.unwrap_or_default());
     let is_apart = node.count("total_tokens") == Some(input_tokens.saturating_add(reasoned));
     let output_tokens = if is_apart { reasoned } else { said };
-    let cached = first("prompt_tokens_details", ["cached_tokens", "cache_read_tokens"]);
+    let cached = first("prompt_tokens_details", ["cached_tokens", "cache_read_tokens"])
+        .or_else(|| first("input_tokens_details", ["cached_tokens", "cache_read_tokens"]));
     let written = first("prompt_tokens_details", ["cache_write_tokens", "cache_creation_tokens"]);
     Usage {
         input_tokens,
         output_tokens,
-        total_tokens: node.count("total_tokens").unwrap_or_else(|| input_tokens.saturating_add(output_tokens)),
-        // Top-level fields are of DeepSeek and of gateways to Anthropic.
+        // A stream may count its parts in different chunks, so that a total is only of one part.
+        total_tokens: node.count("total_tokens").unwrap_or_default().max(input_tokens.saturating_add(output_tokens)),
+        // Top-level fields are of DeepSeek, of Moonshot and of gateways to Anthropic.
         cache_read_tokens: cached
             .or_else(|| node.count("prompt_cache_hit_tokens"))
+            .or_else(|| node.count("cached_tokens"))
             .or_else(|| node.count("cache_read_input_tokens")),
         cache_write_tokens: written.or_else(|| node.count("cache_creation_input_tokens")),
         cache_write_hour_tokens: None,

@@ -14,8 +14,8 @@ use crate::{
         ending,
         format::{EventReader, Progress},
         halves::JoinedText,
-        json::{BLOCK, JsonNode},
-        malformed::Unreadable,
+        json::{BLOCK, JsonNode, merge_counts},
+        malformed::{Malformed, Unreadable},
         openai::{
             decode, streamed_fields::StreamedFields, streamed_tool_call::Piece, streamed_tool_calls::StreamedToolCalls,
         },
@@ -25,32 +25,17 @@ use crate::{
     chat::{content::ContentBlock, event::Event, response::StopReason},
 };
 
-/// The last event of a stream.
-pub(crate) const DONE: &str = "[DONE]";
-
 /// The fields of a chunk that are read.
-const CHUNK: Keep = Keep::Fields(&[
-    ("id", Keep::All),
-    ("object", Keep::All),
-    ("model", Keep::All),
-    ("choices", Keep::Each(&decode::CHOICE)),
-    ("usage", Keep::All),
-    ("x_groq", Keep::Fields(&[("usage", Keep::All)])),
-    ("request_id", Keep::All),
-    ("error", Keep::All),
-    ("errors", Keep::All),
-    ("error_type", Keep::All),
-    ("error_code", Keep::All),
-    ("error_msg", Keep::All),
-    ("message", Keep::All),
-    ("msg", Keep::All),
-    ("detail", Keep::All),
-    ("type", Keep::All),
-    ("code", Keep::All),
-    ("status", Keep::All),
-    ("status_code", Keep::All),
-    ("base_resp", Keep::All),
-]);
+const CHUNK: Keep = Keep::Both(
+    &Keep::Fields(&[
+        ("id", Keep::All),
+        ("model", Keep::All),
+        ("choices", Keep::Each(&decode::CHOICE)),
+        ("usage", Keep::All),
+        ("x_groq", Keep::Fields(&[("usage", Keep::All), ("error", Keep::All)])),
+    ]),
+    &refusal::FIELDS,
+);
 
 /// A streamed answer as far as it has arrived.
 pub(crate) struct OpenAiStream {
@@ -58,6 +43,9 @@ pub(crate) struct OpenAiStream {
     budget: MemoryBudget,
     /// The fields of the first chunks, and the usage.
     root: Map<String, Value>,
+    /// The index of the choice that is read, once there is one.
+    index: Option<u64>,
+    has_begun: bool,
     /// Whether a chunk with content has said who answers.
     is_introduced: bool,
     reasoning: StreamedText,
@@ -112,8 +100,8 @@ struct TextDelta {
 }
 
 impl EventReader for OpenAiStream {
-    fn read(&mut self, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
-        if data.trim() == DONE {
+    fn read(&mut self, _name: &str, data: &str, events: &mut VecDeque<Event>) -> Result<Progress, Unreadable> {
+        if ending::is_marker(data) {
             return self.end(events);
         }
         if let Some(piece) = self.read_piece(data) {
@@ -124,18 +112,25 @@ impl EventReader for OpenAiStream {
         let value = tree::read_event(data, &CHUNK, &budget)?;
         let chunk = JsonNode::root(&value, &budget);
         refusal::refuse_errors(&chunk, decode::ANSWER)?;
+        // Some proxies send `null` or `"ping"` to keep the connection open.
+        if !value.is_object() && value.get(0).is_none() {
+            return Ok(Progress::More);
+        }
+        self.has_begun |= ["choices", "usage"].into_iter().any(|name| value.get(name).is_some());
         let fields = chunk.object()?;
         self.introduce(fields)?;
-        let choices = chunk.get("choices").map(|choices| choices.list()).transpose()?;
-        // A request may ask for several answers. Only the first is read.
-        let choice = choices.into_iter().flatten().find(|choice| choice.index("index").unwrap_or_default() == 0);
+        let choice = self.choice(&chunk)?;
         if let Some(choice) = &choice {
             refusal::refuse_error_of_choice(choice)?;
             self.is_introduced = true;
             self.read_choice(choice, events)?;
         }
-        self.count(&chunk, choice.as_ref(), events);
+        self.count(&chunk, choice.as_ref(), events)?;
         Ok(Progress::More)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// An answer that has said why it ended is complete.
@@ -183,6 +178,8 @@ impl OpenAiStream {
         Self {
             budget,
             root: Map::new(),
+            index: None,
+            has_begun: false,
             is_introduced: false,
             reasoning: StreamedText::default(),
             content: StreamedText::default(),
@@ -211,6 +208,17 @@ impl OpenAiStream {
         Ok(())
     }
 
+    /// The choice of the answer that is read. A request may ask for several: the first one that comes is read.
+    fn choice<'a>(&mut self, chunk: &JsonNode<'a>) -> Result<Option<JsonNode<'a>>, Malformed> {
+        let choices = chunk.get("choices").map(|choices| choices.list()).transpose()?.into_iter().flatten();
+        let choice = decode::first_of(choices.filter(|choice| {
+            let index = decode::index_of(choice);
+            self.index.is_none_or(|read| read == index)
+        }));
+        self.index = self.index.or(choice.as_ref().map(decode::index_of));
+        Ok(choice)
+    }
+
     /// Reads a piece of text without making a tree. `None` if the chunk has more than that.
     fn read_piece(&mut self, data: &str) -> Option<String> {
         let TextChunk { choices: [choice], error: None, usage: None, x_groq: None } =
@@ -218,8 +226,8 @@ impl OpenAiStream {
         else {
             return None;
         };
-        let TextChoice { index: 0, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
-        self.is_introduced.then_some(delta.content)
+        let TextChoice { index, delta, finish_reason: None, error: None, usage: None } = choice else { return None };
+        (self.is_introduced && self.index == Some(index)).then_some(delta.content)
     }
 
     fn add_text(&mut self, piece: String, events: &mut VecDeque<Event>) {
@@ -234,6 +242,9 @@ impl OpenAiStream {
         if let Some(delta) = choice.get("delta").or_else(|| choice.get("message")) {
             self.fields.join(delta.object()?, &decode::MESSAGE, &self.budget)?;
             self.read_delta(&delta, events)?;
+        } else if let Some(piece) = choice.text("text") {
+            // The older format of completions.
+            self.add_text(piece.to_owned(), events);
         }
         if let Some(reason) = ending::word(choice, "finish_reason") {
             refusal::refuse_ending(&reason)?;
@@ -279,13 +290,14 @@ impl OpenAiStream {
             self.add_text(piece.clone(), events);
             return Ok(());
         }
-        for part in content.list()? {
+        for part in decode::parts(content)? {
             if let Some(piece) = decode::thinking_of_part(part.value) {
                 self.reasoning.push(piece, Event::Thinking, events);
                 continue;
             }
             match part.text("type") {
-                Some("text") => {
+                None if part.value.is_string() => self.add_text(part.str()?.to_owned(), events),
+                Some("text" | "output_text") => {
                     self.add_text(part.need("text")?.str()?.to_owned(), events);
                     self.text_fields.join(part.object()?, &["type", "text"], &self.budget)?;
                 }
@@ -319,13 +331,21 @@ impl OpenAiStream {
     }
 
     /// Reads the usage. It stands in a chunk of its own, in the last chunk or in every chunk, and in one of three fields.
-    fn count(&mut self, chunk: &JsonNode<'_>, choice: Option<&JsonNode<'_>>, events: &mut VecDeque<Event>) {
+    fn count(
+        &mut self,
+        chunk: &JsonNode<'_>,
+        choice: Option<&JsonNode<'_>>,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Malformed> {
         let groqs = || chunk.get("x_groq")?.get("usage");
         let found = chunk.get("usage").or_else(groqs).or_else(|| choice?.get("usage"));
-        if let Some(usage) = found.filter(|usage| usage.value.is_object()) {
-            self.root.insert("usage".to_owned(), usage.value.clone());
-            events.push_back(Event::Usage(decode::counts(&usage)));
+        let Some(more) = found.as_ref().and_then(|usage| usage.value.as_object()) else { return Ok(()) };
+        let usage = self.root.entry("usage").or_insert_with(|| Map::new().into());
+        if let Some(usage) = usage.as_object_mut() {
+            merge_counts(usage, more, &self.budget)?;
         }
+        events.push_back(Event::Usage(decode::counts(&JsonNode::root(usage, &self.budget))));
+        Ok(())
     }
 }
 

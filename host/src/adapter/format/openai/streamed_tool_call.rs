@@ -38,7 +38,7 @@ impl<'n, 'v> Piece<'n, 'v> {
         let function = function.or(custom);
         let function = function.as_ref();
         Self {
-            index: entry.index("index"),
+            index: entry.count("index"),
             id: entry.text("id"),
             name: function.and_then(|function| function.text("name")).unwrap_or_default(),
             arguments: function.and_then(|function| function.get(words(is_custom).1)),
@@ -150,6 +150,10 @@ impl StreamedToolCall {
         }
         let has_new_name = !self.is_started && !piece.name.is_empty() && piece.name != self.name.text;
         if has_new_name {
+            // Some servers send the whole name so far in each piece.
+            if piece.name.starts_with(&*self.name.text) {
+                self.name = JoinedText::default();
+            }
             self.name.push(piece.name.to_owned());
         }
         self.read_arguments(piece);
@@ -203,7 +207,8 @@ impl StreamedToolCall {
         }
     }
 
-    fn tell_arguments(&mut self, at: usize, events: &mut VecDeque<Event>) {
+    /// Tells the arguments that were not told yet.
+    pub(crate) fn tell_arguments(&mut self, at: usize, events: &mut VecDeque<Event>) {
         self.start(at, events);
         let new = self.arguments.text.get(self.told_arguments..).filter(|new| self.is_started && !new.is_empty());
         let new = new.filter(|_| !self.is_custom);

@@ -152,14 +152,16 @@ impl StreamedToolCalls {
     /// Tells the calls that are complete: the server has said that the answer is.
     pub(crate) fn finish(&mut self, budget: &MemoryBudget, events: &mut VecDeque<Event>) -> Result<(), Malformed> {
         let touched = std::mem::take(&mut self.touched);
-        for at in self.in_their_order(touched.into_iter()) {
-            let Some(call) = self.all.get_mut(at).filter(|call| call.is_open()) else { continue };
-            call.start(at, events);
-            if call.is_complete() {
-                call.tell(at, false, false, budget, events)?;
+        let order = self.in_their_order(touched.into_iter());
+        let told = order.iter().try_for_each(|at| match self.all.get_mut(*at).filter(|call| call.is_open()) {
+            Some(call) if call.is_complete() => call.tell(*at, false, false, budget, events),
+            Some(call) => {
+                call.start(*at, events);
+                Ok(())
             }
-        }
-        Ok(())
+            None => Ok(()),
+        });
+        self.tell_the_rest(told, order, events)
     }
 
     /// Tells the other calls: nothing follows. `cut` says that the answer was cut.
@@ -171,12 +173,28 @@ impl StreamedToolCalls {
     ) -> Result<(), Malformed> {
         let order = self.in_their_order(0..self.all.len());
         let last = order.last().copied();
-        for at in order {
-            if let Some(call) = self.all.get_mut(at).filter(|call| !call.is_told) {
-                call.tell(at, cut, Some(at) == last, budget, events)?;
+        let told = order.iter().try_for_each(|at| match self.all.get_mut(*at).filter(|call| !call.is_told) {
+            Some(call) => call.tell(*at, cut, Some(*at) == last, budget, events),
+            None => Ok(()),
+        });
+        self.tell_the_rest(told, order, events)
+    }
+
+    /// Tells the arguments of all these calls if one cannot be read: the error holds what was received.
+    fn tell_the_rest(
+        &mut self,
+        told: Result<(), Malformed>,
+        order: Vec<usize>,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Malformed> {
+        if told.is_err() {
+            for at in order {
+                if let Some(call) = self.all.get_mut(at).filter(|call| call.is_open()) {
+                    call.tell_arguments(at, events);
+                }
             }
         }
-        Ok(())
+        told
     }
 
     /// These places in the order of the index. Leaves out what has neither a name nor arguments.

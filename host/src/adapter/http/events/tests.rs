@@ -358,7 +358,8 @@ fn what_cannot_be_read_is_a_parse_error() {
     let long = format!("{{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}", "a".repeat(5000));
     for (body, expected) in [
         (lines(&["{\"choices\""]), "an event is not JSON"),
-        (lines(&["[]"]), "the body is not an object"),
+        (lines(&["[]"]), "no event of the format"),
+        (lines(&["[{}]"]), "the body is not an object"),
         (lines(&[open, finish]), "is not a JSON object: {\"a\""),
         (lines(&[nameless, finish]), "has no `name`"),
         (lines(&[&long]), "an event is longer than 0.00390625 MiB (providers.here.max_event_mb)"),
@@ -541,4 +542,5 @@ fn only_pieces_count_towards_the_limit() {
     assert!(events.len() > 4096, "{}", events.len());
 }
 
+mod servers;
 mod tool_calls;

@@ -84,7 +84,7 @@ async fn adapters_share_connections() {
 
 #[tokio::test]
 async fn the_headers_of_anthropic() {
-    let mut server = serve(http("200 OK", r#"{"content":[]}"#), Then::Hold).await;
+    let mut server = serve(http("200 OK", r#"{"content":[{"type":"text","text":"a"}]}"#), Then::Hold).await;
     let provider = fixture::provider(WireFormat::Anthropic, &server.url);
     send(HttpAdapter::new(&provider, "m".into(), Some(fixture::key())).unwrap()).await.unwrap();
     let request = server.requests.recv().await.unwrap();

@@ -43,7 +43,7 @@ fn a_response() {
     let response = read_as(WireFormat::OpenAi, &answer(200, &[("x-request-id", "req_1")], &body)).unwrap();
     assert_eq!((response.model.as_str(), response.provider.as_str()), ("asked", "here"));
     assert_eq!((response.text().as_deref(), response.request_id.as_deref()), (Some("Hi"), Some("req_1")));
-    let body = json!({"content": [], "model": "other", "request_id": "req_2"});
+    let body = json!({"content": [], "model": "other", "request_id": "req_2", "usage": {"input_tokens": 1}});
     let response = read_as(WireFormat::Anthropic, &answer(201, &[], &body)).unwrap();
     assert_eq!((response.model.as_str(), response.request_id.as_deref()), ("other", Some("req_2")));
 }
@@ -90,7 +90,7 @@ fn an_error_without_a_message_shows_what_there_is() {
     for (status, body, message) in [
         (502, "<html>\n<h1>Bad Gateway</h1></html>", "Bad Gateway"),
         (500, "", "Internal Server Error"),
-        (529, " \n", "no reason given"),
+        (529, " \n", "the provider is overloaded"),
         (400, "{\"odd\": \"sk-secret\"}", "{\"odd\": \"[redacted]\"}"),
         (304, "", "Not Modified"),
     ] {

@@ -119,7 +119,7 @@ fn an_answer_with_the_least() {
     assert!(matches!(decoded.content.as_slice(), [ContentBlock::Thinking(Thinking { signature: None, .. })]));
     assert_eq!((decoded.usage, decoded.model), (Usage::default(), None));
     assert_eq!(decoded.stop_reason, StopReason::EndTurn);
-    assert_eq!(decode(json!({"content": [], "usage": null, "stop_reason": null})).unwrap().content, []);
+    assert!(matches!(decode(json!({"content": [], "usage": null, "stop_reason": null})), Err(Unreadable::NoAnswer(_))));
 }
 
 #[test]
@@ -136,7 +136,9 @@ fn stop_reasons() {
         (json!("new"), StopReason::Other("new".into())),
         (json!(null), StopReason::EndTurn),
     ] {
-        let decoded = decode(json!({"content": [], "stop_reason": word, "stop_sequence": "END"})).unwrap();
+        let decoded =
+            decode(json!({"content": [], "usage": {"input_tokens": 1}, "stop_reason": word, "stop_sequence": "END"}))
+                .unwrap();
         assert_eq!(decoded.stop_reason, expected);
         assert_eq!(decoded.extensions["anthropic.stop-sequence"], "END");
     }
@@ -162,7 +164,7 @@ fn what_is_missing_or_wrong_is_named() {
     for (body, says) in [
         (json!([]), "the body is not an object"),
         (json!({}), "the body has no `content`"),
-        (json!({"content": "text"}), "content is not a list"),
+        (json!({"content": 1}), "content is not a list"),
         (json!({"content": ["text"]}), "content[0] has no `type`"),
         (json!({"content": [{"type": 1}]}), "content[0].type is not a string"),
         (json!({"content": [{"type": "text", "text": ""}, {"type": "text"}]}), "content[1] has no `text`"),
@@ -233,6 +235,7 @@ fn what_was_written_to_the_cache_for_an_hour_is_counted_apart() {
         let usage = counts(usage);
         assert_eq!((usage.cache_write_tokens, usage.cache_write_hour_tokens), (Some(7), Some(4)));
     }
-    assert_eq!(counts(json!({"cache_creation": {"ephemeral_1h_input_tokens": 0}})).cache_write_hour_tokens, None);
+    let none = json!({"input_tokens": 1, "cache_creation": {"ephemeral_1h_input_tokens": 0}});
+    assert_eq!(counts(none).cache_write_hour_tokens, None);
     assert_eq!(counts(json!({"output_tokens_details": {"thinking_tokens": 9}})).reasoning_tokens, Some(9));
 }

@@ -121,7 +121,7 @@ fn streamed(wire_format: WireFormat, events: &[Value]) -> Response {
     let mut reader = format(wire_format).event_reader(MemoryBudget::new(1 << 20));
     let mut told = VecDeque::new();
     for event in events {
-        reader.read(&event.to_string(), &mut told).unwrap();
+        reader.read("", &event.to_string(), &mut told).unwrap();
     }
     reader.end(&mut told).unwrap();
     response(format(wire_format).decode(&reader.body(), &MemoryBudget::new(1 << 20)).unwrap())

@@ -194,7 +194,7 @@ fn what_is_missing_or_wrong_is_named() {
     let message = |message: Value| json!({"choices": [{"message": message}]});
     let call = |function: Value| message(json!({"tool_calls": [{"function": function}]}));
     for (body, says) in [
-        (json!("x"), "the body is not an object"),
+        (json!([]), "the body is not an object"),
         (json!({}), "the body has no `choices`"),
         (json!({"choices": {}}), "choices is not a list"),
         (json!({"choices": [1]}), "choices[0] has no `message`"),
