@@ -17,7 +17,7 @@ async fn malformed_bodies() {
         Fault::no_answer(body("{\"content\": "), "not JSON"),
         Fault::no_answer(body("Hello!"), "not JSON: "),
         Fault::no_answer(body("\u{0}\u{1}\u{7f}"), "not JSON"),
-        Fault::parse(body("null"), "not an object"),
+        Fault::no_answer(body("null"), "not an object"),
         Fault::parse(body("[]"), "not an object"),
         Fault::parse(body("{}"), "unreadable answer"),
         Fault::parse(body("{\"content\": 7, \"choices\": 7}"), "not a list"),
