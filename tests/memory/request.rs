@@ -39,7 +39,7 @@ pub(crate) async fn conversations() {
     for format in ["openai", "anthropic"] {
         let body = match format {
             "openai" => r#"{"choices":[{"message":{"content":"hi"}}]}"#,
-            _ => r#"{"content":[],"stop_reason":"end_turn"}"#,
+            _ => r#"{"content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn"}"#,
         };
         server.says(Says::Whole, &Arc::from(body.as_bytes()));
         let model = model(format, &server, 1).await;

@@ -183,8 +183,7 @@ async fn silence_is_a_timeout_and_is_tried_again() {
 
 #[tokio::test]
 async fn an_answer_of_the_wrong_shape_is_not_tried_again() {
-    let unreadable =
-        [json!({"type": "message"}), json!({"content": 7}), json!([])].map(|json| Reply::json(&json));
+    let unreadable = [json!({"type": "message"}), json!({"content": 7}), json!([])].map(|json| Reply::json(&json));
     for reply in unreadable {
         let a = replies([reply.clone()]).await;
         let error = ask(&around(&a).module("retry", FAST)).await.unwrap_err();

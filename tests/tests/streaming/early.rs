@@ -69,7 +69,7 @@ async fn an_end_before_any_content() {
     let done = "data: [DONE]\n\n";
     let openai = [done.to_owned(), format!("data: {{\"id\": \"1\", \"choices\": []}}\n\n{done}")];
     for (format, ends) in [(Format::Anthropic, anthropic), (Format::OpenAi, openai)] {
-        let faults = ends.map(|end| Fault::connection(says(&end), whole));
+        let faults = ends.map(|end| Fault::connection(says(&end), "did not say why it ended"));
         play_all(Setup { formats: [format, format], ..STREAMED }, &faults).await;
     }
 }

@@ -105,7 +105,7 @@ async fn without_its_end_an_answer_fails() {
     let openai = [chunk("One"), chunk(" two"), chunk(""), "data: [DONE]\n\n".to_owned()];
     for (formats, events) in FORMATS.into_iter().zip([anthropic, openai]) {
         let reply = Reply::event_stream(events.map(|event| (Duration::ZERO, event)));
-        play_in(formats, "", &[short(reply)]).await;
+        play_in(formats, "", &[late(reply, "connection", "did not say why it ended")]).await;
     }
 }
 
