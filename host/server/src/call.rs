@@ -41,9 +41,14 @@ async fn answer(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Response, Problem> {
-    let Asked { model: name, streamed, wants_usage, request } = format.read(headers, body)?;
+    let Asked { model: name, streamed, wants_usage, call_forms, only_own_format, mut request } = format.read(headers, body)?;
     let model = gateway.model(&name).await.map_err(|error| Problem::of_load(&error))?;
-    let heading = Heading { id: id(), model: name, created: now(), wants_usage };
+    if let Some(field) = only_own_format.filter(|_| gateway.format(&model) != Some(format.wire())) {
+        let what = format!("the provider {:?} speaks another format and cannot do that", model.provider());
+        return Err(Problem::bad_field(field, format!("{what}\n  help: leave it out, or ask another model")));
+    }
+    gateway.clamp(&model, &mut request.options);
+    let heading = Heading { id: id(), model: name, created: now(), wants_usage, call_forms };
     if streamed {
         return streamed_answer(format, &model, heading, request).await;
     }

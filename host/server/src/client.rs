@@ -15,8 +15,28 @@ pub(crate) struct Asked {
     pub(crate) streamed: bool,
     /// Whether a stream ends with its usage. Only OpenAI Chat Completions lets the client choose.
     pub(crate) wants_usage: bool,
+    /// How tool calls are written.
+    pub(crate) call_forms: CallForms,
+    /// A field that only providers of the client's own format can obey.
+    pub(crate) only_own_format: Option<&'static str>,
     /// The conversation, the tools and the options.
     pub(crate) request: Request,
+}
+
+/// How a client wants tool calls written. Only OpenAI Chat Completions has several forms.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallForms {
+    /// As the older `function_call`, for a client that has sent `functions`.
+    pub(crate) older: bool,
+    /// The tools that are called with a text.
+    pub(crate) custom: Vec<String>,
+}
+
+impl CallForms {
+    /// Whether the tool of this name is called with a text.
+    pub(crate) fn is_custom(&self, name: &str) -> bool {
+        self.custom.iter().any(|custom| custom == name)
+    }
 }
 
 /// What is known of an answer before it has come: answers are written with it.
@@ -30,12 +50,13 @@ pub(crate) struct Heading {
     pub(crate) created: u64,
     /// As in [`Asked`].
     pub(crate) wants_usage: bool,
+    /// As in [`Asked`].
+    pub(crate) call_forms: CallForms,
 }
 
 /// A format that clients speak.
 pub(crate) trait ClientFormat: Send + Sync {
     /// The same format as providers speak it.
-    #[expect(dead_code, reason = "the client's own bytes are not forwarded yet")]
     fn wire(&self) -> WireFormat;
 
     /// Reads a request.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use arcllm::{ConfigError, Host, Model, Overrides};
+use arcllm::{ConfigError, Host, Model, Options, Overrides, WireFormat};
 
 /// How many loaded models are kept. A client may name any model of a provider.
 const MOST_MODELS: usize = 1000;
@@ -37,6 +37,21 @@ impl Gateway {
         }
         models.insert(name.to_owned(), model.clone());
         Ok(model)
+    }
+
+    /// The format of the provider of this model.
+    pub(crate) fn format(&self, model: &Model) -> Option<WireFormat> {
+        Some(self.host.config().providers.get(model.provider())?.adapter)
+    }
+
+    /// Lowers `max_tokens` to what the model can write, where that is known. Some clients ask for far more.
+    pub(crate) fn clamp(&self, model: &Model, options: &mut Options) {
+        let provider = self.host.config().providers.get(model.provider());
+        let facts = provider.and_then(|provider| provider.models.get(model.model()));
+        if let Some(most) = facts.and_then(|facts| facts.max_output_tokens) {
+            let most = u32::try_from(most).unwrap_or(u32::MAX);
+            options.max_tokens = options.max_tokens.map(|tokens| tokens.min(most));
+        }
     }
 
     fn models(&self) -> std::sync::MutexGuard<'_, HashMap<String, Model>> {
