@@ -41,7 +41,7 @@ async fn answer(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Response, Problem> {
-    let Asked { model: name, streamed, wants_usage, request } = format.read(headers, body)?;
+    let Asked { model: name, streamed, wants_usage, request, .. } = format.read(headers, body)?;
     let model = gateway.model(&name).await.map_err(|error| Problem::of_load(&error))?;
     let heading = Heading { id: id(), model: name, created: now(), wants_usage };
     if streamed {

@@ -17,6 +17,9 @@ pub(crate) struct Asked {
     pub(crate) wants_usage: bool,
     /// The conversation, the tools and the options.
     pub(crate) request: Request,
+    /// The headers that providers of the same format are sent.
+    #[expect(dead_code, reason = "the client's headers are not sent on yet")]
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// What is known of an answer before it has come: answers are written with it.

@@ -22,11 +22,13 @@ pub(crate) struct Problem {
     pub(crate) retry_after: Option<Duration>,
     /// Whether to ask again; `None` leaves it to the client.
     pub(crate) should_retry: Option<bool>,
+    /// The name of the request that failed, for support.
+    pub(crate) request_id: Option<String>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), param: None, reason: None, retry_after: None, should_retry: None }
+        Self { status, message: message.into(), param: None, reason: None, retry_after: None, should_retry: None, request_id: None }
     }
 
     /// A request that is wrong at this place.
@@ -64,6 +66,7 @@ impl From<&Error> for Problem {
             problem.reason = Some(api.reason.clone());
             problem.retry_after = api.retry_after;
             problem.should_retry = api.should_retry;
+            problem.request_id.clone_from(&api.request_id);
         }
         problem
     }
