@@ -41,10 +41,12 @@ async fn answer(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Response, Problem> {
-    let Asked { model: name, streamed, wants_usage, request, .. } = format.read(headers, body)?;
+    let Asked { model: name, streamed, wants_usage, request, headers } = format.read(headers, body)?;
     let model = gateway.model(&name).await.map_err(|error| Problem::of_load(&error))?;
     let heading = Heading { id: id(), model: name, created: now(), wants_usage };
-    let request = request.with_original(Original::new(format.wire(), body.clone()));
+    let mut original = Original::new(format.wire(), body.clone());
+    original.headers = headers;
+    let request = request.with_original(original);
     if streamed {
         return streamed_answer(format, &model, heading, request).await;
     }

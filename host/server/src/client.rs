@@ -18,7 +18,6 @@ pub(crate) struct Asked {
     /// The conversation, the tools and the options.
     pub(crate) request: Request,
     /// The headers that providers of the same format are sent.
-    #[expect(dead_code, reason = "the client's headers are not sent on yet")]
     pub(crate) headers: Vec<(String, String)>,
 }
 

@@ -28,7 +28,15 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), param: None, reason: None, retry_after: None, should_retry: None, request_id: None }
+        Self {
+            status,
+            message: message.into(),
+            param: None,
+            reason: None,
+            retry_after: None,
+            should_retry: None,
+            request_id: None,
+        }
     }
 
     /// A request that is wrong at this place.

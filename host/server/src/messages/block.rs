@@ -72,7 +72,11 @@ impl Serialize for BlockJson<'_> {
                         map.serialize_entry("type", "text")?;
                         map.serialize_entry("text", refusal)?;
                     }
-                    None => value.as_object().into_iter().flatten().try_for_each(|(name, field)| map.serialize_entry(name, field))?,
+                    None => value
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .try_for_each(|(name, field)| map.serialize_entry(name, field))?,
                 }
             }
             _ => {}

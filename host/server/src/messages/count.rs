@@ -31,7 +31,10 @@ async fn count(gateway: &Gateway, headers: &HeaderMap, body: &Bytes) -> Result<B
     let model = gateway.model(&model_of(body)?).await.map_err(|error| Problem::of_load(&error))?;
     let counted = model.count_tokens(body.clone(), passed_on(headers)).await.map_err(|error| Problem::from(&error))?;
     counted.ok_or_else(|| {
-        let what = format!("the provider {:?} cannot count tokens: only providers of Anthropic's format can", model.provider());
+        let what = format!(
+            "the provider {:?} cannot count tokens: only providers of Anthropic's format can",
+            model.provider()
+        );
         Problem { should_retry: Some(false), ..Problem::new(StatusCode::NOT_IMPLEMENTED, what) }
     })
 }

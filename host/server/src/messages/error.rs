@@ -66,7 +66,8 @@ mod tests {
             let error = json(&problem(status));
             assert_eq!((&error["type"], &error["error"]["type"]), (&json!("error"), &json!(kind)), "{status}");
         }
-        let of_reason = |status, reason| json(&Problem { reason: Some(reason), ..problem(status) })["error"]["type"].clone();
+        let of_reason =
+            |status, reason| json(&Problem { reason: Some(reason), ..problem(status) })["error"]["type"].clone();
         assert_eq!(of_reason(500, ErrorReason::Overloaded), "overloaded_error");
         assert_eq!(of_reason(429, ErrorReason::Quota), "billing_error");
         assert_eq!(of_reason(400, ErrorReason::ContextLength), "invalid_request_error");

@@ -87,7 +87,9 @@ impl Events {
                 self.end_thought(thinking);
             }
             ContentBlock::Other(partial) if partial["type"] == "partial_tool_use" => self.end_partial(partial),
-            whole if block::is_written(whole) => drop(self.blocks.push(Kind::Whole(whole.clone()))),
+            whole if block::is_written(whole) => {
+                self.blocks.push(Kind::Whole(whole.clone()));
+            }
             _ => {}
         }
     }
@@ -105,7 +107,8 @@ impl Events {
         self.thoughts -= 1;
         if let Some(block) = self.blocks.find(|kind| matches!(kind, Kind::Thinking)) {
             let signature = thinking.signature.iter();
-            block.last = signature.map(|signature| json!({"type": "signature_delta", "signature": signature})).collect();
+            block.last =
+                signature.map(|signature| json!({"type": "signature_delta", "signature": signature})).collect();
             block.has_ended = true;
         }
     }
@@ -120,8 +123,9 @@ impl Events {
     fn end(&mut self, response: &Response, out: &mut Vec<u8>) {
         // Some adapters tell nothing before the end.
         if self.blocks.has_none() {
-            let written = response.content.iter().filter(|block| block::is_written(block));
-            written.for_each(|block| drop(self.blocks.push(Kind::Whole(block.clone()))));
+            for block in response.content.iter().filter(|block| block::is_written(block)) {
+                self.blocks.push(Kind::Whole(block.clone()));
+            }
         }
         if let Some(text) = self.blocks.last_text() {
             text.last.extend(citations::of_annotations(response).iter().map(cites));

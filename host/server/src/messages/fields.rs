@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_extensions_unless_an_adapter_writes_them() {
-        let fields = Fields::of(json!({"container": "c", "none": null, "Stream": 1, "stop": []}), &Place::Body).unwrap();
+        let fields =
+            Fields::of(json!({"container": "c", "none": null, "Stream": 1, "stop": []}), &Place::Body).unwrap();
         assert_eq!(fields.others(Level::Body), Extensions::from([("anthropic.container".into(), json!("c"))]));
     }
 }

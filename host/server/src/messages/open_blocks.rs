@@ -50,7 +50,14 @@ impl OpenBlocks {
     pub(crate) fn push(&mut self, kind: Kind) -> usize {
         let (waiting, last) = Default::default();
         let is_whole = matches!(kind, Kind::Whole(_));
-        self.blocks.push_back(OpenBlock { kind, waiting, last, has_begun: false, has_pieces: false, has_ended: is_whole });
+        self.blocks.push_back(OpenBlock {
+            kind,
+            waiting,
+            last,
+            has_begun: false,
+            has_pieces: false,
+            has_ended: is_whole,
+        });
         self.blocks.len() - 1
     }
 

@@ -22,8 +22,10 @@ impl<'a> UsageJson<'a> {
     /// What an answer costs. OpenAI's formats count cached tokens in.
     pub(crate) fn of(response: &'a Response) -> Self {
         let usage = &response.usage;
-        let is_openais = response.extensions.keys().chain(usage.extensions.keys()).any(|key| key.starts_with("openai."));
-        let cached = usage.cache_read_tokens.unwrap_or_default().saturating_add(usage.cache_write_tokens.unwrap_or_default());
+        let is_openais =
+            response.extensions.keys().chain(usage.extensions.keys()).any(|key| key.starts_with("openai."));
+        let cached =
+            usage.cache_read_tokens.unwrap_or_default().saturating_add(usage.cache_write_tokens.unwrap_or_default());
         let cached = if is_openais { cached } else { 0 };
         Self { usage, input_tokens: usage.input_tokens.saturating_sub(cached) }
     }

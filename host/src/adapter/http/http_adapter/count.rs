@@ -20,11 +20,7 @@ use crate::{
 
 impl HttpAdapter {
     /// Counts the tokens of this request. `None` if the format of the provider has no way to do it.
-    pub(crate) async fn count(
-        &self,
-        body: &Bytes,
-        headers: Vec<(String, String)>,
-    ) -> Result<Option<Bytes>, ErrorKind> {
+    pub(crate) async fn count(&self, body: &Bytes, headers: Vec<(String, String)>) -> Result<Option<Bytes>, ErrorKind> {
         if self.provider().adapter != WireFormat::Anthropic {
             return Ok(None);
         }
@@ -71,7 +67,10 @@ impl HttpAdapter {
             }
         }
         if let Some(access) = &self.access {
-            access.add_key(&mut headers, self.asked.format()).await.map_err(|error: ConfigError| self.no_key(&error))?;
+            access
+                .add_key(&mut headers, self.asked.format())
+                .await
+                .map_err(|error: ConfigError| self.no_key(&error))?;
         }
         Ok(headers)
     }
