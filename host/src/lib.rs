@@ -97,9 +97,7 @@ pub use chat::original::Original;
 pub use chat::plain;
 pub use chat::reason::ErrorReason;
 pub use chat::request::Request;
-// For `arcllm serve`, which makes extensions of the fields that it does not know.
-#[doc(hidden)]
-pub use chat::reserved::{Level, is_reserved};
+pub use chat::reserved::{Level as ExtensionLevel, is_reserved as is_reserved_extension};
 pub use chat::response::{Response, StopReason};
 pub use chat::tool::{FunctionTool, Tool, ToolChoice};
 pub use chat::trail::{Attempt, Outcome};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arcllm::{CacheMark, Extensions, Level};
+use arcllm::{CacheMark, ExtensionLevel, Extensions};
 use serde_json::Value;
 
 use crate::{messages::fields::Fields, problem::Problem};
@@ -25,7 +25,7 @@ pub(crate) fn take(fields: &mut Fields<'_>, extensions: &mut Extensions) -> Resu
     control.take("ttl");
     let mut mark = CacheMark::new();
     mark.ttl = ttl;
-    mark.extensions = control.others(Level::CacheMark);
+    mark.extensions = control.others(ExtensionLevel::CacheMark);
     Ok(Some(mark))
 }
 

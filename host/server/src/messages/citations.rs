@@ -27,6 +27,11 @@ fn citation(annotation: &Value) -> Option<Value> {
 /// Takes out the citations that [`of_annotations`] has made. A provider cannot verify them.
 pub(crate) fn without_made(citations: &mut Value) {
     if let Some(citations) = citations.as_array_mut() {
-        citations.retain(|citation| citation.get("encrypted_index").is_none_or(|index| index != ""));
+        citations.retain(|citation| !is_made(citation));
     }
+}
+
+/// Whether [`of_annotations`] has made this citation.
+pub(crate) fn is_made(citation: &Value) -> bool {
+    citation.get("encrypted_index").is_some_and(|index| index == "")
 }

@@ -1,6 +1,6 @@
 //! Reads the content of messages: texts and blocks.
 
-use arcllm::{ContentBlock, Level, Media, Text, Thinking, ToolCall, ToolResult};
+use arcllm::{ContentBlock, ExtensionLevel, Media, Text, Thinking, ToolCall, ToolResult};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -44,7 +44,7 @@ fn text(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     fields.take("type");
     let mut text = Text::new(fields.need_text("text")?);
     text.cache = cache_control::take(&mut fields, &mut text.extensions)?;
-    text.extensions.extend(fields.others(Level::Text));
+    text.extensions.extend(fields.others(ExtensionLevel::Text));
     if let Some(citations) = text.extensions.get_mut("anthropic.citations") {
         citations::without_made(citations);
         if citations.as_array().is_some_and(Vec::is_empty) {
@@ -76,7 +76,7 @@ fn media(mut fields: Fields<'_>, kind: &str) -> Result<Media, Problem> {
     };
     media.name = name.unwrap_or_default();
     media.cache = cache_control::take(&mut fields, &mut media.extensions)?;
-    media.extensions.extend(fields.others(Level::Media));
+    media.extensions.extend(fields.others(ExtensionLevel::Media));
     Ok(media)
 }
 
@@ -86,7 +86,7 @@ fn tool_use(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let input = fields.object("input")?.unwrap_or_else(Map::new);
     let mut call = ToolCall::new(id, name, input);
     call.cache = cache_control::take(&mut fields, &mut call.extensions)?;
-    call.extensions.extend(fields.others(Level::ToolUse));
+    call.extensions.extend(fields.others(ExtensionLevel::ToolUse));
     Ok(ContentBlock::ToolUse(call))
 }
 
@@ -98,7 +98,7 @@ fn tool_result(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let mut result = ToolResult::new(id, content.unwrap_or_default());
     result.is_error = fields.bool("is_error")?.unwrap_or_default();
     result.cache = cache_control::take(&mut fields, &mut result.extensions)?;
-    result.extensions.extend(fields.others(Level::ToolResult));
+    result.extensions.extend(fields.others(ExtensionLevel::ToolResult));
     Ok(ContentBlock::ToolResult(result))
 }
 
@@ -107,7 +107,7 @@ fn thinking(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     fields.take("type");
     let mut thinking = Thinking::new(fields.need_text("thinking")?);
     thinking.signature = fields.text("signature")?.filter(|signature| !signature.is_empty());
-    thinking.extensions = fields.others(Level::Thinking);
+    thinking.extensions = fields.others(ExtensionLevel::Thinking);
     Ok(ContentBlock::Thinking(thinking))
 }
 
@@ -115,6 +115,6 @@ fn redacted(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     fields.take("type");
     let mut thinking = Thinking::new("");
     thinking.redacted = Some(fields.need_text("data")?);
-    thinking.extensions = fields.others(Level::Thinking);
+    thinking.extensions = fields.others(ExtensionLevel::Thinking);
     Ok(ContentBlock::Thinking(thinking))
 }

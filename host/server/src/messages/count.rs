@@ -28,7 +28,8 @@ pub(crate) async fn count_tokens(gateway: &Gateway, headers: &HeaderMap, body: &
 }
 
 async fn count(gateway: &Gateway, headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Problem> {
-    let model = gateway.model(&model_of(body)?).await.map_err(|error| Problem::of_load(&error))?;
+    let loaded = gateway.model(&model_of(body)?).await.map_err(|error| Problem::of_load(&error))?;
+    let model = loaded.model;
     let counted = model.count_tokens(body.clone(), passed_on(headers)).await.map_err(|error| Problem::from(&error))?;
     counted.ok_or_else(|| {
         let what = format!(

@@ -1,6 +1,6 @@
 //! Reads the fields of a JSON object. What is not read is unknown, and becomes extensions.
 
-use arcllm::{Extensions, Level, is_reserved};
+use arcllm::{ExtensionLevel, Extensions, is_reserved_extension};
 use serde_json::{Map, Value};
 
 use crate::{messages::place::Place, problem::Problem};
@@ -99,10 +99,10 @@ impl<'a> Fields<'a> {
 
     /// What was not read, as extensions for the same format upstream. Leaves out what another field of the request would
     /// contradict.
-    pub(crate) fn others(self, level: Level) -> Extensions {
+    pub(crate) fn others(self, level: ExtensionLevel) -> Extensions {
         let others = self.fields.into_iter().filter(|(_, value)| !value.is_null());
         let others = others.map(|(name, value)| (format!("anthropic.{name}"), value));
-        others.filter(|(key, _)| !is_reserved(level, key)).collect()
+        others.filter(|(key, _)| !is_reserved_extension(level, key)).collect()
     }
 
     /// The object with the fields that were not read.
@@ -161,6 +161,6 @@ mod tests {
     fn unknown_fields_are_extensions_unless_an_adapter_writes_them() {
         let fields =
             Fields::of(json!({"container": "c", "none": null, "Stream": 1, "stop": []}), &Place::Body).unwrap();
-        assert_eq!(fields.others(Level::Body), Extensions::from([("anthropic.container".into(), json!("c"))]));
+        assert_eq!(fields.others(ExtensionLevel::Body), Extensions::from([("anthropic.container".into(), json!("c"))]));
     }
 }

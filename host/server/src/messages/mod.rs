@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod fields;
 pub(crate) mod format;
+pub(crate) mod made;
 pub(crate) mod open_blocks;
 pub(crate) mod place;
 pub(crate) mod reasoning;

@@ -3,7 +3,7 @@
 //! What every provider has becomes an option. Where an adapter would write something else than the client has said, an
 //! extension with the client's own JSON stands beside it.
 
-use arcllm::{JsonSchema, Level, Options, OutputFormat, Reasoning};
+use arcllm::{ExtensionLevel, JsonSchema, Options, OutputFormat, Reasoning};
 use serde_json::Value;
 
 use crate::{
@@ -89,6 +89,6 @@ fn output(fields: &mut Fields<'_>, name: &str) -> Result<Option<OutputFormat>, P
     }
     let schema = format.object("schema")?.ok_or_else(|| place.field("schema").missing())?;
     let mut schema = JsonSchema::new("answer", schema.into());
-    schema.extensions = format.others(Level::Schema);
+    schema.extensions = format.others(ExtensionLevel::Schema);
     Ok(Some(OutputFormat::JsonSchema(schema)))
 }

@@ -1,12 +1,12 @@
 //! Reads a request.
 
-use arcllm::{ContentBlock, Level, Message, Options, Request, Role};
+use arcllm::{ContentBlock, ExtensionLevel, Message, Options, Request, Role};
 use http::HeaderMap;
 use serde_json::Value;
 
 use crate::{
-    client::Asked,
-    messages::{content, fields::Fields, place::Place, reasoning, tools},
+    client::{Asked, CallForms},
+    messages::{content, fields::Fields, made, place::Place, reasoning, tools},
     problem::Problem,
 };
 
@@ -20,6 +20,7 @@ const LONGEST_USER: usize = 64;
 pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
     let place = Place::Body;
     let body = serde_json::from_slice(body).map_err(|error| place.wrong(format!("is not JSON: {error}")))?;
+    let forwardable = !made::is_in(&body);
     let mut body = Fields::of(body, &place)?;
     let model = body.need_text("model")?;
     let streamed = body.bool("stream")?.unwrap_or_default();
@@ -27,7 +28,17 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
     let tools = tools::read(&mut body)?;
     let options = options(body)?;
     let request = Request::new(messages).with_tools(tools).with_options(options);
-    Ok(Asked { model, streamed, wants_usage: true, request, headers: passed_on(headers) })
+    Ok(Asked {
+        model,
+        streamed,
+        wants_usage: true,
+        request,
+        headers: passed_on(headers),
+        forwardable,
+        only_own_format: None,
+        call_forms: CallForms::default(),
+        echo: Value::Null,
+    })
 }
 
 /// The headers that go on to providers of this format. A header can stand there several times.
@@ -75,7 +86,7 @@ fn message(value: Value, place: &Place<'_>) -> Result<Message, Problem> {
         }
     };
     let mut message = Message::new(role, content);
-    message.extensions = fields.others(Level::Message);
+    message.extensions = fields.others(ExtensionLevel::Message);
     Ok(message)
 }
 
@@ -89,7 +100,7 @@ fn options(mut body: Fields<'_>) -> Result<Options, Problem> {
     tools::read_choice(&mut body, &mut options)?;
     reasoning::read(&mut body, &mut options)?;
     read_metadata(&mut body, &mut options)?;
-    options.extensions.extend(body.others(Level::Body));
+    options.extensions.extend(body.others(ExtensionLevel::Body));
     Ok(options)
 }
 

@@ -1,6 +1,6 @@
 //! Reads the tools, and whether the model must use one.
 
-use arcllm::{Extensions, Level, Options, Tool, ToolChoice};
+use arcllm::{ExtensionLevel, Extensions, Options, Tool, ToolChoice};
 use serde_json::{Value, json};
 
 use crate::{
@@ -30,7 +30,7 @@ fn tool(value: Value, place: &Place<'_>) -> Result<Tool, Problem> {
     let strict = fields.bool("strict")?;
     let mut extensions = Extensions::new();
     let cache = cache_control::take(&mut fields, &mut extensions)?;
-    extensions.extend(fields.others(Level::Tool));
+    extensions.extend(fields.others(ExtensionLevel::Tool));
     let mut tool = Tool::new(name, description, schema);
     if let Tool::Function(function) = &mut tool {
         (function.strict, function.cache, function.extensions) = (strict, cache, extensions);
