@@ -3,6 +3,7 @@
 use arcllm::{Event, Request, Response, WireFormat};
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::Value;
 
 use crate::problem::Problem;
 
@@ -15,12 +16,18 @@ pub(crate) struct Asked {
     pub(crate) streamed: bool,
     /// Whether a stream ends with its usage. Only OpenAI Chat Completions lets the client choose.
     pub(crate) wants_usage: bool,
-    /// How tool calls are written.
-    pub(crate) call_forms: CallForms,
-    /// A field that only providers of the client's own format can obey.
-    pub(crate) only_own_format: Option<&'static str>,
     /// The conversation, the tools and the options.
     pub(crate) request: Request,
+    /// The headers that go along to providers of the same format.
+    pub(crate) headers: Vec<(String, String)>,
+    /// Whether a provider of the same format understands the client's own bytes.
+    pub(crate) forwardable: bool,
+    /// A field that only providers of the client's own format can obey.
+    pub(crate) only_own_format: Option<&'static str>,
+    /// How tool calls are written.
+    pub(crate) call_forms: CallForms,
+    /// What answers repeat of the request. Only OpenAI Responses has such fields.
+    pub(crate) echo: Value,
 }
 
 /// How a client wants tool calls written. Only OpenAI Chat Completions has several forms.
@@ -52,6 +59,8 @@ pub(crate) struct Heading {
     pub(crate) wants_usage: bool,
     /// As in [`Asked`].
     pub(crate) call_forms: CallForms,
+    /// As in [`Asked`].
+    pub(crate) echo: Value,
 }
 
 /// A format that clients speak.

@@ -77,13 +77,13 @@ pub enum Level {
     Media,
     /// At a tool call.
     ToolUse,
-    /// At a result of a tool.
+    /// At the result of a tool.
     ToolResult,
     /// At reasoning.
     Thinking,
     /// At a cache mark.
     CacheMark,
-    /// At the schema of an answer.
+    /// At the schema of the answer.
     Schema,
 }
 
@@ -229,7 +229,7 @@ fn reserved(level: Level, key: &str, value: &Value) -> Option<Reserved> {
     (!left_out).then(|| Reserved { level, key: key.to_owned(), name })
 }
 
-/// Whether an extension of this key would set what an adapter writes at this level. A request with such an extension is refused.
+/// Whether this key of an extension would set what an adapter writes at this level.
 pub fn is_reserved(level: Level, key: &str) -> bool {
     name(level, key).is_some()
 }

@@ -36,7 +36,17 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
     fields.keep(ExtensionLevel::Body, &mut request.extensions);
     request.extensions.extend(own);
     let only_own_format = OWN.into_iter().find(|name| request.extensions.contains_key(&format!("openai.{name}")));
-    Ok(Asked { model, streamed, wants_usage, call_forms, only_own_format, request })
+    Ok(Asked {
+        model,
+        streamed,
+        wants_usage,
+        request,
+        headers: Vec::new(),
+        forwardable: true,
+        only_own_format,
+        call_forms,
+        echo: Value::Null,
+    })
 }
 
 fn json(body: &[u8]) -> Result<Value, Problem> {
