@@ -83,7 +83,8 @@ fn choice<'a>(heading: &Heading, response: &'a Response) -> Choice<'a> {
         calls.clear();
     }
     let has_calls = !calls.is_empty() || function_call.is_some();
-    let (texts, reasoning): (Vec<_>, Vec<_>) = (choice::texts(response).collect(), choice::reasoning(response).collect());
+    let (texts, reasoning): (Vec<_>, Vec<_>) =
+        (choice::texts(response).collect(), choice::reasoning(response).collect());
     let mut further = choice::further(response);
     further.entry("refusal").or_insert(Value::Null);
     let message = Message {

@@ -33,7 +33,8 @@ struct Call {
 
 impl Chunks {
     pub(crate) fn new(heading: Heading) -> Self {
-        let mut head = format!("data: {{\"id\":\"chatcmpl-{}\",\"object\":\"chat.completion.chunk\"", heading.id).into_bytes();
+        let mut head =
+            format!("data: {{\"id\":\"chatcmpl-{}\",\"object\":\"chat.completion.chunk\"", heading.id).into_bytes();
         head.extend_from_slice(format!(",\"created\":{},\"model\":", heading.created).as_bytes());
         write_json(&heading.model, &mut head);
         head.extend_from_slice(b",\"choices\":");

@@ -111,7 +111,9 @@ impl<'a> Fields<'a> {
     /// A count. One that is larger than any limit is the largest there is.
     pub(crate) fn count(&mut self, name: &str) -> Result<Option<u32>, Problem> {
         let count = self.read(name, "a whole number from 0 on", |value| {
-            value.as_u64().or_else(|| value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0).map(|n| n as u64))
+            value
+                .as_u64()
+                .or_else(|| value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0).map(|n| n as u64))
         })?;
         Ok(count.map(|count| u32::try_from(count).unwrap_or(u32::MAX)))
     }

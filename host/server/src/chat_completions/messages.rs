@@ -110,7 +110,11 @@ fn thinking(fields: &mut Fields<'_>) -> Result<Vec<ContentBlock>, Problem> {
     if details.is_some_and(|details| details.iter().all(is_ours)) {
         return Ok(fields.list(DETAILS)?.into_iter().map(|detail| ContentBlock::Thinking(signed(&detail))).collect());
     }
-    Ok(text.into_iter().filter(|text| !text.is_empty()).map(|text| ContentBlock::Thinking(Thinking::new(text))).collect())
+    Ok(text
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| ContentBlock::Thinking(Thinking::new(text)))
+        .collect())
 }
 
 /// Reasoning as an answer of ours had it.
@@ -127,9 +131,7 @@ fn call(mut fields: Fields<'_>) -> Result<ToolCall, Problem> {
     // Of a call that was put together from the chunks of a stream.
     fields.take("index");
     let mut call = match kind.as_deref() {
-        None | Some("function") => {
-            function_call(id, Fields::of(fields.need("function")?, place.field("function"))?)?
-        }
+        None | Some("function") => function_call(id, Fields::of(fields.need("function")?, place.field("function"))?)?,
         Some("custom") => custom_call(id, Fields::of(fields.need("custom")?, place.field("custom"))?)?,
         Some(other) => {
             let what = format!("expected \"function\" or \"custom\", found {other:?}");

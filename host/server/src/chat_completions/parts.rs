@@ -113,5 +113,6 @@ fn media(url: String, place: &Place<'_>) -> Result<Media, Problem> {
 fn decoded(media_type: String, data: String, place: &Place<'_>) -> Result<Media, Problem> {
     // The macro `json` would copy the data.
     let fields = [("media_type".to_owned(), media_type.into()), ("data".to_owned(), data.into())];
-    serde_json::from_value(Value::Object(fields.into_iter().collect())).map_err(|_| place.problem("its data is not base64"))
+    serde_json::from_value(Value::Object(fields.into_iter().collect()))
+        .map_err(|_| place.problem("its data is not base64"))
 }
