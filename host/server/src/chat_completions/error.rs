@@ -62,13 +62,14 @@ fn own_names(message: &str) -> String {
     names.into_iter().fold(message.to_owned(), |message, (ours, theirs)| message.replace(ours, theirs))
 }
 
-/// The place in the request that is wrong, which some messages begin with.
+/// The place in the request that is wrong. Some messages name it in their first line.
 fn param(problem: &Problem, message: &str) -> Option<String> {
     let place = || {
-        let place = message.split_whitespace().next()?;
         let names = ["messages[", "tools[", "response_format", "tool_choice", "reasoning_effort"];
-        let is_wrong_request = problem.status == StatusCode::BAD_REQUEST && problem.reason.is_none();
-        (is_wrong_request && names.iter().any(|name| place.starts_with(name))).then(|| place.to_owned())
+        let is_place = |word: &&str| names.iter().any(|name| word.starts_with(name));
+        let place = message.lines().next()?.split_whitespace().find(is_place)?;
+        Some(place.trim_end_matches([':', ',']).to_owned())
     };
-    problem.param.clone().or_else(place)
+    let is_wrong_request = problem.status == StatusCode::BAD_REQUEST && problem.reason.is_none();
+    problem.param.clone().or_else(|| place().filter(|_| is_wrong_request))
 }

@@ -72,8 +72,11 @@ fn file(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let mut inner = Fields::of(fields.need("file")?, place)?;
     let document = match (inner.text("file_data")?, inner.text("file_id")?) {
         (Some(data), _) => {
-            let document = media(data, &place.field("file_data"))?;
-            document.with_name(inner.text("filename")?.unwrap_or_default())
+            let name = inner.text("filename")?.unwrap_or_default();
+            let place = place.field("file_data");
+            let is_address = ["data:", "http:", "https:"].iter().any(|scheme| data.starts_with(scheme));
+            let document = if is_address { media(data, &place)? } else { decoded(type_of(&name), data, &place)? };
+            document.with_name(name)
         }
         (None, Some(id)) => Media::new("", MediaSource::File(id)),
         (None, None) => return Err(place.problem("expected `file_data` or `file_id`")),
@@ -106,8 +109,21 @@ fn media(url: String, place: &Place<'_>) -> Result<Media, Problem> {
     let parts = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
     match parts.filter(|(media_type, _)| !media_type.is_empty()) {
         Some((media_type, data)) => decoded(media_type.to_owned(), data.to_owned(), place),
+        None if url.starts_with("data:") => Err(place.problem("expected `data:MEDIA_TYPE;base64,DATA`")),
         None => Ok(Media::new("", MediaSource::Url(url))),
     }
+}
+
+/// The media type of a file, by its name.
+fn type_of(name: &str) -> String {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    let media_type = match ending.as_deref() {
+        Some("txt" | "md") => "text/plain",
+        Some("csv") => "text/csv",
+        Some("html" | "htm") => "text/html",
+        _ => "application/pdf",
+    };
+    media_type.to_owned()
 }
 
 fn decoded(media_type: String, data: String, place: &Place<'_>) -> Result<Media, Problem> {
