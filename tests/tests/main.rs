@@ -20,4 +20,5 @@ mod strangers;
 mod streaming;
 mod support;
 mod traceability;
+mod verbatim;
 mod wire;
