@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arcllm::{ErrorKind, Event, Message};
-use arcllm_simulator::{Fault, Format, LineEnd, Place, Reply};
+use arcllm_simulator::{Fault, Format, LineEnd, Place, Reply, Simulator};
 use futures::StreamExt as _;
 use serde_json::json;
 
@@ -126,7 +126,7 @@ async fn framing_makes_no_difference() {
     for (format, wire, body) in FORMATS {
         let says = || Reply::text("Hi {there}\n").tool_call("call_1", "look", json!({"at": "Zürich\n"}));
         let plain = replies([says()]).await;
-        let chain = |a| forwarding((a, format), (a, format));
+        let chain = |a: &Simulator| forwarding((a, format), (a, format));
         let (expected, _) =
             originals(model(&chain(&plain)).await.stream_with(request(wire, body)).with_originals()).await;
         for reply in
