@@ -25,7 +25,8 @@ pub(crate) struct ResolvedModel {
 
 impl Config {
     /// What `name` stands for: the name of a `[models.NAME]`, of a provider, `PROVIDER/MODEL`, or a model that exactly one
-    /// provider of the configuration names. A model may hold slashes itself. `added` are the names of providers that the program has added; `overrides` are those of this load.
+    /// provider of the configuration names. A model may hold slashes itself. `added` are the names of providers that the
+    /// program has added; `overrides` are those of this load.
     ///
     /// # Errors
     ///

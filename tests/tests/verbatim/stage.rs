@@ -32,10 +32,11 @@ pub(super) fn request(format: WireFormat, body: &str) -> Request {
     request.with_original(Original::new(format, body.to_owned()))
 }
 
-/// The modules that forward, around `a` and with `b` to fall back on.
+/// The modules that forward, around `a` and with `b` to fall back on where a retry does not help.
 pub(super) fn forwarding(a: (&Simulator, Format), b: (&Simulator, Format)) -> Chain {
     let chain = Chain::new().provider("a", a.1, &a.0.url()).provider("b", b.1, &b.0.url());
-    chain.module("retry", FAST).module("fallback", "chain = [\"b\"]").module("telemetry", "")
+    let chain = chain.host("order = [\"telemetry\", \"fallback\", \"retry\"]");
+    chain.module("telemetry", "").module("fallback", "chain = [\"b\"]").module("retry", FAST)
 }
 
 /// The model of `a` in this chain.
