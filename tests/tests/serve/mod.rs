@@ -1,4 +1,5 @@
 //! `arcllm serve`, over real sockets.
 
+mod chat;
 mod gateway;
 mod heads;

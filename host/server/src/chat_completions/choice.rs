@@ -68,16 +68,14 @@ fn whole_call(call: &ToolCall, forms: &CallForms) -> Value {
         Some(input) => {
             let mut custom = Map::from_iter([("name".to_owned(), call.name.as_str().into())]);
             custom.insert(INPUT.to_owned(), input.into());
-            if let Some(Value::Object(rest)) = call.extensions.get("openai.custom") {
-                custom.extend(rest.clone());
-            }
+            custom.extend(custom_fields(call));
             json.insert("type".to_owned(), "custom".into());
             json.insert("custom".to_owned(), custom.into());
         }
         None => {
             let mut function = Map::from_iter([("name".to_owned(), call.name.as_str().into())]);
             function.insert("arguments".to_owned(), arguments(call).into());
-            function.extend(fields(&call.extensions, "openai.function."));
+            function.extend(function_fields(call));
             json.insert("type".to_owned(), "function".into());
             json.insert("function".to_owned(), function.into());
         }
@@ -90,6 +88,16 @@ fn whole_call(call: &ToolCall, forms: &CallForms) -> Value {
 pub(crate) fn further_fields(call: &ToolCall) -> impl Iterator<Item = (String, Value)> {
     let fields = fields(&call.extensions, "openai.");
     fields.filter(|(name, _)| !name.starts_with("function.") && name != "custom")
+}
+
+/// Those of its `function`.
+pub(crate) fn function_fields(call: &ToolCall) -> impl Iterator<Item = (String, Value)> {
+    fields(&call.extensions, "openai.function.")
+}
+
+/// Those of its `custom`.
+pub(crate) fn custom_fields(call: &ToolCall) -> impl Iterator<Item = (String, Value)> {
+    call.extensions.get("openai.custom").and_then(Value::as_object).cloned().into_iter().flatten()
 }
 
 /// The arguments as a text.

@@ -71,3 +71,6 @@ fn own(fields: &mut Fields<'_>) -> Result<Option<(String, Value)>, Problem> {
     let several = fields.count("n")?.filter(|count| *count != 1);
     Ok(several.map(|count| ("openai.n".to_owned(), count.into())))
 }
+
+#[cfg(test)]
+mod tests;
