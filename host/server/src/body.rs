@@ -69,7 +69,8 @@ fn check_headers(config: &ServeConfig, headers: &HeaderMap) -> Result<(), Proble
     {
         return unsupported("the content type is not JSON: send `content-type: application/json`");
     }
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return unsupported("the body is compressed: send it without `content-encoding`");
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());

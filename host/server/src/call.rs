@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::timeout;
 
 use crate::{
+    caller::{CallNote, Caller},
     client::{Asked, ClientFormat, Heading},
     gateway::Gateway,
     problem::Problem,
@@ -25,11 +26,12 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 /// Answers one request.
 pub(crate) async fn call(
     gateway: &Gateway,
+    caller: &Caller,
     format: &'static dyn ClientFormat,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Response {
-    match answer(gateway, format, headers, body).await {
+    match answer(gateway, caller, format, headers, body).await {
         Ok(response) => response,
         Err(problem) => failed(format, &problem),
     }
@@ -37,18 +39,34 @@ pub(crate) async fn call(
 
 async fn answer(
     gateway: &Gateway,
+    caller: &Caller,
     format: &'static dyn ClientFormat,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Response, Problem> {
-    let Asked { model: name, streamed, wants_usage, request } = format.read(headers, body)?;
-    let model = gateway.model(&name).await.map_err(|error| Problem::of_load(&error))?;
+    let Asked { model: name, streamed, wants_usage, mut request } = format.read(headers, body)?;
+    let note = caller.note(&name, streamed);
+    let model = match gateway.model(caller, &name).await {
+        Ok(model) => model,
+        Err(problem) => {
+            note.not_loaded();
+            return Err(problem);
+        }
+    };
+    caller.mark(headers, &mut request.options);
     let heading = Heading { id: id(), model: name, created: now(), wants_usage };
     let request = request.with_original(Original::new(format.wire(), body.clone()));
     if streamed {
-        return streamed_answer(format, &model, heading, request).await;
+        return streamed_answer(format, &model, heading, request, note).await;
     }
-    let answer = model.invoke_with(Arc::new(request)).await.map_err(|error| problem_of(&model, &error))?;
+    let answer = match model.invoke_with(Arc::new(request)).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            note.failed(&error);
+            return Err(problem_of(&model, &error));
+        }
+    };
+    note.answered(&answer);
     let body = match answer.original().filter(|original| original.format == format.wire()) {
         Some(original) => original.body.clone(),
         None => format.answer(&heading, &answer).into(),
@@ -63,13 +81,17 @@ async fn streamed_answer(
     model: &Model,
     heading: Heading,
     request: Request,
+    note: CallNote,
 ) -> Result<Response, Problem> {
     let mut events = model.stream_with(Arc::new(request)).with_originals();
     let first = timeout(SILENCE, events.next()).await.ok().flatten();
-    let mut body = AnswerBody::new(events, format.events(heading), model.clone());
+    let mut body = AnswerBody::new(events, format.events(heading), model.clone(), note);
     match first {
         Some(Ok(event)) => body.write(event),
-        Some(Err(error)) => return Err(problem_of(model, &error)),
+        Some(Err(error)) => {
+            body.failed(&error);
+            return Err(problem_of(model, &error));
+        }
         None => body.keep_alive(),
     }
     let mut response = Response::new(Body::from_stream(body));
@@ -91,14 +113,7 @@ pub(crate) fn problem_of(model: &Model, error: &Error) -> Problem {
 /// The answer to a request that failed.
 pub(crate) fn failed(format: &dyn ClientFormat, problem: &Problem) -> Response {
     let mut response = json(problem.status, format.error(problem));
-    let headers = response.headers_mut();
-    if let Some(seconds) = problem.wait_seconds() {
-        headers.insert(header::RETRY_AFTER, seconds.into());
-    }
-    if let Some(should_retry) = problem.should_retry {
-        let value = if should_retry { "true" } else { "false" };
-        headers.insert("x-should-retry", HeaderValue::from_static(value));
-    }
+    problem.hint(response.headers_mut());
     response
 }
 

@@ -134,9 +134,8 @@ mod tests {
     }
 
     fn who(headers: &[(&'static str, &'static str)]) -> Result<Option<String>, StatusCode> {
-        let headers = headers.iter().map(|(name, value)| {
-            (http::HeaderName::from_static(name), HeaderValue::from_static(value))
-        });
+        let headers =
+            headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
         let holder = keys().holder(&headers.collect()).map_err(|problem| problem.status)?;
         Ok(holder.map(|holder| holder.name.clone()))
     }
@@ -174,7 +173,10 @@ mod tests {
     #[test]
     fn labels_tell_the_name_of_the_key() {
         let labels = |key: &[u8]| keys().find(key).unwrap().labels.clone();
-        assert_eq!(labels(b"first"), BTreeMap::from([("team", "a"), ("key", "one")].map(|(k, v)| (k.into(), v.into()))));
+        assert_eq!(
+            labels(b"first"),
+            BTreeMap::from([("team", "a"), ("key", "one")].map(|(k, v)| (k.into(), v.into())))
+        );
         assert_eq!(labels(b"second")["key"], "own");
     }
 

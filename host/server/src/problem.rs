@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use arcllm::{ConfigError, Error, ErrorKind, ErrorReason};
-use http::StatusCode;
+use arcllm::{Error, ErrorKind, ErrorReason};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// The longest time that clients are told to wait, in seconds. Claude Code gives up at once where it is longer.
 const LONGEST_WAIT: u64 = 40;
@@ -36,16 +36,22 @@ impl Problem {
         Self { param: Some(param), ..Self::new(StatusCode::BAD_REQUEST, message) }
     }
 
-    /// The model that a client named cannot be loaded.
-    pub(crate) fn of_load(error: &ConfigError) -> Self {
-        Self { should_retry: Some(false), ..Self::new(StatusCode::NOT_FOUND, error.to_string()) }
-    }
-
     /// Whole seconds to wait, at least one, if that helps.
     pub(crate) fn wait_seconds(&self) -> Option<u64> {
         let is_limit = self.status == StatusCode::TOO_MANY_REQUESTS;
         let wait = self.retry_after.or_else(|| is_limit.then_some(Duration::from_secs(1)))?;
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).clamp(1, LONGEST_WAIT))
+    }
+
+    /// Adds the headers that tell whether and when to ask again.
+    pub(crate) fn hint(&self, headers: &mut HeaderMap) {
+        if let Some(seconds) = self.wait_seconds() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(should_retry) = self.should_retry {
+            let value = if should_retry { "true" } else { "false" };
+            headers.insert("x-should-retry", HeaderValue::from_static(value));
+        }
     }
 }
 

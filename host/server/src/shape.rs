@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn an_error_has_the_fields_of_its_shape() {
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "no");
-        let openai = json!({"message": "no", "type": "invalid_request_error", "param": null, "code": "invalid_api_key"});
+        let openai =
+            json!({"message": "no", "type": "invalid_request_error", "param": null, "code": "invalid_api_key"});
         assert_eq!(Shape::OpenAi.error(&problem), json!({"error": openai}));
         let anthropic = json!({"type": "error", "error": {"type": "authentication_error", "message": "no"}});
         assert_eq!(Shape::Anthropic.error(&problem), anthropic);

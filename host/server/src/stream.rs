@@ -6,13 +6,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use arcllm::{Event, Model, ResponseStream};
+use arcllm::{Error, Event, Model, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
     call::{SILENCE, problem_of},
+    caller::CallNote,
     client::EventWriter,
 };
 
@@ -30,13 +31,21 @@ pub(crate) struct AnswerBody {
     /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
     is_original: bool,
     model: Model,
+    /// Absent once the answer has ended.
+    note: Option<CallNote>,
     silence: Pin<Box<Sleep>>,
 }
 
 impl AnswerBody {
-    pub(crate) fn new(events: ResponseStream, writer: Box<dyn EventWriter>, model: Model) -> Self {
-        let silence = Box::pin(sleep(SILENCE));
-        Self { out: Vec::new(), events: Some(events), writer, has_begun: false, is_original: false, model, silence }
+    pub(crate) fn new(events: ResponseStream, writer: Box<dyn EventWriter>, model: Model, note: CallNote) -> Self {
+        let (events, note, silence) = (Some(events), Some(note), Box::pin(sleep(SILENCE)));
+        Self { out: Vec::new(), events, writer, has_begun: false, is_original: false, model, note, silence }
+    }
+
+    /// Notes that the call has failed.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        self.events = None;
+        self.note.take().into_iter().for_each(|note| note.failed(error));
     }
 
     /// Writes something for a client that waits.
@@ -51,15 +60,15 @@ impl AnswerBody {
             self.out.extend_from_slice(bytes);
             return;
         }
-        let is_last = matches!(event, Event::End(_));
         if !self.is_original {
             if !std::mem::replace(&mut self.has_begun, true) {
                 self.writer.begin(&mut self.out);
             }
             self.writer.event(&event, &mut self.out);
         }
-        if is_last {
+        if let Event::End(response) = &event {
             self.events = None;
+            self.note.take().into_iter().for_each(|note| note.answered(response));
         }
     }
 
@@ -72,11 +81,19 @@ impl AnswerBody {
             match event {
                 Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
-                    self.events = None;
+                    self.failed(&error);
                     self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
                 }
                 None => self.events = None,
             }
+        }
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if let (Some(note), Some(mut events)) = (self.note.take(), self.events.take()) {
+            note.left(events.stop());
         }
     }
 }
