@@ -1,19 +1,20 @@
 //! What all routes share: the host and its models.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use arcllm::{ConfigError, Host, Model, Overrides};
+use arcllm::{ConfigError, Host, Model, Options, Overrides, WireFormat};
 use http::StatusCode;
+use tokio::sync::OnceCell;
 
 use crate::{
     caller::Caller,
     keys::Holder,
     log::Log,
     problem::Problem,
-    readiness::without_file,
+    readiness::Stage,
     shared::{Live, Shared},
 };
 
@@ -35,7 +36,17 @@ pub struct Gateway {
 #[derive(Debug)]
 struct Loaded {
     live: Arc<Live>,
-    models: Mutex<HashMap<String, Model>>,
+    models: Mutex<HashMap<String, LoadedModel>>,
+    /// The modules that ask again.
+    repeaters: OnceCell<HashSet<String>>,
+}
+
+/// A model that clients ask.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadedModel {
+    pub(crate) model: Model,
+    /// Whether a module of its chain asks again after a failure. Then clients need not.
+    pub(crate) asks_again: bool,
 }
 
 impl Gateway {
@@ -43,7 +54,7 @@ impl Gateway {
     /// `arcllm serve` alone.
     pub fn new(host: Host) -> Self {
         let shared = Shared::new(host, Log::off(), None);
-        shared.readiness.reach(crate::readiness::Stage::Ready);
+        shared.readiness.reach(Stage::Ready);
         Self::of(Arc::new(shared))
     }
 
@@ -63,31 +74,31 @@ impl Gateway {
     /// # Errors
     ///
     /// 403 if the caller may not use it, 404 if no model has this name, 500 if it cannot be loaded.
-    pub(crate) async fn model(&self, caller: &Caller, name: &str) -> Result<Model, Problem> {
+    pub(crate) async fn model(&self, caller: &Caller, name: &str) -> Result<LoadedModel, Problem> {
         let loaded = self.loaded();
         let may_use = |full: Option<&str>| caller.holder.as_ref().is_none_or(|holder| holder.may_use(name, full));
         match loaded.model(name).await {
-            Ok(model) if may_use(None) || may_use(Some(&full_name(&model))) => Ok(model),
-            Err(error) if may_use(None) => Err(self.not_loaded(caller.holder.as_deref(), name, &error)),
+            Ok(model) if may_use(None) || may_use(Some(&full_name(&model.model))) => Ok(model),
+            Err(error) if may_use(None) => Err(not_loaded(caller.holder.as_deref(), &error)),
             // The same words whether or not there is such a model: names are not told to those who may not use them.
             Ok(_) | Err(_) => Err(forbidden(name, caller.holder.as_deref())),
         }
     }
 
-    fn not_loaded(&self, holder: Option<&Holder>, name: &str, error: &ConfigError) -> Problem {
-        if !error.is_unknown_model() {
-            self.shared.log.tell(format_args!("the model {name:?} cannot be loaded: {error}"));
-            let message = format!("the model `{name}` cannot be loaded; the log of the gateway says why");
-            let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, message);
-            return Problem { should_retry: Some(false), ..problem };
+    /// The format of the provider of this model.
+    pub(crate) fn format(&self, model: &Model) -> Option<WireFormat> {
+        Some(self.shared.live().host.config().providers.get(model.provider())?.adapter)
+    }
+
+    /// Lowers `max_tokens` to what the model can write, where that is known. Some clients ask for far more.
+    pub(crate) fn clamp(&self, model: &Model, options: &mut Options) {
+        let live = self.shared.live();
+        let provider = live.host.config().providers.get(model.provider());
+        let facts = provider.and_then(|provider| provider.models.get(model.model()));
+        if let Some(most) = facts.and_then(|facts| facts.max_output_tokens) {
+            let most = u32::try_from(most).unwrap_or(u32::MAX);
+            options.max_tokens = options.max_tokens.map(|tokens| tokens.min(most));
         }
-        let mut error = error.clone();
-        // The nearest names may be some that this key may not use.
-        if let Some(patterns) = holder.and_then(Holder::patterns) {
-            error.help = Some(format!("this key may use {}", patterns.join(", ")));
-        }
-        let problem = Problem::new(StatusCode::NOT_FOUND, without_file(&error));
-        Problem { param: Some("model".to_owned()), should_retry: Some(false), ..problem }
     }
 
     /// The models of the configuration that new calls use.
@@ -103,14 +114,17 @@ impl Gateway {
 
 impl Loaded {
     fn new(live: Arc<Live>) -> Self {
-        Self { live, models: Mutex::default() }
+        Self { live, models: Mutex::default(), repeaters: OnceCell::new() }
     }
 
-    async fn model(&self, name: &str) -> Result<Model, ConfigError> {
+    async fn model(&self, name: &str) -> Result<LoadedModel, ConfigError> {
         if let Some(model) = lock(&self.models).get(name) {
             return Ok(model.clone());
         }
         let model = self.live.host.load_model(name, Overrides::new()).await?;
+        let repeaters = self.repeaters.get_or_try_init(|| repeaters(&self.live.host)).await?;
+        let asks_again = model.modules().any(|module| repeaters.contains(module));
+        let model = LoadedModel { model, asks_again };
         let mut models = lock(&self.models);
         if models.len() >= MOST_MODELS {
             models.clear();
@@ -120,6 +134,22 @@ impl Loaded {
         }
         Ok(model)
     }
+}
+
+/// The modules that say of themselves that they ask again.
+async fn repeaters(host: &Host) -> Result<HashSet<String>, ConfigError> {
+    let modules = host.modules().await?.into_iter();
+    let asks_again = modules.filter(|module| module.behavior.iter().any(|behavior| behavior == "asks-again"));
+    Ok(asks_again.map(|module| module.name).collect())
+}
+
+fn not_loaded(holder: Option<&Holder>, error: &ConfigError) -> Problem {
+    let mut error = error.clone();
+    // The nearest names may be some that this key may not use.
+    if let Some(patterns) = holder.and_then(Holder::patterns).filter(|_| error.is_unknown_model()) {
+        error.help = Some(format!("this key may use {}", patterns.join(", ")));
+    }
+    Problem::of_load(&error)
 }
 
 fn full_name(model: &Model) -> String {

@@ -7,6 +7,7 @@ pub mod serve;
 
 mod body;
 mod call;
+mod call_head;
 mod caller;
 mod chat_completions;
 mod client;

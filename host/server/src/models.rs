@@ -7,7 +7,7 @@ use axum::{
     extract::{Extension, Path, RawQuery, State},
     response::Response,
 };
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::{
@@ -54,7 +54,7 @@ pub(crate) async fn one(
         return json_answer(&in_shape(shape, &known.name, &known.provider));
     }
     match gateway.model(&caller, &name).await {
-        Ok(model) => json_answer(&in_shape(shape, &name, model.provider())),
+        Ok(loaded) => json_answer(&in_shape(shape, &name, loaded.model.provider())),
         Err(problem) => shape.refuse(&problem),
     }
 }
@@ -129,6 +129,7 @@ fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use arcllm::{Config, Host};
+    use http::StatusCode;
 
     use super::*;
 
