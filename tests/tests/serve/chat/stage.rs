@@ -1,10 +1,10 @@
 //! What these tests share: a gateway in this process, and a client that reads streams as strictly as the SDKs do.
 
-use std::thread;
+use std::sync::Arc;
 
-use arcllm_server::serve::Server;
 use arcllm_simulator::{Format, Reply, Simulator};
 use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
 
 use crate::{
     scene::{replies, soon},
@@ -14,7 +14,7 @@ use crate::{
 /// The formats of the providers.
 pub(super) const UPSTREAMS: [Format; 2] = [Format::OpenAi, Format::Anthropic];
 
-/// A gateway. It ends with the process.
+/// A gateway. It ends with the test.
 pub(super) struct Gateway {
     url: String,
     client: reqwest::Client,
@@ -28,15 +28,12 @@ pub(super) struct Answer {
 }
 
 impl Gateway {
-    pub(super) fn over(chain: &Chain) -> Self {
+    pub(super) async fn over(chain: &Chain) -> Self {
         let folder = chain.clone().host("watch = false").folder().unwrap();
-        let host = folder.host().unwrap();
-        let server = Server::listen("127.0.0.1:0".parse().unwrap(), 1).unwrap();
-        let url = format!("http://{}/v1/chat/completions", server.address());
-        thread::spawn(move || {
-            let _folder = folder;
-            server.run(&host)
-        });
+        let router = arcllm_server::router(Arc::new(arcllm_server::Gateway::new(folder.host().unwrap())));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1/chat/completions", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
         // The client asks for a provider of TLS, also where it needs none.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { url, client: reqwest::Client::new() }
@@ -155,7 +152,7 @@ fn append(to: &mut Value, piece: &Value) {
 /// A gateway in front of a provider of this format, which gives these replies. Its model is `a`.
 pub(super) async fn gateway(format: Format, given: impl IntoIterator<Item = Reply>) -> (Gateway, Simulator) {
     let simulator = replies(given).await;
-    (Gateway::over(&Chain::new().provider("a", format, &simulator.url())), simulator)
+    (Gateway::over(&Chain::new().provider("a", format, &simulator.url())).await, simulator)
 }
 
 /// The choice and the usage that a client gets of this reply. Whole and streamed agree.
