@@ -88,6 +88,21 @@ async fn signed_reasoning_goes_back_to_its_provider() {
 }
 
 #[tokio::test]
+async fn signed_reasoning_does_not_go_to_another_provider() {
+    let (gateway, provider) = gateway(Format::OpenAi, []).await;
+    let user = json!({"role": "user", "content": "Hi"});
+    let detail = json!({"type": "reasoning.text", "index": 0, "text": "Hm.", "signature": "s", "arcllm.provider": "b"});
+    let signed = json!({
+        "role": "assistant", "content": "Yes.", "reasoning_content": "Hm.", "reasoning_details": [detail], "x_own": 1,
+        "arcllm.provider": "b",
+    });
+    let answer = gateway.ask(&question(json!({"messages": [user, signed, user]}))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let sent = &provider.requests()[0].body["messages"];
+    assert_eq!(*sent, json!([user, {"role": "assistant", "content": "Yes."}, user]));
+}
+
+#[tokio::test]
 async fn citations_of_pages_are_annotations() {
     let cited = json!([{"type": "web_search_result_location", "url": "https://example.com", "title": "Example"}]);
     let reply = json!({

@@ -47,7 +47,7 @@ async fn errors_have_the_words_of_this_format() {
 #[tokio::test]
 async fn a_stream_that_breaks_ends_with_an_error() {
     for format in UPSTREAMS {
-        for fault in [Fault::ResetInBody, Fault::EndEarly] {
+        for fault in [Fault::Truncate, Fault::EndEarly] {
             let reply = Reply::text("Hello, world, and goodbye.").with_fault(fault).fault_at(Place::BeforeEvent(3));
             let (gateway, _provider) = gateway(format, [reply]).await;
             let answer = gateway.ask(&question(json!({"stream": true}))).await;

@@ -23,6 +23,11 @@ impl Both {
     /// The provider of the client's format gets what the client has sent, and the other one this, beside the default message.
     async fn gives(&self, what: &str, body: Value, anthropic: Value) {
         self.passes(what, &body).await;
+        self.becomes(what, body, anthropic).await;
+    }
+
+    /// The provider of Anthropic's format gets this.
+    async fn becomes(&self, what: &str, body: Value, anthropic: Value) {
         let answer = self.gateway.ask(&body).await;
         assert_eq!(answer.status, 200, "{what}: {}", answer.text);
         let mut sent = self.a.requests().pop().unwrap().body;
@@ -204,8 +209,8 @@ async fn reasoning_and_refusals_of_the_past() {
     };
     let thinking = json!({"type": "thinking", "thinking": "Hm.", "signature": "s"});
     let own = json!([thinking, {"type": "text", "text": "Yes."}]);
-    both.gives("reasoning that this provider has signed", signed("a"), said(own)).await;
-    both.gives("reasoning that another one has signed", signed("b"), said(json!("Yes."))).await;
+    both.becomes("reasoning that this provider has signed", signed("a"), said(own)).await;
+    both.becomes("reasoning that another one has signed", signed("b"), said(json!("Yes."))).await;
     let refused = json!({"role": "assistant", "content": null, "refusal": "No."});
     both.gives("a refusal", told(refused), said(json!("No."))).await;
     let part = json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
