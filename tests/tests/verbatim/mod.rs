@@ -2,5 +2,5 @@
 
 mod answers;
 mod requests;
-mod stage;
+pub(crate) mod stage;
 mod streams;
