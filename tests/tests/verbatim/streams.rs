@@ -1,7 +1,7 @@
 //! A streamed answer, event by event as the provider sends it.
 
 use arcllm::{ErrorKind, Event, Message};
-use arcllm_simulator::{Fault, Format, LineEnd, Place, Reply, Simulator};
+use arcllm_simulator::{Fault, LineEnd, Place, Reply, Simulator};
 use futures::StreamExt as _;
 use serde_json::json;
 
