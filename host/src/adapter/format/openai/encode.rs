@@ -15,11 +15,11 @@ use crate::{
         options::Options,
         request::Request,
         tool::{FunctionTool, Tool, ToolChoice},
+        wire_format::WireFormat,
     },
     config::{
         provider::ProviderConfig,
         quirks::{MaxTokensField, Quirks, SeedField},
-        wire_format::WireFormat,
     },
 };
 
