@@ -1,30 +1,30 @@
 //! The bytes of a client go to a provider of its format, and the provider's bytes come back.
 
-use arcllm_simulator::{Format, Reply};
+use arcllm_simulator::Reply;
 use serde_json::{Value, json};
 
 use crate::{
     scene::replies,
     serve::gateway::Gateway,
     support::Chain,
-    verbatim::stage::{FORMATS, answer, asking, sends, stream},
+    verbatim::{
+        answers::answer,
+        stage::FORMATS,
+        streams::{asking, sends, stream},
+    },
 };
 
-fn path(format: Format) -> &'static str {
-    match format {
-        Format::Anthropic => "/v1/messages",
-        _ => "/v1/chat/completions",
-    }
-}
+/// Where clients of the formats ask.
+const PATHS: [&str; 2] = ["/v1/messages", "/v1/chat/completions"];
 
 #[tokio::test]
 async fn whole_and_streamed() {
-    for (format, _, body) in FORMATS {
+    for ((format, _, body), path) in FORMATS.into_iter().zip(PATHS) {
         let whole = Reply::body("application/json", answer(format));
         let provider = replies([whole, sends(stream(format)), sends(stream(format))]).await;
         let gateway = Gateway::start(&Chain::new().provider("alias", format, &provider.url())).await;
         let post = async |body: String| {
-            let answer = gateway.send(reqwest::Method::POST, path(format), &[], body).await;
+            let answer = gateway.send(reqwest::Method::POST, path, &[], body).await;
             assert_eq!(answer.status, 200, "{answer:?}");
             let sent = provider.requests().pop().unwrap();
             (answer.body, sent.body.clone(), sent.header("content-length").unwrap().to_owned())

@@ -1,10 +1,26 @@
 //! A whole answer as the provider sends it.
 
 use arcllm::{Message, Request};
-use arcllm_simulator::Reply;
+use arcllm_simulator::{Format, Reply};
 
-use super::stage::{FORMATS, answer, forwarding, model, request, rewritten};
+use super::stage::{FORMATS, forwarding, model, request, rewritten};
 use crate::scene::{replies, soon};
+
+/// An answer in this format with white space and unknown fields.
+pub(crate) fn answer(format: Format) -> &'static str {
+    match format {
+        Format::Anthropic => {
+            "{ \"id\": \"m\", \"type\": \"message\", \"role\": \"assistant\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\
+             \"content\": [{\"type\": \"text\", \"text\": \"Hi\\u00e9\", \"y\": null}], \"stop_reason\": \"end_turn\",\
+             \"usage\": {\"input_tokens\": 3, \"output_tokens\": 1}}\n"
+        }
+        _ => {
+            "{ \"id\": \"c\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\"choices\": [{\"index\": 0, \"finish_reason\": \
+             \"stop\", \"z\": {}, \"message\": {\"role\": \"assistant\", \"content\": \"Hi\\u00e9\", \"y\": null}}],\
+             \"usage\": {\"prompt_tokens\": 3, \"completion_tokens\": 1, \"total_tokens\": 4}}\n"
+        }
+    }
+}
 
 #[tokio::test]
 async fn the_providers_own_bytes_pass_modules_that_forward() {

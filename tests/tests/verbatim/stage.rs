@@ -1,9 +1,7 @@
 //! What these tests share: requests as a gateway reads them from a client, and what comes back.
 
-use std::time::Duration;
-
 use arcllm::{Error, Event, Message, Model, Options, Original, Request, Response, ResponseStream, WireFormat};
-use arcllm_simulator::{Format, Reply, Simulator};
+use arcllm_simulator::{Format, Simulator};
 use futures::StreamExt as _;
 
 use crate::{
@@ -27,58 +25,6 @@ pub(crate) const FORMATS: [(Format, WireFormat, &str); 2] = [
 
 /// Puts answers in capitals as they come.
 pub(super) const UPPER: &[u8] = include_bytes!("../../prebuilt/upper-streamed.wasm");
-
-/// An answer in this format with white space and unknown fields.
-pub(crate) fn answer(format: Format) -> &'static str {
-    match format {
-        Format::Anthropic => {
-            "{ \"id\": \"m\", \"type\": \"message\", \"role\": \"assistant\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\
-             \"content\": [{\"type\": \"text\", \"text\": \"Hi\\u00e9\", \"y\": null}], \"stop_reason\": \"end_turn\",\
-             \"usage\": {\"input_tokens\": 3, \"output_tokens\": 1}}\n"
-        }
-        _ => {
-            "{ \"id\": \"c\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\"choices\": [{\"index\": 0, \"finish_reason\": \
-             \"stop\", \"z\": {}, \"message\": {\"role\": \"assistant\", \"content\": \"Hi\\u00e9\", \"y\": null}}],\
-             \"usage\": {\"prompt_tokens\": 3, \"completion_tokens\": 1, \"total_tokens\": 4}}\n"
-        }
-    }
-}
-
-/// A stream of this format that nobody else would write.
-pub(crate) fn stream(format: Format) -> Vec<&'static str> {
-    match format {
-        Format::Anthropic => vec![
-            "event: message_start\ndata: {\"type\": \"message_start\", \"x\": 1.0, \"message\": {\"id\": \"m\", \"model\": \"real\", \"usage\": {\"input_tokens\": 3}}}\n\n",
-            "event: ping\ndata: {\"type\": \"ping\"}\n\n",
-            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
-            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"H\\u00e9\"}, \"y\": [] }\n\n",
-            "event: new_event\ndata: {\"type\": \"new_event\"}\n\n",
-            "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
-            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n",
-            "event: message_stop\ndata: {\"type\":\"message_stop\", \"z\":0}\n\n",
-        ],
-        _ => vec![
-            "data: {\"id\": \"c\", \"model\": \"real\", \"x\": 1.0, \"choices\": [{\"index\": 0, \"delta\": {\"role\": \"assistant\"}}]}\n\n",
-            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"H\\u00e9\"}, \"y\": []}]}\n\n",
-            "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\n",
-            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n",
-            "data: [DONE]\n\n",
-        ],
-    }
-}
-
-/// A streamed answer of these events.
-pub(crate) fn sends(events: impl IntoIterator<Item = impl Into<Vec<u8>>>) -> Reply {
-    Reply::event_stream(events.into_iter().map(|event| (Duration::from_millis(1), event)))
-}
-
-/// The body, asking for the counts where clients can.
-pub(crate) fn asking(format: Format, body: &str) -> String {
-    match format {
-        Format::Anthropic => body.to_owned(),
-        _ => body.replacen('{', "{\"stream_options\": {\"include_usage\": true}, ", 1),
-    }
-}
 
 /// A request that a gateway has read from this body.
 pub(super) fn request(format: WireFormat, body: &str) -> Request {

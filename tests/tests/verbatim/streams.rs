@@ -1,15 +1,52 @@
 //! A streamed answer, event by event as the provider sends it.
 
+use std::time::Duration;
+
 use arcllm::{ErrorKind, Event, Message};
-use arcllm_simulator::{Fault, LineEnd, Place, Reply, Simulator};
+use arcllm_simulator::{Fault, Format, LineEnd, Place, Reply, Simulator};
 use futures::StreamExt as _;
 use serde_json::json;
 
-use super::stage::{FORMATS, asking, forwarding, is_usual, model, originals, request, rewritten, sends, stream};
+use super::stage::{FORMATS, forwarding, is_usual, model, originals, request, rewritten};
 use crate::{
     scene::{FAST, replies, soon},
     support::Chain,
 };
+
+/// A stream of this format that nobody else would write.
+pub(crate) fn stream(format: Format) -> Vec<&'static str> {
+    match format {
+        Format::Anthropic => vec![
+            "event: message_start\ndata: {\"type\": \"message_start\", \"x\": 1.0, \"message\": {\"id\": \"m\", \"model\": \"real\", \"usage\": {\"input_tokens\": 3}}}\n\n",
+            "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"H\\u00e9\"}, \"y\": [] }\n\n",
+            "event: new_event\ndata: {\"type\": \"new_event\"}\n\n",
+            "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n",
+            "event: message_stop\ndata: {\"type\":\"message_stop\", \"z\":0}\n\n",
+        ],
+        _ => vec![
+            "data: {\"id\": \"c\", \"model\": \"real\", \"x\": 1.0, \"choices\": [{\"index\": 0, \"delta\": {\"role\": \"assistant\"}}]}\n\n",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"H\\u00e9\"}, \"y\": []}]}\n\n",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\n",
+            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n",
+            "data: [DONE]\n\n",
+        ],
+    }
+}
+
+pub(crate) fn sends(events: impl IntoIterator<Item = impl Into<Vec<u8>>>) -> Reply {
+    Reply::event_stream(events.into_iter().map(|event| (Duration::from_millis(1), event)))
+}
+
+/// The body, asking for the counts where clients can.
+pub(crate) fn asking(format: Format, body: &str) -> String {
+    match format {
+        Format::Anthropic => body.to_owned(),
+        _ => body.replacen('{', "{\"stream_options\": {\"include_usage\": true}, ", 1),
+    }
+}
 
 #[tokio::test]
 async fn the_providers_own_events_pass_modules_that_forward() {
