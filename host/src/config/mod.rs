@@ -23,4 +23,3 @@ pub(crate) mod section;
 pub(crate) mod suggest;
 pub(crate) mod trust;
 pub(crate) mod trust_store;
-pub(crate) mod wire_format;

@@ -1,4 +1,5 @@
 //! `arcllm serve`, over real sockets.
 
+mod forwarding;
 mod gateway;
 mod heads;

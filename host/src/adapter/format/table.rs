@@ -2,7 +2,7 @@
 
 use crate::{
     adapter::format::{anthropic::anthropic::Anthropic, format::Format, openai::openai::OpenAi},
-    config::wire_format::WireFormat,
+    chat::wire_format::WireFormat,
 };
 
 /// The converter of this wire format.

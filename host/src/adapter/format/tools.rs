@@ -9,8 +9,10 @@ use crate::{
         foreign,
         outline::{Json, Object, Unwritable},
     },
-    chat::tool::{FunctionTool, Tool},
-    config::wire_format::WireFormat,
+    chat::{
+        tool::{FunctionTool, Tool},
+        wire_format::WireFormat,
+    },
 };
 
 /// The longest name of a tool.

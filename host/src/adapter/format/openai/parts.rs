@@ -12,8 +12,9 @@ use crate::{
     chat::{
         content::{ContentBlock, Media, MediaSource, ToolCall},
         extensions::Extensions,
+        wire_format::WireFormat,
     },
-    config::{quirks::Quirks, wire_format::WireFormat},
+    config::quirks::Quirks,
 };
 
 /// The block as a part of the content. Thinking is left out: it stands beside tool calls, or nowhere.
