@@ -1,3 +1,5 @@
 //! `arcllm serve`, over real sockets.
 
+mod gateway;
+mod heads;
 mod messages;

@@ -39,6 +39,8 @@ impl Gateway {
             let _folder = folder;
             server.run(&host)
         });
+        // The client asks for a provider of TLS, also where it needs none.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self { url, client: reqwest::Client::new() }
     }
 
