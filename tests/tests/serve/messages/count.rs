@@ -1,5 +1,7 @@
 //! Counting tokens.
 
+use std::fs;
+
 use arcllm_simulator::{Format, Reply};
 use futures::future::join_all;
 use serde_json::json;
@@ -12,8 +14,10 @@ const PATHS: [&str; 2] = ["/v1/messages/count_tokens?beta=true", "/messages/coun
 #[tokio::test]
 async fn the_provider_counts() {
     let provider = replies([]).await;
-    let key = "api_key = \"sk-of-the-provider\"\ndefault_model = \"claude-x\"";
-    let chain = Chain::new().provider_with("a", Format::Anthropic, &provider.url(), key);
+    let key = tempfile::NamedTempFile::new().unwrap();
+    fs::write(key.path(), "sk-of-the-provider").unwrap();
+    let settings = format!("api_key_file = {:?}\ndefault_model = \"claude-x\"", key.path().display().to_string());
+    let chain = Chain::new().provider_with("a", Format::Anthropic, &provider.url(), &settings);
     let gateway = Gateway::over(&chain);
     let headers = [
         ("anthropic-beta", "token-counting-2024-11-01"),

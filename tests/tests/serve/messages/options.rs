@@ -3,10 +3,15 @@
 use arcllm_simulator::{Format, Reply};
 use serde_json::{Value, json};
 
-use super::stage::{exchange, question};
+use super::stage::{exchange, gateway, question, without, written_anew};
 
 async fn sent(format: Format, fields: Value) -> Value {
-    exchange(format, Reply::text("Hi"), question(fields)).await.sent.body
+    let body = exchange(format, Reply::text("Hi"), question(fields.clone())).await.sent.body;
+    if format == Format::Anthropic {
+        let anew = written_anew("claude-sonnet-4-5", question(fields)).await;
+        assert_eq!(without(anew, &["model"]), without(body.clone(), &["model"]), "the same, if it is written anew");
+    }
+    body
 }
 
 #[tokio::test]
@@ -75,4 +80,14 @@ async fn fields_that_only_anthropic_knows() {
     let body = sent(Format::OpenAi, fields).await;
     let names: Vec<_> = body.as_object().unwrap().keys().collect();
     assert_eq!(names, ["model", "messages", "max_tokens"]);
+}
+
+/// Claude Code asks for reasoning whatever the model.
+#[tokio::test]
+async fn a_model_of_another_format_that_does_not_reason() {
+    let (gateway, provider) = gateway(Format::OpenAi, []).await;
+    let fields = json!({"model": "a/gpt-4o", "thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}});
+    assert_eq!(gateway.ask(&question(fields)).await.status, 200);
+    let body = provider.requests().pop().unwrap().body;
+    assert_eq!((&body["model"], body.get("reasoning_effort")), (&json!("gpt-4o"), None));
 }

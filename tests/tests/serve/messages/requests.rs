@@ -3,10 +3,26 @@
 use arcllm_simulator::{Format, Reply};
 use serde_json::{Value, json};
 
-use super::stage::{UPSTREAMS, exchange, gateway, question};
+use super::stage::{UPSTREAMS, exchange, gateway, question, without, written_anew};
 
 async fn sent(format: Format, fields: Value) -> Value {
-    exchange(format, Reply::text("Hi"), question(fields)).await.sent.body
+    let body = exchange(format, Reply::text("Hi"), question(fields.clone())).await.sent.body;
+    if format == Format::Anthropic && !fields["messages"].to_string().contains("\"signature\":\"\"") {
+        let anew = written_anew("claude-opus-4-8", question(fields)).await;
+        assert_eq!(as_blocks(anew), as_blocks(body.clone()), "the same, if it is written anew");
+    }
+    body
+}
+
+/// The body without its model. A text says the same as a block with it.
+fn as_blocks(body: Value) -> Value {
+    let mut body = without(body, &["model"]);
+    for message in body["messages"].as_array_mut().unwrap() {
+        if let Some(text) = message["content"].as_str() {
+            message["content"] = json!([{"type": "text", "text": text}]);
+        }
+    }
+    body
 }
 
 #[tokio::test]

@@ -227,3 +227,27 @@ pub(super) fn question(fields: Value) -> Value {
     }
     body
 }
+
+/// What a provider of Anthropic's format is sent for this body where the client's bytes cannot be forwarded: the conversation
+/// begins with an answer of a provider of another format. Its beginning is cut off here, and so is the model.
+pub(super) async fn written_anew(model: &str, body: Value) -> Value {
+    let provider = replies([]).await;
+    let settings = format!("default_model = \"{model}\"");
+    let gateway = Gateway::over(&Chain::new().provider_with("a", Format::Anthropic, &provider.url(), &settings));
+    let mut asked = without(body, &["stream"]);
+    let thinking = json!({"type": "thinking", "thinking": "Hm.", "signature": ""});
+    let beginning = [
+        json!({"role": "user", "content": "One"}),
+        json!({"role": "assistant", "content": [thinking, {"type": "text", "text": "Two"}]}),
+    ];
+    asked["messages"].as_array_mut().unwrap().splice(0..0, beginning);
+    let answer = gateway.ask(&asked).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let mut sent = provider.requests().pop().unwrap().body;
+    assert_eq!(sent["model"], model);
+    let messages = sent["messages"].as_array_mut().unwrap();
+    let beginning: Vec<_> = messages.drain(..2).collect();
+    assert!(!beginning[1].to_string().contains("thinking"), "{beginning:?}");
+    sent["model"] = asked["model"].take();
+    sent
+}

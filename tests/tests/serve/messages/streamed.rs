@@ -1,6 +1,6 @@
 //! Streams: blocks one after the other, and how a stream breaks off.
 
-use arcllm_simulator::{Fault, Format, Reply};
+use arcllm_simulator::{Fault, Format, Place, Reply};
 use serde_json::json;
 
 use super::stage::{UPSTREAMS, gateway, question};
@@ -25,7 +25,7 @@ async fn blocks_of_parallel_calls_stand_one_after_the_other() {
 async fn a_stream_that_breaks_ends_with_an_error() {
     for format in UPSTREAMS {
         for fault in [Fault::ResetInBody, Fault::EndEarly] {
-            let reply = Reply::text("Hello, world, and goodbye.").with_fault(fault);
+            let reply = Reply::text("Hello, world, and goodbye.").with_fault(fault).fault_at(Place::BeforeEvent(6));
             let (gateway, _provider) = gateway(format, [reply]).await;
             let answer = gateway.ask(&question(json!({"stream": true}))).await;
             let events = answer.events();
@@ -41,7 +41,8 @@ async fn a_stream_that_breaks_ends_with_an_error() {
 #[tokio::test]
 async fn the_same_request_again_without_stream() {
     for format in UPSTREAMS {
-        let replies = [Reply::text("Hello, world.").with_fault(Fault::EndEarly), Reply::text("Whole.")];
+        let cut = Reply::text("Hello, world, and goodbye.").with_fault(Fault::EndEarly).fault_at(Place::BeforeEvent(6));
+        let replies = [cut, Reply::text("Whole.")];
         let (gateway, _provider) = gateway(format, replies).await;
         assert!(gateway.ask(&question(json!({"stream": true}))).await.text.contains("event: error"));
         let got = gateway.ask(&question(json!({}))).await.json();
