@@ -80,6 +80,9 @@ mod telemetry;
 
 pub use adapter::adapter::Adapter;
 pub use adapter::answer::{Answer, EventStream};
+// For `arcllm serve`.
+#[doc(hidden)]
+pub use adapter::format::fit::reasons;
 pub use assembly::builder::HostBuilder;
 pub use assembly::host::Host;
 pub use assembly::reloader::Reload;

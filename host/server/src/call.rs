@@ -51,6 +51,9 @@ async fn answer(
     let loaded = gateway.model(&asked.model).await.map_err(|error| Problem::of_load(&error))?;
     check_format(gateway, format, &loaded.model, &asked)?;
     gateway.clamp(&loaded.model, &mut asked.request.options);
+    if gateway.format(&loaded.model) != Some(format.wire()) {
+        gateway.leave_out_reasoning(&loaded.model, &mut asked.request.options);
+    }
     let Asked { model, streamed, wants_usage, call_forms, echo, .. } = asked;
     let heading = Heading { id: head.id.clone(), model, created: now(), wants_usage, call_forms, echo };
     let mut request = asked.request;

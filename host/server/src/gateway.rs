@@ -71,6 +71,14 @@ impl Gateway {
         }
     }
 
+    /// Leaves out reasoning for a model that is known to have none. Some clients ask for it whatever the model.
+    pub(crate) fn leave_out_reasoning(&self, model: &Model, options: &mut Options) {
+        let provider = self.host.config().providers.get(model.provider());
+        if provider.is_some_and(|provider| arcllm::reasons(provider, model.model()) == Some(false)) {
+            options.reasoning = None;
+        }
+    }
+
     fn models(&self) -> MutexGuard<'_, HashMap<String, LoadedModel>> {
         self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,3 +3,4 @@
 mod forwarding;
 mod gateway;
 mod heads;
+mod messages;
