@@ -79,7 +79,7 @@ impl Drop for Entry {
             took: self.begun.elapsed(),
             method: self.method.as_str(),
             path: &self.path,
-            key: self.caller.holder.as_ref().map(|holder| holder.name.as_str()),
+            key: self.caller.key(),
             status: if has_left { CLIENT_LEFT } else { status },
             told: &told,
         });

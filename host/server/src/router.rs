@@ -9,6 +9,7 @@ use axum::{
     response::Response,
     routing::{MethodRouter, get, post},
 };
+use tracing::Instrument as _;
 
 use crate::{
     call::call,
@@ -19,6 +20,7 @@ use crate::{
     health,
     messages::{count::count_tokens, format::Messages},
     models,
+    otlp::request_span,
     posted::Posted,
 };
 
@@ -51,7 +53,10 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 
 /// A route that asks a model in this format.
 fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
-    post(async move |asked: Posted| call(&asked, format).await)
+    post(async move |asked: Posted| {
+        let span = request_span(&asked.path, &asked.headers, asked.caller.key());
+        if span.is_disabled() { call(&asked, format).await } else { call(&asked, format).instrument(span).await }
+    })
 }
 
 /// The route that counts tokens.

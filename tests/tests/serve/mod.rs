@@ -4,5 +4,7 @@ mod bad_input;
 mod gateway;
 mod heads;
 mod keys;
+mod otlp;
 mod reload;
 mod running;
+mod tls;

@@ -5,13 +5,17 @@ mod key;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism};
 
 use arcllm::RequestLog;
-use arcllm_server::serve::{Ended, ServeError, Server, Setup};
+use arcllm_server::{
+    otlp::Otlp,
+    serve::{Ended, ServeError, Server, Setup},
+};
 use serde_json::json;
 
 use crate::{
     config,
     failure::Failure,
     output::{self, line},
+    progress,
     serve::key::Key,
 };
 
@@ -46,6 +50,8 @@ pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
         return key::run(key);
     }
     let Serve { config: file, listen, log, command: _ } = arguments;
+    let otlp = Otlp::from_env().map_err(Failure::usage)?;
+    progress::listen_with(otlp.as_ref().and_then(Otlp::layer));
     let host = config::host(file.as_deref())?;
     let is_json = log.unwrap_or(host.config().serve.log) == RequestLog::Json;
     let read = Arc::new(move || {
@@ -56,7 +62,7 @@ pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
         config::watching(config)
     });
     let threads = available_parallelism().map_or(1, usize::from);
-    let server = Server::listen(Setup { host, read: Some(read), listen, log, threads })?;
+    let server = Server::listen(Setup { host, read: Some(read), listen, log, threads, otlp })?;
     if is_json {
         output::json(&json!({"event": "listening", "url": server.url()}))?;
     } else {
