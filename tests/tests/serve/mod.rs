@@ -1,6 +1,10 @@
 //! `arcllm serve`, over real sockets.
 
+mod bad_input;
 mod forwarding;
 mod gateway;
 mod heads;
+mod keys;
 mod messages;
+mod reload;
+mod running;
