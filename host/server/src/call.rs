@@ -41,9 +41,9 @@ async fn answer(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Response, Problem> {
-    let Asked { model: name, streamed, wants_usage, request } = format.read(headers, body)?;
+    let Asked { model: name, streamed, wants_usage, request, echo, .. } = format.read(headers, body)?;
     let model = gateway.model(&name).await.map_err(|error| Problem::of_load(&error))?;
-    let heading = Heading { id: id(), model: name, created: now(), wants_usage };
+    let heading = Heading { id: id(), model: name, created: now(), wants_usage, echo };
     if streamed {
         return streamed_answer(format, &model, heading, request).await;
     }

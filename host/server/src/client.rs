@@ -3,6 +3,7 @@
 use arcllm::{Event, Request, Response, WireFormat};
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::Value;
 
 use crate::problem::Problem;
 
@@ -17,6 +18,11 @@ pub(crate) struct Asked {
     pub(crate) wants_usage: bool,
     /// The conversation, the tools and the options.
     pub(crate) request: Request,
+    /// What answers repeat of the request. Only OpenAI Responses has such fields.
+    pub(crate) echo: Value,
+    /// Whether a provider of the same format understands the client's own bytes.
+    #[expect(dead_code, reason = "the client's own bytes are not forwarded yet")]
+    pub(crate) forwardable: bool,
 }
 
 /// What is known of an answer before it has come: answers are written with it.
@@ -30,6 +36,8 @@ pub(crate) struct Heading {
     pub(crate) created: u64,
     /// As in [`Asked`].
     pub(crate) wants_usage: bool,
+    /// As in [`Asked`].
+    pub(crate) echo: Value,
 }
 
 /// A format that clients speak.

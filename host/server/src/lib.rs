@@ -10,6 +10,7 @@ mod chat_completions;
 mod client;
 mod gateway;
 mod problem;
+mod responses;
 mod router;
 mod stream;
 

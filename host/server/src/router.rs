@@ -7,11 +7,17 @@ use axum::{
     body::Bytes,
     extract::State,
     response::Response,
-    routing::{MethodRouter, post},
+    routing::{MethodRouter, any, post},
 };
 use http::HeaderMap;
 
-use crate::{call::call, chat_completions::format::ChatCompletions, client::ClientFormat, gateway::Gateway};
+use crate::{
+    call::call,
+    chat_completions::format::ChatCompletions,
+    client::ClientFormat,
+    gateway::Gateway,
+    responses::{format::Responses, stored},
+};
 
 /// The routes over a gateway.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -19,6 +25,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     // Some clients are given a base URL without `/v1`.
     for prefix in ["/v1", ""] {
         router = router.route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions));
+        router = router.route(&format!("{prefix}/responses"), calls(&Responses).fallback(stored::no_method));
+        router = router.route(&format!("{prefix}/responses/{{*rest}}"), any(stored::no_response));
     }
     router.with_state(gateway)
 }

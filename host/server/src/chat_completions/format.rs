@@ -29,6 +29,8 @@ impl ClientFormat for ChatCompletions {
             streamed: body["stream"] == true,
             wants_usage: body["stream_options"]["include_usage"] == true,
             request: Request::new(messages),
+            echo: Value::Null,
+            forwardable: true,
         })
     }
 
