@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use arcllm::{Error, Model, Request, Response as Answer};
+use arcllm::{Error, Model, Original, Request, Response as Answer};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -44,11 +44,15 @@ async fn answer(
     let Asked { model: name, streamed, wants_usage, request, echo, .. } = format.read(headers, body)?;
     let model = gateway.model(&name).await.map_err(|error| Problem::of_load(&error))?;
     let heading = Heading { id: id(), model: name, created: now(), wants_usage, echo };
+    let request = request.with_original(Original::new(format.wire(), body.clone()));
     if streamed {
         return streamed_answer(format, &model, heading, request).await;
     }
     let answer = model.invoke_with(Arc::new(request)).await.map_err(|error| problem_of(&model, &error))?;
-    let body = format.answer(&heading, &answer);
+    let body = match answer.original().filter(|original| original.format == format.wire()) {
+        Some(original) => original.body.clone(),
+        None => format.answer(&heading, &answer).into(),
+    };
     let mut response = json(StatusCode::OK, body);
     name_answer(response.headers_mut(), &heading, &answer);
     Ok(response)
@@ -60,19 +64,15 @@ async fn streamed_answer(
     heading: Heading,
     request: Request,
 ) -> Result<Response, Problem> {
-    let mut events = model.stream_with(Arc::new(request));
-    let first = match timeout(SILENCE, events.next()).await {
-        Ok(Some(Err(error))) => return Err(problem_of(model, &error)),
-        Ok(first) => first,
-        Err(_) => None,
-    };
-    let mut out = Vec::new();
-    let mut writer = format.events(heading);
-    writer.begin(&mut out);
-    if let Some(Ok(event)) = &first {
-        writer.event(event, &mut out);
+    let mut events = model.stream_with(Arc::new(request)).with_originals();
+    let first = timeout(SILENCE, events.next()).await.ok().flatten();
+    let mut body = AnswerBody::new(events, format.events(heading), model.clone());
+    match first {
+        Some(Ok(event)) => body.write(event),
+        Some(Err(error)) => return Err(problem_of(model, &error)),
+        None => body.keep_alive(),
     }
-    let mut response = Response::new(Body::from_stream(AnswerBody::new(out, events, writer, model.clone())));
+    let mut response = Response::new(Body::from_stream(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -116,8 +116,8 @@ fn name_answer(headers: &mut HeaderMap, heading: &Heading, answer: &Answer) {
     }
 }
 
-fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

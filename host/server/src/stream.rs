@@ -26,14 +26,41 @@ pub(crate) struct AnswerBody {
     /// Absent once the answer has ended.
     events: Option<ResponseStream>,
     writer: Box<dyn EventWriter>,
+    has_begun: bool,
+    /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
+    is_original: bool,
     model: Model,
     silence: Pin<Box<Sleep>>,
 }
 
 impl AnswerBody {
-    /// A body that begins with `out`.
-    pub(crate) fn new(out: Vec<u8>, events: ResponseStream, writer: Box<dyn EventWriter>, model: Model) -> Self {
-        Self { out, events: Some(events), writer, model, silence: Box::pin(sleep(SILENCE)) }
+    pub(crate) fn new(events: ResponseStream, writer: Box<dyn EventWriter>, model: Model) -> Self {
+        let silence = Box::pin(sleep(SILENCE));
+        Self { out: Vec::new(), events: Some(events), writer, has_begun: false, is_original: false, model, silence }
+    }
+
+    /// Writes something for a client that waits.
+    pub(crate) fn keep_alive(&mut self) {
+        self.writer.keep_alive(&mut self.out);
+    }
+
+    /// Writes an event.
+    pub(crate) fn write(&mut self, event: Event) {
+        if let Event::Original(bytes) = &event {
+            self.is_original = true;
+            self.out.extend_from_slice(bytes);
+            return;
+        }
+        let is_last = matches!(event, Event::End(_));
+        if !self.is_original {
+            if !std::mem::replace(&mut self.has_begun, true) {
+                self.writer.begin(&mut self.out);
+            }
+            self.writer.event(&event, &mut self.out);
+        }
+        if is_last {
+            self.events = None;
+        }
     }
 
     /// Writes the events that are ready.
@@ -43,15 +70,10 @@ impl AnswerBody {
         {
             let Poll::Ready(event) = events.poll_next_unpin(context) else { return };
             match event {
-                Some(Ok(event)) => {
-                    self.writer.event(&event, &mut self.out);
-                    if matches!(event, Event::End(_)) {
-                        self.events = None;
-                    }
-                }
+                Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
-                    self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
                     self.events = None;
+                    self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
                 }
                 None => self.events = None,
             }
@@ -69,7 +91,7 @@ impl Stream for AnswerBody {
             if this.silence.poll_unpin(context).is_pending() {
                 return Poll::Pending;
             }
-            this.writer.keep_alive(&mut this.out);
+            this.keep_alive();
         }
         if this.out.is_empty() {
             return Poll::Ready(None);
