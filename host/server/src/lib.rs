@@ -10,6 +10,7 @@ mod call_head;
 mod chat_completions;
 mod client;
 mod gateway;
+mod messages;
 mod problem;
 mod responses;
 mod router;

@@ -16,6 +16,7 @@ use crate::{
     chat_completions::format::ChatCompletions,
     client::ClientFormat,
     gateway::Gateway,
+    messages::{count::count_tokens, format::Messages},
     responses::{format::Responses, stored},
 };
 
@@ -24,9 +25,12 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     let mut router = Router::new();
     // Some clients are given a base URL without `/v1`.
     for prefix in ["/v1", ""] {
-        router = router.route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions));
-        router = router.route(&format!("{prefix}/responses"), calls(&Responses).fallback(stored::no_method));
-        router = router.route(&format!("{prefix}/responses/{{*rest}}"), any(stored::no_response));
+        router = router
+            .route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions))
+            .route(&format!("{prefix}/messages"), calls(&Messages))
+            .route(&format!("{prefix}/messages/count_tokens"), post(counts))
+            .route(&format!("{prefix}/responses"), calls(&Responses).fallback(stored::no_method))
+            .route(&format!("{prefix}/responses/{{*rest}}"), any(stored::no_response));
     }
     router.with_state(gateway)
 }
@@ -37,4 +41,9 @@ fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
         let response: Response = call(&gateway, format, &headers, &body).await;
         response
     })
+}
+
+/// The route that counts tokens.
+async fn counts(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Bytes) -> Response {
+    count_tokens(&gateway, &headers, &body).await
 }
