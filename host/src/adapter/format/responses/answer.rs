@@ -40,7 +40,8 @@ pub(crate) struct AnswerWriter<'a, 'q> {
 
 /// A message of the model. Its parts are text blocks that name the same item.
 struct OutputMessage<'a> {
-    item: Option<&'a Map<String, Value>>,
+    /// Absent as long as no part tells.
+    item: Option<Option<&'a Map<String, Value>>>,
     parts: Vec<Json<'a>>,
 }
 
@@ -71,7 +72,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
             ContentBlock::Text(text) => {
                 let item = fields::get(&text.extensions, fields::ITEM).and_then(Value::as_object);
                 let part = self.text(text);
-                self.add_part(item, part);
+                self.add_part(Some(item), part);
             }
             ContentBlock::Thinking(thinking) => {
                 if let Some(reasoning) = self.reasoning(thinking) {
@@ -81,10 +82,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
             ContentBlock::Other(_) if block.is_partial_tool_use() => {}
             ContentBlock::Other(value) => match foreign::format_of_block(value) {
                 Some(WireFormat::Anthropic) if !parts::is_item(value) => {}
-                Some(WireFormat::OpenAi) if parts::is_said(value) => {
-                    let item = self.message.as_ref().and_then(|message| message.item);
-                    self.add_part(item, value.into());
-                }
+                Some(WireFormat::OpenAi) if parts::is_said(value) => self.add_part(None, value.into()),
                 Some(WireFormat::OpenAi) => {}
                 _ => self.add_item(value.into()),
             },
@@ -98,12 +96,15 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
         self.written.items.push(item);
     }
 
-    fn add_part(&mut self, item: Option<&'a Map<String, Value>>, part: Json<'a>) {
-        if self.message.as_ref().is_some_and(|message| message.item != item) {
+    /// Adds a part of a message with these fields, or of any message.
+    fn add_part(&mut self, item: Option<Option<&'a Map<String, Value>>>, part: Json<'a>) {
+        let known = self.message.as_ref().and_then(|message| message.item);
+        if known.is_some() && item.is_some() && known != item {
             self.end_message();
         }
-        let new = || OutputMessage { item, parts: Vec::new() };
-        self.message.get_or_insert_with(new).parts.push(part);
+        let message = self.message.get_or_insert_with(|| OutputMessage { item, parts: Vec::new() });
+        message.item = message.item.or(item);
+        message.parts.push(part);
     }
 
     fn text(&self, text: &'a Text) -> Json<'a> {
@@ -120,6 +121,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
     /// cut anywhere.
     fn end_message(&mut self) {
         let Some(OutputMessage { item, parts }) = self.message.take() else { return };
+        let item = item.flatten();
         let quirks = &self.provider.quirks;
         let texts: Option<Vec<Cow<'a, str>>> = parts.iter().map(|part| part.only_text("output_text")).collect();
         let content = match texts.filter(|_| item.is_none()) {

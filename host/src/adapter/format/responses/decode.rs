@@ -45,7 +45,10 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
     let word = status::word(&root);
     if let Err(error) = refusal::refuse_errors(&root, ANSWER).and_then(|()| status::refuse(&root, word.as_deref())) {
         let received = said(&root, Some("failed")).map(|said| said.content).unwrap_or_default();
-        return Err(if received.is_empty() { error } else { Unreadable::Ended { error: Box::new(error), received } });
+        return Err(match error {
+            Unreadable::Error { .. } if !received.is_empty() => Unreadable::Ended { error: Box::new(error), received },
+            error => error,
+        });
     }
     refusal::refuse_scalars(&root)?;
     root.object()?;

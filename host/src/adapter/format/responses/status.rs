@@ -27,7 +27,6 @@ pub(crate) fn refuse(response: &JsonNode<'_>, word: Option<&str>) -> Result<(), 
             let what = format!("`status` is {status:?}: the answer is not complete");
             Err(Malformed(what).into())
         }
-        // A status that is known to no list may be an error of its own: `failed` is.
         Some(word) => refusal::refuse_ending(word),
         None => Ok(()),
     }

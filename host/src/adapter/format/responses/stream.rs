@@ -374,3 +374,6 @@ impl ResponsesStream {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

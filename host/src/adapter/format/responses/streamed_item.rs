@@ -195,7 +195,8 @@ impl StreamedItem {
         }
         for (name, list) in [("summary", PartList::Summary), ("content", PartList::Content)] {
             let has_none = !self.parts.keys().any(|(known, _)| *known == list);
-            let begun = self.fields.get(name).filter(|begun| has_none && begun.as_array().is_some_and(|all| !all.is_empty()));
+            let begun =
+                self.fields.get(name).filter(|begun| has_none && begun.as_array().is_some_and(|all| !all.is_empty()));
             if let Some(begun) = begun.map(|begun| Value::from_iter([(name, begun.clone())])) {
                 self.read_text(name, &JsonNode::root(&begun, budget), budget, events)?;
             }
