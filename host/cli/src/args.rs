@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand, builder::styling};
 
 use crate::{
     check::Check, completions::Completions, config::Configured, invoke::arguments::Invoke, module::Module,
-    simulate::Simulate, trust::Trust,
+    serve::Serve, simulate::Simulate, trust::Trust,
 };
 
 const STYLES: styling::Styles = styling::Styles::styled()
@@ -38,6 +38,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Ask a model and print its answer.
     Invoke(Box<Invoke>),
+    /// Serve the models over HTTP, in the formats of OpenAI and Anthropic, to agents in any language.
+    Serve(Serve),
     /// Check the configuration and every module, and show what one call can cost at most.
     Check(Check),
     /// List the modules: where they come from, what they ask for, what they are granted.
@@ -65,7 +67,9 @@ impl Command {
             Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Module(Module::Inspect(arguments)) => arguments.json,
             Command::Module(Module::New(_) | Module::Build(_)) => false,
-            Command::Trust(_) | Command::Demo | Command::Simulate(_) | Command::Completions(_) => false,
+            Command::Trust(_) | Command::Serve(_) | Command::Demo | Command::Simulate(_) | Command::Completions(_) => {
+                false
+            }
         }
     }
 }

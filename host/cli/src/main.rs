@@ -13,6 +13,7 @@ mod modules;
 mod output;
 mod progress;
 mod report;
+mod serve;
 mod simulate;
 mod timeline;
 mod trust;
@@ -52,6 +53,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Trust(arguments) => trust::run(&arguments),
         Command::Module(command) => module::run(command).await,
         Command::Demo => demo::run().await,
+        Command::Serve(arguments) => serve::run(arguments).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments, Args::command()),
     }

@@ -1,0 +1,71 @@
+//! The formats that clients speak: what each of them reads and writes.
+
+use arcllm::{Event, Request, Response, WireFormat};
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::problem::Problem;
+
+/// What a client asks.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The model, as the client names it.
+    pub(crate) model: String,
+    /// Whether the answer is wanted in events.
+    pub(crate) streamed: bool,
+    /// Whether a stream ends with its usage. Only OpenAI Chat Completions lets the client choose.
+    pub(crate) wants_usage: bool,
+    /// The conversation, the tools and the options.
+    pub(crate) request: Request,
+}
+
+/// What is known of an answer before it has come: answers are written with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Heading {
+    /// The name of the answer, such as `chatcmpl-…`. A format adds its own prefix.
+    pub(crate) id: String,
+    /// The model, as the client named it.
+    pub(crate) model: String,
+    /// Seconds since 1970.
+    pub(crate) created: u64,
+    /// As in [`Asked`].
+    pub(crate) wants_usage: bool,
+}
+
+/// A format that clients speak.
+pub(crate) trait ClientFormat: Send + Sync {
+    /// The same format as providers speak it.
+    fn wire(&self) -> WireFormat;
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    ///
+    /// A 400 that names the place, such as `messages[2].content[0].type`.
+    fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Asked, Problem>;
+
+    /// Writes a whole answer.
+    fn answer(&self, heading: &Heading, response: &Response) -> Vec<u8>;
+
+    /// A writer of one streamed answer.
+    fn events(&self, heading: Heading) -> Box<dyn EventWriter>;
+
+    /// The JSON of an error.
+    fn error(&self, problem: &Problem) -> Vec<u8>;
+}
+
+/// Writes one streamed answer as server-sent events.
+pub(crate) trait EventWriter: Send {
+    /// Writes what stands before the content. Called once, before the first event.
+    fn begin(&mut self, out: &mut Vec<u8>);
+
+    /// Writes an event. [`Event::End`] is the last one: it closes the answer.
+    fn event(&mut self, event: &Event, out: &mut Vec<u8>);
+
+    /// Ends an answer that broke off, so that no client takes it as whole.
+    fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>);
+
+    /// Writes something that says nothing, so that a client does not give up in a long silence. It may be called before
+    /// `begin`. Then the provider's own events may follow in place of what this writes.
+    fn keep_alive(&mut self, out: &mut Vec<u8>);
+}

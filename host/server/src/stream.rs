@@ -1,0 +1,102 @@
+//! The body of a streamed answer.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use arcllm::{Event, Model, ResponseStream};
+use bytes::Bytes;
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::{
+    call::{SILENCE, problem_of},
+    client::EventWriter,
+};
+
+/// Events that are ready at once are sent at once, up to so many bytes.
+const CHUNK: usize = 16 * 1024;
+
+/// The events of an answer, written in the client's format.
+pub(crate) struct AnswerBody {
+    /// What is written and not sent.
+    out: Vec<u8>,
+    /// Absent once the answer has ended.
+    events: Option<ResponseStream>,
+    writer: Box<dyn EventWriter>,
+    has_begun: bool,
+    /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
+    is_original: bool,
+    model: Model,
+    silence: Pin<Box<Sleep>>,
+}
+
+impl AnswerBody {
+    pub(crate) fn new(events: ResponseStream, writer: Box<dyn EventWriter>, model: Model) -> Self {
+        let silence = Box::pin(sleep(SILENCE));
+        Self { out: Vec::new(), events: Some(events), writer, has_begun: false, is_original: false, model, silence }
+    }
+
+    /// Writes something for a client that waits.
+    pub(crate) fn keep_alive(&mut self) {
+        self.writer.keep_alive(&mut self.out);
+    }
+
+    /// Writes an event.
+    pub(crate) fn write(&mut self, event: Event) {
+        if let Event::Original(bytes) = &event {
+            self.is_original = true;
+            self.out.extend_from_slice(bytes);
+            return;
+        }
+        let is_last = matches!(event, Event::End(_));
+        if !self.is_original {
+            if !std::mem::replace(&mut self.has_begun, true) {
+                self.writer.begin(&mut self.out);
+            }
+            self.writer.event(&event, &mut self.out);
+        }
+        if is_last {
+            self.events = None;
+        }
+    }
+
+    /// Writes the events that are ready.
+    fn poll_events(&mut self, context: &mut Context<'_>) {
+        while let Some(events) = &mut self.events
+            && self.out.len() < CHUNK
+        {
+            let Poll::Ready(event) = events.poll_next_unpin(context) else { return };
+            match event {
+                Some(Ok(event)) => self.write(event),
+                Some(Err(error)) => {
+                    self.events = None;
+                    self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
+                }
+                None => self.events = None,
+            }
+        }
+    }
+}
+
+impl Stream for AnswerBody {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        this.poll_events(context);
+        if this.out.is_empty() && this.events.is_some() {
+            if this.silence.poll_unpin(context).is_pending() {
+                return Poll::Pending;
+            }
+            this.keep_alive();
+        }
+        if this.out.is_empty() {
+            return Poll::Ready(None);
+        }
+        this.silence.as_mut().reset(Instant::now() + SILENCE);
+        Poll::Ready(Some(Ok(std::mem::take(&mut this.out).into())))
+    }
+}
