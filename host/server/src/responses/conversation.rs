@@ -1,7 +1,7 @@
 //! Reads the items of `input` as messages.
 
 use arcllm::{ContentBlock, Extensions, Message, Role, ToolCall, ToolResult};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     problem::Problem,
@@ -14,6 +14,9 @@ use crate::{
 
 /// The argument that holds the text which a custom tool is called with.
 pub(crate) const INPUT: &str = "input";
+
+/// The argument that holds the arguments of a call that are no JSON of an object.
+const UNREADABLE: &str = "arguments";
 
 /// A conversation as far as it is read.
 pub(crate) struct Conversation<'n> {
@@ -104,25 +107,13 @@ impl<'n> Conversation<'n> {
         let (id, name) = (fields.need_text("call_id")?, self.name(&mut fields)?);
         let said = fields.need_text("arguments")?;
         let arguments = match said.trim() {
-            "" => Ok(Map::new()),
-            said => serde_json::from_str(said),
+            "" => Map::new(),
+            // A model can write what is no JSON of an object. The client says so in the result.
+            trimmed => serde_json::from_str(trimmed).unwrap_or_else(|_| Map::from_iter([(UNREADABLE.to_owned(), said.into())])),
         };
-        let block = match arguments {
-            Ok(arguments) => {
-                let mut call = ToolCall::new(id, name, arguments);
-                call.extensions = fields.into_extensions();
-                ContentBlock::ToolUse(call)
-            }
-            // The answer was cut here. No provider is sent it.
-            Err(_) if fields.map.get("status").is_some_and(|status| status == "incomplete") => ContentBlock::Other(
-                json!({"type": "partial_tool_use", "id": id, "name": name, "arguments": said}),
-            ),
-            Err(error) => {
-                let message = format!("must be the JSON of an object: {error}");
-                return Err(fields.at.field("arguments").problem(message));
-            }
-        };
-        self.said([block]);
+        let mut call = ToolCall::new(id, name, arguments);
+        call.extensions = fields.into_extensions();
+        self.said([ContentBlock::ToolUse(call)]);
         Ok(())
     }
 
@@ -132,7 +123,6 @@ impl<'n> Conversation<'n> {
         let arguments = Map::from_iter([(INPUT.to_owned(), fields.need_text("input")?.into())]);
         let mut call = ToolCall::new(id, name, arguments);
         call.extensions = fields.into_extensions();
-        call.extensions.insert(extension("custom"), true.into());
         self.said([ContentBlock::ToolUse(call)]);
         Ok(())
     }
@@ -178,5 +168,6 @@ fn named(block: ContentBlock, item: &Map<String, Value>) -> ContentBlock {
 
 /// Whether the model makes items of this type. The others are what the client answers, and cannot be left out.
 fn is_answer(kind: &str) -> bool {
-    !["_output", "_response"].iter().any(|ending| kind.ends_with(ending)) && !kind.starts_with("compaction")
+    let is_answered = ["_output", "_response"].iter().any(|ending| kind.ends_with(ending));
+    (!is_answered && !kind.starts_with("compaction")) || kind == "tool_search_output"
 }

@@ -41,8 +41,9 @@ enum Open {
 
 impl EventWriter for Events {
     fn begin(&mut self, out: &mut Vec<u8>) {
-        self.tell("response.created", &State::in_progress(), out);
-        self.keep_alive(out);
+        if self.sequence == 0 {
+            self.keep_alive(out);
+        }
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
@@ -78,6 +79,10 @@ impl EventWriter for Events {
     }
 
     fn keep_alive(&mut self, out: &mut Vec<u8>) {
+        // SDKs demand that this one is the first.
+        if self.sequence == 0 {
+            self.tell("response.created", &State::in_progress(), out);
+        }
         self.tell("response.in_progress", &State::in_progress(), out);
     }
 }

@@ -15,8 +15,7 @@ pub(crate) struct Responses;
 
 impl ClientFormat for Responses {
     fn wire(&self) -> WireFormat {
-        // Until providers speak this format, too.
-        WireFormat::OpenAi
+        WireFormat::OpenAiResponses
     }
 
     fn read(&self, _headers: &HeaderMap, body: &Bytes) -> Result<Asked, Problem> {

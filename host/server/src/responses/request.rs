@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::{
-    client::Asked,
+    client::{Asked, CallForms},
     problem::Problem,
     responses::{
         conversation::Conversation,
@@ -55,7 +55,9 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
     let names = Names::of(&tools);
     let mut tools = Tools::read(tools, &names)?;
     let mut options = options::read(&mut fields)?;
-    options.tool_choice = fields.take("tool_choice").map(|choice| tools.choice(choice, &names)).transpose()?;
+    if let Some(choice) = fields.take("tool_choice") {
+        options.tool_choice = tools.choice(choice, &names)?;
+    }
     let mut conversation = Conversation::new(&names);
     conversation.messages.extend(fields.text("instructions")?.map(Message::system));
     match fields.take("input") {
@@ -65,13 +67,22 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
         None => return Err(fields.missing("input")),
     }
     let forwardable = !conversation.has_sealed;
+    let only_own_format = match () {
+        () if fields.map.contains_key("prompt") => Some("prompt"),
+        () if tools.chosen.is_some() => Some("tool_choice"),
+        () => None,
+    };
     let mut request = Request::new(conversation.messages).with_tools(tools.functions).with_options(options);
     fields.map.retain(|name, _| !NOT_KEPT.iter().any(|other| is_same(name, other)));
     request.extensions = extensions(fields.map);
     if !tools.hosted.is_empty() {
         request.extensions.insert(extension("tools"), tools.hosted.into());
     }
-    Ok(Asked { model, streamed, wants_usage: true, request, echo, forwardable })
+    if let Some(choice) = tools.chosen {
+        request.extensions.insert(extension("tool_choice"), choice);
+    }
+    let (headers, call_forms) = (Vec::new(), CallForms::default());
+    Ok(Asked { model, streamed, wants_usage: true, request, headers, forwardable, only_own_format, call_forms, echo })
 }
 
 /// Refuses what needs a response that the gateway has stored. `store` itself is taken as false.

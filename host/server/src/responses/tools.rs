@@ -1,13 +1,13 @@
 //! Reads the tools, and which of them the model must use.
 
 use arcllm::{Tool, ToolChoice};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     problem::Problem,
     responses::{
         conversation::INPUT,
-        fields::{Fields, Place, extension},
+        fields::{Fields, Place},
         names::Names,
     },
 };
@@ -18,6 +18,8 @@ pub(crate) struct Tools {
     pub(crate) functions: Vec<Tool>,
     /// Those that the provider runs, in the JSON of this format.
     pub(crate) hosted: Vec<Value>,
+    /// The choice of one of those, in the JSON of this format.
+    pub(crate) chosen: Option<Value>,
 }
 
 impl Tools {
@@ -53,20 +55,29 @@ impl Tools {
     }
 
     /// Reads which of the tools the model must use. Leaves only the tools that it may use.
-    pub(crate) fn choice(&mut self, choice: Value, names: &Names) -> Result<ToolChoice, Problem> {
+    pub(crate) fn choice(&mut self, choice: Value, names: &Names) -> Result<Option<ToolChoice>, Problem> {
         let at = Place::ROOT.field("tool_choice");
-        match choice {
-            Value::String(word) => of_word(&at, &word),
+        let choice = match choice {
+            Value::String(word) => of_word(&at, &word)?,
             Value::Object(map) => {
                 let mut fields = Fields { at, map };
                 match fields.need_kind()? {
-                    "function" | "custom" => Ok(ToolChoice::Tool(chosen(&mut fields, names)?)),
-                    "allowed_tools" => self.allow(fields, names),
-                    _ => Ok(ToolChoice::Other(fields.into_value())),
+                    "function" | "custom" => ToolChoice::Tool(chosen(&mut fields, names)?),
+                    "allowed_tools" => self.allow(fields, names)?,
+                    _ => {
+                        self.chosen = Some(fields.into_value());
+                        return Ok(None);
+                    }
                 }
             }
-            other => Err(at.wrong_type(&other, "a string or an object")),
+            other => return Err(at.wrong_type(&other, "a string or an object")),
+        };
+        // Only a provider of this format has a tool to use.
+        if choice == ToolChoice::Required && self.functions.is_empty() && !self.hosted.is_empty() {
+            self.chosen = Some("required".into());
+            return Ok(None);
         }
+        Ok(Some(choice))
     }
 
     /// Leaves only the allowed tools. Not all formats have a list of them.
@@ -119,17 +130,13 @@ fn function(mut fields: Fields<'_>, namespace: Option<&str>, names: &Names) -> R
 fn custom(mut fields: Fields<'_>, namespace: Option<&str>, names: &Names) -> Result<Tool, Problem> {
     let name = names.flat(namespace, &fields.need_text("name")?);
     let mut description = fields.text("description")?.unwrap_or_default();
-    let own: Map<String, Value> = fields.map.into_iter().filter(|(name, _)| name != "type").collect();
-    let grammar = |field: &str| own.get("format").and_then(|format| format.get(field)).and_then(Value::as_str);
+    let format = fields.object("format")?.unwrap_or_default();
+    let grammar = |field: &str| format.get(field).and_then(Value::as_str);
     if let Some(definition) = grammar("definition") {
         let syntax = grammar("syntax").unwrap_or("own");
         description.push_str(&format!("\n\nThe input is text of this grammar ({syntax}):\n{definition}"));
     }
     let input = json!({"type": "string", "description": "The whole input of the tool, as plain text"});
     let parameters = json!({"type": "object", "properties": {INPUT: input}, "required": [INPUT]});
-    let mut tool = Tool::new(name, description, parameters);
-    if let Tool::Function(function) = &mut tool {
-        function.extensions.insert(extension("custom"), own.into());
-    }
-    Ok(tool)
+    Ok(Tool::new(name, description, parameters))
 }
