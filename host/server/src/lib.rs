@@ -6,9 +6,11 @@
 pub mod serve;
 
 mod call;
+mod call_head;
 mod chat_completions;
 mod client;
 mod gateway;
+mod messages;
 mod problem;
 mod router;
 mod stream;

@@ -11,14 +11,23 @@ use axum::{
 };
 use http::HeaderMap;
 
-use crate::{call::call, chat_completions::format::ChatCompletions, client::ClientFormat, gateway::Gateway};
+use crate::{
+    call::call,
+    chat_completions::format::ChatCompletions,
+    client::ClientFormat,
+    gateway::Gateway,
+    messages::{count::count_tokens, format::Messages},
+};
 
 /// The routes over a gateway.
 pub fn router(gateway: Arc<Gateway>) -> Router {
     let mut router = Router::new();
     // Some clients are given a base URL without `/v1`.
     for prefix in ["/v1", ""] {
-        router = router.route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions));
+        router = router
+            .route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions))
+            .route(&format!("{prefix}/messages"), calls(&Messages))
+            .route(&format!("{prefix}/messages/count_tokens"), post(counts));
     }
     router.with_state(gateway)
 }
@@ -29,4 +38,9 @@ fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
         let response: Response = call(&gateway, format, &headers, &body).await;
         response
     })
+}
+
+/// The route that counts tokens.
+async fn counts(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Bytes) -> Response {
+    count_tokens(&gateway, &headers, &body).await
 }

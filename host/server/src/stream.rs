@@ -1,12 +1,12 @@
 //! The body of a streamed answer.
 
 use std::{
-    convert::Infallible,
+    io,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use arcllm::{Event, Model, ResponseStream};
+use arcllm::{Event, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep};
@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::{
     call::{SILENCE, problem_of},
     client::EventWriter,
+    gateway::LoadedModel,
 };
 
 /// Events that are ready at once are sent at once, up to so many bytes.
@@ -29,14 +30,25 @@ pub(crate) struct AnswerBody {
     has_begun: bool,
     /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
     is_original: bool,
-    model: Model,
+    /// Whether the answer ended without its end. Then the connection is cut, so that no client takes the answer as whole.
+    is_cut: bool,
+    model: LoadedModel,
     silence: Pin<Box<Sleep>>,
 }
 
 impl AnswerBody {
-    pub(crate) fn new(events: ResponseStream, writer: Box<dyn EventWriter>, model: Model) -> Self {
+    pub(crate) fn new(events: ResponseStream, writer: Box<dyn EventWriter>, model: LoadedModel) -> Self {
         let silence = Box::pin(sleep(SILENCE));
-        Self { out: Vec::new(), events: Some(events), writer, has_begun: false, is_original: false, model, silence }
+        Self {
+            out: Vec::new(),
+            events: Some(events),
+            writer,
+            has_begun: false,
+            is_original: false,
+            is_cut: false,
+            model,
+            silence,
+        }
     }
 
     /// Writes something for a client that waits.
@@ -75,14 +87,17 @@ impl AnswerBody {
                     self.events = None;
                     self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
                 }
-                None => self.events = None,
+                None => {
+                    self.events = None;
+                    self.is_cut = true;
+                }
             }
         }
     }
 }
 
 impl Stream for AnswerBody {
-    type Item = Result<Bytes, Infallible>;
+    type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -94,7 +109,8 @@ impl Stream for AnswerBody {
             this.keep_alive();
         }
         if this.out.is_empty() {
-            return Poll::Ready(None);
+            let cut = std::mem::take(&mut this.is_cut);
+            return Poll::Ready(cut.then(|| Err(io::ErrorKind::UnexpectedEof.into())));
         }
         this.silence.as_mut().reset(Instant::now() + SILENCE);
         Poll::Ready(Some(Ok(std::mem::take(&mut this.out).into())))

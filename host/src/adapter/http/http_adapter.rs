@@ -255,6 +255,15 @@ impl Adapter for HttpAdapter {
             timeout(within, adapter.begin(&request)).await.map_err(|_| failure::no_event(adapter.provider()))?
         })
     }
+
+    fn count_tokens(
+        self: Arc<Self>,
+        body: Bytes,
+        headers: Vec<(String, String)>,
+    ) -> BoxFuture<'static, Result<Option<Bytes>, ErrorKind>> {
+        let adapter = self.clone();
+        self.apart(async move { adapter.count(&body, headers).await })
+    }
 }
 
 /// Whether the answer comes in events. The start of the body counts for more than the content type.
@@ -273,5 +282,6 @@ async fn is_streamed(answer: &HttpAnswer, body: &mut Body) -> bool {
     }
 }
 
+mod count;
 #[cfg(test)]
 mod tests;
