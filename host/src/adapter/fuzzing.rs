@@ -50,8 +50,8 @@ fn asked(format: WireFormat) -> Arc<Asked> {
         let config = Config::parse(CONFIG, None).expect("a configuration");
         WireFormat::ALL.map(|format| {
             let mut provider = config.providers[&format!("{}-here", format.as_str())].clone();
-            // Small, so that inputs reach it.
-            provider.max_event_bytes = 1024;
+            // Small, so that inputs reach it. The last event of OpenAI Responses repeats the answer.
+            provider.max_event_bytes = if format == WireFormat::OpenAiResponses { 1 << 16 } else { 1024 };
             Arc::new(Asked { provider, model: "asked".to_owned(), secrets: None })
         })
     });
