@@ -109,7 +109,9 @@ impl<'n> Conversation<'n> {
         let arguments = match said.trim() {
             "" => Map::new(),
             // A model can write what is no JSON of an object. The client says so in the result.
-            trimmed => serde_json::from_str(trimmed).unwrap_or_else(|_| Map::from_iter([(UNREADABLE.to_owned(), said.into())])),
+            trimmed => {
+                serde_json::from_str(trimmed).unwrap_or_else(|_| Map::from_iter([(UNREADABLE.to_owned(), said.into())]))
+            }
         };
         let mut call = ToolCall::new(id, name, arguments);
         call.extensions = fields.into_extensions();

@@ -37,14 +37,8 @@ pub(crate) struct MessageItem<'a> {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Part<'a> {
-    OutputText {
-        text: Cow<'a, str>,
-        annotations: Vec<Value>,
-        logprobs: Vec<Value>,
-    },
-    Refusal {
-        refusal: Cow<'a, str>,
-    },
+    OutputText { text: Cow<'a, str>, annotations: Vec<Value>, logprobs: Vec<Value> },
+    Refusal { refusal: Cow<'a, str> },
 }
 
 #[derive(Debug, Serialize)]

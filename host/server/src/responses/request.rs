@@ -99,7 +99,10 @@ fn refuse_stored(fields: &Fields<'_>) -> Result<(), Problem> {
         return refused("conversation", "the gateway stores no conversations: send all items in `input`");
     }
     if is_set("background") {
-        return refused("background", "the gateway runs no responses in the background: leave it out, and read the answer");
+        return refused(
+            "background",
+            "the gateway runs no responses in the background: leave it out, and read the answer",
+        );
     }
     Ok(())
 }

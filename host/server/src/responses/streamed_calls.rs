@@ -84,7 +84,8 @@ impl StreamedCalls {
             call.tell(&format!("{kind}.delta"), "delta", &call.said, lines);
         }
         call.tell(&format!("{kind}.done"), name, &call.said, lines);
-        let item = items::call(call.id.clone(), &call.call_id, tool, call.said.as_str(), "completed").with_others(whole);
+        let item =
+            items::call(call.id.clone(), &call.call_id, tool, call.said.as_str(), "completed").with_others(whole);
         Some(done(&call, &Item::Call(item), lines))
     }
 
@@ -92,7 +93,8 @@ impl StreamedCalls {
     pub(crate) fn cut(&mut self, index: usize, names: &Names, lines: &mut Lines<'_>) -> Option<EndedCall> {
         let at = self.0.iter().position(|call| call.index == index)?;
         let call = self.0.remove(at);
-        let item = items::call(call.id.clone(), &call.call_id, names.tool(&call.name), call.said.as_str(), "incomplete");
+        let item =
+            items::call(call.id.clone(), &call.call_id, names.tool(&call.name), call.said.as_str(), "incomplete");
         Some(done(&call, &Item::Call(item), lines))
     }
 

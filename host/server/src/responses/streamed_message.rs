@@ -87,11 +87,6 @@ impl StreamedMessage {
         }
     }
 
-    /// Whether the model has refused here.
-    pub(crate) fn has_refused(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Refusal { .. }))
-    }
-
     /// All that was said here.
     pub(crate) fn said(&self) -> String {
         let ended = self.parts.iter().map(|part| match part {
