@@ -1,4 +1,4 @@
-//! What the command prints of an answer, in both formats.
+//! What the command prints of an answer, in all formats.
 
 use crate::scene::replies;
 use crate::wire::stage::{FORMATS, answer, folder, invoke, read};
