@@ -49,7 +49,7 @@ async fn a_post_elsewhere_gets_a_404_and_takes_no_reply() {
             ("/v1/completions", "invalid_request_error"),
             ("/v1/v1/chat/completions", "invalid_request_error"),
             ("/v1/chat/completions/", "invalid_request_error"),
-            ("/v1/messages/count_tokens", "not_found_error"),
+            ("/v1/messages/batches", "not_found_error"),
             ("/v1/v1/messages", "not_found_error"),
             ("/messages", "not_found_error"),
         ] {
