@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::Asked;
 use super::object::set;
 use super::responses::{self, Item};
 use super::stream::Texts;
-use super::{Asked, openai_events};
 use crate::answer::Answer;
 use crate::event::Event;
 
@@ -126,5 +126,5 @@ pub(super) fn ping(answer: &Answer, asked: &Asked<'_>) -> Event {
 
 /// The API may add kinds of events at any time.
 pub(super) fn unknown() -> Event {
-    openai_events::unknown()
+    Event::named("simulated_event", json!({"type": "simulated_event", "detail": {"type": "simulated"}}))
 }

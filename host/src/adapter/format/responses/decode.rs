@@ -139,13 +139,14 @@ pub(crate) fn kind(fields: &Map<String, Value>) -> &str {
 /// The texts of a message. Each names the fields of the message, so that the message can be sent back as it was.
 fn message(node: &JsonNode<'_>, fields: &Map<String, Value>) -> Result<Vec<ContentBlock>, Malformed> {
     let of_item = fields.iter().filter(|(name, value)| !value.is_null() && fields::is_other(name, &fields::OF_MESSAGE));
-    let of_item: Map<String, Value> = of_item.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let of_item = Value::Object(of_item.map(|(name, value)| (name.clone(), value.clone())).collect());
     let Some(content) = node.get("content") else { return Ok(Vec::new()) };
     let mut blocks = Vec::new();
     if let Value::String(text) = content.value {
         blocks.push(text_block(text, Extensions::new(), &of_item));
     } else {
         for part in content.list()?.filter(|part| !part.value.is_null()) {
+            node.count_copy(&of_item)?;
             blocks.push(part_block(&part, &of_item)?);
         }
     }
@@ -153,7 +154,7 @@ fn message(node: &JsonNode<'_>, fields: &Map<String, Value>) -> Result<Vec<Conte
     Ok(blocks)
 }
 
-fn part_block(part: &JsonNode<'_>, of_item: &Map<String, Value>) -> Result<ContentBlock, Malformed> {
+fn part_block(part: &JsonNode<'_>, of_item: &Value) -> Result<ContentBlock, Malformed> {
     if let Value::String(text) = part.value {
         return Ok(text_block(text, Extensions::new(), of_item));
     }
@@ -173,9 +174,9 @@ fn part_block(part: &JsonNode<'_>, of_item: &Map<String, Value>) -> Result<Conte
     Ok(text_block(text, extensions, of_item))
 }
 
-fn text_block(text: &str, mut extensions: Extensions, of_item: &Map<String, Value>) -> ContentBlock {
-    if !of_item.is_empty() {
-        extensions.insert(fields::key(fields::ITEM), of_item.clone().into());
+fn text_block(text: &str, mut extensions: Extensions, of_item: &Value) -> ContentBlock {
+    if of_item.as_object().is_some_and(|fields| !fields.is_empty()) {
+        extensions.insert(fields::key(fields::ITEM), of_item.clone());
     }
     ContentBlock::Text(Text { extensions, ..Text::new(text) })
 }

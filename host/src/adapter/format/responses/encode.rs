@@ -46,7 +46,8 @@ const OWN: [&str; 10] = [
 const SHARED: [&str; 5] =
     ["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "service_tier"];
 
-/// The body, with these messages of the request. The messages stand before all that changes from one turn to the next. Extensions replace what is written here.
+/// The body, with these messages of the request. The messages stand before all that changes from one turn to the next.
+/// Extensions replace what is written here.
 pub(crate) fn body<'a>(
     request: &'a Request,
     messages: &'a [Cow<'a, Message>],
@@ -66,17 +67,23 @@ pub(crate) fn body<'a>(
     options::add_reasoning(&mut body, options, provider, model)?;
     options::add_metadata(&mut body, options, quirks);
     body.insert("store", Json::Bool(false));
-    let includes_reasoning = fit::reasons(provider, model) != Some(false);
-    if includes_reasoning {
-        body.insert("include", vec![ENCRYPTED_REASONING.into()]);
+    let included = included(provider, model);
+    if let Some(name) = included {
+        body.insert("include", vec![name.into()]);
     }
     if stream {
         body.insert("stream", Json::Bool(true));
     }
     for extensions in [&request.extensions, &options.extensions] {
-        apply(&mut body, extensions, includes_reasoning)?;
+        apply(&mut body, extensions, included)?;
     }
     Ok(body)
+}
+
+/// What each body asks for besides the answer: the reasoning in a form that can be sent back. OpenAI refuses that for models
+/// that do not reason.
+pub(crate) fn included(provider: &ProviderConfig, model: &str) -> Option<&'static str> {
+    Some(ENCRYPTED_REASONING).filter(|_| fit::reasons(provider, model) != Some(false))
 }
 
 /// Writes the extensions of the body.
@@ -84,7 +91,11 @@ pub(crate) fn body<'a>(
 /// # Errors
 ///
 /// One that would replace what the adapter writes itself.
-fn apply<'a>(body: &mut Object<'a>, extensions: &'a Extensions, includes_reasoning: bool) -> Result<(), Unwritable> {
+fn apply<'a>(
+    body: &mut Object<'a>,
+    extensions: &'a Extensions,
+    included: Option<&'static str>,
+) -> Result<(), Unwritable> {
     let of_format = extensions.iter().filter_map(|(key, _)| key.strip_prefix(RESPONSES)?.strip_prefix('.'));
     if let Some(name) = of_format.into_iter().find(|name| !fields::is_other(name, &OWN)) {
         return Err(Unwritable::refused(format!(
@@ -104,9 +115,8 @@ fn apply<'a>(body: &mut Object<'a>, extensions: &'a Extensions, includes_reasoni
         }
     }
     if let Some(Value::Array(asked)) = fields::get(extensions, "include") {
-        let own = Some(ENCRYPTED_REASONING).filter(|_| includes_reasoning);
         let others = asked.iter().filter(|name| *name != ENCRYPTED_REASONING).map(Json::from);
-        body.insert("include", own.map(Json::from).into_iter().chain(others).collect::<Json<'_>>());
+        body.insert("include", included.map(Json::from).into_iter().chain(others).collect::<Json<'_>>());
     }
     Ok(())
 }

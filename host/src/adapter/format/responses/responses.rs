@@ -20,7 +20,7 @@ use crate::{
         key::api_key::ApiKey,
     },
     chat::request::Request,
-    config::provider::ProviderConfig,
+    config::{provider::ProviderConfig, quirks::Quirks},
 };
 
 /// OpenAI Responses.
@@ -56,6 +56,18 @@ impl Format for Responses {
     ) -> Result<Vec<u8>, Unwritable> {
         let messages = foreign::without_others_fields(&request.messages, &provider.name);
         encode::body(request, &messages, provider, model, stream)?.into_bytes()
+    }
+
+    fn limit_field(&self, _quirks: &Quirks, _model: &str) -> &'static str {
+        "max_output_tokens"
+    }
+
+    fn fixed_fields(&self) -> &'static [(&'static str, &'static str)] {
+        &[("store", "false")]
+    }
+
+    fn included(&self, provider: &ProviderConfig, model: &str) -> Option<&'static str> {
+        encode::included(provider, model)
     }
 
     fn keeps(&self) -> &'static Keep {

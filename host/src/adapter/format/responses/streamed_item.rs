@@ -25,6 +25,8 @@ pub(crate) struct StreamedItem {
     /// Its fields. Those that arrive in pieces are added by [`complete`](Self::complete).
     fields: Map<String, Value>,
     parts: BTreeMap<(PartList, u64), StreamedPart>,
+    /// Whether any part has text.
+    has_text: bool,
     /// The arguments or the input of a call.
     arguments: JoinedText,
     /// Which of the tool calls it is, if it is one.
@@ -47,8 +49,8 @@ impl StreamedItem {
             *calls - 1
         });
         let (parts, arguments) = Default::default();
-        let (is_started, told, is_complete, is_reported) = Default::default();
-        Self { place, fields, parts, arguments, call, is_started, told, is_complete, is_reported }
+        let (has_text, is_started, told, is_complete, is_reported) = Default::default();
+        Self { place, fields, parts, has_text, arguments, call, is_started, told, is_complete, is_reported }
     }
 
     /// The type of the item.
@@ -83,10 +85,11 @@ impl StreamedItem {
             self.tell_arguments(events);
             return Ok(());
         };
-        let has_said = list_has_text(&self.parts);
+        let has_said = self.has_text;
         let part = self.part(list, index, kind, budget)?;
         let is_first = part.text.text.is_empty();
         let gained = if is_whole { part.text.catch_up(text) } else { part.text.push(text.to_owned()) };
+        self.has_text |= !gained.is_empty();
         tell(channel, gained, is_first && has_said, events);
         Ok(())
     }
@@ -311,10 +314,6 @@ impl StreamedItem {
     pub(crate) fn into_value(self) -> Value {
         self.fields.into()
     }
-}
-
-fn list_has_text(parts: &BTreeMap<(PartList, u64), StreamedPart>) -> bool {
-    parts.values().any(|part| !part.text.text.is_empty())
 }
 
 /// Tells what a text has gained. Reasoning has a gap between its parts.
