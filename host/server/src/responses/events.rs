@@ -243,3 +243,35 @@ impl Events {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::CallForms;
+
+    fn types(out: &[u8]) -> Vec<&str> {
+        let text = str::from_utf8(out).unwrap();
+        text.lines().filter_map(|line| line.strip_prefix("event: response.")).collect()
+    }
+
+    #[test]
+    fn a_long_silence_is_told_behind_the_first_event() {
+        let heading = Heading {
+            id: "a".to_owned(),
+            model: "m".to_owned(),
+            created: 1,
+            wants_usage: true,
+            call_forms: CallForms::default(),
+            echo: Value::Null,
+        };
+        let (mut events, mut out) = (Events::new(&heading), Vec::new());
+        events.keep_alive(&mut out);
+        events.keep_alive(&mut out);
+        events.begin(&mut out);
+        assert_eq!(types(&out), ["created", "in_progress", "in_progress"]);
+        events.event(&Event::Text("Hi".to_owned()), &mut out);
+        events.keep_alive(&mut out);
+        let expected = ["output_item.added", "content_part.added", "output_text.delta", "in_progress"];
+        assert_eq!(types(&out)[3..], expected);
+    }
+}

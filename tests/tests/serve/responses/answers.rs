@@ -1,6 +1,6 @@
 //! Answers of providers of each format, whole and streamed.
 
-use arcllm_simulator::{Fault, Format, Reply, Usage};
+use arcllm_simulator::{Fault, Format, Place, Reply, Usage};
 use serde_json::{Value, json};
 
 use crate::serve::responses::stage::{FORMATS, OTHERS, Stage, name, question};
@@ -135,7 +135,8 @@ async fn that_break_off_are_no_answers() {
     let stage = Stage::new().await;
     for fault in [Fault::Truncate, Fault::EndEarly, Fault::ErrorEvent] {
         for format in FORMATS {
-            let reply = Reply::text("A text that is long enough to be cut.").with_fault(fault).pieces(8);
+            let text = "A text that is long enough to be cut.";
+            let reply = Reply::text(text).with_fault(fault).fault_at(Place::BeforeEvent(8)).pieces(8);
             let events = stage.ask(format, &reply, true, question()).await.events();
             let event = |back: usize| -> (String, Value) {
                 let (name, data) = &events[events.len() - back];

@@ -70,7 +70,8 @@ async fn a_provider_of_the_same_format_gets_the_clients_own_request() {
     let model = sent["model"].take();
     assert_eq!(model, "responses-model");
     let mut expected = request();
-    (expected["model"], expected["stream"]) = (Value::Null, json!(false));
+    // The gateway sets these.
+    (expected["model"], expected["stream"], expected["store"]) = (Value::Null, json!(false), json!(false));
     assert_eq!(sent, expected);
 }
 
