@@ -25,7 +25,6 @@ pub(crate) fn code_of_response(problem: &Problem) -> &'static str {
 fn kind(problem: &Problem) -> &'static str {
     match problem.status {
         _ if problem.reason == Some(ErrorReason::Quota) => "insufficient_quota",
-        StatusCode::UNAUTHORIZED => "authentication_error",
         StatusCode::FORBIDDEN => "permission_error",
         StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
         status if status.is_client_error() => "invalid_request_error",
@@ -37,7 +36,7 @@ fn kind(problem: &Problem) -> &'static str {
 fn code(problem: &Problem) -> Option<&'static str> {
     let by_status = match problem.status {
         StatusCode::UNAUTHORIZED => Some("invalid_api_key"),
-        StatusCode::NOT_FOUND => Some("model_not_found"),
+        StatusCode::NOT_FOUND if problem.param.as_deref() == Some("model") => Some("model_not_found"),
         StatusCode::TOO_MANY_REQUESTS => Some("rate_limit_exceeded"),
         StatusCode::SERVICE_UNAVAILABLE => Some("server_is_overloaded"),
         _ => None,

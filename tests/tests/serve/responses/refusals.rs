@@ -81,7 +81,7 @@ async fn have_the_same_shape_for_all_providers() {
     for format in FORMATS {
         for (status, kind, code) in [
             (429, "rate_limit_error", "rate_limit_exceeded"),
-            (401, "authentication_error", "invalid_api_key"),
+            (401, "invalid_request_error", "invalid_api_key"),
             (503, "server_error", "server_is_overloaded"),
         ] {
             let answer = stage.ask(format, &Reply::error(status, "no luck"), true, question()).await;
