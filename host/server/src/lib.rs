@@ -29,6 +29,7 @@ mod problem;
 mod readiness;
 mod recorder;
 mod reload;
+mod responses;
 mod router;
 mod shape;
 mod shared;

@@ -7,7 +7,7 @@ use axum::{
     extract::DefaultBodyLimit,
     middleware::from_fn_with_state,
     response::Response,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, any, get, post},
 };
 use tracing::Instrument as _;
 
@@ -22,6 +22,7 @@ use crate::{
     models,
     otlp::request_span,
     posted::Posted,
+    responses::{format::Responses, stored},
 };
 
 /// The routes over a gateway.
@@ -40,7 +41,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
             .route(&format!("{prefix}/models"), get(models::list))
             .route(&format!("{prefix}/models/{{*name}}"), get(models::one))
             .route(&format!("{prefix}/messages"), calls(&Messages))
-            .route(&format!("{prefix}/messages/count_tokens"), post(counts));
+            .route(&format!("{prefix}/messages/count_tokens"), post(counts))
+            .route(&format!("{prefix}/responses"), calls(&Responses).fallback(stored::no_method))
+            .route(&format!("{prefix}/responses/{{*rest}}"), any(stored::no_response));
     }
     router
         .fallback(unknown_route)

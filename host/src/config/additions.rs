@@ -135,7 +135,7 @@ fn header_name(section: &Section<'_>, key: &str, name: &str, adapter: WireFormat
 pub(crate) fn is_reserved(name: &str, adapter: WireFormat) -> bool {
     let own: &[&str] = match adapter {
         WireFormat::Anthropic => &["x-api-key", "anthropic-version"],
-        WireFormat::OpenAi => &[],
+        WireFormat::OpenAi | WireFormat::OpenAiResponses => &[],
     };
     RESERVED.contains(&name) || own.contains(&name)
 }

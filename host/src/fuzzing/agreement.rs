@@ -13,7 +13,7 @@ use crate::{
         framing::{self, Framing},
         input::Input,
         script::AnswerScript,
-        written_anthropic, written_openai,
+        written_anthropic, written_openai, written_responses,
     },
 };
 
@@ -36,7 +36,7 @@ pub(crate) fn agree_at_each_byte(data: &[u8]) {
 
 /// An answer in one of the formats: read whole, and written as a stream.
 fn written(input: &mut Input<'_>) -> (WireFormat, Response, String) {
-    let format = FORMATS[usize::from(input.below(2))];
+    let format = FORMATS[usize::from(input.below(3))];
     let framing = Framing::new(input);
     let (whole, events) = match format {
         WireFormat::Anthropic => {
@@ -46,6 +46,11 @@ fn written(input: &mut Input<'_>) -> (WireFormat, Response, String) {
         WireFormat::OpenAi => {
             let answer = AnswerScript::new(input, &written_openai::STOPS);
             let written = written_openai::written(&answer, input);
+            (written.whole, written.events)
+        }
+        WireFormat::OpenAiResponses => {
+            let answer = AnswerScript::new(input, &written_responses::STOPS);
+            let written = written_responses::written(&answer, input);
             (written.whole, written.events)
         }
     };

@@ -6,5 +6,8 @@ mod gateway;
 mod heads;
 mod keys;
 mod messages;
+mod otlp;
 mod reload;
+mod responses;
 mod running;
+mod tls;

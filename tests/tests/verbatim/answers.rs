@@ -14,6 +14,11 @@ pub(crate) fn answer(format: Format) -> &'static str {
              \"content\": [{\"type\": \"text\", \"text\": \"Hi\\u00e9\", \"y\": null}], \"stop_reason\": \"end_turn\",\
              \"usage\": {\"input_tokens\": 3, \"output_tokens\": 1}}\n"
         }
+        Format::Responses => {
+            "{ \"id\": \"r\", \"object\": \"response\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\"status\": \"completed\", \"output\": \
+             [{\"type\": \"message\", \"id\": \"m\", \"z\": {}, \"content\": [{\"type\": \"output_text\", \"text\": \"Hi\\u00e9\"}]}],\
+             \"usage\": {\"input_tokens\": 3, \"output_tokens\": 1, \"total_tokens\": 4}}\n"
+        }
         _ => {
             "{ \"id\": \"c\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\"choices\": [{\"index\": 0, \"finish_reason\": \
              \"stop\", \"z\": {}, \"message\": {\"role\": \"assistant\", \"content\": \"Hi\\u00e9\", \"y\": null}}],\

@@ -1,7 +1,9 @@
 //! The table of wire formats.
 
 use crate::{
-    adapter::format::{anthropic::anthropic::Anthropic, format::Format, openai::openai::OpenAi},
+    adapter::format::{
+        anthropic::anthropic::Anthropic, format::Format, openai::openai::OpenAi, responses::responses::Responses,
+    },
     chat::wire_format::WireFormat,
 };
 
@@ -10,5 +12,6 @@ pub(crate) fn format(wire_format: WireFormat) -> &'static dyn Format {
     match wire_format {
         WireFormat::Anthropic => &Anthropic,
         WireFormat::OpenAi => &OpenAi,
+        WireFormat::OpenAiResponses => &Responses,
     }
 }

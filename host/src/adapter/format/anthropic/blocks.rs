@@ -49,6 +49,9 @@ impl<'q> BlockWriter<'q> {
                     format!("a block of the type {:?}, which only OpenAI's format has", foreign::kind(value))
                 })
             }
+            ContentBlock::Other(value) if foreign::format_of_block(value) == Some(WireFormat::OpenAiResponses) => {
+                Err(format!("an item of the type {:?}, which only OpenAI's Responses format has", foreign::kind(value)))
+            }
             ContentBlock::Other(value) => Ok(value.into()),
             ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) => return Ok(None),
         };

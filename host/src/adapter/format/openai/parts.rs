@@ -29,6 +29,9 @@ pub(crate) fn part<'a>(block: &'a ContentBlock, place: Place, quirks: &Quirks) -
         ContentBlock::Other(value) if foreign::format_of_block(value) == Some(WireFormat::Anthropic) => {
             Err(format!("a block of the type {:?}, which only Anthropic's format has", foreign::kind(value)))
         }
+        ContentBlock::Other(value) if foreign::format_of_block(value) == Some(WireFormat::OpenAiResponses) => {
+            Err(format!("an item of the type {:?}, which only OpenAI's Responses format has", foreign::kind(value)))
+        }
         ContentBlock::Other(value) => Ok(value.into()),
         ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) | ContentBlock::Thinking(_) => return Ok(None),
     };
