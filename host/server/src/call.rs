@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use arcllm::{Error, Model, Request, Response as Answer};
+use arcllm::{Error, Event, Model, Request, Response as Answer};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::{
     client::{Asked, ClientFormat, Heading},
     gateway::Gateway,
+    page::call_note::CallNote,
     problem::Problem,
     stream::AnswerBody,
 };
@@ -42,12 +43,26 @@ async fn answer(
     body: &Bytes,
 ) -> Result<Response, Problem> {
     let Asked { model: name, streamed, wants_usage, request } = format.read(headers, body)?;
-    let model = gateway.model(&name).await.map_err(|error| Problem::of_load(&error))?;
+    let note = gateway.note(&name, streamed);
+    let model = match gateway.model(&name).await {
+        Ok(model) => model,
+        Err(error) => {
+            note.not_loaded();
+            return Err(Problem::of_load(&error));
+        }
+    };
     let heading = Heading { id: id(), model: name, created: now(), wants_usage };
     if streamed {
-        return streamed_answer(format, &model, heading, request).await;
+        return streamed_answer(format, &model, heading, request, note).await;
     }
-    let answer = model.invoke_with(Arc::new(request)).await.map_err(|error| problem_of(&model, &error))?;
+    let answer = match model.invoke_with(Arc::new(request)).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            note.failed(&error);
+            return Err(problem_of(&model, &error));
+        }
+    };
+    note.answered(&answer);
     let body = format.answer(&heading, &answer);
     let mut response = json(StatusCode::OK, body);
     name_answer(response.headers_mut(), &heading, &answer);
@@ -59,20 +74,28 @@ async fn streamed_answer(
     model: &Model,
     heading: Heading,
     request: Request,
+    note: CallNote,
 ) -> Result<Response, Problem> {
     let mut events = model.stream_with(Arc::new(request));
     let first = match timeout(SILENCE, events.next()).await {
-        Ok(Some(Err(error))) => return Err(problem_of(model, &error)),
+        Ok(Some(Err(error))) => {
+            note.failed(&error);
+            return Err(problem_of(model, &error));
+        }
         Ok(first) => first,
         Err(_) => None,
     };
     let mut out = Vec::new();
     let mut writer = format.events(heading);
     writer.begin(&mut out);
+    let mut note = Some(note);
     if let Some(Ok(event)) = &first {
         writer.event(event, &mut out);
+        if let Event::End(answer) = event {
+            note.take().into_iter().for_each(|note| note.answered(answer));
+        }
     }
-    let mut response = Response::new(Body::from_stream(AnswerBody::new(out, events, writer, model.clone())));
+    let mut response = Response::new(Body::from_stream(AnswerBody::new(out, events, writer, model.clone(), note)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

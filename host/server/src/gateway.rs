@@ -1,8 +1,13 @@
 //! What all routes share: the host and its models.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use arcllm::{ConfigError, Host, Model, Overrides};
+
+use crate::page::{call_note::CallNote, page::Page, recent_calls::ThreadCalls};
 
 /// How many loaded models are kept. A client may name any model of a provider.
 const MOST_MODELS: usize = 1000;
@@ -13,12 +18,32 @@ const MOST_MODELS: usize = 1000;
 pub struct Gateway {
     host: Host,
     models: Mutex<HashMap<String, Model>>,
+    calls: Arc<ThreadCalls>,
+    page: Arc<Page>,
 }
 
 impl Gateway {
     /// A gateway in front of this host.
     pub fn new(host: Host) -> Self {
-        Self { host, models: Mutex::default() }
+        Self::with_page(host, Arc::default())
+    }
+
+    /// A gateway for one of the threads that share this page.
+    pub(crate) fn with_page(host: Host, page: Arc<Page>) -> Self {
+        Self { host, models: Mutex::default(), calls: page.calls.thread(), page }
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub(crate) fn page(&self) -> &Page {
+        &self.page
+    }
+
+    /// Notes for the page that a call of this model begins.
+    pub(crate) fn note(&self, asked: &str, streamed: bool) -> CallNote {
+        CallNote::begin(&self.calls, asked, streamed, None)
     }
 
     /// The model of this name. Loads it at its first use.

@@ -9,6 +9,7 @@ mod call;
 mod chat_completions;
 mod client;
 mod gateway;
+mod page;
 mod problem;
 mod router;
 mod stream;

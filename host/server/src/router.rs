@@ -11,11 +11,13 @@ use axum::{
 };
 use http::HeaderMap;
 
-use crate::{call::call, chat_completions::format::ChatCompletions, client::ClientFormat, gateway::Gateway};
+use crate::{
+    call::call, chat_completions::format::ChatCompletions, client::ClientFormat, gateway::Gateway, page::routes,
+};
 
 /// The routes over a gateway.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let mut router = Router::new();
+    let mut router = routes::routes(Router::new());
     // Some clients are given a base URL without `/v1`.
     for prefix in ["/v1", ""] {
         router = router.route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions));

@@ -11,7 +11,7 @@ use hyper_util::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-use crate::{gateway::Gateway, router::router};
+use crate::{gateway::Gateway, page::page::Page, router::router};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -51,12 +51,13 @@ impl Server {
     ///
     /// As the system says.
     pub fn run(self, host: &Host) -> io::Result<()> {
+        let page = Arc::<Page>::default();
         let threads: Vec<_> = self
             .listeners
             .into_iter()
             .map(|listener| {
-                let host = host.clone();
-                thread::Builder::new().name("arcllm-serve".to_owned()).spawn(move || work(listener, host))
+                let gateway = Gateway::with_page(host.clone(), page.clone());
+                thread::Builder::new().name("arcllm-serve".to_owned()).spawn(move || work(listener, gateway))
             })
             .collect::<io::Result<_>>()?;
         for thread in threads {
@@ -75,11 +76,11 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn work(listener: std::net::TcpListener, host: Host) -> io::Result<()> {
+fn work(listener: std::net::TcpListener, gateway: Gateway) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let listener = TcpListener::from_std(listener)?;
-        let router = router(Arc::new(Gateway::new(host)));
+        let router = router(Arc::new(gateway));
         loop {
             let (connection, _) = listener.accept().await?;
             connection.set_nodelay(true)?;

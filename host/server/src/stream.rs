@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::{
     call::{SILENCE, problem_of},
     client::EventWriter,
+    page::call_note::CallNote,
 };
 
 /// Events that are ready at once are sent at once, up to so many bytes.
@@ -27,13 +28,21 @@ pub(crate) struct AnswerBody {
     events: Option<ResponseStream>,
     writer: Box<dyn EventWriter>,
     model: Model,
+    /// Absent once the answer has ended.
+    note: Option<CallNote>,
     silence: Pin<Box<Sleep>>,
 }
 
 impl AnswerBody {
     /// A body that begins with `out`.
-    pub(crate) fn new(out: Vec<u8>, events: ResponseStream, writer: Box<dyn EventWriter>, model: Model) -> Self {
-        Self { out, events: Some(events), writer, model, silence: Box::pin(sleep(SILENCE)) }
+    pub(crate) fn new(
+        out: Vec<u8>,
+        events: ResponseStream,
+        writer: Box<dyn EventWriter>,
+        model: Model,
+        note: Option<CallNote>,
+    ) -> Self {
+        Self { out, events: Some(events), writer, model, note, silence: Box::pin(sleep(SILENCE)) }
     }
 
     /// Writes the events that are ready.
@@ -45,16 +54,26 @@ impl AnswerBody {
             match event {
                 Some(Ok(event)) => {
                     self.writer.event(&event, &mut self.out);
-                    if matches!(event, Event::End(_)) {
+                    if let Event::End(response) = &event {
                         self.events = None;
+                        self.note.take().into_iter().for_each(|note| note.answered(response));
                     }
                 }
                 Some(Err(error)) => {
+                    self.note.take().into_iter().for_each(|note| note.failed(&error));
                     self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
                     self.events = None;
                 }
                 None => self.events = None,
             }
+        }
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if let (Some(note), Some(mut events)) = (self.note.take(), self.events.take()) {
+            note.left(events.stop());
         }
     }
 }
