@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use arcllm::{Error, Event, Model, Request, Response as Answer};
+use arcllm::{Error, Model, Original, Request, Response as Answer};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -52,6 +52,7 @@ async fn answer(
         }
     };
     let heading = Heading { id: id(), model: name, created: now(), wants_usage };
+    let request = request.with_original(Original::new(format.wire(), body.clone()));
     if streamed {
         return streamed_answer(format, &model, heading, request, note).await;
     }
@@ -63,7 +64,10 @@ async fn answer(
         }
     };
     note.answered(&answer);
-    let body = format.answer(&heading, &answer);
+    let body = match answer.original().filter(|original| original.format == format.wire()) {
+        Some(original) => original.body.clone(),
+        None => format.answer(&heading, &answer).into(),
+    };
     let mut response = json(StatusCode::OK, body);
     name_answer(response.headers_mut(), &heading, &answer);
     Ok(response)
@@ -76,26 +80,18 @@ async fn streamed_answer(
     request: Request,
     note: CallNote,
 ) -> Result<Response, Problem> {
-    let mut events = model.stream_with(Arc::new(request));
-    let first = match timeout(SILENCE, events.next()).await {
-        Ok(Some(Err(error))) => {
-            note.failed(&error);
-            return Err(problem_of(model, &error));
-        }
-        Ok(first) => first,
-        Err(_) => None,
-    };
-    let mut out = Vec::new();
-    let mut writer = format.events(heading);
-    writer.begin(&mut out);
-    let mut note = Some(note);
-    if let Some(Ok(event)) = &first {
-        writer.event(event, &mut out);
-        if let Event::End(answer) = event {
-            note.take().into_iter().for_each(|note| note.answered(answer));
-        }
+    let mut events = model.stream_with(Arc::new(request)).with_originals();
+    let first = timeout(SILENCE, events.next()).await.ok().flatten();
+    if let Some(Err(error)) = &first {
+        note.failed(error);
+        return Err(problem_of(model, error));
     }
-    let mut response = Response::new(Body::from_stream(AnswerBody::new(out, events, writer, model.clone(), note)));
+    let mut body = AnswerBody::new(events, format.events(heading), model.clone(), note);
+    match first {
+        Some(Ok(event)) => body.write(event),
+        _ => body.keep_alive(),
+    }
+    let mut response = Response::new(Body::from_stream(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -139,8 +135,8 @@ fn name_answer(headers: &mut HeaderMap, heading: &Heading, answer: &Answer) {
     }
 }
 
-fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

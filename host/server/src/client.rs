@@ -35,7 +35,6 @@ pub(crate) struct Heading {
 /// A format that clients speak.
 pub(crate) trait ClientFormat: Send + Sync {
     /// The same format as providers speak it.
-    #[expect(dead_code, reason = "the client's own bytes are not forwarded yet")]
     fn wire(&self) -> WireFormat;
 
     /// Reads a request.
@@ -57,7 +56,7 @@ pub(crate) trait ClientFormat: Send + Sync {
 
 /// Writes one streamed answer as server-sent events.
 pub(crate) trait EventWriter: Send {
-    /// Writes what stands before the content. Called once, before anything else.
+    /// Writes what stands before the content. Called once, before the first event.
     fn begin(&mut self, out: &mut Vec<u8>);
 
     /// Writes an event. [`Event::End`] is the last one: it closes the answer.
@@ -66,6 +65,7 @@ pub(crate) trait EventWriter: Send {
     /// Ends an answer that broke off, so that no client takes it as whole.
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>);
 
-    /// Writes something that says nothing, so that a client does not give up in a long silence.
+    /// Writes something that says nothing, so that a client does not give up in a long silence. It may be called before
+    /// `begin`. Then the provider's own events may follow in place of what this writes.
     fn keep_alive(&mut self, out: &mut Vec<u8>);
 }

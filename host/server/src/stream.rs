@@ -27,6 +27,9 @@ pub(crate) struct AnswerBody {
     /// Absent once the answer has ended.
     events: Option<ResponseStream>,
     writer: Box<dyn EventWriter>,
+    has_begun: bool,
+    /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
+    is_original: bool,
     model: Model,
     /// Absent once the answer has ended.
     note: Option<CallNote>,
@@ -34,15 +37,41 @@ pub(crate) struct AnswerBody {
 }
 
 impl AnswerBody {
-    /// A body that begins with `out`.
-    pub(crate) fn new(
-        out: Vec<u8>,
-        events: ResponseStream,
-        writer: Box<dyn EventWriter>,
-        model: Model,
-        note: Option<CallNote>,
-    ) -> Self {
-        Self { out, events: Some(events), writer, model, note, silence: Box::pin(sleep(SILENCE)) }
+    pub(crate) fn new(events: ResponseStream, writer: Box<dyn EventWriter>, model: Model, note: CallNote) -> Self {
+        Self {
+            out: Vec::new(),
+            events: Some(events),
+            writer,
+            has_begun: false,
+            is_original: false,
+            model,
+            note: Some(note),
+            silence: Box::pin(sleep(SILENCE)),
+        }
+    }
+
+    /// Writes something for a client that waits.
+    pub(crate) fn keep_alive(&mut self) {
+        self.writer.keep_alive(&mut self.out);
+    }
+
+    /// Writes an event.
+    pub(crate) fn write(&mut self, event: Event) {
+        if let Event::Original(bytes) = &event {
+            self.is_original = true;
+            self.out.extend_from_slice(bytes);
+            return;
+        }
+        if !self.is_original {
+            if !std::mem::replace(&mut self.has_begun, true) {
+                self.writer.begin(&mut self.out);
+            }
+            self.writer.event(&event, &mut self.out);
+        }
+        if let Event::End(answer) = &event {
+            self.events = None;
+            self.note.take().into_iter().for_each(|note| note.answered(answer));
+        }
     }
 
     /// Writes the events that are ready.
@@ -52,17 +81,11 @@ impl AnswerBody {
         {
             let Poll::Ready(event) = events.poll_next_unpin(context) else { return };
             match event {
-                Some(Ok(event)) => {
-                    self.writer.event(&event, &mut self.out);
-                    if let Event::End(response) = &event {
-                        self.events = None;
-                        self.note.take().into_iter().for_each(|note| note.answered(response));
-                    }
-                }
+                Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
                     self.note.take().into_iter().for_each(|note| note.failed(&error));
-                    self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
                     self.events = None;
+                    self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
                 }
                 None => self.events = None,
             }
@@ -88,7 +111,7 @@ impl Stream for AnswerBody {
             if this.silence.poll_unpin(context).is_pending() {
                 return Poll::Pending;
             }
-            this.writer.keep_alive(&mut this.out);
+            this.keep_alive();
         }
         if this.out.is_empty() {
             return Poll::Ready(None);

@@ -12,6 +12,7 @@ pub(crate) mod failure;
 pub(crate) mod media_source;
 pub(crate) mod message;
 pub(crate) mod options;
+pub(crate) mod original;
 pub mod plain;
 pub(crate) mod reason;
 pub(crate) mod received;

@@ -21,13 +21,13 @@ impl ClientFormat for ChatCompletions {
     fn read(&self, _headers: &HeaderMap, body: &Bytes) -> Result<Asked, Problem> {
         let body: Value =
             serde_json::from_slice(body).map_err(|error| Problem::bad_field("body", error.to_string()))?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let messages = body["messages"].as_array().into_iter().flatten();
-        let messages: Vec<_> = messages.map(|message| Message::user(text(&message["content"]))).collect();
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let messages = body.get("messages").and_then(Value::as_array).into_iter().flatten();
+        let messages: Vec<_> = messages.map(|message| Message::user(text(message.get("content")))).collect();
         Ok(Asked {
-            model: text(&body["model"]),
-            streamed: body["stream"] == true,
-            wants_usage: body["stream_options"]["include_usage"] == true,
+            model: text(body.get("model")),
+            streamed: body.get("stream") == Some(&Value::Bool(true)),
+            wants_usage: body.pointer("/stream_options/include_usage") == Some(&Value::Bool(true)),
             request: Request::new(messages),
         })
     }

@@ -101,6 +101,7 @@ fn kind(event: &Event) -> &'static str {
         Event::ToolUseEnd { .. } => "tool",
         Event::Block(_) => "block",
         Event::Usage(_) => "usage",
+        Event::Original(_) => "original",
         Event::End(_) => "end",
     }
 }
