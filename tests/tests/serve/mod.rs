@@ -1,0 +1,4 @@
+//! `arcllm serve`, over real sockets.
+
+mod browser;
+mod page;

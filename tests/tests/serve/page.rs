@@ -1,0 +1,193 @@
+//! The page for people. `cargo test --workspace --test all -- --ignored serve::page` looks at it in a browser.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
+use arcllm_simulator::{Format, Reply, Simulator, Usage};
+use serde_json::{Value, json};
+
+use crate::{
+    scene::{FAST, dead, replies, soon},
+    serve::browser::Browser,
+    support::{Chain, Folder, Running},
+};
+
+/// A name that a page must not take as markup.
+const HOSTILE: &str = "<img src=x onerror=\"document.title='taken'\">";
+
+/// A gateway as a process.
+struct Gateway {
+    /// Such as `127.0.0.1:4000`.
+    address: String,
+    _running: Running,
+    _folder: Folder,
+    _providers: Vec<Simulator>,
+}
+
+impl Gateway {
+    async fn start(folder: Folder, arguments: &[&str], providers: Vec<Simulator>) -> Self {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
+        let running = folder.arcllm(arguments).unwrap().start().unwrap();
+        let address = soon(listening(&running)).await;
+        Self { address, _running: running, _folder: folder, _providers: providers }
+    }
+
+    /// The head and the body of an answer.
+    fn ask(&self, method: &str, path: &str, body: &str) -> (String, String) {
+        let mut connection = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_lowercase(), body.to_owned())
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let (head, body) = self.ask("GET", path, "");
+        assert!(head.starts_with("http/1.1 200") && head.contains("cache-control: no-store"), "{head}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// Asks this model, and gives the status of the answer.
+    fn call(&self, model: &str, said: &str, streamed: bool) -> String {
+        let message = json!({ "role": "user", "content": said });
+        let body = json!({ "model": model, "stream": streamed, "messages": [message] });
+        let (head, _) = self.ask("POST", "/v1/chat/completions", &body.to_string());
+        head.split(' ').nth(1).unwrap().to_owned()
+    }
+}
+
+/// Where a gateway says that it listens.
+async fn listening(running: &Running) -> String {
+    loop {
+        let stdout = running.stdout().unwrap();
+        let rest = stdout.split_once("listening on http://").map(|(_, rest)| rest);
+        if let Some((address, _)) = rest.and_then(|rest| rest.split_once([';', ' ', '\n'])) {
+            return address.to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Two providers behind fallback and retry. The first is down.
+async fn failover() -> Gateway {
+    let usage = Usage { input_tokens: 1_000_000, output_tokens: 500_000, ..Usage::default() };
+    let (down, good) = (dead().await, replies([Reply::text("the secret answer").usage(usage)]).await);
+    let prices = "[providers.good.models.good-model]\ncost_input_per_1m = 2.0\ncost_output_per_1m = 4.0";
+    let chain = Chain::new()
+        .provider_with("down", Format::Anthropic, &down.url(), "api_key = \"the-secret-key\"")
+        .provider_with("good", Format::OpenAi, &format!("{}/v1?token=the-secret-token", good.url()), prices)
+        .host("order = [\"fallback\", \"retry\"]")
+        .module("retry", &format!("max_retries = 1\n{FAST}"))
+        .module("fallback", "chain = [\"down\", \"good\"]");
+    Gateway::start(chain.folder().unwrap().trusted(), &[], vec![down, good]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_routes_tell_the_course_of_a_call_and_no_content() {
+    let gateway = failover().await;
+    let (head, page) = gateway.ask("GET", "/", "");
+    let (_, policy) = head.split_once("content-security-policy: ").unwrap();
+    let nonce = policy.split('\'').find_map(|word| word.strip_prefix("nonce-")).unwrap();
+    assert_eq!(page.matches(&format!("nonce=\"{nonce}\"")).count(), 2, "one script and one style");
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert_ne!(gateway.ask("GET", "/", "").1, page, "each page has a nonce of its own");
+
+    let before = gateway.json("/api/calls");
+    assert_eq!((&before["running"], &before["calls"]), (&json!(0), &json!([])));
+    assert_eq!(gateway.call("down", "the secret question", false), "200");
+    assert_eq!(gateway.call(HOSTILE, "the secret question", true), "404");
+    let news = gateway.json(&format!("/api/calls?after={}", before["cursor"].as_str().unwrap()));
+    let [missing, answered] = news["calls"].as_array().unwrap().as_slice() else { panic!("{news}") };
+    assert_eq!((&missing["asked"], &missing["outcome"]), (&json!(HOSTILE), &json!("config")));
+    assert_eq!((&answered["asked"], &answered["outcome"]), (&json!("down"), &json!("answered")));
+    assert_eq!((&answered["provider"], &answered["attempts"]), (&json!("good"), &json!(3)));
+    assert_eq!(answered["cost"], json!(4.0), "one million tokens for 2.0, half a million for 2.0");
+    let trail = answered["trail"].as_array().unwrap();
+    let course: Vec<_> = trail.iter().map(|attempt| [&attempt["provider"], &attempt["outcome"]]).collect();
+    assert_eq!(json!(course), json!([["down", "connection"], ["down", "connection"], ["good", "ok"]]));
+    assert_eq!((&trail[1]["waited_by"], &trail[2]["loaded_by"]), (&json!("retry"), &json!("fallback")));
+    let after = gateway.json(&format!("/api/calls?after={}", news["cursor"].as_str().unwrap()));
+    assert_eq!(after["calls"], json!([]), "a call is told once");
+
+    let overview = gateway.json("/api/overview");
+    assert_eq!(overview["models"][0]["modules"], json!(["fallback", "retry"]));
+    assert_eq!(overview["modules"][0]["asks"], json!(["down", "good"]));
+    for told in [page, news.to_string(), overview.to_string()] {
+        assert!(!told.contains("the-secret") && !told.contains("the secret"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn a_person_sees_the_chain_and_each_call_as_it_ends() {
+    let gateway = Gateway::start(Folder::new("").unwrap(), &["--demo"], Vec::new()).await;
+    let mut browser = Browser::start();
+    let origin = format!("http://{}", gateway.address);
+    browser.open(&origin);
+    // A gateway without calls says what to do first.
+    browser.until("document.querySelector('#connect').open && !document.querySelector('#none').hidden");
+    let text = browser.text();
+    for words in ["Ready", "fallback", "retry", "busy/busy-large", "No calls yet", &format!("base_url=\"{origin}/v1\"")] {
+        assert!(text.contains(words), "no `{words}`: {text}");
+    }
+
+    // The first call of the demo: `busy` gives up, `dead` refuses, `spare` answers.
+    assert_eq!(gateway.call("demo", "the secret question", false), "200");
+    browser.until("document.querySelectorAll('#list > li').length === 1");
+    let row = browser.value("document.querySelector('#list summary').innerText").to_string();
+    assert!(row.contains("spare") && row.contains("failover") && row.contains("22 → 13"), "{row}");
+    browser.value("document.querySelector('#list summary').focus()");
+    let enter = json!({ "type": "keyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r" });
+    browser.ask("Input.dispatchKeyEvent", &enter);
+    browser.until("document.querySelector('#list details').open");
+    let timeline = browser.value("document.querySelector('.timeline').innerText").to_string();
+    for words in ["status 529", "retry waits", "fallback switches to dead", "fallback switches to spare", "answered by spare"] {
+        assert!(timeline.contains(words), "no `{words}`: {timeline}");
+    }
+    let bars = "[...document.querySelectorAll('.timeline .span:not(.first)')].map(bar => bar.getBoundingClientRect())";
+    assert_eq!(browser.value(&format!("{bars}.every((bar, at, all) => at === 0 || bar.left >= all[at - 1].left)")), true);
+
+    // Names of clients stay text, and the next calls come by themselves.
+    assert_eq!(gateway.call(HOSTILE, "the secret question", false), "404");
+    assert_eq!(gateway.call("demo", "the secret question", true), "200");
+    browser.until("document.querySelectorAll('#list > li').length === 3");
+    assert!(browser.text().contains(HOSTILE));
+    assert_eq!(browser.value("document.querySelectorAll('img').length"), 0);
+    assert!(!browser.text().contains("secret"));
+
+    for (width, scheme) in [(1280, "light"), (1280, "dark"), (700, "light"), (400, "light"), (400, "dark"), (320, "light")] {
+        browser.show(width, scheme);
+        browser.until(&format!("innerWidth === {width} && matchMedia('(prefers-color-scheme: {scheme})').matches"));
+        let widest = browser.value("document.documentElement.scrollWidth").as_u64().unwrap();
+        assert!(widest <= width.into(), "{widest} pixels at {width}");
+        let faint = browser.value(CONTRAST);
+        assert_eq!(faint, json!([]), "{width}, {scheme}");
+    }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    let elsewhere = |url: &&&str| !url.starts_with(&origin) && !url.starts_with("data:");
+    assert_eq!(browser.asked().iter().filter(elsewhere).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+/// The texts whose contrast to their background is less than 4.5.
+const CONTRAST: &str = r"(() => {
+  const parts = (color) => color.match(/[\d.]+/g).map(Number);
+  const light = (color) => parts(color).slice(0, 3)
+    .map((part) => part / 255).map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (element) => {
+    const color = getComputedStyle(element).backgroundColor;
+    return (parts(color)[3] ?? 1) > 0.99 || !element.parentElement ? color : behind(element.parentElement);
+  };
+  const texts = [...document.querySelectorAll('body *')].filter((element) => element.checkVisibility()
+    && [...element.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
+  return texts.map((element) => {
+    const [one, other] = [getComputedStyle(element).color, behind(element)].map(light);
+    return [(Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05), element.innerText];
+  }).filter(([contrast]) => contrast < 4.5);
+})()";
