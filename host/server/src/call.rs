@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use arcllm::{Error, Model, Original, Request, Response as Answer};
+use arcllm::{Attempt, Error, Event, Model, Original, Request};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -13,8 +13,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::timeout;
 
 use crate::{
+    call_head::CallHead,
     client::{Asked, ClientFormat, Heading},
-    gateway::Gateway,
+    gateway::{Gateway, LoadedModel},
     page::call_note::CallNote,
     problem::Problem,
     stream::AnswerBody,
@@ -30,78 +31,109 @@ pub(crate) async fn call(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Response {
-    match answer(gateway, format, headers, body).await {
-        Ok(response) => response,
-        Err(problem) => failed(format, &problem),
-    }
+    let head = CallHead::of(headers);
+    let answered = match format.read(headers, body) {
+        Ok(asked) => answer(gateway, format, &head, asked, body).await,
+        Err(problem) => Err(problem),
+    };
+    let (mut response, trail) = answered.unwrap_or_else(|problem| (failed(format, &problem), problem.trail));
+    head.write(&trail, response.headers_mut());
+    response
 }
 
+/// The answer, and what was tried.
 async fn answer(
     gateway: &Gateway,
     format: &'static dyn ClientFormat,
-    headers: &HeaderMap,
+    head: &CallHead,
+    mut asked: Asked,
     body: &Bytes,
-) -> Result<Response, Problem> {
-    let Asked { model: name, streamed, wants_usage, request } = format.read(headers, body)?;
-    let note = gateway.note(&name, streamed);
-    let model = match gateway.model(&name).await {
-        Ok(model) => model,
-        Err(error) => {
-            note.not_loaded();
-            return Err(Problem::of_load(&error));
-        }
-    };
-    let heading = Heading { id: id(), model: name, created: now(), wants_usage };
-    let request = request.with_original(Original::new(format.wire(), body.clone()));
-    if streamed {
-        return streamed_answer(format, &model, heading, request, note).await;
+) -> Result<(Response, Vec<Attempt>), Problem> {
+    let mut note = gateway.note(&asked.model, asked.streamed);
+    let loaded = gateway.model(&asked.model).await.map_err(|error| {
+        note.failed_as("config");
+        Problem::of_load(&error)
+    })?;
+    check_format(gateway, format, &loaded.model, &asked).inspect_err(|_| note.failed_as("usage"))?;
+    gateway.clamp(&loaded.model, &mut asked.request.options);
+    let Asked { model, streamed, wants_usage, call_forms, echo, .. } = asked;
+    let heading = Heading { id: head.id.clone(), model, created: now(), wants_usage, call_forms, echo };
+    let mut request = asked.request;
+    if asked.forwardable {
+        let mut original = Original::new(format.wire(), body.clone());
+        original.headers = asked.headers;
+        request = request.with_original(original);
     }
-    let answer = match model.invoke_with(Arc::new(request)).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            note.failed(&error);
-            return Err(problem_of(&model, &error));
-        }
-    };
+    match streamed {
+        true => streamed_answer(format, loaded, heading, request, note).await,
+        false => whole_answer(format, &loaded, &heading, request, note).await,
+    }
+}
+
+/// Refuses what only a provider of the client's format can do, where the provider speaks another one.
+fn check_format(gateway: &Gateway, format: &dyn ClientFormat, model: &Model, asked: &Asked) -> Result<(), Problem> {
+    let Some(field) = asked.only_own_format else { return Ok(()) };
+    if gateway.format(model) == Some(format.wire()) {
+        return Ok(());
+    }
+    let provider = model.provider();
+    Err(Problem::bad_field(
+        field,
+        format!("the provider `{provider}` cannot do that: leave it out, or ask another model"),
+    ))
+}
+
+async fn whole_answer(
+    format: &dyn ClientFormat,
+    loaded: &LoadedModel,
+    heading: &Heading,
+    request: Request,
+    mut note: CallNote,
+) -> Result<(Response, Vec<Attempt>), Problem> {
+    let mut answer = loaded.model.invoke_with(request).await.map_err(|error| {
+        note.failed(&error);
+        problem_of(loaded, &error)
+    })?;
     note.answered(&answer);
     let body = match answer.original().filter(|original| original.format == format.wire()) {
         Some(original) => original.body.clone(),
-        None => format.answer(&heading, &answer).into(),
+        None => format.answer(heading, &answer).into(),
     };
-    let mut response = json(StatusCode::OK, body);
-    name_answer(response.headers_mut(), &heading, &answer);
-    Ok(response)
+    Ok((json(StatusCode::OK, body), std::mem::take(&mut answer.trail)))
 }
 
 async fn streamed_answer(
-    format: &'static dyn ClientFormat,
-    model: &Model,
+    format: &dyn ClientFormat,
+    loaded: LoadedModel,
     heading: Heading,
     request: Request,
     note: CallNote,
-) -> Result<Response, Problem> {
-    let mut events = model.stream_with(Arc::new(request)).with_originals();
+) -> Result<(Response, Vec<Attempt>), Problem> {
+    let mut events = loaded.model.stream_with(Arc::new(request)).with_originals();
     let first = timeout(SILENCE, events.next()).await.ok().flatten();
-    if let Some(Err(error)) = &first {
-        note.failed(error);
-        return Err(problem_of(model, error));
-    }
-    let mut body = AnswerBody::new(events, format.events(heading), model.clone(), note);
+    let mut trail = events.trail();
+    let mut body = AnswerBody::new(events, format.events(heading), loaded.clone(), note);
     match first {
-        Some(Ok(event)) => body.write(event),
-        _ => body.keep_alive(),
+        Some(Ok(event)) => {
+            if let Event::End(answer) = &event {
+                trail.clone_from(&answer.trail);
+            }
+            body.write(event);
+        }
+        Some(Err(error)) => return Err(body.failed(&error)),
+        None => body.keep_alive(),
     }
     let mut response = Response::new(Body::from_stream(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    Ok((response, trail))
 }
 
 /// The problem that an error of a call is. A client need not try again what a module has tried again.
-pub(crate) fn problem_of(model: &Model, error: &Error) -> Problem {
+pub(crate) fn problem_of(loaded: &LoadedModel, error: &Error) -> Problem {
     let mut problem = Problem::from(error);
-    if error.trail.len() > 1 || model.modules().any(|module| module == "retry") {
+    if error.trail.len() > 1 || loaded.asks_again {
         problem.should_retry = Some(false);
     }
     problem
@@ -121,29 +153,11 @@ pub(crate) fn failed(format: &dyn ClientFormat, problem: &Problem) -> Response {
     response
 }
 
-fn name_answer(headers: &mut HeaderMap, heading: &Heading, answer: &Answer) {
-    let names = [
-        ("x-request-id", heading.id.clone()),
-        ("x-arcllm-provider", answer.provider.clone()),
-        ("x-arcllm-model", answer.model.clone()),
-        ("x-arcllm-attempts", answer.trail.len().to_string()),
-    ];
-    for (name, value) in names {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
-    }
-}
-
 fn json(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-fn id() -> String {
-    format!("{:024x}", rand::random::<u128>() >> 32)
 }
 
 fn now() -> u64 {

@@ -1,11 +1,12 @@
 //! What all routes share: the host and its models.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use arcllm::{ConfigError, Host, Model, Overrides};
+use arcllm::{ConfigError, Host, Model, Options, Overrides, WireFormat};
+use tokio::sync::OnceCell;
 
 use crate::page::{call_note::CallNote, page::Page, recent_calls::ThreadCalls};
 
@@ -17,9 +18,19 @@ const MOST_MODELS: usize = 1000;
 #[derive(Debug)]
 pub struct Gateway {
     host: Host,
-    models: Mutex<HashMap<String, Model>>,
+    models: Mutex<HashMap<String, LoadedModel>>,
+    /// The modules that ask again.
+    repeaters: OnceCell<HashSet<String>>,
     calls: Arc<ThreadCalls>,
     page: Arc<Page>,
+}
+
+/// A model that clients ask.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadedModel {
+    pub(crate) model: Model,
+    /// Whether a module of its chain asks again after a failure. Then clients need not.
+    pub(crate) asks_again: bool,
 }
 
 impl Gateway {
@@ -30,7 +41,7 @@ impl Gateway {
 
     /// A gateway for one of the threads that share this page.
     pub(crate) fn with_page(host: Host, page: Arc<Page>) -> Self {
-        Self { host, models: Mutex::default(), calls: page.calls.thread(), page }
+        Self { host, models: Mutex::default(), repeaters: OnceCell::new(), calls: page.calls.thread(), page }
     }
 
     pub(crate) fn host(&self) -> &Host {
@@ -51,11 +62,14 @@ impl Gateway {
     /// # Errors
     ///
     /// As [`Host::load_model`].
-    pub(crate) async fn model(&self, name: &str) -> Result<Model, ConfigError> {
+    pub(crate) async fn model(&self, name: &str) -> Result<LoadedModel, ConfigError> {
         if let Some(model) = self.models().get(name) {
             return Ok(model.clone());
         }
         let model = self.host.load_model(name, Overrides::new()).await?;
+        let repeaters = self.repeaters.get_or_try_init(|| repeaters(&self.host)).await?;
+        let asks_again = model.modules().any(|module| repeaters.contains(module));
+        let model = LoadedModel { model, asks_again };
         let mut models = self.models();
         if models.len() >= MOST_MODELS {
             models.clear();
@@ -64,7 +78,29 @@ impl Gateway {
         Ok(model)
     }
 
-    fn models(&self) -> std::sync::MutexGuard<'_, HashMap<String, Model>> {
-        self.models.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// The format of the provider of this model.
+    pub(crate) fn format(&self, model: &Model) -> Option<WireFormat> {
+        Some(self.host.config().providers.get(model.provider())?.adapter)
     }
+
+    /// Lowers `max_tokens` to what the model can write, where that is known. Some clients ask for far more.
+    pub(crate) fn clamp(&self, model: &Model, options: &mut Options) {
+        let provider = self.host.config().providers.get(model.provider());
+        let facts = provider.and_then(|provider| provider.models.get(model.model()));
+        if let Some(most) = facts.and_then(|facts| facts.max_output_tokens) {
+            let most = u32::try_from(most).unwrap_or(u32::MAX);
+            options.max_tokens = options.max_tokens.map(|tokens| tokens.min(most));
+        }
+    }
+
+    fn models(&self) -> MutexGuard<'_, HashMap<String, LoadedModel>> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The modules that say of themselves that they ask again.
+async fn repeaters(host: &Host) -> Result<HashSet<String>, ConfigError> {
+    let modules = host.modules().await?.into_iter();
+    let asks_again = modules.filter(|module| module.behavior.iter().any(|behavior| behavior == "asks-again"));
+    Ok(asks_again.map(|module| module.name).collect())
 }

@@ -6,6 +6,7 @@
 pub mod serve;
 
 mod call;
+mod call_head;
 mod chat_completions;
 mod client;
 mod gateway;

@@ -1,12 +1,12 @@
 //! The body of a streamed answer.
 
 use std::{
-    convert::Infallible,
+    io,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use arcllm::{Event, Model, ResponseStream};
+use arcllm::{Error, Event, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep};
@@ -14,7 +14,9 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::{
     call::{SILENCE, problem_of},
     client::EventWriter,
+    gateway::LoadedModel,
     page::call_note::CallNote,
+    problem::Problem,
 };
 
 /// Events that are ready at once are sent at once, up to so many bytes.
@@ -30,23 +32,31 @@ pub(crate) struct AnswerBody {
     has_begun: bool,
     /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
     is_original: bool,
-    model: Model,
-    /// Absent once the answer has ended.
-    note: Option<CallNote>,
+    /// Whether the answer ended without its end. Then the connection is cut, so that no client takes the answer as whole.
+    is_cut: bool,
+    model: LoadedModel,
+    note: CallNote,
     silence: Pin<Box<Sleep>>,
 }
 
 impl AnswerBody {
-    pub(crate) fn new(events: ResponseStream, writer: Box<dyn EventWriter>, model: Model, note: CallNote) -> Self {
+    pub(crate) fn new(
+        events: ResponseStream,
+        writer: Box<dyn EventWriter>,
+        model: LoadedModel,
+        note: CallNote,
+    ) -> Self {
+        let silence = Box::pin(sleep(SILENCE));
         Self {
             out: Vec::new(),
             events: Some(events),
             writer,
             has_begun: false,
             is_original: false,
+            is_cut: false,
             model,
-            note: Some(note),
-            silence: Box::pin(sleep(SILENCE)),
+            note,
+            silence,
         }
     }
 
@@ -70,8 +80,15 @@ impl AnswerBody {
         }
         if let Event::End(answer) = &event {
             self.events = None;
-            self.note.take().into_iter().for_each(|note| note.answered(answer));
+            self.note.answered(answer);
         }
+    }
+
+    /// The answer ends with this error.
+    pub(crate) fn failed(&mut self, error: &Error) -> Problem {
+        self.events = None;
+        self.note.failed(error);
+        problem_of(&self.model, error)
     }
 
     /// Writes the events that are ready.
@@ -83,11 +100,14 @@ impl AnswerBody {
             match event {
                 Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
-                    self.note.take().into_iter().for_each(|note| note.failed(&error));
-                    self.events = None;
-                    self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
+                    let problem = self.failed(&error);
+                    self.writer.fail(&problem, &mut self.out);
                 }
-                None => self.events = None,
+                None => {
+                    self.events = None;
+                    self.is_cut = true;
+                    self.note.failed_as("parse");
+                }
             }
         }
     }
@@ -95,14 +115,14 @@ impl AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        if let (Some(note), Some(mut events)) = (self.note.take(), self.events.take()) {
-            note.left(events.stop());
+        if let Some(mut events) = self.events.take() {
+            self.note.left(events.stop());
         }
     }
 }
 
 impl Stream for AnswerBody {
-    type Item = Result<Bytes, Infallible>;
+    type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -114,7 +134,8 @@ impl Stream for AnswerBody {
             this.keep_alive();
         }
         if this.out.is_empty() {
-            return Poll::Ready(None);
+            let cut = std::mem::take(&mut this.is_cut);
+            return Poll::Ready(cut.then(|| Err(io::ErrorKind::UnexpectedEof.into())));
         }
         this.silence.as_mut().reset(Instant::now() + SILENCE);
         Poll::Ready(Some(Ok(std::mem::take(&mut this.out).into())))

@@ -21,6 +21,7 @@ use crate::{
         request::Request,
         response::Response,
         tool::Tool,
+        trail::Attempt,
     },
     model::model::{Model, StartedCall, time_out},
 };
@@ -139,6 +140,12 @@ impl ResponseStream {
     pub fn with_originals(mut self) -> Self {
         self.shown = Shown::OriginalIfAny;
         self
+    }
+
+    /// The attempts so far, until the stream has ended: then the answer or the error has them. Once an event has come, one that
+    /// is [`Ok`](crate::Outcome::Ok) is being answered.
+    pub fn trail(&self) -> Vec<Attempt> {
+        self.running.as_ref().map(|running| running.call.invoke.trail_so_far()).unwrap_or_default()
     }
 
     /// Reads the whole answer, as [`Model::invoke`](crate::Model::invoke) returns it.

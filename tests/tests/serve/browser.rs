@@ -44,7 +44,9 @@ impl Browser {
         let target = browser.ask("Target.createTarget", &json!({ "url": "about:blank" }))["targetId"].take();
         let attached = browser.ask("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
-        ["Page", "Runtime", "Log", "Network"].map(|domain| browser.ask(&format!("{domain}.enable"), &json!({})));
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            browser.ask(&format!("{domain}.enable"), &json!({}));
+        }
         browser
     }
 

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Asked, ClientFormat, EventWriter, Heading},
+    client::{Asked, CallForms, ClientFormat, EventWriter, Heading},
     problem::Problem,
 };
 
@@ -29,6 +29,11 @@ impl ClientFormat for ChatCompletions {
             streamed: body.get("stream") == Some(&Value::Bool(true)),
             wants_usage: body.pointer("/stream_options/include_usage") == Some(&Value::Bool(true)),
             request: Request::new(messages),
+            headers: Vec::new(),
+            forwardable: true,
+            only_own_format: None,
+            call_forms: CallForms::default(),
+            echo: Value::Null,
         })
     }
 

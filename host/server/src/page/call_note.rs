@@ -40,28 +40,30 @@ impl CallNote {
     }
 
     /// The call has this answer.
-    pub(crate) fn answered(mut self, response: &Response) {
+    pub(crate) fn answered(&mut self, response: &Response) {
         let (provider, model, usage) = (response.provider.clone(), response.model.clone(), response.usage.clone());
         self.end(Ending::Answered { provider, model, usage: Box::new(usage) }, response.trail.clone());
     }
 
     /// The call has failed.
-    pub(crate) fn failed(mut self, error: &Error) {
+    pub(crate) fn failed(&mut self, error: &Error) {
         self.end(Ending::Failed(error.kind.as_str()), error.trail.clone());
     }
 
-    /// The model that was asked cannot be loaded.
-    pub(crate) fn not_loaded(mut self) {
-        self.end(Ending::Failed("config"), Vec::new());
+    /// The call has failed with an error of this kind, and nobody was asked.
+    pub(crate) fn failed_as(&mut self, kind: &'static str) {
+        self.end(Ending::Failed(kind), Vec::new());
     }
 
     /// The client has left. The error is what the call ended with.
-    pub(crate) fn left(mut self, error: Option<Error>) {
+    pub(crate) fn left(&mut self, error: Option<Error>) {
         self.end(Ending::Left, error.map(|error| error.trail).unwrap_or_default());
     }
 
     fn end(&mut self, ending: Ending, trail: Vec<Attempt>) {
-        self.has_ended = true;
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
         self.calls.ended(CallRecord {
             at: self.at,
             took: self.started.elapsed(),
@@ -77,8 +79,6 @@ impl CallNote {
 
 impl Drop for CallNote {
     fn drop(&mut self) {
-        if !self.has_ended {
-            self.end(Ending::Left, Vec::new());
-        }
+        self.end(Ending::Left, Vec::new());
     }
 }
