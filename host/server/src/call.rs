@@ -14,9 +14,9 @@ use tokio::time::timeout;
 
 use crate::{
     call_head::CallHead,
+    caller::{CallNote, Caller},
     client::{Asked, ClientFormat, Heading},
     gateway::{Gateway, LoadedModel},
-    page::call_note::CallNote,
     problem::Problem,
     stream::AnswerBody,
 };
@@ -27,13 +27,17 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 /// Answers one request.
 pub(crate) async fn call(
     gateway: &Gateway,
+    caller: &Caller,
     format: &'static dyn ClientFormat,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Response {
     let head = CallHead::of(headers);
     let answered = match format.read(headers, body) {
-        Ok(asked) => answer(gateway, format, &head, asked, body).await,
+        Ok(mut asked) => {
+            caller.mark(headers, &mut asked.request.options);
+            answer(gateway, caller, format, &head, asked, body).await
+        }
         Err(problem) => Err(problem),
     };
     let (mut response, trail) = answered.unwrap_or_else(|problem| (failed(format, &problem), problem.trail));
@@ -44,17 +48,21 @@ pub(crate) async fn call(
 /// The answer, and what was tried.
 async fn answer(
     gateway: &Gateway,
+    caller: &Caller,
     format: &'static dyn ClientFormat,
     head: &CallHead,
     mut asked: Asked,
     body: &Bytes,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
-    let mut note = gateway.note(&asked.model, asked.streamed);
-    let loaded = gateway.model(&asked.model).await.map_err(|error| {
-        note.failed_as("config");
-        Problem::of_load(&error)
-    })?;
-    check_format(gateway, format, &loaded.model, &asked).inspect_err(|_| note.failed_as("usage"))?;
+    let note = caller.note(&asked.model, asked.streamed);
+    let loaded = match gateway.model(caller, &asked.model).await {
+        Ok(loaded) => loaded,
+        Err(problem) => {
+            note.not_loaded();
+            return Err(problem);
+        }
+    };
+    check_format(gateway, format, &loaded.model, &asked)?;
     gateway.clamp(&loaded.model, &mut asked.request.options);
     let Asked { model, streamed, wants_usage, call_forms, echo, .. } = asked;
     let heading = Heading { id: head.id.clone(), model, created: now(), wants_usage, call_forms, echo };
@@ -88,12 +96,15 @@ async fn whole_answer(
     loaded: &LoadedModel,
     heading: &Heading,
     request: Request,
-    mut note: CallNote,
+    note: CallNote,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
-    let mut answer = loaded.model.invoke_with(request).await.map_err(|error| {
-        note.failed(&error);
-        problem_of(loaded, &error)
-    })?;
+    let mut answer = match loaded.model.invoke_with(request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            note.failed(&error);
+            return Err(problem_of(loaded, &error));
+        }
+    };
     note.answered(&answer);
     let body = match answer.original().filter(|original| original.format == format.wire()) {
         Some(original) => original.body.clone(),
@@ -120,7 +131,10 @@ async fn streamed_answer(
             }
             body.write(event);
         }
-        Some(Err(error)) => return Err(body.failed(&error)),
+        Some(Err(error)) => {
+            body.failed(&error);
+            return Err(problem_of(&loaded, &error));
+        }
         None => body.keep_alive(),
     }
     let mut response = Response::new(Body::from_stream(body));
@@ -142,14 +156,7 @@ pub(crate) fn problem_of(loaded: &LoadedModel, error: &Error) -> Problem {
 /// The answer to a request that failed.
 pub(crate) fn failed(format: &dyn ClientFormat, problem: &Problem) -> Response {
     let mut response = json(problem.status, format.error(problem));
-    let headers = response.headers_mut();
-    if let Some(seconds) = problem.wait_seconds() {
-        headers.insert(header::RETRY_AFTER, seconds.into());
-    }
-    if let Some(should_retry) = problem.should_retry {
-        let value = if should_retry { "true" } else { "false" };
-        headers.insert("x-should-retry", HeaderValue::from_static(value));
-    }
+    problem.hint(response.headers_mut());
     response
 }
 

@@ -1,18 +1,30 @@
 //! A gateway: serves language models over HTTP in the formats of OpenAI and Anthropic, each through the chain of modules that
 //! `config.toml` puts around it.
 //!
-//! [`router`] gives the routes over a [`Gateway`], for programs with a server of their own. [`serve`](serve::serve) is the server of `arcllm serve`.
+//! [`router`] gives the routes over a [`Gateway`], for programs with a server of their own. [`serve`] is the server of `arcllm serve`.
 
 pub mod serve;
 
+mod body;
 mod call;
 mod call_head;
+mod caller;
 mod chat_completions;
 mod client;
+mod front;
 mod gateway;
+mod health;
+mod keys;
+mod log;
+mod metrics;
+mod models;
+mod noted;
 mod page;
 mod problem;
+mod readiness;
 mod router;
+mod shape;
+mod shared;
 mod stream;
 
 pub use gateway::Gateway;

@@ -4,31 +4,69 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::State,
+    body::Body,
+    extract::{DefaultBodyLimit, Extension, State},
+    middleware::from_fn_with_state,
     response::Response,
-    routing::{MethodRouter, post},
+    routing::{MethodRouter, get, post},
 };
 use http::HeaderMap;
 
 use crate::{
-    call::call, chat_completions::format::ChatCompletions, client::ClientFormat, gateway::Gateway, page::routes,
+    body,
+    call::{call, failed},
+    caller::Caller,
+    chat_completions::format::ChatCompletions,
+    client::ClientFormat,
+    front::{front, unknown_route, wrong_method},
+    gateway::Gateway,
+    health, models,
+    page::routes,
 };
 
 /// The routes over a gateway.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let mut router = routes::routes(Router::new());
+    let mut router = Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        // Claude Code asks these two whether anybody is there.
+        .route("/api/hello", get(health::live))
+        .route("/", get(routes::index))
+        .route("/api/overview", get(routes::overview))
+        .route("/api/calls", get(routes::calls));
     // Some clients are given a base URL without `/v1`.
     for prefix in ["/v1", ""] {
-        router = router.route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions));
+        router = router
+            .route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions))
+            .route(&format!("{prefix}/models"), get(models::list))
+            .route(&format!("{prefix}/models/{{*name}}"), get(models::one));
     }
-    router.with_state(gateway)
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        // `body::read` has the limit of the configuration.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(gateway.clone(), front))
+        .with_state(gateway)
 }
 
 /// A route that asks a model in this format.
 fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
-    post(move |State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Bytes| async move {
-        let response: Response = call(&gateway, format, &headers, &body).await;
-        response
-    })
+    let answer = async move |gateway: Arc<Gateway>, caller: Caller, headers: HeaderMap, body: Body| {
+        let live = gateway.shared.live().clone();
+        match body::read(live.config(), &headers, body).await {
+            Ok(body) => call(&gateway, &caller, format, &headers, &body).await,
+            Err(problem) => failed(format, &problem),
+        }
+    };
+    post(
+        move |State(gateway): State<Arc<Gateway>>,
+              Extension(caller): Extension<Caller>,
+              headers: HeaderMap,
+              body: Body| async move {
+            let response: Response = answer(gateway, caller, headers, body).await;
+            response
+        },
+    )
 }

@@ -11,7 +11,7 @@ use hyper_util::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-use crate::{gateway::Gateway, page::page::Page, router::router};
+use crate::{gateway::Gateway, log::Log, readiness::Stage, router::router, shared::Shared};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -51,12 +51,13 @@ impl Server {
     ///
     /// As the system says.
     pub fn run(self, host: &Host) -> io::Result<()> {
-        let page = Arc::<Page>::default();
+        let shared = Arc::new(Shared::new(host.clone(), Log::off(), None));
+        shared.readiness.reach(Stage::Ready);
         let threads: Vec<_> = self
             .listeners
             .into_iter()
             .map(|listener| {
-                let gateway = Gateway::with_page(host.clone(), page.clone());
+                let gateway = Gateway::of(shared.clone());
                 thread::Builder::new().name("arcllm-serve".to_owned()).spawn(move || work(listener, gateway))
             })
             .collect::<io::Result<_>>()?;

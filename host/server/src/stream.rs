@@ -13,10 +13,9 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
     call::{SILENCE, problem_of},
+    caller::CallNote,
     client::EventWriter,
     gateway::LoadedModel,
-    page::call_note::CallNote,
-    problem::Problem,
 };
 
 /// Events that are ready at once are sent at once, up to so many bytes.
@@ -35,7 +34,8 @@ pub(crate) struct AnswerBody {
     /// Whether the answer ended without its end. Then the connection is cut, so that no client takes the answer as whole.
     is_cut: bool,
     model: LoadedModel,
-    note: CallNote,
+    /// Absent once the answer has ended.
+    note: Option<CallNote>,
     silence: Pin<Box<Sleep>>,
 }
 
@@ -55,9 +55,15 @@ impl AnswerBody {
             is_original: false,
             is_cut: false,
             model,
-            note,
+            note: Some(note),
             silence,
         }
+    }
+
+    /// Notes that the call has failed.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        self.events = None;
+        self.note.take().into_iter().for_each(|note| note.failed(error));
     }
 
     /// Writes something for a client that waits.
@@ -78,17 +84,10 @@ impl AnswerBody {
             }
             self.writer.event(&event, &mut self.out);
         }
-        if let Event::End(answer) = &event {
+        if let Event::End(response) = &event {
             self.events = None;
-            self.note.answered(answer);
+            self.note.take().into_iter().for_each(|note| note.answered(response));
         }
-    }
-
-    /// The answer ends with this error.
-    pub(crate) fn failed(&mut self, error: &Error) -> Problem {
-        self.events = None;
-        self.note.failed(error);
-        problem_of(&self.model, error)
     }
 
     /// Writes the events that are ready.
@@ -100,13 +99,12 @@ impl AnswerBody {
             match event {
                 Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
-                    let problem = self.failed(&error);
-                    self.writer.fail(&problem, &mut self.out);
+                    self.failed(&error);
+                    self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
                 }
                 None => {
                     self.events = None;
                     self.is_cut = true;
-                    self.note.failed_as("parse");
                 }
             }
         }
@@ -115,8 +113,8 @@ impl AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        if let Some(mut events) = self.events.take() {
-            self.note.left(events.stop());
+        if let (Some(note), Some(mut events)) = (self.note.take(), self.events.take()) {
+            note.left(events.stop());
         }
     }
 }

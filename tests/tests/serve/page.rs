@@ -78,10 +78,10 @@ async fn listening(running: &Running) -> String {
 async fn failover() -> Gateway {
     let usage = Usage { input_tokens: 1_000_000, output_tokens: 500_000, ..Usage::default() };
     let (down, good) = (dead().await, replies([Reply::text("the secret answer").usage(usage)]).await);
-    let prices = "[providers.good.models.good-model]\ncost_input_per_1m = 2.0\ncost_output_per_1m = 4.0";
+    let prices = "query = { code = \"the-secret-code\" }\n[providers.good.models.good-model]\ncost_input_per_1m = 2.0\ncost_output_per_1m = 4.0";
     let chain = Chain::new()
-        .provider_with("down", Format::Anthropic, &down.url(), "api_key = \"the-secret-key\"")
-        .provider_with("good", Format::OpenAi, &format!("{}/v1?token=the-secret-token", good.url()), prices)
+        .provider_with("down", Format::Anthropic, &down.url(), "headers = { x-token = \"the-secret-token\" }")
+        .provider_with("good", Format::OpenAi, &format!("{}/v1", good.url()), prices)
         .host("order = [\"fallback\", \"retry\"]")
         .module("retry", &format!("max_retries = 1\n{FAST}"))
         .module("fallback", "chain = [\"down\", \"good\"]");

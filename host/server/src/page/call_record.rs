@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use arcllm::{Attempt, ErrorReason, Usage};
+use arcllm::{Attempt, ErrorReason};
+
+use crate::caller::{Ending, Told};
 
 /// The longest name that is kept, in bytes. A client may ask for a model with a name of any length.
 const LONGEST_NAME: usize = 200;
@@ -28,25 +30,26 @@ pub(crate) struct CallRecord {
     pub(crate) trail: Vec<Attempt>,
 }
 
-/// How a call ended.
-#[derive(Debug)]
-pub(crate) enum Ending {
-    /// With an answer.
-    Answered {
-        provider: String,
-        model: String,
-        /// The tokens, as the client was told.
-        usage: Box<Usage>,
-    },
-    /// With an error of this kind.
-    Failed(&'static str),
-    /// The client left before the end.
-    Left,
-}
-
 impl CallRecord {
+    /// The record of a call, if a model was asked for.
+    pub(crate) fn of(told: Told, key: Option<&str>, at: SystemTime, took: Duration) -> Option<Self> {
+        let Told { asked, streamed, ending, trail } = told;
+        let mut call = Self {
+            at,
+            took,
+            key: key.map(str::to_owned),
+            asked: asked?,
+            streamed,
+            ending: ending?,
+            attempts: trail.len(),
+            trail,
+        };
+        call.shorten();
+        Some(call)
+    }
+
     /// Cuts what a client or a provider may have made large.
-    pub(crate) fn shorten(&mut self) {
+    fn shorten(&mut self) {
         self.trail.truncate(MOST_ATTEMPTS);
         cut(&mut self.asked);
         if let Ending::Answered { provider, model, usage } = &mut self.ending {
@@ -69,7 +72,7 @@ impl CallRecord {
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         let ending = match &self.ending {
-            Ending::Answered { provider, model, .. } => provider.len() + model.len() + size_of::<Usage>(),
+            Ending::Answered { provider, model, .. } => provider.len() + model.len(),
             Ending::Failed(_) | Ending::Left => 0,
         };
         let trail = self.trail.iter().map(attempt_bytes).sum::<usize>();

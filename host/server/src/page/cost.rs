@@ -2,7 +2,7 @@
 
 use arcllm::{Config, Usage, WireFormat};
 
-use crate::page::call_record::{CallRecord, Ending};
+use crate::{caller::Ending, page::call_record::CallRecord};
 
 /// What all attempts of this call cost, in the currency of the prices. `None` if nothing is known.
 pub(crate) fn of_call(config: &Config, call: &CallRecord) -> Option<f64> {

@@ -3,6 +3,8 @@
 use arcllm::{Config, ConfigError, Host, Model, ModuleReport, Overrides, ProviderConfig, plain};
 use serde_json::{Map, Value, json};
 
+use crate::keys::Holder;
+
 /// The longest name that is shown, in characters.
 const LONGEST_NAME: usize = 200;
 
@@ -31,6 +33,30 @@ pub(crate) async fn overview(host: &Host) -> Value {
         "providers": providers.map(provider).collect::<Vec<_>>(),
         "problems": report.problems.iter().map(|problem| sentence(problem)).collect::<Vec<_>>(),
     })
+}
+
+/// What the holder of a key for some models sees of this description: no other models, and not where their providers are.
+pub(crate) fn as_seen_by(holder: &Holder, all: &Value) -> Value {
+    let mut seen = all.clone();
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let keep = |list: &mut Value, is_seen: &dyn Fn(&Value) -> bool| {
+        list.as_array_mut().into_iter().for_each(|list| list.retain(|one| is_seen(one)));
+    };
+    keep(&mut seen["models"], &|model| {
+        let full = format!("{}/{}", word(&model["provider"]), word(&model["model"]));
+        holder.may_use(&word(&model["name"]), Some(&full))
+    });
+    let models = seen["models"].clone();
+    let is_of_model = |name: &Value| models.as_array().into_iter().flatten().any(|model| model["provider"] == *name);
+    keep(&mut seen["providers"], &|provider| is_of_model(&provider["name"]));
+    for module in seen["modules"].as_array_mut().into_iter().flatten() {
+        keep(&mut module["asks"], &|name| holder.may_use(&word(name), None));
+        module["warnings"] = json!([]);
+        module["problem"] = Value::Null;
+    }
+    seen["problems"] = json!([]);
+    seen["file"] = Value::Null;
+    seen
 }
 
 /// Each `[models.NAME]`, and the default model of each provider that can be asked.

@@ -1,9 +1,12 @@
 //! What the page of all threads shares: the calls, and the description of the configuration.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arcllm::Host;
-use bytes::Bytes;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::page::{overview::overview, recent_calls::RecentCalls};
@@ -15,19 +18,19 @@ const FRESH: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) calls: RecentCalls,
-    overview: Mutex<Option<(Instant, Bytes)>>,
+    overview: Mutex<Option<(Instant, Arc<Value>)>>,
 }
 
 impl Page {
-    /// The description of the configuration as JSON.
-    pub(crate) async fn overview(&self, host: &Host) -> Bytes {
+    /// The description of the configuration.
+    pub(crate) async fn overview(&self, host: &Host) -> Arc<Value> {
         let mut overview = self.overview.lock().await;
         match &*overview {
-            Some((made, json)) if made.elapsed() < FRESH => json.clone(),
+            Some((made, described)) if made.elapsed() < FRESH => described.clone(),
             _ => {
-                let json = Bytes::from(self::overview(host).await.to_string());
-                *overview = Some((Instant::now(), json.clone()));
-                json
+                let described = Arc::new(self::overview(host).await);
+                *overview = Some((Instant::now(), described.clone()));
+                described
             }
         }
     }

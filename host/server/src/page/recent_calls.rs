@@ -2,10 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::page::call_record::CallRecord;
@@ -22,7 +19,6 @@ pub(crate) const MOST_SHOWN: usize = 300;
 /// The calls of one thread.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadCalls {
-    running: AtomicUsize,
     ended: Mutex<Ended>,
 }
 
@@ -35,15 +31,8 @@ struct Ended {
 }
 
 impl ThreadCalls {
-    /// Counts a call that begins.
-    pub(crate) fn begun(&self) {
-        self.running.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Keeps a call that has ended, and forgets the oldest ones if there are too many.
-    pub(crate) fn ended(&self, mut call: CallRecord) {
-        self.running.fetch_sub(1, Ordering::Relaxed);
-        call.shorten();
+    pub(crate) fn add(&self, call: CallRecord) {
         let bytes = call.bytes();
         let mut ended = self.lock();
         ended.count += 1;
@@ -77,8 +66,6 @@ impl Default for RecentCalls {
 /// Calls that were not shown before.
 #[derive(Debug)]
 pub(crate) struct NewCalls {
-    /// How many calls run.
-    pub(crate) running: usize,
     /// Where the next reading begins.
     pub(crate) cursor: String,
     /// With the number of each: its thread, and its place among the calls of the thread. The newest are first.
@@ -96,9 +83,8 @@ impl RecentCalls {
     /// The calls that ended after the reading that gave this cursor; all, if it is of another run or absent.
     pub(crate) fn after(&self, cursor: Option<&str>) -> NewCalls {
         let seen = cursor.and_then(|cursor| self.read_cursor(cursor)).unwrap_or_default();
-        let mut new = NewCalls { running: 0, cursor: format!("{:x}", self.run), calls: Vec::new() };
+        let mut new = NewCalls { cursor: format!("{:x}", self.run), calls: Vec::new() };
         for (number, thread) in self.threads().iter().enumerate() {
-            new.running += thread.running.load(Ordering::Relaxed);
             let ended = thread.lock();
             let first = ended.count - ended.calls.len();
             let skip = seen.get(number).map_or(0, |seen| seen.saturating_sub(first));
@@ -131,24 +117,19 @@ mod tests {
     use arcllm::{Attempt, Outcome};
 
     use super::*;
-    use crate::page::call_record::Ending;
+    use crate::caller::{Ending, Told};
 
-    fn call(asked: &str, second: u64) -> CallRecord {
-        CallRecord {
-            at: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
-            took: Duration::ZERO,
-            key: None,
-            asked: asked.to_owned(),
-            streamed: false,
-            ending: Ending::Left,
-            attempts: 0,
-            trail: Vec::new(),
-        }
+    fn told(asked: &str, trail: Vec<Attempt>) -> Told {
+        Told { asked: Some(asked.to_owned()), ending: Some(Ending::Left), trail, ..Told::default() }
     }
 
-    fn end(thread: &ThreadCalls, call: CallRecord) {
-        thread.begun();
-        thread.ended(call);
+    fn end(thread: &ThreadCalls, told: Told, second: u64) {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        thread.add(CallRecord::of(told, None, at, Duration::ZERO).unwrap());
+    }
+
+    fn call(thread: &ThreadCalls, asked: &str, second: u64) {
+        end(thread, told(asked, Vec::new()), second);
     }
 
     fn asked(new: &NewCalls) -> Vec<&str> {
@@ -159,15 +140,14 @@ mod tests {
     fn each_call_is_read_once_whatever_its_thread() {
         let recent = RecentCalls::default();
         let threads = [recent.thread(), recent.thread()];
-        end(&threads[0], call("a", 1));
-        end(&threads[1], call("b", 2));
+        call(&threads[0], "a", 1);
+        call(&threads[1], "b", 2);
         let first = recent.after(None);
         assert_eq!(asked(&first), ["b", "a"]);
         // It came before, and ended later.
-        end(&threads[0], call("c", 0));
-        threads[1].begun();
+        call(&threads[0], "c", 0);
         let second = recent.after(Some(&first.cursor));
-        assert_eq!((asked(&second), second.running), (vec!["c"], 1));
+        assert_eq!(asked(&second), ["c"]);
         assert!(recent.after(Some(&second.cursor)).calls.is_empty());
         for wrong in ["", ".", "zz.1.1", "1.1.1", &RecentCalls::default().after(None).cursor] {
             assert_eq!(recent.after(Some(wrong)).calls.len(), 3, "{wrong}");
@@ -178,16 +158,16 @@ mod tests {
     fn calls_are_bounded_in_number_and_in_bytes() {
         let recent = RecentCalls::default();
         let thread = recent.thread();
-        (0..1000).for_each(|second| end(&thread, call("a", second)));
+        (0..1000).for_each(|second| call(&thread, "a", second));
         let cursor = recent.after(None).cursor;
         assert_eq!(thread.lock().calls.len(), MOST_CALLS);
         // A reader who comes late sees what is left.
-        (0..1000).for_each(|second| end(&thread, call("b", second)));
+        (0..1000).for_each(|second| call(&thread, "b", second));
         assert_eq!(recent.after(Some(&cursor)).calls.len(), MOST_CALLS);
 
         for second in 0..300 {
             let trail = vec![Attempt::new("p".repeat(10_000), "ü".repeat(10_000), Outcome::Timeout); 1000];
-            end(&thread, CallRecord { trail, ..call(&"x".repeat(1 << 20), second) });
+            end(&thread, told(&"x".repeat(1 << 20), trail), second);
         }
         let ended = thread.lock();
         assert!(ended.calls.len() > 2 && ended.bytes <= MOST_BYTES, "{}", ended.bytes);

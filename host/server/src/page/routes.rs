@@ -3,25 +3,24 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
-    extract::{RawQuery, State},
+    extract::{Extension, RawQuery, State},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
+use serde_json::Value;
 
-use crate::{gateway::Gateway, page::view};
+use crate::{
+    caller::Caller,
+    gateway::Gateway,
+    page::{overview, view},
+};
 
 /// The whole page. `NONCE` stands where a script and a style are allowed.
 const HTML: &str = include_str!("index.html");
 
-/// Adds `/`, which holds no data, and the two routes that the page reads. Where keys are set, these two need one.
-pub(crate) fn routes(router: Router<Arc<Gateway>>) -> Router<Arc<Gateway>> {
-    router.route("/", get(index)).route("/api/overview", get(overview)).route("/api/calls", get(calls))
-}
-
-async fn index() -> Response {
+/// The page, which holds no data.
+pub(crate) async fn index() -> Response {
     let nonce = format!("{:032x}", rand::random::<u128>());
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; \
@@ -34,18 +33,31 @@ async fn index() -> Response {
     response
 }
 
-async fn overview(State(gateway): State<Arc<Gateway>>) -> Response {
-    json(gateway.page().overview(gateway.host()).await)
+/// The chains, the modules and the providers.
+pub(crate) async fn overview(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    let all = gateway.shared.page.overview(&gateway.host()).await;
+    json(&match caller.holder.filter(|holder| holder.patterns().is_some()) {
+        Some(holder) => overview::as_seen_by(&holder, &all),
+        None => Value::clone(&all),
+    })
 }
 
-/// The calls since the reading that gave the cursor in `?after=`.
-async fn calls(State(gateway): State<Arc<Gateway>>, RawQuery(query): RawQuery) -> Response {
-    let new = gateway.page().calls.after(query.as_deref().and_then(|query| query.strip_prefix("after=")));
-    json(view::calls(&new, gateway.host().config()).to_string().into())
+/// The calls that ended after the reading that gave the cursor in `?after=`.
+pub(crate) async fn calls(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let shared = &gateway.shared;
+    let new = shared.page.calls.after(query.as_deref().and_then(|query| query.strip_prefix("after=")));
+    json(&view::calls(&new, gateway.host().config(), shared.calls.get(), caller.holder.as_deref()))
 }
 
-fn json(body: Bytes) -> Response {
-    answer("application/json", body)
+fn json(value: &Value) -> Response {
+    answer("application/json", value.to_string().into())
 }
 
 fn answer(content_type: &'static str, body: Bytes) -> Response {

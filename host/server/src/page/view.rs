@@ -5,23 +5,25 @@ use std::time::{Duration, UNIX_EPOCH};
 use arcllm::{Attempt, Config, Usage, plain};
 use serde_json::{Value, json};
 
-use crate::page::{
-    call_record::{CallRecord, Ending},
-    cost,
-    recent_calls::NewCalls,
+use crate::{
+    caller::Ending,
+    keys::Holder,
+    page::{call_record::CallRecord, cost, recent_calls::NewCalls},
 };
 
 /// The longest name that is shown, in characters.
 const LONGEST_NAME: usize = 200;
 
-/// These calls, with what they cost by the prices of this configuration.
-pub(crate) fn calls(new: &NewCalls, config: &Config) -> Value {
-    let calls = new.calls.iter().map(|([thread, place], record)| {
+/// These calls, with what they cost by the prices of this configuration. A key for some models sees its own calls.
+pub(crate) fn calls(new: &NewCalls, config: &Config, running: u64, holder: Option<&Holder>) -> Value {
+    let limited = holder.filter(|holder| holder.patterns().is_some());
+    let is_seen = |call: &CallRecord| limited.is_none_or(|holder| call.key.as_ref() == Some(&holder.name));
+    let calls = new.calls.iter().filter(|(_, call)| is_seen(call)).map(|([thread, place], record)| {
         let mut call = call(record, config);
         call["id"] = format!("{thread}-{place}").into();
         call
     });
-    json!({ "running": new.running, "cursor": new.cursor, "calls": calls.collect::<Vec<_>>() })
+    json!({ "running": running, "cursor": new.cursor, "calls": calls.collect::<Vec<_>>() })
 }
 
 fn call(call: &CallRecord, config: &Config) -> Value {
