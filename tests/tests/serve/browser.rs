@@ -87,7 +87,9 @@ impl Browser {
     pub(crate) fn until(&mut self, expression: &str) {
         for _ in 0..600 {
             // While a page loads, what is asked for may be missing.
-            if self.value(&format!("(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()")) == true {
+            if self.value(&format!("(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()"))
+                == true
+            {
                 return;
             }
             thread::sleep(Duration::from_millis(50));

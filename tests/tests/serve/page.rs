@@ -8,6 +8,7 @@ use std::{
 
 use arcllm_simulator::{Format, Reply, Simulator, Usage};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     scene::{FAST, dead, replies, soon},
@@ -36,28 +37,28 @@ impl Gateway {
     }
 
     /// The head and the body of an answer.
-    fn ask(&self, method: &str, path: &str, body: &str) -> (String, String) {
+    fn ask(&self, key: &str, method: &str, path: &str, body: &str) -> (String, String) {
         let mut connection = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
-        connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n");
+        connection.write_all(format!("{head}x-api-key: {key}\r\n\r\n{body}").as_bytes()).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.to_lowercase(), body.to_owned())
     }
 
-    fn json(&self, path: &str) -> Value {
-        let (head, body) = self.ask("GET", path, "");
+    fn json(&self, key: &str, path: &str) -> Value {
+        let (head, body) = self.ask(key, "GET", path, "");
         assert!(head.starts_with("http/1.1 200") && head.contains("cache-control: no-store"), "{head}");
         serde_json::from_str(&body).unwrap()
     }
 
     /// Asks this model, and gives the status of the answer.
-    fn call(&self, model: &str, said: &str, streamed: bool) -> String {
-        let message = json!({ "role": "user", "content": said });
+    fn call(&self, key: &str, model: &str, streamed: bool) -> String {
+        let message = json!({ "role": "user", "content": "the secret question" });
         let body = json!({ "model": model, "stream": streamed, "messages": [message] });
-        let (head, _) = self.ask("POST", "/v1/chat/completions", &body.to_string());
+        let (head, _) = self.ask(key, "POST", "/v1/chat/completions", &body.to_string());
         head.split(' ').nth(1).unwrap().to_owned()
     }
 }
@@ -75,34 +76,35 @@ async fn listening(running: &Running) -> String {
 }
 
 /// Two providers behind fallback and retry. The first is down.
-async fn failover() -> Gateway {
+async fn failover(keys: &str) -> Gateway {
     let usage = Usage { input_tokens: 1_000_000, output_tokens: 500_000, ..Usage::default() };
     let (down, good) = (dead().await, replies([Reply::text("the secret answer").usage(usage)]).await);
     let prices = "query = { code = \"the-secret-code\" }\n[providers.good.models.good-model]\ncost_input_per_1m = 2.0\ncost_output_per_1m = 4.0";
     let chain = Chain::new()
         .provider_with("down", Format::Anthropic, &down.url(), "headers = { x-token = \"the-secret-token\" }")
-        .provider_with("good", Format::OpenAi, &format!("{}/v1", good.url()), prices)
+        .provider_with("good", Format::OpenAi, &good.url(), prices)
         .host("order = [\"fallback\", \"retry\"]")
         .module("retry", &format!("max_retries = 1\n{FAST}"))
-        .module("fallback", "chain = [\"down\", \"good\"]");
+        .module("fallback", "chain = [\"down\", \"good\"]")
+        .table("serve", keys);
     Gateway::start(chain.folder().unwrap().trusted(), &[], vec![down, good]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_routes_tell_the_course_of_a_call_and_no_content() {
-    let gateway = failover().await;
-    let (head, page) = gateway.ask("GET", "/", "");
+    let gateway = failover("").await;
+    let (head, page) = gateway.ask("", "GET", "/", "");
     let (_, policy) = head.split_once("content-security-policy: ").unwrap();
     let nonce = policy.split('\'').find_map(|word| word.strip_prefix("nonce-")).unwrap();
     assert_eq!(page.matches(&format!("nonce=\"{nonce}\"")).count(), 2, "one script and one style");
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    assert_ne!(gateway.ask("GET", "/", "").1, page, "each page has a nonce of its own");
+    assert_ne!(gateway.ask("", "GET", "/", "").1, page, "each page has a nonce of its own");
 
-    let before = gateway.json("/api/calls");
+    let before = gateway.json("", "/api/calls");
     assert_eq!((&before["running"], &before["calls"]), (&json!(0), &json!([])));
-    assert_eq!(gateway.call("down", "the secret question", false), "200");
-    assert_eq!(gateway.call(HOSTILE, "the secret question", true), "404");
-    let news = gateway.json(&format!("/api/calls?after={}", before["cursor"].as_str().unwrap()));
+    assert_eq!(gateway.call("", "down", false), "200");
+    assert_eq!(gateway.call("", HOSTILE, true), "404");
+    let news = gateway.json("", &format!("/api/calls?after={}", before["cursor"].as_str().unwrap()));
     let [missing, answered] = news["calls"].as_array().unwrap().as_slice() else { panic!("{news}") };
     assert_eq!((&missing["asked"], &missing["outcome"]), (&json!(HOSTILE), &json!("config")));
     assert_eq!((&answered["asked"], &answered["outcome"]), (&json!("down"), &json!("answered")));
@@ -112,15 +114,52 @@ async fn its_routes_tell_the_course_of_a_call_and_no_content() {
     let course: Vec<_> = trail.iter().map(|attempt| [&attempt["provider"], &attempt["outcome"]]).collect();
     assert_eq!(json!(course), json!([["down", "connection"], ["down", "connection"], ["good", "ok"]]));
     assert_eq!((&trail[1]["waited_by"], &trail[2]["loaded_by"]), (&json!("retry"), &json!("fallback")));
-    let after = gateway.json(&format!("/api/calls?after={}", news["cursor"].as_str().unwrap()));
+    let after = gateway.json("", &format!("/api/calls?after={}", news["cursor"].as_str().unwrap()));
     assert_eq!(after["calls"], json!([]), "a call is told once");
 
-    let overview = gateway.json("/api/overview");
+    let overview = gateway.json("", "/api/overview");
     assert_eq!(overview["models"][0]["modules"], json!(["fallback", "retry"]));
     assert_eq!(overview["modules"][0]["asks"], json!(["down", "good"]));
     for told in [page, news.to_string(), overview.to_string()] {
         assert!(!told.contains("the-secret") && !told.contains("the secret"), "{told}");
     }
+}
+
+/// The table of these keys, each with a list of the models that it may use.
+fn keys(keys: &[(&str, &str)]) -> String {
+    let key = |(key, models): &(&str, &str)| {
+        let sha256 = format!("{:x}", Sha256::digest(key));
+        format!("keys.{key} = {{ sha256 = \"{sha256}\"{models} }}\n")
+    };
+    keys.iter().map(key).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_sees_what_it_may_use() {
+    let gateway = failover(&keys(&[("all", ""), ("one", ", models = [\"good\"]")])).await;
+    for path in ["/api/overview", "/api/calls"] {
+        for key in ["", "none"] {
+            assert!(gateway.ask(key, "GET", path, "").0.starts_with("http/1.1 401"), "{path}");
+        }
+    }
+    assert!(gateway.ask("", "GET", "/", "").0.starts_with("http/1.1 200"), "the page asks for the key");
+    assert_eq!((gateway.call("all", "down", false), gateway.call("one", "good", false)), ("200".into(), "200".into()));
+    assert_eq!(gateway.call("one", "down", false), "403");
+
+    let asked = |key| {
+        let calls = gateway.json(key, "/api/calls")["calls"].take();
+        let calls = calls.as_array().unwrap().iter().map(|call| json!([call["key"], call["asked"], call["outcome"]]));
+        Value::from(calls.collect::<Vec<_>>())
+    };
+    let own = [json!(["one", "down", "config"]), json!(["one", "good", "answered"])];
+    assert_eq!(asked("one"), json!(own));
+    assert_eq!(asked("all"), json!([own[0], own[1], ["all", "down", "answered"]]));
+
+    let (all, one) = (gateway.json("all", "/api/overview"), gateway.json("one", "/api/overview"));
+    assert_eq!(all["models"].as_array().unwrap().len(), 2);
+    assert_eq!((&one["models"][0]["name"], &one["models"][1]), (&json!("good"), &Value::Null));
+    assert_eq!(one["modules"][0]["asks"], json!(["good"]));
+    assert!(all.to_string().contains("\"down\"") && !one.to_string().contains("\"down\""), "{one}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,35 +172,44 @@ async fn a_person_sees_the_chain_and_each_call_as_it_ends() {
     // A gateway without calls says what to do first.
     browser.until("document.querySelector('#connect').open && !document.querySelector('#none').hidden");
     let text = browser.text();
-    for words in ["Ready", "fallback", "retry", "busy/busy-large", "No calls yet", &format!("base_url=\"{origin}/v1\"")] {
+    for words in ["Ready", "fallback", "retry", "busy/busy-large", "No calls yet", &format!("base_url=\"{origin}/v1\"")]
+    {
         assert!(text.contains(words), "no `{words}`: {text}");
     }
 
     // The first call of the demo: `busy` gives up, `dead` refuses, `spare` answers.
-    assert_eq!(gateway.call("demo", "the secret question", false), "200");
+    assert_eq!(gateway.call("", "demo", false), "200");
     browser.until("document.querySelectorAll('#list > li').length === 1");
     let row = browser.value("document.querySelector('#list summary').innerText").to_string();
     assert!(row.contains("spare") && row.contains("failover") && row.contains("22 → 13"), "{row}");
     browser.value("document.querySelector('#list summary').focus()");
-    let enter = json!({ "type": "keyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r" });
+    let enter =
+        json!({ "type": "keyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r" });
     browser.ask("Input.dispatchKeyEvent", &enter);
     browser.until("document.querySelector('#list details').open");
     let timeline = browser.value("document.querySelector('.timeline').innerText").to_string();
-    for words in ["status 529", "retry waits", "fallback switches to dead", "fallback switches to spare", "answered by spare"] {
+    for words in
+        ["status 529", "retry waits", "fallback switches to dead", "fallback switches to spare", "answered by spare"]
+    {
         assert!(timeline.contains(words), "no `{words}`: {timeline}");
     }
     let bars = "[...document.querySelectorAll('.timeline .span:not(.first)')].map(bar => bar.getBoundingClientRect())";
-    assert_eq!(browser.value(&format!("{bars}.every((bar, at, all) => at === 0 || bar.left >= all[at - 1].left)")), true);
+    assert_eq!(
+        browser.value(&format!("{bars}.every((bar, at, all) => at === 0 || bar.left >= all[at - 1].left)")),
+        true
+    );
 
     // Names of clients stay text, and the next calls come by themselves.
-    assert_eq!(gateway.call(HOSTILE, "the secret question", false), "404");
-    assert_eq!(gateway.call("demo", "the secret question", true), "200");
+    assert_eq!(gateway.call("", HOSTILE, false), "404");
+    assert_eq!(gateway.call("", "demo", true), "200");
     browser.until("document.querySelectorAll('#list > li').length === 3");
     assert!(browser.text().contains(HOSTILE));
     assert_eq!(browser.value("document.querySelectorAll('img').length"), 0);
     assert!(!browser.text().contains("secret"));
 
-    for (width, scheme) in [(1280, "light"), (1280, "dark"), (700, "light"), (400, "light"), (400, "dark"), (320, "light")] {
+    for (width, scheme) in
+        [(1280, "light"), (1280, "dark"), (700, "light"), (400, "light"), (400, "dark"), (320, "light")]
+    {
         browser.show(width, scheme);
         browser.until(&format!("innerWidth === {width} && matchMedia('(prefers-color-scheme: {scheme})').matches"));
         let widest = browser.value("document.documentElement.scrollWidth").as_u64().unwrap();
@@ -172,6 +220,25 @@ async fn a_person_sees_the_chain_and_each_call_as_it_ends() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
     let elsewhere = |url: &&&str| !url.starts_with(&origin) && !url.starts_with("data:");
     assert_eq!(browser.asked().iter().filter(elsewhere).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn where_keys_are_set_the_page_asks_for_one_and_forgets_it() {
+    let gateway = failover(&keys(&[("all", "")])).await;
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}", gateway.address));
+    for (key, outcome) in
+        [("wrong", "!document.querySelector('#key-wrong').hidden"), ("all", "!document.querySelector('#main').hidden")]
+    {
+        browser.until("!document.querySelector('#key-form').hidden && document.activeElement.id === 'key'");
+        browser.ask("Input.insertText", &json!({ "text": key }));
+        browser.value("document.querySelector('#key-form').requestSubmit()");
+        browser.until(outcome);
+    }
+    assert_eq!(gateway.call("all", "down", true), "200");
+    browser.until("document.querySelector('#list summary').innerText.includes('all')");
+    assert_eq!(browser.value("[document.cookie, localStorage.length, sessionStorage.length]"), json!(["", 0, 1]));
 }
 
 /// The texts whose contrast to their background is less than 4.5.

@@ -23,7 +23,6 @@ pub(crate) async fn overview(host: &Host) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "file": report.file.as_deref().map(sentence),
-        "default": config.defaults.provider.as_deref().map(name),
         "deadline_seconds": report.deadline.as_secs_f64(),
         "max_attempts": report.max_attempts,
         "worst_case_attempts": report.worst_case_attempts,

@@ -34,10 +34,7 @@ pub(crate) async fn index() -> Response {
 }
 
 /// The chains, the modules and the providers.
-pub(crate) async fn overview(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(caller): Extension<Caller>,
-) -> Response {
+pub(crate) async fn overview(State(gateway): State<Arc<Gateway>>, Extension(caller): Extension<Caller>) -> Response {
     let all = gateway.shared.page.overview(&gateway.host()).await;
     json(&match caller.holder.filter(|holder| holder.patterns().is_some()) {
         Some(holder) => overview::as_seen_by(&holder, &all),
