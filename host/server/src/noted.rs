@@ -70,7 +70,8 @@ impl Entry {
 impl Entry {
     fn log(&self, status: u16, told: &Told) {
         // Probes, and what the page reads, come every few seconds.
-        let is_probe = self.path.starts_with("/health/") || ["/metrics", "/api/overview", "/api/calls"].contains(&&*self.path);
+        let is_probe =
+            self.path.starts_with("/health/") || ["/metrics", "/api/overview", "/api/calls"].contains(&&*self.path);
         if self.shared.log.is_off() || is_probe && status < 400 {
             return;
         }
