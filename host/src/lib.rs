@@ -97,6 +97,7 @@ pub use chat::original::Original;
 pub use chat::plain;
 pub use chat::reason::ErrorReason;
 pub use chat::request::Request;
+pub use chat::reserved::{Level as ExtensionLevel, is_reserved as is_reserved_extension};
 pub use chat::response::{Response, StopReason};
 pub use chat::tool::{FunctionTool, Tool, ToolChoice};
 pub use chat::trail::{Attempt, Outcome};

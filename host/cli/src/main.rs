@@ -14,7 +14,6 @@ mod output;
 mod progress;
 mod report;
 mod serve;
-mod serve_demo;
 mod simulate;
 mod timeline;
 mod trust;

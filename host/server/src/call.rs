@@ -7,16 +7,16 @@ use std::{
 
 use arcllm::{Attempt, Error, Event, Model, Original, Request};
 use axum::{body::Body, response::Response};
-use bytes::Bytes;
 use futures::StreamExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tokio::time::timeout;
 
 use crate::{
     call_head::CallHead,
-    caller::{CallNote, Caller},
+    caller::CallNote,
     client::{Asked, ClientFormat, Heading},
     gateway::{Gateway, LoadedModel},
+    posted::Posted,
     problem::Problem,
     stream::AnswerBody,
 };
@@ -25,19 +25,11 @@ use crate::{
 pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
 /// Answers one request.
-pub(crate) async fn call(
-    gateway: &Gateway,
-    caller: &Caller,
-    format: &'static dyn ClientFormat,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Response {
+pub(crate) async fn call(posted: &Posted, format: &'static dyn ClientFormat) -> Response {
+    let Posted { headers, body, .. } = posted;
     let head = CallHead::of(headers);
     let answered = match format.read(headers, body) {
-        Ok(mut asked) => {
-            caller.mark(headers, &mut asked.request.options);
-            answer(gateway, caller, format, &head, asked, body).await
-        }
+        Ok(asked) => answer(posted, format, &head, asked).await,
         Err(problem) => Err(problem),
     };
     let (mut response, trail) = answered.unwrap_or_else(|problem| (failed(format, &problem), problem.trail));
@@ -47,22 +39,25 @@ pub(crate) async fn call(
 
 /// The answer, and what was tried.
 async fn answer(
-    gateway: &Gateway,
-    caller: &Caller,
+    posted: &Posted,
     format: &'static dyn ClientFormat,
     head: &CallHead,
     mut asked: Asked,
-    body: &Bytes,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
+    let Posted { gateway, caller, headers, body } = posted;
+    caller.mark(headers, &mut asked.request.options);
     let note = caller.note(&asked.model, asked.streamed);
     let loaded = match gateway.model(caller, &asked.model).await {
+        Ok(loaded) => check_format(gateway, format, &loaded.model, &asked).map(|()| loaded),
+        Err(problem) => Err(problem),
+    };
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(problem) => {
-            note.not_loaded();
+            note.refused();
             return Err(problem);
         }
     };
-    check_format(gateway, format, &loaded.model, &asked)?;
     gateway.clamp(&loaded.model, &mut asked.request.options);
     let Asked { model, streamed, wants_usage, call_forms, echo, .. } = asked;
     let heading = Heading { id: head.id.clone(), model, created: now(), wants_usage, call_forms, echo };

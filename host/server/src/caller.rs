@@ -98,9 +98,9 @@ impl CallNote {
         self.end(Ending::Failed(error.kind.as_str()), error.trail.clone());
     }
 
-    /// The model that was asked cannot be loaded.
-    pub(crate) fn not_loaded(mut self) {
-        self.end(Ending::Failed("config"), Vec::new());
+    /// No provider was asked.
+    pub(crate) fn refused(mut self) {
+        self.end(Ending::Failed("refused"), Vec::new());
     }
 
     /// The client has left. The error is what the call ended with.

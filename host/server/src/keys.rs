@@ -12,6 +12,25 @@ use crate::problem::Problem;
 /// The label that tells modules whose key a request has.
 const LABEL: &str = "key";
 
+/// A new key for a client.
+#[derive(Debug)]
+pub struct NewKey {
+    /// The key itself, which is kept nowhere.
+    pub key: String,
+    /// Its SHA-256 in hexadecimal digits, for `[serve.keys.NAME]`.
+    pub sha256: String,
+}
+
+impl NewKey {
+    /// A key of 256 random bits. Its beginning tells people and scanners of secrets what it is for.
+    pub fn random() -> Self {
+        let [high, low]: [u128; 2] = rand::random();
+        let key = format!("arcllm-{high:032x}{low:032x}");
+        let sha256 = Sha256::digest(&key).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { key, sha256 }
+    }
+}
+
 /// The holder of a key.
 #[derive(Debug)]
 pub(crate) struct Holder {
@@ -168,6 +187,15 @@ mod tests {
     fn without_keys_everybody_is_let_in() {
         let open = Keys::of(&ServeConfig::default());
         assert!(open.holder(&HeaderMap::new()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_new_key_lets_its_holder_in() {
+        let NewKey { key, sha256 } = NewKey::random();
+        assert_ne!(key, NewKey::random().key);
+        let config = format!("[serve.keys.new]\nsha256 = \"{sha256}\"");
+        let keys = Keys::of(&arcllm::Config::parse(&config, None).unwrap().serve);
+        assert_eq!(keys.find(key.as_bytes()).unwrap().name, "new");
     }
 
     #[test]

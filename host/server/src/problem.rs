@@ -56,7 +56,8 @@ impl Problem {
             return Self { param: Some("model".to_owned()), should_retry: Some(false), ..problem };
         }
         tracing::error!(target: "arcllm::serve", "{error}");
-        let message = format!("the configuration of the gateway has an error: {}", error.problem);
+        let key = error.key.as_ref().map(|key| format!("`{key}` ")).unwrap_or_default();
+        let message = format!("the configuration of the gateway has an error: {key}{}", error.problem);
         Self { should_retry: Some(false), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
     }
 

@@ -4,24 +4,23 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Body,
-    extract::{DefaultBodyLimit, Extension, State},
+    extract::DefaultBodyLimit,
     middleware::from_fn_with_state,
     response::Response,
     routing::{MethodRouter, get, post},
 };
-use http::HeaderMap;
 
 use crate::{
-    body,
-    call::{call, failed},
-    caller::Caller,
+    call::call,
     chat_completions::format::ChatCompletions,
     client::ClientFormat,
     front::{front, unknown_route, wrong_method},
     gateway::Gateway,
-    health, models,
+    health,
+    messages::{count::count_tokens, format::Messages},
+    models,
     page::routes,
+    posted::Posted,
 };
 
 /// The routes over a gateway.
@@ -40,7 +39,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         router = router
             .route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions))
             .route(&format!("{prefix}/models"), get(models::list))
-            .route(&format!("{prefix}/models/{{*name}}"), get(models::one));
+            .route(&format!("{prefix}/models/{{*name}}"), get(models::one))
+            .route(&format!("{prefix}/messages"), calls(&Messages))
+            .route(&format!("{prefix}/messages/count_tokens"), post(counts));
     }
     router
         .fallback(unknown_route)
@@ -53,20 +54,10 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 
 /// A route that asks a model in this format.
 fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
-    let answer = async move |gateway: Arc<Gateway>, caller: Caller, headers: HeaderMap, body: Body| {
-        let live = gateway.shared.live().clone();
-        match body::read(live.config(), &headers, body).await {
-            Ok(body) => call(&gateway, &caller, format, &headers, &body).await,
-            Err(problem) => failed(format, &problem),
-        }
-    };
-    post(
-        move |State(gateway): State<Arc<Gateway>>,
-              Extension(caller): Extension<Caller>,
-              headers: HeaderMap,
-              body: Body| async move {
-            let response: Response = answer(gateway, caller, headers, body).await;
-            response
-        },
-    )
+    post(async move |asked: Posted| call(&asked, format).await)
+}
+
+/// The route that counts tokens.
+async fn counts(asked: Posted) -> Response {
+    count_tokens(&asked).await
 }

@@ -61,17 +61,27 @@ const OPTIONAL: &[&str] = &["input_schema", "function"];
 
 /// Where extensions stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Level {
+#[non_exhaustive]
+pub enum Level {
     /// At the request or its options: they go to the top of the body.
     Body,
+    /// At a tool.
     Tool,
+    /// At a message.
     Message,
+    /// At a text.
     Text,
+    /// At an image, a document or a recording.
     Media,
+    /// At a tool call.
     ToolUse,
+    /// At the result of a tool.
     ToolResult,
+    /// At reasoning.
     Thinking,
+    /// At a cache mark.
     CacheMark,
+    /// At the schema of the answer.
     Schema,
 }
 
@@ -205,8 +215,8 @@ fn reserved(level: Level, key: &str, value: &Value) -> Option<Reserved> {
     (!left_out).then(|| Reserved { level, key: key.to_owned(), name })
 }
 
-/// Whether this key would set what an adapter writes at this level.
-pub(crate) fn is_reserved(level: Level, key: &str) -> bool {
+/// Whether this key of an extension would set what an adapter writes at this level.
+pub fn is_reserved(level: Level, key: &str) -> bool {
     name(level, key).is_some()
 }
 

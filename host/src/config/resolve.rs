@@ -3,8 +3,12 @@
 use crate::{
     chat::{config_error::ConfigError, options::Options},
     config::{
-        config::Config, document::join, model::ModelConfig, overrides::Overrides, provider::ProviderConfig,
-        suggest::suggest,
+        config::Config,
+        document::join,
+        model::ModelConfig,
+        overrides::Overrides,
+        provider::ProviderConfig,
+        suggest::{nearest, suggest},
     },
 };
 
@@ -21,7 +25,8 @@ pub(crate) struct ResolvedModel {
 
 impl Config {
     /// What `name` stands for: the name of a `[models.NAME]`, of a provider, `PROVIDER/MODEL`, or a model that exactly one
-    /// provider of the configuration names. A model may hold slashes itself. `added` are the names of providers that the program has added; `overrides` are those of this load.
+    /// provider of the configuration names. A model may hold slashes itself. `added` are the names of providers that the
+    /// program has added; `overrides` are those of this load.
     ///
     /// # Errors
     ///
@@ -100,12 +105,18 @@ impl Config {
             || self.models.values().any(is_named)
     }
 
-    fn unknown(&self, name: &str, providers: &[&str]) -> ConfigError {
+    fn unknown<'a>(&'a self, name: &str, providers: &[&'a str]) -> ConfigError {
         // Of `PROVIDER/MODEL` it is the provider that is unknown.
         let meant = name.split_once('/').map_or(name, |(provider, _)| provider);
         let mut error = ConfigError::unknown_model(format!("unknown model or provider `{name}`"));
         error.file.clone_from(&self.file);
-        error.help(suggest(meant, self.models.keys().map(String::as_str).chain(providers.iter().copied())))
+        let names = || self.models.keys().map(String::as_str).chain(providers.iter().copied());
+        let of_provider = |provider: &'a ProviderConfig| provider.models.keys().chain(&provider.default_model);
+        let models = || self.providers.values().flat_map(of_provider).map(String::as_str);
+        match nearest(meant, names()).is_none().then(|| nearest(name, models())).flatten() {
+            Some(model) => error.help(format!("did you mean `{model}`?")),
+            None => error.help(suggest(meant, names())),
+        }
     }
 
     /// An error about a setting that names an unknown provider.
@@ -211,12 +222,13 @@ mod tests {
             ("antropic", "did you mean `anthropic`?"),
             ("antropic/claude", "did you mean `anthropic`?"),
             ("owm", "did you mean `own`?"),
+            ("claude-sonet-4-5", "did you mean `claude-sonnet-4-5`?"),
         ] {
             let error = resolve(name, Overrides::new()).unwrap_err();
             assert_eq!(error.problem, format!("unknown model or provider `{name}`"));
             assert_eq!(error.help.as_deref(), Some(help));
         }
-        let all = resolve("gpt-4.1", Overrides::new()).unwrap_err().help.unwrap();
+        let all = resolve("something-else", Overrides::new()).unwrap_err().help.unwrap();
         assert!(all.starts_with("known are fast, anthropic,") && all.ends_with("own"), "{all}");
     }
 

@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_millis(50);
 /// A loaded model. It is cheap to clone and meant to be shared.
 #[derive(Clone)]
 pub struct Model {
-    chain: Chain,
+    pub(crate) chain: Chain,
     meters: Arc<ModelMeters>,
     /// Options of requests that do not set them, if there are any.
     options: Option<Arc<Options>>,

@@ -28,6 +28,11 @@ impl Format {
         }
     }
 
+    /// Whether a request to this path counts tokens.
+    pub(crate) fn counts_tokens(target: &str) -> bool {
+        path(target).ends_with("/v1/messages/count_tokens")
+    }
+
     /// The format that a client seems to speak, whatever it asks for. Errors of OpenAI's format are the most common.
     pub(crate) fn of_client(target: &str, headers: &[(String, String)]) -> Format {
         let has_version = headers.iter().any(|(name, _)| name == "anthropic-version");

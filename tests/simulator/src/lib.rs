@@ -32,9 +32,10 @@
 //! # Which requests take a reply
 //!
 //! A `POST` whose path ends in `/v1/messages` or `/chat/completions` takes the next reply, over any connection. Replies
-//! are given in the order in which requests are whole. A `POST` or a `GET` to another path gets a 404, and every other
-//! request a 405. These take no reply, except that a `GET` takes the next one if that needs no format: a reply with a
-//! body that the script gives, or with a fault that sends nothing of an answer.
+//! are given in the order in which requests are whole. A `POST` to a path that ends in `/v1/messages/count_tokens` gets
+//! a count of tokens. A `POST` or a `GET` to another path gets a 404, and every other request a 405. These take no
+//! reply, except that a `GET` takes the next one if that needs no format: a reply with a body that the script gives, or
+//! with a fault that sends nothing of an answer.
 //!
 //! # Streams
 //!

@@ -1,82 +1,59 @@
 //! The page for people. `cargo test --workspace --test all -- --ignored serve::page` looks at it in a browser.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    time::Duration,
-};
+use std::time::Duration;
 
 use arcllm_simulator::{Format, Reply, Simulator, Usage};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     scene::{FAST, dead, replies, soon},
-    serve::browser::Browser,
-    support::{Chain, Folder, Running},
+    serve::{
+        browser::Browser,
+        gateway::{Answer, Gateway},
+    },
+    support::{Chain, Folder},
 };
 
 /// A name that a page must not take as markup.
 const HOSTILE: &str = "<img src=x onerror=\"document.title='taken'\">";
 
-/// A gateway as a process.
-struct Gateway {
-    /// Such as `127.0.0.1:4000`.
-    address: String,
-    _running: Running,
-    _folder: Folder,
-    _providers: Vec<Simulator>,
+/// The JSON at this path, for the holder of this key.
+async fn json_at(gateway: &Gateway, key: &str, path: &str) -> Value {
+    let answer = get(gateway, key, path).await;
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{}", answer.body);
+    answer.json()
 }
 
-impl Gateway {
-    async fn start(folder: Folder, arguments: &[&str], providers: Vec<Simulator>) -> Self {
-        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
-        let running = folder.arcllm(arguments).unwrap().start().unwrap();
-        let address = soon(listening(&running)).await;
-        Self { address, _running: running, _folder: folder, _providers: providers }
-    }
-
-    /// The head and the body of an answer.
-    fn ask(&self, key: &str, method: &str, path: &str, body: &str) -> (String, String) {
-        let mut connection = TcpStream::connect(&self.address).unwrap();
-        let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n");
-        connection.write_all(format!("{head}x-api-key: {key}\r\n\r\n{body}").as_bytes()).unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.to_lowercase(), body.to_owned())
-    }
-
-    fn json(&self, key: &str, path: &str) -> Value {
-        let (head, body) = self.ask(key, "GET", path, "");
-        assert!(head.starts_with("http/1.1 200") && head.contains("cache-control: no-store"), "{head}");
-        serde_json::from_str(&body).unwrap()
-    }
-
-    /// Asks this model, and gives the status of the answer.
-    fn call(&self, key: &str, model: &str, streamed: bool) -> String {
-        let message = json!({ "role": "user", "content": "the secret question" });
-        let body = json!({ "model": model, "stream": streamed, "messages": [message] });
-        let (head, _) = self.ask(key, "POST", "/v1/chat/completions", &body.to_string());
-        head.split(' ').nth(1).unwrap().to_owned()
-    }
-}
-
-/// Where a gateway says that it listens.
-async fn listening(running: &Running) -> String {
-    loop {
-        let stdout = running.stdout().unwrap();
-        let rest = stdout.split_once("listening on http://").map(|(_, rest)| rest);
-        if let Some((address, _)) = rest.and_then(|rest| rest.split_once([';', ' ', '\n'])) {
-            return address.to_owned();
+/// The calls after those that `seen` tells, once there are so many.
+async fn calls_after(gateway: &Gateway, key: &str, seen: &Value, count: usize) -> Value {
+    let path = format!("/api/calls?after={}", seen["cursor"].as_str().unwrap());
+    let look = async {
+        loop {
+            let calls = json_at(gateway, key, &path).await;
+            if calls["calls"].as_array().unwrap().len() >= count {
+                return calls;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    };
+    soon(look).await
+}
+
+async fn get(gateway: &Gateway, key: &str, path: &str) -> Answer {
+    gateway.send(Method::GET, path, &[("x-api-key", key)], "").await
+}
+
+/// Asks this model, and gives the status of the answer.
+async fn call(gateway: &Gateway, key: &str, model: &str, streamed: bool) -> u16 {
+    let message = json!({ "role": "user", "content": "the secret question" });
+    let body = json!({ "model": model, "stream": streamed, "messages": [message] });
+    gateway.post_with("/v1/chat/completions", &[("x-api-key", key)], &body).await.status
 }
 
 /// Two providers behind fallback and retry. The first is down.
-async fn failover(keys: &str) -> Gateway {
+async fn failover(keys: &str) -> (Gateway, [Simulator; 2]) {
     let usage = Usage { input_tokens: 1_000_000, output_tokens: 500_000, ..Usage::default() };
     let (down, good) = (dead().await, replies([Reply::text("the secret answer").usage(usage)]).await);
     let prices = "query = { code = \"the-secret-code\" }\n[providers.good.models.good-model]\ncost_input_per_1m = 2.0\ncost_output_per_1m = 4.0";
@@ -87,25 +64,25 @@ async fn failover(keys: &str) -> Gateway {
         .module("retry", &format!("max_retries = 1\n{FAST}"))
         .module("fallback", "chain = [\"down\", \"good\"]")
         .table("serve", keys);
-    Gateway::start(chain.folder().unwrap().trusted(), &[], vec![down, good]).await
+    (Gateway::start(&chain).await, [down, good])
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_routes_tell_the_course_of_a_call_and_no_content() {
-    let gateway = failover("").await;
-    let (head, page) = gateway.ask("", "GET", "/", "");
-    let (_, policy) = head.split_once("content-security-policy: ").unwrap();
+    let (gateway, _providers) = failover("").await;
+    let page = get(&gateway, "", "/").await;
+    let policy = page.header("content-security-policy");
     let nonce = policy.split('\'').find_map(|word| word.strip_prefix("nonce-")).unwrap();
-    assert_eq!(page.matches(&format!("nonce=\"{nonce}\"")).count(), 2, "one script and one style");
+    assert_eq!(page.body.matches(&format!("nonce=\"{nonce}\"")).count(), 2, "one script and one style");
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    assert_ne!(gateway.ask("", "GET", "/", "").1, page, "each page has a nonce of its own");
+    assert_ne!(get(&gateway, "", "/").await.body, page.body, "each page has a nonce of its own");
 
-    let before = gateway.json("", "/api/calls");
+    let before = json_at(&gateway, "", "/api/calls").await;
     assert_eq!((&before["running"], &before["calls"]), (&json!(0), &json!([])));
-    assert_eq!(gateway.call("", "down", false), "200");
-    assert_eq!(gateway.call("", HOSTILE, true), "404");
-    let news = gateway.json("", &format!("/api/calls?after={}", before["cursor"].as_str().unwrap()));
-    let [missing, answered] = news["calls"].as_array().unwrap().as_slice() else { panic!("{news}") };
+    assert_eq!(call(&gateway, "", "down", false).await, 200);
+    assert_eq!(call(&gateway, "", HOSTILE, true).await, 404);
+    let news = calls_after(&gateway, "", &before, 2).await;
+    let (missing, answered) = (&news["calls"][0], &news["calls"][1]);
     assert_eq!((&missing["asked"], &missing["outcome"]), (&json!(HOSTILE), &json!("config")));
     assert_eq!((&answered["asked"], &answered["outcome"]), (&json!("down"), &json!("answered")));
     assert_eq!((&answered["provider"], &answered["attempts"]), (&json!("good"), &json!(3)));
@@ -114,13 +91,12 @@ async fn its_routes_tell_the_course_of_a_call_and_no_content() {
     let course: Vec<_> = trail.iter().map(|attempt| [&attempt["provider"], &attempt["outcome"]]).collect();
     assert_eq!(json!(course), json!([["down", "connection"], ["down", "connection"], ["good", "ok"]]));
     assert_eq!((&trail[1]["waited_by"], &trail[2]["loaded_by"]), (&json!("retry"), &json!("fallback")));
-    let after = gateway.json("", &format!("/api/calls?after={}", news["cursor"].as_str().unwrap()));
-    assert_eq!(after["calls"], json!([]), "a call is told once");
+    assert_eq!(calls_after(&gateway, "", &news, 0).await["calls"], json!([]), "a call is told once");
 
-    let overview = gateway.json("", "/api/overview");
+    let overview = json_at(&gateway, "", "/api/overview").await;
     assert_eq!(overview["models"][0]["modules"], json!(["fallback", "retry"]));
     assert_eq!(overview["modules"][0]["asks"], json!(["down", "good"]));
-    for told in [page, news.to_string(), overview.to_string()] {
+    for told in [page.body, news.to_string(), overview.to_string()] {
         assert!(!told.contains("the-secret") && !told.contains("the secret"), "{told}");
     }
 }
@@ -136,26 +112,26 @@ fn keys(keys: &[(&str, &str)]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_sees_what_it_may_use() {
-    let gateway = failover(&keys(&[("all", ""), ("one", ", models = [\"good\"]")])).await;
+    let (gateway, _providers) = failover(&keys(&[("all", ""), ("one", ", models = [\"good\"]")])).await;
     for path in ["/api/overview", "/api/calls"] {
         for key in ["", "none"] {
-            assert!(gateway.ask(key, "GET", path, "").0.starts_with("http/1.1 401"), "{path}");
+            assert_eq!(get(&gateway, key, path).await.status, 401, "{path}");
         }
     }
-    assert!(gateway.ask("", "GET", "/", "").0.starts_with("http/1.1 200"), "the page asks for the key");
-    assert_eq!((gateway.call("all", "down", false), gateway.call("one", "good", false)), ("200".into(), "200".into()));
-    assert_eq!(gateway.call("one", "down", false), "403");
+    assert_eq!(get(&gateway, "", "/").await.status, 200, "the page asks for the key");
+    assert_eq!((call(&gateway, "all", "down", false).await, call(&gateway, "one", "good", false).await), (200, 200));
+    assert_eq!(call(&gateway, "one", "down", false).await, 403);
 
-    let asked = |key| {
-        let calls = gateway.json(key, "/api/calls")["calls"].take();
+    let asked = async |key, count| {
+        let calls = calls_after(&gateway, key, &json!({ "cursor": "" }), count).await["calls"].take();
         let calls = calls.as_array().unwrap().iter().map(|call| json!([call["key"], call["asked"], call["outcome"]]));
         Value::from(calls.collect::<Vec<_>>())
     };
     let own = [json!(["one", "down", "config"]), json!(["one", "good", "answered"])];
-    assert_eq!(asked("one"), json!(own));
-    assert_eq!(asked("all"), json!([own[0], own[1], ["all", "down", "answered"]]));
+    assert_eq!(asked("one", 2).await, json!(own));
+    assert_eq!(asked("all", 3).await, json!([own[0], own[1], ["all", "down", "answered"]]));
 
-    let (all, one) = (gateway.json("all", "/api/overview"), gateway.json("one", "/api/overview"));
+    let (all, one) = (json_at(&gateway, "all", "/api/overview").await, json_at(&gateway, "one", "/api/overview").await);
     assert_eq!(all["models"].as_array().unwrap().len(), 2);
     assert_eq!((&one["models"][0]["name"], &one["models"][1]), (&json!("good"), &Value::Null));
     assert_eq!(one["modules"][0]["asks"], json!(["good"]));
@@ -165,9 +141,9 @@ async fn a_key_sees_what_it_may_use() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium"]
 async fn a_person_sees_the_chain_and_each_call_as_it_ends() {
-    let gateway = Gateway::start(Folder::new("").unwrap(), &["--demo"], Vec::new()).await;
+    let gateway = Gateway::of(Folder::new("").unwrap(), &["--demo"]).await;
     let mut browser = Browser::start();
-    let origin = format!("http://{}", gateway.address);
+    let origin = gateway.url.clone();
     browser.open(&origin);
     // A gateway without calls says what to do first.
     browser.until("document.querySelector('#connect').open && !document.querySelector('#none').hidden");
@@ -178,7 +154,7 @@ async fn a_person_sees_the_chain_and_each_call_as_it_ends() {
     }
 
     // The first call of the demo: `busy` gives up, `dead` refuses, `spare` answers.
-    assert_eq!(gateway.call("", "demo", false), "200");
+    assert_eq!(call(&gateway, "", "demo", false).await, 200);
     browser.until("document.querySelectorAll('#list > li').length === 1");
     let row = browser.value("document.querySelector('#list summary').innerText").to_string();
     assert!(row.contains("spare") && row.contains("failover") && row.contains("22 → 13"), "{row}");
@@ -200,8 +176,8 @@ async fn a_person_sees_the_chain_and_each_call_as_it_ends() {
     );
 
     // Names of clients stay text, and the next calls come by themselves.
-    assert_eq!(gateway.call("", HOSTILE, false), "404");
-    assert_eq!(gateway.call("", "demo", true), "200");
+    assert_eq!(call(&gateway, "", HOSTILE, false).await, 404);
+    assert_eq!(call(&gateway, "", "demo", true).await, 200);
     browser.until("document.querySelectorAll('#list > li').length === 3");
     assert!(browser.text().contains(HOSTILE));
     assert_eq!(browser.value("document.querySelectorAll('img').length"), 0);
@@ -225,9 +201,9 @@ async fn a_person_sees_the_chain_and_each_call_as_it_ends() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium"]
 async fn where_keys_are_set_the_page_asks_for_one_and_forgets_it() {
-    let gateway = failover(&keys(&[("all", "")])).await;
+    let (gateway, _providers) = failover(&keys(&[("all", "")])).await;
     let mut browser = Browser::start();
-    browser.open(&format!("http://{}", gateway.address));
+    browser.open(&gateway.url);
     for (key, outcome) in
         [("wrong", "!document.querySelector('#key-wrong').hidden"), ("all", "!document.querySelector('#main').hidden")]
     {
@@ -236,7 +212,7 @@ async fn where_keys_are_set_the_page_asks_for_one_and_forgets_it() {
         browser.value("document.querySelector('#key-form').requestSubmit()");
         browser.until(outcome);
     }
-    assert_eq!(gateway.call("all", "down", true), "200");
+    assert_eq!(call(&gateway, "all", "down", true).await, 200);
     browser.until("document.querySelector('#list summary').innerText.includes('all')");
     assert_eq!(browser.value("[document.cookie, localStorage.length, sessionStorage.length]"), json!(["", 0, 1]));
 }

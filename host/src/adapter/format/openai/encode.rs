@@ -54,7 +54,7 @@ pub(crate) fn body<'a>(
 }
 
 /// OpenAI has deprecated `max_tokens`, and its reasoning models refuse it. Most compatible servers know only `max_tokens`.
-fn max_tokens_name(quirks: &Quirks, model: &str) -> &'static str {
+pub(crate) fn max_tokens_name(quirks: &Quirks, model: &str) -> &'static str {
     match quirks.max_tokens_field {
         Some(MaxTokensField::MaxTokens) => "max_tokens",
         Some(MaxTokensField::MaxCompletionTokens) => "max_completion_tokens",

@@ -1,6 +1,6 @@
 //! `arcllm serve --demo`: simulated providers that fail and recover for ever, behind a chain that hides it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use anstyle::Style;
 use arcllm::{Config, Host};
@@ -73,8 +73,7 @@ impl Demo {
     }
 
     /// Prints what the demo is, and what to paste where.
-    pub(crate) fn introduce(&self, address: SocketAddr) -> Result<(), Failure> {
-        let url = format!("http://{address}");
+    pub(crate) fn introduce(&self, url: &str) -> Result<(), Failure> {
         line!(
             "{STRONG}Three simulated providers{STRONG:#}: `busy` fails in turns, `dead` refuses connections, `spare` works."
         )?;
