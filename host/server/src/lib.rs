@@ -23,6 +23,7 @@ mod messages;
 mod metrics;
 mod models;
 mod noted;
+mod page;
 mod port_owner;
 mod posted;
 mod problem;

@@ -21,6 +21,7 @@ use crate::{
     messages::{count::count_tokens, format::Messages},
     models,
     otlp::request_span,
+    page::routes,
     posted::Posted,
     responses::{format::Responses, stored},
 };
@@ -33,7 +34,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/metrics", get(health::metrics))
         // Claude Code asks these two whether anybody is there.
         .route("/api/hello", get(health::live))
-        .route("/", get(health::live));
+        .route("/", get(routes::index))
+        .route("/api/overview", get(routes::overview))
+        .route("/api/calls", get(routes::calls));
     // Some clients are given a base URL without `/v1`.
     for prefix in ["/v1", ""] {
         router = router
