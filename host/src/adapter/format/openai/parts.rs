@@ -12,8 +12,9 @@ use crate::{
     chat::{
         content::{ContentBlock, Media, MediaSource, Text, ToolCall},
         extensions::Extensions,
+        wire_format::WireFormat,
     },
-    config::{quirks::Quirks, wire_format::WireFormat},
+    config::quirks::Quirks,
 };
 
 /// The block as a part of the content. Thinking is left out: it stands beside tool calls, or nowhere.
@@ -27,6 +28,9 @@ pub(crate) fn part<'a>(block: &'a ContentBlock, place: Place, quirks: &Quirks) -
         ContentBlock::Other(_) if block.is_partial_tool_use() => return Ok(None),
         ContentBlock::Other(value) if foreign::format_of_block(value) == Some(WireFormat::Anthropic) => {
             Err(format!("a block of the type {:?}, which only Anthropic's format has", foreign::kind(value)))
+        }
+        ContentBlock::Other(value) if foreign::format_of_block(value) == Some(WireFormat::OpenAiResponses) => {
+            Err(format!("an item of the type {:?}, which only OpenAI's Responses format has", foreign::kind(value)))
         }
         ContentBlock::Other(value) => Ok(value.into()),
         ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) | ContentBlock::Thinking(_) => return Ok(None),
