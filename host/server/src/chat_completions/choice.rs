@@ -111,9 +111,11 @@ pub(crate) fn custom_input<'a>(call: &'a ToolCall, forms: &CallForms) -> Option<
     call.arguments.get(INPUT).filter(|_| is_custom && call.arguments.len() == 1)?.as_str()
 }
 
-/// The extensions that begin with this, without it.
+/// The extensions that begin with this, without it. Those of another API of OpenAI mean nothing here.
 fn fields(extensions: &Extensions, before: &str) -> impl Iterator<Item = (String, Value)> {
-    extensions.iter().filter_map(move |(key, value)| Some((key.strip_prefix(before)?.to_owned(), value.clone())))
+    let fields = extensions.iter().filter_map(move |(key, value)| Some((key.strip_prefix(before)?, value)));
+    let own = fields.filter(|(name, _)| !name.starts_with("responses."));
+    own.map(|(name, value)| (name.to_owned(), value.clone()))
 }
 
 /// The fields of the message beside its texts and its calls. A stream has them at its end.

@@ -48,7 +48,8 @@ async fn errors_have_the_words_of_this_format() {
 async fn a_stream_that_breaks_ends_with_an_error() {
     for format in UPSTREAMS {
         for fault in [Fault::Truncate, Fault::EndEarly] {
-            let reply = Reply::text("Hello, world, and goodbye.").with_fault(fault).fault_at(Place::BeforeEvent(3));
+            let reply =
+                Reply::text("Hello, world, and goodbye.").pieces(8).with_fault(fault).fault_at(Place::BeforeEvent(7));
             let (gateway, _provider) = gateway(format, [reply]).await;
             let answer = gateway.ask(&question(json!({"stream": true}))).await;
             let last: Value = serde_json::from_str(answer.events().last().unwrap()).unwrap();
@@ -63,7 +64,10 @@ async fn a_stream_that_breaks_ends_with_an_error() {
 #[tokio::test]
 async fn the_same_request_again_without_stream() {
     for format in UPSTREAMS {
-        let broken = Reply::text("Hello, world.").with_fault(Fault::EndEarly).fault_at(Place::BeforeEvent(3));
+        let broken = Reply::text("Hello, world, and goodbye.")
+            .pieces(8)
+            .with_fault(Fault::EndEarly)
+            .fault_at(Place::BeforeEvent(7));
         let replies = [broken, Reply::text("Whole.")];
         let (gateway, _provider) = gateway(format, replies).await;
         assert!(gateway.ask(&question(json!({"stream": true}))).await.text.contains("\"error\""), "{format}");

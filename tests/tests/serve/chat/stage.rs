@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The formats of the providers.
-pub(super) const UPSTREAMS: [Format; 2] = [Format::OpenAi, Format::Anthropic];
+pub(super) const UPSTREAMS: [Format; 3] = [Format::OpenAi, Format::Anthropic, Format::Responses];
 
 /// A gateway. It ends with the test.
 pub(super) struct Gateway {
