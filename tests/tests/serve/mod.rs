@@ -1,4 +1,8 @@
 //! `arcllm serve`, over real sockets.
 
+mod bad_input;
 mod gateway;
 mod heads;
+mod keys;
+mod reload;
+mod running;
