@@ -18,8 +18,9 @@ use crate::{
         options::Options,
         request::Request,
         tool::{FunctionTool, Tool, ToolChoice},
+        wire_format::WireFormat,
     },
-    config::{provider::ProviderConfig, quirks::Quirks, wire_format::WireFormat},
+    config::{provider::ProviderConfig, quirks::Quirks},
 };
 
 /// The API refuses a lower limit.
@@ -29,11 +30,9 @@ const LEAST_TOKENS: u32 = 16;
 const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 
 /// What the adapter itself writes into a body.
-const OWN: [&str; 12] = [
+const OWN: [&str; 10] = [
     "model",
     "input",
-    "tools",
-    "tool_choice",
     "max_output_tokens",
     "temperature",
     "top_p",
@@ -106,7 +105,8 @@ fn apply<'a>(
         )));
     }
     body.apply_those(extensions, OPENAI, |name| SHARED.contains(&name));
-    body.apply_those(extensions, RESPONSES, |name| !["include", "text", "reasoning"].contains(&name));
+    // More tools stand there already.
+    body.apply_those(extensions, RESPONSES, |name| !["include", "text", "reasoning", "tools"].contains(&name));
     for name in ["text", "reasoning"] {
         match fields::get(extensions, name) {
             Some(Value::Object(more)) => body.extend_field(name, more),
@@ -144,12 +144,16 @@ fn add_sampling<'a>(
 
 fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -> Result<(), Unwritable> {
     tools::check(&request.tools, WireFormat::OpenAiResponses)?;
-    if !request.tools.is_empty() {
-        let tools = request.tools.iter().enumerate().map(|(at, tool)| match tool {
-            Tool::Function(tool) => function(at, tool, quirks),
-            Tool::Other(value) => Ok(flat(value, "custom")),
-        });
-        body.insert("tools", tools.collect::<Result<Vec<Json<'_>>, _>>()?);
+    let tools = request.tools.iter().enumerate().map(|(at, tool)| match tool {
+        Tool::Function(tool) => function(at, tool, quirks),
+        Tool::Other(value) => Ok(flat(value, "custom")),
+    });
+    let mut tools = tools.collect::<Result<Vec<Json<'_>>, _>>()?;
+    // Providers of other formats do not see these, so a fallback can ask one.
+    let more = fields::get(&request.extensions, "tools").and_then(Value::as_array);
+    tools.extend(more.into_iter().flatten().map(Json::from));
+    if !tools.is_empty() {
+        body.insert("tools", tools);
     }
     if let Some(choice) = tool_choice::asked(request, WireFormat::OpenAiResponses)? {
         body.insert("tool_choice", written_choice(choice, &request.tools));
