@@ -44,7 +44,7 @@ async fn answer(
     head: &CallHead,
     mut asked: Asked,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
-    let Posted { gateway, caller, headers, body } = posted;
+    let Posted { gateway, caller, headers, body, .. } = posted;
     caller.mark(headers, &mut asked.request.options);
     let note = caller.note(&asked.model, asked.streamed);
     let loaded = match gateway.model(caller, &asked.model).await {
@@ -59,6 +59,9 @@ async fn answer(
         }
     };
     gateway.clamp(&loaded.model, &mut asked.request.options);
+    if gateway.format(&loaded.model) != Some(format.wire()) {
+        gateway.leave_out_reasoning(&loaded.model, &mut asked.request.options);
+    }
     let Asked { model, streamed, wants_usage, call_forms, echo, .. } = asked;
     let heading = Heading { id: head.id.clone(), model, created: now(), wants_usage, call_forms, echo };
     let mut request = asked.request;

@@ -9,6 +9,7 @@ use axum::{
     response::Response,
     routing::{MethodRouter, any, get, post},
 };
+use tracing::Instrument as _;
 
 use crate::{
     call::call,
@@ -19,6 +20,8 @@ use crate::{
     health,
     messages::{count::count_tokens, format::Messages},
     models,
+    otlp::request_span,
+    page::routes,
     posted::Posted,
     responses::{format::Responses, stored},
 };
@@ -31,7 +34,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/metrics", get(health::metrics))
         // Claude Code asks these two whether anybody is there.
         .route("/api/hello", get(health::live))
-        .route("/", get(health::live));
+        .route("/", get(routes::index))
+        .route("/api/overview", get(routes::overview))
+        .route("/api/calls", get(routes::calls));
     // Some clients are given a base URL without `/v1`.
     for prefix in ["/v1", ""] {
         router = router
@@ -54,7 +59,10 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 
 /// A route that asks a model in this format.
 fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
-    post(async move |asked: Posted| call(&asked, format).await)
+    post(async move |asked: Posted| {
+        let span = request_span(&asked.path, &asked.headers, asked.caller.key());
+        if span.is_disabled() { call(&asked, format).await } else { call(&asked, format).instrument(span).await }
+    })
 }
 
 /// The route that counts tokens.

@@ -23,8 +23,8 @@ use crate::{
             reader::{HttpAnswer, Reader},
         },
     },
-    chat::{error::ErrorKind, event::Event, request::Request, response::Response},
-    config::{config::Config, wire_format::WireFormat},
+    chat::{error::ErrorKind, event::Event, request::Request, response::Response, wire_format::WireFormat},
+    config::config::Config,
 };
 
 /// The events of an answer, and why it ended if not with its end.

@@ -7,11 +7,10 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    chat::config_error::ConfigError,
+    chat::{config_error::ConfigError, wire_format::WireFormat},
     config::{
         key::is_variable,
         section::{Section, kind},
-        wire_format::WireFormat,
     },
 };
 

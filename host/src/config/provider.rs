@@ -6,14 +6,13 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    chat::{config_error::ConfigError, setters::setters},
+    chat::{config_error::ConfigError, setters::setters, wire_format::WireFormat},
     config::{
         additions::{self, Addition},
         defaults::Defaults,
         key::KeySource,
         quirks::Quirks,
         section::Section,
-        wire_format::WireFormat,
     },
 };
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    chat::{config_error::ConfigError, setters::setters},
+    chat::{config_error::ConfigError, setters::setters, wire_format::WireFormat},
     config::{
         additions::{self, Addition},
         document::{Document, join},
@@ -17,7 +17,6 @@ use crate::{
         quirks::Quirks,
         section::Section,
         suggest::suggest,
-        wire_format::WireFormat,
     },
 };
 

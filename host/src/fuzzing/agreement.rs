@@ -6,8 +6,7 @@ use reqwest::StatusCode;
 
 use crate::{
     adapter::fuzzing::{Heard, hear, read},
-    chat::{event::Event, response::Response},
-    config::wire_format::WireFormat,
+    chat::{event::Event, response::Response, wire_format::WireFormat},
     fuzzing::{
         FORMATS,
         answers::is_coherent,

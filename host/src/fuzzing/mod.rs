@@ -6,7 +6,7 @@
 
 use std::fmt::Debug;
 
-use crate::{config::wire_format::WireFormat, runtime};
+use crate::{chat::wire_format::WireFormat, runtime};
 
 pub(crate) mod agreement;
 mod answers;

@@ -7,7 +7,7 @@ use super::stage::{FORMATS, forwarding, model, request, rewritten};
 use crate::scene::{replies, soon};
 
 /// An answer in this format with white space and unknown fields.
-fn answer(format: Format) -> &'static str {
+pub(crate) fn answer(format: Format) -> &'static str {
     match format {
         Format::Anthropic => {
             "{ \"id\": \"m\", \"type\": \"message\", \"role\": \"assistant\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// All formats, with a body that holds a field which no adapter writes.
-pub(super) const FORMATS: [(Format, WireFormat, &str); 3] = [
+pub(crate) const FORMATS: [(Format, WireFormat, &str); 3] = [
     (
         Format::Anthropic,
         WireFormat::Anthropic,

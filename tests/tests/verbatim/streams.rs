@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A stream of this format that nobody else would write.
-fn stream(format: Format) -> Vec<&'static str> {
+pub(crate) fn stream(format: Format) -> Vec<&'static str> {
     match format {
         Format::Anthropic => vec![
             "event: message_start\ndata: {\"type\": \"message_start\", \"x\": 1.0, \"message\": {\"id\": \"m\", \"model\": \"real\", \"usage\": {\"input_tokens\": 3}}}\n\n",
@@ -43,12 +43,12 @@ fn stream(format: Format) -> Vec<&'static str> {
     }
 }
 
-fn sends(events: impl IntoIterator<Item = impl Into<Vec<u8>>>) -> Reply {
+pub(crate) fn sends(events: impl IntoIterator<Item = impl Into<Vec<u8>>>) -> Reply {
     Reply::event_stream(events.into_iter().map(|event| (Duration::from_millis(1), event)))
 }
 
 /// The body, asking for the counts where clients can.
-fn asking(format: Format, body: &str) -> String {
+pub(crate) fn asking(format: Format, body: &str) -> String {
     match format {
         Format::Anthropic | Format::Responses => body.to_owned(),
         _ => body.replacen('{', "{\"stream_options\": {\"include_usage\": true}, ", 1),

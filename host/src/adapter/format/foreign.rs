@@ -4,10 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::{
-    chat::{content::ContentBlock, message::Message, response::PROVIDER},
-    config::wire_format::WireFormat,
-};
+use crate::chat::{content::ContentBlock, message::Message, response::PROVIDER, wire_format::WireFormat};
 
 /// The messages as this provider gets them: answers of other providers have no extensions and no blocks that only their
 /// author knows. Strict servers refuse fields and blocks that they do not know.

@@ -4,7 +4,7 @@ use crate::{
     adapter::format::{
         anthropic::anthropic::Anthropic, format::Format, openai::openai::OpenAi, responses::responses::Responses,
     },
-    config::wire_format::WireFormat,
+    chat::wire_format::WireFormat,
 };
 
 /// The converter of this wire format.

@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use crate::{
     adapter::format::{foreign, outline::Unwritable, tools},
-    chat::{options::Options, request::Request, tool::ToolChoice},
-    config::wire_format::WireFormat,
+    chat::{options::Options, request::Request, tool::ToolChoice, wire_format::WireFormat},
 };
 
 /// The choice of the request. `None` if it has none, or none that matters because there are no tools.

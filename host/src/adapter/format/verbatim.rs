@@ -21,11 +21,11 @@ use crate::{
         original::Original,
         request::Request,
         tool::Tool,
+        wire_format::WireFormat,
     },
     config::{
         provider::ProviderConfig,
         quirks::{Quirks, ReasoningForm, SchemaForm, SystemPlace, ToolIdRule},
-        wire_format::WireFormat,
     },
 };
 

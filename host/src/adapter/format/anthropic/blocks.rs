@@ -13,8 +13,10 @@ use crate::{
         outline::{Json, Object, Unwritable},
         tools,
     },
-    chat::content::{ContentBlock, Media, MediaSource, Text, Thinking, ToolCall, ToolResult},
-    config::wire_format::WireFormat,
+    chat::{
+        content::{ContentBlock, Media, MediaSource, Text, Thinking, ToolCall, ToolResult},
+        wire_format::WireFormat,
+    },
 };
 
 /// Writes blocks for one provider.

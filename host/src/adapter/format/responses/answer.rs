@@ -16,8 +16,9 @@ use crate::{
     chat::{
         content::{ContentBlock, Text, Thinking, ToolCall},
         extensions::Extensions,
+        wire_format::WireFormat,
     },
-    config::{provider::ProviderConfig, quirks::ReasoningField, wire_format::WireFormat},
+    config::{provider::ProviderConfig, quirks::ReasoningField},
 };
 
 /// The items of an answer.

@@ -18,8 +18,9 @@ use crate::{
         options::Options,
         request::Request,
         tool::{FunctionTool, Tool, ToolChoice},
+        wire_format::WireFormat,
     },
-    config::{provider::ProviderConfig, quirks::Quirks, wire_format::WireFormat},
+    config::{provider::ProviderConfig, quirks::Quirks},
 };
 
 /// The API refuses a lower limit.

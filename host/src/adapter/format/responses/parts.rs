@@ -10,8 +10,11 @@ use crate::{
         outline::{Json, Object, Unwritable},
         responses::fields,
     },
-    chat::content::{ContentBlock, Media, MediaSource},
-    config::{quirks::Quirks, wire_format::WireFormat},
+    chat::{
+        content::{ContentBlock, Media, MediaSource},
+        wire_format::WireFormat,
+    },
+    config::quirks::Quirks,
 };
 
 /// What an extension of media cannot set.

@@ -1,8 +1,8 @@
 //! What is known of models and requests, for modules.
 
 use crate::{
-    chat::size::RequestSize,
-    config::{known_model::KnownModel, provider::ModelFacts, wire_format::WireFormat},
+    chat::{size::RequestSize, wire_format::WireFormat},
+    config::{known_model::KnownModel, provider::ModelFacts},
     runtime::guest::bindings::arcllm::llm::types as wit,
 };
 

@@ -15,8 +15,7 @@ use crate::{
         },
         http::fixture,
     },
-    chat::{message::Message, request::Request, response::Response},
-    config::wire_format::WireFormat,
+    chat::{message::Message, request::Request, response::Response, wire_format::WireFormat},
 };
 
 type Fields = Map<String, Value>;

@@ -10,8 +10,8 @@ use crate::{
         },
         http::fixture,
     },
+    chat::wire_format::WireFormat::OpenAiResponses,
     chat::{content::ContentBlock, message::Message, request::Request, response::Response},
-    config::wire_format::WireFormat::OpenAiResponses,
 };
 
 fn read(body: Value) -> Result<Decoded, Unreadable> {

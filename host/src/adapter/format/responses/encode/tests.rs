@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use crate::{
     adapter::{format::table::format, http::fixture},
-    chat::request::Request,
-    config::{provider::ProviderConfig, quirks::Quirks, wire_format::WireFormat},
+    chat::{request::Request, wire_format::WireFormat},
+    config::{provider::ProviderConfig, quirks::Quirks},
 };
 
 fn provider() -> ProviderConfig {

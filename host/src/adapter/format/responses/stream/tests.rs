@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use crate::{
     adapter::fuzzing::hear,
+    chat::wire_format::WireFormat::OpenAiResponses,
     chat::{content::ContentBlock, error::ErrorKind, event::Event, response::Response},
-    config::wire_format::WireFormat::OpenAiResponses,
 };
 
 /// The events of an answer with these events, which have no names.
