@@ -14,11 +14,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{
-    scene::replies,
-    serve::gateway::Gateway,
-    support::Chain,
-};
+use crate::{scene::replies, serve::gateway::Gateway, support::Chain};
 
 /// What a collector was sent: paths and bodies.
 type Received = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
