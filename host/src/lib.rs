@@ -80,6 +80,9 @@ mod telemetry;
 
 pub use adapter::adapter::Adapter;
 pub use adapter::answer::{Answer, EventStream};
+// For `arcllm serve`.
+#[doc(hidden)]
+pub use adapter::format::fit::reasons;
 pub use assembly::builder::HostBuilder;
 pub use assembly::host::Host;
 pub use assembly::reloader::Reload;
@@ -102,6 +105,7 @@ pub use chat::response::{Response, StopReason};
 pub use chat::tool::{FunctionTool, Tool, ToolChoice};
 pub use chat::trail::{Attempt, Outcome};
 pub use chat::usage::Usage;
+pub use chat::wire_format::WireFormat;
 pub use check::check::CheckReport;
 pub use check::metadata::Metadata;
 pub use check::report::ModuleReport;
@@ -118,7 +122,6 @@ pub use config::provider::{ModelFacts, ProviderConfig};
 pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::serve::{ClientKey, RequestLog, ServeConfig, TlsFiles};
 pub use config::trust_store::{TrustStore, TrustedFile};
-pub use config::wire_format::WireFormat;
 pub use model::model::Model;
 pub use model::stream::ResponseStream;
 pub use runtime::guest::component::Streams;

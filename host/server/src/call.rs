@@ -56,6 +56,9 @@ async fn answer(
         }
     };
     gateway.clamp(&loaded.model, &mut asked.request.options);
+    if gateway.format(&loaded.model) != Some(format.wire()) {
+        gateway.leave_out_reasoning(&loaded.model, &mut asked.request.options);
+    }
     let Asked { model, streamed, wants_usage, call_forms, echo, .. } = asked;
     let heading = Heading { id: head.id.clone(), model, created: now(), wants_usage, call_forms, echo };
     let mut request = asked.request;

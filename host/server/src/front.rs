@@ -23,7 +23,7 @@ use crate::{
 /// Lets a request in, and notes how it ends.
 pub(crate) async fn front(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
     let shape = Shape::of(request.uri().path(), request.headers());
-    let entry = Entry::begin(&gateway.shared, request.method(), request.uri().path());
+    let entry = Entry::begin(&gateway, request.method(), request.uri().path());
     let (entry, answered) = match let_in(&gateway, &request) {
         Ok(caller) => {
             let entry = entry.called_by(&caller);

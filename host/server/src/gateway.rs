@@ -13,6 +13,7 @@ use crate::{
     caller::Caller,
     keys::Holder,
     log::Log,
+    page::recent_calls::ThreadCalls,
     problem::Problem,
     readiness::Stage,
     shared::{Live, Shared},
@@ -29,6 +30,8 @@ const LONGEST_NAME: usize = 256;
 #[derive(Debug)]
 pub struct Gateway {
     pub(crate) shared: Arc<Shared>,
+    /// The calls of this thread that have ended.
+    pub(crate) calls: Arc<ThreadCalls>,
     loaded: Mutex<Arc<Loaded>>,
 }
 
@@ -72,7 +75,7 @@ impl Gateway {
     /// A gateway for one of the threads that share this.
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
         let loaded = Mutex::new(Arc::new(Loaded::new(shared.live().clone())));
-        Self { shared, loaded }
+        Self { calls: shared.page.calls.thread(), shared, loaded }
     }
 
     /// The host that new calls use.
@@ -109,6 +112,15 @@ impl Gateway {
         if let Some(most) = facts.and_then(|facts| facts.max_output_tokens) {
             let most = u32::try_from(most).unwrap_or(u32::MAX);
             options.max_tokens = options.max_tokens.map(|tokens| tokens.min(most));
+        }
+    }
+
+    /// Leaves out reasoning for a model that is known to have none. Some clients ask for it whatever the model.
+    pub(crate) fn leave_out_reasoning(&self, model: &Model, options: &mut Options) {
+        let live = self.shared.live();
+        let provider = live.host.config().providers.get(model.provider());
+        if provider.is_some_and(|provider| arcllm::reasons(provider, model.model()) == Some(false)) {
+            options.reasoning = None;
         }
     }
 

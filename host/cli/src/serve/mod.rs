@@ -1,5 +1,6 @@
 //! `arcllm serve`: serves the configured models over HTTP.
 
+mod demo;
 mod key;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism};
@@ -7,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::
 use arcllm::RequestLog;
 use arcllm_server::{
     otlp::Otlp,
-    serve::{Ended, ServeError, Server, Setup},
+    serve::{Ended, ReadHost, ServeError, Server, Setup},
 };
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use crate::{
     failure::Failure,
     output::{self, line},
     progress,
-    serve::key::Key,
+    serve::{demo::Demo, key::Key},
 };
 
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,9 @@ pub(crate) struct Serve {
     /// How to log each request, instead of what `[serve]` says: human, json or off.
     #[arg(long, value_name = "FORM", value_parser = request_log)]
     pub(crate) log: Option<RequestLog>,
+    /// Serve simulated providers that fail and recover, to watch failover with any client. Needs no key and no network.
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) demo: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -49,12 +53,16 @@ pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
     if let Some(Command::Key(key)) = &arguments.command {
         return key::run(key);
     }
-    let Serve { config: file, listen, log, command: _ } = arguments;
+    let Serve { config: file, listen, log, demo, command: _ } = arguments;
     let otlp = Otlp::from_env().map_err(Failure::usage)?;
     progress::listen_with(otlp.as_ref().and_then(Otlp::layer));
-    let host = config::host(file.as_deref())?;
+    let demo = if demo { Some(Demo::start().await?) } else { None };
+    let host = match &demo {
+        Some(demo) => demo.host()?,
+        None => config::host(file.as_deref())?,
+    };
     let is_json = log.unwrap_or(host.config().serve.log) == RequestLog::Json;
-    let read = Arc::new(move || {
+    let read: ReadHost = Arc::new(move || {
         let config = match &file {
             Some(file) => arcllm::Config::load(file)?,
             None => arcllm::Config::find()?,
@@ -62,10 +70,11 @@ pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
         config::watching(config)
     });
     let threads = available_parallelism().map_or(1, usize::from);
-    let server = Server::listen(Setup { host, read: Some(read), listen, log, threads, otlp })?;
+    let server = Server::listen(Setup { host, read: demo.is_none().then_some(read), listen, log, threads, otlp })?;
     if is_json {
         output::json(&json!({"event": "listening", "url": server.url()}))?;
     } else {
+        demo.iter().try_for_each(|demo| demo.introduce(&server.url()))?;
         line!("listening on {}; Ctrl-C stops it", server.url())?;
     }
     match server.run().await? {

@@ -184,10 +184,8 @@ impl EventWriter for Events {
         write_event("error", &error::json(problem), out);
     }
 
+    /// A ping may stand before the message.
     fn keep_alive(&mut self, out: &mut Vec<u8>) {
-        match self.has_begun {
-            true => ping(out),
-            false => self.start(&Usage::default(), out),
-        }
+        ping(out);
     }
 }

@@ -64,14 +64,14 @@ fn read_thinking(body: &mut Fields<'_>, effort: Option<&str>, options: &mut Opti
     options.reasoning = match kind.as_str() {
         "disabled" => Some(Reasoning::Off),
         "enabled" => fields.count("budget_tokens")?.map(Reasoning::Budget),
-        "adaptive" => Some(known.clone().unwrap_or(Reasoning::Auto)),
-        _ => known.clone(),
+        "adaptive" => Some(known.unwrap_or(Reasoning::Auto)),
+        _ => known,
     };
-    let says_effort = kind == "adaptive" && known.is_some();
+    // Adapters make a budget of `adaptive` for models that they do not know.
     let is_exact = options.reasoning.is_some()
-        && ["disabled", "enabled", "adaptive"].contains(&kind.as_str())
+        && ["disabled", "enabled"].contains(&kind.as_str())
         && fields.is_empty()
-        && (effort.is_none() || says_effort);
+        && effort.is_none();
     if !is_exact {
         options.extensions.insert(THINKING.to_owned(), thinking);
     }
