@@ -7,8 +7,7 @@ use crate::caller::Ending;
 /// What all attempts of this call cost, in the currency of the prices. `None` if nothing is known.
 pub(crate) fn of_call(config: &Config, trail: &[Attempt], ending: &Ending) -> Option<f64> {
     let known = |provider: &str, model: &str, usage: &Usage| of_usage(config, provider, model, usage);
-    let attempts =
-        trail.iter().filter_map(|attempt| known(&attempt.provider, &attempt.model, attempt.usage.as_ref()?));
+    let attempts = trail.iter().filter_map(|attempt| known(&attempt.provider, &attempt.model, attempt.usage.as_ref()?));
     // An answer of a module has no attempt.
     let cost = attempts.reduce(|sum, cost| sum + cost);
     cost.or_else(|| match ending {
