@@ -14,7 +14,8 @@ pub(crate) fn take(fields: &mut Fields<'_>, extensions: &mut Extensions) -> Resu
     let place = fields.place().field(FIELD);
     let Some(whole) = fields.take(FIELD) else { return Ok(None) };
     let is_known =
-        whole["type"] == "ephemeral" && (whole.get("ttl").is_none_or(Value::is_null) || ttl(&whole).is_some());
+        whole.get("type").is_some_and(|kind| kind == "ephemeral")
+        && (whole.get("ttl").is_none_or(Value::is_null) || ttl(&whole).is_some());
     if whole.is_object() && !is_known {
         extensions.insert(format!("anthropic.{FIELD}"), whole);
         return Ok(None);
