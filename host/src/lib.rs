@@ -119,6 +119,7 @@ pub use config::module::ModuleConfig;
 pub use config::overrides::{Overrides, Switch};
 pub use config::provider::{ModelFacts, ProviderConfig};
 pub use config::sandbox::{Limits, OnTrap, Sandbox};
+pub use config::serve::{ClientKey, RequestLog, ServeConfig, TlsFiles};
 pub use config::trust_store::{TrustStore, TrustedFile};
 pub use config::wire_format::WireFormat;
 pub use model::model::Model;

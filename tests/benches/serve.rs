@@ -16,8 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arcllm::{Config, Host};
-use arcllm_server::serve::Server;
+use arcllm::{Config, Host, RequestLog};
+use arcllm_server::serve::{Server, Setup};
 use support::{Child, Table, child_arguments, time};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -205,13 +205,16 @@ fn gateway(threads: usize, chain: &str, provider: &str) {
         };
     }
     let host = Host::builder().config(Config::parse(&text, None).unwrap()).build().unwrap();
-    let server = Server::listen("127.0.0.1:0".parse().unwrap(), threads).unwrap();
+    let listen = Some("127.0.0.1:0".parse().unwrap());
+    let log = Some(RequestLog::Off);
+    let server = Server::listen(Setup { host, read: None, listen, log, threads }).unwrap();
     println!("{}", server.address());
     std::thread::spawn(|| {
         std::io::stdin().read_to_string(&mut String::new()).unwrap();
         std::process::exit(0);
     });
-    server.run(&host).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(server.run()).unwrap();
 }
 
 /// The bytes of a request.

@@ -7,15 +7,16 @@ use std::{
 
 use arcllm::{Attempt, Error, Event, Model, Original, Request};
 use axum::{body::Body, response::Response};
-use bytes::Bytes;
 use futures::StreamExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tokio::time::timeout;
 
 use crate::{
     call_head::CallHead,
+    caller::CallNote,
     client::{Asked, ClientFormat, Heading},
     gateway::{Gateway, LoadedModel},
+    posted::Posted,
     problem::Problem,
     stream::AnswerBody,
 };
@@ -24,15 +25,11 @@ use crate::{
 pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
 /// Answers one request.
-pub(crate) async fn call(
-    gateway: &Gateway,
-    format: &'static dyn ClientFormat,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Response {
+pub(crate) async fn call(posted: &Posted, format: &'static dyn ClientFormat) -> Response {
+    let Posted { headers, body, .. } = posted;
     let head = CallHead::of(headers);
     let answered = match format.read(headers, body) {
-        Ok(asked) => answer(gateway, format, &head, asked, body).await,
+        Ok(asked) => answer(posted, format, &head, asked).await,
         Err(problem) => Err(problem),
     };
     let (mut response, trail) = answered.unwrap_or_else(|problem| (failed(format, &problem), problem.trail));
@@ -42,14 +39,25 @@ pub(crate) async fn call(
 
 /// The answer, and what was tried.
 async fn answer(
-    gateway: &Gateway,
+    posted: &Posted,
     format: &'static dyn ClientFormat,
     head: &CallHead,
     mut asked: Asked,
-    body: &Bytes,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
-    let loaded = gateway.model(&asked.model).await.map_err(|error| Problem::of_load(&error))?;
-    check_format(gateway, format, &loaded.model, &asked)?;
+    let Posted { gateway, caller, headers, body } = posted;
+    caller.mark(headers, &mut asked.request.options);
+    let note = caller.note(&asked.model, asked.streamed);
+    let loaded = match gateway.model(caller, &asked.model).await {
+        Ok(loaded) => check_format(gateway, format, &loaded.model, &asked).map(|()| loaded),
+        Err(problem) => Err(problem),
+    };
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(problem) => {
+            note.refused();
+            return Err(problem);
+        }
+    };
     gateway.clamp(&loaded.model, &mut asked.request.options);
     if gateway.format(&loaded.model) != Some(format.wire()) {
         gateway.leave_out_reasoning(&loaded.model, &mut asked.request.options);
@@ -63,8 +71,8 @@ async fn answer(
         request = request.with_original(original);
     }
     match streamed {
-        true => streamed_answer(format, loaded, heading, request).await,
-        false => whole_answer(format, &loaded, &heading, request).await,
+        true => streamed_answer(format, loaded, heading, request, note).await,
+        false => whole_answer(format, &loaded, &heading, request, note).await,
     }
 }
 
@@ -86,8 +94,16 @@ async fn whole_answer(
     loaded: &LoadedModel,
     heading: &Heading,
     request: Request,
+    note: CallNote,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
-    let mut answer = loaded.model.invoke_with(request).await.map_err(|error| problem_of(loaded, &error))?;
+    let mut answer = match loaded.model.invoke_with(request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            note.failed(&error);
+            return Err(problem_of(loaded, &error));
+        }
+    };
+    note.answered(&answer);
     let body = match answer.original().filter(|original| original.format == format.wire()) {
         Some(original) => original.body.clone(),
         None => format.answer(heading, &answer).into(),
@@ -100,11 +116,12 @@ async fn streamed_answer(
     loaded: LoadedModel,
     heading: Heading,
     request: Request,
+    note: CallNote,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
     let mut events = loaded.model.stream_with(Arc::new(request)).with_originals();
     let first = timeout(SILENCE, events.next()).await.ok().flatten();
     let mut trail = events.trail();
-    let mut body = AnswerBody::new(events, format.events(heading), loaded.clone());
+    let mut body = AnswerBody::new(events, format.events(heading), loaded.clone(), note);
     match first {
         Some(Ok(event)) => {
             if let Event::End(answer) = &event {
@@ -112,7 +129,10 @@ async fn streamed_answer(
             }
             body.write(event);
         }
-        Some(Err(error)) => return Err(problem_of(&loaded, &error)),
+        Some(Err(error)) => {
+            body.failed(&error);
+            return Err(problem_of(&loaded, &error));
+        }
         None => body.keep_alive(),
     }
     let mut response = Response::new(Body::from_stream(body));
@@ -134,14 +154,7 @@ pub(crate) fn problem_of(loaded: &LoadedModel, error: &Error) -> Problem {
 /// The answer to a request that failed.
 pub(crate) fn failed(format: &dyn ClientFormat, problem: &Problem) -> Response {
     let mut response = json(problem.status, format.error(problem));
-    let headers = response.headers_mut();
-    if let Some(seconds) = problem.wait_seconds() {
-        headers.insert(header::RETRY_AFTER, seconds.into());
-    }
-    if let Some(should_retry) = problem.should_retry {
-        let value = if should_retry { "true" } else { "false" };
-        headers.insert("x-should-retry", HeaderValue::from_static(value));
-    }
+    problem.hint(response.headers_mut());
     response
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arcllm::{Attempt, ConfigError, Error, ErrorKind, ErrorReason};
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// The longest time that clients are told to wait, in seconds. Claude Code gives up at once where it is longer.
 const LONGEST_WAIT: u64 = 40;
@@ -52,7 +52,8 @@ impl Problem {
     /// The model that a client named cannot be loaded. Files and their lines are not for clients.
     pub(crate) fn of_load(error: &ConfigError) -> Self {
         if error.is_unknown_model() {
-            return Self { should_retry: Some(false), ..Self::new(StatusCode::NOT_FOUND, in_words(error)) };
+            let problem = Self::new(StatusCode::NOT_FOUND, in_words(error));
+            return Self { param: Some("model".to_owned()), should_retry: Some(false), ..problem };
         }
         tracing::error!(target: "arcllm::serve", "{error}");
         let key = error.key.as_ref().map(|key| format!("`{key}` ")).unwrap_or_default();
@@ -65,6 +66,17 @@ impl Problem {
         let is_limit = self.status == StatusCode::TOO_MANY_REQUESTS;
         let wait = self.retry_after.or_else(|| is_limit.then_some(Duration::from_secs(1)))?;
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).clamp(1, LONGEST_WAIT))
+    }
+
+    /// Adds the headers that tell whether and when to ask again.
+    pub(crate) fn hint(&self, headers: &mut HeaderMap) {
+        if let Some(seconds) = self.wait_seconds() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(should_retry) = self.should_retry {
+            let value = if should_retry { "true" } else { "false" };
+            headers.insert("x-should-retry", HeaderValue::from_static(value));
+        }
     }
 }
 

@@ -4,43 +4,57 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::State,
+    extract::DefaultBodyLimit,
+    middleware::from_fn_with_state,
     response::Response,
-    routing::{MethodRouter, post},
+    routing::{MethodRouter, get, post},
 };
-use http::HeaderMap;
 
 use crate::{
     call::call,
     chat_completions::format::ChatCompletions,
     client::ClientFormat,
+    front::{front, unknown_route, wrong_method},
     gateway::Gateway,
+    health,
     messages::{count::count_tokens, format::Messages},
+    models,
+    posted::Posted,
 };
 
 /// The routes over a gateway.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let mut router = Router::new();
+    let mut router = Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        // Claude Code asks these two whether anybody is there.
+        .route("/api/hello", get(health::live))
+        .route("/", get(health::live));
     // Some clients are given a base URL without `/v1`.
     for prefix in ["/v1", ""] {
         router = router
             .route(&format!("{prefix}/chat/completions"), calls(&ChatCompletions))
+            .route(&format!("{prefix}/models"), get(models::list))
+            .route(&format!("{prefix}/models/{{*name}}"), get(models::one))
             .route(&format!("{prefix}/messages"), calls(&Messages))
             .route(&format!("{prefix}/messages/count_tokens"), post(counts));
     }
-    router.with_state(gateway)
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        // `body::read` has the limit of the configuration.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(gateway.clone(), front))
+        .with_state(gateway)
 }
 
 /// A route that asks a model in this format.
 fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
-    post(move |State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Bytes| async move {
-        let response: Response = call(&gateway, format, &headers, &body).await;
-        response
-    })
+    post(async move |asked: Posted| call(&asked, format).await)
 }
 
 /// The route that counts tokens.
-async fn counts(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Bytes) -> Response {
-    count_tokens(&gateway, &headers, &body).await
+async fn counts(asked: Posted) -> Response {
+    count_tokens(&asked).await
 }

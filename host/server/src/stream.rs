@@ -6,13 +6,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use arcllm::{Event, ResponseStream};
+use arcllm::{Error, Event, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
     call::{SILENCE, problem_of},
+    caller::CallNote,
     client::EventWriter,
     gateway::LoadedModel,
 };
@@ -33,11 +34,18 @@ pub(crate) struct AnswerBody {
     /// Whether the answer ended without its end. Then the connection is cut, so that no client takes the answer as whole.
     is_cut: bool,
     model: LoadedModel,
+    /// Absent once the answer has ended.
+    note: Option<CallNote>,
     silence: Pin<Box<Sleep>>,
 }
 
 impl AnswerBody {
-    pub(crate) fn new(events: ResponseStream, writer: Box<dyn EventWriter>, model: LoadedModel) -> Self {
+    pub(crate) fn new(
+        events: ResponseStream,
+        writer: Box<dyn EventWriter>,
+        model: LoadedModel,
+        note: CallNote,
+    ) -> Self {
         let silence = Box::pin(sleep(SILENCE));
         Self {
             out: Vec::new(),
@@ -47,8 +55,15 @@ impl AnswerBody {
             is_original: false,
             is_cut: false,
             model,
+            note: Some(note),
             silence,
         }
+    }
+
+    /// Notes that the call has failed.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        self.events = None;
+        self.note.take().into_iter().for_each(|note| note.failed(error));
     }
 
     /// Writes something for a client that waits.
@@ -63,15 +78,15 @@ impl AnswerBody {
             self.out.extend_from_slice(bytes);
             return;
         }
-        let is_last = matches!(event, Event::End(_));
         if !self.is_original {
             if !std::mem::replace(&mut self.has_begun, true) {
                 self.writer.begin(&mut self.out);
             }
             self.writer.event(&event, &mut self.out);
         }
-        if is_last {
+        if let Event::End(response) = &event {
             self.events = None;
+            self.note.take().into_iter().for_each(|note| note.answered(response));
         }
     }
 
@@ -84,7 +99,7 @@ impl AnswerBody {
             match event {
                 Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
-                    self.events = None;
+                    self.failed(&error);
                     self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
                 }
                 None => {
@@ -92,6 +107,14 @@ impl AnswerBody {
                     self.is_cut = true;
                 }
             }
+        }
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if let (Some(note), Some(mut events)) = (self.note.take(), self.events.take()) {
+            note.left(events.stop());
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         overrides::{self, Overrides},
         provider::{self, ProviderConfig},
         section::Section,
+        serve::ServeConfig,
         trust::Trust,
     },
 };
@@ -61,6 +62,8 @@ pub struct Config {
     pub modules: BTreeMap<String, ModuleConfig>,
     /// `[models.*]`: names for [`load_model`](crate::Host::load_model).
     pub models: BTreeMap<String, ModelConfig>,
+    /// `[serve]`: how `arcllm serve` serves.
+    pub serve: ServeConfig,
     pub(crate) document: Document,
     pub(crate) trust: Trust,
 }
@@ -133,6 +136,7 @@ impl Config {
         let models = root.sections("models")?.into_iter();
         let models = models.map(|(name, section)| Ok((name, ModelConfig::read(section)?)));
         let models = models.collect::<Result<_, ConfigError>>()?;
+        let serve = ServeConfig::read(root.section("serve")?)?;
         root.finish()?;
 
         let modules_dir = file.map(|file| {
@@ -155,6 +159,7 @@ impl Config {
             providers,
             modules,
             models,
+            serve,
             document,
             trust: Trust::Own,
         };

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     scene::soon,
-    support::{Chain, Folder, Running},
+    support::{Chain, Folder, Output, Running},
 };
 
 /// `arcllm serve` as a process. It ends when this is dropped.
@@ -37,6 +37,19 @@ impl Gateway {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
         let running = folder.arcllm(arguments).unwrap().start().unwrap();
         Self { url: soon(listening(&running)).await, folder, running }
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.running.id().to_string();
+        assert!(std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// Stops it, and gives what it has written.
+    pub(crate) async fn stop(self) -> Output {
+        self.signal("TERM");
+        soon(self.running.end()).await.unwrap()
     }
 
     /// Posts this JSON.
@@ -98,8 +111,9 @@ impl Answer {
 async fn listening(running: &Running) -> String {
     loop {
         let stdout = running.stdout().unwrap();
-        let rest = stdout.split_once("listening on ").map(|(_, rest)| rest);
-        if let Some((address, _)) = rest.and_then(|rest| rest.split_once([';', ' ', '\n'])) {
+        // For people, or in JSON.
+        let rest = ["listening on ", "\"listening\",\"url\":\""].iter().find_map(|before| stdout.split_once(before));
+        if let Some((address, _)) = rest.and_then(|(_, rest)| rest.split_once([';', ' ', '"'])) {
             return address.to_owned();
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

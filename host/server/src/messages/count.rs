@@ -4,20 +4,20 @@
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     call::failed,
-    gateway::Gateway,
     messages::{format::Messages, place::Place, request::passed_on},
+    posted::Posted,
     problem::Problem,
 };
 
 /// Answers one request for a count.
-pub(crate) async fn count_tokens(gateway: &Gateway, headers: &HeaderMap, body: &Bytes) -> Response {
-    match count(gateway, headers, body).await {
+pub(crate) async fn count_tokens(asked: &Posted) -> Response {
+    match count(asked).await {
         Ok(count) => {
             let mut response = Response::new(Body::from(count));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -27,9 +27,9 @@ pub(crate) async fn count_tokens(gateway: &Gateway, headers: &HeaderMap, body: &
     }
 }
 
-async fn count(gateway: &Gateway, headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Problem> {
-    let loaded = gateway.model(&model_of(body)?).await.map_err(|error| Problem::of_load(&error))?;
-    let model = loaded.model;
+async fn count(asked: &Posted) -> Result<Bytes, Problem> {
+    let Posted { gateway, caller, headers, body } = asked;
+    let model = gateway.model(caller, &model_of(body)?).await?.model;
     let counted = model.count_tokens(body.clone(), passed_on(headers)).await.map_err(|error| Problem::from(&error))?;
     counted.ok_or_else(|| {
         let what = format!(

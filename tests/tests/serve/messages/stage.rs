@@ -1,10 +1,13 @@
 //! What these tests share: a gateway in front of one provider, and a client that reads streams as strictly as the SDKs do.
 
-use std::thread;
+use std::sync::Arc;
 
-use arcllm_server::serve::Server;
+use arcllm_server::router;
 use arcllm_simulator::{Format, Recorded, Reply, Simulator};
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::{
     scene::{replies, soon},
@@ -29,15 +32,21 @@ pub(super) struct Answer {
 }
 
 impl Gateway {
-    /// A gateway with this configuration. It ends with the process.
+    /// A gateway with this configuration, in this process. It ends with the test.
     pub(super) fn over(chain: &Chain) -> Self {
         let folder = chain.clone().host("watch = false").folder().unwrap();
         let host = folder.host().unwrap();
-        let server = Server::listen("127.0.0.1:0".parse().unwrap(), 1).unwrap();
-        let url = format!("http://{}", server.address());
-        thread::spawn(move || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::from_std(listener).unwrap();
+        let router = router(Arc::new(arcllm_server::Gateway::new(host)));
+        tokio::spawn(async move {
             let _folder = folder;
-            server.run(&host)
+            while let Ok((connection, _)) = listener.accept().await {
+                let service = TowerToHyperService::new(router.clone());
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
+            }
         });
         // The client asks for a provider of TLS, also where it needs none.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,0 +1,78 @@
+//! `arcllm serve`: serves the configured models over HTTP.
+
+mod key;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism};
+
+use arcllm::RequestLog;
+use arcllm_server::serve::{Ended, ServeError, Server, Setup};
+use serde_json::json;
+
+use crate::{
+    config,
+    failure::Failure,
+    output::{self, line},
+    serve::key::Key,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Serve {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to listen, instead of what `[serve]` says [default: 127.0.0.1:4000].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// How to log each request, instead of what `[serve]` says: human, json or off.
+    #[arg(long, value_name = "FORM", value_parser = request_log)]
+    pub(crate) log: Option<RequestLog>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make a key for a client, and print its table for config.toml.
+    Key(Key),
+}
+
+fn request_log(word: &str) -> Result<RequestLog, String> {
+    RequestLog::from_word(word).ok_or_else(|| "human, json or off".to_owned())
+}
+
+pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
+    if let Some(Command::Key(key)) = &arguments.command {
+        return key::run(key);
+    }
+    let Serve { config: file, listen, log, command: _ } = arguments;
+    let host = config::host(file.as_deref())?;
+    let is_json = log.unwrap_or(host.config().serve.log) == RequestLog::Json;
+    let read = Arc::new(move || {
+        let config = match &file {
+            Some(file) => arcllm::Config::load(file)?,
+            None => arcllm::Config::find()?,
+        };
+        config::watching(config)
+    });
+    let threads = available_parallelism().map_or(1, usize::from);
+    let server = Server::listen(Setup { host, read: Some(read), listen, log, threads })?;
+    if is_json {
+        output::json(&json!({"event": "listening", "url": server.url()}))?;
+    } else {
+        line!("listening on {}; Ctrl-C stops it", server.url())?;
+    }
+    match server.run().await? {
+        Ended::Stopped => Ok(ExitCode::SUCCESS),
+        Ended::AtOnce => Err(Failure::failed("stopped at once, by a second signal")),
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Config(error) => error.into(),
+            ServeError::Refused(text) => Failure::usage(text),
+        }
+    }
+}

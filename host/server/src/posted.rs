@@ -1,0 +1,33 @@
+//! A request with a body in JSON.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequest, Request},
+    response::Response,
+};
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::{body, caller::Caller, gateway::Gateway, shape::Shape};
+
+/// A request with a body in JSON, as the routes that are posted to get it.
+pub(crate) struct Posted {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) caller: Caller,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl FromRequest<Arc<Gateway>> for Posted {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Response> {
+        let (mut head, body) = request.into_parts();
+        let live = gateway.shared.live().clone();
+        let body = body::read(live.config(), &head.headers, body).await;
+        let body = body.map_err(|problem| Shape::of(head.uri.path(), &head.headers).refuse(&problem))?;
+        let caller = head.extensions.remove().unwrap_or_default();
+        Ok(Self { gateway: gateway.clone(), caller, headers: head.headers, body })
+    }
+}
