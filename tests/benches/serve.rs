@@ -207,7 +207,7 @@ fn gateway(threads: usize, chain: &str, provider: &str) {
     let host = Host::builder().config(Config::parse(&text, None).unwrap()).build().unwrap();
     let listen = Some("127.0.0.1:0".parse().unwrap());
     let log = Some(RequestLog::Off);
-    let server = Server::listen(Setup { host, read: None, listen, log, threads }).unwrap();
+    let server = Server::listen(Setup { host, read: None, listen, log, threads, otlp: None }).unwrap();
     println!("{}", server.address());
     std::thread::spawn(|| {
         std::io::stdin().read_to_string(&mut String::new()).unwrap();

@@ -44,7 +44,7 @@ async fn answer(
     head: &CallHead,
     mut asked: Asked,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
-    let Posted { gateway, caller, headers, body } = posted;
+    let Posted { gateway, caller, headers, body, .. } = posted;
     caller.mark(headers, &mut asked.request.options);
     let note = caller.note(&asked.model, asked.streamed);
     let loaded = match gateway.model(caller, &asked.model).await {

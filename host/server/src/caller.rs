@@ -42,6 +42,11 @@ impl Caller {
         Self { holder, told: Arc::default() }
     }
 
+    /// The name of the key, if there are keys.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.holder.as_ref().map(|holder| holder.name.as_str())
+    }
+
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }

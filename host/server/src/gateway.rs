@@ -13,6 +13,7 @@ use crate::{
     caller::Caller,
     keys::Holder,
     log::Log,
+    page::recent_calls::ThreadCalls,
     problem::Problem,
     readiness::Stage,
     shared::{Live, Shared},
@@ -29,6 +30,8 @@ const LONGEST_NAME: usize = 256;
 #[derive(Debug)]
 pub struct Gateway {
     pub(crate) shared: Arc<Shared>,
+    /// The calls of this thread that have ended.
+    pub(crate) calls: Arc<ThreadCalls>,
     loaded: Mutex<Arc<Loaded>>,
 }
 
@@ -61,7 +64,7 @@ impl Gateway {
     /// A gateway for one of the threads that share this.
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
         let loaded = Mutex::new(Arc::new(Loaded::new(shared.live().clone())));
-        Self { shared, loaded }
+        Self { calls: shared.page.calls.thread(), shared, loaded }
     }
 
     /// The host that new calls use.

@@ -3,6 +3,7 @@
 //!
 //! [`router`] gives the routes over a [`Gateway`], for programs with a server of their own. [`serve`] is the server of `arcllm serve`.
 
+pub mod otlp;
 pub mod serve;
 
 mod body;
@@ -22,11 +23,14 @@ mod messages;
 mod metrics;
 mod models;
 mod noted;
+mod page;
 mod port_owner;
 mod posted;
 mod problem;
 mod readiness;
+mod recorder;
 mod reload;
+mod responses;
 mod router;
 mod shape;
 mod shared;

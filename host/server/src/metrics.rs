@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use metrics::{SharedString, counter, gauge};
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use opentelemetry::metrics::Meter;
+
+use crate::recorder::Both;
 
 /// Seconds of a call or of its beginning.
 const SECONDS: &[f64] = &[0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
@@ -15,6 +18,19 @@ const OWN_SECONDS: &[f64] = &[1e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4
 const TOKENS: &[f64] =
     &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0];
 
+/// The bounds of histograms, by how their names end.
+const BOUNDS: [(&str, &[f64]); 4] = [
+    ("operation.duration", SECONDS),
+    ("time_to_first_chunk", SECONDS),
+    ("own_time", OWN_SECONDS),
+    ("token.usage", TOKENS),
+];
+
+/// The bounds of the histogram of this name.
+fn bounds(name: &str) -> &'static [f64] {
+    BOUNDS.iter().find(|(ending, _)| name.ends_with(ending)).map_or(SECONDS, |(_, bounds)| bounds)
+}
+
 /// All counters of the process.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -23,20 +39,20 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Makes this process count, before models are loaded.
-    ///
-    /// # Errors
-    ///
-    /// If it counts already, for somebody else.
-    pub(crate) fn install() -> Result<Self, BuildError> {
-        let handle = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("duration".to_owned()), SECONDS)?
-            .set_buckets_for_metric(Matcher::Suffix("time_to_first_chunk".to_owned()), SECONDS)?
-            .set_buckets_for_metric(Matcher::Suffix("own_time".to_owned()), OWN_SECONDS)?
-            .set_buckets_for_metric(Matcher::Suffix("token.usage".to_owned()), TOKENS)?
-            .set_buckets_for_metric(Matcher::Suffix("token_usage".to_owned()), TOKENS)?
-            .install_recorder()?;
-        Ok(Self { handle, begun: Instant::now() })
+    /// Makes this process count, before models are loaded: for Prometheus, and for OpenTelemetry if there is a meter. `None` if
+    /// it counts already, for somebody else.
+    pub(crate) fn install(meter: Option<Meter>) -> Option<Self> {
+        let mut builder = PrometheusBuilder::new();
+        for (ending, bounds) in BOUNDS {
+            builder = builder.set_buckets_for_metric(Matcher::Suffix(ending.to_owned()), bounds).ok()?;
+        }
+        let prometheus = builder.build_recorder();
+        let handle = prometheus.handle();
+        let installed = match meter {
+            Some(meter) => metrics::set_global_recorder(Both { prometheus, meter, bounds }).is_ok(),
+            None => metrics::set_global_recorder(prometheus).is_ok(),
+        };
+        installed.then(|| Self { handle, begun: Instant::now() })
     }
 
     /// Puts what was measured into its buckets. Without it, the memory grows until somebody reads.

@@ -13,9 +13,11 @@ use http::{Method, StatusCode};
 use http_body::{Frame, SizeHint};
 
 use crate::{
-    caller::{Caller, Ending},
+    caller::{Caller, Ending, Told},
+    gateway::Gateway,
     log::Line,
     metrics::count_request,
+    page::{call_record::CallRecord, recent_calls::ThreadCalls},
     shared::{Counted, Shared},
 };
 
@@ -29,6 +31,7 @@ const LONGEST_PATH: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Entry {
     shared: Arc<Shared>,
+    calls: Arc<ThreadCalls>,
     at: SystemTime,
     begun: Instant,
     method: Method,
@@ -40,11 +43,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn begin(shared: &Arc<Shared>, method: &Method, path: &str) -> Self {
+    pub(crate) fn begin(gateway: &Gateway, method: &Method, path: &str) -> Self {
         let path = path.get(..path.floor_char_boundary(LONGEST_PATH)).unwrap_or_default().to_owned();
         let (at, begun) = (SystemTime::now(), Instant::now());
-        let (shared, method, caller) = (shared.clone(), method.clone(), Caller::default());
-        Self { shared, at, begun, method, path, caller, status: None, permit: None }
+        let (shared, calls) = (gateway.shared.clone(), gateway.calls.clone());
+        let (method, caller) = (method.clone(), Caller::default());
+        Self { shared, calls, at, begun, method, path, caller, status: None, permit: None }
     }
 
     pub(crate) fn called_by(mut self, caller: &Caller) -> Self {
@@ -63,26 +67,36 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
-        count_request(&self.path, status);
-        // Probes come every few seconds.
-        let is_probe = self.path.starts_with("/health/") || self.path == "/metrics";
+impl Entry {
+    fn log(&self, status: u16, told: &Told) {
+        // Probes, and what the page reads, come every few seconds.
+        let is_probe =
+            self.path.starts_with("/health/") || ["/metrics", "/api/overview", "/api/calls"].contains(&&*self.path);
         if self.shared.log.is_off() || is_probe && status < 400 {
             return;
         }
-        let told = self.caller.told();
         let has_left = matches!(told.ending, Some(Ending::Left));
         self.shared.log.write(&Line {
             at: self.at,
             took: self.begun.elapsed(),
             method: self.method.as_str(),
             path: &self.path,
-            key: self.caller.holder.as_ref().map(|holder| holder.name.as_str()),
+            key: self.caller.key(),
             status: if has_left { CLIENT_LEFT } else { status },
-            told: &told,
+            told,
         });
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
+        count_request(&self.path, status);
+        let told = std::mem::take(&mut *self.caller.told());
+        self.log(status, &told);
+        if let Some(call) = CallRecord::of(told, self.caller.key(), self.at, self.begun.elapsed()) {
+            self.calls.add(call);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{body, caller::Caller, gateway::Gateway, shape::Shape};
 pub(crate) struct Posted {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) caller: Caller,
+    pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -28,6 +29,7 @@ impl FromRequest<Arc<Gateway>> for Posted {
         let body = body::read(live.config(), &head.headers, body).await;
         let body = body.map_err(|problem| Shape::of(head.uri.path(), &head.headers).refuse(&problem))?;
         let caller = head.extensions.remove().unwrap_or_default();
-        Ok(Self { gateway: gateway.clone(), caller, headers: head.headers, body })
+        let (gateway, path) = (gateway.clone(), head.uri.path().to_owned());
+        Ok(Self { gateway, caller, path, headers: head.headers, body })
     }
 }

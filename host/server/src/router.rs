@@ -7,8 +7,9 @@ use axum::{
     extract::DefaultBodyLimit,
     middleware::from_fn_with_state,
     response::Response,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, any, get, post},
 };
+use tracing::Instrument as _;
 
 use crate::{
     call::call,
@@ -19,7 +20,10 @@ use crate::{
     health,
     messages::{count::count_tokens, format::Messages},
     models,
+    otlp::request_span,
+    page::routes,
     posted::Posted,
+    responses::{format::Responses, stored},
 };
 
 /// The routes over a gateway.
@@ -30,7 +34,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/metrics", get(health::metrics))
         // Claude Code asks these two whether anybody is there.
         .route("/api/hello", get(health::live))
-        .route("/", get(health::live));
+        .route("/", get(routes::index))
+        .route("/api/overview", get(routes::overview))
+        .route("/api/calls", get(routes::calls));
     // Some clients are given a base URL without `/v1`.
     for prefix in ["/v1", ""] {
         router = router
@@ -38,7 +44,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
             .route(&format!("{prefix}/models"), get(models::list))
             .route(&format!("{prefix}/models/{{*name}}"), get(models::one))
             .route(&format!("{prefix}/messages"), calls(&Messages))
-            .route(&format!("{prefix}/messages/count_tokens"), post(counts));
+            .route(&format!("{prefix}/messages/count_tokens"), post(counts))
+            .route(&format!("{prefix}/responses"), calls(&Responses).fallback(stored::no_method))
+            .route(&format!("{prefix}/responses/{{*rest}}"), any(stored::no_response));
     }
     router
         .fallback(unknown_route)
@@ -51,7 +59,10 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 
 /// A route that asks a model in this format.
 fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
-    post(async move |asked: Posted| call(&asked, format).await)
+    post(async move |asked: Posted| {
+        let span = request_span(&asked.path, &asked.headers, asked.caller.key());
+        if span.is_disabled() { call(&asked, format).await } else { call(&asked, format).instrument(span).await }
+    })
 }
 
 /// The route that counts tokens.

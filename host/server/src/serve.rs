@@ -1,6 +1,13 @@
 //! The server of `arcllm serve`: one current-thread runtime a core, each with a listener of its own.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, thread, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use arcllm::{ConfigError, Host, RequestLog};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -13,6 +20,7 @@ pub use crate::reload::ReadHost;
 use crate::{
     log::{Log, LogEnd},
     metrics::Metrics,
+    otlp::Otlp,
     port_owner::port_owner,
     readiness::Stage,
     reload::{Reloader, check_open, in_words, load_models},
@@ -24,6 +32,9 @@ use crate::{
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
+
+/// How long the last export may take.
+const LAST_EXPORT: Duration = Duration::from_secs(5);
 
 /// Whether the system spreads connections over listeners of the same port. Elsewhere all threads accept from one listener.
 const SHARES_PORTS: bool = cfg!(target_os = "linux");
@@ -40,6 +51,8 @@ pub struct Setup {
     pub log: Option<RequestLog>,
     /// How many threads serve.
     pub threads: usize,
+    /// Where spans and counters are exported to.
+    pub otlp: Option<Otlp>,
 }
 
 /// Why nothing is served.
@@ -71,6 +84,7 @@ pub struct Server {
     certificate: Option<Arc<Certificate>>,
     read: Option<ReadHost>,
     log_end: LogEnd,
+    otlp: Option<Otlp>,
 }
 
 impl std::fmt::Debug for Server {
@@ -87,7 +101,7 @@ impl Server {
     /// If the configuration is wrong or not trusted, if other machines would be let in without a key, if a certificate cannot
     /// be read, or if the port is taken.
     pub fn listen(setup: Setup) -> Result<Self, ServeError> {
-        let Setup { host, read, listen, log, threads } = setup;
+        let Setup { host, read, listen, log, threads, otlp } = setup;
         host.config().check_serve_is_trusted()?;
         let config = &host.config().serve;
         let address = listen.unwrap_or(config.listen);
@@ -97,8 +111,9 @@ impl Server {
         let (listeners, address) = listeners(address, threads).map_err(|error| cannot_listen(address, &error))?;
         let (log, log_end) = Log::start(log.unwrap_or(config.log)).map_err(|error| no_thread(&error))?;
         // A program that counts already goes on as it does.
-        let shared = Arc::new(Shared::new(host, log, Metrics::install().ok()));
-        Ok(Self { listeners, address, shared, certificate, read, log_end })
+        let metrics = Metrics::install(otlp.as_ref().and_then(Otlp::meter));
+        let shared = Arc::new(Shared::new(host, log, metrics));
+        Ok(Self { listeners, address, shared, certificate, read, log_end, otlp })
     }
 
     /// Where it listens.
@@ -118,7 +133,7 @@ impl Server {
     ///
     /// If the system gives no threads, or if no model can be loaded.
     pub async fn run(self) -> Result<Ended, ServeError> {
-        let Self { listeners, address, shared, certificate, read, log_end } = self;
+        let Self { listeners, address, shared, certificate, read, log_end, otlp } = self;
         let mut signals = Signals::listen().map_err(|error| ServeError::Refused(error.to_string()))?;
         let reloader = read.map(|read| Reloader::new(shared.clone(), read, address, certificate.clone()));
         let (stop, stopped) = watch::channel(false);
@@ -143,6 +158,10 @@ impl Server {
         let _ = stop.send(true);
         let ended = finish(&shared, &mut threads, &mut signals).await;
         drop(log_end);
+        if let Some(otlp) = otlp {
+            // A collector that does not answer must not keep the server from ending.
+            let _ = timeout(LAST_EXPORT, tokio::task::spawn_blocking(move || otlp.end())).await;
+        }
         Ok(ended)
     }
 }

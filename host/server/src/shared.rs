@@ -8,7 +8,7 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use arcllm::{Host, ServeConfig};
 
-use crate::{keys::Keys, log::Log, metrics::Metrics, readiness::Readiness};
+use crate::{keys::Keys, log::Log, metrics::Metrics, page::page::Page, readiness::Readiness};
 
 /// A configuration in use.
 #[derive(Debug)]
@@ -41,13 +41,14 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     /// Absent where the program has a recorder of its own.
     pub(crate) metrics: Option<Metrics>,
+    pub(crate) page: Page,
 }
 
 impl Shared {
     pub(crate) fn new(host: Host, log: Log, metrics: Option<Metrics>) -> Self {
         let live = ArcSwap::from_pointee(Live::new(host));
         let (readiness, calls, connections) = (Readiness::default(), Arc::default(), Arc::default());
-        Self { live, readiness, calls, connections, log, metrics }
+        Self { live, readiness, calls, connections, log, metrics, page: Page::default() }
     }
 
     /// The configuration that new calls use.

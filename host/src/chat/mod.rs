@@ -25,3 +25,4 @@ pub(crate) mod size;
 pub(crate) mod tool;
 pub(crate) mod trail;
 pub(crate) mod usage;
+pub(crate) mod wire_format;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::config::wire_format::WireFormat;
+use crate::chat::wire_format::WireFormat;
 
 /// A request or an answer in a wire format, byte by byte as its author wrote it. Its `Debug` shows no content.
 ///

@@ -1,6 +1,6 @@
 //! What a configuration says of one model.
 
-use crate::config::{provider::ModelFacts, wire_format::WireFormat};
+use crate::{chat::wire_format::WireFormat, config::provider::ModelFacts};
 
 /// A model that can be loaded, with what is known of it.
 #[derive(Debug, Clone, PartialEq)]

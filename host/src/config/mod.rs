@@ -24,4 +24,3 @@ pub(crate) mod serve;
 pub(crate) mod suggest;
 pub(crate) mod trust;
 pub(crate) mod trust_store;
-pub(crate) mod wire_format;

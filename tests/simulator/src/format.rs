@@ -1,4 +1,4 @@
-//! The two wire formats, and how a request shows which one it asks for.
+//! The wire formats, and how a request shows which one it asks for.
 
 use std::fmt;
 
@@ -10,6 +10,8 @@ pub enum Format {
     Anthropic,
     /// OpenAI's Chat Completions, and what is compatible with it.
     OpenAi,
+    /// OpenAI's Responses.
+    Responses,
 }
 
 impl Format {
@@ -23,6 +25,8 @@ impl Format {
             Some(Format::Anthropic)
         } else if path.ends_with("/chat/completions") {
             Some(Format::OpenAi)
+        } else if path.ends_with("/responses") {
+            Some(Format::Responses)
         } else {
             None
         }
@@ -37,7 +41,12 @@ impl Format {
     pub(crate) fn of_client(target: &str, headers: &[(String, String)]) -> Format {
         let has_version = headers.iter().any(|(name, _)| name == "anthropic-version");
         let is_anthropic = has_version || path(target).contains("/messages");
-        if is_anthropic { Format::Anthropic } else { Format::OpenAi }
+        let is_responses = path(target).contains("/responses");
+        match is_anthropic {
+            true => Format::Anthropic,
+            false if is_responses => Format::Responses,
+            false => Format::OpenAi,
+        }
     }
 }
 
@@ -51,6 +60,7 @@ impl fmt::Display for Format {
         formatter.write_str(match self {
             Format::Anthropic => "anthropic",
             Format::OpenAi => "openai",
+            Format::Responses => "openai-responses",
         })
     }
 }

@@ -6,10 +6,10 @@ use crate::format::Format;
 use crate::record::Recorded;
 use crate::reply::Reply;
 
-/// What the paths of both formats end in.
-const ENDPOINTS: &str = "POST to a path that ends in /v1/messages or /chat/completions";
+/// What the paths of the formats end in.
+const ENDPOINTS: &str = "POST to a path that ends in /v1/messages, /chat/completions or /responses";
 
-/// The reply to a request that asks neither format's endpoint for an answer. `next` is the reply that it would take.
+/// The reply to a request that asks no format's endpoint for an answer. `next` is the reply that it would take.
 pub(crate) fn refusal(request: &Recorded, next: &Reply) -> Option<Reply> {
     let is_endpoint = Format::of_endpoint(&request.path).is_some();
     match request.method.as_str() {

@@ -64,7 +64,7 @@ async fn is_answered_in_the_shape_of_the_client() {
     assert_eq!(answer.header("allow"), "POST");
     let unknown = gateway.post(CHAT, &json!({ "model": "simm", "messages": [] })).await;
     let error = &unknown.json()["error"];
-    assert_eq!((unknown.status, &error["code"]), (404, &json!("model_not_found")));
+    assert_eq!((unknown.status, &error["param"]), (404, &json!("model")));
     assert!(error["message"].as_str().unwrap().contains("did you mean `sim`?"), "{error}");
     assert!(!unknown.body.contains(gateway.folder.path().to_str().unwrap()), "{}", unknown.body);
 

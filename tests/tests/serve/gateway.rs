@@ -34,8 +34,15 @@ impl Gateway {
 
     /// Serves the configuration in this folder, with further arguments.
     pub(crate) async fn of(folder: Folder, arguments: &[&str]) -> Self {
+        Self::with(folder, arguments, &[]).await
+    }
+
+    /// The same, with variables of the environment.
+    pub(crate) async fn with(folder: Folder, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
-        let running = folder.arcllm(arguments).unwrap().start().unwrap();
+        let command = folder.arcllm(arguments).unwrap();
+        let command = environment.iter().fold(command, |command, (name, value)| command.env(name, value));
+        let running = command.start().unwrap();
         Self { url: soon(listening(&running)).await, folder, running }
     }
 

@@ -7,12 +7,17 @@ use super::stage::{FORMATS, forwarding, model, request, rewritten};
 use crate::scene::{replies, soon};
 
 /// An answer in this format with white space and unknown fields.
-fn answer(format: Format) -> &'static str {
+pub(crate) fn answer(format: Format) -> &'static str {
     match format {
         Format::Anthropic => {
             "{ \"id\": \"m\", \"type\": \"message\", \"role\": \"assistant\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\
              \"content\": [{\"type\": \"text\", \"text\": \"Hi\\u00e9\", \"y\": null}], \"stop_reason\": \"end_turn\",\
              \"usage\": {\"input_tokens\": 3, \"output_tokens\": 1}}\n"
+        }
+        Format::Responses => {
+            "{ \"id\": \"r\", \"object\": \"response\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\"status\": \"completed\", \"output\": \
+             [{\"type\": \"message\", \"id\": \"m\", \"z\": {}, \"content\": [{\"type\": \"output_text\", \"text\": \"Hi\\u00e9\"}]}],\
+             \"usage\": {\"input_tokens\": 3, \"output_tokens\": 1, \"total_tokens\": 4}}\n"
         }
         _ => {
             "{ \"id\": \"c\", \"model\": \"real\", \"x\": [1.0, 1e2],\n\"choices\": [{\"index\": 0, \"finish_reason\": \

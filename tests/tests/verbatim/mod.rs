@@ -1,6 +1,6 @@
 //! A client's own bytes to a provider of its format, and the provider's bytes back.
 
-mod answers;
+pub(crate) mod answers;
 mod requests;
-mod stage;
-mod streams;
+pub(crate) mod stage;
+pub(crate) mod streams;

@@ -37,7 +37,7 @@ async fn the_clients_own_bytes_pass_modules_that_forward() {
 
 #[tokio::test]
 async fn a_provider_of_another_format_is_sent_its_own() {
-    let [(format, _, _), (other, wire, body)] = FORMATS;
+    let [(format, ..), (other, wire, body), _] = FORMATS;
     let (a, b) = (replies([]).await, replies([]).await);
     let model = model(&forwarding((&a, format), (&b, other))).await;
     let answer = soon(model.invoke_with(request(wire, body))).await.unwrap();
@@ -94,5 +94,25 @@ async fn headers_go_to_providers_of_the_format() {
             let expected = if is_sent { ("own,x,y", Some("2026-10-21")) } else { ("own", None) };
             assert_eq!((sent.header("anthropic-beta").unwrap(), sent.header("anthropic-version")), expected);
         }
+    }
+}
+
+/// Nothing is stored at the provider, so reasoning comes in a form that can be sent back.
+#[tokio::test]
+async fn a_body_of_responses_is_not_stored_and_asks_for_encrypted_reasoning() {
+    let included = "reasoning.encrypted_content";
+    for (given, expected) in [
+        ("", json!([included])),
+        ("\"store\": true, \"include\": null, ", json!([included])),
+        ("\"store\": true, \"include\": [\"a\"], ", json!(["a", included])),
+    ] {
+        let a = replies([]).await;
+        let model = model(&Chain::new().provider("a", Format::Responses, &a.url())).await;
+        let body =
+            format!("{{{given}\"model\": \"alias\", \"mark\": 1, \"input\": \"Hi\", \"max_output_tokens\": 20}}");
+        soon(model.invoke_with(request(arcllm::WireFormat::OpenAiResponses, &body))).await.unwrap();
+        let sent = &a.requests()[0].body;
+        assert_eq!((&sent["store"], &sent["include"], &sent["mark"]), (&json!(false), &expected, &json!(1)));
+        assert_eq!((&sent["max_output_tokens"], &sent["model"]), (&json!(9), &json!("a-model")));
     }
 }

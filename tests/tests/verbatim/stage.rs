@@ -9,8 +9,8 @@ use crate::{
     support::{Chain, Folder},
 };
 
-/// Both formats, with a body that holds a field which no adapter writes.
-pub(super) const FORMATS: [(Format, WireFormat, &str); 2] = [
+/// All formats, with a body that holds a field which no adapter writes.
+pub(crate) const FORMATS: [(Format, WireFormat, &str); 3] = [
     (
         Format::Anthropic,
         WireFormat::Anthropic,
@@ -20,6 +20,11 @@ pub(super) const FORMATS: [(Format, WireFormat, &str); 2] = [
         Format::OpenAi,
         WireFormat::OpenAi,
         r#"{"mark": [{"model": 1}], "max_tokens": 9, "messages": [{"role": "user", "content": "Hi", "x": 1.0}], "model": "alias"}"#,
+    ),
+    (
+        Format::Responses,
+        WireFormat::OpenAiResponses,
+        r#"{"store": false, "include": ["reasoning.encrypted_content"], "model": "alias", "input": [{"role": "user", "content": "Hi", "x": 1.0}], "mark": {"model": 1}, "max_output_tokens": 9}"#,
     ),
 ];
 

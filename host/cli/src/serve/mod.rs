@@ -1,18 +1,23 @@
 //! `arcllm serve`: serves the configured models over HTTP.
 
+mod demo;
 mod key;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism};
 
 use arcllm::RequestLog;
-use arcllm_server::serve::{Ended, ServeError, Server, Setup};
+use arcllm_server::{
+    otlp::Otlp,
+    serve::{Ended, ReadHost, ServeError, Server, Setup},
+};
 use serde_json::json;
 
 use crate::{
     config,
     failure::Failure,
     output::{self, line},
-    serve::key::Key,
+    progress,
+    serve::{demo::Demo, key::Key},
 };
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +32,9 @@ pub(crate) struct Serve {
     /// How to log each request, instead of what `[serve]` says: human, json or off.
     #[arg(long, value_name = "FORM", value_parser = request_log)]
     pub(crate) log: Option<RequestLog>,
+    /// Serve simulated providers that fail and recover, to watch failover with any client. Needs no key and no network.
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) demo: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -45,10 +53,16 @@ pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
     if let Some(Command::Key(key)) = &arguments.command {
         return key::run(key);
     }
-    let Serve { config: file, listen, log, command: _ } = arguments;
-    let host = config::host(file.as_deref())?;
+    let Serve { config: file, listen, log, demo, command: _ } = arguments;
+    let otlp = Otlp::from_env().map_err(Failure::usage)?;
+    progress::listen_with(otlp.as_ref().and_then(Otlp::layer));
+    let demo = if demo { Some(Demo::start().await?) } else { None };
+    let host = match &demo {
+        Some(demo) => demo.host()?,
+        None => config::host(file.as_deref())?,
+    };
     let is_json = log.unwrap_or(host.config().serve.log) == RequestLog::Json;
-    let read = Arc::new(move || {
+    let read: ReadHost = Arc::new(move || {
         let config = match &file {
             Some(file) => arcllm::Config::load(file)?,
             None => arcllm::Config::find()?,
@@ -56,10 +70,11 @@ pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
         config::watching(config)
     });
     let threads = available_parallelism().map_or(1, usize::from);
-    let server = Server::listen(Setup { host, read: Some(read), listen, log, threads })?;
+    let server = Server::listen(Setup { host, read: demo.is_none().then_some(read), listen, log, threads, otlp })?;
     if is_json {
         output::json(&json!({"event": "listening", "url": server.url()}))?;
     } else {
+        demo.iter().try_for_each(|demo| demo.introduce(&server.url()))?;
         line!("listening on {}; Ctrl-C stops it", server.url())?;
     }
     match server.run().await? {

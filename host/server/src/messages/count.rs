@@ -28,7 +28,7 @@ pub(crate) async fn count_tokens(asked: &Posted) -> Response {
 }
 
 async fn count(asked: &Posted) -> Result<Bytes, Problem> {
-    let Posted { gateway, caller, headers, body } = asked;
+    let Posted { gateway, caller, headers, body, .. } = asked;
     let model = gateway.model(caller, &model_of(body)?).await?.model;
     let counted = model.count_tokens(body.clone(), passed_on(headers)).await.map_err(|error| Problem::from(&error))?;
     counted.ok_or_else(|| {

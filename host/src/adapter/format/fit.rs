@@ -2,8 +2,11 @@
 
 use crate::{
     adapter::format::{family, tool_choice},
-    chat::options::{Options, Reasoning},
-    config::{provider::ProviderConfig, quirks::ReasoningForm, wire_format::WireFormat},
+    chat::{
+        options::{Options, Reasoning},
+        wire_format::WireFormat,
+    },
+    config::{provider::ProviderConfig, quirks::ReasoningForm},
 };
 
 /// The least limit of an answer with reasoning in Anthropic's format.

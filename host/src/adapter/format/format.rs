@@ -52,6 +52,11 @@ pub(crate) trait Format: Send + Sync {
         &[]
     }
 
+    /// What the list `include` of each body names, whatever a client wrote.
+    fn included(&self, _provider: &ProviderConfig, _model: &str) -> Option<&'static str> {
+        None
+    }
+
     /// The event that ends a streamed answer, as a client of this format expects it. Empty if only the provider can write it.
     fn closing_event(&self) -> &'static str {
         ""

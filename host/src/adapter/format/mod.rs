@@ -17,6 +17,7 @@ pub(crate) mod malformed;
 pub(crate) mod openai;
 pub(crate) mod outline;
 pub(crate) mod refusal;
+pub(crate) mod responses;
 pub(crate) mod schema;
 pub(crate) mod splice;
 pub(crate) mod table;

@@ -1,4 +1,4 @@
-//! What both formats demand of tools that the agent runs.
+//! What all formats demand of tools that the agent runs.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -9,8 +9,10 @@ use crate::{
         foreign,
         outline::{Json, Object, Unwritable},
     },
-    chat::tool::{FunctionTool, Tool},
-    config::wire_format::WireFormat,
+    chat::{
+        tool::{FunctionTool, Tool},
+        wire_format::WireFormat,
+    },
 };
 
 /// The longest name of a tool.
@@ -22,11 +24,13 @@ const LONGEST: usize = 64;
 ///
 /// A name that providers refuse or that two tools have, or a tool that a provider of another format runs.
 pub(crate) fn check(tools: &[Tool], format: WireFormat) -> Result<(), Unwritable> {
+    // OpenAI's two formats name the same tools.
+    let is_anthropics = format == WireFormat::Anthropic;
     for (at, tool) in tools.iter().enumerate() {
         match tool {
             Tool::Function(tool) if is_name(&tool.name) => {}
             Tool::Function(tool) => return Err(wrong_name(at, &tool.name)),
-            Tool::Other(value) if foreign::format_of_tool(value) == format => {}
+            Tool::Other(value) if is_anthropics == (foreign::format_of_tool(value) == WireFormat::Anthropic) => {}
             Tool::Other(value) => {
                 let (kind, name) = (foreign::kind(value), format.as_str());
                 return Err(Unwritable::refused(format!(

@@ -21,11 +21,11 @@ use crate::{
         original::Original,
         request::Request,
         tool::Tool,
+        wire_format::WireFormat,
     },
     config::{
         provider::ProviderConfig,
         quirks::{Quirks, ReasoningForm, SchemaForm, SystemPlace, ToolIdRule},
-        wire_format::WireFormat,
     },
 };
 
@@ -125,6 +125,8 @@ struct BodyEditor<'a> {
     /// The limit of tokens, and the name of its field.
     limit: (&'static str, Option<u32>),
     is_limited: bool,
+    /// What `include` has to name, until it has come.
+    included: Option<&'static str>,
     /// What the client's `stream_options` say, once they have come.
     asks_for_usage: Option<bool>,
 }
@@ -141,7 +143,9 @@ impl<'a> BodyEditor<'a> {
         }
         let limit = request.options.max_tokens.or_else(|| provider.default_max_tokens(model));
         let limit = (format.limit_field(&provider.quirks, model), limit);
-        Self { request, provider, stream, missing, set: Vec::new(), limit, is_limited: false, asks_for_usage: None }
+        let included = format.included(provider, model);
+        let (set, is_limited, asks_for_usage) = Default::default();
+        Self { request, provider, stream, missing, set, limit, is_limited, included, asks_for_usage }
     }
 
     fn is_chat(&self) -> bool {
@@ -177,6 +181,16 @@ impl<'a> BodyEditor<'a> {
         }
     }
 
+    fn change_include(&mut self, value: &[u8]) -> Change {
+        let Some(name) = self.included.take() else { return Change::Keep };
+        let mut names = serde_json::from_slice::<Vec<Value>>(value).unwrap_or_default();
+        if names.iter().any(|known| known == name) {
+            return Change::Keep;
+        }
+        names.push(name.into());
+        Change::Set(Value::from(names).to_string().into_bytes())
+    }
+
     fn change_setting(&mut self, name: &str, value: &[u8]) -> Change {
         if let Some(at) = self.missing.iter().position(|setting| setting.name == name) {
             self.set.push(self.missing.swap_remove(at));
@@ -196,6 +210,7 @@ impl Editor for BodyEditor<'_> {
         match name {
             "stream_options" if self.is_chat() => self.change_stream_options(value),
             name if LIMITS.contains(&name) => self.change_limit(name, value),
+            "include" if self.included.is_some() => self.change_include(value),
             name => self.change_setting(name, value),
         }
     }
@@ -205,6 +220,9 @@ impl Editor for BodyEditor<'_> {
         let mut added: Vec<_> = missing.map(|setting| (setting.name, setting.value)).collect();
         if let (false, (field, Some(limit))) = (self.is_limited, self.limit) {
             added.push((field, limit.to_string().into_bytes()));
+        }
+        if let Some(name) = self.included.take() {
+            added.push(("include", Value::from(vec![name]).to_string().into_bytes()));
         }
         if self.asks_for_usage.is_none() && self.wants_usage() {
             added.push(("stream_options", with_usage(b"null")));

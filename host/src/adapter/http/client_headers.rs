@@ -33,7 +33,10 @@ pub(crate) fn add(original: &Original, provider: &ProviderConfig, headers: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{adapter::http::fixture, chat::original::Original, config::wire_format::WireFormat};
+    use crate::{
+        adapter::http::fixture,
+        chat::{original::Original, wire_format::WireFormat},
+    };
 
     #[test]
     fn the_table_of_the_provider_has_the_last_word_and_lists_are_joined() {

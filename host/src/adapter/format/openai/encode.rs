@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     adapter::format::{
-        extensions::OPENAI,
+        extensions::{FUNCTION, OPENAI},
         family,
         openai::{conversation, options},
         outline::{Json, Object, Unwritable},
@@ -15,11 +15,11 @@ use crate::{
         options::Options,
         request::Request,
         tool::{FunctionTool, Tool, ToolChoice},
+        wire_format::WireFormat,
     },
     config::{
         provider::ProviderConfig,
         quirks::{MaxTokensField, Quirks, SeedField},
-        wire_format::WireFormat,
     },
 };
 
@@ -120,8 +120,14 @@ fn function<'a>(at: usize, tool: &'a FunctionTool, quirks: &Quirks) -> Result<Js
     if let Some(strict) = strict {
         function.insert("strict", Json::Bool(strict));
     }
-    let fields = Object::new([("type", "function".into()), ("function", function.into())]);
-    Ok(fields.extended(&tool.extensions, OPENAI))
+    for (key, value) in &tool.extensions {
+        if let Some(name) = key.strip_prefix(OPENAI).and_then(|rest| rest.strip_prefix('.')?.strip_prefix(FUNCTION)) {
+            function.insert(name, value);
+        }
+    }
+    let mut fields = Object::new([("type", "function".into()), ("function", function.into())]);
+    fields.apply_those(&tool.extensions, OPENAI, |name| !name.starts_with(FUNCTION));
+    Ok(fields.into())
 }
 
 fn written_choice(choice: &ToolChoice) -> Json<'_> {

@@ -6,8 +6,11 @@ use serde_json::Value;
 use super::*;
 use crate::{
     adapter::{answer::EventStream, http::fixture},
-    chat::{content::ContentBlock, received::Received},
-    config::wire_format::WireFormat::{self, Anthropic, OpenAi},
+    chat::{
+        content::ContentBlock,
+        received::Received,
+        wire_format::WireFormat::{self, Anthropic, OpenAi},
+    },
 };
 
 /// Answers of both formats: streamed and not streamed.

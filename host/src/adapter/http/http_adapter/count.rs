@@ -14,8 +14,7 @@ use crate::{
             http_adapter::{Arriving, HttpAdapter},
         },
     },
-    chat::{config_error::ConfigError, error::ErrorKind, failure::Failure},
-    config::wire_format::WireFormat,
+    chat::{config_error::ConfigError, error::ErrorKind, failure::Failure, wire_format::WireFormat},
 };
 
 impl HttpAdapter {
