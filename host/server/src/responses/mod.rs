@@ -1,6 +1,6 @@
 //! OpenAI Responses: <https://platform.openai.com/docs/api-reference/responses>.
 //!
-//! What becomes of each part for providers of other formats stands in `docs/translation-responses.md`.
+//! What becomes of each part for providers of other formats stands in `docs/translation/responses.md`.
 
 pub(crate) mod annotations;
 pub(crate) mod conversation;
