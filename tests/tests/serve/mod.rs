@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod chat;
 mod forwarding;
 mod gateway;
 mod heads;

@@ -141,7 +141,11 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
 
     /// Reasoning, if it is the provider's own.
     fn reasoning(&self, thinking: &'a Thinking) -> Option<Json<'a>> {
-        let is_others = thinking.provider.as_ref().is_some_and(|provider| *provider != self.provider.name);
+        // A client that cannot name the provider has Anthropic's signatures, too.
+        let is_others = match &thinking.provider {
+            Some(provider) => *provider != self.provider.name,
+            None => !fields::has_any(&thinking.extensions),
+        };
         let takes_plain = self.provider.quirks.reasoning_field != Some(ReasoningField::None);
         let has_plain = takes_plain && fields::has_any(&thinking.extensions);
         if is_others || (thinking.signature.is_none() && !has_plain) {

@@ -144,7 +144,9 @@ fn add_sampling<'a>(
 
 fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -> Result<(), Unwritable> {
     tools::check(&request.tools, WireFormat::OpenAiResponses)?;
-    let tools = request.tools.iter().enumerate().map(|(at, tool)| match tool {
+    let written = tools::without_placeholder(&request.tools);
+    let has_tools = !written.is_empty();
+    let tools = written.into_iter().map(|(at, tool)| match tool {
         Tool::Function(tool) => function(at, tool, quirks),
         Tool::Other(value) => Ok(fields::flat(value, "custom")),
     });
@@ -159,7 +161,7 @@ fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -
         body.insert("tool_choice", written_choice(choice, &request.tools));
     }
     let parallel = request.options.parallel_tool_calls.filter(|_| !quirks.refuses("parallel_tool_calls"));
-    if let Some(parallel) = parallel.filter(|_| !request.tools.is_empty()) {
+    if let Some(parallel) = parallel.filter(|_| has_tools) {
         body.insert("parallel_tool_calls", Json::Bool(parallel));
     }
     Ok(())
