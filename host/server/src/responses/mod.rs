@@ -6,7 +6,7 @@ pub(crate) mod annotations;
 pub(crate) mod conversation;
 pub(crate) mod error;
 pub(crate) mod events;
-pub(crate) mod fields;
+pub(crate) mod extensions;
 pub(crate) mod format;
 pub(crate) mod items;
 pub(crate) mod line;
