@@ -69,7 +69,7 @@ mod tests {
     fn call(trail: Vec<Attempt>, usage: Usage) -> CallRecord {
         let ending = Ending::Answered { provider: "p".to_owned(), model: "m".to_owned(), usage };
         let told = Told { asked: Some(String::new()), ending: Some(ending), trail, ..Told::default() };
-        CallRecord::of(told, None, SystemTime::UNIX_EPOCH, Duration::ZERO).unwrap()
+        CallRecord::of(told, 200, None, SystemTime::UNIX_EPOCH, Duration::ZERO).unwrap()
     }
 
     #[test]

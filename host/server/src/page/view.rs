@@ -39,7 +39,7 @@ fn call(call: &CallRecord, config: &Config) -> Value {
         "asked": name(&call.asked),
         "streamed": call.streamed,
         "outcome": outcome,
-        "status": call.trail.last().filter(|_| outcome == "api").and_then(|last| last.status),
+        "status": call.status,
         "provider": provider.map(|provider| name(provider)),
         "model": model.map(|model| name(model)),
         "attempts": call.attempts,
