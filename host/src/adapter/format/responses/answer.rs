@@ -56,7 +56,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
         for block in blocks {
             match block {
                 Block::Content(content) => self.add(content),
-                Block::Call(id, call) => self.add_call(id, call),
+                Block::Call(id, call) => self.add_call(id.clone(), call),
                 Block::Result(..) => {}
             }
         }
@@ -167,7 +167,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
         Some(item.into())
     }
 
-    fn add_call(&mut self, id: &Cow<'a, str>, call: &'a ToolCall) {
+    fn add_call(&mut self, id: Cow<'a, str>, call: &'a ToolCall) {
         let name = tools::name_of_call(&call.name);
         let is_custom = fields::get(&call.extensions, fields::CUSTOM) == Some(&Value::Bool(true));
         let input = call.arguments.get(INPUT).filter(|_| is_custom && call.arguments.len() == 1);
@@ -176,14 +176,14 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
                 self.written.custom.push(id.clone());
                 Object::new([
                     ("type", "custom_tool_call".into()),
-                    ("call_id", id.clone().into()),
+                    ("call_id", id.into()),
                     ("name", name),
                     (INPUT, input.into()),
                 ])
             }
             None => Object::new([
                 ("type", "function_call".into()),
-                ("call_id", id.clone().into()),
+                ("call_id", id.into()),
                 ("name", name),
                 ("arguments", Json::AsText(&call.arguments)),
             ]),

@@ -97,7 +97,7 @@ fn apply<'a>(
     extensions: &'a Extensions,
     included: Option<&'static str>,
 ) -> Result<(), Unwritable> {
-    let of_format = extensions.iter().filter_map(|(key, _)| key.strip_prefix(RESPONSES)?.strip_prefix('.'));
+    let of_format = extensions.keys().filter_map(|key| key.strip_prefix(RESPONSES)?.strip_prefix('.'));
     if let Some(name) = of_format.into_iter().find(|name| !fields::is_other(name, &OWN)) {
         return Err(Unwritable::refused(format!(
             "the extension `{RESPONSES}.{name}` would set `{name}`, which ArcLLM writes itself\n  help: use the field of the \

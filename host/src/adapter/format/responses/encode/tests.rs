@@ -240,6 +240,18 @@ fn tools() {
 }
 
 #[test]
+fn tools_of_this_format_are_added() {
+    let search = json!({"type": "web_search"});
+    let extensions = json!({"openai.responses.tools": [search], "openai.responses.tool_choice": search});
+    let messages = json!([{"role": "user", "content": "Hi"}]);
+    let body = written(json!({"messages": messages, "tools": [{"name": "a"}], "extensions": extensions}));
+    assert_eq!((&body["tools"][0]["name"], &body["tools"][1]), (&json!("a"), &search));
+    assert_eq!(body["tool_choice"], search);
+    let body = written(json!({"messages": messages, "extensions": extensions}));
+    assert_eq!(body["tools"], json!([search]));
+}
+
+#[test]
 fn options() {
     let schema = json!({"type": "object", "properties": {"a": {}}, "additionalProperties": false});
     let text = json!({"format": {"type": "json_schema", "name": "it", "schema": schema, "strict": true}});
