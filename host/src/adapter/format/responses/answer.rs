@@ -10,7 +10,7 @@ use crate::{
         foreign,
         history::Block,
         outline::{Json, Object},
-        responses::{conversation, decode, fields, parts},
+        responses::{decode, fields, parts},
         tools,
     },
     chat::{
@@ -129,7 +129,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
             Some(texts) => Json::Joined(texts, ""),
             None => parts.into_iter().map(with_annotations).collect(),
         };
-        let mut message = conversation::message("assistant", content);
+        let mut message = parts::message("assistant", content);
         for extensions in self.extensions {
             fields::apply(&mut message, extensions, &fields::OF_MESSAGE, quirks);
         }
