@@ -16,6 +16,7 @@ mod observability;
 mod reload;
 mod sandbox;
 mod scene;
+mod serve;
 mod strangers;
 mod streaming;
 mod support;

@@ -1,0 +1,3 @@
+//! `arcllm serve`, over real sockets.
+
+mod clients;
