@@ -36,9 +36,10 @@ fn conversations_of(size: usize) -> Vec<(&'static str, Vec<Message>)> {
 
 pub(crate) async fn conversations() {
     let server = Server::start().await;
-    for format in ["openai", "anthropic"] {
+    for format in ["openai", "openai-responses", "anthropic"] {
         let body = match format {
             "openai" => r#"{"choices":[{"message":{"content":"hi"}}]}"#,
+            "openai-responses" => r#"{"output":[{"type":"message","content":"hi"}]}"#,
             _ => r#"{"content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn"}"#,
         };
         server.says(Says::Whole, &Arc::from(body.as_bytes()));

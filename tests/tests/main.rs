@@ -21,4 +21,5 @@ mod strangers;
 mod streaming;
 mod support;
 mod traceability;
+mod verbatim;
 mod wire;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use arcllm::{Config, Host};
+use arcllm::{Config, ConfigError, Host};
 
 use crate::failure::Failure;
 
@@ -28,7 +28,11 @@ pub(crate) fn config(file: Option<&Path>) -> Result<Config, Failure> {
 
 /// Makes a host of a configuration. It watches for changed modules unless `host.watch` says no.
 pub(crate) fn host(file: Option<&Path>) -> Result<Host, Failure> {
-    let config = config(file)?;
+    Ok(watching(config(file)?)?)
+}
+
+/// As [`host`], of a configuration that has been read.
+pub(crate) fn watching(config: Config) -> Result<Host, ConfigError> {
     let watch = config.watch.unwrap_or(true);
-    Ok(Host::builder().config(config).watch(watch).build()?)
+    Host::builder().config(config).watch(watch).build()
 }

@@ -30,7 +30,10 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return report::arguments(&error),
     };
-    progress::listen();
+    // A server listens in its own way.
+    if !matches!(args.command, Command::Serve(_)) {
+        progress::listen();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report::failure(Failure::usage(format!("cannot start the threads: {error}")), false),

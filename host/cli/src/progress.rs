@@ -14,8 +14,9 @@ use tracing::{
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
-    Layer,
+    Layer, Registry,
     layer::{Context, SubscriberExt as _},
+    registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
 
@@ -27,12 +28,20 @@ static TURNING: Mutex<Option<ProgressBar>> = Mutex::new(None);
 /// Writes warnings and the log of modules to standard error, and attempts and waits to the spinner. `ARCLLM_LOG` sets the
 /// level of the log: error, warn (the default), info, debug or trace.
 pub(crate) fn listen() {
+    tracing_subscriber::registry().with(lines()).with(Steps.with_filter(LevelFilter::DEBUG)).init();
+}
+
+/// Writes the same log, and nothing else, since a spinner would cost each call of a server. Gives spans to this layer.
+pub(crate) fn listen_with(spans: Option<impl Layer<Registry> + Send + Sync>) {
+    tracing_subscriber::registry().with(spans).with(lines()).init();
+}
+
+fn lines<S: Subscriber + for<'span> LookupSpan<'span>>() -> impl Layer<S> {
     let level = std::env::var("ARCLLM_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::WARN);
-    let lines = tracing_subscriber::fmt::layer()
+    tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
-        .with_filter(level);
-    tracing_subscriber::registry().with(lines).with(Steps.with_filter(LevelFilter::DEBUG)).init();
+        .with_filter(level)
 }
 
 /// A spinner with a text beside it.

@@ -5,16 +5,18 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use arcllm::{Error, Model, Request, Response as Answer};
+use arcllm::{Attempt, Error, Event, Model, Original, Request};
 use axum::{body::Body, response::Response};
-use bytes::Bytes;
 use futures::StreamExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tokio::time::timeout;
 
 use crate::{
+    call_head::CallHead,
+    caller::CallNote,
     client::{Asked, ClientFormat, Heading},
-    gateway::Gateway,
+    gateway::{Gateway, LoadedModel},
+    posted::Posted,
     problem::Problem,
     stream::AnswerBody,
 };
@@ -23,66 +25,127 @@ use crate::{
 pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
 /// Answers one request.
-pub(crate) async fn call(
-    gateway: &Gateway,
+pub(crate) async fn call(posted: &Posted, format: &'static dyn ClientFormat) -> Response {
+    let Posted { headers, body, .. } = posted;
+    let head = CallHead::of(headers);
+    let answered = match format.read(headers, body) {
+        Ok(asked) => answer(posted, format, &head, asked).await,
+        Err(problem) => Err(problem),
+    };
+    let (mut response, trail) = answered.unwrap_or_else(|problem| (failed(format, &problem), problem.trail));
+    head.write(&trail, response.headers_mut());
+    response
+}
+
+/// The answer, and what was tried.
+async fn answer(
+    posted: &Posted,
     format: &'static dyn ClientFormat,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Response {
-    match answer(gateway, format, headers, body).await {
-        Ok(response) => response,
-        Err(problem) => failed(format, &problem),
+    head: &CallHead,
+    mut asked: Asked,
+) -> Result<(Response, Vec<Attempt>), Problem> {
+    let Posted { gateway, caller, headers, body, .. } = posted;
+    caller.mark(headers, &mut asked.request.options);
+    let note = caller.note(&asked.model, asked.streamed);
+    let loaded = match gateway.model(caller, &asked.model).await {
+        Ok(loaded) => check_format(gateway, format, &loaded.model, &asked).map(|()| loaded),
+        Err(problem) => Err(problem),
+    };
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(problem) => {
+            note.refused();
+            return Err(problem);
+        }
+    };
+    gateway.clamp(&loaded.model, &mut asked.request.options);
+    if gateway.format(&loaded.model) != Some(format.wire()) {
+        gateway.leave_out_reasoning(&loaded.model, &mut asked.request.options);
+    }
+    let Asked { model, streamed, wants_usage, call_forms, echo, .. } = asked;
+    let heading = Heading { id: head.id.clone(), model, created: now(), wants_usage, call_forms, echo };
+    let mut request = asked.request;
+    if asked.forwardable {
+        let mut original = Original::new(format.wire(), body.clone());
+        original.headers = asked.headers;
+        request = request.with_original(original);
+    }
+    match streamed {
+        true => streamed_answer(format, loaded, heading, request, note).await,
+        false => whole_answer(format, &loaded, &heading, request, note).await,
     }
 }
 
-async fn answer(
-    gateway: &Gateway,
-    format: &'static dyn ClientFormat,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Result<Response, Problem> {
-    let Asked { model: name, streamed, wants_usage, request } = format.read(headers, body)?;
-    let model = gateway.model(&name).await.map_err(|error| Problem::of_load(&error))?;
-    let heading = Heading { id: id(), model: name, created: now(), wants_usage };
-    if streamed {
-        return streamed_answer(format, &model, heading, request).await;
+/// Refuses what only a provider of the client's format can do, where the provider speaks another one.
+fn check_format(gateway: &Gateway, format: &dyn ClientFormat, model: &Model, asked: &Asked) -> Result<(), Problem> {
+    let Some(field) = asked.only_own_format else { return Ok(()) };
+    if gateway.format(model) == Some(format.wire()) {
+        return Ok(());
     }
-    let answer = model.invoke_with(Arc::new(request)).await.map_err(|error| problem_of(&model, &error))?;
-    let body = format.answer(&heading, &answer);
-    let mut response = json(StatusCode::OK, body);
-    name_answer(response.headers_mut(), &heading, &answer);
-    Ok(response)
+    let provider = model.provider();
+    Err(Problem::bad_field(
+        field,
+        format!("the provider `{provider}` cannot do that: leave it out, or ask another model"),
+    ))
+}
+
+async fn whole_answer(
+    format: &dyn ClientFormat,
+    loaded: &LoadedModel,
+    heading: &Heading,
+    request: Request,
+    note: CallNote,
+) -> Result<(Response, Vec<Attempt>), Problem> {
+    let mut answer = match loaded.model.invoke_with(request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            note.failed(&error);
+            return Err(problem_of(loaded, &error));
+        }
+    };
+    note.answered(&answer);
+    let body = match answer.original().filter(|original| original.format == format.wire()) {
+        Some(original) => original.body.clone(),
+        None => format.answer(heading, &answer).into(),
+    };
+    Ok((json(StatusCode::OK, body), std::mem::take(&mut answer.trail)))
 }
 
 async fn streamed_answer(
-    format: &'static dyn ClientFormat,
-    model: &Model,
+    format: &dyn ClientFormat,
+    loaded: LoadedModel,
     heading: Heading,
     request: Request,
-) -> Result<Response, Problem> {
-    let mut events = model.stream_with(Arc::new(request));
-    let first = match timeout(SILENCE, events.next()).await {
-        Ok(Some(Err(error))) => return Err(problem_of(model, &error)),
-        Ok(first) => first,
-        Err(_) => None,
-    };
-    let mut out = Vec::new();
-    let mut writer = format.events(heading);
-    writer.begin(&mut out);
-    if let Some(Ok(event)) = &first {
-        writer.event(event, &mut out);
+    note: CallNote,
+) -> Result<(Response, Vec<Attempt>), Problem> {
+    let mut events = loaded.model.stream_with(Arc::new(request)).with_originals();
+    let first = timeout(SILENCE, events.next()).await.ok().flatten();
+    let mut trail = events.trail();
+    let mut body = AnswerBody::new(events, format.events(heading), loaded.clone(), note);
+    match first {
+        Some(Ok(event)) => {
+            if let Event::End(answer) = &event {
+                trail.clone_from(&answer.trail);
+            }
+            body.write(event);
+        }
+        Some(Err(error)) => {
+            body.failed(&error);
+            return Err(problem_of(&loaded, &error));
+        }
+        None => body.keep_alive(),
     }
-    let mut response = Response::new(Body::from_stream(AnswerBody::new(out, events, writer, model.clone())));
+    let mut response = Response::new(Body::from_stream(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    Ok((response, trail))
 }
 
 /// The problem that an error of a call is. A client need not try again what a module has tried again.
-pub(crate) fn problem_of(model: &Model, error: &Error) -> Problem {
+pub(crate) fn problem_of(loaded: &LoadedModel, error: &Error) -> Problem {
     let mut problem = Problem::from(error);
-    if error.trail.len() > 1 || model.modules().any(|module| module == "retry") {
+    if error.trail.len() > 1 || loaded.asks_again {
         problem.should_retry = Some(false);
     }
     problem
@@ -91,40 +154,15 @@ pub(crate) fn problem_of(model: &Model, error: &Error) -> Problem {
 /// The answer to a request that failed.
 pub(crate) fn failed(format: &dyn ClientFormat, problem: &Problem) -> Response {
     let mut response = json(problem.status, format.error(problem));
-    let headers = response.headers_mut();
-    if let Some(seconds) = problem.wait_seconds() {
-        headers.insert(header::RETRY_AFTER, seconds.into());
-    }
-    if let Some(should_retry) = problem.should_retry {
-        let value = if should_retry { "true" } else { "false" };
-        headers.insert("x-should-retry", HeaderValue::from_static(value));
-    }
+    problem.hint(response.headers_mut());
     response
 }
 
-fn name_answer(headers: &mut HeaderMap, heading: &Heading, answer: &Answer) {
-    let names = [
-        ("x-request-id", heading.id.clone()),
-        ("x-arcllm-provider", answer.provider.clone()),
-        ("x-arcllm-model", answer.model.clone()),
-        ("x-arcllm-attempts", answer.trail.len().to_string()),
-    ];
-    for (name, value) in names {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
-    }
-}
-
-fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-fn id() -> String {
-    format!("{:024x}", rand::random::<u128>() >> 32)
 }
 
 fn now() -> u64 {

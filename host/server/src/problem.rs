@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use arcllm::{ConfigError, Error, ErrorKind, ErrorReason};
-use http::StatusCode;
+use arcllm::{Attempt, ConfigError, Error, ErrorKind, ErrorReason};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// The longest time that clients are told to wait, in seconds. Claude Code gives up at once where it is longer.
 const LONGEST_WAIT: u64 = 40;
@@ -22,11 +22,24 @@ pub(crate) struct Problem {
     pub(crate) retry_after: Option<Duration>,
     /// Whether to ask again; `None` leaves it to the client.
     pub(crate) should_retry: Option<bool>,
+    /// The provider's name for the request that failed, for its support.
+    pub(crate) request_id: Option<String>,
+    /// What was tried.
+    pub(crate) trail: Vec<Attempt>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), param: None, reason: None, retry_after: None, should_retry: None }
+        Self {
+            status,
+            message: message.into(),
+            param: None,
+            reason: None,
+            retry_after: None,
+            should_retry: None,
+            request_id: None,
+            trail: Vec::new(),
+        }
     }
 
     /// A request that is wrong at this place.
@@ -36,9 +49,16 @@ impl Problem {
         Self { param: Some(param), ..Self::new(StatusCode::BAD_REQUEST, message) }
     }
 
-    /// The model that a client named cannot be loaded.
+    /// The model that a client named cannot be loaded. Files and their lines are not for clients.
     pub(crate) fn of_load(error: &ConfigError) -> Self {
-        Self { should_retry: Some(false), ..Self::new(StatusCode::NOT_FOUND, error.to_string()) }
+        if error.is_unknown_model() {
+            let problem = Self::new(StatusCode::NOT_FOUND, in_words(error));
+            return Self { param: Some("model".to_owned()), should_retry: Some(false), ..problem };
+        }
+        tracing::error!(target: "arcllm::serve", "{error}");
+        let key = error.key.as_ref().map(|key| format!("`{key}` ")).unwrap_or_default();
+        let message = format!("the configuration of the gateway has an error: {key}{}", error.problem);
+        Self { should_retry: Some(false), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
     }
 
     /// Whole seconds to wait, at least one, if that helps.
@@ -47,24 +67,62 @@ impl Problem {
         let wait = self.retry_after.or_else(|| is_limit.then_some(Duration::from_secs(1)))?;
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).clamp(1, LONGEST_WAIT))
     }
+
+    /// Adds the headers that tell whether and when to ask again.
+    pub(crate) fn hint(&self, headers: &mut HeaderMap) {
+        if let Some(seconds) = self.wait_seconds() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(should_retry) = self.should_retry {
+            let value = if should_retry { "true" } else { "false" };
+            headers.insert("x-should-retry", HeaderValue::from_static(value));
+        }
+    }
 }
 
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
-        let status = match &error.kind {
-            ErrorKind::Api(api) => StatusCode::from_u16(api.status).unwrap_or(StatusCode::BAD_GATEWAY),
-            ErrorKind::Connection(_) | ErrorKind::Parse(_) => StatusCode::BAD_GATEWAY,
-            ErrorKind::Timeout(_) | ErrorKind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-            ErrorKind::Usage(_) => StatusCode::BAD_REQUEST,
-            ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        let mut problem = match &error.kind {
+            ErrorKind::Api(api) => Problem {
+                reason: Some(api.reason.clone()),
+                retry_after: api.retry_after,
+                should_retry: api.should_retry,
+                request_id: api.request_id.clone(),
+                ..Problem::new(status_of(api.status), error.to_string())
+            },
+            ErrorKind::Config(config) => Problem::of_load(config),
+            kind => Problem::new(status_of_kind(kind), error.to_string()),
         };
-        let mut problem = Problem::new(status, error.to_string());
-        if let ErrorKind::Api(api) = &error.kind {
-            problem.reason = Some(api.reason.clone());
-            problem.retry_after = api.retry_after;
-            problem.should_retry = api.should_retry;
+        if error.kind.is_overload() {
+            problem.retry_after = Some(Duration::from_secs(1));
         }
+        problem.trail.clone_from(&error.trail);
         problem
+    }
+}
+
+/// The status that a client gets for this one of a provider. An error that came with a status of success is a bad answer.
+fn status_of(status: u16) -> StatusCode {
+    let status = StatusCode::from_u16(status).ok();
+    status.filter(|status| status.is_client_error() || status.is_server_error()).unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
+/// The status for an error that is not a provider's.
+fn status_of_kind(kind: &ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Connection(_) | ErrorKind::Parse(_) => StatusCode::BAD_GATEWAY,
+        ErrorKind::Timeout(_) | ErrorKind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Usage(_) => StatusCode::BAD_REQUEST,
+        ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
+        kind if kind.is_overload() => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The problem and the way out, without file and line.
+fn in_words(error: &ConfigError) -> String {
+    match &error.help {
+        Some(help) => format!("{}; {help}", error.problem),
+        None => error.problem.clone(),
     }
 }

@@ -1,19 +1,21 @@
 //! The body of a streamed answer.
 
 use std::{
-    convert::Infallible,
+    io,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use arcllm::{Event, Model, ResponseStream};
+use arcllm::{Error, Event, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
     call::{SILENCE, problem_of},
+    caller::CallNote,
     client::EventWriter,
+    gateway::LoadedModel,
 };
 
 /// Events that are ready at once are sent at once, up to so many bytes.
@@ -26,14 +28,66 @@ pub(crate) struct AnswerBody {
     /// Absent once the answer has ended.
     events: Option<ResponseStream>,
     writer: Box<dyn EventWriter>,
-    model: Model,
+    has_begun: bool,
+    /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
+    is_original: bool,
+    /// Whether the answer ended without its end. Then the connection is cut, so that no client takes the answer as whole.
+    is_cut: bool,
+    model: LoadedModel,
+    /// Absent once the answer has ended.
+    note: Option<CallNote>,
     silence: Pin<Box<Sleep>>,
 }
 
 impl AnswerBody {
-    /// A body that begins with `out`.
-    pub(crate) fn new(out: Vec<u8>, events: ResponseStream, writer: Box<dyn EventWriter>, model: Model) -> Self {
-        Self { out, events: Some(events), writer, model, silence: Box::pin(sleep(SILENCE)) }
+    pub(crate) fn new(
+        events: ResponseStream,
+        writer: Box<dyn EventWriter>,
+        model: LoadedModel,
+        note: CallNote,
+    ) -> Self {
+        let silence = Box::pin(sleep(SILENCE));
+        Self {
+            out: Vec::new(),
+            events: Some(events),
+            writer,
+            has_begun: false,
+            is_original: false,
+            is_cut: false,
+            model,
+            note: Some(note),
+            silence,
+        }
+    }
+
+    /// Notes that the call has failed.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        self.events = None;
+        self.note.take().into_iter().for_each(|note| note.failed(error));
+    }
+
+    /// Writes something for a client that waits.
+    pub(crate) fn keep_alive(&mut self) {
+        self.writer.keep_alive(&mut self.out);
+    }
+
+    /// Writes an event.
+    pub(crate) fn write(&mut self, event: Event) {
+        if let Event::Original(bytes) = &event {
+            self.is_original = true;
+            self.out.extend_from_slice(bytes);
+            return;
+        }
+        if !self.is_original {
+            if !std::mem::replace(&mut self.has_begun, true) {
+                self.writer.begin(&mut self.out);
+            }
+            self.writer.event(&event, &mut self.out);
+        }
+        if let Event::End(response) = &event {
+            self.events = None;
+            self.note.take().into_iter().for_each(|note| note.answered(response));
+        }
     }
 
     /// Writes the events that are ready.
@@ -43,24 +97,30 @@ impl AnswerBody {
         {
             let Poll::Ready(event) = events.poll_next_unpin(context) else { return };
             match event {
-                Some(Ok(event)) => {
-                    self.writer.event(&event, &mut self.out);
-                    if matches!(event, Event::End(_)) {
-                        self.events = None;
-                    }
-                }
+                Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
+                    self.failed(&error);
                     self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
-                    self.events = None;
                 }
-                None => self.events = None,
+                None => {
+                    self.events = None;
+                    self.is_cut = true;
+                }
             }
         }
     }
 }
 
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if let (Some(note), Some(mut events)) = (self.note.take(), self.events.take()) {
+            note.left(events.stop());
+        }
+    }
+}
+
 impl Stream for AnswerBody {
-    type Item = Result<Bytes, Infallible>;
+    type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -69,10 +129,11 @@ impl Stream for AnswerBody {
             if this.silence.poll_unpin(context).is_pending() {
                 return Poll::Pending;
             }
-            this.writer.keep_alive(&mut this.out);
+            this.keep_alive();
         }
         if this.out.is_empty() {
-            return Poll::Ready(None);
+            let cut = std::mem::take(&mut this.is_cut);
+            return Poll::Ready(cut.then(|| Err(io::ErrorKind::UnexpectedEof.into())));
         }
         this.silence.as_mut().reset(Instant::now() + SILENCE);
         Poll::Ready(Some(Ok(std::mem::take(&mut this.out).into())))

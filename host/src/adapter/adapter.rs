@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::{
@@ -45,5 +46,20 @@ pub trait Adapter: Send + Sync + 'static {
     fn stream(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
         let sending = self.send(request);
         Box::pin(async move { Ok(sending.await?.into()) })
+    }
+
+    /// Counts the tokens of a request that is written in the provider's format. Resolves with the provider's answer as it is.
+    /// Unless this is implemented, the provider cannot count, which is `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Adapter::send).
+    fn count_tokens(
+        self: Arc<Self>,
+        body: Bytes,
+        headers: Vec<(String, String)>,
+    ) -> BoxFuture<'static, Result<Option<Bytes>, ErrorKind>> {
+        let _ = (body, headers);
+        Box::pin(async { Ok(None) })
     }
 }

@@ -23,8 +23,8 @@ use crate::{
             reader::{HttpAnswer, Reader},
         },
     },
-    chat::{error::ErrorKind, event::Event, request::Request, response::Response},
-    config::{config::Config, wire_format::WireFormat},
+    chat::{error::ErrorKind, event::Event, request::Request, response::Response, wire_format::WireFormat},
+    config::config::Config,
 };
 
 /// The events of an answer, and why it ended if not with its end.
@@ -38,23 +38,24 @@ const CONFIG: &str = r#"
     [providers.openai-here]
     adapter = "openai"
     base_url = "http://localhost:1"
+
+    [providers.openai-responses-here]
+    adapter = "openai-responses"
+    base_url = "http://localhost:1"
 "#;
 
 fn asked(format: WireFormat) -> Arc<Asked> {
-    static ASKED: OnceLock<[Arc<Asked>; 2]> = OnceLock::new();
-    let [anthropic, openai] = ASKED.get_or_init(|| {
+    static ASKED: OnceLock<[Arc<Asked>; 3]> = OnceLock::new();
+    let all = ASKED.get_or_init(|| {
         let config = Config::parse(CONFIG, None).expect("a configuration");
-        ["anthropic-here", "openai-here"].map(|name| {
-            let mut provider = config.providers[name].clone();
-            // Small, so that inputs reach it.
-            provider.max_event_bytes = 1024;
+        WireFormat::ALL.map(|format| {
+            let mut provider = config.providers[&format!("{}-here", format.as_str())].clone();
+            // Small, so that inputs reach it. The last event of OpenAI Responses repeats the answer.
+            provider.max_event_bytes = if format == WireFormat::OpenAiResponses { 1 << 16 } else { 1024 };
             Arc::new(Asked { provider, model: "asked".to_owned(), secrets: None })
         })
     });
-    match format {
-        WireFormat::Anthropic => anthropic.clone(),
-        WireFormat::OpenAi => openai.clone(),
-    }
+    all.iter().find(|asked| asked.provider.adapter == format).expect("a provider of each format").clone()
 }
 
 fn answer(status: StatusCode, body: &[u8]) -> HttpAnswer {

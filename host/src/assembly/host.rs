@@ -16,7 +16,7 @@ use crate::{
     },
     call::clock::Clock,
     chat::config_error::ConfigError,
-    config::{config::Config, overrides::Overrides, resolve::ResolvedModel},
+    config::{config::Config, known_model::KnownModel, overrides::Overrides, resolve::ResolvedModel},
     model::{defaults::CallDefaults, model::Model},
     runtime::{
         chain::Chain,
@@ -61,17 +61,25 @@ impl Host {
         &self.inner.config
     }
 
+    /// What [`load_model`](Host::load_model) can load: the names of `[models]`, each provider that has a default model, and
+    /// each `PROVIDER/MODEL` that has a table of facts. Leaves out providers without a key.
+    pub fn models(&self) -> Vec<KnownModel> {
+        self.inner.upstreams.list()
+    }
+
     /// Loads a model: the adapter of a provider, in the modules that the configuration and the overrides put around it.
     /// Compiles modules that are not compiled yet. Calling the model compiles nothing.
     ///
     /// `name` is one of
     /// - `"anthropic"`: a provider, asked for its default model;
     /// - `"anthropic/claude-haiku-4-5"`: a provider and a model;
+    /// - `"claude-haiku-4-5"`: a model that exactly one provider of the configuration names;
     /// - `"fast"`: the name of a table `[models.fast]`, with a provider, a model, options and modules.
     ///
     /// # Errors
     ///
-    /// Names the file, the key and what would be right. Nothing is sent.
+    /// Names the file, the key and what would be right. Nothing is sent. An unknown name is
+    /// [told apart](ConfigError::is_unknown_model).
     pub async fn load_model(&self, name: &str, overrides: Overrides) -> Result<Model, ConfigError> {
         let outside = |_| ConfigError::new("a model is loaded and invoked inside of a Tokio runtime");
         Handle::try_current().map_err(outside)?;

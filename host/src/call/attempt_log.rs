@@ -66,10 +66,15 @@ impl AttemptLog {
         own.skip(since).map(|entry| entry.snapshot(cut_short)).collect()
     }
 
+    /// All attempts so far. Those under way are shown as ending now, with this outcome.
+    pub(crate) fn all(&self, cut_short: Outcome) -> Vec<Attempt> {
+        self.0.iter().map(|entry| entry.snapshot(cut_short)).collect()
+    }
+
     /// Takes all attempts, if all have ended. Copies them if not: those under way still need their entries.
     pub(crate) fn take(&mut self, cut_short: Outcome) -> Vec<Attempt> {
         if self.0.iter().any(|entry| entry.since.is_some()) {
-            return self.0.iter().map(|entry| entry.snapshot(cut_short)).collect();
+            return self.all(cut_short);
         }
         std::mem::take(&mut self.0).into_iter().map(|entry| entry.attempt).collect()
     }

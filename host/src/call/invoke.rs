@@ -160,6 +160,11 @@ impl Invoke {
         self.record().trail.of(call, since, self.cut_short())
     }
 
+    /// The trail so far.
+    pub(crate) fn trail_so_far(&self) -> Vec<Attempt> {
+        self.record().trail.all(self.cut_short())
+    }
+
     /// Takes the trail. The invoke is over.
     pub(crate) fn trail(&self) -> Vec<Attempt> {
         self.record().trail.take(self.cut_short())

@@ -110,10 +110,10 @@ impl Upstream {
         let branch = &call.branch;
         let mut request = call.request.clone();
         if let Some(options) = &self.options {
-            Arc::make_mut(&mut request).options.fill(options);
+            request = request.change_options(|own| own.fill(options));
         }
         if let Some(provider) = &self.target {
-            fit::fit(&mut Arc::make_mut(&mut request).options, provider, &self.model);
+            request = request.change_options(|options| fit::fit(options, provider, &self.model));
         }
         let sending = match branch.invoke.streamed {
             true => self.adapter.clone().stream(request).left_future(),

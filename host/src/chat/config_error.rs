@@ -35,6 +35,8 @@ pub struct ConfigError {
     pub provider: Option<String>,
     /// Further data about it.
     pub extensions: Extensions,
+    /// Whether the name of a model or of a provider is unknown.
+    pub(crate) is_unknown_model: bool,
 }
 
 impl ConfigError {
@@ -42,7 +44,18 @@ impl ConfigError {
     pub fn new(problem: impl Into<String>) -> Self {
         let problem = plain::lines(&problem.into(), MESSAGE).into_owned();
         let (file, line, key, help, provider) = (None, None, None, None, None);
-        Self { file, line, key, problem, help, provider, extensions: Extensions::new() }
+        Self { file, line, key, problem, help, provider, extensions: Extensions::new(), is_unknown_model: false }
+    }
+
+    /// An error about a name that no model and no provider has.
+    pub(crate) fn unknown_model(problem: impl Into<String>) -> Self {
+        Self { is_unknown_model: true, ..Self::new(problem) }
+    }
+
+    /// Whether [`load_model`](crate::Host::load_model) was given a name that stands for nothing. Otherwise something is wrong
+    /// with the configuration.
+    pub fn is_unknown_model(&self) -> bool {
+        self.is_unknown_model
     }
 
     /// Adds what to do. An empty text adds nothing.

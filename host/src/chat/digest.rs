@@ -9,7 +9,7 @@ use crate::chat::{options::Options, request::Request};
 /// The SHA-256 of what is asked, in hexadecimal: the same for equal requests, however the keys of their JSON are ordered. Labels, the
 /// deadline and the trace do not count, since no provider sees them.
 pub(crate) fn digest_of(request: &Request) -> String {
-    let Request { messages, tools, options, extensions } = request;
+    let Request { messages, tools, options, extensions, original: _ } = request;
     let asked = Options { deadline: None, traceparent: None, labels: Default::default(), ..options.clone() };
     let mut hasher = Sha256::new();
     for message in messages {

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::chat::{
     config_error::ConfigError,
@@ -102,6 +103,9 @@ pub enum ErrorKind {
     Other(Failure),
 }
 
+/// The limits of modules that are reached when too many calls run at once.
+const NO_ROOM: [&str; 3] = ["max_queued", "instances of the process", "modules_memory_mb"];
+
 impl ErrorKind {
     /// The word for it in JSON. An error of a module's own making is a `module` error to the caller.
     pub fn as_str(&self) -> &'static str {
@@ -116,6 +120,12 @@ impl ErrorKind {
             ErrorKind::Cancelled => "cancelled",
             ErrorKind::DeadlineExceeded => "deadline_exceeded",
         }
+    }
+
+    /// Whether a module had no room for the call. It may have some in a moment.
+    pub fn is_overload(&self) -> bool {
+        let ErrorKind::Module(failure) = self else { return false };
+        failure.extensions.get("limit").and_then(Value::as_str).is_some_and(|limit| NO_ROOM.contains(&limit))
     }
 
     /// The provider it happened with, if any.

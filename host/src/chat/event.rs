@@ -1,5 +1,8 @@
 //! What a streamed answer says as it comes.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
 use crate::chat::{
@@ -66,6 +69,9 @@ pub enum Event {
     Block(ContentBlock),
     /// Tokens so far, as far as the provider tells.
     Usage(Usage),
+    /// One event as the provider sent it, framed as a server-sent event: `event: NAME`, if it has a name, and `data: …`. Only
+    /// in a stream that was [asked for them](crate::ResponseStream::with_originals), in place of all others but the last.
+    Original(Bytes),
     /// The answer is whole. The last event: all of the answer, as an invoke without streaming gives it.
     End(Box<Response>),
 }
@@ -74,7 +80,7 @@ impl Event {
     /// Whether it says something of the answer. An answer is committed with its first such event: until then it can
     /// still be asked for again, or elsewhere.
     pub fn is_content(&self) -> bool {
-        !matches!(self, Event::Usage(_))
+        !matches!(self, Event::Usage(_) | Event::Original(_))
     }
 }
 
@@ -89,6 +95,7 @@ enum EventJson<'a> {
     ToolUseEnd { index: usize, call: &'a ToolCall },
     Block { block: &'a ContentBlock },
     Usage { usage: &'a Usage },
+    Original { text: Cow<'a, str> },
     End { response: &'a Response },
 }
 
@@ -102,6 +109,7 @@ impl Serialize for Event {
             Event::ToolUseEnd { index, call } => EventJson::ToolUseEnd { index: *index, call },
             Event::Block(block) => EventJson::Block { block },
             Event::Usage(usage) => EventJson::Usage { usage },
+            Event::Original(text) => EventJson::Original { text: String::from_utf8_lossy(text) },
             Event::End(response) => EventJson::End { response },
         };
         json.serialize(serializer)

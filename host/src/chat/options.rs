@@ -136,6 +136,40 @@ impl Options {
         self
     }
 
+    /// Whether a body says the same with these options. The limit of tokens is not looked at: it is set in each body.
+    pub(crate) fn is_same_body(&self, other: &Self) -> bool {
+        let Self {
+            max_tokens: _,
+            temperature,
+            top_p,
+            top_k,
+            stop,
+            tool_choice,
+            parallel_tool_calls,
+            seed,
+            output,
+            reasoning,
+            user,
+            deadline: _,
+            traceparent: _,
+            labels: _,
+            metadata,
+            extensions,
+        } = other;
+        self.temperature == *temperature
+            && self.top_p == *top_p
+            && self.top_k == *top_k
+            && self.stop == *stop
+            && self.tool_choice == *tool_choice
+            && self.parallel_tool_calls == *parallel_tool_calls
+            && self.seed == *seed
+            && self.output == *output
+            && self.reasoning == *reasoning
+            && self.user == *user
+            && self.metadata == *metadata
+            && self.extensions == *extensions
+    }
+
     /// Takes from `defaults` what is absent here: labels, metadata and extensions by their keys.
     pub(crate) fn fill(&mut self, defaults: &Self) {
         let Self {

@@ -50,6 +50,8 @@ const MEDIA: &[&str] = &["type", "source", "image_url", "file", "input_audio", "
 const TOOL_USE: &[&str] = &["type", "id", "name", "input", "function", "role", "content"];
 /// Of the `function` in a tool call. Its other fields are extensions such as `openai.function.note`.
 const FUNCTION: &[&str] = &["name", "arguments"];
+/// Of the `function` in a tool.
+const TOOL_FUNCTION: &[&str] = &["name", "description", "parameters"];
 const TOOL_RESULT: &[&str] = &["type", "tool_use_id", "tool_call_id", "content", "is_error", "role"];
 const CACHE_MARK: &[&str] = &["type", "ttl"];
 const SCHEMA: &[&str] = &["type", "name", "description", "schema", "strict"];
@@ -61,17 +63,27 @@ const OPTIONAL: &[&str] = &["input_schema", "function"];
 
 /// Where extensions stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Level {
+#[non_exhaustive]
+pub enum Level {
     /// At the request or its options: they go to the top of the body.
     Body,
+    /// At a tool.
     Tool,
+    /// At a message.
     Message,
+    /// At a text.
     Text,
+    /// At an image, a document or a recording.
     Media,
+    /// At a tool call.
     ToolUse,
+    /// At the result of a tool.
     ToolResult,
+    /// At reasoning.
     Thinking,
+    /// At a cache mark.
     CacheMark,
+    /// At the schema of the answer.
     Schema,
 }
 
@@ -88,6 +100,18 @@ impl Level {
             Level::Thinking => THINKING,
             Level::CacheMark => CACHE_MARK,
             Level::Schema => SCHEMA,
+        }
+    }
+
+    /// What an adapter writes in an object of this name. Its other fields are extensions such as `openai.OBJECT.NAME`.
+    fn names_inside(self, object: &str) -> Option<&'static [&'static str]> {
+        match (self, object) {
+            (Level::ToolUse, "function") => Some(FUNCTION),
+            (Level::Tool, "function") => Some(TOOL_FUNCTION),
+            (Level::Media, "imageurl") => Some(&["url"]),
+            (Level::Media, "file") => Some(&["file_data", "file_id"]),
+            (Level::Media, "inputaudio") => Some(&["data", "format"]),
+            _ => None,
         }
     }
 
@@ -205,8 +229,8 @@ fn reserved(level: Level, key: &str, value: &Value) -> Option<Reserved> {
     (!left_out).then(|| Reserved { level, key: key.to_owned(), name })
 }
 
-/// Whether this key would set what an adapter writes at this level.
-pub(crate) fn is_reserved(level: Level, key: &str) -> bool {
+/// Whether this key of an extension would set what an adapter writes at this level.
+pub fn is_reserved(level: Level, key: &str) -> bool {
     name(level, key).is_some()
 }
 
@@ -221,10 +245,11 @@ fn name(level: Level, key: &str) -> Option<&'static str> {
     }
     // A server may read a dotted name as a path.
     let first = parts.find(|part| !is_ours(part))?;
-    if let Some(inner) = parts.next().filter(|_| level == Level::ToolUse && first == "function") {
-        return FUNCTION.iter().find(|name| bare(name) == inner).copied();
-    }
-    level.names().iter().find(|name| bare(name) == first).copied()
+    let (names, field) = match (parts.next(), level.names_inside(&first)) {
+        (Some(field), Some(names)) => (names, field),
+        _ => (level.names(), first),
+    };
+    names.iter().find(|name| bare(name) == field).copied()
 }
 
 /// A name as the most lenient of servers reads it: Go's JSON takes no notice of case, in all of Unicode, and that of

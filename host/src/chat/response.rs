@@ -6,6 +6,7 @@ use crate::chat::{
     content::{ContentBlock, ToolCall},
     extensions::Extensions,
     message::{Message, Role},
+    original::{KeptOriginal, Original},
     reserved::{self, Level},
     trail::Attempt,
     usage::Usage,
@@ -38,6 +39,8 @@ pub struct Response {
     pub trail: Vec<Attempt>,
     /// Further data that came with it.
     pub extensions: Extensions,
+    /// What the provider sent.
+    pub(crate) original: KeptOriginal,
 }
 
 impl Response {
@@ -62,6 +65,7 @@ impl Response {
             request_id: None,
             trail: Vec::new(),
             extensions: Extensions::new(),
+            original: KeptOriginal::default(),
         }
     }
 
@@ -84,6 +88,12 @@ impl Response {
     pub fn with_stop_reason(mut self, stop_reason: StopReason) -> Self {
         self.stop_reason = stop_reason;
         self
+    }
+
+    /// The body that the provider sent, if the request had an [original](crate::Original) of the provider's format and no
+    /// module has made the answer. A streamed answer has its events in its place.
+    pub fn original(&self) -> Option<&Original> {
+        self.original.unchanged()
     }
 
     /// All text of the answer, if it has any.
@@ -190,6 +200,7 @@ impl From<ResponseJson> for Response {
             request_id: json.request_id,
             trail: json.trail,
             extensions: json.extensions,
+            original: KeptOriginal::default(),
         }
     }
 }

@@ -7,11 +7,10 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    chat::config_error::ConfigError,
+    chat::{config_error::ConfigError, wire_format::WireFormat},
     config::{
         key::is_variable,
         section::{Section, kind},
-        wire_format::WireFormat,
     },
 };
 
@@ -136,7 +135,7 @@ fn header_name(section: &Section<'_>, key: &str, name: &str, adapter: WireFormat
 pub(crate) fn is_reserved(name: &str, adapter: WireFormat) -> bool {
     let own: &[&str] = match adapter {
         WireFormat::Anthropic => &["x-api-key", "anthropic-version"],
-        WireFormat::OpenAi => &[],
+        WireFormat::OpenAi | WireFormat::OpenAiResponses => &[],
     };
     RESERVED.contains(&name) || own.contains(&name)
 }

@@ -19,6 +19,7 @@ use crate::{
         overrides::{self, Overrides},
         provider::{self, ProviderConfig},
         section::Section,
+        serve::ServeConfig,
         trust::Trust,
     },
 };
@@ -61,6 +62,8 @@ pub struct Config {
     pub modules: BTreeMap<String, ModuleConfig>,
     /// `[models.*]`: names for [`load_model`](crate::Host::load_model).
     pub models: BTreeMap<String, ModelConfig>,
+    /// `[serve]`: how `arcllm serve` serves.
+    pub serve: ServeConfig,
     pub(crate) document: Document,
     pub(crate) trust: Trust,
 }
@@ -133,6 +136,7 @@ impl Config {
         let models = root.sections("models")?.into_iter();
         let models = models.map(|(name, section)| Ok((name, ModelConfig::read(section)?)));
         let models = models.collect::<Result<_, ConfigError>>()?;
+        let serve = ServeConfig::read(root.section("serve")?)?;
         root.finish()?;
 
         let modules_dir = file.map(|file| {
@@ -155,6 +159,7 @@ impl Config {
             providers,
             modules,
             models,
+            serve,
             document,
             trust: Trust::Own,
         };
@@ -254,21 +259,26 @@ fn read_providers(
     tables.collect()
 }
 
-/// The quirks of the presets, by their servers. Those on this machine can be any server.
-fn servers(presets: &BTreeMap<String, Map<String, Value>>) -> BTreeMap<String, Value> {
+/// The presets by their servers. Those on this machine can be any server.
+fn servers(presets: &BTreeMap<String, Map<String, Value>>) -> BTreeMap<String, Map<String, Value>> {
     let of = |preset: &Map<String, Value>| {
         let url = provider::parse_url(preset.get("base_url")?.as_str()?).ok()?;
         let server = Some(provider::authority(&url)).filter(|_| !provider::is_loopback(&url))?;
-        Some((server, preset.get("quirks")?.clone()))
+        Some((server, preset.clone()))
     };
     presets.values().filter_map(of).collect()
 }
 
-/// What a provider that is no preset has of the preset with its server.
-fn quirks_of_server(own: &Map<String, Value>, servers: &BTreeMap<String, Value>) -> Map<String, Value> {
+/// The quirks that a provider that is no preset has of the preset with its server. What a server refuses in one format it may
+/// take in another.
+fn quirks_of_server(own: &Map<String, Value>, servers: &BTreeMap<String, Map<String, Value>>) -> Map<String, Value> {
     let url = own.get("base_url").and_then(Value::as_str).and_then(|url| provider::parse_url(url).ok());
-    let quirks = url.and_then(|url| servers.get(&provider::authority(&url)));
-    quirks.map(|quirks| ("quirks".to_owned(), quirks.clone())).into_iter().collect()
+    let Some(preset) = url.and_then(|url| servers.get(&provider::authority(&url))) else { return Map::new() };
+    let Some(Value::Object(mut quirks)) = preset.get("quirks").cloned() else { return Map::new() };
+    if own.get("adapter") != preset.get("adapter") {
+        quirks.remove("refuses");
+    }
+    Map::from_iter([("quirks".to_owned(), quirks.into())])
 }
 
 #[cfg(test)]

@@ -43,6 +43,11 @@ impl Document {
         ConfigError { file: self.file.clone(), line, key: key.map(str::to_owned), ..ConfigError::new(problem) }
     }
 
+    /// Whether the file sets this key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.lines.contains_key(key)
+    }
+
     /// The folder of the file; the working directory if there is no file.
     pub(crate) fn directory(&self) -> &Path {
         self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))

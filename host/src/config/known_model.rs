@@ -1,15 +1,19 @@
 //! What a configuration says of one model.
 
-use crate::config::{provider::ModelFacts, wire_format::WireFormat};
+use crate::{chat::wire_format::WireFormat, config::provider::ModelFacts};
 
 /// A model that can be loaded, with what is known of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct KnownModel {
+#[non_exhaustive]
+pub struct KnownModel {
     /// The name that loads it.
-    pub(crate) name: String,
-    pub(crate) provider: String,
-    pub(crate) model: String,
+    pub name: String,
+    /// Its provider.
+    pub provider: String,
+    /// The model that the provider is asked for.
+    pub model: String,
     /// The format of its provider. Absent for an adapter of the program's own.
-    pub(crate) format: Option<WireFormat>,
-    pub(crate) facts: ModelFacts,
+    pub format: Option<WireFormat>,
+    /// Its limits and prices, as far as they are known.
+    pub facts: ModelFacts,
 }

@@ -20,7 +20,7 @@ pub(crate) mod quirks;
 pub(crate) mod resolve;
 pub(crate) mod sandbox;
 pub(crate) mod section;
+pub(crate) mod serve;
 pub(crate) mod suggest;
 pub(crate) mod trust;
 pub(crate) mod trust_store;
-pub(crate) mod wire_format;

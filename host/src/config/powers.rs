@@ -17,6 +17,7 @@ use crate::{
         model::ModelConfig,
         presets::PRESETS,
         provider::{ProviderConfig, authority, is_loopback},
+        serve::ServeConfig,
         trust::Trust,
     },
 };
@@ -41,7 +42,8 @@ impl Config {
     pub(crate) fn powers(&self) -> Vec<Power> {
         let providers = self.providers.values().flat_map(powers_of_provider);
         let models = self.models.iter().flat_map(|(name, model)| powers_of_model(name, model));
-        self.power_of_attempts().into_iter().chain(providers).chain(models).collect()
+        let attempts = self.power_of_attempts().into_iter();
+        attempts.chain(providers).chain(models).chain(powers_of_serve(&self.serve)).collect()
     }
 
     /// Refuses a provider of an untrusted configuration that could harm the user.
@@ -63,6 +65,15 @@ impl Config {
     /// Refuses a `host.max_attempts` above the default in an untrusted configuration.
     pub(crate) fn check_attempts_are_trusted(&self) -> Result<(), ConfigError> {
         self.check_is_trusted(|| self.power_of_attempts())
+    }
+
+    /// Refuses a `[serve]` in an untrusted configuration that lets other people in.
+    ///
+    /// # Errors
+    ///
+    /// Names the setting, what it would do, and how to trust the file.
+    pub fn check_serve_is_trusted(&self) -> Result<(), ConfigError> {
+        self.check_is_trusted(|| powers_of_serve(&self.serve))
     }
 
     /// Refuses the first of these powers in an untrusted configuration.
@@ -151,6 +162,19 @@ fn powers_of_model(name: &str, model: &ModelConfig) -> Vec<Power> {
     let place = format!("{}.options.extensions", join("models", name));
     let power = |key: &String| Power { key: join(&place, key), would: "would add this to requests".to_owned() };
     model.options.extensions.keys().map(power).collect()
+}
+
+/// The powers that `[serve]` needs.
+fn powers_of_serve(serve: &ServeConfig) -> Vec<Power> {
+    let power = |key: &str, would: String| Power { key: format!("serve.{key}"), would };
+    let keys = serve.keys.keys().map(|name| {
+        let would = "would let in clients that hold this key, who ask providers with your keys".to_owned();
+        power(&join("keys", name), would)
+    });
+    let is_open = !serve.listen.ip().is_loopback();
+    let listen = is_open.then(|| power("listen", format!("would let in other machines at {}", serve.listen)));
+    let tls = serve.tls.as_ref().map(|tls| power("tls", format!("would serve with the key in {:?}", tls.key)));
+    listen.into_iter().chain(keys).chain(tls).collect()
 }
 
 fn is_the_key_of_a_preset(variable: &str, base_url: &Url) -> bool {
@@ -250,6 +274,12 @@ mod tests {
             [models.m]
             provider = "p"
             options.extensions = { "openai.x" = 1, "openai.y" = 2 }
+
+            [serve]
+            listen = "0.0.0.0:4000"
+            tls = { certificate = "c.pem", key = "k.pem" }
+            [serve.keys.k]
+            sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
         "#;
         let keys: Vec<_> = found(text).powers().into_iter().map(|power| power.key).collect();
         let expected = [
@@ -259,9 +289,12 @@ mod tests {
             "providers.p.query.c",
             "models.m.options.extensions.\"openai.x\"",
             "models.m.options.extensions.\"openai.y\"",
+            "serve.listen",
+            "serve.keys.k",
+            "serve.tls",
         ];
         assert_eq!(keys, expected);
-        assert_eq!(found("").powers(), []);
+        assert_eq!(found("[serve]\nlisten = \"[::1]:4000\"\nlog = \"json\"").powers(), []);
     }
 
     #[test]

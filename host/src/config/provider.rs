@@ -6,14 +6,13 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    chat::{config_error::ConfigError, setters::setters},
+    chat::{config_error::ConfigError, setters::setters, wire_format::WireFormat},
     config::{
         additions::{self, Addition},
         defaults::Defaults,
         key::KeySource,
         quirks::Quirks,
         section::Section,
-        wire_format::WireFormat,
     },
 };
 
@@ -120,14 +119,13 @@ pub struct ModelFacts {
 
 impl ProviderConfig {
     pub(crate) fn read(name: String, mut section: Section<'_>, defaults: &Defaults) -> Result<Self, ConfigError> {
-        let adapter = match section.text("adapter")?.as_deref() {
-            Some("anthropic") => WireFormat::Anthropic,
-            Some("openai") => WireFormat::OpenAi,
-            Some(other) => {
-                let error = section.error("adapter", format!("is the text {other:?}"));
-                return Err(error.help("\"anthropic\" or \"openai\": the wire format that the provider speaks"));
-            }
-            None => return Err(missing(&section, "adapter", "\"anthropic\" or \"openai\"")),
+        const ADAPTERS: &str = "\"anthropic\", \"openai\" or \"openai-responses\"";
+        let Some(name_of_adapter) = section.text("adapter")? else {
+            return Err(missing(&section, "adapter", ADAPTERS));
+        };
+        let Some(adapter) = WireFormat::ALL.into_iter().find(|format| format.as_str() == name_of_adapter) else {
+            let error = section.error("adapter", format!("is the text {name_of_adapter:?}"));
+            return Err(error.help(format!("{ADAPTERS}: the wire format that the provider speaks")));
         };
         let base_url = section.text("base_url")?;
         let base_url =

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    chat::{config_error::ConfigError, setters::setters},
+    chat::{config_error::ConfigError, setters::setters, wire_format::WireFormat},
     config::{
         additions::{self, Addition},
         document::{Document, join},
@@ -17,7 +17,6 @@ use crate::{
         quirks::Quirks,
         section::Section,
         suggest::suggest,
-        wire_format::WireFormat,
     },
 };
 
@@ -33,7 +32,7 @@ impl ProviderConfig {
         Ok(Self {
             name: String::new(),
             adapter,
-            quirks: quirks_of(&base_url),
+            quirks: quirks_of(adapter, &base_url),
             base_url,
             allow_insecure_http: false,
             key: None,
@@ -200,10 +199,12 @@ impl ProviderConfig {
     }
 }
 
-/// The quirks of the preset that has this server.
-fn quirks_of(base_url: &Url) -> Quirks {
+/// The quirks of the preset that has this server. What a server refuses in one format it may take in another.
+fn quirks_of(adapter: WireFormat, base_url: &Url) -> Quirks {
     let preset = PRESETS.values().find(|preset| !is_loopback(base_url) && preset.base_url.host() == base_url.host());
-    preset.map(|preset| preset.quirks.clone()).unwrap_or_default()
+    let Some(preset) = preset else { return Quirks::default() };
+    let refuses = preset.quirks.refuses.clone().filter(|_| preset.adapter == adapter);
+    Quirks { refuses, ..preset.quirks.clone() }
 }
 
 fn json(additions: &BTreeMap<String, Addition>) -> Map<String, Value> {

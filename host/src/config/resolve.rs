@@ -2,7 +2,14 @@
 
 use crate::{
     chat::{config_error::ConfigError, options::Options},
-    config::{config::Config, document::join, overrides::Overrides, suggest::suggest},
+    config::{
+        config::Config,
+        document::join,
+        model::ModelConfig,
+        overrides::Overrides,
+        provider::ProviderConfig,
+        suggest::{nearest, suggest},
+    },
 };
 
 /// What a name stands for.
@@ -17,8 +24,9 @@ pub(crate) struct ResolvedModel {
 }
 
 impl Config {
-    /// What `name` stands for: the name of a `[models.NAME]`, of a provider, or `PROVIDER/MODEL`. A model may hold slashes
-    /// itself. `added` are the names of providers that the program has added; `overrides` are those of this load.
+    /// What `name` stands for: the name of a `[models.NAME]`, of a provider, `PROVIDER/MODEL`, or a model that exactly one
+    /// provider of the configuration names. A model may hold slashes itself. `added` are the names of providers that the
+    /// program has added; `overrides` are those of this load.
     ///
     /// # Errors
     ///
@@ -49,10 +57,10 @@ impl Config {
         let (provider, model) = match longest {
             _ if providers.contains(&name) => (name, None),
             Some(provider) => (*provider, Some(split(provider).unwrap_or_default())),
-            None => return Err(self.unknown(name, &providers)),
+            None => (self.only_provider_of(name, &providers)?, Some(name.to_owned())),
         };
         if model.as_ref().is_some_and(String::is_empty) {
-            let error = ConfigError::new(format!("`{name}` names no model"));
+            let error = ConfigError::unknown_model(format!("`{name}` names no model"));
             return Err(error.help(format!("`{provider}`, or `{provider}/MODEL`")));
         }
         let under = Overrides { model, ..Overrides::new() };
@@ -60,12 +68,55 @@ impl Config {
         Ok(ResolvedModel { provider, options: Options::new(), overrides })
     }
 
-    fn unknown(&self, name: &str, providers: &[&str]) -> ConfigError {
+    /// The provider whose table names this model, as its default or with facts, or that a table of `[models]` asks for it. A
+    /// preset counts only if no configured provider names the model.
+    ///
+    /// # Errors
+    ///
+    /// If no provider names it, or several do.
+    fn only_provider_of(&self, model: &str, providers: &[&str]) -> Result<&str, ConfigError> {
+        let names_it = |provider: &&ProviderConfig| {
+            let asks = |named: &ModelConfig| named.provider == provider.name && named.model.as_deref() == Some(model);
+            provider.default_model.as_deref() == Some(model)
+                || provider.models.contains_key(model)
+                || self.models.values().any(asks)
+        };
+        let found = self.providers.values().filter(names_it);
+        let (own, presets): (Vec<_>, Vec<_>) = found.partition(|provider| self.is_configured(provider));
+        let found = if own.is_empty() { presets } else { own };
+        let found: Vec<&str> = found.iter().map(|provider| &*provider.name).collect();
+        match *found {
+            [] => Err(self.unknown(model, providers)),
+            [provider] => Ok(provider),
+            [..] => {
+                let names: Vec<String> = found.iter().map(|provider| format!("`{provider}/{model}`")).collect();
+                let mut error = ConfigError::unknown_model(format!("several providers have the model `{model}`"));
+                error.file.clone_from(&self.file);
+                Err(error.help(names.join(" or ")))
+            }
+        }
+    }
+
+    /// Whether the file or the program has said something of this provider.
+    fn is_configured(&self, provider: &ProviderConfig) -> bool {
+        let is_named = |model: &ModelConfig| model.provider == provider.name;
+        provider.is_programs
+            || self.document.has(&join("providers", &provider.name))
+            || self.models.values().any(is_named)
+    }
+
+    fn unknown<'a>(&'a self, name: &str, providers: &[&'a str]) -> ConfigError {
         // Of `PROVIDER/MODEL` it is the provider that is unknown.
         let meant = name.split_once('/').map_or(name, |(provider, _)| provider);
-        let mut error = ConfigError::new(format!("unknown model or provider `{name}`"));
+        let mut error = ConfigError::unknown_model(format!("unknown model or provider `{name}`"));
         error.file.clone_from(&self.file);
-        error.help(suggest(meant, self.models.keys().map(String::as_str).chain(providers.iter().copied())))
+        let names = || self.models.keys().map(String::as_str).chain(providers.iter().copied());
+        let of_provider = |provider: &'a ProviderConfig| provider.models.keys().chain(&provider.default_model);
+        let models = || self.providers.values().flat_map(of_provider).map(String::as_str);
+        match nearest(meant, names()).is_none().then(|| nearest(name, models())).flatten() {
+            Some(model) => error.help(format!("did you mean `{model}`?")),
+            None => error.help(suggest(meant, names())),
+        }
     }
 
     /// An error about a setting that names an unknown provider.
@@ -110,6 +161,33 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_one_provider_names_needs_no_provider() {
+        is("claude-sonnet-4-5", "anthropic", Some("claude-sonnet-4-5"));
+        is("llama", "groq", Some("llama"));
+        // `together` has it as its default model, and no provider has the name before the slash.
+        is("meta-llama/Llama-3.3-70B-Instruct-Turbo", "together", Some("meta-llama/Llama-3.3-70B-Instruct-Turbo"));
+        let resolve = |table: &str, name: &str| {
+            let config = Config::parse(&format!("{CONFIG}\n{table}"), None).unwrap();
+            config.resolve(name, std::iter::empty(), &Overrides::new())
+        };
+        let own =
+            "[providers.own]\nadapter = \"openai\"\nbase_url = \"https://own.example\"\ndefault_model = \"gpt-4.1\"";
+        assert_eq!(resolve(own, "gpt-4.1").unwrap().provider, "own", "the preset `openai` is not configured");
+        let error = resolve("[providers.openai.models.llama]", "llama").unwrap_err();
+        assert!(error.is_unknown_model());
+        assert_eq!(error.problem, "several providers have the model `llama`");
+        assert_eq!(error.help.as_deref(), Some("`groq/llama` or `openai/llama`"));
+    }
+
+    #[test]
+    fn unknown_names_are_told_apart_from_other_errors() {
+        for name in ["fats", "lama", "groqq/x", "own/", ""] {
+            assert!(resolve(name, Overrides::new()).unwrap_err().is_unknown_model(), "{name}");
+        }
+        assert!(!Config::parse("[models.x]", None).unwrap_err().is_unknown_model());
+    }
+
+    #[test]
     fn a_provider_with_or_without_a_model() {
         is("anthropic", "anthropic", None);
         is("anthropic/claude-haiku-4-5", "anthropic", Some("claude-haiku-4-5"));
@@ -144,12 +222,13 @@ mod tests {
             ("antropic", "did you mean `anthropic`?"),
             ("antropic/claude", "did you mean `anthropic`?"),
             ("owm", "did you mean `own`?"),
+            ("claude-sonet-4-5", "did you mean `claude-sonnet-4-5`?"),
         ] {
             let error = resolve(name, Overrides::new()).unwrap_err();
             assert_eq!(error.problem, format!("unknown model or provider `{name}`"));
             assert_eq!(error.help.as_deref(), Some(help));
         }
-        let all = resolve("gpt-4.1", Overrides::new()).unwrap_err().help.unwrap();
+        let all = resolve("something-else", Overrides::new()).unwrap_err().help.unwrap();
         assert!(all.starts_with("known are fast, anthropic,") && all.ends_with("own"), "{all}");
     }
 

@@ -6,15 +6,14 @@ use reqwest::StatusCode;
 
 use crate::{
     adapter::fuzzing::{Heard, hear, read},
-    chat::{event::Event, response::Response},
-    config::wire_format::WireFormat,
+    chat::{event::Event, response::Response, wire_format::WireFormat},
     fuzzing::{
         FORMATS,
         answers::is_coherent,
         framing::{self, Framing},
         input::Input,
         script::AnswerScript,
-        written_anthropic, written_openai,
+        written_anthropic, written_openai, written_responses,
     },
 };
 
@@ -37,7 +36,7 @@ pub(crate) fn agree_at_each_byte(data: &[u8]) {
 
 /// An answer in one of the formats: read whole, and written as a stream.
 fn written(input: &mut Input<'_>) -> (WireFormat, Response, String) {
-    let format = FORMATS[usize::from(input.below(2))];
+    let format = FORMATS[usize::from(input.below(3))];
     let framing = Framing::new(input);
     let (whole, events) = match format {
         WireFormat::Anthropic => {
@@ -47,6 +46,11 @@ fn written(input: &mut Input<'_>) -> (WireFormat, Response, String) {
         WireFormat::OpenAi => {
             let answer = AnswerScript::new(input, &written_openai::STOPS);
             let written = written_openai::written(&answer, input);
+            (written.whole, written.events)
+        }
+        WireFormat::OpenAiResponses => {
+            let answer = AnswerScript::new(input, &written_responses::STOPS);
+            let written = written_responses::written(&answer, input);
             (written.whole, written.events)
         }
     };

@@ -14,7 +14,7 @@ use crate::{
 /// Reads a body with any status.
 pub(crate) fn whole(data: &[u8]) {
     let mut input = Input(data);
-    let format = FORMATS[usize::from(input.below(2))];
+    let format = FORMATS[usize::from(input.below(3))];
     let status = match input.flag() {
         true => StatusCode::OK,
         false => StatusCode::from_u16(400 + u16::from(input.byte())).expect("a status"),
@@ -28,7 +28,7 @@ pub(crate) fn whole(data: &[u8]) {
 /// Reads a body of events. It must not matter how it is cut into pieces.
 pub(crate) fn streamed(data: &[u8]) {
     let mut input = Input(data);
-    let format = FORMATS[usize::from(input.below(2))];
+    let format = FORMATS[usize::from(input.below(3))];
     let size = usize::from(input.below(16)) + 1;
     let heard = hear(format, vec![Bytes::copy_from_slice(input.0)]);
     assert_eq!(heard, hear(format, input.0.chunks(size).map(Bytes::copy_from_slice).collect()), "in pieces of {size}");

@@ -6,7 +6,7 @@
 
 use std::fmt::Debug;
 
-use crate::{config::wire_format::WireFormat, runtime};
+use crate::{chat::wire_format::WireFormat, runtime};
 
 pub(crate) mod agreement;
 mod answers;
@@ -16,6 +16,7 @@ mod script;
 pub(crate) mod settings;
 mod written_anthropic;
 mod written_openai;
+mod written_responses;
 
 /// A function that takes any bytes.
 pub type FuzzTarget = fn(&[u8]);
@@ -32,7 +33,7 @@ pub const TARGETS: [(&str, FuzzTarget); 8] = [
     ("request", settings::request),
 ];
 
-const FORMATS: [WireFormat; 2] = [WireFormat::Anthropic, WireFormat::OpenAi];
+const FORMATS: [WireFormat; 3] = WireFormat::ALL;
 
 /// Checks that a stranger's text in a message is short and does nothing to a terminal.
 fn is_harmless(message: &str) {

@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_millis(50);
 /// A loaded model. It is cheap to clone and meant to be shared.
 #[derive(Clone)]
 pub struct Model {
-    chain: Chain,
+    pub(crate) chain: Chain,
     meters: Arc<ModelMeters>,
     /// Options of requests that do not set them, if there are any.
     options: Option<Arc<Options>>,
@@ -151,14 +151,11 @@ impl Model {
     }
 
     /// Starts a call, and asks the chain.
-    pub(crate) fn start(
-        &self,
-        mut request: Arc<Request>,
-        streamed: bool,
-    ) -> Result<(StartedCall, AnswerFuture), Error> {
-        if let Some(options) = &self.options {
-            Arc::make_mut(&mut request).options.fill(options);
-        }
+    pub(crate) fn start(&self, request: Arc<Request>, streamed: bool) -> Result<(StartedCall, AnswerFuture), Error> {
+        let request = match &self.options {
+            Some(options) => request.change_options(|own| own.fill(options)),
+            None => request,
+        };
         let (started, call) = StartedCall::start(&self.defaults, &self.meters, request, streamed)?;
         Ok((started, self.chain.start().invoke(call)))
     }

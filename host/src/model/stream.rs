@@ -21,6 +21,7 @@ use crate::{
         request::Request,
         response::Response,
         tool::Tool,
+        trail::Attempt,
     },
     model::model::{Model, StartedCall, time_out},
 };
@@ -59,6 +60,8 @@ pub struct ResponseStream {
     running: Option<RunningStream>,
     /// Why the call did not begin, until it is reported.
     failed: Option<Error>,
+    /// Which events the agent gets.
+    shown: Shown,
     /// Boxed, since an agent may hold many streams that have not begun.
     received: Box<Received>,
 }
@@ -81,6 +84,28 @@ impl Model {
     }
 }
 
+/// Which events of an answer the agent gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Those that are the same for every provider.
+    Common,
+    /// Those of the provider, if the first event is one.
+    OriginalIfAny,
+    /// Those of the provider.
+    Original,
+}
+
+impl Shown {
+    /// Whether the agent gets this event.
+    fn shows(&mut self, event: &Event) -> bool {
+        let is_original = matches!(event, Event::Original(_));
+        if *self == Shown::OriginalIfAny {
+            *self = if is_original { Shown::Original } else { Shown::Common };
+        }
+        is_original == (*self == Shown::Original)
+    }
+}
+
 /// A call under way, and where its events come from.
 struct RunningStream {
     call: StartedCall,
@@ -99,11 +124,28 @@ impl ResponseStream {
     pub(crate) fn new(call: StartedCall, answering: AnswerFuture) -> Self {
         let timing_out = time_out(call.invoke.clone(), call.cancel.clone()).boxed();
         let running = RunningStream { call, source: EventSource::Asking(answering, timing_out), unchecked: 0 };
-        Self { running: Some(running), failed: None, received: Box::default() }
+        Self { running: Some(running), failed: None, shown: Shown::Common, received: Box::default() }
     }
 
     pub(crate) fn failed(error: Error) -> Self {
-        Self { running: None, failed: Some(error), received: Box::default() }
+        Self { running: None, failed: Some(error), shown: Shown::Common, received: Box::default() }
+    }
+
+    /// Asks for the provider's own events, before the first poll. They come as [`Event::Original`], and the whole answer as
+    /// the last event: where the request was sent with its [original](crate::Request::with_original), and no module writes the
+    /// answer. Otherwise the usual events come. Which it is holds for the whole stream: the first event tells.
+    ///
+    /// The provider's closing events, such as `[DONE]`, come only if the answer is whole, and its event for an error never
+    /// comes: the stream ends with the error.
+    pub fn with_originals(mut self) -> Self {
+        self.shown = Shown::OriginalIfAny;
+        self
+    }
+
+    /// The attempts so far, until the stream has ended: then the answer or the error has them. Once an event has come, one that
+    /// is [`Ok`](crate::Outcome::Ok) is being answered.
+    pub fn trail(&self) -> Vec<Attempt> {
+        self.running.as_ref().map(|running| running.call.invoke.trail_so_far()).unwrap_or_default()
     }
 
     /// Reads the whole answer, as [`Model::invoke`](crate::Model::invoke) returns it.
@@ -147,16 +189,21 @@ impl Stream for ResponseStream {
         if let Some(error) = self.failed.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let Some(running) = &mut self.running else { return Poll::Ready(None) };
-        let event = match ready!(running.poll_next(context)) {
-            Ok(Event::End(response)) => Ok(self.end(response)),
-            Ok(event) => {
-                self.received.add(&event);
-                Ok(event)
-            }
-            Err(kind) => Err(self.end_with(kind)),
-        };
-        Poll::Ready(Some(event))
+        loop {
+            let Some(running) = &mut self.running else { return Poll::Ready(None) };
+            let event = match ready!(running.poll_next(context)) {
+                Ok(Event::End(response)) => Ok(self.end(response)),
+                Ok(event) => {
+                    self.received.add(&event);
+                    if !self.shown.shows(&event) {
+                        continue;
+                    }
+                    Ok(event)
+                }
+                Err(kind) => Err(self.end_with(kind)),
+            };
+            return Poll::Ready(Some(event));
+        }
     }
 }
 

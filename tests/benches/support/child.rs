@@ -35,6 +35,16 @@ impl Child {
         line.trim().to_owned()
     }
 
+    /// The processor time that it has taken.
+    pub(crate) fn cpu_time(&self) -> std::time::Duration {
+        super::measure::cpu_time_of(self.process.id())
+    }
+
+    /// Its resident memory in kilobytes.
+    pub(crate) fn resident_kb(&self) -> u64 {
+        super::measure::resident_kb_of(&self.process.id().to_string())
+    }
+
     /// Closes its input, and returns the rest of its output.
     pub(crate) fn finish(mut self) -> String {
         drop(self.process.stdin.take());

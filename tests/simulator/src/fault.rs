@@ -36,7 +36,7 @@ macro_rules! faults {
 faults! {
     /// What goes wrong with a reply. A script names it `reset`, `reset-in-head` and so on.
     ///
-    /// Where a fault has no effect in one of the two formats, or on answers that are whole, its description says so.
+    /// Where a fault has no effect in one of the formats, or on answers that are whole, its description says so.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     pub enum Fault {
@@ -71,9 +71,9 @@ faults! {
         HtmlBody = "html-body",
         /// The body is a line of plain text.
         TextBody = "text-body",
-        /// `choices` is null and there is no usage; in Anthropic's format `content` is null.
+        /// `choices` (Anthropic: `content`, Responses: `output`) is null and there is no usage.
         NullChoices = "null-choices",
-        /// `choices` is an empty list and there is no usage; in Anthropic's format `content` is an empty list.
+        /// `choices` (Anthropic: `content`, Responses: `output`) is an empty list and there is no usage.
         EmptyChoices = "empty-choices",
         /// The message has no content and ends with `max_tokens` or `length`, as when thinking used up all tokens.
         ///
@@ -84,11 +84,13 @@ faults! {
         ///
         /// It ends before its last event if no place is set.
         EndEarly = "end-early",
-        /// A stream has no `[DONE]` or `message_stop`, and its framing says that it is whole.
+        /// A stream has no `[DONE]`, `message_stop` or `response.completed`, and its framing says that it is whole.
         NoDone = "no-done",
         /// A stream of Anthropic's format ends with `[DONE]` instead of `message_stop`.
         DoneInsteadOfStop = "done-instead-of-stop",
         /// The finish reason, or stop reason, is null to the end.
+        ///
+        /// Responses: the status is `in_progress`, and a stream has no `response.completed`.
         NoFinishReason = "no-finish-reason",
 
         /// A stream breaks off with an error instead of its middle event; an answer that is not streamed is an error.
@@ -115,9 +117,9 @@ faults! {
         ToolNameRepeated = "tool-name-repeated",
         /// A stream gives each further piece of a tool call an empty id and an empty name (OpenAI's format).
         ToolNameEmpty = "tool-name-empty",
-        /// The tool calls of a stream have no `index` (OpenAI's format).
+        /// The tool calls of a stream have no `index` (OpenAI's formats).
         ToolCallsWithoutIndex = "tool-calls-without-index",
-        /// All tool calls of a stream have the index 0 (OpenAI's format).
+        /// All tool calls of a stream have the index 0 (OpenAI's formats).
         ToolCallsAtOneIndex = "tool-calls-at-one-index",
         /// The first tool call is in the old field `function_call`, and there are no others (OpenAI's format).
         FunctionCall = "function-call",

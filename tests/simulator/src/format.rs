@@ -1,4 +1,4 @@
-//! The two wire formats, and how a request shows which one it asks for.
+//! The wire formats, and how a request shows which one it asks for.
 
 use std::fmt;
 
@@ -10,6 +10,8 @@ pub enum Format {
     Anthropic,
     /// OpenAI's Chat Completions, and what is compatible with it.
     OpenAi,
+    /// OpenAI's Responses.
+    Responses,
 }
 
 impl Format {
@@ -23,16 +25,28 @@ impl Format {
             Some(Format::Anthropic)
         } else if path.ends_with("/chat/completions") {
             Some(Format::OpenAi)
+        } else if path.ends_with("/responses") {
+            Some(Format::Responses)
         } else {
             None
         }
+    }
+
+    /// Whether a request to this path counts tokens.
+    pub(crate) fn counts_tokens(target: &str) -> bool {
+        path(target).ends_with("/v1/messages/count_tokens")
     }
 
     /// The format that a client seems to speak, whatever it asks for. Errors of OpenAI's format are the most common.
     pub(crate) fn of_client(target: &str, headers: &[(String, String)]) -> Format {
         let has_version = headers.iter().any(|(name, _)| name == "anthropic-version");
         let is_anthropic = has_version || path(target).contains("/messages");
-        if is_anthropic { Format::Anthropic } else { Format::OpenAi }
+        let is_responses = path(target).contains("/responses");
+        match is_anthropic {
+            true => Format::Anthropic,
+            false if is_responses => Format::Responses,
+            false => Format::OpenAi,
+        }
     }
 }
 
@@ -46,6 +60,7 @@ impl fmt::Display for Format {
         formatter.write_str(match self {
             Format::Anthropic => "anthropic",
             Format::OpenAi => "openai",
+            Format::Responses => "openai-responses",
         })
     }
 }

@@ -1,5 +1,5 @@
 //! A scripted model provider: a real HTTP/1.1 server on loopback that speaks the wire formats of Anthropic's
-//! Messages and of OpenAI's Chat Completions, answers from a [`Script`], and misbehaves on request.
+//! Messages and of OpenAI's Chat Completions and Responses, answers from a [`Script`], and misbehaves on request.
 //!
 //! Many faults happen below HTTP, so a [`Fault`] works on bytes: a connection reset in the middle of the head, a body
 //! that is shorter than announced, silence. Others are what real servers send in valid HTTP: tool calls in odd pieces,
@@ -31,8 +31,9 @@
 //!
 //! # Which requests take a reply
 //!
-//! A `POST` whose path ends in `/v1/messages` or `/chat/completions` takes the next reply, over any connection. Replies
-//! are given in the order in which requests are whole. A `POST` or a `GET` to another path gets a 404, and every other
+//! A `POST` whose path ends in `/v1/messages`, `/chat/completions` or `/responses` takes the next reply, over any
+//! connection. Replies are given in the order in which requests are whole. A `POST` to a path that ends in
+//! `/v1/messages/count_tokens` gets a count of tokens. A `POST` or a `GET` to another path gets a 404, and every other
 //! request a 405. These take no reply, except that a `GET` takes the next one if that needs no format: a reply with a
 //! body that the script gives, or with a fault that sends nothing of an answer.
 //!

@@ -12,11 +12,14 @@ pub(crate) struct Queue {
     replies: VecDeque<Reply>,
     last: Option<Reply>,
     then: Then,
+    /// All replies, if they are to come again.
+    all: Vec<Reply>,
 }
 
 impl Queue {
     pub(crate) fn new(script: Script) -> Queue {
-        Queue { replies: script.replies.into(), last: None, then: script.then }
+        let all = if script.then == Then::Again { script.replies.clone() } else { Vec::new() };
+        Queue { replies: script.replies.into(), last: None, then: script.then, all }
     }
 
     pub(crate) fn push(&mut self, reply: Reply) {
@@ -27,7 +30,8 @@ impl Queue {
     pub(crate) fn peek(&self) -> Reply {
         match (self.replies.front(), self.then, &self.last) {
             (Some(reply), _, _) | (None, Then::Repeat, Some(reply)) => reply.clone(),
-            (None, Then::Repeat, None) | (None, Then::Answer, _) => Reply::default(),
+            // With `Then::Again` there are always some, unless the script has none.
+            (None, Then::Repeat, None) | (None, Then::Answer | Then::Again, _) => Reply::default(),
             (None, Then::RefuseRequest, _) => Reply::error(500, "the simulator's script has ended"),
         }
     }
@@ -39,6 +43,9 @@ impl Queue {
             first.times -= 1;
             if first.times == 0 {
                 self.replies.pop_front();
+            }
+            if self.replies.is_empty() {
+                self.replies.extend(self.all.iter().cloned());
             }
             self.last = Some(reply.clone());
         }

@@ -18,6 +18,8 @@ pub enum Then {
     Answer,
     /// The last reply again and again, or good answers if there was none.
     Repeat,
+    /// All replies again, from the first on, or good answers if there are none.
+    Again,
     /// HTTP 500 with a message that the script has ended.
     RefuseRequest,
 }

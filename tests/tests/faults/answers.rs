@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Broken, Fault,
-    stage::{BOTH_FORMATS, OTHER_WAY_ROUND, Setup, play_all},
+    stage::{BOTH_FORMATS, OTHER_WAY_ROUND, RESPONSES, Setup, play_all},
 };
 
 #[tokio::test]
@@ -20,12 +20,13 @@ async fn malformed_bodies() {
         Fault::no_answer(body("null"), "not an object"),
         Fault::parse(body("[]"), "not an object"),
         Fault::parse(body("{}"), "unreadable answer"),
-        Fault::parse(body("{\"content\": 7, \"choices\": 7}"), "not a list"),
+        Fault::parse(body("{\"content\": 7, \"choices\": 7, \"output\": 7}"), "not a list"),
         Fault::no_answer(Reply::body("text/html", "<html>It works!</html>"), "): It works!"),
         Fault::no_answer(Reply::body("text/html", "<html>It works!</html>").with_status(201), "status 201"),
         Fault::no_answer(Reply::status(204), "empty body"),
     ];
     play_all(BOTH_FORMATS, &faults).await;
+    play_all(RESPONSES, &faults).await;
     play_all(OTHER_WAY_ROUND, &faults).await;
 }
 
@@ -93,4 +94,19 @@ async fn errors_with_status_200_in_openais_format() {
         (json!({"id": "1", "choices": []}), "no answer"),
     ];
     speaking(Format::OpenAi, errors).await;
+}
+
+#[tokio::test]
+async fn errors_with_status_200_in_the_format_of_responses() {
+    let failed = |error: Value| json!({"object": "response", "status": "failed", "error": error, "output": []});
+    let errors = vec![
+        (failed(json!({"code": "rate_limit_exceeded", "message": "Slow down."})), "429"),
+        (failed(json!({"code": "server_error", "message": "No."})), "500"),
+        (failed(json!({"code": "invalid_prompt", "message": "No."})), "400"),
+        (failed(Value::Null), "500"),
+        (json!({"object": "response", "status": "cancelled", "error": null, "output": []}), "500"),
+        (json!({"error": {"message": "Loading", "type": "unavailable_error", "code": 503}}), "503"),
+        (json!({"object": "response", "status": "completed", "output": []}), "no answer"),
+    ];
+    speaking(Format::Responses, errors).await;
 }

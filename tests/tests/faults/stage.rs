@@ -35,6 +35,8 @@ pub(crate) const BOTH_FORMATS: Setup = Setup {
 
 pub(crate) const OTHER_WAY_ROUND: Setup = Setup { formats: [Format::OpenAi, Format::Anthropic], ..BOTH_FORMATS };
 
+pub(crate) const RESPONSES: Setup = Setup { formats: [Format::Responses, Format::OpenAi], ..BOTH_FORMATS };
+
 /// Plays each fault through each chain.
 pub(crate) async fn play_all(setup: Setup, faults: &[Fault]) {
     for retryable in [true, false] {
@@ -123,13 +125,14 @@ impl Stage {
         assert_eq!(came.iter().map(|(name, _)| *name).collect::<Vec<_>>(), expected, "{question}");
         for (name, request) in &came {
             let format = self.setup.formats[usize::from(*name == "b")];
-            let path = match format {
-                Format::Anthropic => "/v1/messages",
-                _ => "/v1/chat/completions",
+            let (path, messages) = match format {
+                Format::Anthropic => ("/v1/messages", "messages"),
+                Format::Responses => ("/v1/responses", "input"),
+                _ => ("/v1/chat/completions", "messages"),
             };
             assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", path), "{question}");
             assert_eq!(request.body["model"], format!("{name}-model"));
-            assert_eq!(request.body["messages"][0]["content"], question);
+            assert_eq!(request.body[messages][0]["content"], question);
             assert_eq!(request.body["stream"] == true, self.setup.streamed, "{question}");
         }
         self.a.forget_requests();

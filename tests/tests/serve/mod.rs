@@ -1,3 +1,16 @@
 //! `arcllm serve`, over real sockets.
 
+mod bad_input;
+mod browser;
 mod clients;
+mod forwarding;
+mod gateway;
+mod heads;
+mod keys;
+mod messages;
+mod otlp;
+mod page;
+mod reload;
+mod responses;
+mod running;
+mod tls;

@@ -7,7 +7,7 @@ use arcllm_simulator::{Fault, Format, Place, Reply};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::stage::{FORMATS, ORDERS, Stage, hi, read, text_in, text_of};
+use super::stage::{ALL_FORMATS, FORMATS, ORDERS, Stage, hi, read, text_in, text_of};
 
 /// After the first word in either format.
 const LATER: usize = 6;
@@ -32,9 +32,9 @@ fn broken(fault: Fault, place: Place) -> Reply {
     words().with_fault(fault).fault_at(place)
 }
 
-/// Plays each fault through each chain in both formats.
+/// Plays each fault through each chain in all formats.
 async fn play(settings: &str, faults: &[Late]) {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         play_in(formats, settings, faults).await;
     }
 }
@@ -147,7 +147,7 @@ async fn more_bytes_than_the_limits() {
 /// A tool call that is not whole must not run.
 #[tokio::test]
 async fn arguments_that_never_close() {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         for order in ORDERS {
             let call = Reply::text("One").tool_call("call_1", "look", json!({"at": "here"}));
             let stage = Stage::new(call.with_fault(Fault::OpenArguments), formats, order, "").await;

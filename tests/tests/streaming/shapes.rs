@@ -6,7 +6,7 @@ use arcllm::{Event, Response};
 use arcllm_simulator::{Fault, Format, LineEnd, Place, Reply};
 use serde_json::json;
 
-use super::stage::{FORMATS, Stage, read, without_times};
+use super::stage::{ALL_FORMATS, Stage, read, without_times};
 
 const BOTH: &[&str] = &["retry", "fallback"];
 
@@ -26,7 +26,7 @@ async fn hear(reply: Reply, formats: (Format, Format)) -> (Vec<Event>, Response)
 
 #[tokio::test]
 async fn line_ends_comments_and_data_in_several_lines() {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         let plain = hear(says(), formats).await;
         assert!(plain.0.len() > 20, "{plain:?}");
         for line_end in [LineEnd::Lf, LineEnd::CrLf, LineEnd::Cr] {
@@ -46,7 +46,7 @@ async fn line_ends_comments_and_data_in_several_lines() {
 
 #[tokio::test]
 async fn compressed_answers() {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         let plain = hear(says(), formats).await;
         for reply in [says().gzip(), says().gzip().pace(Duration::from_millis(2)), says().gzip().comments().coalesced()]
         {
@@ -58,7 +58,7 @@ async fn compressed_answers() {
 /// Pings and unknown events are skipped.
 #[tokio::test]
 async fn pings_and_unknown_events() {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         let plain = hear(says(), formats).await;
         for reply in [says().pings(), says().unknown_events(), says().pings().unknown_events().comments().gzip()] {
             assert_eq!(hear(reply, formats).await, plain, "{}", formats.0);
@@ -69,7 +69,7 @@ async fn pings_and_unknown_events() {
 /// The pieces differ, the text does not.
 #[tokio::test]
 async fn pieces_of_any_length() {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         let (_, plain) = hear(says(), formats).await;
         for pieces in [says().pieces(1), says().pieces(7), says().piece_bytes(1), says().piece_bytes(3).coalesced()] {
             assert_eq!(hear(pieces, formats).await.1, plain, "{}", formats.0);
@@ -80,7 +80,7 @@ async fn pieces_of_any_length() {
 /// An answer ends with its last event, also if the server keeps the connection open.
 #[tokio::test]
 async fn an_answer_ends_with_its_last_event() {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         let plain = hear(says(), formats).await;
         for line_end in [LineEnd::Lf, LineEnd::CrLf, LineEnd::Cr] {
             // A place after the last event is the end.
@@ -93,7 +93,7 @@ async fn an_answer_ends_with_its_last_event() {
 /// Some servers send neither a type nor a length.
 #[tokio::test]
 async fn without_the_headers_of_a_stream() {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         let plain = hear(says(), formats).await;
         let unnamed = says().without_header("content-type");
         let misnamed = says().header("content-type", "application/json");

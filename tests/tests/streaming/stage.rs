@@ -17,6 +17,9 @@ pub(super) const ORDERS: [&[&str]; 5] =
 pub(super) const FORMATS: [(Format, Format); 2] =
     [(Format::Anthropic, Format::OpenAi), (Format::OpenAi, Format::Anthropic)];
 
+/// The same with OpenAI Responses.
+pub(super) const ALL_FORMATS: [(Format, Format); 3] = [FORMATS[0], FORMATS[1], (Format::Responses, Format::OpenAi)];
+
 /// The modules in this order around the chain's providers.
 pub(super) fn ordered(chain: Chain, order: &[&str]) -> Chain {
     let chain = if order.is_empty() { chain } else { chain.host(&format!("order = {order:?}")) };

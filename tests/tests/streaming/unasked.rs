@@ -4,11 +4,11 @@ use arcllm::{Event, Usage};
 use arcllm_simulator::{Fault as Broken, Format, Place, Reply};
 use serde_json::json;
 
-use super::stage::{FORMATS, ORDERS, Stage, hi, read, text_of, without_times};
+use super::stage::{ALL_FORMATS, ORDERS, Stage, hi, read, text_of, without_times};
 use crate::{
     faults::{
         Fault,
-        stage::{BOTH_FORMATS, OTHER_WAY_ROUND, Setup, play_all},
+        stage::{BOTH_FORMATS, OTHER_WAY_ROUND, RESPONSES, Setup, play_all},
     },
     scene::soon,
 };
@@ -20,7 +20,7 @@ fn says() -> Reply {
 
 #[tokio::test]
 async fn a_whole_answer_to_a_request_for_events() {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         for order in ORDERS {
             let stage = Stage::new(says().unstreamed(), formats, order, "").await;
             let (events, end) = read(&mut stage.stream()).await;
@@ -44,7 +44,7 @@ async fn a_whole_answer_to_a_request_for_events() {
 
 #[tokio::test]
 async fn events_to_a_request_for_a_whole_answer() {
-    for formats in FORMATS {
+    for formats in ALL_FORMATS {
         for order in ORDERS {
             let plain = Stage::new(says(), formats, order, "").await;
             let plain = without_times(soon(plain.model.invoke_with(hi())).await.unwrap());
@@ -78,7 +78,8 @@ async fn errors_in_events_that_were_not_requested() {
     ];
     play_all(BOTH_FORMATS, &faults).await;
     play_all(OTHER_WAY_ROUND, &faults).await;
-    for (format, status) in [(Format::Anthropic, 529), (Format::OpenAi, 500)] {
+    play_all(RESPONSES, &faults).await;
+    for (format, status) in [(Format::Anthropic, 529), (Format::OpenAi, 500), (Format::Responses, 503)] {
         let error = Fault::status(status, streamed(Broken::ErrorEvent, later)).saying("(simulated)");
         play_all(Setup { formats: [format, format], ..BOTH_FORMATS }, &[error]).await;
     }
@@ -101,4 +102,5 @@ async fn broken_whole_answers_to_a_request_for_events() {
     ];
     play_all(Setup { streamed: true, ..BOTH_FORMATS }, &faults).await;
     play_all(Setup { streamed: true, ..OTHER_WAY_ROUND }, &faults).await;
+    play_all(Setup { streamed: true, ..RESPONSES }, &faults).await;
 }

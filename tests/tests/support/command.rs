@@ -165,6 +165,15 @@ impl Running {
         fs::read_to_string(self.files.path().join("stdout"))
     }
 
+    /// What it has written to standard error so far.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not text.
+    pub(crate) fn stderr(&self) -> io::Result<String> {
+        fs::read_to_string(self.files.path().join("stderr"))
+    }
+
     /// Waits until it has written something to its stalled pipe.
     ///
     /// # Errors
@@ -191,8 +200,7 @@ impl Running {
             }
         };
         let code = status.code().ok_or_else(|| io::Error::other(format!("`arcllm` was ended: {status}")))?;
-        let stderr = fs::read_to_string(self.files.path().join("stderr"))?;
-        Ok(Output { code, stdout: self.stdout()?, stderr })
+        Ok(Output { code, stdout: self.stdout()?, stderr: self.stderr()? })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the command prints of an answer, in both formats.
+//! What the command prints of an answer, in all formats.
 
 use crate::scene::replies;
 use crate::wire::stage::{FORMATS, answer, folder, invoke, read};
@@ -40,13 +40,18 @@ async fn tool_calls_have_arguments_that_are_objects() {
         let reply = Reply::text("Let me look.")
             .tool_call("call_1", "weather", json!({"city": "Paris", "days": 2}))
             .tool_call("call_2", "now", json!({}));
-        let answer = read(format, reply).await;
+        let mut answer = read(format, reply).await;
         assert_eq!(answer["content"], "Let me look.");
         assert_eq!(answer["stop_reason"], "tool_use");
         let expected = json!([
             {"id": "call_1", "name": "weather", "arguments": {"city": "Paris", "days": 2}},
             {"id": "call_2", "name": "now", "arguments": {}},
         ]);
+        // OpenAI Responses has an id and a status for each item besides.
+        for call in answer["tool_calls"].as_array_mut().unwrap() {
+            let extensions = call.as_object_mut().unwrap().remove("extensions");
+            assert_eq!(extensions.is_some(), format == Format::Responses, "{extensions:?}");
+        }
         assert_eq!(answer["tool_calls"], expected, "{format}");
     }
 }

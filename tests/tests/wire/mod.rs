@@ -6,5 +6,6 @@ mod moving;
 mod reading;
 mod real_server;
 mod requests;
+mod responses;
 mod secrets;
 mod stage;

@@ -1,4 +1,4 @@
-//! The requests, in both formats.
+//! The requests, in all formats.
 
 use crate::scene::replies;
 use crate::support::{Chain, Folder};
@@ -307,18 +307,19 @@ async fn the_call_overrides_the_provider_and_that_the_defaults() {
         let provider = replies([]).await;
         let text = |settings: &str| {
             let (url, defaults) =
-                (provider.url(), "[defaults]\nprovider = \"main\"\nmax_tokens = 11\ntemperature = 0.1");
+                (provider.url(), "[defaults]\nprovider = \"main\"\nmax_tokens = 110\ntemperature = 0.1");
             let table =
                 format!("[providers.main]\nadapter = \"{format}\"\nbase_url = \"{url}\"\ndefault_model = \"m\"");
             Folder::new(&format!("{defaults}\n{table}\n{settings}")).unwrap()
         };
         answer(&text(""), &["Hi"]).await;
-        answer(&text("max_tokens = 22\ntemperature = 0.2"), &["Hi"]).await;
-        answer(&text("max_tokens = 22"), &["--max-tokens", "33", "--temperature", "0.3", "Hi"]).await;
+        answer(&text("max_tokens = 220\ntemperature = 0.2"), &["Hi"]).await;
+        answer(&text("max_tokens = 220"), &["--max-tokens", "330", "--temperature", "0.3", "Hi"]).await;
         let limits = provider.requests().into_iter().map(|request| {
-            (request.body["max_tokens"].as_u64().unwrap(), request.body["temperature"].as_f64().unwrap())
+            let name = if format == Format::Responses { "max_output_tokens" } else { "max_tokens" };
+            (request.body[name].as_u64().unwrap(), request.body["temperature"].as_f64().unwrap())
         });
-        assert_eq!(limits.collect::<Vec<_>>(), [(11, 0.1), (22, 0.2), (33, 0.3)], "{format}");
+        assert_eq!(limits.collect::<Vec<_>>(), [(110, 0.1), (220, 0.2), (330, 0.3)], "{format}");
     }
 }
 
@@ -341,6 +342,7 @@ async fn headers() {
         assert!(request.authorized_with(SECRET), "{request:?}");
         let (path, key, version) = match format {
             Format::Anthropic => ("/v1/messages", "x-api-key", "2023-06-01"),
+            Format::Responses => ("/v1/responses", "authorization", ""),
             _ => ("/v1/chat/completions", "authorization", ""),
         };
         assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", path));

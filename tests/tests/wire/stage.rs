@@ -1,14 +1,15 @@
-//! What these tests share: a provider in either format, a conversation, and runs of the command.
+//! What these tests share: a provider in any format, a conversation, and runs of the command.
 //!
 //! The requests follow the documentation of the providers:
-//! <https://platform.claude.com/docs/en/api/messages> and <https://platform.openai.com/docs/api-reference/chat/create>.
+//! <https://platform.claude.com/docs/en/api/messages>, <https://platform.openai.com/docs/api-reference/chat/create> and
+//! <https://platform.openai.com/docs/api-reference/responses/create>.
 
 use crate::scene::{replies, soon};
 use crate::support::{Chain, Folder, Output};
 use arcllm_simulator::{Format, Reply, Simulator};
 use serde_json::Value;
 
-pub(crate) const FORMATS: [Format; 2] = [Format::Anthropic, Format::OpenAi];
+pub(crate) const FORMATS: [Format; 3] = [Format::Anthropic, Format::OpenAi, Format::Responses];
 
 pub(crate) const SECRET: &str = "sk-test-0123456789/abcdef";
 

@@ -1,11 +1,11 @@
 //! The format.
 
-use arcllm::{Event, Message, Request, Response, Usage, WireFormat};
+use arcllm::{Response, WireFormat};
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::{Value, json};
 
 use crate::{
+    chat_completions::{answer, chunks::Chunks, error, request},
     client::{Asked, ClientFormat, EventWriter, Heading},
     problem::Problem,
 };
@@ -19,102 +19,18 @@ impl ClientFormat for ChatCompletions {
     }
 
     fn read(&self, _headers: &HeaderMap, body: &Bytes) -> Result<Asked, Problem> {
-        let body: Value =
-            serde_json::from_slice(body).map_err(|error| Problem::bad_field("body", error.to_string()))?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let messages = body["messages"].as_array().into_iter().flatten();
-        let messages: Vec<_> = messages.map(|message| Message::user(text(&message["content"]))).collect();
-        Ok(Asked {
-            model: text(&body["model"]),
-            streamed: body["stream"] == true,
-            wants_usage: body["stream_options"]["include_usage"] == true,
-            request: Request::new(messages),
-        })
+        request::read(body)
     }
 
     fn answer(&self, heading: &Heading, response: &Response) -> Vec<u8> {
-        let message = json!({"role": "assistant", "content": response.text()});
-        let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
-        let body = json!({
-            "id": format!("chatcmpl-{}", heading.id),
-            "object": "chat.completion",
-            "created": heading.created,
-            "model": heading.model,
-            "choices": [choice],
-            "usage": usage(&response.usage),
-        });
-        body.to_string().into_bytes()
+        answer::write(heading, response)
     }
 
     fn events(&self, heading: Heading) -> Box<dyn EventWriter> {
-        Box::new(Chunks { heading })
+        Box::new(Chunks::new(heading))
     }
 
     fn error(&self, problem: &Problem) -> Vec<u8> {
-        error(problem).to_string().into_bytes()
-    }
-}
-
-fn error(problem: &Problem) -> Value {
-    json!({"error": {"message": problem.message, "type": "server_error", "param": problem.param, "code": null}})
-}
-
-fn usage(usage: &Usage) -> Value {
-    json!({
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
-    })
-}
-
-/// Writes the chunks of a streamed answer.
-struct Chunks {
-    heading: Heading,
-}
-
-impl Chunks {
-    fn chunk(&self, choices: &Value, usage: &Value, out: &mut Vec<u8>) {
-        let chunk = json!({
-            "id": format!("chatcmpl-{}", self.heading.id),
-            "object": "chat.completion.chunk",
-            "created": self.heading.created,
-            "model": self.heading.model,
-            "choices": choices,
-            "usage": usage,
-        });
-        out.extend_from_slice(format!("data: {chunk}\n\n").as_bytes());
-    }
-}
-
-impl EventWriter for Chunks {
-    fn begin(&mut self, out: &mut Vec<u8>) {
-        let delta = json!({"role": "assistant", "content": ""});
-        self.chunk(&json!([{"index": 0, "delta": delta, "finish_reason": null}]), &Value::Null, out);
-    }
-
-    fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
-        match event {
-            Event::Text(piece) => {
-                let choice = json!([{"index": 0, "delta": {"content": piece}, "finish_reason": null}]);
-                self.chunk(&choice, &Value::Null, out);
-            }
-            Event::End(response) => {
-                let choice = json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]);
-                self.chunk(&choice, &Value::Null, out);
-                if self.heading.wants_usage {
-                    self.chunk(&json!([]), &usage(&response.usage), out);
-                }
-                out.extend_from_slice(b"data: [DONE]\n\n");
-            }
-            _ => {}
-        }
-    }
-
-    fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("data: {}\n\n", error(problem)).as_bytes());
-    }
-
-    fn keep_alive(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b": keep-alive\n\n");
+        error::write(problem)
     }
 }

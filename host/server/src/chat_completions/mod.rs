@@ -1,3 +1,14 @@
 //! OpenAI Chat Completions: <https://platform.openai.com/docs/api-reference/chat>.
 
 pub(crate) mod format;
+
+mod answer;
+mod choice;
+mod chunks;
+mod error;
+mod fields;
+mod messages;
+mod options;
+mod parts;
+mod request;
+mod tools;

@@ -15,7 +15,7 @@ pub(crate) fn join(base_url: &Url, path: fn(&str) -> String) -> Url {
 #[cfg(test)]
 mod tests {
     use crate::adapter::format::table::format;
-    use crate::config::{provider::authority, wire_format::WireFormat};
+    use crate::{chat::wire_format::WireFormat, config::provider::authority};
 
     #[track_caller]
     fn goes_to(wire_format: WireFormat, base_url: &str, expected: &str) {

@@ -14,6 +14,9 @@ pub(crate) const ANTHROPIC: &str = "anthropic";
 /// The vendor of OpenAI Chat Completions.
 pub(crate) const OPENAI: &str = "openai";
 
+/// The vendor of OpenAI Responses. It has a word of its own: fields such as the `id` of an item are unknown to Chat Completions.
+pub(crate) const RESPONSES: &str = "openai.responses";
+
 /// The unknown fields as extensions, so that they can be sent back. Leaves out a field that an adapter writes itself.
 pub(crate) fn others(object: &Map<String, Value>, known: &[&str], vendor: &str) -> Extensions {
     let level = match object.get("type").and_then(Value::as_str) {

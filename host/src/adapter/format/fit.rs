@@ -2,8 +2,11 @@
 
 use crate::{
     adapter::format::{family, tool_choice},
-    chat::options::{Options, Reasoning},
-    config::{provider::ProviderConfig, quirks::ReasoningForm, wire_format::WireFormat},
+    chat::{
+        options::{Options, Reasoning},
+        wire_format::WireFormat,
+    },
+    config::{provider::ProviderConfig, quirks::ReasoningForm},
 };
 
 /// The least limit of an answer with reasoning in Anthropic's format.
@@ -32,7 +35,7 @@ pub(crate) fn fit(options: &mut Options, provider: &ProviderConfig, model: &str)
 
 /// Whether the model can be asked to reason: by its facts, by its name, or because its provider has a switch for it. `None` if
 /// nothing tells.
-pub(crate) fn reasons(provider: &ProviderConfig, model: &str) -> Option<bool> {
+pub fn reasons(provider: &ProviderConfig, model: &str) -> Option<bool> {
     let facts = provider.models.get(model).and_then(|facts| facts.supports_thinking);
     let has_switch = matches!(provider.quirks.reasoning, Some(ReasoningForm::Thinking | ReasoningForm::Template));
     facts.or_else(|| family::reasons(model)).or_else(|| has_switch.then_some(true))

@@ -4,10 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::{
-    chat::{content::ContentBlock, message::Message, response::PROVIDER},
-    config::wire_format::WireFormat,
-};
+use crate::chat::{content::ContentBlock, message::Message, response::PROVIDER, wire_format::WireFormat};
 
 /// The messages as this provider gets them: answers of other providers have no extensions and no blocks that only their
 /// author knows. Strict servers refuse fields and blocks that they do not know.
@@ -42,7 +39,23 @@ const ANTHROPIC: [&str; 7] = [
 ];
 
 /// The types that OpenAI's documentation names and that do not begin with `input_` or `output_` or end in `_url`.
-const OPENAI: [&str; 3] = ["file", "refusal", "reasoning"];
+const OPENAI: [&str; 2] = ["file", "refusal"];
+
+/// The types of the items of OpenAI Responses that do not end in `_call` or `_call_output`.
+const RESPONSES: [&str; 12] = [
+    "additional_tools",
+    "compaction_trigger",
+    "configuration_update",
+    "item_reference",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_list_tools",
+    "message",
+    "program",
+    "program_output",
+    "reasoning",
+    "tool_search_output",
+];
 
 /// The format that has blocks of this type. `None` if neither has.
 pub(crate) fn format_of_block(block: &Value) -> Option<WireFormat> {
@@ -53,9 +66,11 @@ pub(crate) fn format_of_block(block: &Value) -> Option<WireFormat> {
     let is_openais = OPENAI.contains(&kind)
         || kind.ends_with("_url")
         || ["input_", "output_"].iter().any(|beginning| kind.starts_with(beginning));
-    match (is_anthropics, is_openais) {
-        (true, _) => Some(WireFormat::Anthropic),
-        (_, true) => Some(WireFormat::OpenAi),
+    let is_item = RESPONSES.contains(&kind) || ["_call", "_call_output"].iter().any(|ending| kind.ends_with(ending));
+    match (is_anthropics, is_openais, is_item) {
+        (true, ..) => Some(WireFormat::Anthropic),
+        (_, true, _) => Some(WireFormat::OpenAi),
+        (.., true) => Some(WireFormat::OpenAiResponses),
         _ => None,
     }
 }
@@ -104,6 +119,9 @@ mod tests {
         }
         for kind in ["refusal", "input_audio", "image_url", "file", "video_url", "output_text"] {
             assert_eq!(owner(kind), Some(WireFormat::OpenAi), "{kind}");
+        }
+        for kind in ["web_search_call", "computer_call_output", "mcp_list_tools", "item_reference", "reasoning"] {
+            assert_eq!(owner(kind), Some(WireFormat::OpenAiResponses), "{kind}");
         }
         for kind in ["hologram", "partial_tool_uses", "profile"] {
             assert_eq!(owner(kind), None, "{kind}");

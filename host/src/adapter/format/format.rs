@@ -19,7 +19,7 @@ use crate::{
         content::ContentBlock, event::Event, extensions::Extensions, request::Request, response::StopReason,
         usage::Usage,
     },
-    config::provider::ProviderConfig,
+    config::{provider::ProviderConfig, quirks::Quirks},
 };
 
 /// A wire format.
@@ -41,6 +41,26 @@ pub(crate) trait Format: Send + Sync {
         model: &str,
         stream: bool,
     ) -> Result<Vec<u8>, Unwritable>;
+
+    /// The field with the limit of an answer's tokens.
+    fn limit_field(&self, _quirks: &Quirks, _model: &str) -> &'static str {
+        "max_tokens"
+    }
+
+    /// Fields that each body has, with their JSON, whatever a client wrote.
+    fn fixed_fields(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// What the list `include` of each body names, whatever a client wrote.
+    fn included(&self, _provider: &ProviderConfig, _model: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// The event that ends a streamed answer, as a client of this format expects it. Empty if only the provider can write it.
+    fn closing_event(&self) -> &'static str {
+        ""
+    }
 
     /// Which part of a body with a 2xx status is read.
     fn keeps(&self) -> &'static Keep;

@@ -16,8 +16,19 @@ const LENGTH: usize = 9;
 const SECOND_HALVES: u16 = 0xDC00;
 
 /// The fields in which texts arrive in pieces. Half a character at the edge of any other text has no other half.
-const IN_PIECES: [&str; 9] =
-    ["content", "text", "reasoning_content", "reasoning", "thinking", "refusal", "name", "arguments", "partial_json"];
+const IN_PIECES: [&str; 11] = [
+    "content",
+    "text",
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "refusal",
+    "name",
+    "arguments",
+    "partial_json",
+    "delta",
+    "input",
+];
 
 /// Writes half a character.
 pub(crate) fn write(half: u16, out: &mut Vec<u8>) {
@@ -93,6 +104,14 @@ impl JoinedText {
         }
         gained.push_str(rest);
         gained
+    }
+
+    /// Adds what the whole text has more than the pieces so far, and returns that. Pieces that say something else hold.
+    pub(crate) fn catch_up(&mut self, whole: &str) -> String {
+        match whole.strip_prefix(&*self.text).filter(|_| self.half.is_none()) {
+            Some(rest) => self.push(rest.to_owned()),
+            None => String::new(),
+        }
     }
 
     /// Ends the text here. Returns what it gains if it ends with half a character.

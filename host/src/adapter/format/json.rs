@@ -22,6 +22,11 @@ pub(crate) struct JsonNode<'a> {
 }
 
 impl<'a> JsonNode<'a> {
+    /// Counts one more copy of this value.
+    pub(crate) fn count_copy(&self, value: &Value) -> Result<(), Malformed> {
+        self.budget.take_for_copy(value)
+    }
+
     /// The whole body. The budget is for JSON inside of its texts.
     pub(crate) fn root(value: &'a Value, budget: &'a MemoryBudget) -> Self {
         Self { value, path: String::new(), budget }

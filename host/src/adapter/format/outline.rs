@@ -8,7 +8,10 @@ use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
-use crate::chat::extensions::Extensions;
+use crate::{
+    adapter::format::extensions::{OPENAI, RESPONSES},
+    chat::extensions::Extensions,
+};
 
 /// A JSON value.
 #[derive(Debug)]
@@ -78,6 +81,24 @@ impl<'a> Object<'a> {
         self.0.entry(name).or_insert_with(|| value.into());
     }
 
+    /// Inserts these fields into the object of this name, which is made if there is none.
+    pub(crate) fn extend_field(&mut self, name: &'a str, more: &'a Map<String, Value>) {
+        let mut fields: Object<'a> = match self.0.shift_remove(name) {
+            Some(Json::Object(fields)) => fields.into_vec().into_iter().collect(),
+            Some(Json::Value(Value::Object(fields))) => {
+                fields.iter().map(|(name, value)| (name.as_str(), value.into())).collect()
+            }
+            _ => Object::default(),
+        };
+        more.iter().for_each(|(name, value)| fields.insert(name, value));
+        self.insert(name, fields);
+    }
+
+    /// Removes a field.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.shift_remove(name);
+    }
+
     /// Inserts all fields of another object. They replace fields of the same name.
     pub(crate) fn append(&mut self, other: Self) {
         self.0.extend(other.0);
@@ -92,8 +113,11 @@ impl<'a> Object<'a> {
     pub(crate) fn apply_those(&mut self, extensions: &'a Extensions, vendor: &str, takes: impl Fn(&str) -> bool) {
         for (key, value) in extensions {
             let Some(name) = key.strip_prefix(vendor).and_then(|rest| rest.strip_prefix('.')) else { continue };
+            // OpenAI's two formats share a vendor.
+            let is_other_formats =
+                vendor == OPENAI && key.strip_prefix(RESPONSES).is_some_and(|rest| rest.starts_with('.'));
             match value {
-                _ if !takes(name) => {}
+                _ if is_other_formats || !takes(name) => {}
                 Value::Null => drop(self.0.swap_remove(name)),
                 value => self.insert(name, value),
             }
@@ -123,12 +147,17 @@ impl<'a> Json<'a> {
 
     /// The text of a block or a part with no other fields than its type and its text.
     pub(crate) fn plain_text(&self) -> Option<Cow<'a, str>> {
+        self.only_text("text")
+    }
+
+    /// The text of an object with no other fields than this `type` and its text.
+    pub(crate) fn only_text(&self, kind: &str) -> Option<Cow<'a, str>> {
         match self {
-            Json::Object(fields) if fields.len() == 2 && self.is("text") => match field(fields, "text")? {
+            Json::Object(fields) if fields.len() == 2 && self.is(kind) => match field(fields, "text")? {
                 Json::Owned(text) => Some(Cow::Owned(text.clone())),
                 text => text.as_str().map(Cow::Borrowed),
             },
-            Json::Value(Value::Object(fields)) if fields.len() == 2 && self.is("text") => {
+            Json::Value(Value::Object(fields)) if fields.len() == 2 && self.is(kind) => {
                 fields.get("text")?.as_str().map(Cow::Borrowed)
             }
             _ => None,
@@ -206,6 +235,12 @@ fn value_length(value: &Value, escaping: Escaping) -> usize {
 fn fields_length(fields: &Map<String, Value>, escaping: Escaping) -> usize {
     let each = |(name, field): (&String, &Value)| escaped_length(name, escaping) + value_length(field, escaping) + 2;
     fields.iter().map(each).sum::<usize>() + 2
+}
+
+impl<'a> FromIterator<(&'a str, Json<'a>)> for Object<'a> {
+    fn from_iter<T: IntoIterator<Item = (&'a str, Json<'a>)>>(fields: T) -> Self {
+        Self(fields.into_iter().collect())
+    }
 }
 
 impl<'a> From<Object<'a>> for Json<'a> {

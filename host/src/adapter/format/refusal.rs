@@ -250,7 +250,16 @@ fn status_of_word(word: &str) -> Option<u16> {
         (&["permission", "forbidden", "accessdenied"], 403),
         (&["notfound"], 404),
         (
-            &["contextlength", "contextsize", "contextwindow", "contentfilter", "contentpolicy", "contentmanagement"],
+            &[
+                "contextlength",
+                "contextsize",
+                "contextwindow",
+                "contentfilter",
+                "contentpolicy",
+                "contentmanagement",
+                "policyviolation",
+                "biopolicy",
+            ],
             400,
         ),
         (&["unprocessable", "validationerror"], 422),

@@ -1,8 +1,10 @@
 //! The table of wire formats.
 
 use crate::{
-    adapter::format::{anthropic::anthropic::Anthropic, format::Format, openai::openai::OpenAi},
-    config::wire_format::WireFormat,
+    adapter::format::{
+        anthropic::anthropic::Anthropic, format::Format, openai::openai::OpenAi, responses::responses::Responses,
+    },
+    chat::wire_format::WireFormat,
 };
 
 /// The converter of this wire format.
@@ -10,5 +12,6 @@ pub(crate) fn format(wire_format: WireFormat) -> &'static dyn Format {
     match wire_format {
         WireFormat::Anthropic => &Anthropic,
         WireFormat::OpenAi => &OpenAi,
+        WireFormat::OpenAiResponses => &Responses,
     }
 }

@@ -1,21 +1,22 @@
-//! Whether and which tool the model must use, as both formats demand it.
+//! Whether and which tool the model must use, as all formats demand it.
 
 use serde_json::Value;
 
 use crate::{
     adapter::format::{foreign, outline::Unwritable, tools},
-    chat::{options::Options, request::Request, tool::ToolChoice},
-    config::wire_format::WireFormat,
+    chat::{options::Options, request::Request, tool::ToolChoice, wire_format::WireFormat},
 };
 
 /// The choice of the request. `None` if it has none, or none that matters because there are no tools.
 ///
 /// # Errors
 ///
-/// A choice in the JSON of the other format, or of a tool that the request does not have.
+/// A choice in the JSON of another format, or of a tool that the request does not have.
 pub(crate) fn asked(request: &Request, format: WireFormat) -> Result<Option<&ToolChoice>, Unwritable> {
     let Some(choice) = &request.options.tool_choice else { return Ok(None) };
-    if let Some(other) = foreign_format(choice).filter(|found| *found != format) {
+    let is_anthropics = format == WireFormat::Anthropic;
+    let is_foreign = |found: &WireFormat| is_anthropics != (*found == WireFormat::Anthropic);
+    if let Some(other) = foreign_format(choice).filter(is_foreign) {
         return Err(Unwritable::refused(format!(
             "options.tool_choice is in the format {:?}\n  help: \"auto\", \"required\", \"none\" or {{\"tool\": NAME}}, which \
              every format has",
@@ -47,13 +48,16 @@ fn forces(choice: &ToolChoice) -> bool {
         ToolChoice::Required | ToolChoice::Tool(_) => true,
         ToolChoice::Other(json) => match foreign::kind(json) {
             "any" | "tool" | "function" | "custom" => true,
-            "allowed_tools" => json.pointer("/allowed_tools/mode").is_some_and(|mode| mode == "required"),
+            "allowed_tools" => {
+                json.pointer("/allowed_tools/mode").or_else(|| json.get("mode")).is_some_and(|mode| mode == "required")
+            }
             _ => false,
         },
     }
 }
 
-/// The format that has such JSON. `None` if neither has, and for choices that both have.
+/// The format that has such JSON. `None` if none has, and for choices that several have. OpenAI's two formats
+/// count as one.
 fn foreign_format(choice: &ToolChoice) -> Option<WireFormat> {
     let ToolChoice::Other(json) = choice else { return None };
     match foreign::kind(json) {
@@ -73,7 +77,8 @@ fn named(choice: &ToolChoice) -> Option<&str> {
                 "custom" => "/custom/name",
                 _ => return None,
             };
-            json.pointer(place).and_then(Value::as_str)
+            // OpenAI Responses has the name there.
+            json.pointer(place).or_else(|| json.get("name")).and_then(Value::as_str)
         }
         ToolChoice::Auto | ToolChoice::Required | ToolChoice::None => None,
     }

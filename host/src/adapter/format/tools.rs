@@ -1,4 +1,4 @@
-//! What both formats demand of tools that the agent runs.
+//! What all formats demand of tools that the agent runs.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -9,8 +9,10 @@ use crate::{
         foreign,
         outline::{Json, Object, Unwritable},
     },
-    chat::tool::{FunctionTool, Tool},
-    config::wire_format::WireFormat,
+    chat::{
+        tool::{FunctionTool, Tool},
+        wire_format::WireFormat,
+    },
 };
 
 /// The longest name of a tool.
@@ -22,11 +24,13 @@ const LONGEST: usize = 64;
 ///
 /// A name that providers refuse or that two tools have, or a tool that a provider of another format runs.
 pub(crate) fn check(tools: &[Tool], format: WireFormat) -> Result<(), Unwritable> {
+    // OpenAI's two formats name the same tools.
+    let is_anthropics = format == WireFormat::Anthropic;
     for (at, tool) in tools.iter().enumerate() {
         match tool {
             Tool::Function(tool) if is_name(&tool.name) => {}
             Tool::Function(tool) => return Err(wrong_name(at, &tool.name)),
-            Tool::Other(value) if foreign::format_of_tool(value) == format => {}
+            Tool::Other(value) if is_anthropics == (foreign::format_of_tool(value) == WireFormat::Anthropic) => {}
             Tool::Other(value) => {
                 let (kind, name) = (foreign::kind(value), format.as_str());
                 return Err(Unwritable::refused(format!(
@@ -44,6 +48,19 @@ pub(crate) fn check(tools: &[Tool], format: WireFormat) -> Result<(), Unwritable
             "tools[{at}].name is {name:?}, which a tool before it has\n  help: give each tool a name of its own"
         )))
     })
+}
+
+/// The tools with their places, for formats in which every tool is there from the start: without the one that Claude Code sends so
+/// that the list of deferred tools is never empty.
+pub(crate) fn without_placeholder(tools: &[Tool]) -> Vec<(usize, &Tool)> {
+    let is_placeholder = |tool: &Tool| match tool {
+        Tool::Function(tool) => {
+            tool.name == "DeferredToolPlaceholder"
+                && tool.extensions.get("anthropic.defer_loading").is_some_and(|deferred| deferred == true)
+        }
+        Tool::Other(_) => false,
+    };
+    tools.iter().enumerate().filter(|(_, tool)| !is_placeholder(tool)).collect()
 }
 
 /// The name that the model calls the tool by.
@@ -176,6 +193,25 @@ mod tests {
             let error = written(wrong.clone()).unwrap_err();
             assert!(error.starts_with("tools[0].parameters of \"look\" is a schema of"), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn a_placeholder_is_left_out() {
+        let tool = |name: &str, extension: &str| {
+            let mut tool = Tool::new(name, "", json!({}));
+            if let Tool::Function(tool) = &mut tool {
+                tool.extensions.insert(extension.to_owned(), json!(true));
+            }
+            tool
+        };
+        let deferred = "anthropic.defer_loading";
+        let tools = [
+            tool("DeferredToolPlaceholder", deferred),
+            tool("WebFetch", deferred),
+            tool("DeferredToolPlaceholder", "anthropic.x"),
+        ];
+        let left: Vec<usize> = without_placeholder(&tools).into_iter().map(|(at, _)| at).collect();
+        assert_eq!(left, [1, 2]);
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl MemoryBudget {
         self.take(weight(value))
     }
 
+    /// Spends what one more copy of this value takes, with its text.
+    pub(crate) fn take_for_copy(&self, value: &Value) -> Result<(), Malformed> {
+        self.take(weight(value) + text_length(value))
+    }
+
     /// Spends what this value takes more than the value that it replaces.
     pub(crate) fn take_for_instead(&self, value: &Value, before: Option<&Value>) -> Result<(), Malformed> {
         self.take(weight(value).saturating_sub(before.map_or(0, weight)))
@@ -83,6 +88,16 @@ fn weight(value: &Value) -> usize {
             let each = |(_, field): (&String, &Value)| TEXT + 2 * FIELD + weight(field);
             fields.iter().map(each).sum::<usize>() + 2 * FIELD
         }
+    }
+}
+
+/// The bytes of all texts and names of a value.
+fn text_length(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(text_length).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| name.len() + text_length(field)).sum(),
     }
 }
 

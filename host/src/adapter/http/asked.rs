@@ -37,7 +37,7 @@ impl Asked {
 
 #[cfg(test)]
 mod tests {
-    use crate::{adapter::http::fixture, config::wire_format::WireFormat};
+    use crate::{adapter::http::fixture, chat::wire_format::WireFormat};
 
     #[test]
     fn an_address_holds_nothing_secret() {

@@ -142,7 +142,7 @@ mod tests {
     use futures::stream;
 
     use super::*;
-    use crate::{adapter::http::fixture, config::wire_format::WireFormat};
+    use crate::{adapter::http::fixture, chat::wire_format::WireFormat};
 
     fn body(chunks: impl Iterator<Item = &'static str> + Send + 'static) -> Body {
         let chunks = stream::iter(chunks.map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))));

@@ -23,6 +23,7 @@ use crate::{
             format::{EventReader, Progress},
             malformed::{Malformed, Unreadable},
             refusal,
+            verbatim::{self, Echo},
         },
         http::{
             asked::Asked,
@@ -30,7 +31,7 @@ use crate::{
             failure,
             reader::{HttpAnswer, Reader},
             silence::Silence,
-            sse::{SseDecoder, SseEvent, TooLong},
+            sse::{self, SseDecoder, SseEvent, TooLong},
         },
     },
     chat::{error::ErrorKind, event::Event, response::Response},
@@ -63,6 +64,8 @@ pub(crate) struct Events {
     events: Box<dyn EventReader>,
     /// Events that were decoded and not returned.
     ready: VecDeque<Event>,
+    /// Set if the client gets the answer as the provider sends it.
+    echo: Option<Echo>,
     /// The error to return after the events in `ready`.
     failed: Option<ErrorKind>,
     /// Absent until the answer has begun: until then another limit holds.
@@ -81,26 +84,35 @@ impl Events {
             invalid: 0,
             asked,
             ready: VecDeque::new(),
+            echo: None,
             failed: None,
             silence: None,
         }
     }
 
+    /// Returns the provider's own events as well, each before what it says, if the client gets them.
+    pub(crate) fn echoing(mut self: Box<Self>, echo: Option<Echo>) -> Box<Self> {
+        self.echo = echo;
+        self
+    }
+
     /// Waits for the first content.
     pub(crate) async fn committed(mut self: Box<Self>) -> Result<Answer, ErrorKind> {
         // A server may send any number of counts before the first content. Each contains the one before it.
-        let mut usage = None;
+        let (mut before, mut usage) = (VecDeque::new(), None);
         while let Some(event) = self.next().await {
-            let event = event?;
-            if event.is_content() {
-                self.ready.push_front(event);
-                break;
+            match event? {
+                original @ Event::Original(_) => before.push_back(original),
+                counts @ Event::Usage(_) => usage = Some(counts),
+                content => {
+                    self.ready.push_front(content);
+                    break;
+                }
             }
-            usage = Some(event);
         }
-        if let Some(usage) = usage {
-            self.ready.push_front(usage);
-        }
+        before.extend(usage);
+        before.append(&mut self.ready);
+        self.ready = before;
         self.silence = Some(Silence::new(self.asked.provider.idle_timeout));
         let head = Box::new(self.reader().head(&self.answer));
         Ok(Answer::Stream { head, events: Box::into_pin(self) })
@@ -184,14 +196,44 @@ impl Events {
                 if let (Some(length), Some(body)) = (self.piece_length(), &mut self.body) {
                     body.give_back(data.len().saturating_sub(length));
                 }
+                self.echo_event(&event.name, data);
                 Ok(())
             }
             Ok(Progress::CutShort) => Err(self.reader().without_reason()),
-            Ok(Progress::End) => self.end(),
+            Ok(Progress::End) => {
+                self.end()?;
+                self.echo_last(&event.name, data);
+                Ok(())
+            }
             Err(unreadable) => {
                 self.answer.body = data.into_bytes();
                 Err(self.reader().unreadable(&self.answer, unreadable))
             }
+        }
+    }
+
+    /// Puts the provider's own event before what it says.
+    fn echo_event(&mut self, name: &str, data: String) {
+        let Some(Echo { hides_usage }) = self.echo else { return };
+        let counts = self.ready.iter().any(|event| matches!(event, Event::Usage(_)));
+        // Some servers send `null` or `"ping"` to keep the connection open.
+        if !data.trim_ascii_start().starts_with('{') || hides_usage && counts && verbatim::is_usage_alone(&data) {
+            return;
+        }
+        if let Some(data) = verbatim::readable(data.into_bytes()) {
+            self.ready.push_front(Event::Original(sse::framed(name, &data)));
+        }
+    }
+
+    /// Puts the last event before the end. It is the format's own where the provider sends none that a client knows.
+    fn echo_last(&mut self, name: &str, data: String) {
+        match self.asked.format().closing_event() {
+            closing if self.echo.is_some() && !closing.is_empty() && !data.trim_ascii_start().starts_with('{') => {
+                let end = self.ready.pop_back();
+                self.ready.push_back(Event::Original(Bytes::from_static(closing.as_bytes())));
+                self.ready.extend(end);
+            }
+            _ => self.echo_event(name, data),
         }
     }
 
@@ -250,7 +292,11 @@ impl Events {
             return Err(self.reader().unreadable(&self.answer, Unreadable::NoAnswer(none)));
         }
         match self.events.end(&mut self.ready) {
-            Ok(Progress::End) => self.end(),
+            Ok(Progress::End) => {
+                self.end()?;
+                self.echo_last("", String::new());
+                Ok(())
+            }
             Ok(Progress::More | Progress::CutShort) if !is_cut && !self.events.has_begun() => {
                 let none = Malformed("the stream has no event of the format of this provider".to_owned());
                 Err(self.reader().unreadable(&self.answer, Unreadable::NoAnswer(none)))

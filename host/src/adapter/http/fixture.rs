@@ -8,8 +8,8 @@ use crate::{
         key::provider_key::{ProviderKey, resolver},
         secrets::Secrets,
     },
-    chat::config_error::ConfigError,
-    config::{provider::ProviderConfig, quirks::Quirks, wire_format::WireFormat},
+    chat::{config_error::ConfigError, wire_format::WireFormat},
+    config::{provider::ProviderConfig, quirks::Quirks},
 };
 
 /// A provider named `here` with no defaults and limits of seconds.

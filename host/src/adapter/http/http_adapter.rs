@@ -17,18 +17,28 @@ use crate::{
     adapter::{
         adapter::Adapter,
         answer::Answer,
-        format::table::format,
+        format::{
+            table::format,
+            verbatim::{self, Echo, Outgoing},
+        },
         http::{
             access::Access,
             asked::Asked,
             body::Body,
-            client,
+            client, client_headers,
             events::Events,
             failure,
             reader::{HttpAnswer, Reader},
         },
     },
-    chat::{config_error::ConfigError, error::ErrorKind, failure::Failure, request::Request, response::Response},
+    chat::{
+        config_error::ConfigError,
+        error::ErrorKind,
+        failure::Failure,
+        original::{KeptOriginal, Original},
+        request::Request,
+        response::Response,
+    },
     config::provider::ProviderConfig,
     telemetry::trace::TraceParent,
 };
@@ -115,14 +125,14 @@ impl HttpAdapter {
     /// Makes an attempt whose answer is wanted in one piece.
     async fn attempt(&self, request: &Request) -> Result<Response, ErrorKind> {
         let started = Instant::now();
-        let head = timeout(self.provider().timeout, self.ask(request, false)).await;
-        let head = head.map_err(|_| failure::no_answer(self.provider()))??;
+        let asking = timeout(self.provider().timeout, self.ask(request, false)).await;
+        let (head, echo) = asking.map_err(|_| failure::no_answer(self.provider()))??;
         let remaining = self.provider().timeout.saturating_sub(started.elapsed());
         let read = async {
             match self.arriving(head).await? {
                 // The server streams although it was not asked to.
                 Arriving::Events(events) => events.whole().await,
-                Arriving::Whole(answer) => self.reader().read(&answer),
+                Arriving::Whole(answer) => self.read(answer, echo),
             }
         };
         timeout(remaining, read).await.map_err(|_| failure::unfinished(self.provider()))?
@@ -130,12 +140,21 @@ impl HttpAdapter {
 
     /// Makes an attempt whose answer is wanted in events. Resolves with the first content.
     async fn begin(&self, request: &Request) -> Result<Answer, ErrorKind> {
-        let head = self.ask(request, true).await?;
+        let (head, echo) = self.ask(request, true).await?;
         match self.arriving(head).await? {
-            Arriving::Events(events) => events.committed().await,
+            Arriving::Events(events) => events.echoing(echo).committed().await,
             // The server sends everything at once although it was asked to stream.
-            Arriving::Whole(answer) => self.reader().read(&answer).map(Answer::from),
+            Arriving::Whole(answer) => self.read(answer, echo).map(Answer::from),
         }
+    }
+
+    /// Reads a whole answer. Keeps its body if the client gets it as it is.
+    fn read(&self, answer: HttpAnswer, echo: Option<Echo>) -> Result<Response, ErrorKind> {
+        let mut response = self.reader().read(&answer)?;
+        if let Some(body) = echo.and_then(|_| verbatim::readable(answer.body)) {
+            response.original = KeptOriginal::of(Original::new(self.provider().adapter, body));
+        }
+        Ok(response)
     }
 
     /// Reads a whole answer, or only the beginning of a streamed one.
@@ -149,12 +168,16 @@ impl HttpAdapter {
         Ok(Arriving::Whole(answer))
     }
 
-    /// Sends the request and waits for the head of the answer.
-    async fn ask(&self, request: &Request, stream: bool) -> Result<reqwest::Response, ErrorKind> {
+    /// Sends the request and waits for the head of the answer. Returns with it how the client gets the answer.
+    async fn ask(&self, request: &Request, stream: bool) -> Result<(reqwest::Response, Option<Echo>), ErrorKind> {
         let wrong = |message: String| ErrorKind::from(ConfigError::new(message).provider(&self.provider().name));
-        let body = self.asked.format().encode(request, self.provider(), &self.asked.model, stream);
-        let body = body.map_err(|error| ErrorKind::Usage(Failure::new(&self.provider().name, error.to_string())))?;
+        let usage = |problem: String| ErrorKind::Usage(Failure::new(&self.provider().name, problem));
+        let outgoing = verbatim::outgoing(self.asked.format(), request, self.provider(), &self.asked.model, stream);
+        let Outgoing { body, echo } = outgoing.map_err(|error| usage(error.to_string()))?;
         let mut headers = self.headers.clone();
+        if let Some(original) = request.original.given().filter(|original| original.format == self.provider().adapter) {
+            client_headers::add(original, self.provider(), &mut headers).map_err(usage)?;
+        }
         if stream {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
         }
@@ -174,7 +197,7 @@ impl HttpAdapter {
         if let Some((access, key)) = key.filter(|_| head.status() == StatusCode::UNAUTHORIZED) {
             access.refused(&key);
         }
-        Ok(head)
+        Ok((head, echo))
     }
 
     /// Sends a body and waits for the head of the answer. Sends it once more, on a new connection, if the server says that
@@ -255,6 +278,15 @@ impl Adapter for HttpAdapter {
             timeout(within, adapter.begin(&request)).await.map_err(|_| failure::no_event(adapter.provider()))?
         })
     }
+
+    fn count_tokens(
+        self: Arc<Self>,
+        body: Bytes,
+        headers: Vec<(String, String)>,
+    ) -> BoxFuture<'static, Result<Option<Bytes>, ErrorKind>> {
+        let adapter = self.clone();
+        self.apart(async move { adapter.count(&body, headers).await })
+    }
 }
 
 /// Whether the answer comes in events. The start of the body counts for more than the content type.
@@ -273,5 +305,6 @@ async fn is_streamed(answer: &HttpAnswer, body: &mut Body) -> bool {
     }
 }
 
+mod count;
 #[cfg(test)]
 mod tests;

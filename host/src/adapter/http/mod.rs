@@ -5,6 +5,7 @@ pub(crate) mod api_error;
 pub(crate) mod asked;
 pub(crate) mod body;
 pub(crate) mod client;
+pub(crate) mod client_headers;
 pub(crate) mod events;
 pub(crate) mod failure;
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::{
         error::ErrorKind,
         extensions::Extensions,
         failure::{ApiError, Failure},
+        original::KeptOriginal,
         response::{Response, StopReason},
         usage::Usage,
     },
@@ -142,6 +143,7 @@ impl<'a> Reader<'a> {
             request_id: self.request_id(&answer.headers, &Value::Null),
             trail: Vec::new(),
             extensions: Extensions::new(),
+            original: KeptOriginal::default(),
         }
     }
 

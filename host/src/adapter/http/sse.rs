@@ -179,6 +179,23 @@ impl SseDecoder {
     }
 }
 
+/// The text of an event with this name, if it has one, and this data.
+pub(crate) fn framed(name: &str, data: &[u8]) -> Bytes {
+    let mut text = Vec::with_capacity(name.len() + data.len() + 32);
+    if !name.is_empty() {
+        text.extend_from_slice(b"event: ");
+        text.extend_from_slice(name.as_bytes());
+        text.push(b'\n');
+    }
+    for line in data.split(|byte| *byte == b'\n') {
+        text.extend_from_slice(b"data: ");
+        text.extend_from_slice(line);
+        text.push(b'\n');
+    }
+    text.push(b'\n');
+    text.into()
+}
+
 /// Whether the line can be an error outside of events.
 fn is_bare(line: &[u8]) -> bool {
     line.starts_with(b"{") || line.starts_with(ERROR_FIELD)

@@ -1,7 +1,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::config::{overrides::Switched, provider::is_loopback, wire_format::WireFormat};
+use crate::{
+    chat::wire_format::WireFormat,
+    config::{overrides::Switched, provider::is_loopback},
+};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Some(Path::new("conf/config.toml")))

@@ -19,6 +19,7 @@ use crate::{
     chat::{
         error::ErrorKind,
         event::Event,
+        original::KeptOriginal,
         response::{OF_MESSAGE, Response},
     },
 };
@@ -113,6 +114,7 @@ fn without_content(response: &Response) -> Response {
         request_id: response.request_id.clone(),
         trail: Vec::new(),
         extensions: extensions.map(|(key, value)| (key.clone(), value.clone())).collect(),
+        original: KeptOriginal::default(),
     }
 }
 

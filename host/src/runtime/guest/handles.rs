@@ -37,12 +37,12 @@ pub(crate) struct Derivation {
 
 impl RequestHandle {
     /// Makes the handle of a request that the module made from this one. `bytes` is the memory that it takes.
-    pub(crate) fn derive(&self, request: Request, bytes: HostBytes) -> Self {
+    pub(crate) fn derive(&self, request: Arc<Request>, bytes: HostBytes) -> Self {
         // Compared with what the module was given: a refused request must not permit the next one.
         let given = self.derived.as_ref().map_or(&self.request, |derived| &derived.given).clone();
         let refused = self.hop.refusal(&given, &request);
         let derived = Derivation { _bytes: bytes, given, refused };
-        Self { request: Arc::new(request), hop: self.hop.clone(), derived: Some(Arc::new(derived)) }
+        Self { request, hop: self.hop.clone(), derived: Some(Arc::new(derived)) }
     }
 }
 

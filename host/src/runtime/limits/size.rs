@@ -16,7 +16,7 @@ const EACH: usize = 128;
 
 /// The bytes of this request.
 pub(crate) fn size_of_request(request: &Request) -> usize {
-    let Request { messages, tools, options, extensions } = request;
+    let Request { messages, tools, options, extensions, original: _ } = request;
     let messages = messages.iter().map(|message| EACH + blocks(&message.content) + all(&message.extensions));
     let tools = tools.iter().map(tool);
     messages.chain(tools).sum::<usize>() + self::options(options) + all(extensions)

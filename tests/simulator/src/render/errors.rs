@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::object::set;
-use super::{Asked, anthropic, openai};
+use super::{Asked, anthropic, openai, responses};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::format::Format;
@@ -13,7 +13,7 @@ use crate::reply::{Content, Reply};
 pub(super) fn body(status: u16, message: &str, asked: &Asked<'_>) -> Value {
     match asked.format {
         Format::Anthropic => anthropic::error(status, message, asked),
-        Format::OpenAi => openai::error(status, message),
+        Format::OpenAi | Format::Responses => openai::error(status, message),
     }
 }
 
@@ -21,17 +21,21 @@ pub(super) fn body(status: u16, message: &str, asked: &Asked<'_>) -> Value {
 pub(super) fn of_fault(reply: &Reply, asked: &Asked<'_>) -> Value {
     let overloaded = match asked.format {
         Format::Anthropic => 529,
-        Format::OpenAi => 503,
+        Format::OpenAi | Format::Responses => 503,
     };
     let status = reply.status.filter(|status| *status >= 400).unwrap_or(overloaded);
     let message = match &reply.content {
         Content::Error(message) => message,
         Content::Usual | Content::Answer(_) | Content::Body { .. } | Content::Stream(_) => usual_message(status),
     };
-    let mut error = body(status, message, asked);
+    let mut error = match asked.format {
+        Format::Anthropic | Format::OpenAi => body(status, message, asked),
+        Format::Responses => responses::failed(asked, status, message),
+    };
+    let kind = if asked.format == Format::Responses { "code" } else { "type" };
     match (reply.fault, error.get_mut("error")) {
         (Some(Fault::ErrorAsText), _) => return json!({"error": message}),
-        (Some(Fault::UnknownErrorIn200), Some(error)) => set(error, "type", "simulated_failure"),
+        (Some(Fault::UnknownErrorIn200), Some(error)) => set(error, kind, "simulated_failure"),
         _ => {}
     }
     error
@@ -42,8 +46,10 @@ pub(super) fn event(reply: &Reply, asked: &Asked<'_>) -> Event {
     let error = of_fault(reply, asked);
     match asked.format {
         // Servers that send a text as the error do not name the event.
-        Format::Anthropic if reply.fault != Some(Fault::ErrorAsText) => Event::named("error", error),
-        Format::Anthropic | Format::OpenAi => Event::unnamed(error),
+        _ if reply.fault == Some(Fault::ErrorAsText) => Event::unnamed(error),
+        Format::Anthropic => Event::named("error", error),
+        Format::OpenAi => Event::unnamed(error),
+        Format::Responses => Event::named("error", responses::error_event(error.get("error").unwrap_or(&error))),
     }
 }
 

@@ -12,6 +12,9 @@ mod openai;
 mod openai_events;
 mod openai_faults;
 mod openai_tool_calls;
+mod responses;
+mod responses_events;
+mod responses_faults;
 mod stream;
 mod text_fault;
 
@@ -174,6 +177,7 @@ fn answer_body(answer: &Answer, fault: Option<Fault>, asked: &Asked<'_>) -> Valu
     match asked.format {
         Format::Anthropic => anthropic_faults::whole(anthropic::answer(&answer, asked), fault),
         Format::OpenAi => openai_faults::whole(openai::answer(&answer, asked), fault),
+        Format::Responses => responses_faults::whole(responses::answer(&answer, asked), fault),
     }
 }
 
@@ -189,7 +193,7 @@ fn changed(answer: &Answer, fault: Option<Fault>) -> Cow<'_, Answer> {
 fn request_id_header(format: Format) -> &'static str {
     match format {
         Format::Anthropic => "request-id",
-        Format::OpenAi => "x-request-id",
+        Format::OpenAi | Format::Responses => "x-request-id",
     }
 }
 

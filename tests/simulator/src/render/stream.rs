@@ -1,7 +1,8 @@
 //! Good answers as streams of events.
 
 use super::{
-    Asked, anthropic_events, anthropic_faults, changed, errors, halves, openai_events, openai_faults, text_fault,
+    Asked, anthropic_events, anthropic_faults, changed, errors, halves, openai_events, openai_faults, responses_events,
+    responses_faults, text_fault,
 };
 use crate::answer::Answer;
 use crate::event::Event;
@@ -74,6 +75,7 @@ fn answer_pieces(answer: &Answer, reply: &Reply, asked: &Asked<'_>) -> Vec<Piece
     let (ping, unknown) = match asked.format {
         Format::Anthropic => (anthropic_events::ping(), anthropic_events::unknown()),
         Format::OpenAi => (openai_events::ping(answer, asked), openai_events::unknown()),
+        Format::Responses => (responses_events::ping(answer, asked), responses_events::unknown()),
     };
     let mut others = Vec::new();
     others.extend(reply.streaming.pings.then(|| piece(&ping)));
@@ -98,6 +100,7 @@ fn events(answer: &Answer, reply: &Reply, asked: &Asked<'_>) -> Vec<Event> {
         _ if reply.fault == Some(Fault::EmptyBody) => Vec::new(),
         Format::Anthropic => anthropic_faults::stream(anthropic_events::answer(&answer, asked, &texts), reply.fault),
         Format::OpenAi => openai_faults::stream(openai_events::answer(&answer, asked, &texts), reply.fault),
+        Format::Responses => responses_faults::stream(responses_events::answer(&answer, asked, &texts), reply.fault),
     }
 }
 

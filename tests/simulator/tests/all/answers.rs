@@ -190,6 +190,19 @@ async fn a_reply_can_serve_several_requests_and_then_repeat() {
 }
 
 #[tokio::test]
+async fn a_script_can_begin_again() {
+    let script = Script::new([Reply::status(529).times(2), Reply::text("good")]).then(Then::Again);
+    let simulator = Simulator::start(script).await.unwrap();
+    let mut statuses = Vec::new();
+    for _ in 0..7 {
+        statuses.push(ask(&simulator, MESSAGES).await.status);
+    }
+    assert_eq!(statuses, [529, 529, 200, 529, 529, 200, 529]);
+    let simulator = Simulator::start(Script::default().then(Then::Again)).await.unwrap();
+    assert_eq!(ask(&simulator, MESSAGES).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_script_can_refuse_what_it_does_not_know() {
     let script = Script::new([Reply::text("only one")]).then(Then::RefuseRequest);
     let simulator = Simulator::start(script).await.unwrap();

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 pub(crate) const MESSAGES: &str = "/v1/messages";
 pub(crate) const COMPLETIONS: &str = "/v1/chat/completions";
+pub(crate) const RESPONSES: &str = "/v1/responses";
 
 /// A test that takes longer hangs.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -50,7 +51,7 @@ pub(crate) fn request(path: &str, headers: &str, body: &Value) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nhost: simulator\r\n{headers}content-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
-/// A request as a client of either format would make it.
+/// A request as a client of any format would make it.
 pub(crate) fn usual(path: &str) -> Vec<u8> {
     request(path, "", &json!({"model": "some-model", "messages": [{"role": "user", "content": "Hi"}]}))
 }

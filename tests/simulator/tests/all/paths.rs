@@ -1,4 +1,4 @@
-//! Paths and methods: what is no endpoint of either format gets an error and takes no reply.
+//! Paths and methods: what is no endpoint of a format gets an error and takes no reply.
 
 use arcllm_simulator::{Fault, Format, Reply, Script, Simulator};
 use serde_json::json;
@@ -29,6 +29,8 @@ async fn endpoints_may_have_anything_before_them() {
         ("/openai/v1/chat/completions?api-version=1", Format::OpenAi),
         ("/chat/completions", Format::OpenAi),
         ("/api/paas/v4/chat/completions", Format::OpenAi),
+        ("/v1/responses", Format::Responses),
+        ("/openai/v1/responses?api-version=1", Format::Responses),
     ] {
         assert_eq!(ask(&simulator, path).await.status, 200, "{path}");
         assert_eq!(simulator.requests().last().unwrap().format, Some(format), "{path}");
@@ -43,11 +45,11 @@ async fn a_post_elsewhere_gets_a_404_and_takes_no_reply() {
         for (path, kind) in [
             ("/", "invalid_request_error"),
             ("/v1", "invalid_request_error"),
-            ("/v1/responses", "invalid_request_error"),
+            ("/v1/responses/resp_1/cancel", "invalid_request_error"),
             ("/v1/completions", "invalid_request_error"),
             ("/v1/v1/chat/completions", "invalid_request_error"),
             ("/v1/chat/completions/", "invalid_request_error"),
-            ("/v1/messages/count_tokens", "not_found_error"),
+            ("/v1/messages/batches", "not_found_error"),
             ("/v1/v1/messages", "not_found_error"),
             ("/messages", "not_found_error"),
         ] {

@@ -5,7 +5,7 @@ use std::io;
 use arcllm_simulator::{Reply, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::client::{Client, MESSAGES, streaming};
+use crate::client::{Client, MESSAGES, RESPONSES, streaming};
 
 /// A streamed reply, as far as it came.
 #[derive(Debug)]
@@ -102,7 +102,40 @@ pub(crate) async fn stream(reply: Reply, path: &str) -> Streamed {
 
 /// The answer that a stream adds up to, as the format would send it in one piece.
 pub(crate) fn collected(path: &str, events: &[Event]) -> Value {
-    if path == MESSAGES { anthropic(events) } else { openai(events) }
+    match path {
+        MESSAGES => anthropic(events),
+        RESPONSES => responses(events),
+        _ => openai(events),
+    }
+}
+
+/// The last event has the answer. Checks that the pieces and the whole items before it say the same.
+fn responses(events: &[Event]) -> Value {
+    let known: Vec<Value> = events
+        .iter()
+        .map(Event::json)
+        .filter(|data| data["type"].as_str().is_some_and(|kind| kind.starts_with("response.")))
+        .collect();
+    let mut items: Vec<Value> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
+    for (data, number) in known.iter().zip(0_u64..) {
+        let at = data["output_index"].as_u64().unwrap_or(0) as usize;
+        match data["type"].as_str().unwrap() {
+            "response.output_item.added" => texts.push(String::new()),
+            "response.output_item.done" => items.push(data["item"].clone()),
+            kind if kind.ends_with(".delta") => texts[at].push_str(data["delta"].as_str().unwrap()),
+            _ => {}
+        }
+        assert!(data["sequence_number"].as_u64().is_none_or(|sent| sent <= number), "{data}");
+    }
+    let text = |item: &Value| {
+        let texts = ["/summary/0/text", "/content/0/text", "/content/0/refusal", "/arguments"];
+        texts.iter().find_map(|place| item.pointer(place)).unwrap().as_str().unwrap().to_owned()
+    };
+    assert_eq!(items.iter().map(text).collect::<Vec<_>>(), texts);
+    let response = known.last().unwrap()["response"].clone();
+    assert_eq!(response["output"], json!(items));
+    response
 }
 
 fn add(target: &mut Value, piece: &Value) {

@@ -1,9 +1,9 @@
-//! Streams in both formats: event by event, and as whole answers.
+//! Streams in all formats: event by event, and as whole answers.
 
 use arcllm_simulator::{Reply, Script, Simulator, Usage};
 use serde_json::{Value, json};
 
-use crate::client::{COMPLETIONS, Client, MESSAGES, ask, request, streaming};
+use crate::client::{COMPLETIONS, Client, MESSAGES, RESPONSES, ask, request, streaming};
 use crate::sse::{Event, collected, stream};
 
 fn rich() -> Reply {
@@ -101,6 +101,54 @@ async fn a_stream_of_openai() {
 }
 
 #[tokio::test]
+async fn a_stream_of_responses() {
+    let reply = Reply::text("Hi you").thinking("Hm", "ZW5j").tool_call("call_7", "weather", json!({"city": "Oslo"}));
+    let streamed = stream(reply, RESPONSES).await;
+    let events = streamed.events();
+    let data: Vec<Value> = events.iter().map(Event::json).collect();
+    for ((event, data), number) in events.iter().zip(&data).zip(0..) {
+        assert_eq!((&data["type"], &data["sequence_number"]), (&json!(event.name), &json!(number)));
+    }
+    let short: Vec<&str> = names(&events).into_iter().map(|name| name.strip_prefix("response.").unwrap()).collect();
+    let expected = [
+        "created",
+        "in_progress",
+        "output_item.added",
+        "reasoning_summary_part.added",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.done",
+        "reasoning_summary_part.done",
+        "output_item.done",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
+        "completed",
+    ];
+    assert_eq!(short, expected);
+    let response = &data[20]["response"];
+    assert_eq!((&response["status"], &response["usage"]["total_tokens"]), (&json!("completed"), &json!(15)));
+    let kinds: Vec<&Value> = response["output"].as_array().unwrap().iter().map(|item| &item["type"]).collect();
+    assert_eq!(kinds, ["reasoning", "message", "function_call"]);
+    assert_eq!(response["output"][0]["encrypted_content"], "ZW5j");
+    assert_eq!(response["output"][2]["call_id"], "call_7");
+    assert!(streamed.is_ended && !streamed.text().contains("[DONE]"));
+    for (reason, kind) in [("max_tokens", "response.incomplete"), ("refusal", "response.completed")] {
+        let events = stream(Reply::text("No").stop_reason(reason), RESPONSES).await.events();
+        assert_eq!(events.last().unwrap().name, kind);
+        assert_eq!(events.iter().any(|event| event.name == "response.refusal.delta"), reason == "refusal");
+    }
+}
+
+#[tokio::test]
 async fn openai_sends_usage_only_where_it_is_asked_for() {
     let simulator = Simulator::start(Script::default()).await.unwrap();
     let mut client = Client::connect(&simulator).await;
@@ -122,7 +170,7 @@ async fn a_stream_adds_up_to_the_answer() {
         Reply::default().model("other").tool_call("a", "b", json!({"deep": {"er": "\\\"{"}})),
     ];
     for reply in replies {
-        for path in [MESSAGES, COMPLETIONS] {
+        for path in [MESSAGES, COMPLETIONS, RESPONSES] {
             let simulator = Simulator::start(Script::new([reply.clone()])).await.unwrap();
             let whole = ask(&simulator, path).await.json();
             for style in [reply.clone(), reply.clone().comments().split_data().pings().unknown_events()] {

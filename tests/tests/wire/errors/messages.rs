@@ -89,7 +89,11 @@ async fn a_page_of_any_length_gives_a_short_message() {
 
 #[tokio::test]
 async fn an_address_that_may_be_wrong_is_named() {
-    for (format, path) in [(Format::Anthropic, "/v1/messages"), (Format::OpenAi, "/v1/chat/completions")] {
+    for (format, path) in [
+        (Format::Anthropic, "/v1/messages"),
+        (Format::OpenAi, "/v1/chat/completions"),
+        (Format::Responses, "/v1/responses"),
+    ] {
         let provider = replies([]).await;
         let address = provider.url() + "?token=hidden#part";
         let chain = Chain::new().provider_with("a", format, &address, "query = {version = \"secret-version\"}");

@@ -61,8 +61,8 @@ async fn body_of_second(first: (&str, Format), second: (&str, Format), settings:
 }
 
 #[tokio::test]
-async fn each_format_goes_on_where_the_other_began() {
-    let formats = [("anthropic", Format::Anthropic), ("openai", Format::OpenAi)];
+async fn each_format_goes_on_where_another_began() {
+    let formats = [("anthropic", Format::Anthropic), ("openai", Format::OpenAi), ("responses", Format::Responses)];
     for first in formats {
         for second in formats {
             for streamed in [false, true] {
@@ -77,7 +77,7 @@ async fn each_format_goes_on_where_the_other_began() {
 #[tokio::test]
 async fn each_preset_goes_on_where_another_began() {
     for second in PRESETS {
-        for first in [("anthropic", Format::Anthropic), ("groq", Format::OpenAi)] {
+        for first in [("anthropic", Format::Anthropic), ("groq", Format::OpenAi), ("responses", Format::Responses)] {
             for streamed in [false, true] {
                 let body = body_of_second(first, second, "", streamed).await;
                 valid::check(second.0, second.1, &body);
@@ -94,7 +94,8 @@ async fn each_preset_goes_on_where_another_began() {
 #[tokio::test]
 async fn each_preset_with_rules_of_its_own_can_be_left() {
     for first in PRESETS.into_iter().take(6) {
-        for second in [("anthropic", Format::Anthropic), ("mistral", Format::OpenAi)] {
+        for second in [("anthropic", Format::Anthropic), ("mistral", Format::OpenAi), ("responses", Format::Responses)]
+        {
             if first != second {
                 let body = body_of_second(first, second, "", false).await;
                 valid::check(second.0, second.1, &body);

@@ -6,7 +6,7 @@ mod quirks;
 mod random;
 mod rules;
 mod sources;
-mod stage;
+pub(crate) mod stage;
 mod targets;
 mod unknown_fields;
 mod valid;

@@ -8,8 +8,8 @@ use arcllm::{Error, Host, Overrides, Request};
 use arcllm_simulator::{Format, Simulator};
 use serde_json::{Value, json};
 
-/// The presets, with their formats. Those of OpenAI's format with rules of their own come first.
-pub(crate) const PRESETS: [(&str, Format); 11] = [
+/// The presets, with their formats, and a provider of OpenAI Responses. Those of OpenAI's format with rules of their own come first.
+pub(crate) const PRESETS: [(&str, Format); 12] = [
     ("mistral", Format::OpenAi),
     ("deepseek", Format::OpenAi),
     ("groq", Format::OpenAi),
@@ -21,6 +21,7 @@ pub(crate) const PRESETS: [(&str, Format); 11] = [
     ("fireworks", Format::OpenAi),
     ("huggingface", Format::OpenAi),
     ("anthropic", Format::Anthropic),
+    ("responses", Format::Responses),
 ];
 
 /// Adds this preset, at the address of a simulator and without a key.

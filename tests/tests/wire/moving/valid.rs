@@ -10,6 +10,7 @@ use serde_json::Value;
 pub(crate) fn check(preset: &str, format: Format, body: &Value) {
     match format {
         Format::Anthropic => anthropic(body),
+        Format::Responses => responses(body),
         _ => openai(preset, body),
     }
 }
@@ -131,6 +132,80 @@ fn content_of_openai(preset: &str, role: &str, message: &Value) {
                 has_only(part, &["type", kind], "a part");
             }
         }
+    }
+}
+
+fn responses(body: &Value) {
+    let known = [
+        "model",
+        "input",
+        "max_output_tokens",
+        "tools",
+        "tool_choice",
+        "temperature",
+        "top_p",
+        "stream",
+        "store",
+        "include",
+        "text",
+        "reasoning",
+        "parallel_tool_calls",
+        "user",
+        "metadata",
+    ];
+    has_only(body, &known, "the body");
+    assert_eq!(body["store"], false);
+    assert!(!list(&body["input"]).is_empty(), "no items");
+    assert!(body.get("tool_choice").is_none() || !list(&body["tools"]).is_empty(), "a choice without tools: {body}");
+    for tool in list(&body["tools"]) {
+        assert_eq!((&tool["type"], &tool["parameters"]["type"]), (&"function".into(), &"object".into()));
+        assert!(tool["parameters"]["properties"].is_object(), "{tool}");
+    }
+    let (mut open, mut ids, mut before) = (Vec::new(), HashSet::new(), "");
+    for item in list(&body["input"]) {
+        let kind = text_of(&item["type"]);
+        let role = text_of(&item["role"]);
+        match kind {
+            "function_call" => {
+                has_only(item, &["type", "call_id", "name", "arguments", "id", "status"], "a call");
+                let id = text_of(&item["call_id"]);
+                assert!(ids.insert(id.to_owned()), "{id} is there twice");
+                assert!((1..=64).contains(&id.len()), "the id {id}");
+                assert!(serde_json::from_str::<Value>(text_of(&item["arguments"])).unwrap().is_object());
+                open.push(id);
+            }
+            "function_call_output" => {
+                has_only(item, &["type", "call_id", "output"], "a result");
+                let id = text_of(&item["call_id"]);
+                let place = open.iter().position(|open| *open == id);
+                open.remove(place.unwrap_or_else(|| panic!("nobody asked for {id}: {body}")));
+            }
+            "reasoning" => {
+                has_only(item, &["type", "id", "summary", "encrypted_content"], "reasoning");
+                assert!(item["summary"].is_array() && item["encrypted_content"].is_string(), "{item}");
+            }
+            "message" => content_of_responses(role, item),
+            _ => panic!("an item {kind}"),
+        }
+        let is_said = role == "assistant" || ["function_call", "reasoning"].contains(&kind);
+        assert!(before != "reasoning" || is_said, "reasoning before {item}");
+        assert!(open.is_empty() || is_said || kind == "function_call_output", "{open:?} have no result: {body}");
+        before = kind;
+    }
+    assert!(before != "reasoning", "reasoning at the end: {body}");
+    assert!(open.is_empty(), "{open:?} have no result: {body}");
+}
+
+fn content_of_responses(role: &str, message: &Value) {
+    has_only(message, &["type", "role", "content", "id", "status"], "a message");
+    let known: &[&str] = match role {
+        "user" | "system" => &["input_text", "input_image", "input_file"],
+        "assistant" => &["output_text", "refusal"],
+        _ => panic!("the role {role}"),
+    };
+    assert!(message["content"].is_string() || !list(&message["content"]).is_empty(), "{message}");
+    for part in list(&message["content"]) {
+        assert!(known.contains(&text_of(&part["type"])), "a part {part} of {role}");
     }
 }
 
@@ -265,5 +340,31 @@ fn each_rule_finds_what_breaks_it() {
     ] {
         let body = json!({"model": "m", "max_tokens": 9, "messages": messages});
         std::panic::catch_unwind(|| check("anthropic", Format::Anthropic, &body)).expect_err(&body.to_string());
+    }
+}
+
+#[test]
+fn each_rule_of_responses_finds_what_breaks_it() {
+    use serde_json::json;
+    let said = |role: &str| json!({"type": "message", "role": role, "content": "a"});
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+    let result = json!({"type": "function_call_output", "call_id": "c", "output": "1"});
+    let reasoning = json!({"type": "reasoning", "summary": [], "encrypted_content": "e"});
+    let body = |input: Value| json!({"model": "m", "store": false, "input": input});
+    check("responses", Format::Responses, &body(json!([said("user"), reasoning, call, result, said("user")])));
+    for input in [
+        json!([]),
+        json!([said("user"), call]),
+        json!([said("user"), result]),
+        json!([said("user"), call, said("user"), result]),
+        json!([said("user"), call, result, call, result]),
+        json!([said("user"), reasoning]),
+        json!([said("user"), reasoning, said("user")]),
+        json!([said("user"), {"type": "reasoning", "summary": []}, said("assistant")]),
+        json!([said("tool")]),
+        json!([{"type": "message", "role": "user", "content": [{"type": "text", "text": "a"}]}]),
+    ] {
+        let body = body(input);
+        std::panic::catch_unwind(|| check("responses", Format::Responses, &body)).expect_err(&body.to_string());
     }
 }

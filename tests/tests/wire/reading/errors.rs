@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::stage::{api, ch, chunked, hear, is_no_answer, whole, with_retry};
 
-const FORMATS: [Format; 2] = [Format::Anthropic, Format::OpenAi];
+const FORMATS: [Format; 3] = [Format::Anthropic, Format::OpenAi, Format::Responses];
 
 #[tokio::test]
 async fn an_error_in_a_200_is_one_of_its_status() {
@@ -53,7 +53,7 @@ async fn what_is_no_answer_is_told_apart_from_json_of_the_wrong_shape() {
         "<html><title>Hi</title></html>",
         "Hello",
         "{\"choices\":",
-        "{\"choices\": null, \"content\": null}",
+        "{\"choices\": null, \"content\": null, \"output\": null}",
         "null",
         "7",
         "true",

@@ -58,6 +58,10 @@ impl Format for Anthropic {
         encode::body(request, &messages, provider, model, stream)?.into_bytes()
     }
 
+    fn closing_event(&self) -> &'static str {
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+    }
+
     fn keeps(&self) -> &'static Keep {
         &decode::KEEPS
     }

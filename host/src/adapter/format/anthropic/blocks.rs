@@ -13,8 +13,10 @@ use crate::{
         outline::{Json, Object, Unwritable},
         tools,
     },
-    chat::content::{ContentBlock, Media, MediaSource, Text, Thinking, ToolCall, ToolResult},
-    config::wire_format::WireFormat,
+    chat::{
+        content::{ContentBlock, Media, MediaSource, Text, Thinking, ToolCall, ToolResult},
+        wire_format::WireFormat,
+    },
 };
 
 /// Writes blocks for one provider.
@@ -46,6 +48,9 @@ impl<'q> BlockWriter<'q> {
                 translated(value).ok_or_else(|| {
                     format!("a block of the type {:?}, which only OpenAI's format has", foreign::kind(value))
                 })
+            }
+            ContentBlock::Other(value) if foreign::format_of_block(value) == Some(WireFormat::OpenAiResponses) => {
+                Err(format!("an item of the type {:?}, which only OpenAI's Responses format has", foreign::kind(value)))
             }
             ContentBlock::Other(value) => Ok(value.into()),
             ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) => return Ok(None),

@@ -23,8 +23,9 @@ use crate::{
         options::{Options, OutputFormat},
         request::Request,
         tool::{FunctionTool, Tool, ToolChoice},
+        wire_format::WireFormat,
     },
-    config::{provider::ProviderConfig, quirks::ToolIdRule, wire_format::WireFormat},
+    config::{provider::ProviderConfig, quirks::ToolIdRule},
 };
 
 /// The body, with these messages of the request. Extensions replace what is written here.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     adapter::format::{table::format, tree::MemoryBudget},
-    chat::{extensions::Extensions, message::Message, request::Request, response::Response},
-    config::{presets::PRESETS, provider::ProviderConfig, wire_format::WireFormat},
+    chat::{extensions::Extensions, message::Message, request::Request, response::Response, wire_format::WireFormat},
+    config::{presets::PRESETS, provider::ProviderConfig},
 };
 
 fn bytes(provider: &ProviderConfig, request: &Request) -> String {

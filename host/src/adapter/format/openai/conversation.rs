@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     adapter::format::{
-        extensions::{CUSTOM, INPUT},
+        extensions::{CUSTOM, FUNCTION, INPUT},
         family, foreign,
         history::{self, Block, NO_RESULT, Place, Turn},
         openai::parts,
@@ -128,14 +128,14 @@ impl<'a> ConversationWriter<'a, '_> {
             custom.insert(INPUT, input);
             let custom = custom.into();
             let mut json = Object::new([("id", id.clone().into()), ("type", CUSTOM.into()), (CUSTOM, custom)]);
-            parts::extend(&mut json, &call.extensions, self.quirks);
+            parts::extend_call(&mut json, &call.extensions, self.quirks);
             return json.into();
         }
         let mut function = Object::new([("name", name), ("arguments", Json::AsText(&call.arguments))]);
-        parts::extend_function(&mut function, &call.extensions, self.quirks);
+        parts::extend_inside(&mut function, FUNCTION, &call.extensions, self.quirks);
         let function = function.into();
         let mut json = Object::new([("id", id.clone().into()), ("type", "function".into()), ("function", function)]);
-        parts::extend(&mut json, &call.extensions, self.quirks);
+        parts::extend_call(&mut json, &call.extensions, self.quirks);
         json.into()
     }
 
@@ -150,7 +150,7 @@ impl<'a> ConversationWriter<'a, '_> {
             match result {
                 None => draft.parts.push(text_part(NO_RESULT.into())),
                 Some(result) => {
-                    draft.parts = texts(result);
+                    draft.parts = texts(result, self.quirks);
                     draft.extensions.push(&result.extensions);
                     let media = result.content.iter().filter(|block| is_media(block));
                     for block in media {
@@ -232,13 +232,13 @@ fn is_media(block: &ContentBlock) -> bool {
 }
 
 /// The texts of a result, as parts.
-fn texts(result: &ToolResult) -> Vec<Json<'_>> {
+fn texts<'a>(result: &'a ToolResult, quirks: &Quirks) -> Vec<Json<'a>> {
     let texts = result.content.iter().filter_map(|block| match block {
-        ContentBlock::Text(text) => Some(text.text.as_str().into()),
-        ContentBlock::Other(value) if !foreign::is_media(value) => Some(Json::Owned(value.to_string())),
+        ContentBlock::Text(text) => Some(parts::text(text, quirks)),
+        ContentBlock::Other(value) if !foreign::is_media(value) => Some(text_part(Json::Owned(value.to_string()))),
         _ => None,
     });
-    let texts: Vec<Json<'_>> = texts.map(text_part).collect();
+    let texts: Vec<Json<'a>> = texts.collect();
     // The format has no field for errors.
     let is_empty = result.content.iter().all(|block| matches!(block, ContentBlock::Text(text) if text.text.is_empty()));
     if result.is_error && is_empty { vec![text_part("error".into())] } else { texts }

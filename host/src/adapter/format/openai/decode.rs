@@ -348,7 +348,8 @@ pub(crate) fn counts(node: &JsonNode<'_>) -> Usage {
     let output_tokens = if is_apart { reasoned } else { said };
     let cached = first("prompt_tokens_details", ["cached_tokens", "cache_read_tokens"])
         .or_else(|| first("input_tokens_details", ["cached_tokens", "cache_read_tokens"]));
-    let written = first("prompt_tokens_details", ["cache_write_tokens", "cache_creation_tokens"]);
+    let written = first("prompt_tokens_details", ["cache_write_tokens", "cache_creation_tokens"])
+        .or_else(|| first("input_tokens_details", ["cache_write_tokens", "cache_creation_tokens"]));
     Usage {
         input_tokens,
         output_tokens,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     adapter::format::{
-        extensions::OPENAI,
+        extensions::{FUNCTION, OPENAI},
         family,
         openai::{conversation, options},
         outline::{Json, Object, Unwritable},
@@ -15,11 +15,11 @@ use crate::{
         options::Options,
         request::Request,
         tool::{FunctionTool, Tool, ToolChoice},
+        wire_format::WireFormat,
     },
     config::{
         provider::ProviderConfig,
         quirks::{MaxTokensField, Quirks, SeedField},
-        wire_format::WireFormat,
     },
 };
 
@@ -54,7 +54,7 @@ pub(crate) fn body<'a>(
 }
 
 /// OpenAI has deprecated `max_tokens`, and its reasoning models refuse it. Most compatible servers know only `max_tokens`.
-fn max_tokens_name(quirks: &Quirks, model: &str) -> &'static str {
+pub(crate) fn max_tokens_name(quirks: &Quirks, model: &str) -> &'static str {
     match quirks.max_tokens_field {
         Some(MaxTokensField::MaxTokens) => "max_tokens",
         Some(MaxTokensField::MaxCompletionTokens) => "max_completion_tokens",
@@ -90,8 +90,10 @@ fn add_sampling<'a>(
 
 fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -> Result<(), Unwritable> {
     tools::check(&request.tools, WireFormat::OpenAi)?;
-    if !request.tools.is_empty() {
-        let tools = request.tools.iter().enumerate().map(|(at, tool)| match tool {
+    let written = tools::without_placeholder(&request.tools);
+    let has_tools = !written.is_empty();
+    if has_tools {
+        let tools = written.into_iter().map(|(at, tool)| match tool {
             Tool::Function(tool) => function(at, tool, quirks),
             Tool::Other(value) => Ok(value.into()),
         });
@@ -102,7 +104,7 @@ fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -
     }
     let parallel = request.options.parallel_tool_calls.filter(|_| !quirks.refuses("parallel_tool_calls"));
     // The API refuses it without tools.
-    if let Some(parallel) = parallel.filter(|_| !request.tools.is_empty()) {
+    if let Some(parallel) = parallel.filter(|_| has_tools) {
         body.insert("parallel_tool_calls", Json::Bool(parallel));
     }
     Ok(())
@@ -118,8 +120,14 @@ fn function<'a>(at: usize, tool: &'a FunctionTool, quirks: &Quirks) -> Result<Js
     if let Some(strict) = strict {
         function.insert("strict", Json::Bool(strict));
     }
-    let fields = Object::new([("type", "function".into()), ("function", function.into())]);
-    Ok(fields.extended(&tool.extensions, OPENAI))
+    for (key, value) in &tool.extensions {
+        if let Some(name) = key.strip_prefix(OPENAI).and_then(|rest| rest.strip_prefix('.')?.strip_prefix(FUNCTION)) {
+            function.insert(name, value);
+        }
+    }
+    let mut fields = Object::new([("type", "function".into()), ("function", function.into())]);
+    fields.apply_those(&tool.extensions, OPENAI, |name| !name.starts_with(FUNCTION));
+    Ok(fields.into())
 }
 
 fn written_choice(choice: &ToolChoice) -> Json<'_> {

@@ -20,7 +20,7 @@ use crate::{
         key::api_key::ApiKey,
     },
     chat::request::Request,
-    config::provider::ProviderConfig,
+    config::{provider::ProviderConfig, quirks::Quirks},
 };
 
 /// OpenAI Chat Completions.
@@ -56,6 +56,14 @@ impl Format for OpenAi {
     ) -> Result<Vec<u8>, Unwritable> {
         let messages = foreign::without_others_fields(&request.messages, &provider.name);
         encode::body(request, &messages, provider, model, stream)?.into_bytes()
+    }
+
+    fn limit_field(&self, quirks: &Quirks, model: &str) -> &'static str {
+        encode::max_tokens_name(quirks, model)
+    }
+
+    fn closing_event(&self) -> &'static str {
+        "data: [DONE]\n\n"
     }
 
     fn keeps(&self) -> &'static Keep {

@@ -10,27 +10,27 @@ use crate::{
         outline::{Json, Object, Unwritable},
     },
     chat::{
-        content::{ContentBlock, Media, MediaSource, ToolCall},
+        content::{ContentBlock, Media, MediaSource, Text, ToolCall},
         extensions::Extensions,
+        wire_format::WireFormat,
     },
-    config::{quirks::Quirks, wire_format::WireFormat},
+    config::quirks::Quirks,
 };
 
 /// The block as a part of the content. Thinking is left out: it stands beside tool calls, or nowhere.
 pub(crate) fn part<'a>(block: &'a ContentBlock, place: Place, quirks: &Quirks) -> Result<Option<Json<'a>>, Unwritable> {
     let part = match block {
         ContentBlock::Text(text) if text.text.is_empty() && matches!(place, Place::Answer) => return Ok(None),
-        ContentBlock::Text(text) => {
-            let mut part = Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
-            extend(&mut part, &text.extensions, quirks);
-            Ok(part.into())
-        }
+        ContentBlock::Text(said) => Ok(text(said, quirks)),
         ContentBlock::Image(image) => image_part(image, quirks),
         ContentBlock::Document(document) => document_part(document, quirks),
         ContentBlock::Audio(audio) => audio_part(audio, quirks),
         ContentBlock::Other(_) if block.is_partial_tool_use() => return Ok(None),
         ContentBlock::Other(value) if foreign::format_of_block(value) == Some(WireFormat::Anthropic) => {
             Err(format!("a block of the type {:?}, which only Anthropic's format has", foreign::kind(value)))
+        }
+        ContentBlock::Other(value) if foreign::format_of_block(value) == Some(WireFormat::OpenAiResponses) => {
+            Err(format!("an item of the type {:?}, which only OpenAI's Responses format has", foreign::kind(value)))
         }
         ContentBlock::Other(value) => Ok(value.into()),
         ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_) | ContentBlock::Thinking(_) => return Ok(None),
@@ -44,10 +44,22 @@ pub(crate) fn part<'a>(block: &'a ContentBlock, place: Place, quirks: &Quirks) -
     }
 }
 
+/// A text as a part.
+pub(crate) fn text<'a>(text: &'a Text, quirks: &Quirks) -> Json<'a> {
+    let mut part = Object::new([("type", "text".into()), ("text", text.text.as_str().into())]);
+    extend(&mut part, &text.extensions, quirks);
+    part.into()
+}
+
 /// Adds the extensions that this provider takes.
 pub(crate) fn extend<'a>(object: &mut Object<'a>, extensions: &'a Extensions, quirks: &Quirks) {
+    object.apply_those(extensions, OPENAI, |name| takes(quirks, name));
+}
+
+/// The same for a tool call: without those that stand in its `function` or in its `custom`.
+pub(crate) fn extend_call<'a>(call: &mut Object<'a>, extensions: &'a Extensions, quirks: &Quirks) {
     let is_elsewhere = |name: &str| name.starts_with(FUNCTION) || name == CUSTOM;
-    object.apply_those(extensions, OPENAI, |name| !is_elsewhere(name) && takes(quirks, name));
+    call.apply_those(extensions, OPENAI, |name| !is_elsewhere(name) && takes(quirks, name));
 }
 
 /// The custom tool that a call is of, with its input, if the provider made it as such a call.
@@ -57,12 +69,12 @@ pub(crate) fn custom<'a>(call: &'a ToolCall, quirks: &Quirks) -> Option<(&'a Map
     Some((fields, input))
 }
 
-/// Adds the extensions that stand in the `function` of a tool call.
-pub(crate) fn extend_function<'a>(function: &mut Object<'a>, extensions: &'a Extensions, quirks: &Quirks) {
+/// Adds the extensions that stand in the object whose name and dot are `inside`, such as `function.`.
+pub(crate) fn extend_inside<'a>(object: &mut Object<'a>, inside: &str, extensions: &'a Extensions, quirks: &Quirks) {
     for (key, value) in extensions {
-        let name = key.strip_prefix(OPENAI).and_then(|rest| rest.strip_prefix('.')?.strip_prefix(FUNCTION));
+        let name = key.strip_prefix(OPENAI).and_then(|rest| rest.strip_prefix('.')?.strip_prefix(inside));
         if let Some(name) = name.filter(|name| takes(quirks, name) && !value.is_null()) {
-            function.insert(name, value);
+            object.insert(name, value);
         }
     }
 }
@@ -71,9 +83,20 @@ fn takes(quirks: &Quirks, field: &str) -> bool {
     quirks.message_fields.as_ref().is_none_or(|known| known.iter().any(|known| known == field))
 }
 
+/// A part of this kind. Its content stands in a field of the same name.
 fn media<'a>(kind: &'static str, content: Json<'a>, media: &'a Media, quirks: &Quirks) -> Json<'a> {
+    let inside = format!("{kind}.");
+    let content = match content {
+        Json::Object(fields) if !media.extensions.is_empty() => {
+            let mut object = Object::default();
+            fields.into_iter().for_each(|(name, field)| object.insert(name, field));
+            extend_inside(&mut object, &inside, &media.extensions, quirks);
+            object.into()
+        }
+        content => content,
+    };
     let mut part = Object::new([("type", kind.into()), (kind, content)]);
-    extend(&mut part, &media.extensions, quirks);
+    part.apply_those(&media.extensions, OPENAI, |name| !name.starts_with(&inside) && takes(quirks, name));
     part.into()
 }
 

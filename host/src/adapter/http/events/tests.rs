@@ -6,8 +6,11 @@ use serde_json::Value;
 use super::*;
 use crate::{
     adapter::{answer::EventStream, http::fixture},
-    chat::{content::ContentBlock, received::Received},
-    config::wire_format::WireFormat::{self, Anthropic, OpenAi},
+    chat::{
+        content::ContentBlock,
+        received::Received,
+        wire_format::WireFormat::{self, Anthropic, OpenAi},
+    },
 };
 
 /// Answers of both formats: streamed and not streamed.
@@ -101,6 +104,7 @@ fn kind(event: &Event) -> &'static str {
         Event::ToolUseEnd { .. } => "tool",
         Event::Block(_) => "block",
         Event::Usage(_) => "usage",
+        Event::Original(_) => "original",
         Event::End(_) => "end",
     }
 }

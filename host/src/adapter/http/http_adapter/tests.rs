@@ -7,7 +7,7 @@ use tokio::{
 };
 
 use super::{super::fixture, *};
-use crate::config::wire_format::WireFormat;
+use crate::chat::wire_format::WireFormat;
 
 mod access;
 mod server;

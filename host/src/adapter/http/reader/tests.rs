@@ -4,7 +4,10 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::*;
-use crate::{adapter::http::fixture, chat::reason::ErrorReason, config::wire_format::WireFormat};
+use crate::{
+    adapter::http::fixture,
+    chat::{reason::ErrorReason, wire_format::WireFormat},
+};
 
 fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) -> HttpAnswer {
     let header =

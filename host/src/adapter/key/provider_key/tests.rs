@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::{adapter::http::fixture, config::wire_format::WireFormat};
+use crate::{adapter::http::fixture, chat::wire_format::WireFormat};
 
 fn keys(source: Option<KeySource>, resolver: Option<Resolver>) -> ProviderKey {
     let mut provider = fixture::provider(WireFormat::OpenAi, "http://localhost");

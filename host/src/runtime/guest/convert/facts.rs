@@ -1,8 +1,8 @@
 //! What is known of models and requests, for modules.
 
 use crate::{
-    chat::size::RequestSize,
-    config::{known_model::KnownModel, provider::ModelFacts, wire_format::WireFormat},
+    chat::{size::RequestSize, wire_format::WireFormat},
+    config::{known_model::KnownModel, provider::ModelFacts},
     runtime::guest::bindings::arcllm::llm::types as wit,
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn facts_out(known: &KnownModel) -> wit::ModelFacts {
 fn price_out(format: Option<WireFormat>, facts: &ModelFacts) -> Option<wit::Price> {
     let cached = match format {
         Some(WireFormat::Anthropic) => "\"apart\"",
-        Some(WireFormat::OpenAi) | None => "\"included\"",
+        Some(WireFormat::OpenAi | WireFormat::OpenAiResponses) | None => "\"included\"",
     };
     Some(wit::Price {
         input: facts.cost_input_per_1m?,

@@ -4,6 +4,7 @@ use crate::{
     chat::{
         message::{Message, Role},
         options::{JsonSchema, Options, OutputFormat, Reasoning},
+        original::KeptOriginal,
         request::Request,
         tool::{FunctionTool, Tool, ToolChoice},
     },
@@ -32,6 +33,7 @@ pub(crate) fn request_in(parts: wit::RequestParts) -> Request {
         tools: parts.tools.into_iter().map(tool_in).collect(),
         options: options_in(parts.options),
         extensions: extensions_in(parts.extensions),
+        original: KeptOriginal::default(),
     }
 }
 

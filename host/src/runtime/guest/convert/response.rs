@@ -3,6 +3,7 @@
 use crate::{
     chat::{
         extensions::Extensions,
+        original::KeptOriginal,
         response::{Response, StopReason},
         usage::Usage,
     },
@@ -52,6 +53,7 @@ pub(crate) fn nothing_yet(model: &str, provider: &str) -> Response {
         request_id: None,
         trail: Vec::new(),
         extensions: Extensions::new(),
+        original: KeptOriginal::default(),
     }
 }
 
@@ -110,5 +112,6 @@ pub(crate) fn response_in(parts: wit::ResponseParts, request_id: Option<String>)
         request_id,
         trail: Vec::new(),
         extensions: extensions_in(parts.extensions),
+        original: KeptOriginal::default(),
     }
 }

@@ -81,6 +81,7 @@ fn a_response_survives_the_way_there_and_back() {
         request_id: Some("r".into()),
         trail: Vec::new(),
         extensions: [("anthropic.id".to_owned(), json!("x"))].into(),
+        original: crate::chat::original::KeptOriginal::default(),
     };
     assert_eq!(response_in(response_out(&response), response.request_id.clone()), response);
 }

@@ -107,20 +107,21 @@ async fn begun(answer: Answer) -> std::result::Result<Answer, ErrorKind> {
         whole @ Answer::Whole(_) => return Ok(whole),
         Answer::Stream { head, events } => (head, events),
     };
-    let mut before = Vec::new();
+    let (mut originals, mut before) = (Vec::new(), Vec::new());
     loop {
         let event = events.next().await.unwrap_or_else(|| Err(without_end(&head.provider)))?;
         let says = match &event {
             Event::Text(text) => !text.is_empty(),
             Event::ToolUseStart { .. } | Event::ToolArguments { .. } | Event::ToolUseEnd { .. } => true,
-            Event::Thinking(_) | Event::Block(_) | Event::Usage(_) | Event::End(_) => false,
+            Event::Thinking(_) | Event::Block(_) | Event::Usage(_) | Event::Original(_) | Event::End(_) => false,
         };
         match event {
             Event::End(response) => return Ok(Answer::Whole(response)),
+            original @ Event::Original(_) => originals.push(original),
             event => keep(&mut before, event),
         }
         if says {
-            let before = stream::iter(before.into_iter().map(Ok));
+            let before = stream::iter(originals.into_iter().chain(before).map(Ok));
             return Ok(Answer::Stream { head, events: before.chain(events).boxed() });
         }
     }

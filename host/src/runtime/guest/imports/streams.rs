@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc};
 
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, future};
 use tokio::sync::{Mutex, mpsc};
 use wasmtime::{
     AsContextMut, Result,
@@ -48,8 +48,10 @@ impl HostWithStore<StoreData> for Imports {
     ) -> Result<Resource<ReaderHandle>> {
         let hop = current_hop(store.as_context_mut())?;
         let table = &mut store.get().table;
-        let events = Some(table.delete(answer)?.answer.events());
-        let reading = Arc::new(Mutex::new(Reading { events, failed: None }));
+        let events = table.delete(answer)?.answer.events();
+        // Modules see the same events in every format.
+        let events = events.filter(|event| future::ready(!matches!(event, Ok(Event::Original(_))))).boxed();
+        let reading = Arc::new(Mutex::new(Reading { events: Some(events), failed: None }));
         Ok(table.push(ReaderHandle { reading, hop })?)
     }
 

@@ -1,5 +1,7 @@
 //! `arcllm:llm/types`: requests and responses as handles.
 
+use std::sync::Arc;
+
 use wasmtime::{
     Result,
     component::{Access, Resource},
@@ -63,7 +65,9 @@ impl HostRequestWithStore<StoreData> for Imports {
         let StoreData { table, memory: growth, .. } = store.get();
         let of = table.get(&handle)?;
         let weight = growth.make(weight_of_request(&parts))?;
-        let derived = of.derive(request_in(parts), weight);
+        // Its headers still go to providers of the same format.
+        let original = of.request.original.changed();
+        let derived = of.derive(Arc::new(Request { original, ..request_in(parts) }), weight);
         Ok(table.push(derived)?)
     }
 
@@ -112,8 +116,8 @@ impl HostRequestWithStore<StoreData> for Imports {
         let of = table.get(&handle)?;
         // The host copies the conversation.
         let weight = growth.make(weight_of_options(&options) + size_of_request(&of.request))?;
-        let request = Request { options: options_in(options), ..Request::clone(&of.request) };
-        let derived = of.derive(request, weight);
+        let options = options_in(options);
+        let derived = of.derive(of.request.clone().change_options(|before| *before = options), weight);
         Ok(table.push(derived)?)
     }
 

@@ -9,8 +9,9 @@ use crate::{
         content::{ContentBlock, Media, MediaSource},
         message::{Message, Role},
         request::Request,
+        wire_format::WireFormat,
     },
-    config::{provider::ProviderConfig, wire_format::WireFormat},
+    config::provider::ProviderConfig,
 };
 
 fn provider() -> ProviderConfig {

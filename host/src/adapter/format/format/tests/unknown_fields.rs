@@ -15,8 +15,7 @@ use crate::{
         },
         http::fixture,
     },
-    chat::{message::Message, request::Request, response::Response},
-    config::wire_format::WireFormat,
+    chat::{message::Message, request::Request, response::Response, wire_format::WireFormat},
 };
 
 type Fields = Map<String, Value>;
@@ -102,8 +101,48 @@ fn anthropic([thinking, text, call, other]: &[Fields; 4]) -> Written {
     Written { message: json!({"role": "assistant", "content": content}), whole, events }
 }
 
+/// An answer of OpenAI's Responses format with these fields at its items, its text, its call and another item.
+fn responses([item, text, call, other]: &[Fields; 4]) -> Written {
+    let part =
+        |said: &str, fields: &Fields| with(json!({"type": "output_text", "text": said, "annotations": []}), fields);
+    let summary = json!([{"type": "summary_text", "text": "Hm."}]);
+    let output = json!([
+        with(json!({"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "e"}), item),
+        with(
+            json!({"type": "message", "id": "msg_1", "role": "assistant", "content": [part("a", text), part("b", item)]}),
+            item
+        ),
+        with(
+            json!({"type": "message", "id": "msg_2", "role": "assistant", "phase": "commentary", "content": [part("c", text)]}),
+            text
+        ),
+        with(json!({"type": "function_call", "id": "fc_1", "call_id": "t", "name": "f", "arguments": "{}"}), call),
+        with(json!({"type": "custom_tool_call", "id": "ct_1", "call_id": "u", "name": "g", "input": "i"}), call),
+        with(json!({"type": "web_search_call", "id": "ws_1", "status": "completed"}), other),
+    ]);
+    let whole = json!({"id": "r", "status": "completed", "output": output});
+    let mut events = Vec::new();
+    for (at, item) in output.as_array().unwrap().iter().enumerate() {
+        let begun = json!({"type": item["type"], "id": item["id"], "name": item["name"], "call_id": item["call_id"]});
+        events.push(json!({"type": "response.output_item.added", "output_index": at, "item": begun}));
+        for (index, part) in item["content"].as_array().into_iter().flatten().enumerate() {
+            let mut empty = part.clone();
+            empty["text"] = "".into();
+            let of_part = |kind: &str, field: &str, value: Value| json!({"type": kind, "output_index": at, "content_index": index, field: value});
+            events.push(of_part("response.content_part.added", "part", empty));
+            events.push(of_part("response.output_text.delta", "delta", part["text"].clone()));
+        }
+        if at % 2 == 0 {
+            events.push(json!({"type": "response.output_item.done", "output_index": at, "item": item}));
+        }
+    }
+    events.push(json!({"type": "response.completed", "response": whole}));
+    Written { message: output, whole, events }
+}
+
 fn written(wire_format: WireFormat, fields: &[Fields; 4]) -> Written {
     match wire_format {
+        WireFormat::OpenAiResponses => responses(fields),
         WireFormat::OpenAi => openai(fields),
         WireFormat::Anthropic => anthropic(fields),
     }
@@ -140,16 +179,20 @@ fn sent(wire_format: WireFormat, provider: &str, message: Message) -> Value {
     config.repair_history = true;
     let body = format(wire_format).encode(&Request::new([message]), &config, "m", false).unwrap();
     let mut body: Value = serde_json::from_slice(&body).unwrap();
-    body["messages"][0].take()
+    match body["input"].take() {
+        Value::Array(items) => {
+            let is_result = |item: &Value| item["type"].as_str().is_some_and(|kind| kind.ends_with("_output"));
+            items.into_iter().filter(|item| !is_result(item)).collect()
+        }
+        _ => body["messages"][0].take(),
+    }
 }
 
 proptest! {
     #[test]
-    fn they_come_back_to_their_provider_alone(fields in [unknown(), unknown(), unknown(), unknown()], openai: bool) {
-        let (wire_format, other_format) = match openai {
-            true => (WireFormat::OpenAi, WireFormat::Anthropic),
-            false => (WireFormat::Anthropic, WireFormat::OpenAi),
-        };
+    fn they_come_back_to_their_provider_alone(fields in [unknown(), unknown(), unknown(), unknown()], which in 0..3_usize) {
+        let wire_format = WireFormat::ALL[which];
+        let openai = wire_format == WireFormat::OpenAi;
         let answer_with = written(wire_format, &fields);
         // A block of another type is the provider's own JSON.
         let others = [Fields::new(), Fields::new(), Fields::new(), if openai { Fields::new() } else { fields[3].clone() }];
@@ -159,7 +202,9 @@ proptest! {
         for answer in all {
             prop_assert_eq!(&sent(wire_format, "here", answer.message()), &answer_with.message);
             prop_assert_eq!(sent(wire_format, "there", answer.message()), sent(wire_format, "there", plain.clone()));
-            prop_assert_eq!(sent(other_format, "there", answer.message()), sent(other_format, "there", plain.clone()));
+            for other_format in WireFormat::ALL {
+                prop_assert_eq!(sent(other_format, "there", answer.message()), sent(other_format, "there", plain.clone()));
+            }
             let json = serde_json::to_value(&answer).unwrap();
             let message: Message = serde_json::from_value(json["message"].clone()).unwrap();
             prop_assert_eq!(message, answer.message());

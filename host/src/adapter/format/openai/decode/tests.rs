@@ -16,8 +16,8 @@ use crate::{
         request::Request,
         response::StopReason,
         usage::Usage,
+        wire_format::WireFormat,
     },
-    config::wire_format::WireFormat,
 };
 
 fn decode(body: Value) -> Result<Decoded, Unreadable> {

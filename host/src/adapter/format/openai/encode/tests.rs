@@ -10,8 +10,9 @@ use crate::{
         content::ContentBlock,
         message::{Message, Role},
         request::Request,
+        wire_format::WireFormat,
     },
-    config::{provider::ProviderConfig, wire_format::WireFormat},
+    config::provider::ProviderConfig,
 };
 
 fn provider() -> ProviderConfig {

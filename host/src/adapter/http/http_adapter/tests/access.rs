@@ -21,10 +21,10 @@ use crate::{
             provider_key::{ProviderKey, resolver},
         },
     },
+    chat::wire_format::WireFormat,
     config::{
         additions::{Addition, is_reserved},
         key::KeySource,
-        wire_format::WireFormat,
     },
 };
 

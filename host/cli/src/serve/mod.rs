@@ -1,0 +1,93 @@
+//! `arcllm serve`: serves the configured models over HTTP.
+
+mod demo;
+mod key;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism};
+
+use arcllm::RequestLog;
+use arcllm_server::{
+    otlp::Otlp,
+    serve::{Ended, ReadHost, ServeError, Server, Setup},
+};
+use serde_json::json;
+
+use crate::{
+    config,
+    failure::Failure,
+    output::{self, line},
+    progress,
+    serve::{demo::Demo, key::Key},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Serve {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to listen, instead of what `[serve]` says [default: 127.0.0.1:4000].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// How to log each request, instead of what `[serve]` says: human, json or off.
+    #[arg(long, value_name = "FORM", value_parser = request_log)]
+    pub(crate) log: Option<RequestLog>,
+    /// Serve simulated providers that fail and recover, to watch failover with any client. Needs no key and no network.
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) demo: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make a key for a client, and print its table for config.toml.
+    Key(Key),
+}
+
+fn request_log(word: &str) -> Result<RequestLog, String> {
+    RequestLog::from_word(word).ok_or_else(|| "human, json or off".to_owned())
+}
+
+pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
+    if let Some(Command::Key(key)) = &arguments.command {
+        return key::run(key);
+    }
+    let Serve { config: file, listen, log, demo, command: _ } = arguments;
+    let otlp = Otlp::from_env().map_err(Failure::usage)?;
+    progress::listen_with(otlp.as_ref().and_then(Otlp::layer));
+    let demo = if demo { Some(Demo::start().await?) } else { None };
+    let host = match &demo {
+        Some(demo) => demo.host()?,
+        None => config::host(file.as_deref())?,
+    };
+    let is_json = log.unwrap_or(host.config().serve.log) == RequestLog::Json;
+    let read: ReadHost = Arc::new(move || {
+        let config = match &file {
+            Some(file) => arcllm::Config::load(file)?,
+            None => arcllm::Config::find()?,
+        };
+        config::watching(config)
+    });
+    let threads = available_parallelism().map_or(1, usize::from);
+    let server = Server::listen(Setup { host, read: demo.is_none().then_some(read), listen, log, threads, otlp })?;
+    if is_json {
+        output::json(&json!({"event": "listening", "url": server.url()}))?;
+    } else {
+        demo.iter().try_for_each(|demo| demo.introduce(&server.url()))?;
+        line!("listening on {}; Ctrl-C stops it", server.url())?;
+    }
+    match server.run().await? {
+        Ended::Stopped => Ok(ExitCode::SUCCESS),
+        Ended::AtOnce => Err(Failure::failed("stopped at once, by a second signal")),
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Config(error) => error.into(),
+            ServeError::Refused(text) => Failure::usage(text),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Reads the messages of a request. Each becomes one message, so that a place in an error is the client's own.
+
+use arcllm::{CacheMark, ContentBlock, ExtensionLevel, Message, Role, Thinking, ToolCall, ToolResult};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    chat_completions::{fields::Fields, parts},
+    problem::Problem,
+};
+
+/// The argument that holds a text which a tool is called with.
+pub(crate) const INPUT: &str = "input";
+
+/// The field of an answer with reasoning that a provider has signed, and the field in its items that names the provider.
+pub(crate) const DETAILS: &str = "reasoning_details";
+pub(crate) const SIGNED_BY: &str = "arcllm.provider";
+
+/// Takes the messages.
+pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Vec<Message>, Problem> {
+    let place = fields.place;
+    let place = place.field("messages");
+    let messages = match fields.need("messages")? {
+        Value::Array(messages) => messages,
+        other => return Err(place.expected("a list", &other)),
+    };
+    // The id of the last call in the older field `function_call`, which has none.
+    let mut older_call = String::new();
+    let messages = messages.into_iter().enumerate();
+    messages.map(|(at, value)| message(Fields::of(value, place.item(at))?, at, &mut older_call)).collect()
+}
+
+fn message(mut fields: Fields<'_>, at: usize, older_call: &mut String) -> Result<Message, Problem> {
+    let role = fields.need_text("role")?;
+    let mark = fields.cache_mark()?;
+    let message = match role.as_str() {
+        "system" | "developer" => said(Role::System, fields)?,
+        "user" => said(Role::User, fields)?,
+        "assistant" => answer(fields, at, older_call)?,
+        "tool" => {
+            let id = fields.need_text("tool_call_id")?;
+            result(id, fields)?
+        }
+        "function" => result(older_call.clone(), fields)?,
+        other => {
+            let known = "expected \"system\", \"developer\", \"user\", \"assistant\" or \"tool\"";
+            return Err(fields.place.field("role").problem(format!("{known}, found {other:?}")));
+        }
+    };
+    Ok(match mark {
+        Some(mark) => marked(message, mark),
+        None => message,
+    })
+}
+
+/// The message with a mark on its last block.
+fn marked(mut message: Message, mark: CacheMark) -> Message {
+    if let Some(last) = message.content.pop() {
+        message.content.push(last.cached(mark));
+    }
+    message
+}
+
+fn said(role: Role, mut fields: Fields<'_>) -> Result<Message, Problem> {
+    let place = fields.place;
+    let content = parts::read(Some(fields.need("content")?), &place.field("content"), false)?;
+    let mut message = Message::new(role, content);
+    fields.keep(ExtensionLevel::Message, &mut message.extensions);
+    Ok(message)
+}
+
+fn result(id: String, mut fields: Fields<'_>) -> Result<Message, Problem> {
+    let place = fields.place;
+    let content = parts::read(fields.take("content"), &place.field("content"), false)?;
+    let mut result = ToolResult::new(id, content);
+    fields.keep(ExtensionLevel::ToolResult, &mut result.extensions);
+    Ok(Message::new(Role::Tool, vec![ContentBlock::ToolResult(result)]))
+}
+
+fn answer(mut fields: Fields<'_>, at: usize, older_call: &mut String) -> Result<Message, Problem> {
+    let place = fields.place;
+    let mut content = thinking(&mut fields)?;
+    content.extend(parts::read(fields.take("content"), &place.field("content"), true)?);
+    if let Some(refusal) = fields.text("refusal")? {
+        content.push(ContentBlock::Other(json!({"type": "refusal", "refusal": refusal})));
+    }
+    let calls = place.field("tool_calls");
+    for (at, value) in fields.list("tool_calls")?.into_iter().enumerate() {
+        content.push(ContentBlock::ToolUse(call(Fields::of(value, calls.item(at))?)?));
+    }
+    if let Some(function) = fields.take("function_call") {
+        *older_call = format!("call_{at}");
+        let function = Fields::of(function, place.field("function_call"))?;
+        content.push(ContentBlock::ToolUse(function_call(older_call.clone(), function)?));
+    }
+    let mut message = Message::new(Role::Assistant, content);
+    fields.keep(ExtensionLevel::Message, &mut message.extensions);
+    Ok(message)
+}
+
+/// Takes the reasoning of an answer: what a provider has signed, else its text.
+fn thinking(fields: &mut Fields<'_>) -> Result<Vec<ContentBlock>, Problem> {
+    let mut text = fields.text("reasoning_content")?;
+    // OpenRouter and vLLM have the second name.
+    if fields.get("reasoning").is_some_and(Value::is_string) {
+        let other = fields.text("reasoning")?;
+        text = text.or(other);
+    }
+    let is_ours = |detail: &Value| detail.get(SIGNED_BY).is_some_and(Value::is_string);
+    let details = fields.get(DETAILS).and_then(Value::as_array);
+    if details.is_some_and(|details| details.iter().all(is_ours)) {
+        return Ok(fields.list(DETAILS)?.into_iter().map(|detail| ContentBlock::Thinking(signed(&detail))).collect());
+    }
+    Ok(text
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| ContentBlock::Thinking(Thinking::new(text)))
+        .collect())
+}
+
+/// Reasoning as an answer of ours had it.
+fn signed(detail: &Value) -> Thinking {
+    let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut thinking = Thinking::new(text("text").unwrap_or_default());
+    (thinking.signature, thinking.redacted, thinking.provider) = (text("signature"), text("data"), text(SIGNED_BY));
+    thinking
+}
+
+fn call(mut fields: Fields<'_>) -> Result<ToolCall, Problem> {
+    let place = fields.place;
+    let (id, kind) = (fields.need_text("id")?, fields.text("type")?);
+    // Of a call that was put together from the chunks of a stream.
+    fields.take("index");
+    let mut call = match kind.as_deref() {
+        None | Some("function") => function_call(id, Fields::of(fields.need("function")?, place.field("function"))?)?,
+        Some("custom") => custom_call(id, Fields::of(fields.need("custom")?, place.field("custom"))?)?,
+        Some(other) => {
+            let what = format!("expected \"function\" or \"custom\", found {other:?}");
+            return Err(place.field("type").problem(what));
+        }
+    };
+    fields.keep(ExtensionLevel::ToolUse, &mut call.extensions);
+    Ok(call)
+}
+
+fn function_call(id: String, mut fields: Fields<'_>) -> Result<ToolCall, Problem> {
+    let name = fields.need_text("name")?;
+    let arguments = match fields.take("arguments") {
+        None => Map::new(),
+        Some(Value::Object(arguments)) => arguments,
+        Some(Value::String(text)) => arguments(text),
+        Some(other) => return Err(fields.place.field("arguments").expected("a string", &other)),
+    };
+    let mut call = ToolCall::new(id, name, arguments);
+    fields.keep_inside("function", ExtensionLevel::ToolUse, &mut call.extensions);
+    Ok(call)
+}
+
+/// The arguments in a text. A model may have written something else than JSON, and the conversation has to go on.
+fn arguments(text: String) -> Map<String, Value> {
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(arguments)) => arguments,
+        _ if text.trim().is_empty() => Map::new(),
+        _ => Map::from_iter([(INPUT.to_owned(), text.into())]),
+    }
+}
+
+/// A call of a tool that takes a text. The extension `openai.custom` has its further fields.
+fn custom_call(id: String, mut fields: Fields<'_>) -> Result<ToolCall, Problem> {
+    let (name, input) = (fields.need_text("name")?, fields.text(INPUT)?.unwrap_or_default());
+    let mut call = ToolCall::new(id, name, Map::from_iter([(INPUT.to_owned(), input.into())]));
+    call.extensions.insert("openai.custom".to_owned(), fields.rest().into());
+    Ok(call)
+}

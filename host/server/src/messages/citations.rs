@@ -1,0 +1,37 @@
+//! Citations: OpenAI's annotations of a message as citations of a text.
+
+use arcllm::Response;
+use serde_json::{Value, json};
+
+/// The extension of an answer with OpenAI's annotations.
+const ANNOTATIONS: &str = "openai.message.annotations";
+
+/// The annotations of the answer as citations. A page of the web is the one kind that both formats have.
+pub(crate) fn of_annotations(response: &Response) -> Vec<Value> {
+    let annotations = response.extensions.get(ANNOTATIONS).and_then(Value::as_array);
+    annotations.into_iter().flatten().filter_map(citation).collect()
+}
+
+/// The proof of the search that Anthropic wants back is empty: no search of its own has found the page.
+fn citation(annotation: &Value) -> Option<Value> {
+    let page = annotation.get("url_citation")?;
+    Some(json!({
+        "type": "web_search_result_location",
+        "url": page.get("url")?,
+        "title": page.get("title"),
+        "encrypted_index": "",
+        "cited_text": "",
+    }))
+}
+
+/// Takes out the citations that [`of_annotations`] has made. A provider cannot verify them.
+pub(crate) fn without_made(citations: &mut Value) {
+    if let Some(citations) = citations.as_array_mut() {
+        citations.retain(|citation| !is_made(citation));
+    }
+}
+
+/// Whether [`of_annotations`] has made this citation.
+pub(crate) fn is_made(citation: &Value) -> bool {
+    citation.get("encrypted_index").is_some_and(|index| index == "")
+}

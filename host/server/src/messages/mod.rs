@@ -1,0 +1,19 @@
+//! Anthropic Messages: <https://docs.claude.com/en/api/messages>.
+
+pub(crate) mod answer;
+pub(crate) mod block;
+pub(crate) mod cache_control;
+pub(crate) mod citations;
+pub(crate) mod content;
+pub(crate) mod count;
+pub(crate) mod error;
+pub(crate) mod events;
+pub(crate) mod fields;
+pub(crate) mod format;
+pub(crate) mod made;
+pub(crate) mod open_blocks;
+pub(crate) mod place;
+pub(crate) mod reasoning;
+pub(crate) mod request;
+pub(crate) mod tools;
+pub(crate) mod usage;

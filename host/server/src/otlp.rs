@@ -1,0 +1,159 @@
+//! Export of spans and counters by OpenTelemetry's protocol, as the variables `OTEL_*` of the environment say:
+//! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>.
+
+use std::{env, pin::Pin, time::Duration};
+
+use http::HeaderMap;
+use opentelemetry::{
+    Context,
+    metrics::{Meter, MeterProvider as _},
+    propagation::TextMapPropagator as _,
+    trace::TracerProvider as _,
+};
+use opentelemetry_http::{Bytes, HeaderExtractor, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::{
+    Resource, metrics::SdkMeterProvider, propagation::TraceContextPropagator, trace::SdkTracerProvider,
+};
+use tokio::runtime::Handle;
+use tracing::{Span, Subscriber, field::Empty, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
+
+/// The name of the service, unless `OTEL_SERVICE_NAME` says another one.
+const SERVICE: &str = "arcllm";
+
+/// How long an export may take, unless `OTEL_EXPORTER_OTLP_TIMEOUT` says.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Exports spans and counters.
+#[derive(Debug)]
+pub struct Otlp {
+    spans: Option<SdkTracerProvider>,
+    counters: Option<SdkMeterProvider>,
+}
+
+impl Otlp {
+    /// What the environment asks for; `None` if it names no endpoint. Call it inside of a runtime with several threads.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the environment.
+    pub fn from_env() -> Result<Option<Self>, String> {
+        if env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Ok(None);
+        }
+        let is_wanted = |signal: &str| {
+            let has = |name: &str| env::var(name).is_ok_and(|value| !value.is_empty());
+            let is_none = env::var(format!("OTEL_{signal}_EXPORTER")).is_ok_and(|exporter| exporter == "none");
+            !is_none && (has("OTEL_EXPORTER_OTLP_ENDPOINT") || has(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")))
+        };
+        let (spans, counters) = (is_wanted("TRACES"), is_wanted("METRICS"));
+        if !spans && !counters {
+            return Ok(None);
+        }
+        let (client, resource) = (Client::new()?, Resource::builder().with_service_name(service()).build());
+        let spans = spans.then(|| spans_to(client.clone(), resource.clone())).transpose()?;
+        let counters = counters.then(|| counters_to(client, resource)).transpose()?;
+        Ok(Some(Self { spans, counters }))
+    }
+
+    /// What sends the spans of calls, for a subscriber of `tracing`.
+    pub fn layer<S>(&self) -> Option<impl Layer<S> + Send + Sync + use<S>>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+    {
+        let tracer = self.spans.as_ref()?.tracer(SERVICE);
+        let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+        Some(layer.with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("arcllm"))))
+    }
+
+    /// What counts.
+    pub(crate) fn meter(&self) -> Option<Meter> {
+        Some(self.counters.as_ref()?.meter(SERVICE))
+    }
+
+    /// Sends what is left. Blocks, so that it needs a thread of its own.
+    pub(crate) fn end(&self) {
+        // An error has been told by the exporter.
+        let _ = self.spans.as_ref().map(SdkTracerProvider::shutdown);
+        let _ = self.counters.as_ref().map(SdkMeterProvider::shutdown);
+    }
+}
+
+/// The span of a request, inside of the one that its `traceparent` names. It is disabled if nobody listens.
+pub(crate) fn request_span(path: &str, headers: &HeaderMap, key: Option<&str>) -> Span {
+    let span = info_span!(
+        target: "arcllm::serve",
+        "request",
+        "otel.name" = format_args!("POST {path}"),
+        "otel.kind" = "server",
+        "http.request.method" = "POST",
+        "url.path" = path,
+        "http.response.status_code" = Empty,
+        "arcllm.key" = key,
+    );
+    if !span.is_disabled() {
+        let parent: Context = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
+        // Another subscriber may listen, which has no traces.
+        let _ = span.set_parent(parent);
+    }
+    span
+}
+
+fn service() -> String {
+    env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| SERVICE.to_owned())
+}
+
+fn spans_to(client: Client, resource: Resource) -> Result<SdkTracerProvider, String> {
+    let exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary).with_http_client(client);
+    let exporter = exporter.build().map_err(|error| format!("spans cannot be exported: {error}"))?;
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
+
+fn counters_to(client: Client, resource: Resource) -> Result<SdkMeterProvider, String> {
+    let exporter = MetricExporter::builder().with_http().with_protocol(Protocol::HttpBinary).with_http_client(client);
+    let exporter = exporter.build().map_err(|error| format!("metrics cannot be exported: {error}"))?;
+    Ok(SdkMeterProvider::builder().with_periodic_exporter(exporter).with_resource(resource).build())
+}
+
+/// Sends exports from the threads of the exporters, which have no runtime.
+#[derive(Debug, Clone)]
+struct Client {
+    client: reqwest::Client,
+    runtime: Handle,
+}
+
+impl Client {
+    fn new() -> Result<Self, String> {
+        // The client asks for one, also where it needs none. An error means that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let milliseconds = env::var("OTEL_EXPORTER_OTLP_TIMEOUT").ok().and_then(|text| text.parse().ok());
+        let timeout = milliseconds.map_or(TIMEOUT, Duration::from_millis);
+        let redirects = reqwest::redirect::Policy::none();
+        let client = reqwest::Client::builder().timeout(timeout).redirect(redirects).build();
+        Ok(Self { client: client.map_err(|error| error.to_string())?, runtime: Handle::current() })
+    }
+}
+
+impl HttpClient for Client {
+    fn send_bytes<'client, 'future>(
+        &'client self,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'future>>
+    where
+        'client: 'future,
+        Self: 'future,
+    {
+        let client = self.client.clone();
+        let sending = self.runtime.spawn(async move {
+            let answer = client.execute(request.try_into()?).await?;
+            let mut response = Response::builder().status(answer.status());
+            if let Some(headers) = response.headers_mut() {
+                headers.clone_from(answer.headers());
+            }
+            Ok::<_, HttpError>(response.body(answer.bytes().await?)?)
+        });
+        Box::pin(async move { sending.await? })
+    }
+}

@@ -1,0 +1,231 @@
+//! Writes a request of OpenAI Responses.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::{
+    adapter::format::{
+        extensions::{OPENAI, RESPONSES},
+        family, fit, foreign,
+        outline::{Json, Object, Unwritable},
+        responses::{conversation, fields, options},
+        tool_choice, tools,
+    },
+    chat::{
+        extensions::Extensions,
+        message::Message,
+        options::Options,
+        request::Request,
+        tool::{FunctionTool, Tool, ToolChoice},
+        wire_format::WireFormat,
+    },
+    config::{provider::ProviderConfig, quirks::Quirks},
+};
+
+/// The API refuses a lower limit.
+const LEAST_TOKENS: u32 = 16;
+
+/// What makes the provider send the reasoning in a form that it reads again.
+const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
+
+/// What the adapter itself writes into a body.
+const OWN: [&str; 10] = [
+    "model",
+    "input",
+    "max_output_tokens",
+    "temperature",
+    "top_p",
+    "stream",
+    "stream_options",
+    "store",
+    "messages",
+    "extra_body",
+];
+
+/// The fields of a body that OpenAI Chat Completions has, too.
+const SHARED: [&str; 5] =
+    ["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "service_tier"];
+
+/// The body, with these messages of the request. The messages stand before all that changes from one turn to the next.
+/// Extensions replace what is written here.
+pub(crate) fn body<'a>(
+    request: &'a Request,
+    messages: &'a [Cow<'a, Message>],
+    provider: &ProviderConfig,
+    model: &'a str,
+    stream: bool,
+) -> Result<Object<'a>, Unwritable> {
+    let (options, quirks) = (&request.options, &provider.quirks);
+    let input = conversation::input(messages, provider)?;
+    let mut body = Object::new([("model", model.into()), ("input", input)]);
+    if let Some(max_tokens) = options.max_tokens.or_else(|| provider.default_max_tokens(model)) {
+        body.insert("max_output_tokens", max_tokens.max(LEAST_TOKENS));
+    }
+    add_tools(&mut body, request, quirks)?;
+    add_sampling(&mut body, options, provider, model)?;
+    options::add_output(&mut body, options, quirks)?;
+    options::add_reasoning(&mut body, options, provider, model)?;
+    options::add_metadata(&mut body, options, quirks);
+    body.insert("store", Json::Bool(false));
+    let included = included(provider, model);
+    if let Some(name) = included {
+        body.insert("include", vec![name.into()]);
+    }
+    if stream {
+        body.insert("stream", Json::Bool(true));
+    }
+    for extensions in [&request.extensions, &options.extensions] {
+        apply(&mut body, extensions, included)?;
+    }
+    Ok(body)
+}
+
+/// What each body asks for besides the answer: the reasoning in a form that can be sent back. OpenAI refuses that for models
+/// that do not reason.
+pub(crate) fn included(provider: &ProviderConfig, model: &str) -> Option<&'static str> {
+    Some(ENCRYPTED_REASONING).filter(|_| fit::reasons(provider, model) != Some(false))
+}
+
+/// Writes the extensions of the body.
+///
+/// # Errors
+///
+/// One that would replace what the adapter writes itself.
+fn apply<'a>(
+    body: &mut Object<'a>,
+    extensions: &'a Extensions,
+    included: Option<&'static str>,
+) -> Result<(), Unwritable> {
+    let of_format = extensions.iter().filter_map(|(key, _)| key.strip_prefix(RESPONSES)?.strip_prefix('.'));
+    if let Some(name) = of_format.into_iter().find(|name| !fields::is_other(name, &OWN)) {
+        return Err(Unwritable::refused(format!(
+            "the extension `{RESPONSES}.{name}` would set `{name}`, which ArcLLM writes itself\n  help: use the field of the \
+             request or its options; the model is chosen where it is loaded"
+        )));
+    }
+    body.apply_those(extensions, OPENAI, |name| SHARED.contains(&name));
+    // More tools stand there already.
+    body.apply_those(extensions, RESPONSES, |name| !["include", "text", "reasoning", "tools"].contains(&name));
+    for name in ["text", "reasoning"] {
+        match fields::get(extensions, name) {
+            Some(Value::Object(more)) => body.extend_field(name, more),
+            Some(Value::Null) => body.remove(name),
+            Some(other) => body.insert(name, other),
+            None => {}
+        }
+    }
+    if let Some(Value::Array(asked)) = fields::get(extensions, "include") {
+        let others = asked.iter().filter(|name| *name != ENCRYPTED_REASONING).map(Json::from);
+        body.insert("include", included.map(Json::from).into_iter().chain(others).collect::<Json<'_>>());
+    }
+    Ok(())
+}
+
+fn add_sampling<'a>(
+    body: &mut Object<'a>,
+    options: &'a Options,
+    provider: &ProviderConfig,
+    model: &str,
+) -> Result<(), Unwritable> {
+    let takes = |option: &str| !provider.quirks.refuses(option);
+    let default_temperature = provider.temperature.filter(|_| !family::refuses_temperature(model));
+    let temperature = options.temperature.or(default_temperature).filter(|_| takes("temperature"));
+    body.insert_number("temperature", temperature)?;
+    body.insert_number("top_p", options.top_p.filter(|_| takes("top_p")))?;
+    if !options.stop.is_empty() && takes("stop") {
+        return Err(Unwritable::refused(
+            "options.stop has texts, and OpenAI's Responses format has none\n  help: leave it out, ask a provider of another \
+             format, or have it left out for this provider: quirks.refuses = [\"stop\"]",
+        ));
+    }
+    Ok(())
+}
+
+fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -> Result<(), Unwritable> {
+    tools::check(&request.tools, WireFormat::OpenAiResponses)?;
+    let tools = request.tools.iter().enumerate().map(|(at, tool)| match tool {
+        Tool::Function(tool) => function(at, tool, quirks),
+        Tool::Other(value) => Ok(flat(value, "custom")),
+    });
+    let mut tools = tools.collect::<Result<Vec<Json<'_>>, _>>()?;
+    // Providers of other formats do not see these, so a fallback can ask one.
+    let more = fields::get(&request.extensions, "tools").and_then(Value::as_array);
+    tools.extend(more.into_iter().flatten().map(Json::from));
+    if !tools.is_empty() {
+        body.insert("tools", tools);
+    }
+    if let Some(choice) = tool_choice::asked(request, WireFormat::OpenAiResponses)? {
+        body.insert("tool_choice", written_choice(choice, &request.tools));
+    }
+    let parallel = request.options.parallel_tool_calls.filter(|_| !quirks.refuses("parallel_tool_calls"));
+    if let Some(parallel) = parallel.filter(|_| !request.tools.is_empty()) {
+        body.insert("parallel_tool_calls", Json::Bool(parallel));
+    }
+    Ok(())
+}
+
+/// A tool that the agent runs. Without `strict` the API would hold the arguments to the schema, and demand all of them.
+fn function<'a>(at: usize, tool: &'a FunctionTool, quirks: &Quirks) -> Result<Json<'a>, Unwritable> {
+    let mut function = Object::new([("type", "function".into()), ("name", tool.name.as_str().into())]);
+    if !tool.description.is_empty() {
+        function.insert("description", tool.description.as_str());
+    }
+    let is_strict = tool.strict == Some(true) && !quirks.refuses("strict");
+    function.insert("parameters", tools::parameters(at, tool, is_strict)?);
+    if !quirks.refuses("strict") {
+        function.insert("strict", Json::Bool(is_strict));
+    }
+    let own = ["type", "name", "description", "parameters", "strict"];
+    function.apply_those(&tool.extensions, RESPONSES, |name| fields::is_other(name, &own));
+    Ok(function.into())
+}
+
+/// JSON in which OpenAI Chat Completions has the fields in an object of their own, as this format has them.
+pub(crate) fn flat<'a>(value: &'a Value, kind: &str) -> Json<'a> {
+    let Some(inner) = value.get(kind).and_then(Value::as_object).filter(|_| foreign::kind(value) == kind) else {
+        return value.into();
+    };
+    let outer = value.as_object().into_iter().flatten().filter(|(name, _)| *name != kind);
+    let mut fields = Object::default();
+    outer.chain(inner).for_each(|(name, field)| fields.insert(name, field));
+    fields.into()
+}
+
+fn written_choice<'a>(choice: &'a ToolChoice, tools: &[Tool]) -> Json<'a> {
+    match choice {
+        ToolChoice::Auto => "auto".into(),
+        ToolChoice::Required => "required".into(),
+        ToolChoice::None => "none".into(),
+        ToolChoice::Tool(name) => {
+            let is_custom = |tool: &Tool| match tool {
+                Tool::Other(json) => foreign::kind(json) == "custom" && tools::name(tool) == Some(name),
+                Tool::Function(_) => false,
+            };
+            let kind = if tools.iter().any(is_custom) { "custom" } else { "function" };
+            Json::object([("type", kind.into()), ("name", name.as_str().into())])
+        }
+        ToolChoice::Other(value) => match foreign::kind(value) {
+            kind @ ("function" | "custom") => flat(value, kind),
+            "allowed_tools" => allowed_tools(value),
+            _ => value.into(),
+        },
+    }
+}
+
+fn allowed_tools(value: &Value) -> Json<'_> {
+    let Some(inner) = value.get("allowed_tools").and_then(Value::as_object) else { return value.into() };
+    let mut fields = Object::new([("type", "allowed_tools".into())]);
+    for (name, field) in inner {
+        match field.as_array().filter(|_| name == "tools") {
+            Some(tools) => {
+                fields.insert(name, tools.iter().map(|tool| flat(tool, foreign::kind(tool))).collect::<Json<'_>>())
+            }
+            None => fields.insert(name, field),
+        }
+    }
+    fields.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Changes fields of a JSON object in its text. All other bytes stay as they are: nothing is parsed into a tree.
+
+use std::{borrow::Cow, ops::Range};
+
+use memchr::{memchr2, memchr3};
+
+/// How much longer a text may become before it is moved.
+const ROOM: usize = 256;
+
+/// What becomes of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It stays.
+    Keep,
+    /// It has this value.
+    Set(Vec<u8>),
+    /// It has another name.
+    Rename(&'static str),
+    /// It has another name and this value.
+    Replace(&'static str, Vec<u8>),
+    /// It goes.
+    Remove,
+}
+
+/// Changes the fields of an object.
+pub(crate) trait Editor {
+    /// What becomes of this field. A name that stands there twice comes twice.
+    fn change(&mut self, name: &str, value: &[u8]) -> Change;
+
+    /// The fields that are added at the end, once all fields have come.
+    fn add(&mut self) -> Vec<(&'static str, Vec<u8>)>;
+}
+
+/// The object as this editor changes it. `None` if the text is no object.
+pub(crate) fn splice(object: &[u8], editor: &mut impl Editor) -> Option<Vec<u8>> {
+    let mut fields = Fields::of(object)?;
+    let mut out = Vec::with_capacity(object.len() + ROOM);
+    out.extend_from_slice(object.get(..fields.at)?);
+    let (mut copied, start, mut is_empty) = (fields.at, fields.at, true);
+    while let Some(Field { name, key, value }) = fields.next()? {
+        let (new_name, new_value) = match editor.change(&name, object.get(value.clone())?) {
+            Change::Keep => (None, None),
+            Change::Set(value) => (None, Some(value)),
+            Change::Rename(name) => (Some(name), None),
+            Change::Replace(name, value) => (Some(name), Some(value)),
+            Change::Remove => {
+                copied = value.end;
+                continue;
+            }
+        };
+        // The first field that stays has no comma before it.
+        let between = if is_empty && copied != start { key.start } else { copied };
+        out.extend_from_slice(object.get(between..key.start)?);
+        match new_name {
+            Some(name) => push_name(&mut out, name),
+            None => out.extend_from_slice(object.get(key.clone())?),
+        }
+        out.extend_from_slice(object.get(key.end..value.start)?);
+        out.extend_from_slice(new_value.as_deref().or_else(|| object.get(value.clone()))?);
+        (copied, is_empty) = (value.end, false);
+    }
+    for (name, value) in editor.add() {
+        if !std::mem::take(&mut is_empty) {
+            out.push(b',');
+        }
+        push_name(&mut out, name);
+        out.push(b':');
+        out.extend_from_slice(&value);
+    }
+    out.extend_from_slice(object.get(copied..)?);
+    Some(out)
+}
+
+/// The value of this field; of the last one if there are several.
+pub(crate) fn field<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (mut fields, mut value) = (Fields::of(object)?, None);
+    while let Some(field) = fields.next()? {
+        if field.name == name {
+            value = object.get(field.value);
+        }
+    }
+    value
+}
+
+/// Writes a name. Those that are written here need no escapes.
+fn push_name(out: &mut Vec<u8>, name: &str) {
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'"');
+}
+
+/// One field of an object.
+struct Field<'a> {
+    name: Cow<'a, str>,
+    /// Where its name stands, quotes included.
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+/// The fields of an object.
+struct Fields<'a> {
+    text: &'a [u8],
+    at: usize,
+    has_begun: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// `None` if the text does not begin with an object.
+    fn of(text: &'a [u8]) -> Option<Self> {
+        let mut fields = Self { text, at: 0, has_begun: false };
+        fields.skip_space();
+        fields.expect(b'{')?;
+        Some(fields)
+    }
+
+    /// The next field, `Some(None)` after the last. `None` if the text is not JSON.
+    fn next(&mut self) -> Option<Option<Field<'a>>> {
+        self.skip_space();
+        match self.peek()? {
+            b'}' => return Some(None),
+            b',' if self.has_begun => self.at += 1,
+            _ if self.has_begun => return None,
+            _ => self.has_begun = true,
+        }
+        self.skip_space();
+        let key = self.span(Self::skip_string)?;
+        self.skip_space();
+        self.expect(b':')?;
+        self.skip_space();
+        let value = self.span(Self::skip_value)?;
+        Some(Some(Field { name: unquoted(self.text.get(key.clone())?)?, key, value }))
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    fn skip_space(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.at += 1;
+        }
+    }
+
+    fn span(&mut self, skip: fn(&mut Self) -> Option<()>) -> Option<Range<usize>> {
+        let start = self.at;
+        skip(self)?;
+        Some(start..self.at)
+    }
+
+    fn skip_string(&mut self) -> Option<()> {
+        self.expect(b'"')?;
+        loop {
+            self.at += memchr2(b'"', b'\\', self.rest())?;
+            match self.peek()? {
+                b'"' => return self.expect(b'"'),
+                // An escape has at least one more byte, and only this one can be a quote.
+                _ => self.at += 2,
+            }
+        }
+    }
+
+    fn skip_value(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.skip_string(),
+            b'{' => self.skip_nested(b'{', b'}'),
+            b'[' => self.skip_nested(b'[', b']'),
+            _ => {
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace();
+                let length = self.rest().iter().position(ends)?;
+                self.at += length;
+                (length > 0).then_some(())
+            }
+        }
+    }
+
+    /// Skips an object or a list. Brackets of the other kind are balanced inside of it, so they need not be counted.
+    fn skip_nested(&mut self, open: u8, close: u8) -> Option<()> {
+        let mut depth = 0_usize;
+        loop {
+            self.at += memchr3(b'"', open, close, self.rest())?;
+            match self.peek()? {
+                b'"' => self.skip_string()?,
+                byte => {
+                    self.at += 1;
+                    depth = if byte == open { depth + 1 } else { depth.checked_sub(1)? };
+                }
+            }
+            if depth == 0 {
+                return Some(());
+            }
+        }
+    }
+}
+
+/// The text of a JSON string.
+fn unquoted(key: &[u8]) -> Option<Cow<'_, str>> {
+    if key.contains(&b'\\') {
+        return serde_json::from_slice(key).ok().map(Cow::Owned);
+    }
+    std::str::from_utf8(key.strip_prefix(b"\"")?.strip_suffix(b"\"")?).ok().map(Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests;

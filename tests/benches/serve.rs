@@ -1,0 +1,419 @@
+//! What the gateway adds: processor time of a call, latency, throughput and memory, beside the same calls without it.
+//!
+//! `cargo bench --workspace --bench serve`. The provider, the gateway and the load each have a process of their own. Direct
+//! calls and calls through the gateway are measured in turn. `serve -- 2` gives each combination two seconds.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports, and ends where it cannot go on")]
+
+mod support;
+
+use std::{
+    io::Read as _,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arcllm::{Config, Host, RequestLog};
+use arcllm_server::serve::{Server, Setup};
+use support::{Child, Table, child_arguments, time};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+    task::JoinSet,
+};
+
+/// How long each combination runs unless an argument says otherwise.
+const SECONDS: f64 = 3.0;
+/// Events of a long answer.
+const EVENTS: usize = 10_000;
+/// Streams that are open at once.
+const OPEN: usize = 10_000;
+const CONNECTIONS: [usize; 3] = [1, 64, 1000];
+
+/// The chains, each with the modules of its `config.toml`.
+const CHAINS: [(&str, &[&str]); 3] = [
+    ("no module", &[]),
+    ("retry and fallback", &["retry", "fallback"]),
+    ("all six", &["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit"]),
+];
+
+fn main() {
+    let arguments = child_arguments();
+    let arguments: Option<Vec<&str>> = arguments.as_ref().map(|all| all.iter().map(String::as_str).collect());
+    match arguments.as_deref() {
+        Some(["provider"]) => support::runtime().block_on(provider()),
+        Some(["gateway", threads, chain, provider]) => gateway(threads.parse().unwrap(), chain, provider),
+        _ => measure(),
+    }
+}
+
+fn measure() {
+    let seconds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(SECONDS);
+    let runtime = support::runtime();
+    let mut provider = Child::start(&["provider".to_owned()], &[]);
+    let address = provider.line();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let gateways: Vec<_> = CHAINS.iter().map(|(name, _)| (*name, Gateway::start(cores, name, &address))).collect();
+    let ways: Vec<_> = std::iter::once(("direct", &address, None))
+        .chain(gateways.iter().map(|(name, gateway)| (*name, &gateway.address, Some(gateway))))
+        .collect();
+    for (answer, streamed) in [("whole", false), ("streamed, three events", true)] {
+        let columns = ["CPU a call", "calls/s", "p50", "p99", "MB"];
+        let table = Table::new(&format!("each call, {answer}"), &columns);
+        for connections in CONNECTIONS {
+            for (name, address, gateway) in &ways {
+                let before = gateway.map(|gateway| gateway.child.cpu_time());
+                let load =
+                    Load { address: address.parse().unwrap(), connections, body: body(streamed, "short"), pace: None };
+                let run = runtime.block_on(load.run(Duration::from_secs_f64(seconds)));
+                let cpu = gateway.zip(before).map(|(gateway, before)| gateway.child.cpu_time() - before);
+                let cpu = cpu.map_or("-".to_owned(), |cpu| time(cpu / run.calls()));
+                let memory = gateway.map_or("-".to_owned(), |gateway| (gateway.child.resident_kb() / 1024).to_string());
+                let (p50, p99) = (time(run.quantile(0.5)), time(run.quantile(0.99)));
+                let row = [cpu, format!("{:.0}", run.rate()), p50, p99, memory];
+                table.row(&format!("{connections} connections, {name}"), &row);
+            }
+        }
+    }
+    half_load(&runtime, &gateways, seconds);
+    each_event(&runtime, &ways, seconds);
+    threads(&runtime, &address, seconds);
+    open_streams(&runtime, &address);
+}
+
+/// Latency at half of what the gateway can do.
+fn half_load(runtime: &Runtime, gateways: &[(&str, Gateway)], seconds: f64) {
+    let table = Table::new("whole calls at half of the most, 64 connections", &["calls/s", "p50", "p99", "p99 to p50"]);
+    for (name, gateway) in gateways {
+        let load = |pace| Load {
+            address: gateway.address.parse().unwrap(),
+            connections: 64,
+            body: body(false, "short"),
+            pace,
+        };
+        let most = runtime.block_on(load(None).run(Duration::from_secs_f64(seconds))).rate();
+        let pace = Duration::from_secs_f64(64.0 / (most / 2.0));
+        let run = runtime.block_on(load(Some(pace)).run(Duration::from_secs_f64(seconds)));
+        let [p50, p99] = [0.5, 0.99].map(|quantile| run.quantile(quantile));
+        let ratio = p99.as_secs_f64() / p50.as_secs_f64();
+        table.row(name, &[format!("{:.0}", run.rate()), time(p50), time(p99), format!("{ratio:.1}")]);
+    }
+}
+
+fn each_event(runtime: &Runtime, ways: &[(&str, &String, Option<&Gateway>)], seconds: f64) {
+    let table =
+        Table::new(&format!("each of {EVENTS} events of a stream, 16 connections"), &["CPU an event", "events/s"]);
+    for (name, address, gateway) in ways {
+        let before = gateway.map(|gateway| gateway.child.cpu_time());
+        let load = Load { address: address.parse().unwrap(), connections: 16, body: body(true, "long"), pace: None };
+        let run = runtime.block_on(load.run(Duration::from_secs_f64(seconds)));
+        let events = run.calls() * u32::try_from(EVENTS).unwrap();
+        let cpu = gateway.zip(before).map(|(gateway, before)| gateway.child.cpu_time() - before);
+        let cpu = cpu.map_or("-".to_owned(), |cpu| time(cpu / events));
+        table.row(name, &[cpu, format!("{:.0}", run.rate() * EVENTS as f64)]);
+    }
+}
+
+/// What a second thread adds. The load and the provider share the cores with the gateway, so what counts is processor time: it must
+/// not grow.
+fn threads(runtime: &Runtime, provider: &str, seconds: f64) {
+    let table = Table::new("whole calls, 64 connections", &["CPU a call", "calls/s"]);
+    for (name, _) in CHAINS {
+        for threads in [1, 2] {
+            let gateway = Gateway::start(threads, name, provider);
+            let load = Load {
+                address: gateway.address.parse().unwrap(),
+                connections: 64,
+                body: body(false, "short"),
+                pace: None,
+            };
+            runtime.block_on(load.run(Duration::from_secs_f64(seconds / 4.0)));
+            let before = gateway.child.cpu_time();
+            let run = runtime.block_on(load.run(Duration::from_secs_f64(seconds)));
+            let cpu = (gateway.child.cpu_time() - before) / run.calls();
+            table.row(&format!("{threads} threads, {name}"), &[time(cpu), format!("{:.0}", run.rate())]);
+        }
+    }
+}
+
+fn open_streams(runtime: &Runtime, provider: &str) {
+    let table = Table::new(&format!("{OPEN} open streams"), &["MB before", "MB", "KB a stream"]);
+    for (name, _) in CHAINS {
+        let gateway = Gateway::start(2, name, provider);
+        let address: SocketAddr = gateway.address.parse().unwrap();
+        let body = body(true, "open");
+        let before = gateway.child.resident_kb();
+        let streams = runtime.block_on(async {
+            let mut opening = JoinSet::new();
+            for _ in 0..OPEN {
+                let body = body.clone();
+                opening.spawn(async move {
+                    let mut stream = TcpStream::connect(address).await.unwrap();
+                    stream.write_all(&body).await.unwrap();
+                    let mut first = [0; 4096];
+                    assert!(stream.read(&mut first).await.unwrap() > 0, "a stream did not begin");
+                    stream
+                });
+                if opening.len() >= 256 {
+                    // So that the queue of the listener does not overflow.
+                    tokio::task::yield_now().await;
+                }
+            }
+            opening.join_all().await
+        });
+        let after = gateway.child.resident_kb();
+        drop(streams);
+        let each = format!("{:.1}", (after - before) as f64 / OPEN as f64);
+        table.row(name, &[(before / 1024).to_string(), (after / 1024).to_string(), each]);
+    }
+}
+
+/// A gateway in a process of its own.
+struct Gateway {
+    child: Child,
+    address: String,
+}
+
+impl Gateway {
+    fn start(threads: usize, chain: &str, provider: &str) -> Self {
+        let arguments = ["gateway", &threads.to_string(), chain, provider].map(str::to_owned);
+        let mut child = Child::start(&arguments, &[]);
+        let address = child.line();
+        Self { child, address }
+    }
+}
+
+fn gateway(threads: usize, chain: &str, provider: &str) {
+    let (_, modules) = CHAINS.iter().find(|(name, _)| *name == chain).unwrap();
+    let mut text = String::new();
+    for name in ["a", "b"] {
+        text += &format!(
+            "[providers.{name}]\nadapter = \"openai\"\nbase_url = \"http://{provider}\"\ndefault_model = \"m\"\n"
+        );
+    }
+    text += &format!("[host]\norder = {modules:?}\n");
+    for module in *modules {
+        text += &format!("[modules.{module}]\nenabled = true\n");
+        text += match *module {
+            "fallback" => "chain = [\"a\", \"b\"]\n",
+            "rate-limit" => "requests_per_minute = 100000000\n",
+            _ => "",
+        };
+    }
+    let host = Host::builder().config(Config::parse(&text, None).unwrap()).build().unwrap();
+    let listen = Some("127.0.0.1:0".parse().unwrap());
+    let log = Some(RequestLog::Off);
+    let server = Server::listen(Setup { host, read: None, listen, log, threads, otlp: None }).unwrap();
+    println!("{}", server.address());
+    std::thread::spawn(|| {
+        std::io::stdin().read_to_string(&mut String::new()).unwrap();
+        std::process::exit(0);
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(server.run()).unwrap();
+}
+
+/// The bytes of a request.
+fn body(streamed: bool, answer: &str) -> Arc<[u8]> {
+    let question = "x".repeat(1 << 10);
+    let messages = format!(r#"[{{"role":"user","content":"{question}"}}]"#);
+    let json = format!(r#"{{"model":"a","messages":{messages},"stream":{streamed},"user":"{answer}"}}"#);
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        json.len()
+    );
+    (head + &json).into_bytes().into()
+}
+
+/// Callers that each ask again as soon as they have their answer, or at a pace.
+struct Load {
+    address: SocketAddr,
+    connections: usize,
+    body: Arc<[u8]>,
+    pace: Option<Duration>,
+}
+
+/// How long each call took.
+struct Run {
+    times: Vec<Duration>,
+    took: Duration,
+}
+
+impl Run {
+    fn calls(&self) -> u32 {
+        u32::try_from(self.times.len()).unwrap()
+    }
+
+    fn rate(&self) -> f64 {
+        self.times.len() as f64 / self.took.as_secs_f64()
+    }
+
+    fn quantile(&self, quantile: f64) -> Duration {
+        let at = (self.times.len() as f64 * quantile) as usize;
+        self.times.get(at.min(self.times.len() - 1)).copied().unwrap()
+    }
+}
+
+impl Load {
+    async fn run(&self, during: Duration) -> Run {
+        let over = Arc::new(AtomicBool::new(false));
+        let mut callers = JoinSet::new();
+        let started = Instant::now();
+        for number in 0..self.connections {
+            let (address, body, pace, over) = (self.address, self.body.clone(), self.pace, over.clone());
+            let offset =
+                pace.unwrap_or_default() * u32::try_from(number).unwrap() / u32::try_from(self.connections).unwrap();
+            callers.spawn(async move {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let (mut buffer, mut times) = (vec![0; 64 * 1024], Vec::new());
+                let mut due = Instant::now() + offset;
+                while !over.load(Ordering::Relaxed) {
+                    if let Some(pace) = pace {
+                        tokio::time::sleep_until(due.into()).await;
+                        due += pace;
+                    }
+                    let asked = Instant::now();
+                    stream.write_all(&body).await.unwrap();
+                    read_answer(&mut stream, &mut buffer).await;
+                    times.push(asked.elapsed());
+                }
+                times
+            });
+        }
+        tokio::time::sleep(during).await;
+        over.store(true, Ordering::Relaxed);
+        let mut times: Vec<_> = callers.join_all().await.into_iter().flatten().collect();
+        let took = started.elapsed();
+        times.sort();
+        Run { times, took }
+    }
+}
+
+/// Reads an answer with a length, or in chunks.
+async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) {
+    let mut filled = 0;
+    let (end, length) = loop {
+        let read = stream.read(buffer.get_mut(filled..).unwrap()).await.unwrap();
+        assert!(read > 0, "the connection has ended");
+        filled += read;
+        let head = buffer.get(..filled).unwrap();
+        if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = std::str::from_utf8(head.get(..end).unwrap()).unwrap().to_ascii_lowercase();
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+            break (end + 4, length);
+        }
+    };
+    if let Some(length) = length {
+        while filled < end + length {
+            filled += stream.read(buffer.get_mut(filled..).unwrap()).await.unwrap();
+        }
+        return;
+    }
+    // The last chunk is the end of what arrives.
+    let mut last = buffer.get(filled.saturating_sub(5)..filled).unwrap().to_vec();
+    while last != b"0\r\n\r\n" {
+        let read = stream.read(buffer).await.unwrap();
+        assert!(read > 0, "the connection has ended");
+        last.extend_from_slice(buffer.get(read.saturating_sub(5)..read).unwrap());
+        last.drain(..last.len().saturating_sub(5));
+    }
+}
+
+/// A provider that answers at once: as fast as can be, so that it disturbs little.
+async fn provider() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    std::thread::spawn(|| {
+        std::io::stdin().read_to_string(&mut String::new()).unwrap();
+        std::process::exit(0);
+    });
+    let answers = Arc::new(Answers::new());
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        tokio::spawn(serve(stream, answers.clone()));
+    }
+}
+
+struct Answers {
+    whole: Vec<u8>,
+    short: Vec<u8>,
+    long: Vec<u8>,
+    open: Vec<u8>,
+}
+
+impl Answers {
+    fn new() -> Self {
+        let usage = r#""usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}"#;
+        let message = r#"{"role":"assistant","content":"Hello from here.","refusal":null}"#;
+        let json = format!(
+            r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"m","choices":[{{"index":0,"message":{message},"finish_reason":"stop"}}],{usage}}}"#
+        );
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+        let whole = format!("{head}content-length: {}\r\n\r\n{json}", json.len()).into_bytes();
+        let (short, long) = (stream(3, true), stream(EVENTS, true));
+        Self { whole, short, long, open: stream(1, false) }
+    }
+}
+
+/// A streamed answer, each event in a chunk.
+fn stream(events: usize, ends: bool) -> Vec<u8> {
+    let mut out = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    let mut chunk = |data: &str| {
+        let event = format!("data: {data}\n\n");
+        out.extend_from_slice(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes());
+    };
+    let event = |delta: &str, finish: &str, usage: &str| {
+        format!(
+            r#"{{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}],"usage":{usage}}}"#
+        )
+    };
+    chunk(&event(r#"{"role":"assistant","content":""}"#, "null", "null"));
+    for _ in 0..events {
+        chunk(&event(r#"{"content":" token"}"#, "null", "null"));
+    }
+    if ends {
+        chunk(&event("{}", "\"stop\"", r#"{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}"#));
+        chunk("[DONE]");
+        out.extend_from_slice(b"0\r\n\r\n");
+    }
+    out
+}
+
+async fn serve(mut stream: TcpStream, answers: Arc<Answers>) {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut filled = 0;
+    loop {
+        let Ok(read) = stream.read(buffer.get_mut(filled..).unwrap()).await else { return };
+        if read == 0 {
+            return;
+        }
+        filled += read;
+        let request = buffer.get(..filled).unwrap();
+        let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = std::str::from_utf8(request.get(..end).unwrap()).unwrap().to_ascii_lowercase();
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok()).unwrap();
+        if filled < end + 4 + length {
+            continue;
+        }
+        let body = std::str::from_utf8(request.get(end + 4..).unwrap()).unwrap();
+        let has = |part: &str| body.contains(part);
+        let answer = match has("\"stream\":true") {
+            false => &answers.whole,
+            true if has("\"user\":\"long\"") => &answers.long,
+            true if has("\"user\":\"open\"") => &answers.open,
+            true => &answers.short,
+        };
+        if stream.write_all(answer).await.is_err() {
+            return;
+        }
+        filled = 0;
+    }
+}

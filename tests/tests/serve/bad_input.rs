@@ -1,0 +1,157 @@
+//! Requests that no model is asked for: they get an error in the client's shape, and disturb no other.
+
+use arcllm_simulator::{Format, Simulator};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{
+    scene::{replies, soon},
+    serve::gateway::{Answer, Gateway},
+    support::Chain,
+};
+
+const CHAT: &str = "/v1/chat/completions";
+
+async fn gateway(provider: &Simulator) -> Gateway {
+    let settings =
+        "max_body_mb = 1\nbody_timeout_seconds = 0.2\nheader_timeout_seconds = 0.2\nidle_timeout_seconds = 0.4";
+    Gateway::start(&Chain::new().provider("sim", Format::OpenAi, &provider.url()).table("serve", settings)).await
+}
+
+/// The type of the error, which tells the shape.
+fn kind(answer: &Answer) -> String {
+    let error = answer.json();
+    assert!(error["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
+    let shape = if error["type"] == "error" { "anthropic" } else { "openai" };
+    format!("{} {shape} {}", answer.status, error["error"]["type"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn is_answered_in_the_shape_of_the_client() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let good = json!({ "model": "sim", "messages": [{ "role": "user", "content": "Hi" }] }).to_string();
+    let (post, json) = (Method::POST, ("content-type", "application/json"));
+    let big = format!("{good}{}", " ".repeat(1 << 20));
+    let cases: [(Method, &str, &[(&str, &str)], &[u8], &str); 15] = [
+        (Method::GET, "/v1/nothing", &[], b"", "404 openai invalid_request_error"),
+        (Method::GET, "/v1/nothing", &[("anthropic-version", "2023-06-01")], b"", "404 anthropic not_found_error"),
+        (post.clone(), "/v1/messages/nothing", &[], b"{}", "404 anthropic not_found_error"),
+        (Method::GET, CHAT, &[], b"", "405 openai invalid_request_error"),
+        (Method::DELETE, "/v1/messages", &[], b"", "405 anthropic invalid_request_error"),
+        (post.clone(), CHAT, &[("content-type", "text/plain")], good.as_bytes(), "415 openai invalid_request_error"),
+        (post.clone(), CHAT, &[json, ("content-encoding", "gzip")], b"x", "415 openai invalid_request_error"),
+        (post.clone(), CHAT, &[json], b"", "400 openai invalid_request_error"),
+        (post.clone(), CHAT, &[json], b" \n ", "400 openai invalid_request_error"),
+        (post.clone(), CHAT, &[json], b"{\"model\": \"\xff\"}", "400 openai invalid_request_error"),
+        (post.clone(), "/v1/messages", &[json], b"[", "400 anthropic invalid_request_error"),
+        (post.clone(), CHAT, &[json], big.as_bytes(), "413 openai invalid_request_error"),
+        (post.clone(), "/v1/messages", &[json], big.as_bytes(), "413 anthropic request_too_large"),
+        (Method::GET, "/v1/models/fast", &[], b"", "404 openai invalid_request_error"),
+        (Method::GET, "/v1/models?limit=0", &[("anthropic-version", "x")], b"", "400 anthropic invalid_request_error"),
+    ];
+    for (method, path, headers, body, expected) in cases {
+        let answer = gateway.send(method.clone(), path, headers, body.to_vec()).await;
+        assert_eq!(kind(&answer), expected, "{method} {path} {headers:?} {}", answer.body);
+    }
+    assert_eq!(provider.requests().len(), 0);
+
+    let answer = gateway.get(CHAT).await;
+    assert_eq!(answer.header("allow"), "POST");
+    let unknown = gateway.post(CHAT, &json!({ "model": "simm", "messages": [] })).await;
+    let error = &unknown.json()["error"];
+    assert_eq!((unknown.status, &error["param"]), (404, &json!("model")));
+    assert!(error["message"].as_str().unwrap().contains("did you mean `sim`?"), "{error}");
+    assert!(!unknown.body.contains(gateway.folder.path().to_str().unwrap()), "{}", unknown.body);
+
+    // A body without a content type, or without `/v1`, is taken as it is meant.
+    for (path, headers) in
+        [(CHAT, &[][..]), ("/chat/completions", &[("content-type", "application/json; charset=UTF-8")])]
+    {
+        assert_eq!(gateway.send(post.clone(), path, headers, good.clone()).await.status, 200);
+    }
+    for path in ["/", "/api/hello", "/health/live"] {
+        assert_eq!(gateway.send(Method::HEAD, path, &[], "").await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn lists_of_models_have_the_shape_of_the_client() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let openai = gateway.get("/v1/models").await.json();
+    let model = json!({ "id": "sim", "object": "model", "created": 0, "owned_by": "sim" });
+    assert_eq!(openai["object"], "list");
+    // Providers that need no key are there too.
+    assert!(openai["data"].as_array().unwrap().contains(&model), "{openai}");
+    let headers = [("anthropic-version", "2023-06-01")];
+    let anthropic = gateway.send(Method::GET, "/v1/models?limit=1", &headers, "").await.json();
+    let found = ["has_more", "first_id", "last_id"].map(|name| anthropic[name].clone());
+    assert_eq!(found, [json!(true), json!("sim"), json!("sim")]);
+    assert_eq!(anthropic["data"][0]["display_name"], "sim");
+    let one = gateway.get("/v1/models/sim/some/other").await.json();
+    assert_eq!((&one["id"], &one["owned_by"]), (&json!("sim/some/other"), &json!("sim")));
+}
+
+/// Sends these bytes, and gives the first line of what comes until the connection ends.
+async fn raw(gateway: &Gateway, bytes: &[u8]) -> String {
+    let mut connection = connect(gateway).await;
+    connection.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is an end too.
+    let _ = soon(connection.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+}
+
+async fn connect(gateway: &Gateway) -> TcpStream {
+    TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap()
+}
+
+#[tokio::test]
+async fn clients_that_never_finish_are_let_go() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let silent = connect(&gateway).await;
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n");
+    let endless = format!("{chunked}200000\r\n{}\r\n", "x".repeat(0x20_0000));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(1000));
+    let long = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "b".repeat(100_000));
+    for (bytes, expected) in [
+        ("GET / HT", ""),
+        (head, ""),
+        (&format!("{head}content-length: 10\r\n\r\n{{"), "HTTP/1.1 408 Request Timeout"),
+        (&format!("{chunked}1\r\n{{\r\n"), "HTTP/1.1 408 Request Timeout"),
+        (&endless, "HTTP/1.1 413 Payload Too Large"),
+        (&format!("{chunked}zz\r\n"), "HTTP/1.1 400 Bad Request"),
+        (&many, "HTTP/1.1 431 Request Header Fields Too Large"),
+        (&long, "HTTP/1.1 431 Request Header Fields Too Large"),
+        ("\u{1}\u{2}\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+    ] {
+        let answer = raw(&gateway, bytes.as_bytes()).await;
+        assert_eq!(answer, expected, "{}", bytes.get(..100).unwrap_or(bytes));
+    }
+    let mut silent = silent;
+    assert_eq!(soon(silent.read(&mut [0])).await.unwrap_or(0), 0, "a connection that asks nothing is closed");
+    assert_eq!(gateway.get("/health/ready").await.status, 200);
+}
+
+#[tokio::test]
+async fn requests_in_one_piece_are_answered_in_their_order() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let mut connection = connect(&gateway).await;
+    let requests =
+        "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\nGET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    connection.write_all(requests.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    soon(connection.read_to_string(&mut answers)).await.unwrap();
+    let found: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(found, ["200", "404"]);
+    let live: Value = json!({ "status": "live" });
+    assert!(answers.contains(&live.to_string()));
+}

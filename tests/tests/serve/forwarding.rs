@@ -1,0 +1,47 @@
+//! The bytes of a client go to a provider of its format, and the provider's bytes come back.
+
+use arcllm_simulator::Reply;
+use serde_json::{Value, json};
+
+use crate::{
+    scene::replies,
+    serve::gateway::Gateway,
+    support::Chain,
+    verbatim::{
+        answers::answer,
+        stage::FORMATS,
+        streams::{asking, sends, stream},
+    },
+};
+
+/// Where clients of the formats ask.
+const PATHS: [&str; 2] = ["/v1/messages", "/v1/chat/completions"];
+
+#[tokio::test]
+async fn whole_and_streamed() {
+    for ((format, _, body), path) in FORMATS.into_iter().zip(PATHS) {
+        let whole = Reply::body("application/json", answer(format));
+        let provider = replies([whole, sends(stream(format)), sends(stream(format))]).await;
+        let gateway = Gateway::start(&Chain::new().provider("alias", format, &provider.url())).await;
+        let post = async |body: String| {
+            let answer = gateway.send(reqwest::Method::POST, path, &[], body).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let sent = provider.requests().pop().unwrap();
+            (answer.body, sent.body.clone(), sent.header("content-length").unwrap().to_owned())
+        };
+        let expected = body.replace("\"alias\"", "\"alias-model\"");
+        let (came, sent, length) = post(body.to_owned()).await;
+        assert_eq!(sent, serde_json::from_str::<Value>(&expected).unwrap());
+        assert_eq!((came, length), (answer(format).to_owned(), expected.len().to_string()));
+
+        let streamed = body.replacen('{', "{\"stream\": true,", 1);
+        let (came, sent, _) = post(asking(format, &streamed)).await;
+        assert_eq!(came, stream(format).concat());
+        assert_eq!((&sent["model"], &sent["stream"]), (&json!("alias-model"), &json!(true)));
+        assert_eq!(sent["messages"][0]["x"], json!(1.0), "{sent}");
+
+        let (came, ..) = post(streamed).await;
+        let shown = stream(format).into_iter().filter(|event| !event.contains("\"prompt_tokens\""));
+        assert_eq!(came, shown.collect::<String>(), "counts come only if the client asks for them");
+    }
+}

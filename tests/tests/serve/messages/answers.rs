@@ -1,0 +1,112 @@
+//! What clients get of an answer, whole and streamed.
+
+use arcllm_simulator::{Format, Reply, Usage};
+use serde_json::{Value, json};
+
+use super::stage::{UPSTREAMS, exchange, gateway, question};
+
+#[tokio::test]
+async fn a_text() {
+    for format in UPSTREAMS {
+        let got = exchange(format, Reply::text("Hällo, \"you\"\n🌍"), question(json!({}))).await.answer;
+        assert!(got["id"].as_str().unwrap().starts_with("msg_"), "{got}");
+        assert_eq!((&got["type"], &got["role"]), (&json!("message"), &json!("assistant")));
+        assert_eq!(got["content"], json!([{"type": "text", "text": "Hällo, \"you\"\n🌍"}]));
+        assert_eq!((&got["stop_reason"], &got["stop_sequence"]), (&json!("end_turn"), &Value::Null));
+    }
+}
+
+#[tokio::test]
+async fn tokens() {
+    let usage = Usage { input_tokens: 30, output_tokens: 7, cache_read_tokens: 20, ..Usage::default() };
+    for (format, input) in [(Format::Anthropic, 30), (Format::OpenAi, 10)] {
+        let got = exchange(format, Reply::text("Hi").usage(usage), question(json!({}))).await.answer;
+        let count = |name: &str| got["usage"][name].as_u64().unwrap();
+        // OpenAI counts what comes from the cache as input, and Anthropic beside it.
+        assert_eq!((count("input_tokens"), count("cache_read_input_tokens")), (input, 20), "{format}");
+        assert_eq!((count("output_tokens"), count("cache_creation_input_tokens")), (7, 0), "{format}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_tells_all_tokens_at_its_end() {
+    let usage = Usage { input_tokens: 30, output_tokens: 7, cache_read_tokens: 20, ..Usage::default() };
+    for (format, input) in [(Format::OpenAi, 10)] {
+        let (gateway, _provider) = gateway(format, [Reply::text("Hi").usage(usage)]).await;
+        let events = gateway.ask(&question(json!({"stream": true}))).await.events();
+        let (_, last) = events.iter().find(|(name, _)| name == "message_delta").unwrap();
+        let usage = &last["usage"];
+        assert_eq!((&usage["input_tokens"], &usage["output_tokens"]), (&json!(input), &json!(7)), "{format}");
+        assert_eq!(usage["cache_read_input_tokens"], 20, "{format}");
+    }
+}
+
+#[tokio::test]
+async fn why_an_answer_ends() {
+    for format in UPSTREAMS {
+        for reason in ["end_turn", "max_tokens", "refusal"] {
+            let got = exchange(format, Reply::text("Hi").stop_reason(reason), question(json!({}))).await.answer;
+            assert_eq!(got["stop_reason"], reason, "{format}");
+        }
+    }
+    let body = json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "a-model",
+        "content": [{"type": "text", "text": "One"}], "stop_reason": "stop_sequence", "stop_sequence": "END",
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    });
+    let (gateway, _provider) = gateway(Format::Anthropic, [Reply::json(&body)]).await;
+    let got = gateway.ask(&question(json!({"stop_sequences": ["END"]}))).await.json();
+    assert_eq!((&got["stop_reason"], &got["stop_sequence"]), (&json!("stop_sequence"), &json!("END")));
+}
+
+#[tokio::test]
+async fn reasoning_with_its_signature() {
+    let reply = || Reply::text("Four.").thinking("Two and two.", "c2ln");
+    let got = exchange(Format::Anthropic, reply(), question(json!({}))).await.answer;
+    let thinking = json!({"type": "thinking", "thinking": "Two and two.", "signature": "c2ln"});
+    assert_eq!(got["content"], json!([thinking, {"type": "text", "text": "Four."}]));
+    // Other providers do not sign it.
+    let got = exchange(Format::OpenAi, reply(), question(json!({}))).await.answer;
+    let thinking = json!({"type": "thinking", "thinking": "Two and two.", "signature": ""});
+    assert_eq!(got["content"], json!([thinking, {"type": "text", "text": "Four."}]));
+}
+
+#[tokio::test]
+async fn a_refusal_of_openai_is_text() {
+    let body = json!({
+        "id": "c", "object": "chat.completion", "created": 1, "model": "a-model",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": null, "refusal": "No."}}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    });
+    let (gateway, _provider) = gateway(Format::OpenAi, [Reply::json(&body), Reply::json(&body)]).await;
+    let got = gateway.ask(&question(json!({}))).await.json();
+    assert_eq!(got["content"], json!([{"type": "text", "text": "No."}]));
+    let streamed = gateway.ask(&question(json!({"stream": true}))).await.streamed();
+    assert_eq!((&streamed["content"], &streamed["stop_reason"]), (&got["content"], &got["stop_reason"]));
+}
+
+#[tokio::test]
+async fn citations_of_openai_and_their_way_back() {
+    let page = json!({"url": "https://e.org", "title": "E", "start_index": 0, "end_index": 2});
+    let message = json!({
+        "role": "assistant", "content": "So it is.",
+        "annotations": [{"type": "url_citation", "url_citation": page}],
+    });
+    let body = json!({
+        "id": "c", "object": "chat.completion", "created": 1, "model": "a-model",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    });
+    let (asked, _provider) = gateway(Format::OpenAi, [Reply::json(&body), Reply::json(&body)]).await;
+    let got = asked.ask(&question(json!({}))).await.json();
+    let citation = &got["content"][0]["citations"][0];
+    assert_eq!((&citation["url"], &citation["type"]), (&json!("https://e.org"), &json!("web_search_result_location")));
+    assert_eq!(asked.ask(&question(json!({"stream": true}))).await.streamed()["content"], got["content"]);
+    // Anthropic cannot verify it.
+    let messages = json!([
+        {"role": "user", "content": "Is it?"}, {"role": "assistant", "content": got["content"]},
+        {"role": "user", "content": "Really?"},
+    ]);
+    let sent = exchange(Format::Anthropic, Reply::text("Yes."), question(json!({"messages": messages}))).await.sent;
+    assert_eq!(sent.body["messages"][1]["content"].to_string().contains("citations"), false, "{}", sent.body);
+}

@@ -1,0 +1,51 @@
+//! Streams: blocks one after the other, and how a stream breaks off.
+
+use arcllm_simulator::{Fault, Format, Place, Reply};
+use serde_json::json;
+
+use super::stage::{UPSTREAMS, gateway, question};
+
+#[tokio::test]
+async fn blocks_of_parallel_calls_stand_one_after_the_other() {
+    for fault in [Fault::InterleavedToolCalls] {
+        let reply = Reply::text("Both.")
+            .tool_call("call_1", "look", json!({"city": "Paris", "days": [1, 2]}))
+            .tool_call("call_2", "look", json!({"city": "Rome", "days": [3]}))
+            .with_fault(fault);
+        let (gateway, _provider) = gateway(Format::OpenAi, [reply]).await;
+        let got = gateway.ask(&question(json!({"stream": true}))).await.streamed();
+        let call = |id: &str, city: &str, days: &[u8]| json!({"type": "tool_use", "id": id, "name": "look", "input": {"city": city, "days": days}});
+        let calls = [call("call_1", "Paris", &[1, 2]), call("call_2", "Rome", &[3])];
+        assert_eq!(got["content"], json!([{"type": "text", "text": "Both."}, calls[0], calls[1]]), "{fault:?}");
+        assert_eq!(got["stop_reason"], "tool_use");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_ends_with_an_error() {
+    for format in UPSTREAMS {
+        for fault in [Fault::ResetInBody, Fault::EndEarly] {
+            let reply = Reply::text("Hello, world, and goodbye.").with_fault(fault).fault_at(Place::BeforeEvent(6));
+            let (gateway, _provider) = gateway(format, [reply]).await;
+            let answer = gateway.ask(&question(json!({"stream": true}))).await;
+            let events = answer.events();
+            let (last, data) = events.last().unwrap();
+            assert_eq!(last, "error", "{format}, {fault:?}: {}", answer.text);
+            assert_eq!(data["error"]["type"], "api_error", "{data}");
+            assert!(data["error"]["message"].is_string() && data.get("request_id").is_some(), "{data}");
+            assert!(!answer.text.contains("message_stop"), "{format}, {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_request_again_without_stream() {
+    for format in UPSTREAMS {
+        let cut = Reply::text("Hello, world, and goodbye.").with_fault(Fault::EndEarly).fault_at(Place::BeforeEvent(6));
+        let replies = [cut, Reply::text("Whole.")];
+        let (gateway, _provider) = gateway(format, replies).await;
+        assert!(gateway.ask(&question(json!({"stream": true}))).await.text.contains("event: error"));
+        let got = gateway.ask(&question(json!({}))).await.json();
+        assert_eq!(got["content"][0]["text"], "Whole.", "{format}");
+    }
+}

@@ -1,0 +1,86 @@
+//! A configuration that changes while the server runs.
+
+use std::time::Duration;
+
+use arcllm_simulator::{Format, Reply, Simulator};
+use serde_json::{Value, json};
+
+use crate::{
+    scene::{replies, soon},
+    serve::gateway::Gateway,
+    support::Chain,
+};
+
+const CHAT: &str = "/v1/chat/completions";
+
+fn question(streamed: bool) -> Value {
+    json!({ "model": "m", "stream": streamed, "messages": [{ "role": "user", "content": "Hi" }] })
+}
+
+/// A configuration in which this provider answers for `m`.
+fn config(provider: &Simulator) -> String {
+    let settings = "adapter = \"openai\"\ndefault_model = \"x\"";
+    format!("[providers.p]\nbase_url = {:?}\n{settings}\n[models.m]\nprovider = \"p\"\n", provider.url())
+}
+
+async fn ready(gateway: &Gateway) -> Value {
+    gateway.get("/health/ready").await.json()
+}
+
+#[tokio::test]
+async fn counts_for_new_calls_and_leaves_running_streams_alone() {
+    let old = replies([Reply::text("one"), Reply::text("a b c d e f").pace(Duration::from_millis(150))]).await;
+    let new = replies([]).await;
+    let chain = Chain::new().provider("p", Format::OpenAi, &old.url()).table("models.m", "provider = \"p\"");
+    let gateway = Gateway::start(&chain).await;
+    assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+    let question = question(true);
+    let streaming = gateway.post(CHAT, &question);
+    let changing = async {
+        old.wait_for_requests(2).await;
+        gateway.folder.write("config.toml", config(&new)).unwrap();
+        soon(async {
+            while new.requests().is_empty() {
+                gateway.post(CHAT, &json!({ "model": "m", "messages": [] })).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    };
+    let (answer, ()) = tokio::join!(streaming, changing);
+    assert!(answer.body.ends_with("data: [DONE]\n\n"), "{answer:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn changes_nothing_if_it_does_not_load() {
+    let provider = replies([]).await;
+    let chain = Chain::new().provider("p", Format::OpenAi, &provider.url()).table("models.m", "provider = \"p\"");
+    let gateway = Gateway::start(&chain).await;
+    soon(async { while ready(&gateway).await["status"] != "ready" {} }).await;
+    for (wrong, words) in [
+        ("[models.m]\nprovider = 1", "line 2: `models.m.provider`"),
+        ("[modules.none]\nenabled = true\nsource = \"none.wasm\"", "none"),
+    ] {
+        let text = format!("{}{wrong}", if wrong.contains("modules") { config(&provider) } else { String::new() });
+        gateway.folder.write("config.toml", text).unwrap();
+        gateway.signal("HUP");
+        soon(async {
+            while !ready(&gateway).await["failed_reload"]["error"].as_str().is_some_and(|error| error.contains(words)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+        assert!(gateway.get("/metrics").await.body.contains("arcllm_serve_reload_failed 1"));
+    }
+    gateway.folder.write("config.toml", config(&provider)).unwrap();
+    soon(async {
+        while !ready(&gateway).await["failed_reload"].is_null() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let log = gateway.stop().await;
+    assert!(log.stderr.contains("the one before stays in use") && log.stderr.contains("config.toml:2"), "{log:?}");
+}

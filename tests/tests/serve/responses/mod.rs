@@ -1,0 +1,8 @@
+//! OpenAI Responses, as clients speak it, in front of providers of each format.
+
+mod accumulate;
+mod answers;
+mod codex;
+mod refusals;
+mod requests;
+mod stage;

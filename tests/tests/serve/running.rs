@@ -1,0 +1,140 @@
+//! How the server runs and ends.
+
+use std::{net::TcpListener, time::Duration};
+
+use arcllm_simulator::{Format, Reply, Simulator};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    scene::{replies, soon},
+    serve::gateway::Gateway,
+    support::{Chain, Folder},
+};
+
+const CHAT: &str = "/v1/chat/completions";
+
+fn question(streamed: bool) -> Value {
+    json!({ "model": "sim", "stream": streamed, "messages": [{ "role": "user", "content": "Hi" }] })
+}
+
+fn chain(provider: &Simulator) -> Chain {
+    Chain::new().provider("sim", Format::OpenAi, &provider.url())
+}
+
+/// An answer that takes longer than any test.
+fn slow() -> Reply {
+    Reply::text("Hi").delay(Duration::from_secs(100))
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_its_call() {
+    let provider = replies([slow(), Reply::text("a b c").pace(Duration::from_secs(100))]).await;
+    let gateway = Gateway::start(&chain(&provider)).await;
+    for (number, streamed) in [false, true].into_iter().enumerate() {
+        let question = question(streamed);
+        let asking = gateway.post(CHAT, &question);
+        tokio::select! {
+            answer = asking => panic!("{answer:?}"),
+            _ = provider.wait_for_requests(number + 1) => {}
+        }
+        soon(provider.wait_until(|requests| requests.get(number).is_some_and(|request| request.dropped()))).await;
+    }
+    let log = gateway.stop().await.stdout;
+    assert_eq!(log.lines().filter(|line| line.contains(" 499 POST /v1/chat/completions")).count(), 2, "{log}");
+}
+
+#[tokio::test]
+async fn a_call_too_many_is_told_when_to_come_back() {
+    let provider = replies([slow()]).await;
+    let gateway = Gateway::start(&chain(&provider).table("serve", "max_in_flight = 1")).await;
+    let question = question(false);
+    let running = gateway.post(CHAT, &question);
+    let others = async {
+        provider.wait_for_requests(1).await;
+        let answer = gateway.post(CHAT, &question).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
+        assert_eq!(gateway.get("/v1/models").await.status, 200);
+    };
+    tokio::select! {
+        answer = running => panic!("{answer:?}"),
+        () = others => {}
+    }
+    // The place is free again as soon as the first client has left.
+    soon(async { while gateway.post(CHAT, &question).await.status != 200 {} }).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_that_is_stopped_finishes_what_runs() {
+    let provider = replies([Reply::text("a b c d").pace(Duration::from_millis(30))]).await;
+    let gateway = Gateway::start(&chain(&provider)).await;
+    let question = question(true);
+    let streaming = gateway.post(CHAT, &question);
+    let stopping = async {
+        provider.wait_for_requests(1).await;
+        gateway.signal("TERM");
+    };
+    let (answer, ()) = tokio::join!(streaming, stopping);
+    assert!(answer.body.ends_with("data: [DONE]\n\n"), "{answer:?}");
+    let output = soon(gateway.running.end()).await.unwrap();
+    assert_eq!(output.code, 0, "{output:?}");
+    assert!(output.stdout.contains(" 200 POST /v1/chat/completions"), "{output:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once_and_time_ends_it_too() {
+    for (settings, signals, code) in [("shutdown_seconds = 100", 2, 1), ("shutdown_seconds = 0.05", 1, 0)] {
+        let provider = replies([slow()]).await;
+        let gateway = Gateway::start(&chain(&provider).table("serve", settings)).await;
+        let mut asking = Box::pin({
+            let (client, url) = (reqwest::Client::new(), format!("{}{CHAT}", gateway.url));
+            let body = question(false).to_string();
+            async move { client.request(Method::POST, url).body(body).send().await.map(drop) }
+        });
+        tokio::select! {
+            answer = &mut asking => panic!("{answer:?}"),
+            _ = provider.wait_for_requests(1) => {}
+        }
+        for _ in 0..signals {
+            gateway.signal("INT");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let output = soon(gateway.running.end()).await.unwrap();
+        assert_eq!(output.code, code, "{settings}: {output:?}");
+        assert!(soon(asking).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_start_says_why() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = Folder::new("[serve]\nlisten = \"x\"").unwrap();
+    for (arguments, config, words) in [
+        (&["serve", "--listen", &address][..], "", &["cannot listen on", "in use"][..]),
+        (&["serve"], "[serve]\nlisten = \"x\"", &["config.toml:2", "serve.listen"]),
+        (&["serve"], "[serve]\ntls = { certificate = \"none.pem\", key = \"k\" }", &["none.pem"]),
+        (&["serve", "--config", "none.toml"], "", &["none.toml"]),
+        (&["serve", "--log", "xml"], "", &["human, json or off"]),
+        (&["serve", "key", "two words"], "", &["letters, digits"]),
+    ] {
+        let folder = Folder::new(config).unwrap().trusted();
+        let output = folder.arcllm(arguments).unwrap().run().await.unwrap();
+        assert_eq!(output.code, 2, "{arguments:?} {output:?}");
+        for word in words {
+            assert!(output.stderr.contains(word), "{word}: {}", output.stderr);
+        }
+    }
+    drop(folder);
+    // A second server does not share the port of the first one.
+    let provider = replies([]).await;
+    let gateway = Gateway::start(&chain(&provider)).await;
+    let address = gateway.url.trim_start_matches("http://");
+    let output = gateway.folder.arcllm(["serve", "--listen", address]).unwrap().run().await.unwrap();
+    assert_eq!(output.code, 2, "{output:?}");
+    if cfg!(target_os = "linux") {
+        assert!(output.stderr.contains(&format!("arcllm (process {})", gateway.running.id())), "{}", output.stderr);
+    }
+}
