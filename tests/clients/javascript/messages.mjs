@@ -23,12 +23,13 @@ const ways = {
     let ended;
     let usage;
     for await (const event of await messages.create({ ...asked, stream: true })) {
+      if (event.type === "message_start") usage = event.message.usage;
       if (event.type === "content_block_start") {
         assert.equal(event.index, content.length);
         content.push({ ...event.content_block, pieces: "" });
       }
       if (event.type === "content_block_delta") append(content[event.index], event.delta);
-      if (event.type === "message_delta") [ended, usage] = [event.delta.stop_reason, event.usage];
+      if (event.type === "message_delta") [ended, usage] = [event.delta.stop_reason, { ...usage, ...event.usage }];
       if (event.type === "message_stop") closed = true;
     }
     assert.ok(closed);

@@ -47,16 +47,19 @@ class Messages(Scenarios, unittest.TestCase):
     def streamed(self, asked, schema):
         if schema:
             asked["output_config"] = {"format": {"type": "json_schema", "schema": schema.model_json_schema()}}
-        blocks, ended, usage, closed = [], None, None, False
+        blocks, ended, usage, closed = [], None, {}, False
         for event in CLIENT.messages.create(**asked, stream=True):
             match event.type:
+                case "message_start":
+                    usage = event.message.usage.model_dump()
                 case "content_block_start":
                     self.assertEqual(event.index, len(blocks))
                     blocks.append({**event.content_block.model_dump(exclude_none=True), "pieces": ""})
                 case "content_block_delta":
                     append(blocks[event.index], event.delta)
                 case "message_delta":
-                    ended, usage = event.delta.stop_reason, event.usage
+                    ended = event.delta.stop_reason
+                    usage.update(event.usage.model_dump(exclude_none=True))
                 case "message_stop":
                     closed = True
         self.assertTrue(closed)
@@ -67,7 +70,7 @@ class Messages(Scenarios, unittest.TestCase):
         text = "".join(block["text"] for block in blocks if block["type"] == "text")
         return Answer(
             text=text,
-            usage=(usage.input_tokens, usage.output_tokens),
+            usage=(usage["input_tokens"], usage["output_tokens"]),
             ended=ended,
             calls=[(block["id"], block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"],
             turns=[{"role": "assistant", "content": blocks}],

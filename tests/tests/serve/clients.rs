@@ -9,18 +9,17 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    time::Duration,
 };
 
-use arcllm_simulator::{Fault, Format, Recorded, Reply, Script, Simulator, Then, Usage};
+use arcllm_simulator::{Fault, Format, Place, Recorded, Reply, Script, Simulator, Then, Usage};
 use serde_json::{Value, json};
 
 use crate::{
-    scene::soon,
-    support::{Chain, Folder, Running, root},
+    serve::gateway::Gateway,
+    support::{Chain, root},
 };
 
-const UPSTREAMS: [Format; 2] = [Format::Anthropic, Format::OpenAi];
+const UPSTREAMS: [Format; 3] = [Format::Anthropic, Format::OpenAi, Format::Responses];
 const WAYS: [&str; 3] = ["whole", "streamed", "helper"];
 const SCENARIOS: [&str; 9] =
     ["text", "tools", "failover", "images", "structured", "refused", "limited", "down", "broken"];
@@ -60,8 +59,10 @@ fn scripts(scenario: &str, format: Format, way: &str) -> [Script; 2] {
         "limited" => Script::new([Reply::status(429).header("retry-after", "1"), Reply::text("Here again.")]),
         "down" => Script::new([Reply::status(503)]).then(Then::Repeat),
         "broken" => {
-            let fault = if way == "helper" { Fault::ResetInBody } else { Fault::EndEarly };
-            Script::new([Reply::text("Hello, world, and goodbye.").with_fault(fault)]).then(Then::Repeat)
+            let fault = if way == "helper" { Fault::ResetInBody } else { Fault::ErrorEvent };
+            // Once the answer has begun, no client sends its request again.
+            let broken = Reply::text("Hello, world, and goodbye.").with_fault(fault).fault_at(Place::BeforeEvent(7));
+            Script::new([broken]).then(Then::Repeat)
         }
         _ => panic!("no such scenario: {scenario}"),
     };
@@ -71,21 +72,19 @@ fn scripts(scenario: &str, format: Format, way: &str) -> [Script; 2] {
 /// What a model of a scenario has besides its provider.
 fn modules(scenario: &str, name: &str) -> String {
     match scenario {
-        "down" => "modules.retry = { max_retries = 2, backoff_base_seconds = 0.001, max_wait_seconds = 0.01 }".to_owned(),
+        "down" => "modules.retry = { max_retries = 2, backoff_base_seconds = 0.001, max_wait_seconds = 0.01, budget_min_per_second = 1000 }".to_owned(),
         "failover" => format!("modules.fallback = {{ chain = [\"{name}-second\"] }}"),
         _ => String::new(),
     }
 }
 
 /// A gateway, and the providers behind it by their names: `tools-openai-whole-first`.
-struct Gateway {
-    url: String,
+struct Stage {
+    gateway: Gateway,
     providers: BTreeMap<String, Simulator>,
-    folder: Folder,
-    _running: Running,
 }
 
-impl Gateway {
+impl Stage {
     async fn start() -> Self {
         let mut chain = Chain::new();
         let mut providers = BTreeMap::new();
@@ -101,14 +100,13 @@ impl Gateway {
             let settings = format!("provider = \"{name}-first\"\n{}", modules(scenario, &name));
             chain = chain.table(&format!("models.{name}"), &settings);
         }
-        let folder = chain.folder().unwrap().trusted();
-        let running = folder.arcllm(["serve", "--listen", "127.0.0.1:0"]).unwrap().start().unwrap();
-        Self { url: soon(listening(&running)).await, providers, folder, _running: running }
+        Self { gateway: Gateway::start(&chain).await, providers }
     }
 
-    /// What a provider of this scenario got.
+    /// What a provider of this scenario was asked to answer.
     fn requests(&self, scenario: &str, format: Format, way: &str, place: &str) -> Vec<Recorded> {
-        self.providers[&format!("{scenario}-{format}-{way}-{place}")].requests()
+        let requests = self.providers[&format!("{scenario}-{format}-{way}-{place}")].requests();
+        requests.into_iter().filter(|request| !request.path.ends_with("/count_tokens")).collect()
     }
 }
 
@@ -116,17 +114,6 @@ fn scenes() -> impl Iterator<Item = (&'static str, Format, &'static str)> {
     SCENARIOS.into_iter().flat_map(|scenario| {
         UPSTREAMS.into_iter().flat_map(move |format| WAYS.into_iter().map(move |way| (scenario, format, way)))
     })
-}
-
-/// The address that a gateway tells.
-async fn listening(running: &Running) -> String {
-    loop {
-        let stdout = running.stdout().unwrap();
-        if let Some(url) = stdout.split_once("http://").and_then(|(_, rest)| rest.split_once([';', ' ', '\n'])) {
-            return format!("http://{}", url.0);
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// Runs a script of `tests/clients` against this gateway.
@@ -142,26 +129,25 @@ async fn run(gateway: &Gateway, program: PathBuf, script: &str) {
     assert!(output.status.success(), "{script}: {}\n{stdout}\n{stderr}", output.status);
 }
 
-/// Which client formats hand the thinking of a model back to it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Thinking {
-    Kept,
-    Lost,
-}
+/// In which ways to ask a script hands the thinking of a model back to it.
+type Thinking = &'static [&'static str];
+
+/// Chat Completions has no field for it. It comes back where the script sends the message back as the SDK gave it.
+const OF_CHAT: Thinking = &["whole"];
 
 async fn python(script: &str, thinking: Thinking) {
-    let gateway = Gateway::start().await;
+    let stage = Stage::start().await;
     let program = root().join("tests/clients/python/.venv/bin/python");
     installed(&program);
-    run(&gateway, program, &format!("python/{script}.py")).await;
-    check(&gateway, thinking);
+    run(&stage.gateway, program, &format!("python/{script}.py")).await;
+    check(&stage, thinking);
 }
 
 async fn javascript(script: &str, thinking: Thinking) {
-    let gateway = Gateway::start().await;
+    let stage = Stage::start().await;
     installed(&root().join("tests/clients/javascript/node_modules"));
-    run(&gateway, "node".into(), &format!("javascript/{script}.mjs")).await;
-    check(&gateway, thinking);
+    run(&stage.gateway, "node".into(), &format!("javascript/{script}.mjs")).await;
+    check(&stage, thinking);
 }
 
 fn installed(path: &Path) {
@@ -169,10 +155,10 @@ fn installed(path: &Path) {
 }
 
 /// Checks what the providers got.
-fn check(gateway: &Gateway, thinking: Thinking) {
+fn check(stage: &Stage, thinking: Thinking) {
     for (scenario, format, way) in scenes() {
-        let first = gateway.requests(scenario, format, way, "first");
-        let second = gateway.requests(scenario, format, way, "second");
+        let first = stage.requests(scenario, format, way, "first");
+        let second = stage.requests(scenario, format, way, "second");
         let counts = match scenario {
             "tools" | "limited" => (2, 0),
             "failover" => (2, 1),
@@ -186,8 +172,8 @@ fn check(gateway: &Gateway, thinking: Thinking) {
         match scenario {
             "tools" => {
                 has_results(format, &first[1].body, format, &place);
-                let kept = first[1].body.to_string().contains(SIGNATURE);
-                assert!(format != Format::Anthropic || kept == (thinking == Thinking::Kept), "{place}");
+                let is_expected = format == Format::Anthropic && thinking.contains(&way);
+                assert!(!is_expected || first[1].body.to_string().contains(SIGNATURE), "{place}");
             }
             "failover" => {
                 has_results(format, &first[1].body, format, &place);
@@ -206,7 +192,9 @@ fn has_results(format: Format, body: &Value, origin: Format, place: &str) {
     let expected: Vec<_> = ids.into_iter().zip(["Paris: 25 degrees", "Rome: 20 degrees"].map(str::to_owned)).collect();
     let (calls, results) = match format {
         Format::Anthropic => anthropic(body),
-        _ => openai(body),
+        Format::OpenAi => openai(body),
+        Format::Responses => responses(body),
+        _ => panic!("no provider speaks {format}"),
     };
     assert_eq!(calls, expected.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), "{place}");
     assert_eq!(results, expected, "{place}");
@@ -229,6 +217,13 @@ fn openai(body: &Value) -> CallsAndResults {
     (calls.collect(), results.map(|result| (word(&result["tool_call_id"]), word(&result["content"]))).collect())
 }
 
+fn responses(body: &Value) -> CallsAndResults {
+    let items = || body["input"].as_array().unwrap().iter();
+    let of_type = |name: &'static str| items().filter(move |item| item["type"] == name);
+    let calls = of_type("function_call").map(|call| word(&call["call_id"])).collect();
+    (calls, of_type("function_call_output").map(|item| (word(&item["call_id"]), word(&item["output"]))).collect())
+}
+
 /// A text, or the text of a list with one block.
 fn word(value: &Value) -> String {
     value.as_str().or_else(|| value[0]["text"].as_str()).unwrap_or_else(|| panic!("no text: {value}")).to_owned()
@@ -237,35 +232,35 @@ fn word(value: &Value) -> String {
 #[tokio::test]
 #[ignore = "needs `openai` from PyPI"]
 async fn python_openai_chat() {
-    python("chat", Thinking::Lost).await;
+    python("chat", OF_CHAT).await;
 }
 
 #[tokio::test]
 #[ignore = "needs `openai` from PyPI"]
 async fn python_openai_responses() {
-    python("responses", Thinking::Kept).await;
+    python("responses", &WAYS).await;
 }
 
 #[tokio::test]
 #[ignore = "needs `anthropic` from PyPI"]
 async fn python_anthropic() {
-    python("messages", Thinking::Kept).await;
+    python("messages", &WAYS).await;
 }
 
 #[tokio::test]
 #[ignore = "needs `openai` from npm"]
 async fn javascript_openai_chat() {
-    javascript("chat", Thinking::Lost).await;
+    javascript("chat", OF_CHAT).await;
 }
 
 #[tokio::test]
 #[ignore = "needs `openai` from npm"]
 async fn javascript_openai_responses() {
-    javascript("responses", Thinking::Kept).await;
+    javascript("responses", &WAYS).await;
 }
 
 #[tokio::test]
 #[ignore = "needs `@anthropic-ai/sdk` from npm"]
 async fn javascript_anthropic() {
-    javascript("messages", Thinking::Kept).await;
+    javascript("messages", &WAYS).await;
 }

@@ -127,9 +127,9 @@ impl Chunks {
 
     /// Writes what the pieces of a call have not said.
     fn end_call(&mut self, index: usize, call: &arcllm::ToolCall, out: &mut Vec<u8>) {
-        let Some(Call { is_custom, has_arguments }) = self.calls.get(index) else { return };
+        let Some(&Call { is_custom, has_arguments }) = self.calls.get(index) else { return };
         let mut further: Map<String, Value> = choice::further_fields(call).collect();
-        if *is_custom {
+        if is_custom {
             let input = choice::custom_input(call, &self.heading.call_forms).unwrap_or_default();
             further.insert("custom".to_owned(), json!({"input": input}));
         } else if !has_arguments {
@@ -137,6 +137,10 @@ impl Chunks {
         }
         if !further.is_empty() && !self.heading.call_forms.older {
             further.insert("index".to_owned(), index.into());
+            // SDKs demand one of the two in each piece of a call.
+            if !is_custom {
+                further.insert("function".to_owned(), json!({"arguments": ""}));
+            }
             self.call_delta(&further.into(), out);
         }
     }
@@ -230,5 +234,35 @@ impl EventWriter for Chunks {
 
     fn keep_alive(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b": keep-alive\n\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::CallForms;
+
+    #[test]
+    fn each_piece_of_a_call_has_a_function() {
+        let heading = Heading {
+            id: "a".to_owned(),
+            model: "m".to_owned(),
+            created: 1,
+            wants_usage: false,
+            call_forms: CallForms::default(),
+            echo: Value::Null,
+        };
+        let (mut chunks, mut out) = (Chunks::new(heading), Vec::new());
+        let mut call = arcllm::ToolCall::new("call_1", "look", Map::new());
+        call.extensions.insert("openai.responses.id".to_owned(), json!("fc_1"));
+        chunks.event(&Event::ToolUseStart { index: 0, id: "call_1".to_owned(), name: "look".to_owned() }, &mut out);
+        chunks.event(&Event::ToolArguments { index: 0, json: "{}".to_owned() }, &mut out);
+        chunks.event(&Event::ToolUseEnd { index: 0, call }, &mut out);
+        let chunks = str::from_utf8(&out).unwrap().lines().filter_map(|line| line.strip_prefix("data: "));
+        let chunks = chunks.map(|data| serde_json::from_str::<Value>(data).unwrap());
+        let calls: Vec<_> =
+            chunks.filter_map(|chunk| chunk["choices"][0]["delta"].get("tool_calls").cloned()).collect();
+        assert_eq!(calls.len(), 3, "{calls:?}");
+        assert!(calls.iter().all(|call| call[0]["function"]["arguments"].is_string()), "{calls:?}");
     }
 }
