@@ -2,10 +2,10 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use arcllm::{Attempt, Error, Event, Model, Original, Request};
+use arcllm::{Attempt, Event, Model, Original, Request};
 use axum::{body::Body, response::Response};
 use futures::StreamExt as _;
 use http::{HeaderValue, StatusCode, header};
@@ -18,11 +18,8 @@ use crate::{
     gateway::{Gateway, LoadedModel},
     posted::Posted,
     problem::Problem,
-    stream::AnswerBody,
+    stream::{AnswerBody, SILENCE},
 };
-
-/// After this silence the head of a streamed answer is sent without waiting for the first event.
-pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
 /// Answers one request.
 pub(crate) async fn call(posted: &Posted, format: &'static dyn ClientFormat) -> Response {
@@ -100,7 +97,7 @@ async fn whole_answer(
         Ok(answer) => answer,
         Err(error) => {
             note.failed(&error);
-            return Err(problem_of(loaded, &error));
+            return Err(loaded.problem(&error));
         }
     };
     note.answered(&answer);
@@ -131,7 +128,7 @@ async fn streamed_answer(
         }
         Some(Err(error)) => {
             body.failed(&error);
-            return Err(problem_of(&loaded, &error));
+            return Err(loaded.problem(&error));
         }
         None => body.keep_alive(),
     }
@@ -140,15 +137,6 @@ async fn streamed_answer(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok((response, trail))
-}
-
-/// The problem that an error of a call is. A client need not try again what a module has tried again.
-pub(crate) fn problem_of(loaded: &LoadedModel, error: &Error) -> Problem {
-    let mut problem = Problem::from(error);
-    if error.trail.len() > 1 || loaded.asks_again {
-        problem.should_retry = Some(false);
-    }
-    problem
 }
 
 /// The answer to a request that failed.

@@ -122,7 +122,26 @@ pub(crate) async fn wrong_method(method: Method, uri: Uri, headers: HeaderMap, b
 
 #[cfg(test)]
 mod tests {
-    use super::is_local;
+    use arcllm::{Config, Host};
+    use axum::{Router, middleware::from_fn_with_state, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn panics() -> &'static str {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_mistake_ends_its_own_request() {
+        let host = Host::builder().config(Config::parse("", None).unwrap()).build().unwrap();
+        let gateway = Arc::new(Gateway::new(host));
+        let router: Router<Arc<Gateway>> = Router::new().route("/", get(panics));
+        let router = router.layer(from_fn_with_state(gateway.clone(), front)).with_state(gateway.clone());
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/json");
+    }
 
     #[test]
     fn pages_of_this_machine_are_told_from_others() {

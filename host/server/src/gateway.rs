@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use arcllm::{ConfigError, Host, Model, Options, Overrides, WireFormat};
+use arcllm::{ConfigError, Error, Host, Model, Options, Overrides, WireFormat};
 use http::StatusCode;
 use tokio::sync::OnceCell;
 
@@ -50,6 +50,17 @@ pub(crate) struct LoadedModel {
     pub(crate) model: Model,
     /// Whether a module of its chain asks again after a failure. Then clients need not.
     pub(crate) asks_again: bool,
+}
+
+impl LoadedModel {
+    /// The problem that an error of a call is. A client need not try again what a module has tried again.
+    pub(crate) fn problem(&self, error: &Error) -> Problem {
+        let mut problem = Problem::from(error);
+        if error.trail.len() > 1 || self.asks_again {
+            problem.should_retry = Some(false);
+        }
+        problem
+    }
 }
 
 impl Gateway {

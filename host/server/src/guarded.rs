@@ -21,11 +21,11 @@ use tokio::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waiting {
     /// The first byte of a request.
-    ForRequest,
+    Request,
     /// The rest of the head of a request.
-    ForHead,
+    Head,
     /// Its own answer. Whoever reads the body of the request has a limit for it.
-    ForAnswer,
+    Answer,
 }
 
 /// What a connection waits for, as the reader of requests and the writer of answers tell it.
@@ -35,24 +35,24 @@ pub(crate) struct Turn(AtomicU8);
 impl Turn {
     /// A request is answered from now on.
     pub(crate) fn answer_begins(&self) {
-        self.0.store(Waiting::ForAnswer as u8, Ordering::Relaxed);
+        self.0.store(Waiting::Answer as u8, Ordering::Relaxed);
     }
 
     /// An answer has been handed over.
     pub(crate) fn answer_ends(&self) {
-        self.0.store(Waiting::ForRequest as u8, Ordering::Relaxed);
+        self.0.store(Waiting::Request as u8, Ordering::Relaxed);
     }
 
     /// Whether no request has begun.
     pub(crate) fn is_idle(&self) -> bool {
-        self.get() == Waiting::ForRequest
+        self.get() == Waiting::Request
     }
 
     fn get(&self) -> Waiting {
         match self.0.load(Ordering::Relaxed) {
-            0 => Waiting::ForRequest,
-            1 => Waiting::ForHead,
-            _ => Waiting::ForAnswer,
+            0 => Waiting::Request,
+            1 => Waiting::Head,
+            _ => Waiting::Answer,
         }
     }
 }
@@ -87,7 +87,7 @@ impl<C> Guarded<C> {
     pub(crate) fn new(connection: C, patience: Patience) -> Self {
         let reading = Deadline::at(Instant::now() + patience.idle);
         let (turn, writing) = (Arc::default(), Deadline::default());
-        Self { connection, patience, turn, waiting: Waiting::ForRequest, reading, writing }
+        Self { connection, patience, turn, waiting: Waiting::Request, reading, writing }
     }
 
     pub(crate) fn turn(&self) -> Arc<Turn> {
@@ -99,9 +99,9 @@ impl<C> Guarded<C> {
         let waiting = self.turn.get();
         if std::mem::replace(&mut self.waiting, waiting) != waiting {
             self.reading.set(match waiting {
-                Waiting::ForRequest => Some(Instant::now() + self.patience.idle),
-                Waiting::ForHead => Some(Instant::now() + self.patience.head),
-                Waiting::ForAnswer => None,
+                Waiting::Request => Some(Instant::now() + self.patience.idle),
+                Waiting::Head => Some(Instant::now() + self.patience.head),
+                Waiting::Answer => None,
             });
         }
         self.reading.poll(context).map(|()| io::ErrorKind::TimedOut.into())
@@ -127,8 +127,8 @@ impl<C: AsyncRead + Unpin> AsyncRead for Guarded<C> {
         match Pin::new(&mut this.connection).poll_read(context, buffer) {
             Poll::Ready(result) => {
                 if buffer.filled().len() > before && this.turn.is_idle() {
-                    this.turn.0.store(Waiting::ForHead as u8, Ordering::Relaxed);
-                    this.waiting = Waiting::ForHead;
+                    this.turn.0.store(Waiting::Head as u8, Ordering::Relaxed);
+                    this.waiting = Waiting::Head;
                     this.reading.set(Some(Instant::now() + this.patience.head));
                 }
                 Poll::Ready(result)

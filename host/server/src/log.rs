@@ -33,6 +33,8 @@ pub(crate) struct Line<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) status: u16,
     pub(crate) told: &'a Told,
+    /// In the currency of the prices, where they are known.
+    pub(crate) cost: Option<f64>,
 }
 
 /// Where requests are logged: to standard output, by a thread of its own.
@@ -175,6 +177,9 @@ impl Line<'_> {
         if self.told.ending.is_some() {
             add(format_args!(" attempts={}", self.told.trail.len()));
         }
+        if let Some(cost) = self.cost {
+            add(format_args!(" cost={cost:.6}"));
+        }
         add(format_args!(" {:.1} ms", self.took.as_secs_f64() * 1e3));
         text
     }
@@ -192,6 +197,9 @@ impl Line<'_> {
             set("model", json!(word(asked)));
             set("streamed", json!(self.told.streamed));
             set("attempts", json!(self.told.trail.len()));
+        }
+        if let Some(cost) = self.cost {
+            set("cost", json!(cost));
         }
         match &self.told.ending {
             Some(Ending::Answered { provider, model, usage }) => {
@@ -241,7 +249,7 @@ mod tests {
 
     fn line<'a>(told: &'a Told, key: Option<&'a str>) -> Line<'a> {
         let (at, took) = (UNIX_EPOCH + Duration::from_millis(1_790_000_000_123), Duration::from_micros(1500));
-        Line { at, took, method: "POST", path: "/v1/messages", key, status: 200, told }
+        Line { at, took, method: "POST", path: "/v1/messages", key, status: 200, told, cost: None }
     }
 
     #[test]
@@ -263,6 +271,8 @@ mod tests {
         response.usage = Usage::new(3, 5);
         caller.note("fa\u{1b}st", true).answered(&response);
         let told = caller.told();
+        let priced = Line { cost: Some(0.25), ..line(&told, None) };
+        assert!(priced.human().contains(" cost=0.250000 ") && priced.json().contains("\"cost\":0.25"));
         let human = line(&told, Some("team")).human();
         assert!(human.starts_with("2026-09-21T14:13:20.123Z 200 POST /v1/messages key=team model=fa"), "{human}");
         assert!(human.ends_with("st by=sim/tiny tokens=3+5 attempts=0 1.5 ms"), "{human}");

@@ -17,7 +17,7 @@ use crate::{
     gateway::Gateway,
     log::Line,
     metrics::count_request,
-    page::{call_record::CallRecord, recent_calls::ThreadCalls},
+    page::{call_record::CallRecord, cost::of_call, recent_calls::ThreadCalls},
     shared::{Counted, Shared},
 };
 
@@ -75,6 +75,8 @@ impl Entry {
         if self.shared.log.is_off() || is_probe && status < 400 {
             return;
         }
+        let live = self.shared.live();
+        let cost = told.ending.as_ref().and_then(|ending| of_call(live.host.config(), &told.trail, ending));
         let has_left = matches!(told.ending, Some(Ending::Left));
         self.shared.log.write(&Line {
             at: self.at,
@@ -84,6 +86,7 @@ impl Entry {
             key: self.caller.key(),
             status: if has_left { CLIENT_LEFT } else { status },
             told,
+            cost,
         });
     }
 }

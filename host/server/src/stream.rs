@@ -4,6 +4,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use arcllm::{Error, Event, ResponseStream};
@@ -11,12 +12,10 @@ use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::{
-    call::{SILENCE, problem_of},
-    caller::CallNote,
-    client::EventWriter,
-    gateway::LoadedModel,
-};
+use crate::{caller::CallNote, client::EventWriter, gateway::LoadedModel};
+
+/// After this silence the client gets something that says nothing. The head is not kept back longer either.
+pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
 /// Events that are ready at once are sent at once, up to so many bytes.
 const CHUNK: usize = 16 * 1024;
@@ -100,7 +99,7 @@ impl AnswerBody {
                 Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
                     self.failed(&error);
-                    self.writer.fail(&problem_of(&self.model, &error), &mut self.out);
+                    self.writer.fail(&self.model.problem(&error), &mut self.out);
                 }
                 None => {
                     self.events = None;

@@ -4,6 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures::FutureExt as _;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
@@ -26,6 +27,10 @@ const BUSY: &[u8] =
 
 /// How long no connection is accepted after the system has refused one, for example since too many files are open.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
+
+/// How long a connection is silent before the system looks whether the client is still there, and how long until it looks again.
+const SILENT: Duration = Duration::from_secs(60);
+const PROBED: Duration = Duration::from_secs(15);
 
 /// What a thread works with.
 pub(crate) struct Worker {
@@ -103,8 +108,11 @@ struct Client {
 impl Client {
     async fn serve(self, acceptor: Option<TlsAcceptor>) {
         let Self { connection, router, patience, stop } = self;
+        // A client whose machine is gone is noticed, also while its answer takes long.
+        let alive = TcpKeepalive::new().with_time(SILENT).with_interval(PROBED);
+        let is_open = SockRef::from(&connection).set_tcp_keepalive(&alive);
         // Events are small, and each is wanted at once.
-        if connection.set_nodelay(true).is_err() {
+        if is_open.and_then(|()| connection.set_nodelay(true)).is_err() {
             return;
         }
         match acceptor {

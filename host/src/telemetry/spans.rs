@@ -31,7 +31,7 @@ pub(crate) fn invoke_span(provider: &str, model: &str, request: &Request, conten
         "gen_ai.operation.name" = OPERATION,
         "gen_ai.provider.name" = provider,
         "gen_ai.request.model" = model,
-        "gen_ai.request.max_tokens" = request.options.max_tokens,
+        "gen_ai.request.max_tokens" = request.options.max_tokens.map(number),
         "gen_ai.request.temperature" = request.options.temperature,
         "gen_ai.request.top_p" = request.options.top_p,
         "gen_ai.request.seed" = request.options.seed,
@@ -69,17 +69,17 @@ pub(crate) fn invoke_ended(span: &Scope, result: Result<&Response, &Error>, cont
         Ok(response) => {
             answered(span, response);
             span.record("gen_ai.response.finish_reasons", &*word(response.stop_reason.as_str()));
-            span.record("gen_ai.usage.input_tokens", response.usage.input_tokens);
-            span.record("gen_ai.usage.output_tokens", response.usage.output_tokens);
+            span.record("gen_ai.usage.input_tokens", number(response.usage.input_tokens));
+            span.record("gen_ai.usage.output_tokens", number(response.usage.output_tokens));
             span.record("arcllm.response.provider", &*word(&response.provider));
-            span.record("arcllm.attempts", response.trail.len());
+            span.record("arcllm.attempts", number(response.trail.len()));
             if content {
                 span.record("gen_ai.output.messages", json(&[response.message()]));
             }
         }
         Err(error) => {
             span.record("error.type", error.kind.as_str());
-            span.record("arcllm.attempts", error.trail.len());
+            span.record("arcllm.attempts", number(error.trail.len()));
         }
     }
 }
@@ -142,13 +142,13 @@ pub(crate) fn attempt_ended(span: &Scope, result: Result<&Response, &ErrorKind>)
     match result {
         Ok(response) => {
             answered(span, response);
-            span.record("gen_ai.usage.input_tokens", response.usage.input_tokens);
-            span.record("gen_ai.usage.output_tokens", response.usage.output_tokens);
+            span.record("gen_ai.usage.input_tokens", number(response.usage.input_tokens));
+            span.record("gen_ai.usage.output_tokens", number(response.usage.output_tokens));
         }
         Err(error) => {
             span.record("error.type", error.as_str());
             if let ErrorKind::Api(api) = error {
-                span.record("http.response.status_code", api.status);
+                span.record("http.response.status_code", number(api.status));
             }
         }
     }
@@ -158,6 +158,11 @@ pub(crate) fn attempt_ended(span: &Scope, result: Result<&Response, &ErrorKind>)
 fn answered(span: &Scope, response: &Response) {
     span.record("gen_ai.response.id", response.request_id.as_deref().map(word).as_deref());
     span.record("gen_ai.response.model", &*word(&response.model));
+}
+
+/// A number as OpenTelemetry has it: signed. Others would be exported as text.
+fn number(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }
 
 fn word(text: &str) -> Cow<'_, str> {

@@ -155,3 +155,14 @@ async fn requests_in_one_piece_are_answered_in_their_order() {
     let live: Value = json!({ "status": "live" });
     assert!(answers.contains(&live.to_string()));
 }
+
+#[tokio::test]
+async fn pages_of_other_machines_may_not_ask() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let body = json!({ "model": "sim", "messages": [{ "role": "user", "content": "Hi" }] });
+    for (origin, status) in [("https://example.com", 403), ("null", 403), ("http://localhost:5173", 200)] {
+        assert_eq!(gateway.post_with(CHAT, &[("origin", origin)], &body).await.status, status, "{origin}");
+    }
+    assert_eq!(provider.requests().len(), 1);
+}

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Where clients of the formats ask.
-const PATHS: [&str; 2] = ["/v1/messages", "/v1/chat/completions"];
+const PATHS: [&str; 3] = ["/v1/messages", "/v1/chat/completions", "/v1/responses"];
 
 #[tokio::test]
 async fn whole_and_streamed() {
@@ -38,7 +38,7 @@ async fn whole_and_streamed() {
         let (came, sent, _) = post(asking(format, &streamed)).await;
         assert_eq!(came, stream(format).concat());
         assert_eq!((&sent["model"], &sent["stream"]), (&json!("alias-model"), &json!(true)));
-        assert_eq!(sent["messages"][0]["x"], json!(1.0), "{sent}");
+        assert!(sent.to_string().contains("\"x\":1.0"), "{sent}");
 
         let (came, ..) = post(streamed).await;
         let shown = stream(format).into_iter().filter(|event| !event.contains("\"prompt_tokens\""));

@@ -81,9 +81,7 @@ impl Gateway {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Answer {
-        // The client asks for a provider of TLS, also where it needs none.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut request = reqwest::Client::new().request(method, format!("{}{path}", self.url)).body(body);
+        let mut request = client().request(method, format!("{}{path}", self.url)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -91,6 +89,13 @@ impl Gateway {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Answer { status, headers, body: soon(response.text()).await.unwrap() }
     }
+}
+
+/// A client that keeps no connection of another test.
+pub(crate) fn client() -> reqwest::Client {
+    // It asks for a provider of TLS, also where it needs none.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
 
 impl Answer {

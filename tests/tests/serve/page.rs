@@ -83,7 +83,7 @@ async fn its_routes_tell_the_course_of_a_call_and_no_content() {
     assert_eq!(call(&gateway, "", HOSTILE, true).await, 404);
     let news = calls_after(&gateway, "", &before, 2).await;
     let (missing, answered) = (&news["calls"][0], &news["calls"][1]);
-    assert_eq!((&missing["asked"], &missing["outcome"]), (&json!(HOSTILE), &json!("config")));
+    assert_eq!((&missing["asked"], &missing["outcome"]), (&json!(HOSTILE), &json!("refused")));
     assert_eq!((&answered["asked"], &answered["outcome"]), (&json!("down"), &json!("answered")));
     assert_eq!((&answered["provider"], &answered["attempts"]), (&json!("good"), &json!(3)));
     assert_eq!(answered["cost"], json!(4.0), "one million tokens for 2.0, half a million for 2.0");
@@ -127,7 +127,7 @@ async fn a_key_sees_what_it_may_use() {
         let calls = calls.as_array().unwrap().iter().map(|call| json!([call["key"], call["asked"], call["outcome"]]));
         Value::from(calls.collect::<Vec<_>>())
     };
-    let own = [json!(["one", "down", "config"]), json!(["one", "good", "answered"])];
+    let own = [json!(["one", "down", "refused"]), json!(["one", "good", "answered"])];
     assert_eq!(asked("one", 2).await, json!(own));
     assert_eq!(asked("all", 3).await, json!([own[0], own[1], ["all", "down", "answered"]]));
 

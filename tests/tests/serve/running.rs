@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     scene::{replies, soon},
-    serve::gateway::Gateway,
+    serve::gateway::{Gateway, client},
     support::{Chain, Folder},
 };
 
@@ -89,7 +89,7 @@ async fn a_second_signal_ends_it_at_once_and_time_ends_it_too() {
         let provider = replies([slow()]).await;
         let gateway = Gateway::start(&chain(&provider).table("serve", settings)).await;
         let mut asking = Box::pin({
-            let (client, url) = (reqwest::Client::new(), format!("{}{CHAT}", gateway.url));
+            let (client, url) = (client(), format!("{}{CHAT}", gateway.url));
             let body = question(false).to_string();
             async move { client.request(Method::POST, url).body(body).send().await.map(drop) }
         });
@@ -137,4 +137,57 @@ async fn what_does_not_start_says_why() {
     if cfg!(target_os = "linux") {
         assert!(output.stderr.contains(&format!("arcllm (process {})", gateway.running.id())), "{}", output.stderr);
     }
+}
+
+#[tokio::test]
+async fn a_line_of_the_log_is_one_line() {
+    let provider = replies([]).await;
+    let gateway = Gateway::start(&chain(&provider)).await;
+    let hostile = "sim/a\n2026 200 POST \u{1b}[2J\u{202e}x";
+    let body = json!({ "model": hostile, "messages": [{ "role": "user", "content": "Secret words" }] });
+    assert_eq!(gateway.post(CHAT, &body).await.status, 200);
+    let log = gateway.stop().await.stdout;
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(log.contains("model=sim/a\\n2026") && !log.contains('\u{1b}') && !log.contains('\u{202e}'), "{log:?}");
+    assert!(!log.contains("Secret"), "{log}");
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_no_call() {
+    let provider = replies([]).await;
+    let folder = chain(&provider).folder().unwrap().trusted();
+    // Not a free port, since nobody can read which one it is.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let command = folder.arcllm(["serve", "--listen", &address]).unwrap().with_stalled_pipe();
+    let running = command.start().unwrap();
+    soon(running.has_written()).await.unwrap();
+    let gateway = Gateway { url: format!("http://{address}"), folder, running };
+    // More than a pipe holds.
+    let path = format!("/{}", "x".repeat(200));
+    let client = client();
+    for _ in 0..400 {
+        let answer = soon(client.get(format!("{}{path}", gateway.url)).send()).await.unwrap();
+        assert_eq!(answer.status(), 404);
+    }
+    assert_eq!(gateway.stop().await.code, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_let_go() {
+    // More than the buffers of the system hold.
+    let long = Reply::text("x ".repeat(6 << 20)).pieces(1000);
+    let provider = replies([long]).await;
+    let gateway = Gateway::start(&chain(&provider).table("serve", "write_timeout_seconds = 0.2")).await;
+    let body = question(true).to_string();
+    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    let mut connection = tokio::net::TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut connection, (head + &body).as_bytes()).await.unwrap();
+    soon(async {
+        while !gateway.running.stdout().unwrap().contains(" 499 POST /v1/chat/completions") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    drop(connection);
 }

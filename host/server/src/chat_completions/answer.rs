@@ -110,3 +110,6 @@ pub(crate) fn write_json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
         tracing::error!(target: "arcllm::serve", %error, "an answer cannot be written as JSON");
     }
 }
+
+#[cfg(test)]
+mod tests;

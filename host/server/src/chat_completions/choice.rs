@@ -68,16 +68,14 @@ fn whole_call(call: &ToolCall, forms: &CallForms) -> Value {
         Some(input) => {
             let mut custom = Map::from_iter([("name".to_owned(), call.name.as_str().into())]);
             custom.insert(INPUT.to_owned(), input.into());
-            if let Some(Value::Object(rest)) = call.extensions.get("openai.custom") {
-                custom.extend(rest.clone());
-            }
+            custom.extend(custom_fields(call));
             json.insert("type".to_owned(), "custom".into());
             json.insert("custom".to_owned(), custom.into());
         }
         None => {
             let mut function = Map::from_iter([("name".to_owned(), call.name.as_str().into())]);
             function.insert("arguments".to_owned(), arguments(call).into());
-            function.extend(fields(&call.extensions, "openai.function."));
+            function.extend(function_fields(call));
             json.insert("type".to_owned(), "function".into());
             json.insert("function".to_owned(), function.into());
         }
@@ -92,6 +90,16 @@ pub(crate) fn further_fields(call: &ToolCall) -> impl Iterator<Item = (String, V
     fields.filter(|(name, _)| !name.starts_with("function.") && name != "custom")
 }
 
+/// Those of its `function`.
+pub(crate) fn function_fields(call: &ToolCall) -> impl Iterator<Item = (String, Value)> {
+    fields(&call.extensions, "openai.function.")
+}
+
+/// Those of its `custom`.
+pub(crate) fn custom_fields(call: &ToolCall) -> impl Iterator<Item = (String, Value)> {
+    call.extensions.get("openai.custom").and_then(Value::as_object).cloned().into_iter().flatten()
+}
+
 /// The arguments as a text.
 pub(crate) fn arguments(call: &ToolCall) -> String {
     Value::Object(call.arguments.clone()).to_string()
@@ -103,9 +111,11 @@ pub(crate) fn custom_input<'a>(call: &'a ToolCall, forms: &CallForms) -> Option<
     call.arguments.get(INPUT).filter(|_| is_custom && call.arguments.len() == 1)?.as_str()
 }
 
-/// The extensions that begin with this, without it.
+/// The extensions that begin with this, without it. Those of another API of OpenAI mean nothing here.
 fn fields(extensions: &Extensions, before: &str) -> impl Iterator<Item = (String, Value)> {
-    extensions.iter().filter_map(move |(key, value)| Some((key.strip_prefix(before)?.to_owned(), value.clone())))
+    let fields = extensions.iter().filter_map(move |(key, value)| Some((key.strip_prefix(before)?, value)));
+    let own = fields.filter(|(name, _)| !name.starts_with("responses."));
+    own.map(|(name, value)| (name.to_owned(), value.clone()))
 }
 
 /// The fields of the message beside its texts and its calls. A stream has them at its end.

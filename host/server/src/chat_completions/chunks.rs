@@ -127,20 +127,27 @@ impl Chunks {
 
     /// Writes what the pieces of a call have not said.
     fn end_call(&mut self, index: usize, call: &arcllm::ToolCall, out: &mut Vec<u8>) {
-        let Some(&Call { is_custom, has_arguments }) = self.calls.get(index) else { return };
-        let mut further: Map<String, Value> = choice::further_fields(call).collect();
-        if is_custom {
-            let input = choice::custom_input(call, &self.heading.call_forms).unwrap_or_default();
-            further.insert("custom".to_owned(), json!({"input": input}));
-        } else if !has_arguments {
+        let Some(Call { is_custom, has_arguments }) = self.calls.get(index) else { return };
+        let (is_custom, has_arguments) = (*is_custom, *has_arguments);
+        let (name, mut inner): (_, Map<String, Value>) = match is_custom {
+            true => {
+                let input = choice::custom_input(call, &self.heading.call_forms).unwrap_or_default();
+                let input = ("input".to_owned(), Value::from(input));
+                ("custom", std::iter::once(input).chain(choice::custom_fields(call)).collect())
+            }
+            false => ("function", choice::function_fields(call).collect()),
+        };
+        if !is_custom && !has_arguments {
             self.add_arguments(index, &choice::arguments(call), out);
         }
-        if !further.is_empty() && !self.heading.call_forms.older {
-            further.insert("index".to_owned(), index.into());
-            // SDKs demand one of the two in each piece of a call.
+        let mut further: Map<String, Value> = choice::further_fields(call).collect();
+        if (!further.is_empty() || !inner.is_empty()) && !self.heading.call_forms.older {
             if !is_custom {
-                further.insert("function".to_owned(), json!({"arguments": ""}));
+                // SDKs demand it in each piece of a call.
+                inner.insert("arguments".to_owned(), "".into());
             }
+            further.insert(name.to_owned(), inner.into());
+            further.insert("index".to_owned(), index.into());
             self.call_delta(&further.into(), out);
         }
     }

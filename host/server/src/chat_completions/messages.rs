@@ -92,9 +92,18 @@ fn answer(mut fields: Fields<'_>, at: usize, older_call: &mut String) -> Result<
         let function = Fields::of(function, place.field("function_call"))?;
         content.push(ContentBlock::ToolUse(function_call(older_call.clone(), function)?));
     }
+    let author = fields.text(SIGNED_BY)?;
     let mut message = Message::new(Role::Assistant, content);
     fields.keep(ExtensionLevel::Message, &mut message.extensions);
+    message.extensions.extend(author.map(|author| (SIGNED_BY.to_owned(), author.into())));
     Ok(message)
+}
+
+/// Whether an answer of ours has marked this message for its provider. No provider knows the mark.
+pub(crate) fn is_signed(message: &Message) -> bool {
+    let is_signed =
+        |block: &ContentBlock| matches!(block, ContentBlock::Thinking(thinking) if thinking.provider.is_some());
+    message.extensions.contains_key(SIGNED_BY) || message.content.iter().any(is_signed)
 }
 
 /// Takes the reasoning of an answer: what a provider has signed, else its text.

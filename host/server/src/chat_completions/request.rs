@@ -22,6 +22,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
     let streamed = fields.flag("stream")?.unwrap_or_default();
     let wants_usage = wants_usage(&mut fields)?;
     let messages = messages::read(&mut fields)?;
+    let forwardable = !messages.iter().any(messages::is_signed);
     let older = fields.get("functions").is_some();
     let tools = tools::read(&mut fields)?;
     let mut options = options::read(&mut fields)?;
@@ -42,7 +43,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
         wants_usage,
         request,
         headers: Vec::new(),
-        forwardable: true,
+        forwardable,
         only_own_format,
         call_forms,
         echo: Value::Null,
@@ -71,3 +72,6 @@ fn own(fields: &mut Fields<'_>) -> Result<Option<(String, Value)>, Problem> {
     let several = fields.count("n")?.filter(|count| *count != 1);
     Ok(several.map(|count| ("openai.n".to_owned(), count.into())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ use arcllm::{ContentBlock, Extensions};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
+use crate::messages::{citations, signature};
+
 /// Whether a client of this format can read the block. The beginning of a tool call is left out, so that no client acts on
 /// it, and so are blocks that only OpenAI's formats have.
 pub(crate) fn is_written(block: &ContentBlock) -> bool {
@@ -38,8 +40,9 @@ impl Serialize for BlockJson<'_> {
             ContentBlock::Text(text) => {
                 map.serialize_entry("type", "text")?;
                 map.serialize_entry("text", &text.text)?;
-                if !self.citations.is_empty() {
-                    map.serialize_entry("citations", self.citations)?;
+                let citations = [citations::of_text(text).as_slice(), self.citations].concat();
+                if !citations.is_empty() {
+                    map.serialize_entry("citations", &citations)?;
                 }
                 others(&mut map, &text.extensions, &["type", "text"])?;
             }
@@ -52,7 +55,7 @@ impl Serialize for BlockJson<'_> {
                     None => {
                         map.serialize_entry("type", "thinking")?;
                         map.serialize_entry("thinking", &thinking.text)?;
-                        map.serialize_entry("signature", thinking.signature.as_deref().unwrap_or_default())?;
+                        map.serialize_entry("signature", &signature::of(thinking))?;
                     }
                 }
                 others(&mut map, &thinking.extensions, &["type", "data", "thinking", "signature"])?;

@@ -13,8 +13,8 @@ const FIELD: &str = "cache_control";
 pub(crate) fn take(fields: &mut Fields<'_>, extensions: &mut Extensions) -> Result<Option<CacheMark>, Problem> {
     let place = fields.place().field(FIELD);
     let Some(whole) = fields.take(FIELD) else { return Ok(None) };
-    let is_known =
-        whole["type"] == "ephemeral" && (whole.get("ttl").is_none_or(Value::is_null) || ttl(&whole).is_some());
+    let is_known = whole.get("type").is_some_and(|kind| kind == "ephemeral")
+        && (whole.get("ttl").is_none_or(Value::is_null) || ttl(&whole).is_some());
     if whole.is_object() && !is_known {
         extensions.insert(format!("anthropic.{FIELD}"), whole);
         return Ok(None);

@@ -4,7 +4,7 @@ use arcllm::{ContentBlock, ExtensionLevel, Media, Text, Thinking, ToolCall, Tool
 use serde_json::{Map, Value, json};
 
 use crate::{
-    messages::{cache_control, citations, fields::Fields, place::Place},
+    messages::{cache_control, citations, fields::Fields, place::Place, signature},
     problem::Problem,
 };
 
@@ -105,9 +105,9 @@ fn tool_result(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
 /// Reasoning of a provider that does not sign it comes back with an empty signature.
 fn thinking(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     fields.take("type");
-    let mut thinking = Thinking::new(fields.need_text("thinking")?);
-    thinking.signature = fields.text("signature")?.filter(|signature| !signature.is_empty());
-    thinking.extensions = fields.others(ExtensionLevel::Thinking);
+    let (text, signature) = (fields.need_text("thinking")?, fields.text("signature")?);
+    let mut thinking = signature::read(text, signature);
+    thinking.extensions.extend(fields.others(ExtensionLevel::Thinking));
     Ok(ContentBlock::Thinking(thinking))
 }
 

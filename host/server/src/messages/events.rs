@@ -8,6 +8,7 @@ use crate::{
     messages::{
         answer, block, citations, error,
         open_blocks::{Kind, OpenBlocks, write_event},
+        signature,
         usage::UsageJson,
     },
     problem::Problem,
@@ -98,7 +99,7 @@ impl Events {
         self.texts -= 1;
         let citations = text.extensions.get("anthropic.citations").and_then(Value::as_array);
         if let Some(block) = self.blocks.find(|kind| matches!(kind, Kind::Text)) {
-            block.last = citations.into_iter().flatten().map(cites).collect();
+            block.last = citations.into_iter().flatten().chain(&citations::of_text(text)).map(cites).collect();
             block.has_ended = true;
         }
     }
@@ -106,9 +107,9 @@ impl Events {
     fn end_thought(&mut self, thinking: &Thinking) {
         self.thoughts -= 1;
         if let Some(block) = self.blocks.find(|kind| matches!(kind, Kind::Thinking)) {
-            let signature = thinking.signature.iter();
-            block.last =
-                signature.map(|signature| json!({"type": "signature_delta", "signature": signature})).collect();
+            let signature = Some(signature::of(thinking)).filter(|signature| !signature.is_empty());
+            let delta = |signature| json!({"type": "signature_delta", "signature": signature});
+            block.last = signature.into_iter().map(delta).collect();
             block.has_ended = true;
         }
     }

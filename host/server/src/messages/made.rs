@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-use crate::messages::citations;
+use crate::messages::{citations, signature};
 
-/// Whether a body has something that this gateway made: reasoning without a signature, or a citation without its proof.
+/// Whether a body has something that this gateway made: reasoning without Anthropic's signature, or a citation
+/// without its proof.
 pub(crate) fn is_in(body: &Value) -> bool {
     items(body, "messages").flat_map(|message| items(message, "content")).any(|block| {
-        let is_unsigned = block["type"] == "thinking" && block.get("signature").is_none_or(|signature| signature == "");
-        is_unsigned || items(block, "citations").any(citations::is_made)
+        let is_thinking = block.get("type").is_some_and(|kind| kind == "thinking");
+        (is_thinking && signature::is_made(block.get("signature"))) || items(block, "citations").any(citations::is_made)
     })
 }
 

@@ -15,5 +15,6 @@ pub(crate) mod open_blocks;
 pub(crate) mod place;
 pub(crate) mod reasoning;
 pub(crate) mod request;
+pub(crate) mod signature;
 pub(crate) mod tools;
 pub(crate) mod usage;

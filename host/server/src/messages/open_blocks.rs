@@ -168,7 +168,8 @@ fn begin_whole(index: usize, block: &ContentBlock, out: &mut Vec<u8>) {
             pieces.push((kind, field, std::mem::replace(value, "".into())));
         }
     }
-    let is_call = json["type"].as_str().is_some_and(|kind| kind.ends_with("tool_use"));
+    let kind = json.get("type").and_then(Value::as_str);
+    let is_call = kind.is_some_and(|kind| kind.ends_with("tool_use"));
     if let Some(input) = json.get_mut("input").filter(|input| is_call && input.is_object()) {
         pieces.push(("input_json_delta", "partial_json", std::mem::replace(input, json!({})).to_string().into()));
     }

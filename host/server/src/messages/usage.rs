@@ -4,7 +4,7 @@ use arcllm::{Response, Usage};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
-use crate::messages::block::others;
+use crate::{messages::block::others, responses::usage::is_anthropics};
 
 /// The tokens of an answer as JSON.
 pub(crate) struct UsageJson<'a> {
@@ -22,11 +22,10 @@ impl<'a> UsageJson<'a> {
     /// What an answer costs. OpenAI's formats count cached tokens in.
     pub(crate) fn of(response: &'a Response) -> Self {
         let usage = &response.usage;
-        let is_openais =
-            response.extensions.keys().chain(usage.extensions.keys()).any(|key| key.starts_with("openai."));
         let cached =
             usage.cache_read_tokens.unwrap_or_default().saturating_add(usage.cache_write_tokens.unwrap_or_default());
-        let cached = if is_openais { cached } else { 0 };
+        let is_apart = is_anthropics(response) || cached > usage.input_tokens;
+        let cached = if is_apart { 0 } else { cached };
         Self { usage, input_tokens: usage.input_tokens.saturating_sub(cached) }
     }
 }

@@ -1,17 +1,16 @@
 //! What calls cost, by the prices in the configuration.
 
-use arcllm::{Config, Usage, WireFormat};
+use arcllm::{Attempt, Config, Usage, WireFormat};
 
-use crate::{caller::Ending, page::call_record::CallRecord};
+use crate::caller::Ending;
 
 /// What all attempts of this call cost, in the currency of the prices. `None` if nothing is known.
-pub(crate) fn of_call(config: &Config, call: &CallRecord) -> Option<f64> {
+pub(crate) fn of_call(config: &Config, trail: &[Attempt], ending: &Ending) -> Option<f64> {
     let known = |provider: &str, model: &str, usage: &Usage| of_usage(config, provider, model, usage);
-    let attempts =
-        call.trail.iter().filter_map(|attempt| known(&attempt.provider, &attempt.model, attempt.usage.as_ref()?));
+    let attempts = trail.iter().filter_map(|attempt| known(&attempt.provider, &attempt.model, attempt.usage.as_ref()?));
     // An answer of a module has no attempt.
     let cost = attempts.reduce(|sum, cost| sum + cost);
-    cost.or_else(|| match &call.ending {
+    cost.or_else(|| match ending {
         Ending::Answered { provider, model, usage } => known(provider, model, usage),
         Ending::Failed(_) | Ending::Left => None,
     })
@@ -42,12 +41,9 @@ fn of_usage(config: &Config, provider: &str, model: &str, usage: &Usage) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
-
-    use arcllm::{Attempt, Outcome};
+    use arcllm::Outcome;
 
     use super::*;
-    use crate::caller::Told;
 
     fn config(adapter: &str) -> Config {
         let config = format!(
@@ -66,10 +62,8 @@ mod tests {
         usage
     }
 
-    fn call(trail: Vec<Attempt>, usage: Usage) -> CallRecord {
-        let ending = Ending::Answered { provider: "p".to_owned(), model: "m".to_owned(), usage };
-        let told = Told { asked: Some(String::new()), ending: Some(ending), trail, ..Told::default() };
-        CallRecord::of(told, None, SystemTime::UNIX_EPOCH, Duration::ZERO).unwrap()
+    fn answered(usage: Usage) -> Ending {
+        Ending::Answered { provider: "p".to_owned(), model: "m".to_owned(), usage }
     }
 
     #[test]
@@ -77,7 +71,7 @@ mod tests {
         // 500,000 tokens that are new, 400,000 that are read, 50,000 kept for minutes and 50,000 kept for an hour.
         let cost = 5.0 + 0.4 + 0.6 + 0.8 + 2.0;
         for (adapter, input) in [("openai", 1_000_000), ("anthropic", 500_000)] {
-            let known = of_call(&config(adapter), &call(Vec::new(), usage(input))).unwrap();
+            let known = of_call(&config(adapter), &[], &answered(usage(input))).unwrap();
             assert!((known - cost).abs() < 1e-9, "{adapter}: {known}");
         }
     }
@@ -91,8 +85,8 @@ mod tests {
         };
         let used = || Some(Usage::new(100_000, 0));
         let trail = vec![attempt("p", used()), attempt("other", used()), attempt("p", None), attempt("p", used())];
-        assert_eq!(of_call(&config("openai"), &call(trail, Usage::default())), Some(2.0));
+        assert_eq!(of_call(&config("openai"), &trail, &answered(Usage::default())), Some(2.0));
         let unknown = vec![attempt("other", used())];
-        assert_eq!(of_call(&Config::parse("", None).unwrap(), &call(unknown, Usage::default())), None);
+        assert_eq!(of_call(&Config::parse("", None).unwrap(), &unknown, &answered(Usage::default())), None);
     }
 }

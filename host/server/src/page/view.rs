@@ -46,7 +46,7 @@ fn call(call: &CallRecord, config: &Config) -> Value {
         "waited_seconds": call.trail.iter().map(|attempt| attempt.waited).sum::<Duration>().as_secs_f64(),
         "first_event_seconds": call.trail.last().and_then(first_event).map(|time| time.as_secs_f64()),
         "tokens": usage.map(|usage| tokens(usage)),
-        "cost": cost::of_call(config, call),
+        "cost": cost::of_call(config, &call.trail, &call.ending),
         "trail": call.trail.iter().map(attempt).collect::<Vec<_>>(),
     })
 }

@@ -7,13 +7,11 @@ use crate::{
     problem::Problem,
     responses::{
         fields::{Fields, Place, extension},
-        names::Names,
+        items::is_item,
+        names::{INPUT, Names},
         parts, reasoning,
     },
 };
-
-/// The argument that holds the text which a custom tool is called with.
-pub(crate) const INPUT: &str = "input";
 
 /// The argument that holds the arguments of a call that are no JSON of an object.
 const UNREADABLE: &str = "arguments";
@@ -69,10 +67,12 @@ impl<'n> Conversation<'n> {
             )),
             kind => {
                 let is_answer = is_answer(kind);
-                let block = ContentBlock::Other(fields.into_value());
+                let item = fields.into_value();
                 match is_answer {
-                    true => self.said([block]),
-                    false => self.messages.push(Message::new(Role::User, vec![block])),
+                    // A provider of another format would take an unknown one for a part of a message.
+                    _ if !is_item(&item) => {}
+                    true => self.said([ContentBlock::Other(item)]),
+                    false => self.messages.push(Message::new(Role::User, vec![ContentBlock::Other(item)])),
                 }
                 Ok(())
             }

@@ -6,7 +6,11 @@ use arcllm::{Extensions, Thinking, ToolCall};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::responses::{conversation::INPUT, fields::extension, names::ToolName, reasoning};
+use crate::responses::{
+    fields::extension,
+    names::{INPUT, ToolName},
+    reasoning,
+};
 
 /// An item.
 #[derive(Debug, Serialize)]
@@ -162,10 +166,21 @@ pub(crate) fn json(item: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(item).unwrap_or_default()
 }
 
+/// The types of items that do not end in `_call` or `_call_output`.
+const OTHER_ITEMS: [&str; 9] = [
+    "additional_tools",
+    "compaction",
+    "compaction_trigger",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_list_tools",
+    "program_output",
+    "reasoning",
+    "tool_search_output",
+];
+
 /// Whether the JSON of a block is an item of this format.
 pub(crate) fn is_item(value: &Value) -> bool {
     let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
-    kind.ends_with("_call")
-        || kind.ends_with("_call_output")
-        || ["mcp_list_tools", "mcp_approval_request", "compaction", "reasoning", "tool_search_output"].contains(&kind)
+    kind.ends_with("_call") || kind.ends_with("_call_output") || OTHER_ITEMS.contains(&kind)
 }

@@ -5,6 +5,9 @@ use std::collections::HashSet;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+/// The argument that holds the text which a custom tool is called with.
+pub(crate) const INPUT: &str = "input";
+
 /// The longest name of a tool that providers take.
 const LONGEST: usize = 64;
 

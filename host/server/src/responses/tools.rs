@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use crate::{
     problem::Problem,
     responses::{
-        conversation::INPUT,
         fields::{Fields, Place},
-        names::Names,
+        names::{INPUT, Names},
     },
 };
 

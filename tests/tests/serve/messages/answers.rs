@@ -3,11 +3,12 @@
 use arcllm_simulator::{Format, Reply, Usage};
 use serde_json::{Value, json};
 
-use super::stage::{UPSTREAMS, exchange, gateway, question};
+use super::stage::{ALL, Gateway, exchange, gateway, question};
+use crate::{scene::replies, support::Chain};
 
 #[tokio::test]
 async fn a_text() {
-    for format in UPSTREAMS {
+    for format in ALL {
         let got = exchange(format, Reply::text("Hällo, \"you\"\n🌍"), question(json!({}))).await.answer;
         assert!(got["id"].as_str().unwrap().starts_with("msg_"), "{got}");
         assert_eq!((&got["type"], &got["role"]), (&json!("message"), &json!("assistant")));
@@ -19,7 +20,7 @@ async fn a_text() {
 #[tokio::test]
 async fn tokens() {
     let usage = Usage { input_tokens: 30, output_tokens: 7, cache_read_tokens: 20, ..Usage::default() };
-    for (format, input) in [(Format::Anthropic, 30), (Format::OpenAi, 10)] {
+    for (format, input) in [(Format::Anthropic, 30), (Format::OpenAi, 10), (Format::Responses, 10)] {
         let got = exchange(format, Reply::text("Hi").usage(usage), question(json!({}))).await.answer;
         let count = |name: &str| got["usage"][name].as_u64().unwrap();
         // OpenAI counts what comes from the cache as input, and Anthropic beside it.
@@ -31,7 +32,7 @@ async fn tokens() {
 #[tokio::test]
 async fn a_stream_tells_all_tokens_at_its_end() {
     let usage = Usage { input_tokens: 30, output_tokens: 7, cache_read_tokens: 20, ..Usage::default() };
-    for (format, input) in [(Format::OpenAi, 10)] {
+    for (format, input) in [(Format::OpenAi, 10), (Format::Responses, 10)] {
         let (gateway, _provider) = gateway(format, [Reply::text("Hi").usage(usage)]).await;
         let events = gateway.ask(&question(json!({"stream": true}))).await.events();
         let (_, last) = events.iter().find(|(name, _)| name == "message_delta").unwrap();
@@ -43,7 +44,7 @@ async fn a_stream_tells_all_tokens_at_its_end() {
 
 #[tokio::test]
 async fn why_an_answer_ends() {
-    for format in UPSTREAMS {
+    for format in ALL {
         for reason in ["end_turn", "max_tokens", "refusal"] {
             let got = exchange(format, Reply::text("Hi").stop_reason(reason), question(json!({}))).await.answer;
             assert_eq!(got["stop_reason"], reason, "{format}");
@@ -109,4 +110,33 @@ async fn citations_of_openai_and_their_way_back() {
     ]);
     let sent = exchange(Format::Anthropic, Reply::text("Yes."), question(json!({"messages": messages}))).await.sent;
     assert_eq!(sent.body["messages"][1]["content"].to_string().contains("citations"), false, "{}", sent.body);
+}
+
+/// Only the provider of OpenAI Responses can read its reasoning, so it gets it back as it was, and Anthropic does not.
+#[tokio::test]
+async fn reasoning_that_a_provider_has_encrypted() {
+    let reply = Reply::text("Four.").thinking("Two and two.", "ZW5j");
+    let (gateway, openai) = gateway(Format::Responses, [reply.clone(), reply]).await;
+    let got = gateway.ask(&question(json!({}))).await.json();
+    let streamed = gateway.ask(&question(json!({"stream": true}))).await.streamed();
+    assert_eq!(
+        (&got["content"][0]["type"], &got["content"][0]["thinking"]),
+        (&json!("thinking"), &json!("Two and two."))
+    );
+    assert!(streamed["content"][0]["signature"].as_str().unwrap().contains("ZW5j"), "{streamed}");
+    let messages = json!([
+        {"role": "user", "content": "Two and two?"}, {"role": "assistant", "content": got["content"]},
+        {"role": "user", "content": "And three?"},
+    ]);
+    let mut next = question(json!({"messages": messages}));
+    assert_eq!(gateway.ask(&next).await.status, 200);
+    let sent = openai.requests().pop().unwrap().body;
+    let item = sent["input"].as_array().unwrap().iter().find(|item| item["type"] == "reasoning").unwrap();
+    assert_eq!((&item["encrypted_content"], &item["summary"][0]["text"]), (&json!("ZW5j"), &json!("Two and two.")));
+    let anthropic = replies([]).await;
+    let gateway = Gateway::over(&Chain::new().provider("b", Format::Anthropic, &anthropic.url()));
+    next["model"] = "b".into();
+    assert_eq!(gateway.ask(&next).await.status, 200);
+    let sent = anthropic.requests().pop().unwrap().body;
+    assert!(!sent.to_string().contains("ZW5j") && sent.to_string().contains("Four."), "{sent}");
 }

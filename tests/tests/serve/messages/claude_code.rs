@@ -3,7 +3,7 @@
 use arcllm_simulator::{Format, Reply};
 use serde_json::{Value, json};
 
-use super::stage::{UPSTREAMS, gateway, without, written_anew};
+use super::stage::{ALL, gateway, without, written_anew};
 
 const REQUEST: &str = include_str!("claude_code.json");
 
@@ -24,7 +24,7 @@ const HEADERS: [(&str, &str); 6] = [
 #[tokio::test]
 async fn it_is_understood() {
     let request: Value = serde_json::from_str(REQUEST).unwrap();
-    for format in UPSTREAMS {
+    for format in ALL {
         let reply = || {
             Reply::text("Done.").thinking("Now the page.", "c2lnMg==").tool_call(
                 "toolu_3",
@@ -40,13 +40,16 @@ async fn it_is_understood() {
         let mut again = request.clone();
         again.as_object_mut().unwrap().remove("stream");
         let whole = gateway.post("/v1/messages?beta=true", &HEADERS, &again).await.json();
-        assert_eq!(whole["content"], streamed["content"]);
+        for place in 1..3 {
+            assert_eq!(whole["content"][place], streamed["content"][place]);
+        }
         match format {
             Format::Anthropic => {
                 let sent = &provider.requests()[0].body;
                 assert_eq!(without(sent.clone(), &["model"]), without(request.clone(), &["model"]));
             }
-            _ => is_translated(&provider.requests()[0].body),
+            Format::OpenAi => is_translated(&provider.requests()[0].body),
+            _ => has_its_tools(&provider.requests()[0].body),
         }
     }
 }
@@ -82,4 +85,19 @@ async fn it_is_written_anew() {
     // A text of one block is a string.
     sent["messages"][1]["content"] = request["messages"][1]["content"].clone();
     assert_eq!(sent, without(request, &["stream"]));
+}
+
+/// The same to OpenAI Responses.
+fn has_its_tools(sent: &Value) {
+    let names: Vec<_> = sent["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Bash", "Read", "ToolSearch", "WebFetch"]);
+    for word in
+        ["cache_control", "defer_loading", "DeferredToolPlaceholder", "c2lnMQ==", "safeguards", "clear_thinking"]
+    {
+        assert!(!sent.to_string().contains(word), "{word}");
+    }
+    let items = sent["input"].as_array().unwrap();
+    let results: Vec<_> = items.iter().filter(|item| item["type"] == "function_call_output").collect();
+    assert_eq!((&results[0]["call_id"], &results[1]["call_id"]), (&json!("toolu_1"), &json!("toolu_2")));
+    assert!(results[1].to_string().contains("WebFetch"), "the tool that was found");
 }

@@ -3,11 +3,11 @@
 use arcllm_simulator::{Format, Reply};
 use serde_json::{Value, json};
 
-use super::stage::{UPSTREAMS, gateway, question};
+use super::stage::{ALL, gateway, question};
 
 #[tokio::test]
 async fn errors_of_providers() {
-    for format in UPSTREAMS {
+    for format in ALL {
         for (status, kind) in [
             (400, "invalid_request_error"),
             (403, "permission_error"),

@@ -17,6 +17,9 @@ use crate::{
 /// The formats of the providers.
 pub(super) const UPSTREAMS: [Format; 2] = [Format::Anthropic, Format::OpenAi];
 
+/// These, and the one that has no texts to stop at.
+pub(super) const ALL: [Format; 3] = [Format::Anthropic, Format::OpenAi, Format::Responses];
+
 /// A gateway whose model is `a`.
 pub(super) struct Gateway {
     url: String,

@@ -3,7 +3,7 @@
 use arcllm_simulator::{Fault, Format, Place, Reply};
 use serde_json::json;
 
-use super::stage::{UPSTREAMS, gateway, question};
+use super::stage::{ALL, gateway, question};
 
 #[tokio::test]
 async fn blocks_of_parallel_calls_stand_one_after_the_other() {
@@ -23,7 +23,7 @@ async fn blocks_of_parallel_calls_stand_one_after_the_other() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_ends_with_an_error() {
-    for format in UPSTREAMS {
+    for format in ALL {
         for fault in [Fault::ResetInBody, Fault::EndEarly] {
             let reply = Reply::text("Hello, world, and goodbye.").with_fault(fault).fault_at(Place::BeforeEvent(6));
             let (gateway, _provider) = gateway(format, [reply]).await;
@@ -40,7 +40,7 @@ async fn a_stream_that_breaks_ends_with_an_error() {
 
 #[tokio::test]
 async fn the_same_request_again_without_stream() {
-    for format in UPSTREAMS {
+    for format in ALL {
         let cut = Reply::text("Hello, world, and goodbye.").with_fault(Fault::EndEarly).fault_at(Place::BeforeEvent(6));
         let replies = [cut, Reply::text("Whole.")];
         let (gateway, _provider) = gateway(format, replies).await;

@@ -34,6 +34,7 @@ fn conversation() -> Value {
         {"type": "function_call", "id": "fc_1", "call_id": "call_a", "name": "look", "arguments": "{\"at\":1}", "status": "completed"},
         {"type": "function_call", "id": "fc_2", "call_id": "call_b", "name": "look", "arguments": "not JSON"},
         {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "x"}},
+        {"type": "a_new_item", "id": "new_1"},
         {"type": "function_call_output", "call_id": "call_b", "output": [{"type": "input_text", "text": "Wrong."}]},
         {"type": "function_call_output", "call_id": "call_a", "output": "A cat."},
         {"role": "user", "content": "And now?"},

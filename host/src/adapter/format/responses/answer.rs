@@ -10,7 +10,7 @@ use crate::{
         foreign,
         history::Block,
         outline::{Json, Object},
-        responses::{conversation, decode, fields, parts},
+        responses::{decode, fields, parts},
         tools,
     },
     chat::{
@@ -56,7 +56,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
         for block in blocks {
             match block {
                 Block::Content(content) => self.add(content),
-                Block::Call(id, call) => self.add_call(id, call),
+                Block::Call(id, call) => self.add_call(id.clone(), call),
                 Block::Result(..) => {}
             }
         }
@@ -129,7 +129,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
             Some(texts) => Json::Joined(texts, ""),
             None => parts.into_iter().map(with_annotations).collect(),
         };
-        let mut message = conversation::message("assistant", content);
+        let mut message = parts::message("assistant", content);
         for extensions in self.extensions {
             fields::apply(&mut message, extensions, &fields::OF_MESSAGE, quirks);
         }
@@ -141,7 +141,11 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
 
     /// Reasoning, if it is the provider's own.
     fn reasoning(&self, thinking: &'a Thinking) -> Option<Json<'a>> {
-        let is_others = thinking.provider.as_ref().is_some_and(|provider| *provider != self.provider.name);
+        // A client that cannot name the provider has Anthropic's signatures, too.
+        let is_others = match &thinking.provider {
+            Some(provider) => *provider != self.provider.name,
+            None => !fields::has_any(&thinking.extensions),
+        };
         let takes_plain = self.provider.quirks.reasoning_field != Some(ReasoningField::None);
         let has_plain = takes_plain && fields::has_any(&thinking.extensions);
         if is_others || (thinking.signature.is_none() && !has_plain) {
@@ -167,7 +171,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
         Some(item.into())
     }
 
-    fn add_call(&mut self, id: &Cow<'a, str>, call: &'a ToolCall) {
+    fn add_call(&mut self, id: Cow<'a, str>, call: &'a ToolCall) {
         let name = tools::name_of_call(&call.name);
         let is_custom = fields::get(&call.extensions, fields::CUSTOM) == Some(&Value::Bool(true));
         let input = call.arguments.get(INPUT).filter(|_| is_custom && call.arguments.len() == 1);
@@ -176,14 +180,14 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
                 self.written.custom.push(id.clone());
                 Object::new([
                     ("type", "custom_tool_call".into()),
-                    ("call_id", id.clone().into()),
+                    ("call_id", id.into()),
                     ("name", name),
                     (INPUT, input.into()),
                 ])
             }
             None => Object::new([
                 ("type", "function_call".into()),
-                ("call_id", id.clone().into()),
+                ("call_id", id.into()),
                 ("name", name),
                 ("arguments", Json::AsText(&call.arguments)),
             ]),

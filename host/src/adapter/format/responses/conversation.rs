@@ -90,7 +90,7 @@ impl<'a> InputWriter<'a, '_> {
             self.system.extend(content);
             return;
         }
-        let mut message = message(role, parts::content(content));
+        let mut message = parts::message(role, parts::content(content));
         for extensions in &turn.extensions {
             fields::apply(&mut message, extensions, &fields::OF_MESSAGE, &self.provider.quirks);
         }
@@ -134,12 +134,7 @@ impl<'a> InputWriter<'a, '_> {
     }
 }
 
-/// A message of this role.
-pub(crate) fn message<'a>(role: &'a str, content: Json<'a>) -> Object<'a> {
-    Object::new([("type", "message".into()), ("role", role.into()), ("content", content)])
-}
-
 fn system_message(content: Vec<Json<'_>>) -> Json<'_> {
     let texts: Option<Vec<Cow<'_, str>>> = content.iter().map(parts::plain_text).collect();
-    message("system", texts.map_or_else(|| content.into(), |texts| Json::Joined(texts, "\n\n"))).into()
+    parts::message("system", texts.map_or_else(|| content.into(), |texts| Json::Joined(texts, "\n\n"))).into()
 }

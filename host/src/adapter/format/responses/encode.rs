@@ -97,7 +97,7 @@ fn apply<'a>(
     extensions: &'a Extensions,
     included: Option<&'static str>,
 ) -> Result<(), Unwritable> {
-    let of_format = extensions.iter().filter_map(|(key, _)| key.strip_prefix(RESPONSES)?.strip_prefix('.'));
+    let of_format = extensions.keys().filter_map(|key| key.strip_prefix(RESPONSES)?.strip_prefix('.'));
     if let Some(name) = of_format.into_iter().find(|name| !fields::is_other(name, &OWN)) {
         return Err(Unwritable::refused(format!(
             "the extension `{RESPONSES}.{name}` would set `{name}`, which ArcLLM writes itself\n  help: use the field of the \
@@ -144,9 +144,11 @@ fn add_sampling<'a>(
 
 fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -> Result<(), Unwritable> {
     tools::check(&request.tools, WireFormat::OpenAiResponses)?;
-    let tools = request.tools.iter().enumerate().map(|(at, tool)| match tool {
+    let written = tools::without_placeholder(&request.tools);
+    let has_tools = !written.is_empty();
+    let tools = written.into_iter().map(|(at, tool)| match tool {
         Tool::Function(tool) => function(at, tool, quirks),
-        Tool::Other(value) => Ok(flat(value, "custom")),
+        Tool::Other(value) => Ok(fields::flat(value, "custom")),
     });
     let mut tools = tools.collect::<Result<Vec<Json<'_>>, _>>()?;
     // Providers of other formats do not see these, so a fallback can ask one.
@@ -159,7 +161,7 @@ fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -
         body.insert("tool_choice", written_choice(choice, &request.tools));
     }
     let parallel = request.options.parallel_tool_calls.filter(|_| !quirks.refuses("parallel_tool_calls"));
-    if let Some(parallel) = parallel.filter(|_| !request.tools.is_empty()) {
+    if let Some(parallel) = parallel.filter(|_| has_tools) {
         body.insert("parallel_tool_calls", Json::Bool(parallel));
     }
     Ok(())
@@ -181,17 +183,6 @@ fn function<'a>(at: usize, tool: &'a FunctionTool, quirks: &Quirks) -> Result<Js
     Ok(function.into())
 }
 
-/// JSON in which OpenAI Chat Completions has the fields in an object of their own, as this format has them.
-pub(crate) fn flat<'a>(value: &'a Value, kind: &str) -> Json<'a> {
-    let Some(inner) = value.get(kind).and_then(Value::as_object).filter(|_| foreign::kind(value) == kind) else {
-        return value.into();
-    };
-    let outer = value.as_object().into_iter().flatten().filter(|(name, _)| *name != kind);
-    let mut fields = Object::default();
-    outer.chain(inner).for_each(|(name, field)| fields.insert(name, field));
-    fields.into()
-}
-
 fn written_choice<'a>(choice: &'a ToolChoice, tools: &[Tool]) -> Json<'a> {
     match choice {
         ToolChoice::Auto => "auto".into(),
@@ -206,7 +197,7 @@ fn written_choice<'a>(choice: &'a ToolChoice, tools: &[Tool]) -> Json<'a> {
             Json::object([("type", kind.into()), ("name", name.as_str().into())])
         }
         ToolChoice::Other(value) => match foreign::kind(value) {
-            kind @ ("function" | "custom") => flat(value, kind),
+            kind @ ("function" | "custom") => fields::flat(value, kind),
             "allowed_tools" => allowed_tools(value),
             _ => value.into(),
         },
@@ -218,9 +209,8 @@ fn allowed_tools(value: &Value) -> Json<'_> {
     let mut fields = Object::new([("type", "allowed_tools".into())]);
     for (name, field) in inner {
         match field.as_array().filter(|_| name == "tools") {
-            Some(tools) => {
-                fields.insert(name, tools.iter().map(|tool| flat(tool, foreign::kind(tool))).collect::<Json<'_>>())
-            }
+            Some(tools) => fields
+                .insert(name, tools.iter().map(|tool| fields::flat(tool, foreign::kind(tool))).collect::<Json<'_>>()),
             None => fields.insert(name, field),
         }
     }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use crate::{
     adapter::format::{
         extensions::{self, RESPONSES},
-        outline::Object,
+        foreign,
+        outline::{Json, Object},
     },
     chat::extensions::Extensions,
     config::quirks::Quirks,
@@ -75,4 +76,15 @@ pub(crate) fn is_other(name: &str, known: &[&str]) -> bool {
 
 fn takes(quirks: &Quirks, field: &str) -> bool {
     quirks.message_fields.as_ref().is_none_or(|known| known.iter().any(|known| known == field))
+}
+
+/// JSON in which OpenAI Chat Completions has the fields in an object of their own, as this format has them.
+pub(crate) fn flat<'a>(value: &'a Value, kind: &str) -> Json<'a> {
+    let Some(inner) = value.get(kind).and_then(Value::as_object).filter(|_| foreign::kind(value) == kind) else {
+        return value.into();
+    };
+    let outer = value.as_object().into_iter().flatten().filter(|(name, _)| *name != kind);
+    let mut fields = Object::default();
+    outer.chain(inner).for_each(|(name, field)| fields.insert(name, field));
+    fields.into()
 }

@@ -8,7 +8,7 @@ use crate::{
         extensions::RESPONSES,
         family, fit,
         outline::{Json, Object, Unwritable},
-        responses::{encode, fields},
+        responses::fields,
         schema,
     },
     chat::options::{JsonSchema, Options, OutputFormat},
@@ -42,7 +42,7 @@ pub(crate) fn add_output<'a>(body: &mut Object<'a>, options: &'a Options, quirks
                  format has",
             ));
         }
-        Some(OutputFormat::Other(value)) => encode::flat(value, "json_schema"),
+        Some(OutputFormat::Other(value)) => fields::flat(value, "json_schema"),
     };
     body.insert("text", Json::object([("format", format)]));
     Ok(())

@@ -160,3 +160,8 @@ fn inner<'a>(kind: &'static str, what: &str, source: Option<&'a Value>) -> Resul
     add_source(&mut part, what, source.unwrap_or(&Value::Null))?;
     Ok(part.into())
 }
+
+/// A message of this role.
+pub(crate) fn message<'a>(role: &'a str, content: Json<'a>) -> Object<'a> {
+    Object::new([("type", "message".into()), ("role", role.into()), ("content", content)])
+}

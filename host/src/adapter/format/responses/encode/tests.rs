@@ -124,7 +124,7 @@ fn an_item_in_the_json_of_the_format_stands_between_messages() {
 #[test]
 fn a_tool_loop() {
     let calls = json!([
-        {"type": "thinking", "text": "Hm.", "signature": "e"},
+        {"type": "thinking", "text": "Hm.", "signature": "e", "provider": "here"},
         {"type": "text", "text": "Let me"},
         {"type": "text", "text": " look."},
         {"type": "tool_use", "id": "a", "name": "look", "arguments": {"at": 1}},
@@ -166,7 +166,7 @@ fn reasoning_goes_back_only_to_its_author_and_not_at_the_end() {
     let answer = json!({"type": "message", "role": "assistant", "content": "a"});
     for (thinking, comes_back) in [
         (json!({"type": "thinking", "text": "Hm.", "signature": "e", "provider": "here"}), true),
-        (json!({"type": "thinking", "text": "Hm.", "signature": "e"}), true),
+        (json!({"type": "thinking", "text": "Hm.", "signature": "e"}), false),
         (json!({"type": "thinking", "text": "Hm.", "signature": "e", "provider": "there"}), false),
         (json!({"type": "thinking", "text": "Hm."}), false),
         (json!({"type": "thinking", "redacted": "d"}), false),
@@ -174,7 +174,7 @@ fn reasoning_goes_back_only_to_its_author_and_not_at_the_end() {
     ] {
         assert_eq!(said(thinking.clone()) != answer, comes_back, "{thinking}");
     }
-    let cut = json!([{"type": "text", "text": "a"}, {"type": "thinking", "text": "Hm.", "signature": "e"}]);
+    let cut = json!([{"type": "text", "text": "a"}, {"type": "thinking", "text": "Hm.", "signature": "e", "provider": "here"}]);
     let items = input(json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": cut}]));
     assert_eq!(items.as_array().unwrap().len(), 2);
 }
@@ -237,6 +237,18 @@ fn tools() {
     assert!(refused(ask(&tools, json!({"tool_choice": {"type": "any"}}))).contains("in the format \"anthropic\""));
     let search = json!([{"type": "web_search_20250305", "name": "s"}]);
     assert!(refused(ask(&search, json!({}))).contains("providers of the format \"openai-responses\" do not run"));
+}
+
+#[test]
+fn tools_of_this_format_are_added() {
+    let search = json!({"type": "web_search"});
+    let extensions = json!({"openai.responses.tools": [search], "openai.responses.tool_choice": search});
+    let messages = json!([{"role": "user", "content": "Hi"}]);
+    let body = written(json!({"messages": messages, "tools": [{"name": "a"}], "extensions": extensions}));
+    assert_eq!((&body["tools"][0]["name"], &body["tools"][1]), (&json!("a"), &search));
+    assert_eq!(body["tool_choice"], search);
+    let body = written(json!({"messages": messages, "extensions": extensions}));
+    assert_eq!(body["tools"], json!([search]));
 }
 
 #[test]

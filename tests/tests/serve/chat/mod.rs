@@ -1,0 +1,7 @@
+//! OpenAI Chat Completions as clients speak it, in front of providers of both formats.
+
+mod answers;
+mod broken;
+mod refused;
+mod requests;
+mod stage;
