@@ -93,6 +93,11 @@ pub(crate) trait EventWriter: Send {
     /// Writes an event. [`Event::End`] is the last one: it closes the answer.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
 
+    /// Writes an event of the provider as it is, in place of those that `begin` and `event` write.
+    fn original(&mut self, event: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(event);
+    }
+
     /// Ends an answer that broke off, so that no client takes it as whole.
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>);
 

@@ -74,7 +74,7 @@ impl AnswerBody {
     pub(crate) fn write(&mut self, event: Event) {
         if let Event::Original(bytes) = &event {
             self.is_original = true;
-            self.out.extend_from_slice(bytes);
+            self.writer.original(bytes, &mut self.out);
             return;
         }
         if !self.is_original {

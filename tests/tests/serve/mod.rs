@@ -3,6 +3,7 @@
 mod bad_input;
 mod browser;
 mod chat;
+mod clients;
 mod forwarding;
 mod gateway;
 mod heads;

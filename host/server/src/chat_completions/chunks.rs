@@ -129,7 +129,7 @@ impl Chunks {
     fn end_call(&mut self, index: usize, call: &arcllm::ToolCall, out: &mut Vec<u8>) {
         let Some(Call { is_custom, has_arguments }) = self.calls.get(index) else { return };
         let (is_custom, has_arguments) = (*is_custom, *has_arguments);
-        let (name, inner): (_, Map<String, Value>) = match is_custom {
+        let (name, mut inner): (_, Map<String, Value>) = match is_custom {
             true => {
                 let input = choice::custom_input(call, &self.heading.call_forms).unwrap_or_default();
                 let input = ("input".to_owned(), Value::from(input));
@@ -141,10 +141,12 @@ impl Chunks {
             self.add_arguments(index, &choice::arguments(call), out);
         }
         let mut further: Map<String, Value> = choice::further_fields(call).collect();
-        if !inner.is_empty() {
+        if (!further.is_empty() || !inner.is_empty()) && !self.heading.call_forms.older {
+            if !is_custom {
+                // SDKs demand it in each piece of a call.
+                inner.insert("arguments".to_owned(), "".into());
+            }
             further.insert(name.to_owned(), inner.into());
-        }
-        if !further.is_empty() && !self.heading.call_forms.older {
             further.insert("index".to_owned(), index.into());
             self.call_delta(&further.into(), out);
         }
@@ -239,5 +241,35 @@ impl EventWriter for Chunks {
 
     fn keep_alive(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b": keep-alive\n\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::CallForms;
+
+    #[test]
+    fn each_piece_of_a_call_has_a_function() {
+        let heading = Heading {
+            id: "a".to_owned(),
+            model: "m".to_owned(),
+            created: 1,
+            wants_usage: false,
+            call_forms: CallForms::default(),
+            echo: Value::Null,
+        };
+        let (mut chunks, mut out) = (Chunks::new(heading), Vec::new());
+        let mut call = arcllm::ToolCall::new("call_1", "look", Map::new());
+        call.extensions.insert("openai.responses.id".to_owned(), json!("fc_1"));
+        chunks.event(&Event::ToolUseStart { index: 0, id: "call_1".to_owned(), name: "look".to_owned() }, &mut out);
+        chunks.event(&Event::ToolArguments { index: 0, json: "{}".to_owned() }, &mut out);
+        chunks.event(&Event::ToolUseEnd { index: 0, call }, &mut out);
+        let chunks = str::from_utf8(&out).unwrap().lines().filter_map(|line| line.strip_prefix("data: "));
+        let chunks = chunks.map(|data| serde_json::from_str::<Value>(data).unwrap());
+        let calls: Vec<_> =
+            chunks.filter_map(|chunk| chunk["choices"][0]["delta"].get("tool_calls").cloned()).collect();
+        assert_eq!(calls.len(), 3, "{calls:?}");
+        assert!(calls.iter().all(|call| call[0]["function"]["arguments"].is_string()), "{calls:?}");
     }
 }

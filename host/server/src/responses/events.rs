@@ -13,6 +13,7 @@ use crate::{
         message,
         names::Names,
         object::{self, Head, State},
+        original,
         output::Partial,
         streamed_calls::{EndedCall, StreamedCalls},
         streamed_message::StreamedMessage,
@@ -32,6 +33,16 @@ pub(crate) struct Events {
     open: Option<Open>,
     calls: StreamedCalls,
     has_refused: bool,
+    originals: Option<Originals>,
+}
+
+/// How the provider's own events are sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Originals {
+    /// As they are.
+    Same,
+    /// With the id of the gateway, which has told of the response before they came.
+    Renamed,
 }
 
 enum Open {
@@ -68,6 +79,20 @@ impl EventWriter for Events {
         }
     }
 
+    fn original(&mut self, event: &[u8], out: &mut Vec<u8>) {
+        let is_first = self.originals.is_none();
+        let kind = if self.sequence == 0 { Originals::Same } else { Originals::Renamed };
+        if *self.originals.get_or_insert(kind) == Originals::Renamed {
+            return original::rename(event, &self.head.id, out);
+        }
+        // What the gateway says later is about the same response, and has the numbers behind.
+        if let Some(response) = original::response(event).filter(|_| is_first) {
+            self.head.adopt(&response);
+        }
+        self.sequence += 1;
+        out.extend_from_slice(event);
+    }
+
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
         self.items.retain(|item| !item.is_empty());
         self.tell("response.failed", &State::failed(problem), out);
@@ -91,7 +116,16 @@ impl Events {
     pub(crate) fn new(heading: &Heading) -> Self {
         let names = Names::of(object::tools(&heading.echo));
         let (items, calls) = Default::default();
-        Self { head: Head::new(heading), names, sequence: 0, items, open: None, calls, has_refused: false }
+        Self {
+            head: Head::new(heading),
+            names,
+            sequence: 0,
+            items,
+            open: None,
+            calls,
+            has_refused: false,
+            originals: None,
+        }
     }
 
     /// Tells the whole response. One that goes on is told without its items.
@@ -248,23 +282,65 @@ impl Events {
 mod tests {
     use super::*;
     use crate::client::CallForms;
+    use http::StatusCode;
 
     fn types(out: &[u8]) -> Vec<&str> {
         let text = str::from_utf8(out).unwrap();
         text.lines().filter_map(|line| line.strip_prefix("event: response.")).collect()
     }
 
-    #[test]
-    fn a_long_silence_is_told_behind_the_first_event() {
-        let heading = Heading {
+    fn heading() -> Heading {
+        Heading {
             id: "a".to_owned(),
             model: "m".to_owned(),
             created: 1,
             wants_usage: true,
             call_forms: CallForms::default(),
             echo: Value::Null,
-        };
-        let (mut events, mut out) = (Events::new(&heading), Vec::new());
+        }
+    }
+
+    /// The id of the response in each event that tells of it.
+    fn ids(out: &[u8]) -> Vec<String> {
+        let events = str::from_utf8(out).unwrap().lines().filter_map(|line| line.strip_prefix("data: "));
+        let events = events.map(|data| serde_json::from_str::<Value>(data).unwrap());
+        events.filter_map(|data| data["response"]["id"].as_str().map(str::to_owned)).collect()
+    }
+
+    const CREATED: &[u8] =
+        b"event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_p\"}}\n\n";
+    const DELTA: &[u8] = b"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\"}\n\n";
+    const COMPLETED: &[u8] =
+        b"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"resp_p\"}}\n\n";
+
+    #[test]
+    fn what_the_gateway_adds_to_the_providers_events_is_about_the_same_response() {
+        let (mut events, mut out) = (Events::new(&heading()), Vec::new());
+        events.original(CREATED, &mut out);
+        events.original(DELTA, &mut out);
+        assert_eq!(out, [CREATED, DELTA].concat());
+        events.keep_alive(&mut out);
+        events.fail(&Problem::new(StatusCode::BAD_GATEWAY, "cut"), &mut out);
+        assert_eq!(types(&out), ["created", "output_text.delta", "in_progress", "failed"]);
+        assert_eq!(ids(&out), ["resp_p"; 3]);
+        let numbers = ["2", "3", "4"].map(|number| format!("\"sequence_number\":{number},"));
+        assert!(numbers.iter().all(|number| str::from_utf8(&out).unwrap().contains(number)));
+    }
+
+    #[test]
+    fn the_providers_events_go_on_with_what_the_gateway_has_begun() {
+        let (mut events, mut out) = (Events::new(&heading()), Vec::new());
+        events.keep_alive(&mut out);
+        events.original(CREATED, &mut out);
+        events.original(DELTA, &mut out);
+        events.original(COMPLETED, &mut out);
+        assert_eq!(types(&out), ["created", "in_progress", "output_text.delta", "completed"]);
+        assert_eq!(ids(&out), ["resp_a"; 3]);
+    }
+
+    #[test]
+    fn a_long_silence_is_told_behind_the_first_event() {
+        let (mut events, mut out) = (Events::new(&heading()), Vec::new());
         events.keep_alive(&mut out);
         events.keep_alive(&mut out);
         events.begin(&mut out);

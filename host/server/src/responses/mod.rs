@@ -14,6 +14,7 @@ pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod object;
 pub(crate) mod options;
+pub(crate) mod original;
 pub(crate) mod output;
 pub(crate) mod parts;
 pub(crate) mod reasoning;

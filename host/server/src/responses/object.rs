@@ -91,12 +91,7 @@ pub(crate) struct Head {
 
 impl Head {
     pub(crate) fn new(heading: &Heading) -> Self {
-        let mut begin = Vec::new();
-        begin.extend_from_slice(b"{\"id\":");
-        write(&format!("resp_{}", heading.id), &mut begin);
-        begin.extend_from_slice(b",\"object\":\"response\"");
-        field("created_at", &heading.created, &mut begin);
-        field("model", &heading.model, &mut begin);
+        let begin = begin(&format!("resp_{}", heading.id), &heading.created, &heading.model);
         let mut echo = Vec::new();
         for (name, default) in ECHOED {
             match heading.echo.get(name) {
@@ -105,6 +100,12 @@ impl Head {
             }
         }
         Self { id: heading.id.clone(), begin, echo }
+    }
+
+    /// Becomes the head of this response of a provider.
+    pub(crate) fn adopt(&mut self, response: &Value) {
+        let [id, created, model] = ["id", "created_at", "model"].map(|name| response.get(name).unwrap_or(&Value::Null));
+        self.begin = begin(id, created, model);
     }
 
     /// Writes the object with these items.
@@ -119,6 +120,19 @@ impl Head {
         out.extend_from_slice(&self.echo);
         out.push(b'}');
     }
+}
+
+fn begin(
+    id: &(impl Serialize + ?Sized),
+    created: &(impl Serialize + ?Sized),
+    model: &(impl Serialize + ?Sized),
+) -> Vec<u8> {
+    let mut begin = b"{\"id\":".to_vec();
+    write(id, &mut begin);
+    begin.extend_from_slice(b",\"object\":\"response\"");
+    field("created_at", created, &mut begin);
+    field("model", model, &mut begin);
+    begin
 }
 
 fn list(items: &[Vec<u8>], out: &mut Vec<u8>) {
