@@ -40,7 +40,7 @@ async fn is_answered_in_the_shape_of_the_client() {
     let good = json!({ "model": "sim", "messages": [{ "role": "user", "content": "Hi" }] }).to_string();
     let (post, json) = (Method::POST, ("content-type", "application/json"));
     let big = format!("{good}{}", " ".repeat(1 << 20));
-    let cases: [Case<'_>; 15] = [
+    let cases: [Case<'_>; 16] = [
         (Method::GET, "/v1/nothing", &[], b"", "404 openai invalid_request_error"),
         (Method::GET, "/v1/nothing", &[("anthropic-version", "2023-06-01")], b"", "404 anthropic not_found_error"),
         (post.clone(), "/v1/messages/nothing", &[], b"{}", "404 anthropic not_found_error"),
@@ -55,6 +55,7 @@ async fn is_answered_in_the_shape_of_the_client() {
         (post.clone(), CHAT, &[json], big.as_bytes(), "413 openai invalid_request_error"),
         (post.clone(), "/v1/messages", &[json], big.as_bytes(), "413 anthropic request_too_large"),
         (Method::GET, "/v1/models/fast", &[], b"", "404 openai invalid_request_error"),
+        (Method::GET, "/v1/models/%ff", &[], b"", "400 openai invalid_request_error"),
         (Method::GET, "/v1/models?limit=0", &[("anthropic-version", "x")], b"", "400 anthropic invalid_request_error"),
     ];
     for (method, path, headers, body, expected) in cases {
@@ -168,4 +169,11 @@ async fn pages_of_other_machines_may_not_ask() {
         assert_eq!(gateway.post_with(CHAT, &[("origin", origin)], &body).await.status, status, "{origin}");
     }
     assert_eq!(provider.requests().len(), 1);
+    // A page whose own name leads to this machine sends no origin with a `GET`.
+    let hosts =
+        [("evil.example:4000", 403), ("localhost:1", 200), ("[::1]:4000", 200), ("host.docker.internal:4000", 200)];
+    for (host, status) in hosts {
+        let answer = gateway.send(Method::GET, "/v1/models", &[("host", host)], "").await;
+        assert_eq!(answer.status, status, "{host}: {answer:?}");
+    }
 }

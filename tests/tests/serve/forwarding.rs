@@ -45,3 +45,21 @@ async fn whole_and_streamed() {
         assert_eq!(came, shown.collect::<String>(), "counts come only if the client asks for them");
     }
 }
+
+#[tokio::test]
+async fn the_providers_words_for_an_error_come_back() {
+    let errors = [
+        json!({"type": "error", "error": {"type": "odd_error", "message": "No."}}),
+        json!({"error": {"message": "No.", "type": "odd_error", "param": "messages[3]", "code": "odd_code"}}),
+        json!({"error": {"message": "No.", "type": "odd_error", "param": "input[3]", "code": "odd_code"}}),
+    ];
+    for (((format, _, body), path), error) in FORMATS.into_iter().zip(PATHS).zip(errors) {
+        let refused = || Reply::body("application/json", error.to_string()).with_status(422);
+        let provider = replies([refused(), refused()]).await;
+        let gateway = Gateway::start(&Chain::new().provider("alias", format, &provider.url())).await;
+        for body in [body.to_owned(), body.replacen('{', "{\"stream\": true,", 1)] {
+            let answer = gateway.send(reqwest::Method::POST, path, &[], body).await;
+            assert_eq!((answer.status, &answer.json()["error"]), (422, &error["error"]), "{answer:?}");
+        }
+    }
+}

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use arcllm::{Attempt, ConfigError, Error, ErrorKind, ErrorReason};
+use arcllm::{ApiError, Attempt, ConfigError, Error, ErrorKind, ErrorReason};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::Value;
 
 /// The longest time that clients are told to wait, in seconds. Claude Code gives up at once where it is longer.
 const LONGEST_WAIT: u64 = 40;
@@ -24,8 +25,18 @@ pub(crate) struct Problem {
     pub(crate) should_retry: Option<bool>,
     /// The provider's name for the request that failed, for its support.
     pub(crate) request_id: Option<String>,
+    /// The provider's error as it came.
+    pub(crate) error: Option<Box<ApiError>>,
     /// What was tried.
     pub(crate) trail: Vec<Attempt>,
+}
+
+/// What a provider said itself of its error. A client of the same vendor's formats is told just that.
+pub(crate) struct OwnWords<'a> {
+    pub(crate) message: &'a str,
+    pub(crate) kind: Option<&'a Value>,
+    pub(crate) code: Option<&'a Value>,
+    pub(crate) param: Option<&'a Value>,
 }
 
 impl Problem {
@@ -38,6 +49,7 @@ impl Problem {
             retry_after: None,
             should_retry: None,
             request_id: None,
+            error: None,
             trail: Vec::new(),
         }
     }
@@ -59,6 +71,14 @@ impl Problem {
         let key = error.key.as_ref().map(|key| format!("`{key}` ")).unwrap_or_default();
         let message = format!("the configuration of the gateway has an error: {key}{}", error.problem);
         Self { should_retry: Some(false), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
+    }
+
+    /// What a provider of this vendor's formats said itself.
+    pub(crate) fn own_words(&self, vendor: &str) -> Option<OwnWords<'_>> {
+        let error = self.error.as_ref()?;
+        let word = |name: &str| error.extensions.get(&format!("{vendor}.error-{name}"));
+        let (kind, code, param) = (word("type"), word("code"), word("param"));
+        (kind.is_some() || code.is_some()).then(|| OwnWords { message: &error.message, kind, code, param })
     }
 
     /// Whole seconds to wait, at least one, if that helps.
@@ -88,6 +108,7 @@ impl From<&Error> for Problem {
                 retry_after: api.retry_after,
                 should_retry: api.should_retry,
                 request_id: api.request_id.clone(),
+                error: Some(Box::new(api.clone())),
                 ..Problem::new(status_of(api.status), error.to_string())
             },
             ErrorKind::Config(config) => Problem::of_load(config),

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use futures::FutureExt as _;
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, StatusCode, Uri, header, uri::Authority};
 
 use crate::{
     call::body::linger,
@@ -67,18 +67,29 @@ fn let_in(gateway: &Gateway, request: &Request) -> Result<Caller, Problem> {
     }
     let holder = gateway.shared.live().keys.holder(request.headers())?;
     if holder.is_none() {
-        check_origin(request.headers())?;
+        check_origin(request.uri(), request.headers())?;
     }
     Ok(Caller::new(holder))
 }
 
 /// Refuses the pages of other machines, where no keys are set. Whoever lures a user to a page could else ask with the
-/// operator's keys.
-fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let is_own = origin.to_str().is_ok_and(is_local);
-    let message = "pages of other machines may not ask here\n  help: set a key, as `arcllm serve key NAME` makes it";
-    if is_own { Ok(()) } else { Err(Problem::new(StatusCode::FORBIDDEN, message)) }
+/// operator's keys. Such a page has an origin of its own, or a name of its own that leads to this machine.
+fn check_origin(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = uri.authority().map(Authority::as_str).or_else(|| text(header::HOST));
+    let is_asked = host.is_none_or(|host| is_local(&format!("http://{host}")) || is_private(host));
+    let message = match (is_asked, text(header::ORIGIN).is_none_or(is_local)) {
+        (true, true) => return Ok(()),
+        (_, false) => "pages of other machines may not ask here",
+        (false, true) => "the header `host` names another machine",
+    };
+    let help = "set a key, as `arcllm serve key NAME` makes it";
+    Err(Problem::new(StatusCode::FORBIDDEN, format!("{message}\n  help: {help}")))
+}
+
+/// Whether nobody can own this name on the internet. Containers reach this machine as `host.docker.internal`.
+fn is_private(host: &str) -> bool {
+    host.split(':').next().is_some_and(|name| name.ends_with(".internal"))
 }
 
 /// Whether a page of this origin is one of this machine.

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::UNIX_EPOCH};
 
 use arcllm::KnownModel;
 use axum::{
-    extract::{Extension, Path, RawQuery, State},
+    extract::{Extension, Path, RawQuery, State, rejection::PathRejection},
     response::Response,
 };
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
@@ -47,10 +47,13 @@ pub(crate) async fn list(
 pub(crate) async fn one(
     State(gateway): State<Arc<Gateway>>,
     Extension(caller): Extension<Caller>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
     let shape = Shape::of("/v1/models", &headers);
+    let Ok(Path(name)) = name else {
+        return shape.refuse(&Problem::new(StatusCode::BAD_REQUEST, "the name of the model is not UTF-8"));
+    };
     if let Some(known) = usable(&gateway, &caller).iter().find(|model| model.name == name) {
         return json_answer(&in_shape(shape, &known.name, &known.provider));
     }

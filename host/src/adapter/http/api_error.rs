@@ -90,12 +90,12 @@ pub(crate) fn ray_id(headers: &HeaderMap, body: &[u8], secrets: Option<&Secrets>
     Some(clean(&id, secrets)).filter(|id| !id.is_empty())
 }
 
-/// The provider's type and code of the error, as `VENDOR.error-type` and `VENDOR.error-code`.
+/// The provider's type and code of the error, and the place in the request, as `VENDOR.error-type` and so on.
 pub(crate) fn extensions(body: &Value, vendor: &str, secrets: Option<&Secrets>) -> Extensions {
     let body = first(body);
     let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
     let kind = error.get("type").filter(|kind| *kind != "error").or_else(|| body.get("error_type"));
-    let words = [("type", kind), ("code", error.get("code"))];
+    let words = [("type", kind), ("code", error.get("code")), ("param", error.get("param"))];
     let words =
         words.into_iter().filter_map(|(name, word)| Some((name, word.and_then(|word| word_of(word, secrets))?)));
     words.map(|(name, word)| (format!("{vendor}.error-{name}"), word)).collect()
@@ -162,8 +162,8 @@ mod tests {
     fn words_become_extensions() {
         let words = |body| Value::from_iter(extensions(&body, "v", None));
         assert_eq!(
-            words(json!({"error": {"type": "t", "code": "c"}})),
-            json!({"v.error-type": "t", "v.error-code": "c"})
+            words(json!({"error": {"type": "t", "code": "c", "param": "p"}})),
+            json!({"v.error-type": "t", "v.error-code": "c", "v.error-param": "p"})
         );
         assert_eq!(words(json!({"error": {"type": "t", "code": null}})), json!({"v.error-type": "t"}));
         assert_eq!(words(json!({"error": "x", "error_type": "overloaded"})), json!({"v.error-type": "overloaded"}));

@@ -11,6 +11,10 @@ const SERVER: &str = "server_error";
 
 /// The JSON of an error.
 pub(crate) fn write(problem: &Problem) -> Vec<u8> {
+    if let Some(own) = problem.own_words("openai") {
+        let error = json!({"message": own.message, "type": own.kind, "param": own.param, "code": own.code});
+        return json!({"error": error}).to_string().into_bytes();
+    }
     let (kind, code) = words(problem);
     let message = own_names(&problem.message);
     let error = json!({"message": message, "type": kind, "param": param(problem, &message), "code": code});

@@ -7,9 +7,12 @@ use crate::client::problem::Problem;
 
 /// An error as JSON.
 pub(crate) fn json(problem: &Problem) -> Value {
+    let own = problem.own_words("anthropic");
+    let own = own.and_then(|own| Some((own.kind?.as_str()?, own.message)));
+    let (kind, message) = own.unwrap_or_else(|| (kind(problem), &problem.message));
     json!({
         "type": "error",
-        "error": {"type": kind(problem), "message": problem.message},
+        "error": {"type": kind, "message": message},
         "request_id": problem.request_id,
     })
 }

@@ -13,6 +13,9 @@ pub(crate) fn body(problem: &Problem) -> Value {
 
 /// The error itself, as it stands in a body and in the event `error`.
 pub(crate) fn nested(problem: &Problem) -> Value {
+    if let Some(own) = problem.own_words("openai") {
+        return json!({"message": own.message, "type": own.kind, "param": own.param, "code": own.code});
+    }
     json!({"message": problem.message, "type": kind(problem), "param": problem.param, "code": code(problem)})
 }
 
