@@ -97,7 +97,7 @@ impl Drop for Entry {
         count_request(&self.path, status);
         let told = std::mem::take(&mut *self.caller.told());
         self.log(status, &told);
-        if let Some(call) = CallRecord::of(told, self.caller.key(), self.at, self.begun.elapsed()) {
+        if let Some(call) = CallRecord::of(told, status, self.caller.key(), self.at, self.begun.elapsed()) {
             self.calls.add(call);
         }
     }

@@ -98,11 +98,11 @@ async fn refused_addresses() {
 async fn an_unknown_adapter() {
     assert_snapshot!(of(&GOOD.replace("anthropic", "gemini")).await, @r#"
     error: config.toml:5: `providers.main.adapter` is the text "gemini"
-      help: "anthropic" or "openai": the wire format that the provider speaks
+      help: "anthropic", "openai" or "openai-responses": the wire format that the provider speaks
     "#);
     assert_snapshot!(of(&GOOD.replace("adapter = \"anthropic\"\n", "")).await, @r#"
     error: config.toml:4: `providers.main.adapter` is missing
-      help: "anthropic" or "openai"
+      help: "anthropic", "openai" or "openai-responses"
     "#);
     assert_snapshot!(of(&GOOD.replace("base_url = \"URL\"\n", "")).await, @r#"
     error: config.toml:4: `providers.main.base_url` is missing

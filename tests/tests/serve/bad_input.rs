@@ -30,6 +30,9 @@ fn kind(answer: &Answer) -> String {
     format!("{} {shape} {}", answer.status, error["error"]["type"].as_str().unwrap())
 }
 
+/// A request, and the kind of its answer.
+type Case<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a [u8], &'a str);
+
 #[tokio::test]
 async fn is_answered_in_the_shape_of_the_client() {
     let provider = replies([]).await;
@@ -37,7 +40,7 @@ async fn is_answered_in_the_shape_of_the_client() {
     let good = json!({ "model": "sim", "messages": [{ "role": "user", "content": "Hi" }] }).to_string();
     let (post, json) = (Method::POST, ("content-type", "application/json"));
     let big = format!("{good}{}", " ".repeat(1 << 20));
-    let cases: [(Method, &str, &[(&str, &str)], &[u8], &str); 15] = [
+    let cases: [Case<'_>; 15] = [
         (Method::GET, "/v1/nothing", &[], b"", "404 openai invalid_request_error"),
         (Method::GET, "/v1/nothing", &[("anthropic-version", "2023-06-01")], b"", "404 anthropic not_found_error"),
         (post.clone(), "/v1/messages/nothing", &[], b"{}", "404 anthropic not_found_error"),

@@ -83,7 +83,10 @@ async fn its_routes_tell_the_course_of_a_call_and_no_content() {
     assert_eq!(call(&gateway, "", HOSTILE, true).await, 404);
     let news = calls_after(&gateway, "", &before, 2).await;
     let (missing, answered) = (&news["calls"][0], &news["calls"][1]);
-    assert_eq!((&missing["asked"], &missing["outcome"]), (&json!(HOSTILE), &json!("refused")));
+    assert_eq!(
+        (&missing["asked"], &missing["outcome"], &missing["status"]),
+        (&json!(HOSTILE), &json!("refused"), &json!(404))
+    );
     assert_eq!((&answered["asked"], &answered["outcome"]), (&json!("down"), &json!("answered")));
     assert_eq!((&answered["provider"], &answered["attempts"]), (&json!("good"), &json!(3)));
     assert_eq!(answered["cost"], json!(4.0), "one million tokens for 2.0, half a million for 2.0");

@@ -4,7 +4,8 @@ use arcllm::{CacheMark, ContentBlock, ExtensionLevel, Message, Role, Thinking, T
 use serde_json::{Map, Value, json};
 
 use crate::{
-    chat_completions::{fields::Fields, parts},
+    chat_completions::{cache_mark::cache_mark, parts},
+    fields::Fields,
     problem::Problem,
 };
 
@@ -31,7 +32,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Vec<Message>, Problem> {
 
 fn message(mut fields: Fields<'_>, at: usize, older_call: &mut String) -> Result<Message, Problem> {
     let role = fields.need_text("role")?;
-    let mark = fields.cache_mark()?;
+    let mark = cache_mark(&mut fields)?;
     let message = match role.as_str() {
         "system" | "developer" => said(Role::System, fields)?,
         "user" => said(Role::User, fields)?,
@@ -64,7 +65,7 @@ fn said(role: Role, mut fields: Fields<'_>) -> Result<Message, Problem> {
     let place = fields.place;
     let content = parts::read(Some(fields.need("content")?), &place.field("content"), false)?;
     let mut message = Message::new(role, content);
-    fields.keep(ExtensionLevel::Message, &mut message.extensions);
+    message.extensions.extend(fields.others(ExtensionLevel::Message, "openai."));
     Ok(message)
 }
 
@@ -72,7 +73,7 @@ fn result(id: String, mut fields: Fields<'_>) -> Result<Message, Problem> {
     let place = fields.place;
     let content = parts::read(fields.take("content"), &place.field("content"), false)?;
     let mut result = ToolResult::new(id, content);
-    fields.keep(ExtensionLevel::ToolResult, &mut result.extensions);
+    result.extensions.extend(fields.others(ExtensionLevel::ToolResult, "openai."));
     Ok(Message::new(Role::Tool, vec![ContentBlock::ToolResult(result)]))
 }
 
@@ -84,7 +85,7 @@ fn answer(mut fields: Fields<'_>, at: usize, older_call: &mut String) -> Result<
         content.push(ContentBlock::Other(json!({"type": "refusal", "refusal": refusal})));
     }
     let calls = place.field("tool_calls");
-    for (at, value) in fields.list("tool_calls")?.into_iter().enumerate() {
+    for (at, value) in fields.list("tool_calls")?.unwrap_or_default().into_iter().enumerate() {
         content.push(ContentBlock::ToolUse(call(Fields::of(value, calls.item(at))?)?));
     }
     if let Some(function) = fields.take("function_call") {
@@ -94,7 +95,7 @@ fn answer(mut fields: Fields<'_>, at: usize, older_call: &mut String) -> Result<
     }
     let author = fields.text(SIGNED_BY)?;
     let mut message = Message::new(Role::Assistant, content);
-    fields.keep(ExtensionLevel::Message, &mut message.extensions);
+    message.extensions.extend(fields.others(ExtensionLevel::Message, "openai."));
     message.extensions.extend(author.map(|author| (SIGNED_BY.to_owned(), author.into())));
     Ok(message)
 }
@@ -110,14 +111,19 @@ pub(crate) fn is_signed(message: &Message) -> bool {
 fn thinking(fields: &mut Fields<'_>) -> Result<Vec<ContentBlock>, Problem> {
     let mut text = fields.text("reasoning_content")?;
     // OpenRouter and vLLM have the second name.
-    if fields.get("reasoning").is_some_and(Value::is_string) {
+    if fields.peek("reasoning").is_some_and(Value::is_string) {
         let other = fields.text("reasoning")?;
         text = text.or(other);
     }
     let is_ours = |detail: &Value| detail.get(SIGNED_BY).is_some_and(Value::is_string);
-    let details = fields.get(DETAILS).and_then(Value::as_array);
+    let details = fields.peek(DETAILS).and_then(Value::as_array);
     if details.is_some_and(|details| details.iter().all(is_ours)) {
-        return Ok(fields.list(DETAILS)?.into_iter().map(|detail| ContentBlock::Thinking(signed(&detail))).collect());
+        return Ok(fields
+            .list(DETAILS)?
+            .unwrap_or_default()
+            .into_iter()
+            .map(|detail| ContentBlock::Thinking(signed(&detail)))
+            .collect());
     }
     Ok(text
         .into_iter()
@@ -147,7 +153,7 @@ fn call(mut fields: Fields<'_>) -> Result<ToolCall, Problem> {
             return Err(place.field("type").problem(what));
         }
     };
-    fields.keep(ExtensionLevel::ToolUse, &mut call.extensions);
+    call.extensions.extend(fields.others(ExtensionLevel::ToolUse, "openai."));
     Ok(call)
 }
 
@@ -160,7 +166,7 @@ fn function_call(id: String, mut fields: Fields<'_>) -> Result<ToolCall, Problem
         Some(other) => return Err(fields.place.field("arguments").expected("a string", &other)),
     };
     let mut call = ToolCall::new(id, name, arguments);
-    fields.keep_inside("function", ExtensionLevel::ToolUse, &mut call.extensions);
+    call.extensions.extend(fields.others(ExtensionLevel::ToolUse, "openai.function."));
     Ok(call)
 }
 

@@ -3,10 +3,10 @@
 pub(crate) mod format;
 
 mod answer;
+mod cache_mark;
 mod choice;
 mod chunks;
 mod error;
-mod fields;
 mod messages;
 mod options;
 mod parts;

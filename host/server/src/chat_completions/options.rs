@@ -3,10 +3,7 @@
 use arcllm::{ExtensionLevel, JsonSchema, Options, OutputFormat, Reasoning};
 use serde_json::{Map, Value};
 
-use crate::{
-    chat_completions::fields::{Fields, Place},
-    problem::Problem,
-};
+use crate::{fields::Fields, place::Place, problem::Problem};
 
 /// Takes the options. The choice of a tool stands beside the tools.
 pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Options, Problem> {
@@ -16,7 +13,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Options, Problem> {
     options.temperature = fields.number("temperature")?;
     options.top_p = fields.number("top_p")?;
     // vLLM takes -1 for no limit, which no other format has.
-    if fields.get("top_k").is_none_or(|count| count.as_i64().is_none_or(|count| count >= 0)) {
+    if fields.peek("top_k").is_none_or(|count| count.as_i64().is_none_or(|count| count >= 0)) {
         options.top_k = fields.count("top_k")?;
     }
     options.stop = stop(fields)?;
@@ -54,7 +51,7 @@ fn reasoning(fields: &mut Fields<'_>) -> Result<Option<Reasoning>, Problem> {
         Some(fields.get("effort")?.as_str()?.to_owned())
     };
     if effort.is_none()
-        && let Some(word) = fields.get("reasoning").and_then(only)
+        && let Some(word) = fields.peek("reasoning").and_then(only)
     {
         fields.take("reasoning");
         effort = Some(word);
@@ -93,7 +90,7 @@ fn output(fields: &mut Fields<'_>) -> Result<Option<OutputFormat>, Problem> {
     };
     let kind = match format.get("type") {
         Some(Value::String(kind)) => kind.as_str(),
-        Some(Value::Null) | None => return Err(place.field("type").problem("is missing")),
+        Some(Value::Null) | None => return Err(place.field("type").missing()),
         Some(other) => return Err(place.field("type").expected("a string", other)),
     };
     match (kind, format.len()) {
@@ -108,7 +105,7 @@ fn output(fields: &mut Fields<'_>) -> Result<Option<OutputFormat>, Problem> {
 fn schema(mut format: Map<String, Value>, place: &Place<'_>) -> Result<OutputFormat, Problem> {
     let place = place.field("json_schema");
     let mut fields = match format.get_mut("json_schema").map(Value::take) {
-        None | Some(Value::Null) => return Err(place.problem("is missing")),
+        None | Some(Value::Null) => return Err(place.missing()),
         Some(value) => Fields::of(value, place)?,
     };
     let (name, schema) = (fields.text("name")?, fields.take("schema"));
@@ -121,6 +118,6 @@ fn schema(mut format: Map<String, Value>, place: &Place<'_>) -> Result<OutputFor
     let mut schema = JsonSchema::new(name.unwrap_or_else(|| "answer".to_owned()), schema);
     schema.description = fields.text("description")?.unwrap_or_default();
     schema.strict = fields.flag("strict")?;
-    fields.keep(ExtensionLevel::Schema, &mut schema.extensions);
+    schema.extensions.extend(fields.others(ExtensionLevel::Schema, "openai."));
     Ok(OutputFormat::JsonSchema(schema))
 }

@@ -3,10 +3,7 @@
 use arcllm::{ContentBlock, ExtensionLevel, Extensions, Media, MediaSource, Text};
 use serde_json::{Value, json};
 
-use crate::{
-    chat_completions::fields::{Fields, Place},
-    problem::Problem,
-};
+use crate::{chat_completions::cache_mark::cache_mark, fields::Fields, place::Place, problem::Problem};
 
 /// The blocks of a content: a text, or a list of parts. `is_answer` says that the model has written it.
 pub(crate) fn read(content: Option<Value>, place: &Place<'_>, is_answer: bool) -> Result<Vec<ContentBlock>, Problem> {
@@ -24,7 +21,7 @@ pub(crate) fn read(content: Option<Value>, place: &Place<'_>, is_answer: bool) -
 fn part(value: Value, place: Place<'_>, is_answer: bool) -> Result<ContentBlock, Problem> {
     let kind = match value.get("type") {
         _ if !value.is_object() => return Err(place.expected("an object", &value)),
-        None | Some(Value::Null) => return Err(place.field("type").problem("is missing")),
+        None | Some(Value::Null) => return Err(place.field("type").missing()),
         Some(Value::String(kind)) => kind.as_str(),
         Some(other) => return Err(place.field("type").expected("a string", other)),
     };
@@ -49,8 +46,8 @@ fn part(value: Value, place: Place<'_>, is_answer: bool) -> Result<ContentBlock,
 
 fn text(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let mut text = Text::new(fields.need_text("text")?);
-    text.cache = fields.cache_mark()?;
-    fields.keep(ExtensionLevel::Text, &mut text.extensions);
+    text.cache = cache_mark(&mut fields)?;
+    text.extensions.extend(fields.others(ExtensionLevel::Text, "openai."));
     Ok(ContentBlock::Text(text))
 }
 
@@ -96,10 +93,10 @@ fn audio(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
 
 /// Adds what stands around the source and beside it.
 fn whole(mut media: Media, mut fields: Fields<'_>, inner: Fields<'_>, kind: &str) -> Result<Media, Problem> {
-    media.cache = fields.cache_mark()?;
+    media.cache = cache_mark(&mut fields)?;
     let mut extensions = Extensions::new();
-    fields.keep(ExtensionLevel::Media, &mut extensions);
-    inner.keep_inside(kind, ExtensionLevel::Media, &mut extensions);
+    extensions.extend(fields.others(ExtensionLevel::Media, "openai."));
+    extensions.extend(inner.others(ExtensionLevel::Media, &format!("openai.{kind}.")));
     media.extensions = extensions;
     Ok(media)
 }

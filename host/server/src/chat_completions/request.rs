@@ -4,11 +4,10 @@ use arcllm::{ExtensionLevel, Request};
 use serde_json::Value;
 
 use crate::{
-    chat_completions::{
-        fields::{Fields, Place},
-        messages, options, tools,
-    },
+    chat_completions::{messages, options, tools},
     client::{Asked, CallForms},
+    fields::Fields,
+    place::Place,
     problem::Problem,
 };
 
@@ -17,13 +16,13 @@ const OWN: [&str; 2] = ["n", "audio"];
 
 /// Reads the body of a request.
 pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
-    let mut fields = Fields::of(json(body)?, Place::Top)?;
+    let mut fields = Fields::of(json(body)?, Place::Body)?;
     let model = fields.need_text("model")?;
     let streamed = fields.flag("stream")?.unwrap_or_default();
     let wants_usage = wants_usage(&mut fields)?;
     let messages = messages::read(&mut fields)?;
     let forwardable = !messages.iter().any(messages::is_signed);
-    let older = fields.get("functions").is_some();
+    let older = fields.peek("functions").is_some();
     let tools = tools::read(&mut fields)?;
     let mut options = options::read(&mut fields)?;
     options.tool_choice = tools::choice(&mut fields)?;
@@ -34,7 +33,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
     let call_forms = CallForms { older, custom: tools::custom(&tools) };
     let own = own(&mut fields)?;
     let mut request = Request::new(messages).with_tools(tools).with_options(options);
-    fields.keep(ExtensionLevel::Body, &mut request.extensions);
+    request.extensions.extend(fields.others(ExtensionLevel::Body, "openai."));
     request.extensions.extend(own);
     let only_own_format = OWN.into_iter().find(|name| request.extensions.contains_key(&format!("openai.{name}")));
     Ok(Asked {

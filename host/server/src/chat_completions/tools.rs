@@ -3,18 +3,20 @@
 use arcllm::{ExtensionLevel, Tool, ToolChoice};
 use serde_json::{Value, json};
 
-use crate::{
-    chat_completions::fields::{Fields, Place},
-    problem::Problem,
-};
+use crate::{chat_completions::cache_mark::cache_mark, fields::Fields, place::Place, problem::Problem};
 
 /// Takes the tools. `functions` is the older field.
 pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Vec<Tool>, Problem> {
     let place = fields.place;
     let tools = place.field("tools");
-    let newer = fields.list("tools")?.into_iter().enumerate().map(|(at, value)| tool(value, tools.item(at)));
+    let newer = fields
+        .list("tools")?
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+        .map(|(at, value)| tool(value, tools.item(at)));
     let functions = place.field("functions");
-    let older = fields.list("functions")?.into_iter().enumerate();
+    let older = fields.list("functions")?.unwrap_or_default().into_iter().enumerate();
     let older = older.map(|(at, value)| function(Fields::of(value, functions.item(at))?));
     newer.chain(older).collect()
 }
@@ -30,8 +32,8 @@ fn tool(value: Value, place: Place<'_>) -> Result<Tool, Problem> {
     fields.take("type");
     let mut tool = function(Fields::of(fields.need("function")?, place.field("function"))?)?;
     if let Tool::Function(tool) = &mut tool {
-        tool.cache = fields.cache_mark()?.or(tool.cache.take());
-        fields.keep(ExtensionLevel::Tool, &mut tool.extensions);
+        tool.cache = cache_mark(&mut fields)?.or(tool.cache.take());
+        tool.extensions.extend(fields.others(ExtensionLevel::Tool, "openai."));
     }
     Ok(tool)
 }
@@ -48,8 +50,8 @@ fn function(mut fields: Fields<'_>) -> Result<Tool, Problem> {
     let mut tool = Tool::new(name, description, parameters);
     if let Tool::Function(tool) = &mut tool {
         tool.strict = fields.flag("strict")?;
-        tool.cache = fields.cache_mark()?;
-        fields.keep_inside("function", ExtensionLevel::Tool, &mut tool.extensions);
+        tool.cache = cache_mark(&mut fields)?;
+        tool.extensions.extend(fields.others(ExtensionLevel::Tool, "openai.function."));
     }
     Ok(tool)
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use arcllm::{CacheMark, ExtensionLevel, Extensions};
 use serde_json::Value;
 
-use crate::{messages::fields::Fields, problem::Problem};
+use crate::{fields::Fields, problem::Problem};
 
 const FIELD: &str = "cache_control";
 
 /// Takes the mark of a block or a tool. A mark of another kind than is known becomes an extension.
 pub(crate) fn take(fields: &mut Fields<'_>, extensions: &mut Extensions) -> Result<Option<CacheMark>, Problem> {
-    let place = fields.place().field(FIELD);
+    let outer = fields.place;
+    let place = outer.field(FIELD);
     let Some(whole) = fields.take(FIELD) else { return Ok(None) };
     let is_known = whole.get("type").is_some_and(|kind| kind == "ephemeral")
         && (whole.get("ttl").is_none_or(Value::is_null) || ttl(&whole).is_some());
@@ -20,12 +21,12 @@ pub(crate) fn take(fields: &mut Fields<'_>, extensions: &mut Extensions) -> Resu
         return Ok(None);
     }
     let ttl = ttl(&whole);
-    let mut control = Fields::of(whole, &place)?;
+    let mut control = Fields::of(whole, place)?;
     control.take("type");
     control.take("ttl");
     let mut mark = CacheMark::new();
     mark.ttl = ttl;
-    mark.extensions = control.others(ExtensionLevel::CacheMark);
+    mark.extensions = control.others(ExtensionLevel::CacheMark, "anthropic.");
     Ok(Some(mark))
 }
 

@@ -4,7 +4,9 @@ use arcllm::{ContentBlock, ExtensionLevel, Media, Text, Thinking, ToolCall, Tool
 use serde_json::{Map, Value, json};
 
 use crate::{
-    messages::{cache_control, citations, fields::Fields, place::Place, signature},
+    fields::Fields,
+    messages::{cache_control, citations, signature},
+    place::Place,
     problem::Problem,
 };
 
@@ -16,13 +18,13 @@ pub(crate) fn read(content: Value, place: &Place<'_>) -> Result<Vec<ContentBlock
             let blocks = blocks.into_iter().enumerate();
             blocks.map(|(at, block_json)| block(block_json, &place.item(at))).collect()
         }
-        other => Err(place.not("a string or a list of blocks", &other)),
+        other => Err(place.expected("a string or a list of blocks", &other)),
     }
 }
 
 /// A block of a type that is not known here stays as it is.
 fn block(value: Value, place: &Place<'_>) -> Result<ContentBlock, Problem> {
-    let fields = Fields::of(value, place)?;
+    let fields = Fields::of(value, *place)?;
     let kind = place.field("type");
     match fields.peek("type") {
         None => Err(kind.missing()),
@@ -36,7 +38,7 @@ fn block(value: Value, place: &Place<'_>) -> Result<ContentBlock, Problem> {
             "redacted_thinking" => redacted(fields),
             _ => Ok(ContentBlock::Other(fields.into_value())),
         },
-        Some(other) => Err(kind.not("a string", other)),
+        Some(other) => Err(kind.expected("a string", other)),
     }
 }
 
@@ -44,7 +46,7 @@ fn text(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     fields.take("type");
     let mut text = Text::new(fields.need_text("text")?);
     text.cache = cache_control::take(&mut fields, &mut text.extensions)?;
-    text.extensions.extend(fields.others(ExtensionLevel::Text));
+    text.extensions.extend(fields.others(ExtensionLevel::Text, "anthropic."));
     if let Some(citations) = text.extensions.get_mut("anthropic.citations") {
         citations::without_made(citations);
         if citations.as_array().is_some_and(Vec::is_empty) {
@@ -57,12 +59,13 @@ fn text(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
 /// An image or a document. The library knows the sources.
 fn media(mut fields: Fields<'_>, kind: &str) -> Result<Media, Problem> {
     fields.take("type");
-    let place = fields.place().field("source");
+    let outer = fields.place;
+    let place = outer.field("source");
     let source = fields.object("source")?.ok_or_else(|| place.missing())?;
     match source.get("type") {
         Some(Value::String(_)) => {}
         None => return Err(place.field("type").missing()),
-        Some(other) => return Err(place.field("type").not("a string", other)),
+        Some(other) => return Err(place.field("type").expected("a string", other)),
     }
     let mut json = json!({"type": kind});
     let name = if kind == "document" { fields.text("title")? } else { None };
@@ -71,12 +74,12 @@ fn media(mut fields: Fields<'_>, kind: &str) -> Result<Media, Problem> {
     }
     let mut media = match serde_json::from_value(json) {
         Ok(ContentBlock::Image(media) | ContentBlock::Document(media)) => media,
-        Ok(_) => return Err(place.wrong("is no source".to_owned())),
-        Err(error) => return Err(place.wrong(error.to_string())),
+        Ok(_) => return Err(place.problem("is no source".to_owned())),
+        Err(error) => return Err(place.problem(error.to_string())),
     };
     media.name = name.unwrap_or_default();
     media.cache = cache_control::take(&mut fields, &mut media.extensions)?;
-    media.extensions.extend(fields.others(ExtensionLevel::Media));
+    media.extensions.extend(fields.others(ExtensionLevel::Media, "anthropic."));
     Ok(media)
 }
 
@@ -86,19 +89,20 @@ fn tool_use(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let input = fields.object("input")?.unwrap_or_else(Map::new);
     let mut call = ToolCall::new(id, name, input);
     call.cache = cache_control::take(&mut fields, &mut call.extensions)?;
-    call.extensions.extend(fields.others(ExtensionLevel::ToolUse));
+    call.extensions.extend(fields.others(ExtensionLevel::ToolUse, "anthropic."));
     Ok(ContentBlock::ToolUse(call))
 }
 
 fn tool_result(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     fields.take("type");
     let id = fields.need_text("tool_use_id")?;
-    let place = fields.place().field("content");
+    let outer = fields.place;
+    let place = outer.field("content");
     let content = fields.take("content").map(|content| read(content, &place)).transpose()?;
     let mut result = ToolResult::new(id, content.unwrap_or_default());
-    result.is_error = fields.bool("is_error")?.unwrap_or_default();
+    result.is_error = fields.flag("is_error")?.unwrap_or_default();
     result.cache = cache_control::take(&mut fields, &mut result.extensions)?;
-    result.extensions.extend(fields.others(ExtensionLevel::ToolResult));
+    result.extensions.extend(fields.others(ExtensionLevel::ToolResult, "anthropic."));
     Ok(ContentBlock::ToolResult(result))
 }
 
@@ -107,7 +111,7 @@ fn thinking(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     fields.take("type");
     let (text, signature) = (fields.need_text("thinking")?, fields.text("signature")?);
     let mut thinking = signature::read(text, signature);
-    thinking.extensions.extend(fields.others(ExtensionLevel::Thinking));
+    thinking.extensions.extend(fields.others(ExtensionLevel::Thinking, "anthropic."));
     Ok(ContentBlock::Thinking(thinking))
 }
 
@@ -115,6 +119,6 @@ fn redacted(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     fields.take("type");
     let mut thinking = Thinking::new("");
     thinking.redacted = Some(fields.need_text("data")?);
-    thinking.extensions = fields.others(ExtensionLevel::Thinking);
+    thinking.extensions = fields.others(ExtensionLevel::Thinking, "anthropic.");
     Ok(ContentBlock::Thinking(thinking))
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::{
     call::failed,
-    messages::{format::Messages, place::Place, request::passed_on},
+    messages::{format::Messages, request::passed_on},
+    place::Place,
     posted::Posted,
     problem::Problem,
 };
@@ -47,11 +48,11 @@ fn model_of(body: &Bytes) -> Result<String, Problem> {
         model: Option<Value>,
     }
     let named: Named =
-        serde_json::from_slice(body).map_err(|error| Place::Body.wrong(format!("is not JSON: {error}")))?;
+        serde_json::from_slice(body).map_err(|error| Place::Body.problem(format!("is not JSON: {error}")))?;
     let place = Place::Body.field("model");
     match named.model {
         Some(Value::String(model)) => Ok(model),
-        Some(other) => Err(place.not("a string", &other)),
+        Some(other) => Err(place.expected("a string", &other)),
         None => Err(place.missing()),
     }
 }

@@ -6,10 +6,7 @@
 use arcllm::{ExtensionLevel, JsonSchema, Options, OutputFormat, Reasoning};
 use serde_json::Value;
 
-use crate::{
-    messages::{fields::Fields, place::Place},
-    problem::Problem,
-};
+use crate::{fields::Fields, problem::Problem};
 
 const THINKING: &str = "anthropic.thinking";
 const OUTPUT_CONFIG: &str = "anthropic.output_config";
@@ -19,10 +16,11 @@ const EFFORTS: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
 
 /// Reads both fields.
 pub(crate) fn read(body: &mut Fields<'_>, options: &mut Options) -> Result<(), Problem> {
-    let (place, config) = (body.place().field("output_config"), body.take("output_config"));
+    let outer = body.place;
+    let (place, config) = (outer.field("output_config"), body.take("output_config"));
     let (mut effort, mut has_others) = (None, false);
     if let Some(config) = &config {
-        let mut fields = Fields::of(config.clone(), &place)?;
+        let mut fields = Fields::of(config.clone(), place)?;
         effort = fields.text("effort")?;
         options.output = output(&mut fields, "format")?;
         has_others = !fields.is_empty();
@@ -50,7 +48,8 @@ fn read_older_format(body: &mut Fields<'_>, options: &mut Options) -> Result<(),
 /// Reads `thinking`. Returns whether adapters write what the client has said.
 fn read_thinking(body: &mut Fields<'_>, effort: Option<&str>, options: &mut Options) -> Result<bool, Problem> {
     let known = effort.filter(|word| EFFORTS.contains(word)).map(|word| Reasoning::Effort(word.to_owned()));
-    let place = body.place().field("thinking");
+    let outer = body.place;
+    let place = outer.field("thinking");
     let Some(thinking) = body.take("thinking") else {
         // Adapters would ask for reasoning.
         if known.is_some() {
@@ -59,7 +58,7 @@ fn read_thinking(body: &mut Fields<'_>, effort: Option<&str>, options: &mut Opti
         options.reasoning = known;
         return Ok(effort.is_none());
     };
-    let mut fields = Fields::of(thinking.clone(), &place)?;
+    let mut fields = Fields::of(thinking.clone(), place)?;
     let kind = fields.need_text("type")?;
     options.reasoning = match kind.as_str() {
         "disabled" => Some(Reasoning::Off),
@@ -80,15 +79,16 @@ fn read_thinking(body: &mut Fields<'_>, effort: Option<&str>, options: &mut Opti
 
 /// Reads the format of the answer.
 fn output(fields: &mut Fields<'_>, name: &str) -> Result<Option<OutputFormat>, Problem> {
-    let place: Place<'_> = fields.place().field(name);
+    let outer = fields.place;
+    let place = outer.field(name);
     let Some(format) = fields.take(name) else { return Ok(None) };
     let whole = format.clone();
-    let mut format = Fields::of(format, &place)?;
+    let mut format = Fields::of(format, place)?;
     if format.need_text("type")? != "json_schema" {
         return Ok(Some(OutputFormat::Other(whole)));
     }
     let schema = format.object("schema")?.ok_or_else(|| place.field("schema").missing())?;
     let mut schema = JsonSchema::new("answer", schema.into());
-    schema.extensions = format.others(ExtensionLevel::Schema);
+    schema.extensions = format.others(ExtensionLevel::Schema, "anthropic.");
     Ok(Some(OutputFormat::JsonSchema(schema)))
 }

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::{
     client::{Asked, CallForms},
-    messages::{content, fields::Fields, made, place::Place, reasoning, tools},
+    fields::Fields,
+    messages::{content, made, reasoning, tools},
+    place::Place,
     problem::Problem,
 };
 
@@ -19,11 +21,11 @@ const LONGEST_USER: usize = 64;
 /// Reads a request.
 pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
     let place = Place::Body;
-    let body = serde_json::from_slice(body).map_err(|error| place.wrong(format!("is not JSON: {error}")))?;
+    let body = serde_json::from_slice(body).map_err(|error| place.problem(format!("is not JSON: {error}")))?;
     let forwardable = !made::is_in(&body);
-    let mut body = Fields::of(body, &place)?;
+    let mut body = Fields::of(body, place)?;
     let model = body.need_text("model")?;
-    let streamed = body.bool("stream")?.unwrap_or_default();
+    let streamed = body.flag("stream")?.unwrap_or_default();
     let messages = messages(&mut body)?;
     let tools = tools::read(&mut body)?;
     let options = options(body)?;
@@ -53,11 +55,13 @@ pub(crate) fn passed_on(headers: &HeaderMap) -> Vec<(String, String)> {
 /// The system prompt and the messages.
 fn messages(body: &mut Fields<'_>) -> Result<Vec<Message>, Problem> {
     let mut messages = Vec::new();
-    let place = body.place().field("system");
+    let outer = body.place;
+    let place = outer.field("system");
     if let Some(system) = body.take("system").filter(says_something) {
         messages.push(Message::new(Role::System, content::read(system, &place)?));
     }
-    let place = body.place().field("messages");
+    let outer = body.place;
+    let place = outer.field("messages");
     let list = body.list("messages")?.ok_or_else(|| place.missing())?;
     for (at, value) in list.into_iter().enumerate() {
         messages.push(message(value, &place.item(at))?);
@@ -70,7 +74,7 @@ fn says_something(content: &Value) -> bool {
 }
 
 fn message(value: Value, place: &Place<'_>) -> Result<Message, Problem> {
-    let mut fields = Fields::of(value, place)?;
+    let mut fields = Fields::of(value, *place)?;
     let role = fields.need_text("role")?;
     let at = place.field("content");
     let content = content::read(fields.take("content").ok_or_else(|| at.missing())?, &at)?;
@@ -82,11 +86,11 @@ fn message(value: Value, place: &Place<'_>) -> Result<Message, Problem> {
         "user" => Role::User,
         other => {
             let what = format!("is {other:?}; the roles are \"user\", \"assistant\" and \"system\"");
-            return Err(place.field("role").wrong(what));
+            return Err(place.field("role").problem(what));
         }
     };
     let mut message = Message::new(role, content);
-    message.extensions = fields.others(ExtensionLevel::Message);
+    message.extensions = fields.others(ExtensionLevel::Message, "anthropic.");
     Ok(message)
 }
 
@@ -100,15 +104,16 @@ fn options(mut body: Fields<'_>) -> Result<Options, Problem> {
     tools::read_choice(&mut body, &mut options)?;
     reasoning::read(&mut body, &mut options)?;
     read_metadata(&mut body, &mut options)?;
-    options.extensions.extend(body.others(ExtensionLevel::Body));
+    options.extensions.extend(body.others(ExtensionLevel::Body, "anthropic."));
     Ok(options)
 }
 
 /// Who asks. OpenAI refuses a longer name than [`LONGEST_USER`], so such a name is only for Anthropic.
 fn read_metadata(body: &mut Fields<'_>, options: &mut Options) -> Result<(), Problem> {
-    let place = body.place().field("metadata");
+    let outer = body.place;
+    let place = outer.field("metadata");
     let Some(metadata) = body.take("metadata") else { return Ok(()) };
-    let mut fields = Fields::of(metadata.clone(), &place)?;
+    let mut fields = Fields::of(metadata.clone(), place)?;
     options.user = fields.text("user_id")?.filter(|user| user.len() <= LONGEST_USER);
     let is_exact = options.user.is_some() && fields.is_empty();
     if !is_exact && metadata.as_object().is_some_and(|metadata| !metadata.is_empty()) {

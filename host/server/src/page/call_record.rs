@@ -24,6 +24,8 @@ pub(crate) struct CallRecord {
     /// The model, as the client named it.
     pub(crate) asked: String,
     pub(crate) streamed: bool,
+    /// The status that the client got.
+    pub(crate) status: u16,
     pub(crate) ending: Ending,
     /// How many requests were sent. [`trail`](Self::trail) may hold fewer.
     pub(crate) attempts: usize,
@@ -32,7 +34,7 @@ pub(crate) struct CallRecord {
 
 impl CallRecord {
     /// The record of a call, if a model was asked for.
-    pub(crate) fn of(told: Told, key: Option<&str>, at: SystemTime, took: Duration) -> Option<Self> {
+    pub(crate) fn of(told: Told, status: u16, key: Option<&str>, at: SystemTime, took: Duration) -> Option<Self> {
         let Told { asked, streamed, ending, trail } = told;
         let mut call = Self {
             at,
@@ -40,6 +42,7 @@ impl CallRecord {
             key: key.map(str::to_owned),
             asked: asked?,
             streamed,
+            status,
             ending: ending?,
             attempts: trail.len(),
             trail,

@@ -36,26 +36,32 @@ pub(crate) async fn overview(host: &Host) -> Value {
 
 /// What the holder of a key for some models sees of this description: no other models, and not where their providers are.
 pub(crate) fn as_seen_by(holder: &Holder, all: &Value) -> Value {
-    let mut seen = all.clone();
+    let Value::Object(mut seen) = all.clone() else { return Value::Null };
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let keep = |list: &mut Value, is_seen: &dyn Fn(&Value) -> bool| {
-        list.as_array_mut().into_iter().for_each(|list| list.retain(|one| is_seen(one)));
-    };
-    keep(&mut seen["models"], &|model| {
+    keep(seen.get_mut("models"), |model| {
         let full = format!("{}/{}", word(&model["provider"]), word(&model["model"]));
         holder.may_use(&word(&model["name"]), Some(&full))
     });
-    let models = seen["models"].clone();
+    let models = seen.get("models").cloned().unwrap_or_default();
     let is_of_model = |name: &Value| models.as_array().into_iter().flatten().any(|model| model["provider"] == *name);
-    keep(&mut seen["providers"], &|provider| is_of_model(&provider["name"]));
-    for module in seen["modules"].as_array_mut().into_iter().flatten() {
-        keep(&mut module["asks"], &|name| holder.may_use(&word(name), None));
-        module["warnings"] = json!([]);
-        module["problem"] = Value::Null;
+    keep(seen.get_mut("providers"), |provider| is_of_model(&provider["name"]));
+    for module in seen.get_mut("modules").and_then(Value::as_array_mut).into_iter().flatten() {
+        keep(module.get_mut("asks"), |name| holder.may_use(&word(name), None));
+        let module = module.as_object_mut().into_iter();
+        module.for_each(|module| module.extend([hidden("warnings"), hidden("problem")]));
     }
-    seen["problems"] = json!([]);
-    seen["file"] = Value::Null;
-    seen
+    seen.extend([hidden("problems"), hidden("file")]);
+    Value::Object(seen)
+}
+
+/// Keeps what is seen in this list.
+fn keep(list: Option<&mut Value>, is_seen: impl Fn(&Value) -> bool) {
+    list.and_then(Value::as_array_mut).into_iter().for_each(|list| list.retain(&is_seen));
+}
+
+/// An entry without its value.
+fn hidden(name: &str) -> (String, Value) {
+    (name.to_owned(), Value::Null)
 }
 
 /// Each `[models.NAME]`, and the default model of each provider that can be asked.

@@ -18,34 +18,32 @@ const LONGEST_NAME: usize = 200;
 pub(crate) fn calls(new: &NewCalls, config: &Config, running: u64, holder: Option<&Holder>) -> Value {
     let limited = holder.filter(|holder| holder.patterns().is_some());
     let is_seen = |call: &CallRecord| limited.is_none_or(|holder| call.key.as_ref() == Some(&holder.name));
-    let calls = new.calls.iter().filter(|(_, call)| is_seen(call)).map(|([thread, place], record)| {
-        let mut call = call(record, config);
-        call["id"] = format!("{thread}-{place}").into();
-        call
-    });
+    let calls = new.calls.iter().filter(|(_, call)| is_seen(call));
+    let calls = calls.map(|([thread, place], record)| call(&format!("{thread}-{place}"), record, config));
     json!({ "running": running, "cursor": new.cursor, "calls": calls.collect::<Vec<_>>() })
 }
 
-fn call(call: &CallRecord, config: &Config) -> Value {
+fn call(id: &str, call: &CallRecord, config: &Config) -> Value {
     let (outcome, provider, model, usage) = match &call.ending {
         Ending::Answered { provider, model, usage } => ("answered", Some(provider), Some(model), Some(usage)),
         Ending::Failed(kind) => (*kind, None, None, None),
         Ending::Left => ("left", None, None, None),
     };
     json!({
+        "id": id,
         "at": call.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
         "took_seconds": call.took.as_secs_f64(),
         "key": call.key.as_deref().map(name),
         "asked": name(&call.asked),
         "streamed": call.streamed,
         "outcome": outcome,
-        "status": call.trail.last().filter(|_| outcome == "api").and_then(|last| last.status),
+        "status": call.status,
         "provider": provider.map(|provider| name(provider)),
         "model": model.map(|model| name(model)),
         "attempts": call.attempts,
         "waited_seconds": call.trail.iter().map(|attempt| attempt.waited).sum::<Duration>().as_secs_f64(),
         "first_event_seconds": call.trail.last().and_then(first_event).map(|time| time.as_secs_f64()),
-        "tokens": usage.map(|usage| tokens(usage)),
+        "tokens": usage.map(tokens),
         "cost": cost::of_call(config, &call.trail, &call.ending),
         "trail": call.trail.iter().map(attempt).collect::<Vec<_>>(),
     })

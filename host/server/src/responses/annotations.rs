@@ -3,7 +3,7 @@
 use arcllm::{Extensions, Text};
 use serde_json::{Value, json};
 
-use crate::responses::fields::extension;
+use crate::responses::extensions::extension;
 
 /// The annotations of a text.
 pub(crate) fn of_text(text: &Text) -> Vec<Value> {

@@ -4,9 +4,11 @@ use arcllm::{ContentBlock, Extensions, Message, Role, ToolCall, ToolResult};
 use serde_json::{Map, Value};
 
 use crate::{
+    fields::Fields,
+    place::Place,
     problem::Problem,
     responses::{
-        fields::{Fields, Place, extension},
+        extensions::{extension, others},
         items::is_item,
         names::{INPUT, Names},
         parts, reasoning,
@@ -31,22 +33,22 @@ impl<'n> Conversation<'n> {
 
     /// Reads `input`: a text, or a list of items.
     pub(crate) fn read(&mut self, input: Value) -> Result<(), Problem> {
-        let at = Place::ROOT.field("input");
+        let at = Place::Body.field("input");
         match input {
             Value::String(text) => self.messages.push(Message::user(text)),
             Value::Array(items) => {
                 for (index, item) in items.into_iter().enumerate() {
-                    self.item(Fields::of(at.item(index), item)?)?;
+                    self.item(Fields::of(item, at.item(index))?)?;
                 }
             }
-            other => return Err(at.wrong_type(&other, "a string or a list of items")),
+            other => return Err(at.expected("a string or a list of items", &other)),
         }
         Ok(())
     }
 
     fn item(&mut self, fields: Fields<'_>) -> Result<(), Problem> {
         let kind = match fields.kind()? {
-            None if fields.map.contains_key("role") => "message",
+            None if fields.peek("role").is_some() => "message",
             None => return Err(fields.missing("type")),
             Some(kind) => kind,
         };
@@ -61,7 +63,7 @@ impl<'n> Conversation<'n> {
             "function_call" => self.function_call(fields),
             "custom_tool_call" => self.custom_tool_call(fields),
             "function_call_output" | "custom_tool_call_output" => self.output(fields),
-            "item_reference" => Err(fields.at.problem(
+            "item_reference" => Err(fields.place.problem(
                 "is a reference to a stored item, and the gateway stores nothing: send the item itself. Clients do that with \
                  `store` set to false",
             )),
@@ -81,15 +83,16 @@ impl<'n> Conversation<'n> {
 
     fn message(&mut self, mut fields: Fields<'_>) -> Result<(), Problem> {
         let role = fields.need_text("role")?;
-        let outer = fields.at;
-        let content = fields.take("content").ok_or_else(|| fields.missing("content"))?;
+        let outer = fields.place;
+        let content = fields.need("content")?;
         let content = parts::content(&outer.field("content"), content)?;
-        fields.map.remove("type");
+        fields.take("type");
         let role = match role.as_str() {
             "user" => Role::User,
             "system" | "developer" => Role::System,
             "assistant" => {
-                self.said(content.into_iter().map(|block| named(block, &fields.map)));
+                let item = fields.rest();
+                self.said(content.into_iter().map(|block| named(block, &item)));
                 return Ok(());
             }
             other => {
@@ -98,7 +101,7 @@ impl<'n> Conversation<'n> {
             }
         };
         let mut message = Message::new(role, content);
-        message.extensions = fields.into_extensions();
+        message.extensions = others(fields);
         self.messages.push(message);
         Ok(())
     }
@@ -114,7 +117,7 @@ impl<'n> Conversation<'n> {
             }
         };
         let mut call = ToolCall::new(id, name, arguments);
-        call.extensions = fields.into_extensions();
+        call.extensions = others(fields);
         self.said([ContentBlock::ToolUse(call)]);
         Ok(())
     }
@@ -124,7 +127,7 @@ impl<'n> Conversation<'n> {
         let (id, name) = (fields.need_text("call_id")?, self.name(&mut fields)?);
         let arguments = Map::from_iter([(INPUT.to_owned(), fields.need_text("input")?.into())]);
         let mut call = ToolCall::new(id, name, arguments);
-        call.extensions = fields.into_extensions();
+        call.extensions = others(fields);
         self.said([ContentBlock::ToolUse(call)]);
         Ok(())
     }
@@ -135,10 +138,10 @@ impl<'n> Conversation<'n> {
     }
 
     fn output(&mut self, mut fields: Fields<'_>) -> Result<(), Problem> {
-        let (id, outer) = (fields.need_text("call_id")?, fields.at);
-        let output = fields.take("output").ok_or_else(|| fields.missing("output"))?;
+        let (id, outer) = (fields.need_text("call_id")?, fields.place);
+        let output = fields.need("output")?;
         let mut result = ToolResult::new(id, parts::content(&outer.field("output"), output)?);
-        result.extensions = fields.into_extensions();
+        result.extensions = others(fields);
         let block = ContentBlock::ToolResult(result);
         match self.messages.last_mut() {
             Some(last) if last.role == Role::Tool => last.content.push(block),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::responses::{
-    fields::extension,
+    extensions::extension,
     names::{INPUT, ToolName},
     reasoning,
 };

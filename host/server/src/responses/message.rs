@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use arcllm::{Response, StopReason, Text};
 use serde_json::Value;
 
-use crate::responses::{annotations, fields::extension, items::Part, usage::is_anthropics};
+use crate::responses::{annotations, extensions::extension, items::Part, usage::is_anthropics};
 
 /// What a refusal says that came without words.
 const NO_WORDS: &str = "The model refused to answer.";

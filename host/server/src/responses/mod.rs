@@ -1,12 +1,12 @@
 //! OpenAI Responses: <https://platform.openai.com/docs/api-reference/responses>.
 //!
-//! What becomes of each part for providers of other formats stands in `docs/translation-responses.md`.
+//! What becomes of each part for providers of other formats stands in `docs/translation/responses.md`.
 
 pub(crate) mod annotations;
 pub(crate) mod conversation;
 pub(crate) mod error;
 pub(crate) mod events;
-pub(crate) mod fields;
+pub(crate) mod extensions;
 pub(crate) mod format;
 pub(crate) mod items;
 pub(crate) mod line;

@@ -4,8 +4,10 @@ use arcllm::{JsonSchema, Options, OutputFormat, Reasoning};
 use serde_json::{Map, Value};
 
 use crate::{
+    fields::Fields,
+    place::Place,
     problem::Problem,
-    responses::fields::{Fields, Place, extension, extensions},
+    responses::extensions::{extension, others},
 };
 
 /// Reads the options that all formats have. What else `text` and `reasoning` say is kept for providers of this format.
@@ -18,25 +20,25 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Options, Problem> {
     options.user = fields.text("user")?;
     for (key, value) in fields.object("metadata")?.unwrap_or_default() {
         let Value::String(text) = value else {
-            return Err(Place::ROOT.field("metadata").field(&key).wrong_type(&value, "a string"));
+            return Err(Place::Body.field("metadata").field(&key).expected("a string", &value));
         };
         options.metadata.insert(key, text);
     }
-    if let Some(text) = fields.object("text")? {
-        let at = Place::ROOT.field("text");
-        let mut text = Fields { at, map: text };
-        if let Some(format) = text.object("format")? {
-            options.output = Some(output(Fields { at: at.field("format"), map: format })?);
+    if let Some(text) = fields.take("text") {
+        let at = Place::Body.field("text");
+        let mut text = Fields::of(text, at)?;
+        if let Some(format) = text.take("format") {
+            options.output = Some(output(Fields::of(format, at.field("format"))?)?);
         }
-        keep(&mut options, "text", text.map);
+        keep(&mut options, "text", text.rest());
     }
-    if let Some(reasoning) = fields.object("reasoning")? {
-        let mut reasoning = Fields { at: Place::ROOT.field("reasoning"), map: reasoning };
+    if let Some(reasoning) = fields.take("reasoning") {
+        let mut reasoning = Fields::of(reasoning, Place::Body.field("reasoning"))?;
         options.reasoning = reasoning.text("effort")?.map(|word| match word.as_str() {
             "none" => Reasoning::Off,
             _ => Reasoning::Effort(word),
         });
-        keep(&mut options, "reasoning", reasoning.map);
+        keep(&mut options, "reasoning", reasoning.rest());
     }
     Ok(options)
 }
@@ -57,8 +59,7 @@ fn output(mut fields: Fields<'_>) -> Result<OutputFormat, Problem> {
             let mut output = JsonSchema::new(name, schema.into());
             output.description = fields.text("description")?.unwrap_or_default();
             output.strict = fields.flag("strict")?;
-            fields.map.remove("type");
-            output.extensions = extensions(fields.map);
+            output.extensions = others(fields);
             Ok(OutputFormat::JsonSchema(output))
         }
         _ => Ok(OutputFormat::Other(fields.into_value())),

@@ -4,8 +4,10 @@ use arcllm::{ContentBlock, Media, MediaSource, Text};
 use serde_json::{Value, json};
 
 use crate::{
+    fields::Fields,
+    place::Place,
     problem::Problem,
-    responses::fields::{Fields, Place, extension},
+    responses::extensions::{extension, others},
 };
 
 /// The media type of a file that tells none.
@@ -18,7 +20,7 @@ pub(crate) fn content(at: &Place<'_>, content: Value) -> Result<Vec<ContentBlock
         Value::Array(parts) => {
             parts.into_iter().enumerate().map(|(index, value)| part(at.item(index), value)).collect()
         }
-        other => Err(at.wrong_type(&other, "a string or a list of parts")),
+        other => Err(at.expected("a string or a list of parts", &other)),
     }
 }
 
@@ -26,7 +28,7 @@ fn part(at: Place<'_>, value: Value) -> Result<ContentBlock, Problem> {
     if let Value::String(text) = value {
         return Ok(ContentBlock::text(text));
     }
-    let fields = Fields::of(at, value)?;
+    let fields = Fields::of(value, at)?;
     match fields.need_kind()? {
         "input_text" | "output_text" | "text" => text(fields),
         "refusal" => refusal(fields),
@@ -39,13 +41,13 @@ fn part(at: Place<'_>, value: Value) -> Result<ContentBlock, Problem> {
 
 fn text(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let mut text = Text::new(fields.need_text("text")?);
-    text.extensions = fields.into_extensions();
+    text.extensions = others(fields);
     Ok(ContentBlock::Text(text))
 }
 
 fn refusal(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let mut text = Text::new(fields.need_text("refusal")?);
-    text.extensions = fields.into_extensions();
+    text.extensions = others(fields);
     text.extensions.insert(extension("refusal"), true.into());
     Ok(ContentBlock::Text(text))
 }
@@ -53,36 +55,35 @@ fn refusal(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
 fn image(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let (url, file) = (fields.text("image_url")?, fields.text("file_id")?);
     let mut image = match (url, file) {
-        (Some(url), _) => by_address(&fields.at.field("image_url"), url)?,
+        (Some(url), _) => by_address(&fields.place.field("image_url"), url)?,
         (None, Some(file)) => Media::new("", MediaSource::File(file)),
-        (None, None) => return Err(fields.at.problem("has neither `image_url` nor `file_id`")),
+        (None, None) => return Err(fields.place.problem("has neither `image_url` nor `file_id`")),
     };
-    image.extensions = fields.into_extensions();
+    image.extensions = others(fields);
     Ok(ContentBlock::Image(image))
 }
 
 fn file(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let (data, url, id) = (fields.text("file_data")?, fields.text("file_url")?, fields.text("file_id")?);
     let mut file = match (data, url, id) {
-        (Some(data), ..) if data.starts_with("data:") => by_address(&fields.at.field("file_data"), data)?,
-        (Some(data), ..) => of_data(&fields.at.field("file_data"), UNTOLD, data)?,
-        (None, Some(url), _) => by_address(&fields.at.field("file_url"), url)?,
+        (Some(data), ..) if data.starts_with("data:") => by_address(&fields.place.field("file_data"), data)?,
+        (Some(data), ..) => of_data(&fields.place.field("file_data"), UNTOLD, data)?,
+        (None, Some(url), _) => by_address(&fields.place.field("file_url"), url)?,
         (None, None, Some(id)) => Media::new("", MediaSource::File(id)),
-        (None, None, None) => return Err(fields.at.problem("has none of `file_data`, `file_url` and `file_id`")),
+        (None, None, None) => return Err(fields.place.problem("has none of `file_data`, `file_url` and `file_id`")),
     };
     file.name = fields.text("filename")?.unwrap_or_default();
-    file.extensions = fields.into_extensions();
+    file.extensions = others(fields);
     Ok(ContentBlock::Document(file))
 }
 
 fn audio(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
-    let (outer, inner) = (fields.at, fields.object("input_audio")?);
+    let outer = fields.place;
     let at = outer.field("input_audio");
-    let inner = inner.ok_or_else(|| fields.missing("input_audio"))?;
-    let mut inner = Fields { at, map: inner };
+    let mut inner = Fields::of(fields.need("input_audio")?, at)?;
     let (data, format) = (inner.need_text("data")?, inner.need_text("format")?);
     let mut audio = of_data(&at.field("data"), &format!("audio/{format}"), data)?;
-    audio.extensions = fields.into_extensions();
+    audio.extensions = others(fields);
     Ok(ContentBlock::Audio(audio))
 }
 

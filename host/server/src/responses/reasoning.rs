@@ -4,8 +4,9 @@ use arcllm::{ContentBlock, Thinking};
 use serde_json::Value;
 
 use crate::{
+    fields::Fields,
     problem::Problem,
-    responses::fields::{Fields, extension},
+    responses::extensions::{extension, others},
 };
 
 /// What begins an `encrypted_content` that the gateway wrote. The block of reasoning follows as JSON: with its signature and
@@ -20,10 +21,10 @@ pub(crate) fn sealed(thinking: &Thinking) -> String {
 
 /// A reasoning item of the past, and whether the gateway wrote it.
 pub(crate) fn read(mut fields: Fields<'_>) -> Result<(ContentBlock, bool), Problem> {
-    let encrypted = match fields.map.get("encrypted_content") {
+    let encrypted = match fields.peek("encrypted_content") {
         Some(Value::String(encrypted)) if !encrypted.is_empty() => encrypted.as_str(),
-        None | Some(Value::Null | Value::String(_)) => return Ok((plain(fields)?, false)),
-        Some(other) => return Err(fields.at.field("encrypted_content").wrong_type(other, "a string")),
+        None | Some(Value::String(_)) => return Ok((plain(fields)?, false)),
+        Some(other) => return Err(fields.place.field("encrypted_content").expected("a string", other)),
     };
     let Some(json) = encrypted.strip_prefix(OURS) else {
         // Only a provider of this format can read it. It gets the item as it is.
@@ -33,7 +34,7 @@ pub(crate) fn read(mut fields: Fields<'_>) -> Result<(ContentBlock, bool), Probl
         Ok(thinking) => Ok((ContentBlock::Thinking(thinking), true)),
         // Its text is still there.
         Err(_) => {
-            fields.map.remove("encrypted_content");
+            fields.take("encrypted_content");
             Ok((plain(fields)?, true))
         }
     }
@@ -45,12 +46,12 @@ fn plain(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let mut kept = Vec::new();
     for name in ["summary", "content"] {
         let Some(list) = fields.list(name)? else { continue };
-        let outer = fields.at;
+        let outer = fields.place;
         let at = outer.field(name);
         for (index, part) in list.iter().enumerate() {
             match part.get("text") {
                 Some(Value::String(text)) => texts.push(text.clone()),
-                Some(other) => return Err(at.item(index).field("text").wrong_type(other, "a string")),
+                Some(other) => return Err(at.item(index).field("text").expected("a string", other)),
                 None => return Err(at.item(index).field("text").problem("is missing")),
             }
         }
@@ -59,8 +60,8 @@ fn plain(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
         }
     }
     let mut thinking = Thinking::new(texts.join("\n\n"));
-    fields.map.remove("encrypted_content");
-    thinking.extensions = fields.into_extensions();
+    fields.take("encrypted_content");
+    thinking.extensions = others(fields);
     thinking.extensions.extend(kept);
     Ok(ContentBlock::Thinking(thinking))
 }

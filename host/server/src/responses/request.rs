@@ -2,14 +2,16 @@
 
 use arcllm::{Message, Request};
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     client::{Asked, CallForms},
+    fields::Fields,
+    place::Place,
     problem::Problem,
     responses::{
         conversation::Conversation,
-        fields::{Fields, Place, extension, extensions},
+        extensions::{extension, extensions},
         names::Names,
         object::ECHOED,
         options,
@@ -45,10 +47,10 @@ const NOT_KEPT: [&str; 17] = [
 /// A 400 that names the place.
 pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
     let body: Value = serde_json::from_slice(body)
-        .map_err(|error| Place::ROOT.problem(format!("is not the JSON of a request: {error}")))?;
-    let mut fields = Fields::of(Place::ROOT, body)?;
+        .map_err(|error| Place::Body.problem(format!("is not the JSON of a request: {error}")))?;
+    let mut fields = Fields::of(body, Place::Body)?;
     refuse_stored(&fields)?;
-    let echo = echo(&fields.map);
+    let echo = echo(&fields);
     let model = fields.need_text("model")?;
     let streamed = fields.flag("stream")?.unwrap_or_default();
     let tools = fields.list("tools")?.unwrap_or_default();
@@ -63,18 +65,19 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
     match fields.take("input") {
         Some(input) => conversation.read(input)?,
         // A stored prompt may be all that is asked.
-        None if fields.map.contains_key("prompt") => {}
+        None if fields.peek("prompt").is_some() => {}
         None => return Err(fields.missing("input")),
     }
     let forwardable = !conversation.has_sealed;
     let only_own_format = match () {
-        () if fields.map.contains_key("prompt") => Some("prompt"),
+        () if fields.peek("prompt").is_some() => Some("prompt"),
         () if tools.chosen.is_some() => Some("tool_choice"),
         () => None,
     };
     let mut request = Request::new(conversation.messages).with_tools(tools.functions).with_options(options);
-    fields.map.retain(|name, _| !NOT_KEPT.iter().any(|other| is_same(name, other)));
-    request.extensions = extensions(fields.map);
+    let mut rest = fields.rest();
+    rest.retain(|name, _| !NOT_KEPT.iter().any(|other| is_same(name, other)));
+    request.extensions = extensions(rest);
     if !tools.hosted.is_empty() {
         request.extensions.insert(extension("tools"), tools.hosted.into());
     }
@@ -87,8 +90,8 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
 
 /// Refuses what needs a response that the gateway has stored. `store` itself is taken as false.
 fn refuse_stored(fields: &Fields<'_>) -> Result<(), Problem> {
-    let is_set = |name: &str| fields.map.get(name).is_some_and(|value| !value.is_null() && *value != false);
-    let refused = |name: &str, message: &str| Err(fields.at.field(name).problem(message));
+    let is_set = |name: &str| fields.peek(name).is_some_and(|value| *value != false);
+    let refused = |name: &str, message: &str| Err(fields.place.field(name).problem(message));
     if is_set("previous_response_id") {
         return refused(
             "previous_response_id",
@@ -108,9 +111,9 @@ fn refuse_stored(fields: &Fields<'_>) -> Result<(), Problem> {
 }
 
 /// The fields that the answer repeats.
-fn echo(fields: &Map<String, Value>) -> Value {
+fn echo(fields: &Fields<'_>) -> Value {
     let repeated = ECHOED.iter().filter_map(|(name, _)| {
-        let value = fields.get(*name).filter(|value| !value.is_null())?;
+        let value = fields.peek(name)?;
         Some(((*name).to_owned(), value.clone()))
     });
     repeated.filter(|(name, _)| !["store", "background", "previous_response_id"].contains(&name.as_str())).collect()

@@ -4,9 +4,11 @@ use arcllm::{Tool, ToolChoice};
 use serde_json::{Value, json};
 
 use crate::{
+    fields::Fields,
+    place::Place,
     problem::Problem,
     responses::{
-        fields::{Fields, Place},
+        extensions::others,
         names::{INPUT, Names},
     },
 };
@@ -23,10 +25,10 @@ pub(crate) struct Tools {
 
 impl Tools {
     pub(crate) fn read(tools: Vec<Value>, names: &Names) -> Result<Self, Problem> {
-        let at = Place::ROOT.field("tools");
+        let at = Place::Body.field("tools");
         let mut read = Self::default();
         for (index, tool) in tools.into_iter().enumerate() {
-            let fields = Fields::of(at.item(index), tool)?;
+            let fields = Fields::of(tool, at.item(index))?;
             match fields.need_kind()? {
                 "namespace" => read.add_namespace(fields, names)?,
                 _ => read.add(fields, None, names)?,
@@ -45,21 +47,21 @@ impl Tools {
     }
 
     fn add_namespace(&mut self, mut fields: Fields<'_>, names: &Names) -> Result<(), Problem> {
-        let (namespace, outer) = (fields.need_text("name")?, fields.at);
+        let (namespace, outer) = (fields.need_text("name")?, fields.place);
         let at = outer.field("tools");
         for (index, tool) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-            self.add(Fields::of(at.item(index), tool)?, Some(&namespace), names)?;
+            self.add(Fields::of(tool, at.item(index))?, Some(&namespace), names)?;
         }
         Ok(())
     }
 
     /// Reads which of the tools the model must use. Leaves only the tools that it may use.
     pub(crate) fn choice(&mut self, choice: Value, names: &Names) -> Result<Option<ToolChoice>, Problem> {
-        let at = Place::ROOT.field("tool_choice");
+        let at = Place::Body.field("tool_choice");
         let choice = match choice {
             Value::String(word) => of_word(&at, &word)?,
-            Value::Object(map) => {
-                let mut fields = Fields { at, map };
+            Value::Object(_) => {
+                let mut fields = Fields::of(choice, at)?;
                 match fields.need_kind()? {
                     "function" | "custom" => ToolChoice::Tool(chosen(&mut fields, names)?),
                     "allowed_tools" => self.allow(fields, names)?,
@@ -69,7 +71,7 @@ impl Tools {
                     }
                 }
             }
-            other => return Err(at.wrong_type(&other, "a string or an object")),
+            other => return Err(at.expected("a string or an object", &other)),
         };
         // Only a provider of this format has a tool to use.
         if choice == ToolChoice::Required && self.functions.is_empty() && !self.hosted.is_empty() {
@@ -81,11 +83,11 @@ impl Tools {
 
     /// Leaves only the allowed tools. Not all formats have a list of them.
     fn allow(&mut self, mut fields: Fields<'_>, names: &Names) -> Result<ToolChoice, Problem> {
-        let (outer, mode) = (fields.at, fields.text("mode")?);
+        let (outer, mode) = (fields.place, fields.text("mode")?);
         let at = outer.field("tools");
         let (mut functions, mut hosted) = (Vec::new(), Vec::new());
         for (index, tool) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-            let mut tool = Fields::of(at.item(index), tool)?;
+            let mut tool = Fields::of(tool, at.item(index))?;
             match tool.need_kind()? {
                 "function" | "custom" => functions.push(chosen(&mut tool, names)?),
                 kind => hosted.push(kind.to_owned()),
@@ -120,7 +122,7 @@ fn function(mut fields: Fields<'_>, namespace: Option<&str>, names: &Names) -> R
     let mut tool = Tool::new(name, description, parameters);
     if let Tool::Function(function) = &mut tool {
         function.strict = strict;
-        function.extensions = fields.into_extensions();
+        function.extensions = others(fields);
     }
     Ok(tool)
 }

@@ -97,8 +97,8 @@ async fn a_body_that_is_not_json_is_named() {
         (b"{", "is not JSON"),
         (b"{}}", "is not JSON"),
         (b"\xff\xfe", "is not UTF-8"),
-        (b"[]", "expected an object"),
-        (b"null", "expected an object"),
+        (b"[]", "must be an object"),
+        (b"null", "must be an object"),
         (b"{}", "model: is missing"),
         (b"{\"model\": \"a\"}", "messages: is missing"),
     ] {

@@ -1,4 +1,4 @@
-//! What a provider gets of a request: the rows of `docs/translation.md`.
+//! What a provider gets of a request: the rows of `docs/translation/chat-completions.md`.
 
 use arcllm_simulator::{Format, Simulator};
 use serde_json::{Value, json};

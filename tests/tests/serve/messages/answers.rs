@@ -109,7 +109,7 @@ async fn citations_of_openai_and_their_way_back() {
         {"role": "user", "content": "Really?"},
     ]);
     let sent = exchange(Format::Anthropic, Reply::text("Yes."), question(json!({"messages": messages}))).await.sent;
-    assert_eq!(sent.body["messages"][1]["content"].to_string().contains("citations"), false, "{}", sent.body);
+    assert!(!sent.body["messages"][1]["content"].to_string().contains("citations"), "{}", sent.body);
 }
 
 /// Only the provider of OpenAI Responses can read its reasoning, so it gets it back as it was, and Anthropic does not.

@@ -12,12 +12,12 @@ async fn name_the_place() {
     let message = |content: Value| json!({"input": [{"role": "user", "content": content}]});
     let tools = |tools: Value| json!({"input": "Hi", "tools": tools});
     let cases = [
-        (json!({"input": 1}), "input", "is a number"),
+        (json!({"input": 1}), "input", "not a number"),
         (json!({"input": ["Hi"]}), "input[0]", "must be an object"),
         (json!({"input": [{"content": "Hi"}]}), "input[0].type", "is missing"),
         (json!({"input": [{"role": "wizard", "content": "Hi"}]}), "input[0].role", "\"wizard\""),
         (message(json!([{"type": "input_text", "text": 1}])), "input[0].content[0].text", "must be a string"),
-        (message(json!([{"type": "input_image", "image_url": {}}])), "input[0].content[0].image_url", "is an object"),
+        (message(json!([{"type": "input_image", "image_url": {}}])), "input[0].content[0].image_url", "not an object"),
         (message(json!([{"type": "input_file", "file_data": "data:x;base64,?"}])), "input[0].content[0].file_data", ""),
         (
             json!({"input": [{"type": "function_call", "call_id": "c", "name": "f"}]}),
@@ -31,7 +31,7 @@ async fn name_the_place() {
             "",
         ),
         (json!({"input": "Hi", "tool_choice": "always"}), "tool_choice", "\"always\""),
-        (json!({"input": "Hi", "max_output_tokens": -1}), "max_output_tokens", "above zero"),
+        (json!({"input": "Hi", "max_output_tokens": -1}), "max_output_tokens", "from 0 on"),
         (
             json!({"input": "Hi", "text": {"format": {"type": "json_schema", "schema": {}}}}),
             "text.format.name",

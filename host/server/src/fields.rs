@@ -3,11 +3,12 @@
 use arcllm::{ExtensionLevel, Extensions, is_reserved_extension};
 use serde_json::{Map, Value};
 
-use crate::{messages::place::Place, problem::Problem};
+use crate::{place::Place, problem::Problem};
 
 /// The fields of an object that are not read yet. Null is an absent field.
 pub(crate) struct Fields<'a> {
-    place: &'a Place<'a>,
+    /// Where the object stands.
+    pub(crate) place: Place<'a>,
     fields: Map<String, Value>,
 }
 
@@ -17,16 +18,11 @@ impl<'a> Fields<'a> {
     /// # Errors
     ///
     /// If it is no object. So are all errors here: the place, and what it must be.
-    pub(crate) fn of(value: Value, place: &'a Place<'a>) -> Result<Self, Problem> {
+    pub(crate) fn of(value: Value, place: Place<'a>) -> Result<Self, Problem> {
         match value {
             Value::Object(fields) => Ok(Self { place, fields }),
-            other => Err(place.not("an object", &other)),
+            other => Err(place.expected("an object", &other)),
         }
-    }
-
-    /// Where the object stands.
-    pub(crate) fn place(&self) -> &'a Place<'a> {
-        self.place
     }
 
     /// A field, without reading it.
@@ -47,10 +43,33 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn need_text(&mut self, name: &str) -> Result<String, Problem> {
-        self.text(name)?.ok_or_else(|| self.place.field(name).missing())
+        self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
-    pub(crate) fn bool(&mut self, name: &str) -> Result<Option<bool>, Problem> {
+    /// A field of any type that has to be there.
+    pub(crate) fn need(&mut self, name: &str) -> Result<Value, Problem> {
+        self.take(name).ok_or_else(|| self.missing(name))
+    }
+
+    /// The error for a field that is missing.
+    pub(crate) fn missing(&self, name: &str) -> Problem {
+        self.place.field(name).missing()
+    }
+
+    /// The `type`, which stays.
+    pub(crate) fn kind(&self) -> Result<Option<&str>, Problem> {
+        match self.peek("type") {
+            None => Ok(None),
+            Some(Value::String(kind)) => Ok(Some(kind)),
+            Some(other) => Err(self.place.field("type").expected("a string", other)),
+        }
+    }
+
+    pub(crate) fn need_kind(&self) -> Result<&str, Problem> {
+        self.kind()?.ok_or_else(|| self.missing("type"))
+    }
+
+    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, Problem> {
         self.typed(name, "true or false", |value| value.as_bool().ok_or(value))
     }
 
@@ -58,9 +77,13 @@ impl<'a> Fields<'a> {
         self.typed(name, "a number", |value| value.as_f64().ok_or(value))
     }
 
-    /// A whole number. One that is larger than the largest is the largest.
+    /// A whole number from 0 on. One that is larger than the largest is the largest.
     pub(crate) fn count(&mut self, name: &str) -> Result<Option<u32>, Problem> {
-        self.typed(name, "a whole number", |value| count(&value).ok_or(value))
+        self.typed(name, "a whole number from 0 on", |value| count(&value).ok_or(value))
+    }
+
+    pub(crate) fn whole(&mut self, name: &str) -> Result<Option<i64>, Problem> {
+        self.typed(name, "a whole number", |value| value.as_i64().ok_or(value))
     }
 
     pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, Problem> {
@@ -71,11 +94,12 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>, Problem> {
-        let place = self.place.field(name);
+        let outer = self.place;
+        let place = outer.field(name);
         let items = self.list(name)?.unwrap_or_default().into_iter().enumerate();
         let text = |(at, item)| match item {
             Value::String(text) => Ok(text),
-            other => Err(place.item(at).not("a string", &other)),
+            other => Err(place.item(at).expected("a string", &other)),
         };
         items.map(text).collect()
     }
@@ -94,14 +118,18 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(Value) -> Result<T, Value>,
     ) -> Result<Option<T>, Problem> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        read(value).map(Some).map_err(|value| self.place.field(name).not(must_be, &value))
+        read(value).map(Some).map_err(|value| self.place.field(name).expected(must_be, &value))
     }
 
-    /// What was not read, as extensions for the same format upstream. Leaves out what another field of the request would
-    /// contradict.
-    pub(crate) fn others(self, level: ExtensionLevel) -> Extensions {
-        let others = self.fields.into_iter().filter(|(_, value)| !value.is_null());
-        let others = others.map(|(name, value)| (format!("anthropic.{name}"), value));
+    /// What was not read.
+    pub(crate) fn rest(self) -> Map<String, Value> {
+        self.fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
+    }
+
+    /// What was not read, as extensions for the same format upstream: the field NAME is the one that `before` and NAME give.
+    /// Leaves out what another field of the request would contradict.
+    pub(crate) fn others(self, level: ExtensionLevel, before: &str) -> Extensions {
+        let others = self.rest().into_iter().map(|(name, value)| (format!("{before}{name}"), value));
         others.filter(|(key, _)| !is_reserved_extension(level, key)).collect()
     }
 
@@ -132,10 +160,10 @@ mod tests {
     fn fields_have_types_and_null_is_absent() {
         let value = json!({"a": "x", "n": null, "b": true, "f": 0.5, "c": 9.0, "big": 1e12, "l": ["x"], "o": {}});
         let place = Place::Body.field("o");
-        let mut fields = Fields::of(value, &place).unwrap();
+        let mut fields = Fields::of(value, place).unwrap();
         assert_eq!(fields.need_text("a").unwrap(), "x");
         assert_eq!(fields.text("n").unwrap(), None);
-        assert_eq!(fields.bool("b").unwrap(), Some(true));
+        assert_eq!(fields.flag("b").unwrap(), Some(true));
         assert_eq!(fields.number("f").unwrap(), Some(0.5));
         assert_eq!((fields.count("c").unwrap(), fields.count("big").unwrap()), (Some(9), Some(u32::MAX)));
         assert_eq!(fields.texts("l").unwrap(), ["x"]);
@@ -147,20 +175,22 @@ mod tests {
     #[test]
     fn a_wrong_type_names_the_place() {
         for (value, place) in [(json!({"x": 1}), "x"), (json!({"x": ["a", 1]}), "x[1]")] {
-            let mut fields = Fields::of(value, &Place::Body).unwrap();
+            let mut fields = Fields::of(value, Place::Body).unwrap();
             assert_eq!(fields.texts("x").unwrap_err().param.as_deref(), Some(place));
         }
         for wrong in [json!(-1), json!(0.5), json!("1")] {
-            let mut fields = Fields::of(json!({"x": wrong}), &Place::Body).unwrap();
+            let mut fields = Fields::of(json!({"x": wrong}), Place::Body).unwrap();
             assert!(fields.count("x").is_err(), "{wrong}");
         }
-        assert!(Fields::of(json!([]), &Place::Body).is_err());
+        assert!(Fields::of(json!([]), Place::Body).is_err());
     }
 
     #[test]
     fn unknown_fields_are_extensions_unless_an_adapter_writes_them() {
-        let fields =
-            Fields::of(json!({"container": "c", "none": null, "Stream": 1, "stop": []}), &Place::Body).unwrap();
-        assert_eq!(fields.others(ExtensionLevel::Body), Extensions::from([("anthropic.container".into(), json!("c"))]));
+        let fields = Fields::of(json!({"container": "c", "none": null, "Stream": 1, "stop": []}), Place::Body).unwrap();
+        assert_eq!(
+            fields.others(ExtensionLevel::Body, "anthropic."),
+            Extensions::from([("anthropic.container".into(), json!("c"))])
+        );
     }
 }

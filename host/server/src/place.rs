@@ -26,7 +26,7 @@ impl<'a> Place<'a> {
     }
 
     /// The error for a value that is something else than it must be.
-    pub(crate) fn not(&self, must_be: &str, found: &Value) -> Problem {
+    pub(crate) fn expected(&self, what: &str, found: &Value) -> Problem {
         let found = match found {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
@@ -35,16 +35,16 @@ impl<'a> Place<'a> {
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
         };
-        self.wrong(format!("must be {must_be}, not {found}"))
+        self.problem(format!("must be {what}, not {found}"))
     }
 
     /// The error for a value that is missing.
     pub(crate) fn missing(&self) -> Problem {
-        self.wrong("is missing".to_owned())
+        self.problem("is missing")
     }
 
     /// The error for what is wrong at this place.
-    pub(crate) fn wrong(&self, what: String) -> Problem {
+    pub(crate) fn problem(&self, what: impl Into<String>) -> Problem {
         Problem::bad_field(self.to_string(), what)
     }
 }
@@ -72,7 +72,7 @@ mod tests {
         let block = content.item(0);
         assert_eq!(block.field("text").to_string(), "messages[2].content[0].text");
         assert_eq!(Place::Body.to_string(), "body");
-        let problem = block.field("text").not("a string", &Value::from(1));
+        let problem = block.field("text").expected("a string", &Value::from(1));
         assert_eq!(problem.message, "messages[2].content[0].text: must be a string, not a number");
         assert_eq!(problem.param.as_deref(), Some("messages[2].content[0].text"));
     }
