@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use arcllm::{Attempt, ErrorReason};
 
-use crate::caller::{Ending, Told};
+use crate::gateway::caller::{Ending, Told};
 
 /// The longest name that is kept, in bytes. A client may ask for a model with a name of any length.
 const LONGEST_NAME: usize = 200;

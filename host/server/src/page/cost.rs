@@ -2,7 +2,7 @@
 
 use arcllm::{Attempt, Config, Usage, WireFormat};
 
-use crate::caller::Ending;
+use crate::gateway::caller::Ending;
 
 /// What all attempts of this call cost, in the currency of the prices. `None` if nothing is known.
 pub(crate) fn of_call(config: &Config, trail: &[Attempt], ending: &Ending) -> Option<f64> {

@@ -3,7 +3,7 @@
 use arcllm::{Config, ConfigError, Host, Model, ModuleReport, Overrides, ProviderConfig, plain};
 use serde_json::{Map, Value, json};
 
-use crate::keys::Holder;
+use crate::gateway::keys::Holder;
 
 /// The longest name that is shown, in characters.
 const LONGEST_NAME: usize = 200;

@@ -116,7 +116,7 @@ mod tests {
     use arcllm::{Attempt, Outcome};
 
     use super::*;
-    use crate::caller::{Ending, Told};
+    use crate::gateway::caller::{Ending, Told};
 
     fn told(asked: &str, trail: Vec<Attempt>) -> Told {
         Told { asked: Some(asked.to_owned()), ending: Some(Ending::Left), trail, ..Told::default() }

@@ -11,8 +11,7 @@ use http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 
 use crate::{
-    caller::Caller,
-    gateway::Gateway,
+    gateway::{caller::Caller, gateway::Gateway},
     page::{overview, view},
 };
 

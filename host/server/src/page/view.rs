@@ -6,8 +6,7 @@ use arcllm::{Attempt, Config, Usage, plain};
 use serde_json::{Value, json};
 
 use crate::{
-    caller::Ending,
-    keys::Holder,
+    gateway::{caller::Ending, keys::Holder},
     page::{call_record::CallRecord, cost, recent_calls::NewCalls},
 };
 

@@ -1,0 +1,134 @@
+//! Reads the body of a request, within limits.
+
+use std::time::Duration;
+
+use arcllm::ServeConfig;
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt as _;
+use tokio::time::timeout;
+
+use crate::client::problem::Problem;
+
+/// How long the rest of a refused body is read.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How much of it is read.
+const MOST_LINGERING: usize = 128 << 20;
+
+/// What is reserved at once for a body, whatever length it claims.
+const RESERVED: usize = 64 << 10;
+
+/// Reads the body of a request in JSON.
+///
+/// # Errors
+///
+/// If it is too long, takes too long, is empty, or is not UTF-8; if the headers say that it is something else than JSON.
+pub(crate) async fn read(config: &ServeConfig, headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
+    let read = match check_headers(config, headers) {
+        Err(problem) => Err(problem),
+        Ok(()) => timeout(config.body_timeout, collect(config, &mut body)).await.unwrap_or_else(|_| {
+            let seconds = config.body_timeout.as_secs_f64();
+            let message = format!("the body did not arrive within {seconds} seconds");
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, message))
+        }),
+    };
+    let bytes = read.inspect_err(|_| linger(body))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        let message = "the body is empty: send JSON with `model` and what is asked";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, message));
+    }
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        let message = format!("the body is not UTF-8: byte {} is wrong", error.valid_up_to());
+        return Err(Problem::new(StatusCode::BAD_REQUEST, message));
+    }
+    Ok(bytes)
+}
+
+/// Reads what is left of a body and drops it. A connection that is closed before could destroy the answer on its way.
+pub(crate) fn linger(mut body: Body) {
+    if http_body::Body::is_end_stream(&body) {
+        return;
+    }
+    tokio::spawn(timeout(LINGER, async move {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > MOST_LINGERING {
+                return;
+            }
+        }
+    }));
+}
+
+fn check_headers(config: &ServeConfig, headers: &HeaderMap) -> Result<(), Problem> {
+    let unsupported = |message| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    if let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())
+        && !is_json(kind)
+    {
+        return unsupported("the content type is not JSON: send `content-type: application/json`");
+    }
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return unsupported("the body is compressed: send it without `content-encoding`");
+    }
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) if length > most(config) => Err(too_large(config)),
+        _ => Ok(()),
+    }
+}
+
+fn is_json(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.is_empty() || essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
+}
+
+fn most(config: &ServeConfig) -> u64 {
+    config.max_body_mb << 20
+}
+
+fn too_large(config: &ServeConfig) -> Problem {
+    let message = format!("the body is larger than {} MB, which is the limit of this gateway", config.max_body_mb);
+    Problem { should_retry: Some(false), ..Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message) }
+}
+
+/// Reads a body. One that comes in one piece is not copied.
+async fn collect(config: &ServeConfig, body: &mut Body) -> Result<Bytes, Problem> {
+    let most = usize::try_from(most(config)).unwrap_or(usize::MAX);
+    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body ended before it was whole"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.is_empty() && whole.is_empty() {
+            first = data;
+        } else {
+            if whole.is_empty() {
+                let claimed = http_body::Body::size_hint(body).lower();
+                whole.reserve(first.len() + data.len() + usize::try_from(claimed).unwrap_or(0).min(RESERVED));
+                whole.extend_from_slice(&std::mem::take(&mut first));
+            }
+            whole.extend_from_slice(&data);
+        }
+        if first.len() + whole.len() > most {
+            return Err(too_large(config));
+        }
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_by_any_of_its_names() {
+        for kind in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.x+json", "text/json", ""] {
+            assert!(is_json(kind), "{kind}");
+        }
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"] {
+            assert!(!is_json(kind), "{kind}");
+        }
+    }
+}

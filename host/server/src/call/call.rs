@@ -1,0 +1,164 @@
+//! One call: reads what a client asks, asks the model, and writes the answer in the client's format.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use arcllm::{Attempt, Event, Model, Original, Request};
+use axum::{body::Body, response::Response};
+use futures::StreamExt as _;
+use http::{HeaderValue, StatusCode, header};
+use tokio::time::timeout;
+
+use crate::{
+    call::{
+        call_head::CallHead,
+        posted::Posted,
+        stream::{AnswerBody, SILENCE},
+    },
+    client::{
+        client::{Asked, ClientFormat, Heading},
+        problem::Problem,
+    },
+    gateway::{
+        caller::CallNote,
+        gateway::{Gateway, LoadedModel},
+    },
+};
+
+/// Answers one request.
+pub(crate) async fn call(posted: &Posted, format: &'static dyn ClientFormat) -> Response {
+    let Posted { headers, body, .. } = posted;
+    let head = CallHead::of(headers);
+    let answered = match format.read(headers, body) {
+        Ok(asked) => answer(posted, format, &head, asked).await,
+        Err(problem) => Err(problem),
+    };
+    let (mut response, trail) = answered.unwrap_or_else(|problem| (failed(format, &problem), problem.trail));
+    head.write(&trail, response.headers_mut());
+    response
+}
+
+/// The answer, and what was tried.
+async fn answer(
+    posted: &Posted,
+    format: &'static dyn ClientFormat,
+    head: &CallHead,
+    mut asked: Asked,
+) -> Result<(Response, Vec<Attempt>), Problem> {
+    let Posted { gateway, caller, headers, body, .. } = posted;
+    caller.mark(headers, &mut asked.request.options);
+    let note = caller.note(&asked.model, asked.streamed);
+    let loaded = match gateway.model(caller, &asked.model).await {
+        Ok(loaded) => check_format(gateway, format, &loaded.model, &asked).map(|()| loaded),
+        Err(problem) => Err(problem),
+    };
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(problem) => {
+            note.refused();
+            return Err(problem);
+        }
+    };
+    gateway.clamp(&loaded.model, &mut asked.request.options);
+    if gateway.format(&loaded.model) != Some(format.wire()) {
+        gateway.leave_out_reasoning(&loaded.model, &mut asked.request.options);
+    }
+    let Asked { model, streamed, wants_usage, call_forms, echo, .. } = asked;
+    let heading = Heading { id: head.id.clone(), model, created: now(), wants_usage, call_forms, echo };
+    let mut request = asked.request;
+    if asked.forwardable {
+        let mut original = Original::new(format.wire(), body.clone());
+        original.headers = asked.headers;
+        request = request.with_original(original);
+    }
+    match streamed {
+        true => streamed_answer(format, loaded, heading, request, note).await,
+        false => whole_answer(format, &loaded, &heading, request, note).await,
+    }
+}
+
+/// Refuses what only a provider of the client's format can do, where the provider speaks another one.
+fn check_format(gateway: &Gateway, format: &dyn ClientFormat, model: &Model, asked: &Asked) -> Result<(), Problem> {
+    let Some(field) = asked.only_own_format else { return Ok(()) };
+    if gateway.format(model) == Some(format.wire()) {
+        return Ok(());
+    }
+    let provider = model.provider();
+    Err(Problem::bad_field(
+        field,
+        format!("the provider `{provider}` cannot do that: leave it out, or ask another model"),
+    ))
+}
+
+async fn whole_answer(
+    format: &dyn ClientFormat,
+    loaded: &LoadedModel,
+    heading: &Heading,
+    request: Request,
+    note: CallNote,
+) -> Result<(Response, Vec<Attempt>), Problem> {
+    let mut answer = match loaded.model.invoke_with(request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            note.failed(&error);
+            return Err(loaded.problem(&error));
+        }
+    };
+    note.answered(&answer);
+    let body = match answer.original().filter(|original| original.format == format.wire()) {
+        Some(original) => original.body.clone(),
+        None => format.answer(heading, &answer).into(),
+    };
+    Ok((json(StatusCode::OK, body), std::mem::take(&mut answer.trail)))
+}
+
+async fn streamed_answer(
+    format: &dyn ClientFormat,
+    loaded: LoadedModel,
+    heading: Heading,
+    request: Request,
+    note: CallNote,
+) -> Result<(Response, Vec<Attempt>), Problem> {
+    let mut events = loaded.model.stream_with(Arc::new(request)).with_originals();
+    let first = timeout(SILENCE, events.next()).await.ok().flatten();
+    let mut trail = events.trail();
+    let mut body = AnswerBody::new(events, format.events(heading), loaded.clone(), note);
+    match first {
+        Some(Ok(event)) => {
+            if let Event::End(answer) = &event {
+                trail.clone_from(&answer.trail);
+            }
+            body.write(event);
+        }
+        Some(Err(error)) => {
+            body.failed(&error);
+            return Err(loaded.problem(&error));
+        }
+        None => body.keep_alive(),
+    }
+    let mut response = Response::new(Body::from_stream(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok((response, trail))
+}
+
+/// The answer to a request that failed.
+pub(crate) fn failed(format: &dyn ClientFormat, problem: &Problem) -> Response {
+    let mut response = json(problem.status, format.error(problem));
+    problem.hint(response.headers_mut());
+    response
+}
+
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,39 @@
+//! A request with a body in JSON.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequest, Request},
+    response::Response,
+};
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::{
+    call::body,
+    client::shape::Shape,
+    gateway::{caller::Caller, gateway::Gateway},
+};
+
+/// A request with a body in JSON, as the routes that are posted to get it.
+pub(crate) struct Posted {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) caller: Caller,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl FromRequest<Arc<Gateway>> for Posted {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Response> {
+        let (mut head, body) = request.into_parts();
+        let live = gateway.shared.live().clone();
+        let body = body::read(live.config(), &head.headers, body).await;
+        let body = body.map_err(|problem| Shape::of(head.uri.path(), &head.headers).refuse(&problem))?;
+        let caller = head.extensions.remove().unwrap_or_default();
+        let (gateway, path) = (gateway.clone(), head.uri.path().to_owned());
+        Ok(Self { gateway, caller, path, headers: head.headers, body })
+    }
+}

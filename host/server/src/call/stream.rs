@@ -1,0 +1,143 @@
+//! The body of a streamed answer.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use arcllm::{Error, Event, ResponseStream};
+use bytes::Bytes;
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::{
+    client::client::EventWriter,
+    gateway::{caller::CallNote, gateway::LoadedModel},
+};
+
+/// After this silence the client gets something that says nothing. The head is not kept back longer either.
+pub(crate) const SILENCE: Duration = Duration::from_secs(15);
+
+/// Events that are ready at once are sent at once, up to so many bytes.
+const CHUNK: usize = 16 * 1024;
+
+/// The events of an answer, written in the client's format.
+pub(crate) struct AnswerBody {
+    /// What is written and not sent.
+    out: Vec<u8>,
+    /// Absent once the answer has ended.
+    events: Option<ResponseStream>,
+    writer: Box<dyn EventWriter>,
+    has_begun: bool,
+    /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
+    is_original: bool,
+    /// Whether the answer ended without its end. Then the connection is cut, so that no client takes the answer as whole.
+    is_cut: bool,
+    model: LoadedModel,
+    /// Absent once the answer has ended.
+    note: Option<CallNote>,
+    silence: Pin<Box<Sleep>>,
+}
+
+impl AnswerBody {
+    pub(crate) fn new(
+        events: ResponseStream,
+        writer: Box<dyn EventWriter>,
+        model: LoadedModel,
+        note: CallNote,
+    ) -> Self {
+        let silence = Box::pin(sleep(SILENCE));
+        Self {
+            out: Vec::new(),
+            events: Some(events),
+            writer,
+            has_begun: false,
+            is_original: false,
+            is_cut: false,
+            model,
+            note: Some(note),
+            silence,
+        }
+    }
+
+    /// Notes that the call has failed.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        self.events = None;
+        self.note.take().into_iter().for_each(|note| note.failed(error));
+    }
+
+    /// Writes something for a client that waits.
+    pub(crate) fn keep_alive(&mut self) {
+        self.writer.keep_alive(&mut self.out);
+    }
+
+    /// Writes an event.
+    pub(crate) fn write(&mut self, event: Event) {
+        if let Event::Original(bytes) = &event {
+            self.is_original = true;
+            self.writer.original(bytes, &mut self.out);
+            return;
+        }
+        if !self.is_original {
+            if !std::mem::replace(&mut self.has_begun, true) {
+                self.writer.begin(&mut self.out);
+            }
+            self.writer.event(&event, &mut self.out);
+        }
+        if let Event::End(response) = &event {
+            self.events = None;
+            self.note.take().into_iter().for_each(|note| note.answered(response));
+        }
+    }
+
+    /// Writes the events that are ready.
+    fn poll_events(&mut self, context: &mut Context<'_>) {
+        while let Some(events) = &mut self.events
+            && self.out.len() < CHUNK
+        {
+            let Poll::Ready(event) = events.poll_next_unpin(context) else { return };
+            match event {
+                Some(Ok(event)) => self.write(event),
+                Some(Err(error)) => {
+                    self.failed(&error);
+                    self.writer.fail(&self.model.problem(&error), &mut self.out);
+                }
+                None => {
+                    self.events = None;
+                    self.is_cut = true;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if let (Some(note), Some(mut events)) = (self.note.take(), self.events.take()) {
+            note.left(events.stop());
+        }
+    }
+}
+
+impl Stream for AnswerBody {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        this.poll_events(context);
+        if this.out.is_empty() && this.events.is_some() {
+            if this.silence.poll_unpin(context).is_pending() {
+                return Poll::Pending;
+            }
+            this.keep_alive();
+        }
+        if this.out.is_empty() {
+            let cut = std::mem::take(&mut this.is_cut);
+            return Poll::Ready(cut.then(|| Err(io::ErrorKind::UnexpectedEof.into())));
+        }
+        this.silence.as_mut().reset(Instant::now() + SILENCE);
+        Poll::Ready(Some(Ok(std::mem::take(&mut this.out).into())))
+    }
+}

@@ -1,0 +1,75 @@
+//! Writes errors.
+
+use arcllm::ErrorReason;
+use http::StatusCode;
+use serde_json::json;
+
+use crate::client::problem::Problem;
+
+const REQUEST: &str = "invalid_request_error";
+const SERVER: &str = "server_error";
+
+/// The JSON of an error.
+pub(crate) fn write(problem: &Problem) -> Vec<u8> {
+    let (kind, code) = words(problem);
+    let message = own_names(&problem.message);
+    let error = json!({"message": message, "type": kind, "param": param(problem, &message), "code": code});
+    json!({"error": error}).to_string().into_bytes()
+}
+
+/// OpenAI's words for an error: its type and its code.
+fn words(problem: &Problem) -> (&'static str, Option<&'static str>) {
+    match &problem.reason {
+        Some(ErrorReason::Other(_)) | None => words_of_status(problem.status),
+        Some(reason) => words_of_reason(reason),
+    }
+}
+
+fn words_of_reason(reason: &ErrorReason) -> (&'static str, Option<&'static str>) {
+    match reason {
+        ErrorReason::RateLimit => ("requests", Some("rate_limit_exceeded")),
+        ErrorReason::Quota => ("insufficient_quota", Some("insufficient_quota")),
+        ErrorReason::Billing => ("billing_not_active", Some("billing_not_active")),
+        ErrorReason::Overloaded => ("service_unavailable_error", Some("server_is_overloaded")),
+        ErrorReason::ContextLength => (REQUEST, Some("context_length_exceeded")),
+        ErrorReason::ContentFilter => (REQUEST, Some("content_filter")),
+        ErrorReason::Authentication => (REQUEST, Some("invalid_api_key")),
+        ErrorReason::Permission => (REQUEST, Some("insufficient_permissions")),
+        ErrorReason::NotFound => (REQUEST, Some("model_not_found")),
+        ErrorReason::InvalidRequest => (REQUEST, None),
+        _ => (SERVER, None),
+    }
+}
+
+fn words_of_status(status: StatusCode) -> (&'static str, Option<&'static str>) {
+    match status.as_u16() {
+        // Too large in bytes. A conversation that does not fit into the model has a reason.
+        405 | 413 => (REQUEST, None),
+        501 => (SERVER, None),
+        status @ (401..=404 | 429 | 503 | 529) => words_of_reason(&ErrorReason::of_status(status)),
+        400..=499 => (REQUEST, None),
+        _ => (SERVER, None),
+    }
+}
+
+/// The message with the names that this format has for what ArcLLM calls otherwise.
+fn own_names(message: &str) -> String {
+    let names = [
+        ("options.output", "response_format"),
+        ("options.tool_choice", "tool_choice"),
+        ("options.reasoning", "reasoning_effort"),
+    ];
+    names.into_iter().fold(message.to_owned(), |message, (ours, theirs)| message.replace(ours, theirs))
+}
+
+/// The place in the request that is wrong. Some messages name it in their first line.
+fn param(problem: &Problem, message: &str) -> Option<String> {
+    let place = || {
+        let names = ["messages[", "tools[", "response_format", "tool_choice", "reasoning_effort"];
+        let is_place = |word: &&str| names.iter().any(|name| word.starts_with(name));
+        let place = message.lines().next()?.split_whitespace().find(is_place)?;
+        Some(place.trim_end_matches([':', ',']).to_owned())
+    };
+    let is_wrong_request = problem.status == StatusCode::BAD_REQUEST && problem.reason.is_none();
+    problem.param.clone().or_else(|| place().filter(|_| is_wrong_request))
+}

@@ -1,0 +1,76 @@
+//! Reads a request.
+
+use arcllm::{ExtensionLevel, Request};
+use serde_json::Value;
+
+use crate::client::{
+    chat_completions::{messages, options, tools},
+    client::{Asked, CallForms},
+    fields::Fields,
+    place::Place,
+    problem::Problem,
+};
+
+/// What only a provider that speaks this format can do. Another one would answer something else than what was asked for.
+const OWN: [&str; 2] = ["n", "audio"];
+
+/// Reads the body of a request.
+pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
+    let mut fields = Fields::of(json(body)?, Place::Body)?;
+    let model = fields.need_text("model")?;
+    let streamed = fields.flag("stream")?.unwrap_or_default();
+    let wants_usage = wants_usage(&mut fields)?;
+    let messages = messages::read(&mut fields)?;
+    let forwardable = !messages.iter().any(messages::is_signed);
+    let older = fields.peek("functions").is_some();
+    let tools = tools::read(&mut fields)?;
+    let mut options = options::read(&mut fields)?;
+    options.tool_choice = tools::choice(&mut fields)?;
+    if older {
+        // The older form has room for one call.
+        options.parallel_tool_calls = Some(false);
+    }
+    let call_forms = CallForms { older, custom: tools::custom(&tools) };
+    let own = own(&mut fields)?;
+    let mut request = Request::new(messages).with_tools(tools).with_options(options);
+    request.extensions.extend(fields.others(ExtensionLevel::Body, "openai."));
+    request.extensions.extend(own);
+    let only_own_format = OWN.into_iter().find(|name| request.extensions.contains_key(&format!("openai.{name}")));
+    Ok(Asked {
+        model,
+        streamed,
+        wants_usage,
+        request,
+        headers: Vec::new(),
+        forwardable,
+        only_own_format,
+        call_forms,
+        echo: Value::Null,
+    })
+}
+
+fn json(body: &[u8]) -> Result<Value, Problem> {
+    let problem = |what: String| Problem::new(http::StatusCode::BAD_REQUEST, what);
+    if body.is_empty() {
+        return Err(problem("the body is empty\n  help: send a JSON object with `model` and `messages`".to_owned()));
+    }
+    let text = std::str::from_utf8(body)
+        .map_err(|error| problem(format!("the body is not UTF-8: the byte {} is wrong", error.valid_up_to())))?;
+    serde_json::from_str(text).map_err(|error| problem(format!("the body is not JSON: {error}")))
+}
+
+/// Whether a stream ends with its usage.
+fn wants_usage(fields: &mut Fields<'_>) -> Result<bool, Problem> {
+    let Some(stream_options) = fields.take("stream_options") else { return Ok(false) };
+    let place = fields.place;
+    Ok(Fields::of(stream_options, place.field("stream_options"))?.flag("include_usage")?.unwrap_or_default())
+}
+
+/// Several answers, which are asked for only if there is more than one.
+fn own(fields: &mut Fields<'_>) -> Result<Option<(String, Value)>, Problem> {
+    let several = fields.count("n")?.filter(|count| *count != 1);
+    Ok(several.map(|count| ("openai.n".to_owned(), count.into())))
+}
+
+#[cfg(test)]
+mod tests;

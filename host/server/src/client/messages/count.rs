@@ -1,0 +1,59 @@
+//! Counts the tokens of a request: <https://docs.claude.com/en/api/messages-count-tokens>.
+//!
+//! Claude Code asks for some dozens of counts at once. So no module sees them, and they are passed on as they are.
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    call::{call::failed, posted::Posted},
+    client::{
+        messages::{format::Messages, request::passed_on},
+        place::Place,
+        problem::Problem,
+    },
+};
+
+/// Answers one request for a count.
+pub(crate) async fn count_tokens(asked: &Posted) -> Response {
+    match count(asked).await {
+        Ok(count) => {
+            let mut response = Response::new(Body::from(count));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Err(problem) => failed(&Messages, &problem),
+    }
+}
+
+async fn count(asked: &Posted) -> Result<Bytes, Problem> {
+    let Posted { gateway, caller, headers, body, .. } = asked;
+    let model = gateway.model(caller, &model_of(body)?).await?.model;
+    let counted = model.count_tokens(body.clone(), passed_on(headers)).await.map_err(|error| Problem::from(&error))?;
+    counted.ok_or_else(|| {
+        let what = format!(
+            "the provider {:?} cannot count tokens: only providers of Anthropic's format can",
+            model.provider()
+        );
+        Problem { should_retry: Some(false), ..Problem::new(StatusCode::NOT_IMPLEMENTED, what) }
+    })
+}
+
+/// The model that the body names. Nothing else of it is read.
+fn model_of(body: &Bytes) -> Result<String, Problem> {
+    #[derive(Deserialize)]
+    struct Named {
+        model: Option<Value>,
+    }
+    let named: Named =
+        serde_json::from_slice(body).map_err(|error| Place::Body.problem(format!("is not JSON: {error}")))?;
+    let place = Place::Body.field("model");
+    match named.model {
+        Some(Value::String(model)) => Ok(model),
+        Some(other) => Err(place.expected("a string", &other)),
+        None => Err(place.missing()),
+    }
+}

@@ -1,0 +1,353 @@
+//! Writes a streamed answer: <https://platform.openai.com/docs/api-reference/responses-streaming>.
+
+use arcllm::{ContentBlock, Event, Response, Text};
+use serde_json::Value;
+
+use crate::client::{
+    client::{EventWriter, Heading},
+    problem::Problem,
+    responses::{
+        annotations, error,
+        items::is_item,
+        line::Lines,
+        message,
+        names::Names,
+        object::{self, Head, State},
+        original,
+        output::Partial,
+        streamed_calls::{EndedCall, StreamedCalls},
+        streamed_message::StreamedMessage,
+        streamed_reasoning::StreamedReasoning,
+    },
+};
+
+/// Writes one streamed answer.
+pub(crate) struct Events {
+    head: Head,
+    names: Names,
+    /// The number of the next event.
+    sequence: u64,
+    /// The JSON of the items, each at its place; empty until the item has ended.
+    items: Vec<Vec<u8>>,
+    /// The item that pieces belong to. Calls are apart.
+    open: Option<Open>,
+    calls: StreamedCalls,
+    has_refused: bool,
+    originals: Option<Originals>,
+}
+
+/// How the provider's own events are sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Originals {
+    /// As they are.
+    Same,
+    /// With the id of the gateway, which has told of the response before they came.
+    Renamed,
+}
+
+enum Open {
+    Message(StreamedMessage),
+    Reasoning(StreamedReasoning),
+}
+
+impl EventWriter for Events {
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        if self.sequence == 0 {
+            self.keep_alive(out);
+        }
+    }
+
+    fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Text(piece) => self.say(piece, out),
+            Event::Thinking(piece) => self.think(piece, out),
+            Event::ToolUseStart { index, id, name } => self.begin_call(*index, id, name, out),
+            Event::ToolArguments { index, json } => {
+                self.calls.add(*index, json, &self.names, &mut Lines { sequence: &mut self.sequence, out });
+            }
+            Event::ToolUseEnd { index, call } => {
+                if !self.calls.has(*index) {
+                    self.begin_call(*index, &call.id, &call.name, out);
+                }
+                let mut lines = Lines { sequence: &mut self.sequence, out };
+                let ended = self.calls.end(*index, call, &self.names, &mut lines);
+                self.keep(ended);
+            }
+            Event::Block(block) => self.block(block, out),
+            Event::End(response) => self.end(response, out),
+            _ => {}
+        }
+    }
+
+    fn original(&mut self, event: &[u8], out: &mut Vec<u8>) {
+        let is_first = self.originals.is_none();
+        let kind = if self.sequence == 0 { Originals::Same } else { Originals::Renamed };
+        if *self.originals.get_or_insert(kind) == Originals::Renamed {
+            return original::rename(event, &self.head.id, out);
+        }
+        // What the gateway says later is about the same response, and has the numbers behind.
+        if let Some(response) = original::response(event).filter(|_| is_first) {
+            self.head.adopt(&response);
+        }
+        self.sequence += 1;
+        out.extend_from_slice(event);
+    }
+
+    fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
+        self.items.retain(|item| !item.is_empty());
+        self.tell("response.failed", &State::failed(problem), out);
+        // Some clients look at the fields here, others at the object in it.
+        let mut lines = Lines { sequence: &mut self.sequence, out };
+        let line = lines.line("error").field("code", error::code_of_response(problem));
+        let line = line.field("message", &problem.message).field("param", &problem.param);
+        line.field("error", &error::nested(problem)).end();
+    }
+
+    fn keep_alive(&mut self, out: &mut Vec<u8>) {
+        // SDKs demand that this one is the first.
+        if self.sequence == 0 {
+            self.tell("response.created", &State::in_progress(), out);
+        }
+        self.tell("response.in_progress", &State::in_progress(), out);
+    }
+}
+
+impl Events {
+    pub(crate) fn new(heading: &Heading) -> Self {
+        let names = Names::of(object::tools(&heading.echo));
+        let (items, calls) = Default::default();
+        Self {
+            head: Head::new(heading),
+            names,
+            sequence: 0,
+            items,
+            open: None,
+            calls,
+            has_refused: false,
+            originals: None,
+        }
+    }
+
+    /// Tells the whole response. One that goes on is told without its items.
+    fn tell(&mut self, kind: &str, state: &State, out: &mut Vec<u8>) {
+        let items = if state.is_in_progress() { &[] } else { self.items.as_slice() };
+        let mut lines = Lines { sequence: &mut self.sequence, out };
+        lines.line(kind).response(&self.head, state, items).end();
+    }
+
+    fn say(&mut self, piece: &str, out: &mut Vec<u8>) {
+        if !piece.is_empty() {
+            self.in_message(out, |message, lines| message.say(piece, lines));
+        }
+    }
+
+    /// Does something in the message that is open, or in a new one.
+    fn in_message(&mut self, out: &mut Vec<u8>, act: impl FnOnce(&mut StreamedMessage, &mut Lines<'_>)) {
+        if !matches!(self.open, Some(Open::Message(_))) {
+            self.close(out);
+            let mut lines = Lines { sequence: &mut self.sequence, out };
+            let message = StreamedMessage::begin(&self.head.id, self.items.len(), &mut lines);
+            self.items.push(Vec::new());
+            self.open = Some(Open::Message(message));
+        }
+        if let Some(Open::Message(message)) = &mut self.open {
+            act(message, &mut Lines { sequence: &mut self.sequence, out });
+        }
+    }
+
+    fn in_reasoning(&mut self, out: &mut Vec<u8>, act: impl FnOnce(&mut StreamedReasoning, &mut Lines<'_>)) {
+        if !matches!(self.open, Some(Open::Reasoning(_))) {
+            self.close(out);
+            let mut lines = Lines { sequence: &mut self.sequence, out };
+            let reasoning = StreamedReasoning::begin(&self.head.id, self.items.len(), &mut lines);
+            self.items.push(Vec::new());
+            self.open = Some(Open::Reasoning(reasoning));
+        }
+        if let Some(Open::Reasoning(reasoning)) = &mut self.open {
+            act(reasoning, &mut Lines { sequence: &mut self.sequence, out });
+        }
+    }
+
+    fn think(&mut self, piece: &str, out: &mut Vec<u8>) {
+        if !piece.is_empty() {
+            self.in_reasoning(out, |reasoning, lines| reasoning.think(piece, lines));
+        }
+    }
+
+    fn begin_call(&mut self, index: usize, id: &str, name: &str, out: &mut Vec<u8>) {
+        self.close(out);
+        let place = self.items.len();
+        self.items.push(Vec::new());
+        let mut lines = Lines { sequence: &mut self.sequence, out };
+        self.calls.begin((index, place), (&self.head.id, id, name), &self.names, &mut lines);
+    }
+
+    fn keep(&mut self, ended: impl IntoIterator<Item = EndedCall>) {
+        for (place, json) in ended {
+            if let Some(item) = self.items.get_mut(place) {
+                *item = json;
+            }
+        }
+    }
+
+    /// Reads a block that is whole.
+    fn block(&mut self, block: &ContentBlock, out: &mut Vec<u8>) {
+        match block {
+            ContentBlock::Text(text) if !text.text.is_empty() => self.know(text, out),
+            ContentBlock::Thinking(thinking) => {
+                self.in_reasoning(out, |_, _| {});
+                if let Some(Open::Reasoning(reasoning)) = self.open.take() {
+                    let mut lines = Lines { sequence: &mut self.sequence, out };
+                    let place = reasoning.place;
+                    let json = reasoning.end(Some(thinking), &mut lines);
+                    self.keep([(place, json)]);
+                }
+            }
+            ContentBlock::Other(value) => self.other(value, out),
+            _ => {}
+        }
+    }
+
+    fn know(&mut self, text: &Text, out: &mut Vec<u8>) {
+        self.in_message(out, |message, lines| message.know(text, lines));
+        self.has_refused |= message::is_refusal(text);
+    }
+
+    fn other(&mut self, value: &Value, out: &mut Vec<u8>) {
+        if let Some(partial) = Partial::of(value) {
+            let mut lines = Lines { sequence: &mut self.sequence, out };
+            let index = self.calls.index_of(partial.id);
+            let ended = index.and_then(|index| self.calls.cut(index, &self.names, &mut lines));
+            self.keep(ended);
+        } else if is_item(value) {
+            self.close(out);
+            let mut lines = Lines { sequence: &mut self.sequence, out };
+            for kind in ["response.output_item.added", "response.output_item.done"] {
+                lines.line(kind).field("output_index", &self.items.len()).field("item", value).end();
+            }
+            self.items.push(value.to_string().into_bytes());
+        }
+    }
+
+    /// Ends the item that pieces belong to.
+    fn close(&mut self, out: &mut Vec<u8>) {
+        self.close_as("completed", Vec::new(), out);
+    }
+
+    fn close_as(&mut self, status: &'static str, more: Vec<Value>, out: &mut Vec<u8>) {
+        let mut lines = Lines { sequence: &mut self.sequence, out };
+        let ended = match self.open.take() {
+            None => None,
+            Some(Open::Message(message)) => Some((message.place, message.end(status, more, &mut lines))),
+            Some(Open::Reasoning(reasoning)) => Some((reasoning.place, reasoning.end(None, &mut lines))),
+        };
+        self.keep(ended);
+    }
+
+    fn end(&mut self, response: &Response, out: &mut Vec<u8>) {
+        // A module can answer without pieces.
+        if self.items.is_empty() {
+            response.content.iter().for_each(|block| self.whole(block, out));
+        }
+        if message::refuses(response) && !self.has_refused {
+            let said = match &self.open {
+                Some(Open::Message(message)) => message.said(),
+                _ => String::new(),
+            };
+            let (refusal, _) = message::refusal(response, said.into());
+            self.in_message(out, |message, lines| message.refuse(refusal.into_owned(), lines));
+        }
+        let state = State::of(response);
+        let status = if state.is_incomplete() { "incomplete" } else { "completed" };
+        self.close_as(status, annotations::of_answer(&response.extensions), out);
+        let mut lines = Lines { sequence: &mut self.sequence, out };
+        let cut = self.calls.cut_all(&self.names, &mut lines);
+        self.keep(cut);
+        self.tell(&format!("response.{status}"), &state, out);
+    }
+
+    /// Tells a block of which no piece was told.
+    fn whole(&mut self, block: &ContentBlock, out: &mut Vec<u8>) {
+        match block {
+            ContentBlock::ToolUse(call) => {
+                let index = self.items.len();
+                self.event(&Event::ToolUseEnd { index, call: call.clone() }, out);
+            }
+            block => self.block(block, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::client::CallForms;
+    use http::StatusCode;
+
+    fn types(out: &[u8]) -> Vec<&str> {
+        let text = str::from_utf8(out).unwrap();
+        text.lines().filter_map(|line| line.strip_prefix("event: response.")).collect()
+    }
+
+    fn heading() -> Heading {
+        Heading {
+            id: "a".to_owned(),
+            model: "m".to_owned(),
+            created: 1,
+            wants_usage: true,
+            call_forms: CallForms::default(),
+            echo: Value::Null,
+        }
+    }
+
+    /// The id of the response in each event that tells of it.
+    fn ids(out: &[u8]) -> Vec<String> {
+        let events = str::from_utf8(out).unwrap().lines().filter_map(|line| line.strip_prefix("data: "));
+        let events = events.map(|data| serde_json::from_str::<Value>(data).unwrap());
+        events.filter_map(|data| data["response"]["id"].as_str().map(str::to_owned)).collect()
+    }
+
+    const CREATED: &[u8] =
+        b"event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_p\"}}\n\n";
+    const DELTA: &[u8] = b"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\"}\n\n";
+    const COMPLETED: &[u8] =
+        b"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"resp_p\"}}\n\n";
+
+    #[test]
+    fn what_the_gateway_adds_to_the_providers_events_is_about_the_same_response() {
+        let (mut events, mut out) = (Events::new(&heading()), Vec::new());
+        events.original(CREATED, &mut out);
+        events.original(DELTA, &mut out);
+        assert_eq!(out, [CREATED, DELTA].concat());
+        events.keep_alive(&mut out);
+        events.fail(&Problem::new(StatusCode::BAD_GATEWAY, "cut"), &mut out);
+        assert_eq!(types(&out), ["created", "output_text.delta", "in_progress", "failed"]);
+        assert_eq!(ids(&out), ["resp_p"; 3]);
+        let numbers = ["2", "3", "4"].map(|number| format!("\"sequence_number\":{number},"));
+        assert!(numbers.iter().all(|number| str::from_utf8(&out).unwrap().contains(number)));
+    }
+
+    #[test]
+    fn the_providers_events_go_on_with_what_the_gateway_has_begun() {
+        let (mut events, mut out) = (Events::new(&heading()), Vec::new());
+        events.keep_alive(&mut out);
+        events.original(CREATED, &mut out);
+        events.original(DELTA, &mut out);
+        events.original(COMPLETED, &mut out);
+        assert_eq!(types(&out), ["created", "in_progress", "output_text.delta", "completed"]);
+        assert_eq!(ids(&out), ["resp_a"; 3]);
+    }
+
+    #[test]
+    fn a_long_silence_is_told_behind_the_first_event() {
+        let (mut events, mut out) = (Events::new(&heading()), Vec::new());
+        events.keep_alive(&mut out);
+        events.keep_alive(&mut out);
+        events.begin(&mut out);
+        assert_eq!(types(&out), ["created", "in_progress", "in_progress"]);
+        events.event(&Event::Text("Hi".to_owned()), &mut out);
+        events.keep_alive(&mut out);
+        let expected = ["output_item.added", "content_part.added", "output_text.delta", "in_progress"];
+        assert_eq!(types(&out)[3..], expected);
+    }
+}

@@ -1,0 +1,128 @@
+//! Reads a request.
+
+use arcllm::{Message, Request};
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::client::{
+    client::{Asked, CallForms},
+    fields::Fields,
+    place::Place,
+    problem::Problem,
+    responses::{
+        conversation::Conversation,
+        extensions::{extension, extensions},
+        names::Names,
+        object::ECHOED,
+        options,
+        tools::Tools,
+    },
+};
+
+/// What the adapters write themselves, or what has no meaning without stored responses.
+const NOT_KEPT: [&str; 17] = [
+    "background",
+    "conversation",
+    "extra_body",
+    "input",
+    "max_output_tokens",
+    "messages",
+    "model",
+    "previous_response_id",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_p",
+    "parallel_tool_calls",
+    "instructions",
+];
+
+/// Reads a request.
+///
+/// # Errors
+///
+/// A 400 that names the place.
+pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
+    let body: Value = serde_json::from_slice(body)
+        .map_err(|error| Place::Body.problem(format!("is not the JSON of a request: {error}")))?;
+    let mut fields = Fields::of(body, Place::Body)?;
+    refuse_stored(&fields)?;
+    let echo = echo(&fields);
+    let model = fields.need_text("model")?;
+    let streamed = fields.flag("stream")?.unwrap_or_default();
+    let tools = fields.list("tools")?.unwrap_or_default();
+    let names = Names::of(&tools);
+    let mut tools = Tools::read(tools, &names)?;
+    let mut options = options::read(&mut fields)?;
+    if let Some(choice) = fields.take("tool_choice") {
+        options.tool_choice = tools.choice(choice, &names)?;
+    }
+    let mut conversation = Conversation::new(&names);
+    conversation.messages.extend(fields.text("instructions")?.map(Message::system));
+    match fields.take("input") {
+        Some(input) => conversation.read(input)?,
+        // A stored prompt may be all that is asked.
+        None if fields.peek("prompt").is_some() => {}
+        None => return Err(fields.missing("input")),
+    }
+    let forwardable = !conversation.has_sealed;
+    let only_own_format = match () {
+        () if fields.peek("prompt").is_some() => Some("prompt"),
+        () if tools.chosen.is_some() => Some("tool_choice"),
+        () => None,
+    };
+    let mut request = Request::new(conversation.messages).with_tools(tools.functions).with_options(options);
+    let mut rest = fields.rest();
+    rest.retain(|name, _| !NOT_KEPT.iter().any(|other| is_same(name, other)));
+    request.extensions = extensions(rest);
+    if !tools.hosted.is_empty() {
+        request.extensions.insert(extension("tools"), tools.hosted.into());
+    }
+    if let Some(choice) = tools.chosen {
+        request.extensions.insert(extension("tool_choice"), choice);
+    }
+    let (headers, call_forms) = (Vec::new(), CallForms::default());
+    Ok(Asked { model, streamed, wants_usage: true, request, headers, forwardable, only_own_format, call_forms, echo })
+}
+
+/// Refuses what needs a response that the gateway has stored. `store` itself is taken as false.
+fn refuse_stored(fields: &Fields<'_>) -> Result<(), Problem> {
+    let is_set = |name: &str| fields.peek(name).is_some_and(|value| *value != false);
+    let refused = |name: &str, message: &str| Err(fields.place.field(name).problem(message));
+    if is_set("previous_response_id") {
+        return refused(
+            "previous_response_id",
+            "the gateway stores no responses: send the whole conversation in `input`, and set `store` to false",
+        );
+    }
+    if is_set("conversation") {
+        return refused("conversation", "the gateway stores no conversations: send all items in `input`");
+    }
+    if is_set("background") {
+        return refused(
+            "background",
+            "the gateway runs no responses in the background: leave it out, and read the answer",
+        );
+    }
+    Ok(())
+}
+
+/// The fields that the answer repeats.
+fn echo(fields: &Fields<'_>) -> Value {
+    let repeated = ECHOED.iter().filter_map(|(name, _)| {
+        let value = fields.peek(name)?;
+        Some(((*name).to_owned(), value.clone()))
+    });
+    repeated.filter(|(name, _)| !["store", "background", "previous_response_id"].contains(&name.as_str())).collect()
+}
+
+/// Whether a lenient server takes one name for the other.
+fn is_same(name: &str, other: &str) -> bool {
+    let bare = |name: &str| -> String {
+        name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    bare(name) == bare(other)
+}

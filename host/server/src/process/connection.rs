@@ -1,0 +1,104 @@
+//! One connection: reads requests, gives them to the routes, and writes the answers, until either side ends it.
+
+use std::{
+    convert::Infallible,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
+use tower::ServiceExt as _;
+
+use crate::process::guarded::{Guarded, Patience, Turn};
+
+/// The longest head of a request, in bytes.
+const LONGEST_HEAD: usize = 64 * 1024;
+
+/// The most headers of a request.
+const MOST_HEADERS: usize = 128;
+
+/// Serves a connection. Ends it after the answer under way once `stop` says so.
+pub(crate) async fn serve<C>(connection: C, router: Router, patience: Patience, mut stop: watch::Receiver<bool>)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = Guarded::new(connection, patience);
+    let turn = connection.turn();
+    let answered = turn.clone();
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        answered.answer_begins();
+        let (router, turn) = (router.clone(), answered.clone());
+        async move {
+            let response = router.oneshot(request.map(Body::new)).await?;
+            Ok::<_, Infallible>(response.map(|body| TurnBody { body, turn }))
+        }
+    });
+    let mut serving = pin!(
+        http1::Builder::new()
+            .max_headers(MOST_HEADERS)
+            .max_header_size(LONGEST_HEAD)
+            .serve_connection(TokioIo::new(connection), service)
+    );
+    let served = tokio::select! {
+        // First, so that a request that has arrived is answered.
+        biased;
+        served = serving.as_mut() => served,
+        () = told(&mut stop) => {
+            if turn.is_idle() {
+                return;
+            }
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(target: "arcllm::serve", %error, "a connection ended with an error");
+    }
+}
+
+/// Waits until it is true.
+pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The body of an answer, which tells its connection when it has ended.
+struct TurnBody {
+    body: Body,
+    turn: Arc<Turn>,
+}
+
+impl Drop for TurnBody {
+    fn drop(&mut self) {
+        self.turn.answer_ends();
+    }
+}
+
+impl http_body::Body for TurnBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,175 @@
+//! Loads the configuration anew while the server runs.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arcllm::{ConfigError, Host, Overrides, ServeConfig};
+use tokio::{sync::Notify, time::sleep};
+
+use crate::{
+    gateway::{readiness::without_file, shared::Shared},
+    process::tls::Certificate,
+    telemetry::metrics::count_reload,
+};
+
+/// How often the files are looked at. A change counts once it is seen twice: a file is seldom written at once.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The most models that are loaded at the start.
+const MOST_MODELS: usize = 1000;
+
+/// When files changed last, and how long they are.
+type Look = Vec<Option<(SystemTime, u64)>>;
+
+/// Reads the configuration and makes a host of it.
+pub type ReadHost = Arc<dyn Fn() -> Result<Host, ConfigError> + Send + Sync>;
+
+/// Loads the configuration anew.
+pub(crate) struct Reloader {
+    shared: Arc<Shared>,
+    read: ReadHost,
+    /// Where the server listens. It cannot change.
+    address: SocketAddr,
+    certificate: Option<Arc<Certificate>>,
+    /// What the files looked like when they were read.
+    seen: Look,
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        read: ReadHost,
+        address: SocketAddr,
+        certificate: Option<Arc<Certificate>>,
+    ) -> Self {
+        let seen = look(&shared);
+        Self { shared, read, address, certificate, seen }
+    }
+
+    /// Reloads whenever the files change, and when it is asked to. Does not end.
+    pub(crate) async fn keep_up(mut self, asked: &Notify) {
+        loop {
+            tokio::select! {
+                () = self.changed() => {}
+                () = asked.notified() => {}
+            }
+            self.seen = look(&self.shared);
+            self.reload().await;
+        }
+    }
+
+    /// Waits until the files have changed.
+    async fn changed(&self) {
+        let mut last = self.seen.clone();
+        loop {
+            sleep(LOOK).await;
+            let now = look(&self.shared);
+            if now != self.seen && now == last {
+                return;
+            }
+            last = now;
+        }
+    }
+
+    /// Makes new calls use the configuration as it is now. One that does not load changes nothing.
+    async fn reload(&self) {
+        let log = &self.shared.log;
+        match self.try_reload().await {
+            Ok(failed) => {
+                for (model, error) in &failed {
+                    log.tell(format_args!("the model {model:?} cannot be loaded: {error}"));
+                }
+                let mut troubles = self.shared.readiness.troubles();
+                (troubles.reload, troubles.models) = (None, failed);
+                count_reload("ok");
+                log.tell(format_args!("the configuration is loaded anew"));
+            }
+            Err((public, text)) => {
+                self.shared.readiness.troubles().reload = Some((SystemTime::now(), public));
+                count_reload("failed");
+                log.tell(format_args!("the configuration is not loaded, and the one before stays in use: {text}"));
+            }
+        }
+    }
+
+    /// The models that cannot be loaded, or else why nothing changes: without the names of files, and with them.
+    async fn try_reload(&self) -> Result<BTreeMap<String, String>, (String, String)> {
+        let both = |error: ConfigError| (without_file(&error), error.to_string());
+        let read = self.read.clone();
+        let host = tokio::task::spawn_blocking(move || read()).await.map_err(|error| same(error.to_string()))?;
+        let host = host.map_err(both)?;
+        host.config().check_serve_is_trusted().map_err(both)?;
+        let (old, new) = (self.shared.live().clone(), &host.config().serve);
+        check_open(self.address, new).map_err(same)?;
+        let failed = load_models(&host).await;
+        let failed_before = self.shared.readiness.troubles().models.clone();
+        if let Some((model, error)) = failed.iter().find(|(model, _)| !failed_before.contains_key(*model)) {
+            let text = format!("the model `{model}` cannot be loaded: {}", error);
+            return Err((format!("the model `{model}` cannot be loaded: {}", without_file(error)), text));
+        }
+        if let (Some(certificate), Some(files)) = (&self.certificate, &old.config().tls) {
+            certificate.read_again(files).map_err(|text| ("the certificate cannot be read".to_owned(), text))?;
+        }
+        for (setting, has_changed) in [
+            ("listen", old.config().listen != new.listen),
+            ("tls", old.config().tls != new.tls),
+            ("log", old.config().log != new.log),
+        ] {
+            if has_changed {
+                self.shared.log.tell(format_args!("`serve.{setting}` has changed, which counts from the next start"));
+            }
+        }
+        self.shared.replace(host);
+        Ok(in_words(failed))
+    }
+}
+
+/// What the files look like: the configuration, the certificate and its key.
+fn look(shared: &Shared) -> Look {
+    let live = shared.live();
+    let config = live.host.config();
+    let tls = config.serve.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
+    let files: Vec<&PathBuf> = config.file.iter().chain(tls).collect();
+    let look = |file: &PathBuf| fs::metadata(file).ok().and_then(|data| Some((data.modified().ok()?, data.len())));
+    files.into_iter().map(look).collect()
+}
+
+fn same(text: String) -> (String, String) {
+    (text.clone(), text)
+}
+
+/// Refuses to let in other machines without a key.
+///
+/// # Errors
+///
+/// If it listens for other machines, and no keys are set.
+pub(crate) fn check_open(address: SocketAddr, config: &ServeConfig) -> Result<(), String> {
+    if address.ip().is_loopback() || !config.keys.is_empty() {
+        return Ok(());
+    }
+    let what = "and no key is set, so everybody who reaches this machine could ask with your keys";
+    let help = "`arcllm serve key NAME` makes a key; without one, listen on 127.0.0.1 or [::1]";
+    Err(format!("the server listens on {address}, {what}\n  help: {help}"))
+}
+
+/// Loads every configured model once, which compiles all modules. Returns those that cannot be loaded.
+pub(crate) async fn load_models(host: &Host) -> BTreeMap<String, ConfigError> {
+    let mut failed = BTreeMap::new();
+    for model in host.models().into_iter().take(MOST_MODELS) {
+        if let Err(error) = host.load_model(&model.name, Overrides::new()).await {
+            failed.insert(model.name, error);
+        }
+    }
+    failed
+}
+
+/// The errors, without the names of files.
+pub(crate) fn in_words(failed: BTreeMap<String, ConfigError>) -> BTreeMap<String, String> {
+    failed.into_iter().map(|(model, error)| (model, without_file(&error))).collect()
+}

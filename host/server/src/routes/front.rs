@@ -1,0 +1,161 @@
+//! What happens around every request: who asks, how many may, and what is written in the log.
+
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use futures::FutureExt as _;
+use http::{HeaderMap, Method, StatusCode, Uri, header};
+
+use crate::{
+    call::body::linger,
+    client::{problem::Problem, shape::Shape},
+    gateway::{caller::Caller, gateway::Gateway},
+    telemetry::noted::{Entry, NotedBody},
+};
+
+/// Lets a request in, and notes how it ends.
+pub(crate) async fn front(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
+    let shape = Shape::of(request.uri().path(), request.headers());
+    let entry = Entry::begin(&gateway, request.method(), request.uri().path());
+    let (entry, answered) = match let_in(&gateway, &request) {
+        Ok(caller) => {
+            let entry = entry.called_by(&caller);
+            request.extensions_mut().insert(caller);
+            (entry, Ok(request))
+        }
+        Err(problem) => {
+            linger(request.into_body());
+            (entry, Err(problem))
+        }
+    };
+    let permit = match &answered {
+        Ok(request) if request.method() == Method::POST => {
+            let most = gateway.shared.live().config().max_in_flight;
+            Some(gateway.shared.calls.add(most).ok_or(most))
+        }
+        _ => None,
+    };
+    let response = match (answered, permit.transpose()) {
+        (Err(problem), _) => shape.refuse(&problem),
+        (Ok(request), Err(most)) => {
+            linger(request.into_body());
+            shape.refuse(&busy(most))
+        }
+        (Ok(request), Ok(permit)) => {
+            // A mistake in one request ends this request, and not the thread.
+            let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|_| shape.refuse(&panicked()));
+            return noted(answer, entry.permitted(permit));
+        }
+    };
+    noted(response, entry)
+}
+
+fn noted(response: Response, mut entry: Entry) -> Response {
+    entry.status(response.status());
+    response.map(|body| Body::new(NotedBody::new(body, entry)))
+}
+
+fn let_in(gateway: &Gateway, request: &Request) -> Result<Caller, Problem> {
+    if is_open(request.uri().path()) {
+        return Ok(Caller::default());
+    }
+    let holder = gateway.shared.live().keys.holder(request.headers())?;
+    if holder.is_none() {
+        check_origin(request.headers())?;
+    }
+    Ok(Caller::new(holder))
+}
+
+/// Refuses the pages of other machines, where no keys are set. Whoever lures a user to a page could else ask with the
+/// operator's keys.
+fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let is_own = origin.to_str().is_ok_and(is_local);
+    let message = "pages of other machines may not ask here\n  help: set a key, as `arcllm serve key NAME` makes it";
+    if is_own { Ok(()) } else { Err(Problem::new(StatusCode::FORBIDDEN, message)) }
+}
+
+/// Whether a page of this origin is one of this machine.
+fn is_local(origin: &str) -> bool {
+    let Some(host) = origin.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)) else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether everybody may see this: probes of a machine have no key, and the page at `/` has no data.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/" | "/api/hello" | "/health/live" | "/health/ready")
+}
+
+fn busy(most: u64) -> Problem {
+    let message = format!("{most} calls run, which is the most that this gateway takes");
+    let retry_after = Some(std::time::Duration::from_secs(1));
+    Problem { retry_after, ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, message) }
+}
+
+fn panicked() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the gateway made a mistake; its log says which")
+}
+
+/// The answer for a route that does not exist.
+pub(crate) async fn unknown_route(uri: Uri, headers: HeaderMap, body: Body) -> Response {
+    linger(body);
+    let help = "POST /v1/chat/completions, /v1/responses or /v1/messages; GET /v1/models";
+    let message = format!("there is no route {}\n  help: {help}", uri.path());
+    Shape::of(uri.path(), &headers).refuse(&Problem::new(StatusCode::NOT_FOUND, message))
+}
+
+/// The answer for a method that a route does not have.
+pub(crate) async fn wrong_method(method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+    linger(body);
+    let message = format!("{} does not take {method}; the header `allow` says what it takes", uri.path());
+    Shape::of(uri.path(), &headers).refuse(&Problem::new(StatusCode::METHOD_NOT_ALLOWED, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use arcllm::{Config, Host};
+    use axum::{Router, middleware::from_fn_with_state, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn panics() -> &'static str {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_mistake_ends_its_own_request() {
+        let host = Host::builder().config(Config::parse("", None).unwrap()).build().unwrap();
+        let gateway = Arc::new(Gateway::new(host));
+        let router: Router<Arc<Gateway>> = Router::new().route("/", get(panics));
+        let router = router.layer(from_fn_with_state(gateway.clone(), front)).with_state(gateway.clone());
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/json");
+    }
+
+    #[test]
+    fn pages_of_this_machine_are_told_from_others() {
+        for (origin, local) in [
+            ("http://localhost:3000", true),
+            ("http://app.localhost", true),
+            ("https://127.0.0.1:4000", true),
+            ("http://[::1]:4000", true),
+            ("null", false),
+            ("https://example.com", false),
+            ("http://localhost.example.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://192.168.0.7", false),
+            ("", false),
+        ] {
+            assert_eq!(is_local(origin), local, "{origin}");
+        }
+    }
+}

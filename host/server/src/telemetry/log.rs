@@ -1,0 +1,292 @@
+//! The log: one line for each request, never with content.
+
+use std::{
+    fmt::{self, Write as _},
+    io::Write as _,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use arcllm::{RequestLog, plain};
+use serde_json::{Map, Value, json};
+
+use crate::gateway::caller::{Ending, Told};
+
+/// The most bytes that wait to be written. A reader that is slower loses lines, and no request waits for it.
+const MOST_WAITING: usize = 1 << 20;
+
+/// How long lines are gathered before they are written.
+const GATHERED: Duration = Duration::from_millis(20);
+
+/// The longest word of a line, in characters.
+const LONGEST_WORD: usize = 200;
+
+/// A request that has ended.
+#[derive(Debug)]
+pub(crate) struct Line<'a> {
+    pub(crate) at: SystemTime,
+    pub(crate) took: Duration,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    /// The name of the client's key.
+    pub(crate) key: Option<&'a str>,
+    pub(crate) status: u16,
+    pub(crate) told: &'a Told,
+    /// In the currency of the prices, where they are known.
+    pub(crate) cost: Option<f64>,
+}
+
+/// Where requests are logged: to standard output, by a thread of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    form: RequestLog,
+    waiting: Option<Arc<Waiting>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Mutex<Lines>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    text: String,
+    lost: u64,
+    is_closed: bool,
+}
+
+impl Log {
+    /// No log.
+    pub(crate) fn off() -> Self {
+        Self { form: RequestLog::Off, waiting: None }
+    }
+
+    /// A log to standard output. The returned value writes what waits, and ends the log, when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started.
+    pub(crate) fn start(form: RequestLog) -> std::io::Result<(Self, LogEnd)> {
+        if form == RequestLog::Off {
+            return Ok((Self::off(), LogEnd(None)));
+        }
+        let waiting = Arc::<Waiting>::default();
+        let written = waiting.clone();
+        let thread = thread::Builder::new().name("arcllm-log".to_owned()).spawn(move || written.write())?;
+        Ok((Self { form, waiting: Some(waiting.clone()) }, LogEnd(Some((waiting, thread)))))
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.waiting.is_none()
+    }
+
+    /// Adds a line.
+    pub(crate) fn write(&self, line: &Line<'_>) {
+        let Some(waiting) = &self.waiting else { return };
+        let text = if self.form == RequestLog::Json { line.json() } else { line.human() };
+        let mut lines = waiting.lines();
+        if lines.text.len() + text.len() > MOST_WAITING {
+            lines.lost += 1;
+            return;
+        }
+        let was_empty = lines.text.is_empty();
+        lines.text.push_str(&text);
+        lines.text.push('\n');
+        if was_empty {
+            waiting.changed.notify_one();
+        }
+    }
+
+    /// Tells the operator of something else than a request, on standard error.
+    pub(crate) fn tell(&self, what: fmt::Arguments<'_>) {
+        let what = plain::lines(&what.to_string(), 10_000).replace('\n', "\n  ");
+        // There is nowhere to report to if that fails.
+        let _ = writeln!(std::io::stderr(), "{} {what}", time(SystemTime::now()));
+    }
+}
+
+/// Ends the log when it is dropped.
+#[derive(Debug)]
+pub(crate) struct LogEnd(Option<(Arc<Waiting>, thread::JoinHandle<()>)>);
+
+impl Drop for LogEnd {
+    fn drop(&mut self) {
+        let Some((waiting, thread)) = self.0.take() else { return };
+        waiting.lines().is_closed = true;
+        waiting.changed.notify_one();
+        let begun = std::time::Instant::now();
+        // A reader that has stopped reading must not keep the server from ending.
+        while !thread.is_finished() && begun.elapsed() < Duration::from_secs(1) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Waiting {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) {
+        loop {
+            let mut lines = self.lines();
+            while lines.text.is_empty() && !lines.is_closed {
+                lines = self.changed.wait(lines).unwrap_or_else(PoisonError::into_inner);
+            }
+            if !lines.is_closed {
+                drop(lines);
+                thread::sleep(GATHERED);
+                lines = self.lines();
+            }
+            let (text, lost, is_closed) =
+                (std::mem::take(&mut lines.text), std::mem::take(&mut lines.lost), lines.is_closed);
+            drop(lines);
+            let mut output = std::io::stdout().lock();
+            let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+            if lost > 0 {
+                let _ = writeln!(std::io::stderr(), "{lost} lines of the log are lost: its reader is too slow");
+            }
+            if is_closed || written.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Line<'_> {
+    fn human(&self) -> String {
+        let mut text = format!("{} {} {} {}", time(self.at), self.status, self.method, word(self.path));
+        let mut add = |what: fmt::Arguments<'_>| text.write_fmt(what).unwrap_or_default();
+        if let Some(key) = self.key {
+            add(format_args!(" key={}", word(key)));
+        }
+        if let Some(asked) = &self.told.asked {
+            add(format_args!(" model={}", word(asked)));
+        }
+        match &self.told.ending {
+            Some(Ending::Answered { provider, model, usage }) => {
+                let (input, output) = (usage.input_tokens, usage.output_tokens);
+                add(format_args!(" by={}/{} tokens={input}+{output}", word(provider), word(model)));
+            }
+            Some(Ending::Failed(kind)) => add(format_args!(" error={kind}")),
+            Some(Ending::Left) => add(format_args!(" error=client-left")),
+            None => {}
+        }
+        if self.told.ending.is_some() {
+            add(format_args!(" attempts={}", self.told.trail.len()));
+        }
+        if let Some(cost) = self.cost {
+            add(format_args!(" cost={cost:.6}"));
+        }
+        add(format_args!(" {:.1} ms", self.took.as_secs_f64() * 1e3));
+        text
+    }
+
+    fn json(&self) -> String {
+        let mut line = Map::new();
+        let mut set = |name: &str, value: Value| line.insert(name.to_owned(), value);
+        set("time", json!(time(self.at)));
+        set("method", json!(self.method));
+        set("path", json!(self.path));
+        set("status", json!(self.status));
+        set("ms", json!((self.took.as_secs_f64() * 1e6).round() / 1e3));
+        set("key", json!(self.key));
+        if let Some(asked) = &self.told.asked {
+            set("model", json!(word(asked)));
+            set("streamed", json!(self.told.streamed));
+            set("attempts", json!(self.told.trail.len()));
+        }
+        if let Some(cost) = self.cost {
+            set("cost", json!(cost));
+        }
+        match &self.told.ending {
+            Some(Ending::Answered { provider, model, usage }) => {
+                set("answered_by", json!({"provider": word(provider), "model": word(model)}));
+                set("input_tokens", json!(usage.input_tokens));
+                set("output_tokens", json!(usage.output_tokens));
+            }
+            Some(Ending::Failed(kind)) => drop(set("error", json!(kind))),
+            Some(Ending::Left) => drop(set("error", json!("client-left"))),
+            None => {}
+        }
+        plain::json(&Value::Object(line).to_string()).into_owned()
+    }
+}
+
+fn word(text: &str) -> std::borrow::Cow<'_, str> {
+    plain::line(text, LONGEST_WORD)
+}
+
+/// A moment as in RFC 3339, to the millisecond.
+pub(crate) fn time(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (year, month, day) = date(days);
+    let (hour, minute, second, milli) = (second / 3600, second / 60 % 60, second % 60, since.subsec_millis());
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}
+
+/// The date so many days after 1970-01-01: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use arcllm::{Response, Usage};
+
+    use super::*;
+    use crate::gateway::caller::Caller;
+
+    fn line<'a>(told: &'a Told, key: Option<&'a str>) -> Line<'a> {
+        let (at, took) = (UNIX_EPOCH + Duration::from_millis(1_790_000_000_123), Duration::from_micros(1500));
+        Line { at, took, method: "POST", path: "/v1/messages", key, status: 200, told, cost: None }
+    }
+
+    #[test]
+    fn times_are_dates() {
+        for (second, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (4_107_542_399, "2100-02-28T23:59:59.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(time(UNIX_EPOCH + Duration::from_secs(second)), text);
+        }
+    }
+
+    #[test]
+    fn a_line_tells_who_asked_what_and_who_answered() {
+        let caller = Caller::default();
+        let mut response = Response::new(Vec::new()).with_provider("sim", "tiny");
+        response.usage = Usage::new(3, 5);
+        caller.note("fa\u{1b}st", true).answered(&response);
+        let told = caller.told();
+        let priced = Line { cost: Some(0.25), ..line(&told, None) };
+        assert!(priced.human().contains(" cost=0.250000 ") && priced.json().contains("\"cost\":0.25"));
+        let human = line(&told, Some("team")).human();
+        assert!(human.starts_with("2026-09-21T14:13:20.123Z 200 POST /v1/messages key=team model=fa"), "{human}");
+        assert!(human.ends_with("st by=sim/tiny tokens=3+5 attempts=0 1.5 ms"), "{human}");
+        let json = line(&told, None).json();
+        assert!(!human.contains('\u{1b}') && !json.contains('\u{1b}'), "nothing that a terminal obeys");
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["answered_by"], json!({"provider": "sim", "model": "tiny"}));
+        assert_eq!((&json["ms"], &json["key"], &json["streamed"]), (&json!(1.5), &Value::Null, &json!(true)));
+        assert_eq!((&json["input_tokens"], &json["attempts"]), (&json!(3), &json!(0)));
+    }
+
+    #[test]
+    fn a_request_that_asks_no_model_has_a_short_line() {
+        let human = line(&Told::default(), None).human();
+        assert_eq!(human, "2026-09-21T14:13:20.123Z 200 POST /v1/messages 1.5 ms");
+    }
+}

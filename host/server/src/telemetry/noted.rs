@@ -1,0 +1,138 @@
+//! Notes how a request ends: in the log and in the counters.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Instant, SystemTime},
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use http_body::{Frame, SizeHint};
+
+use crate::{
+    gateway::{
+        caller::{Caller, Ending, Told},
+        gateway::Gateway,
+        shared::{Counted, Shared},
+    },
+    page::{call_record::CallRecord, cost::of_call, recent_calls::ThreadCalls},
+    telemetry::{log::Line, metrics::count_request},
+};
+
+/// The status of a request whose client left before the answer, as other servers log it. Nobody gets it.
+const CLIENT_LEFT: u16 = 499;
+
+/// The longest path that is kept, in bytes.
+const LONGEST_PATH: usize = 200;
+
+/// A request under way. It is noted when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    shared: Arc<Shared>,
+    calls: Arc<ThreadCalls>,
+    at: SystemTime,
+    begun: Instant,
+    method: Method,
+    path: String,
+    caller: Caller,
+    /// Absent until the answer begins.
+    status: Option<StatusCode>,
+    permit: Option<Counted>,
+}
+
+impl Entry {
+    pub(crate) fn begin(gateway: &Gateway, method: &Method, path: &str) -> Self {
+        let path = path.get(..path.floor_char_boundary(LONGEST_PATH)).unwrap_or_default().to_owned();
+        let (at, begun) = (SystemTime::now(), Instant::now());
+        let (shared, calls) = (gateway.shared.clone(), gateway.calls.clone());
+        let (method, caller) = (method.clone(), Caller::default());
+        Self { shared, calls, at, begun, method, path, caller, status: None, permit: None }
+    }
+
+    pub(crate) fn called_by(mut self, caller: &Caller) -> Self {
+        self.caller = caller.clone();
+        self
+    }
+
+    /// Keeps the permit until the answer has ended.
+    pub(crate) fn permitted(mut self, permit: Option<Counted>) -> Self {
+        self.permit = permit;
+        self
+    }
+
+    pub(crate) fn status(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Entry {
+    fn log(&self, status: u16, told: &Told) {
+        // Probes, and what the page reads, come every few seconds.
+        let is_probe =
+            self.path.starts_with("/health/") || ["/metrics", "/api/overview", "/api/calls"].contains(&&*self.path);
+        if self.shared.log.is_off() || is_probe && status < 400 {
+            return;
+        }
+        let live = self.shared.live();
+        let cost = told.ending.as_ref().and_then(|ending| of_call(live.host.config(), &told.trail, ending));
+        let has_left = matches!(told.ending, Some(Ending::Left));
+        self.shared.log.write(&Line {
+            at: self.at,
+            took: self.begun.elapsed(),
+            method: self.method.as_str(),
+            path: &self.path,
+            key: self.caller.key(),
+            status: if has_left { CLIENT_LEFT } else { status },
+            told,
+            cost,
+        });
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
+        count_request(&self.path, status);
+        let told = std::mem::take(&mut *self.caller.told());
+        self.log(status, &told);
+        if let Some(call) = CallRecord::of(told, status, self.caller.key(), self.at, self.begun.elapsed()) {
+            self.calls.add(call);
+        }
+    }
+}
+
+/// The body of an answer, which notes its end.
+#[derive(Debug)]
+pub(crate) struct NotedBody {
+    body: Body,
+    _entry: Entry,
+}
+
+impl NotedBody {
+    pub(crate) fn new(body: Body, entry: Entry) -> Self {
+        Self { body, _entry: entry }
+    }
+}
+
+impl http_body::Body for NotedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
