@@ -147,8 +147,12 @@ impl Loaded {
             return Ok(model.clone());
         }
         let model = self.live.host.load_model(name, Overrides::new()).await?;
-        let repeaters = self.repeaters.get_or_try_init(|| repeaters(&self.live.host)).await?;
-        let asks_again = model.modules().any(|module| repeaters.contains(module));
+        let mut asks_again = false;
+        // To ask a module compiles it.
+        if model.modules().next().is_some() {
+            let repeaters = self.repeaters.get_or_try_init(|| repeaters(&self.live.host)).await?;
+            asks_again = model.modules().any(|module| repeaters.contains(module));
+        }
         let model = LoadedModel { model, asks_again };
         let mut models = lock(&self.models);
         if models.len() >= MOST_MODELS {

@@ -261,7 +261,7 @@ mod tests {
         };
         let (mut chunks, mut out) = (Chunks::new(heading), Vec::new());
         let mut call = arcllm::ToolCall::new("call_1", "look", Map::new());
-        call.extensions.insert("openai.responses.id".to_owned(), json!("fc_1"));
+        call.extensions.insert("openai.note".to_owned(), json!("odd"));
         chunks.event(&Event::ToolUseStart { index: 0, id: "call_1".to_owned(), name: "look".to_owned() }, &mut out);
         chunks.event(&Event::ToolArguments { index: 0, json: "{}".to_owned() }, &mut out);
         chunks.event(&Event::ToolUseEnd { index: 0, call }, &mut out);
