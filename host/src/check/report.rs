@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     assembly::{
-        enabled::enabled,
+        enabled::{EnabledModule, enabled},
         host::{Host, HostInner},
         loader::configured_settings,
         prepared::PreparedModule,
@@ -91,6 +91,16 @@ impl Host {
     /// Where the chain in the configuration is not valid. What is wrong with one module is in its report.
     pub async fn modules(&self) -> Result<Vec<ModuleReport>, ConfigError> {
         self.inner.module_reports(&Overrides::new()).await
+    }
+
+    /// Reports on one module.
+    ///
+    /// # Errors
+    ///
+    /// As [`modules`](Host::modules).
+    pub async fn module(&self, name: &str) -> Result<ModuleReport, ConfigError> {
+        let on = enabled(&self.inner.source, &Overrides::new())?;
+        Ok(self.inner.module_report(name.to_owned(), &on).await)
     }
 
     /// Reports on the component in this file, without any configuration. An instance is started and asked to describe
@@ -186,19 +196,24 @@ impl HostInner {
         let on = enabled(&self.source, overrides)?;
         let mut reports = Vec::new();
         for name in self.source.names() {
-            let on = on.iter().enumerate().find(|(_, on)| on.name == name);
-            let (position, settings, overrides) = match on {
-                Some((at, on)) => (Some(at + 1), on.settings.clone(), on.overrides.as_ref()),
-                None => (None, configured_settings(&self.config, &name), None),
-            };
-            let mut report = ModuleReport::new(name, position, settings);
-            if let Err(error) = self.describe(&mut report, overrides).await {
-                report.problem = Some(error.to_string());
-            }
-            reports.push(report);
+            reports.push(self.module_report(name, &on).await);
         }
         reports.sort_by_key(|report| (report.position.is_none(), report.position, report.name.clone()));
         Ok(reports)
+    }
+
+    /// Reports on a module of a host where these modules are on.
+    async fn module_report(&self, name: String, on: &[EnabledModule]) -> ModuleReport {
+        let on = on.iter().enumerate().find(|(_, on)| on.name == name);
+        let (position, settings, overrides) = match on {
+            Some((at, on)) => (Some(at + 1), on.settings.clone(), on.overrides.as_ref()),
+            None => (None, configured_settings(&self.config, &name), None),
+        };
+        let mut report = ModuleReport::new(name, position, settings);
+        if let Err(error) = self.describe(&mut report, overrides).await {
+            report.problem = Some(error.to_string());
+        }
+        report
     }
 
     /// A file with the name of a module that is not used.

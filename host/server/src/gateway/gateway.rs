@@ -1,13 +1,12 @@
 //! What all routes share: the host and its models.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arcllm::{ConfigError, Error, Host, Model, Options, Overrides, WireFormat};
 use http::StatusCode;
-use tokio::sync::OnceCell;
 
 use crate::{
     client::problem::Problem,
@@ -42,8 +41,8 @@ pub struct Gateway {
 struct Loaded {
     live: Arc<Live>,
     models: Mutex<HashMap<String, LoadedModel>>,
-    /// The modules that ask again.
-    repeaters: OnceCell<HashSet<String>>,
+    /// Whether a module asks again, by its name.
+    repeaters: Mutex<HashMap<String, bool>>,
 }
 
 /// A model that clients ask.
@@ -139,7 +138,7 @@ impl Gateway {
 
 impl Loaded {
     fn new(live: Arc<Live>) -> Self {
-        Self { live, models: Mutex::default(), repeaters: OnceCell::new() }
+        Self { live, models: Mutex::default(), repeaters: Mutex::default() }
     }
 
     async fn model(&self, name: &str) -> Result<LoadedModel, ConfigError> {
@@ -148,10 +147,8 @@ impl Loaded {
         }
         let model = self.live.host.load_model(name, Overrides::new()).await?;
         let mut asks_again = false;
-        // To ask a module compiles it.
-        if model.modules().next().is_some() {
-            let repeaters = self.repeaters.get_or_try_init(|| repeaters(&self.live.host)).await?;
-            asks_again = model.modules().any(|module| repeaters.contains(module));
+        for module in model.modules() {
+            asks_again |= self.asks_again(module).await?;
         }
         let model = LoadedModel { model, asks_again };
         let mut models = lock(&self.models);
@@ -163,13 +160,17 @@ impl Loaded {
         }
         Ok(model)
     }
-}
 
-/// The modules that say of themselves that they ask again.
-async fn repeaters(host: &Host) -> Result<HashSet<String>, ConfigError> {
-    let modules = host.modules().await?.into_iter();
-    let asks_again = modules.filter(|module| module.behavior.iter().any(|behavior| behavior == "asks-again"));
-    Ok(asks_again.map(|module| module.name).collect())
+    /// Whether a module says of itself that it asks again.
+    async fn asks_again(&self, module: &str) -> Result<bool, ConfigError> {
+        if let Some(asks_again) = lock(&self.repeaters).get(module) {
+            return Ok(*asks_again);
+        }
+        let report = self.live.host.module(module).await?;
+        let asks_again = report.behavior.iter().any(|behavior| behavior == "asks-again");
+        lock(&self.repeaters).insert(module.to_owned(), asks_again);
+        Ok(asks_again)
+    }
 }
 
 fn not_loaded(holder: Option<&Holder>, error: &ConfigError) -> Problem {
