@@ -63,3 +63,18 @@ async fn the_providers_words_for_an_error_come_back() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_clients_version_and_betas_go_along_with_the_gateways_key() {
+    let (format, _, body) = FORMATS[0];
+    let provider = replies([]).await;
+    let key = "api_key_command = [\"echo\", \"sk-own\"]";
+    let gateway = Gateway::start(&Chain::new().provider_with("alias", format, &provider.url(), key)).await;
+    let headers = [("anthropic-version", "2026-10-21"), ("anthropic-beta", "a,b"), ("x-api-key", "sk-client")];
+    assert_eq!(gateway.send(reqwest::Method::POST, PATHS[0], &headers, body.to_owned()).await.status, 200);
+    let sent = provider.requests().pop().unwrap();
+    let of = |name| sent.header(name).unwrap_or_default();
+    let found = ["anthropic-version", "anthropic-beta", "x-api-key"].map(of);
+    // The simulator shows no keys.
+    assert_eq!(found, ["2026-10-21", "a,b", "[redacted]"]);
+}

@@ -15,3 +15,4 @@ mod reload;
 mod responses;
 mod running;
 mod tls;
+mod two_texts;

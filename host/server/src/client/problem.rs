@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arcllm::{ApiError, Attempt, ConfigError, Error, ErrorKind, ErrorReason};
+use arcllm::{ApiError, Attempt, ConfigError, Error, ErrorKind, ErrorReason, Extensions};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
@@ -25,15 +25,15 @@ pub(crate) struct Problem {
     pub(crate) should_retry: Option<bool>,
     /// The provider's name for the request that failed, for its support.
     pub(crate) request_id: Option<String>,
-    /// The provider's error as it came.
-    pub(crate) error: Option<Box<ApiError>>,
+    /// The provider's own words for its error, such as `openai.error-code`.
+    pub(crate) words: Extensions,
     /// What was tried.
     pub(crate) trail: Vec<Attempt>,
 }
 
-/// What a provider said itself of its error. A client of the same vendor's formats is told just that.
+/// A provider's own words for its error. A client of the same vendor's formats is told them.
+#[derive(Debug, Default)]
 pub(crate) struct OwnWords<'a> {
-    pub(crate) message: &'a str,
     pub(crate) kind: Option<&'a Value>,
     pub(crate) code: Option<&'a Value>,
     pub(crate) param: Option<&'a Value>,
@@ -49,7 +49,7 @@ impl Problem {
             retry_after: None,
             should_retry: None,
             request_id: None,
-            error: None,
+            words: Extensions::new(),
             trail: Vec::new(),
         }
     }
@@ -73,12 +73,10 @@ impl Problem {
         Self { should_retry: Some(false), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
     }
 
-    /// What a provider of this vendor's formats said itself.
-    pub(crate) fn own_words(&self, vendor: &str) -> Option<OwnWords<'_>> {
-        let error = self.error.as_ref()?;
-        let word = |name: &str| error.extensions.get(&format!("{vendor}.error-{name}"));
-        let (kind, code, param) = (word("type"), word("code"), word("param"));
-        (kind.is_some() || code.is_some()).then(|| OwnWords { message: &error.message, kind, code, param })
+    /// The words of a provider of this vendor's formats, as far as there are any.
+    pub(crate) fn own_words(&self, vendor: &str) -> OwnWords<'_> {
+        let word = |name: &str| self.words.get(&format!("{vendor}.error-{name}"));
+        OwnWords { kind: word("type"), code: word("code"), param: word("param") }
     }
 
     /// Whole seconds to wait, at least one, if that helps.
@@ -108,8 +106,8 @@ impl From<&Error> for Problem {
                 retry_after: api.retry_after,
                 should_retry: api.should_retry,
                 request_id: api.request_id.clone(),
-                error: Some(Box::new(api.clone())),
-                ..Problem::new(status_of(api.status), error.to_string())
+                words: api.extensions.clone(),
+                ..Problem::new(status_of(api.status), said(api, error))
             },
             ErrorKind::Config(config) => Problem::of_load(config),
             kind => Problem::new(status_of_kind(kind), error.to_string()),
@@ -120,6 +118,12 @@ impl From<&Error> for Problem {
         problem.trail.clone_from(&error.trail);
         problem
     }
+}
+
+/// What the provider says. The head of the answer names the provider.
+fn said(api: &ApiError, error: &Error) -> String {
+    let is_refused_by_module = api.extensions.contains_key("arcllm.refused-by");
+    if is_refused_by_module || api.message.is_empty() { error.to_string() } else { api.message.clone() }
 }
 
 /// The status that a client gets for this one of a provider. An error that came with a status of success is a bad answer.

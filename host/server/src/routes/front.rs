@@ -87,9 +87,10 @@ fn check_origin(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, format!("{message}\n  help: {help}")))
 }
 
-/// Whether nobody can own this name on the internet. Containers reach this machine as `host.docker.internal`.
+/// Whether nobody can own this name on the internet, as `host.docker.internal` or the name of a container.
 fn is_private(host: &str) -> bool {
-    host.split(':').next().is_some_and(|name| name.ends_with(".internal"))
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    !name.contains(['.', ':']) || name.ends_with(".internal")
 }
 
 /// Whether a page of this origin is one of this machine.

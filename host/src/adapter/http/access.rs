@@ -90,7 +90,14 @@ impl Access {
         if let Some(key) = &*key {
             let added = match &self.key_header {
                 Some(name) => key.header("").map(|value| drop(headers.insert(name, value))),
-                None => format.headers(Some(key)).map(|with_key| headers.extend(with_key)),
+                None => format.headers(Some(key)).and_then(|with_key| {
+                    // The others stand there already, or the client's in their place.
+                    let others = format.headers(None)?;
+                    let is_key =
+                        |name: &Option<HeaderName>| name.as_ref().is_none_or(|name| !others.contains_key(name));
+                    headers.extend(with_key.into_iter().filter(|(name, _)| is_key(name)));
+                    Ok(())
+                }),
             };
             added.map_err(|error| ConfigError::new(error.to_string()))?;
         }

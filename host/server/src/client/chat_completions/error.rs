@@ -2,7 +2,7 @@
 
 use arcllm::ErrorReason;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::problem::Problem;
 
@@ -11,14 +11,13 @@ const SERVER: &str = "server_error";
 
 /// The JSON of an error.
 pub(crate) fn write(problem: &Problem) -> Vec<u8> {
-    if let Some(own) = problem.own_words("openai") {
-        let error = json!({"message": own.message, "type": own.kind, "param": own.param, "code": own.code});
-        return json!({"error": error}).to_string().into_bytes();
-    }
     let (kind, code) = words(problem);
     let message = own_names(&problem.message);
-    let error = json!({"message": message, "type": kind, "param": param(problem, &message), "code": code});
-    json!({"error": error}).to_string().into_bytes()
+    let own = problem.own_words("openai");
+    let param = own.param.cloned().or_else(|| param(problem, &message).map(Value::from));
+    let (kind, code) =
+        (own.kind.cloned().unwrap_or_else(|| kind.into()), own.code.cloned().unwrap_or_else(|| code.into()));
+    json!({"error": {"message": message, "type": kind, "param": param, "code": code}}).to_string().into_bytes()
 }
 
 /// OpenAI's words for an error: its type and its code.

@@ -7,12 +7,10 @@ use crate::client::problem::Problem;
 
 /// An error as JSON.
 pub(crate) fn json(problem: &Problem) -> Value {
-    let own = problem.own_words("anthropic");
-    let own = own.and_then(|own| Some((own.kind?.as_str()?, own.message)));
-    let (kind, message) = own.unwrap_or_else(|| (kind(problem), &problem.message));
+    let own = problem.own_words("anthropic").kind.and_then(Value::as_str);
     json!({
         "type": "error",
-        "error": {"type": kind, "message": message},
+        "error": {"type": own.unwrap_or_else(|| kind(problem)), "message": problem.message},
         "request_id": problem.request_id,
     })
 }

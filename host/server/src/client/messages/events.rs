@@ -19,16 +19,16 @@ pub(crate) struct Events {
     heading: Heading,
     has_begun: bool,
     blocks: OpenBlocks,
-    /// Texts that came in pieces and have not come whole.
-    texts: usize,
+    /// How much text came in pieces and has not come whole, in bytes.
+    text_pieces: usize,
     /// The same of reasoning.
-    thoughts: usize,
+    thought_pieces: usize,
 }
 
 impl Events {
     pub(crate) fn new(heading: Heading) -> Self {
-        let (has_begun, blocks, texts, thoughts) = Default::default();
-        Self { heading, has_begun, blocks, texts, thoughts }
+        let (has_begun, blocks, text_pieces, thought_pieces) = Default::default();
+        Self { heading, has_begun, blocks, text_pieces, thought_pieces }
     }
 
     /// Writes the beginning of the message, once, with what is counted by then.
@@ -51,20 +51,19 @@ impl Events {
     }
 
     fn add_text(&mut self, piece: &str, out: &mut Vec<u8>) {
+        if piece.is_empty() {
+            return;
+        }
         let place = self.blocks.going_on(|kind| matches!(kind, Kind::Text));
-        let place = place.unwrap_or_else(|| {
-            self.texts += 1;
-            self.blocks.push(Kind::Text)
-        });
+        let place = place.unwrap_or_else(|| self.blocks.push(Kind::Text));
+        self.text_pieces += piece.len();
         self.blocks.add(place, piece, out);
     }
 
     fn add_thought(&mut self, piece: &str, out: &mut Vec<u8>) {
         let place = self.blocks.going_on(|kind| matches!(kind, Kind::Thinking));
-        let place = place.unwrap_or_else(|| {
-            self.thoughts += 1;
-            self.blocks.push(Kind::Thinking)
-        });
+        let place = place.unwrap_or_else(|| self.blocks.push(Kind::Thinking));
+        self.thought_pieces += piece.len();
         self.blocks.add(place, piece, out);
     }
 
@@ -83,8 +82,8 @@ impl Events {
     /// A block is whole. If it came in pieces, only what pieces do not show is written.
     fn add_block(&mut self, whole: &ContentBlock) {
         match whole {
-            ContentBlock::Text(text) if self.texts > 0 => self.end_text(text),
-            ContentBlock::Thinking(thinking) if self.thoughts > 0 && thinking.redacted.is_none() => {
+            ContentBlock::Text(text) if self.text_pieces > 0 => self.end_text(text),
+            ContentBlock::Thinking(thinking) if self.thought_pieces > 0 && thinking.redacted.is_none() => {
                 self.end_thought(thinking);
             }
             ContentBlock::Other(partial) if partial["type"] == "partial_tool_use" => self.end_partial(partial),
@@ -96,16 +95,21 @@ impl Events {
     }
 
     fn end_text(&mut self, text: &Text) {
-        self.texts -= 1;
+        self.text_pieces = self.text_pieces.saturating_sub(text.text.len());
         let citations = text.extensions.get("anthropic.citations").and_then(Value::as_array);
-        if let Some(block) = self.blocks.find(|kind| matches!(kind, Kind::Text)) {
-            block.last = citations.into_iter().flatten().chain(&citations::of_text(text)).map(cites).collect();
-            block.has_ended = true;
+        let cited = citations.into_iter().flatten().chain(&citations::of_text(text)).map(cites).collect::<Vec<_>>();
+        match self.blocks.find(|kind| matches!(kind, Kind::Text)) {
+            Some(block) => {
+                block.last = cited;
+                block.has_ended = true;
+            }
+            // Its pieces came with those of the text before.
+            None => self.blocks.last_text().into_iter().for_each(|block| block.last.extend(cited.iter().cloned())),
         }
     }
 
     fn end_thought(&mut self, thinking: &Thinking) {
-        self.thoughts -= 1;
+        self.thought_pieces = self.thought_pieces.saturating_sub(thinking.text.len());
         if let Some(block) = self.blocks.find(|kind| matches!(kind, Kind::Thinking)) {
             let signature = Some(signature::of(thinking)).filter(|signature| !signature.is_empty());
             let delta = |signature| json!({"type": "signature_delta", "signature": signature});

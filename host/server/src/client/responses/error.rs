@@ -13,10 +13,13 @@ pub(crate) fn body(problem: &Problem) -> Value {
 
 /// The error itself, as it stands in a body and in the event `error`.
 pub(crate) fn nested(problem: &Problem) -> Value {
-    if let Some(own) = problem.own_words("openai") {
-        return json!({"message": own.message, "type": own.kind, "param": own.param, "code": own.code});
-    }
-    json!({"message": problem.message, "type": kind(problem), "param": problem.param, "code": code(problem)})
+    let own = problem.own_words("openai");
+    // Chat Completions has other words for what both formats know.
+    let is_known = !matches!(problem.reason, None | Some(ErrorReason::InvalidRequest | ErrorReason::Other(_)));
+    let kind = own.kind.filter(|_| !is_known).cloned().unwrap_or_else(|| kind(problem).into());
+    let code = own.code.cloned().unwrap_or_else(|| code(problem).into());
+    let param = own.param.cloned().unwrap_or_else(|| problem.param.clone().into());
+    json!({"message": problem.message, "type": kind, "param": param, "code": code})
 }
 
 /// The word for the error in a response that failed. It is never absent there.

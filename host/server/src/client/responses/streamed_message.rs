@@ -26,6 +26,8 @@ pub(crate) struct StreamedMessage {
 #[derive(Default)]
 struct StreamedPart {
     said: String,
+    /// How much of it is known to be whole, in bytes. The pieces of two texts can come before either is whole.
+    known: usize,
     /// The whole text, once it is known. The part stays open for annotations.
     whole: Option<Text>,
 }
@@ -71,7 +73,7 @@ impl StreamedMessage {
 
     /// Learns the whole text of the part that is open.
     pub(crate) fn know(&mut self, text: &Text, lines: &mut Lines<'_>) {
-        let said = self.part.as_ref().filter(|part| part.whole.is_none()).map_or("", |part| part.said.as_str());
+        let said = self.part.as_ref().and_then(|part| part.said.get(part.known..)).unwrap_or_default();
         if let Some(rest) = text.text.strip_prefix(said).filter(|rest| !rest.is_empty()) {
             self.say(rest, lines);
         }
@@ -79,6 +81,7 @@ impl StreamedMessage {
             self.extensions.clone_from(&text.extensions);
         }
         if let Some(part) = &mut self.part {
+            part.known = (part.known + text.text.len()).min(part.said.len());
             part.whole = Some(text.clone());
         }
         if message::is_refusal(text) {
@@ -116,7 +119,7 @@ impl StreamedMessage {
 
     /// Ends the part that is open. `more` are annotations that only the end of the answer shows.
     fn end_part(&mut self, more: Vec<Value>, lines: &mut Lines<'_>) {
-        let Some(StreamedPart { said, whole }) = self.part.take() else { return };
+        let Some(StreamedPart { said, whole, .. }) = self.part.take() else { return };
         let mut annotations = whole.as_ref().map(annotations::of_text).unwrap_or_default();
         annotations.extend(more);
         let (place, index) = (self.place, self.parts.len());
