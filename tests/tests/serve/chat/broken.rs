@@ -33,7 +33,8 @@ async fn errors_have_the_words_of_this_format() {
                 assert_eq!(answer.status, status, "{format}: {}", answer.text);
                 let error = answer.json()["error"].take();
                 // A provider of OpenAI's formats has its own word.
-                let kind = if status == 503 && format != Format::Anthropic { "server_error" } else { kind };
+                let kind =
+                    if status == 503 && format != arcllm_simulator::Format::Anthropic { "server_error" } else { kind };
                 assert_eq!(
                     (&error["type"], &error["code"]),
                     (&json!(kind), &json!(code)),
