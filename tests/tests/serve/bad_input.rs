@@ -177,3 +177,14 @@ async fn pages_of_other_machines_may_not_ask() {
         assert_eq!(answer.status, status, "{host}: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn a_large_body_is_read_as_a_small_one() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let question = |content: Value| json!({ "model": "sim", "messages": [{ "role": "user", "content": content }] });
+    let long = "x".repeat(400_000);
+    assert_eq!(gateway.post(CHAT, &question(json!(long))).await.status, 200);
+    let wrong = gateway.post(CHAT, &question(json!([{ "type": "text", "text": long }, { "type": 1 }]))).await;
+    assert_eq!((wrong.status, &wrong.json()["error"]["param"]), (400, &json!("messages[0].content[1].type")));
+}

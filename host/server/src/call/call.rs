@@ -9,7 +9,7 @@ use arcllm::{Attempt, Event, Model, Original, Request};
 use axum::{body::Body, response::Response};
 use futures::StreamExt as _;
 use http::{HeaderValue, StatusCode, header};
-use tokio::time::timeout;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{
     call::{
@@ -27,17 +27,32 @@ use crate::{
     },
 };
 
+/// From here on a body is large, in bytes. Reading a smaller one takes about a millisecond at most.
+const LARGE: usize = 256 * 1024;
+
 /// Answers one request.
 pub(crate) async fn call(posted: &Posted, format: &'static dyn ClientFormat) -> Response {
-    let Posted { headers, body, .. } = posted;
-    let head = CallHead::of(headers);
-    let answered = match format.read(headers, body) {
+    let head = CallHead::of(&posted.headers);
+    let answered = match read(posted, format).await {
         Ok(asked) => answer(posted, format, &head, asked).await,
         Err(problem) => Err(problem),
     };
     let (mut response, trail) = answered.unwrap_or_else(|problem| (failed(format, &problem), problem.trail));
     head.write(&trail, response.headers_mut());
     response
+}
+
+/// What the client asks. A thread of its own reads a large body, since the calls beside this one would wait for it.
+async fn read(posted: &Posted, format: &'static dyn ClientFormat) -> Result<Asked, Problem> {
+    if posted.body.len() < LARGE {
+        return format.read(&posted.headers, &posted.body);
+    }
+    let (headers, body) = (posted.headers.clone(), posted.body.clone());
+    match spawn_blocking(move || format.read(&headers, &body)).await {
+        Ok(read) => read,
+        // It has panicked, as its log says.
+        Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the gateway could not read the body")),
+    }
 }
 
 /// The answer, and what was tried.

@@ -122,6 +122,24 @@ async fn citations_of_pages_are_annotations() {
 }
 
 #[tokio::test]
+async fn annotations_of_responses_are_those_of_this_format() {
+    let cited =
+        json!({"type": "url_citation", "url": "https://example.com", "title": "E", "start_index": 0, "end_index": 3});
+    let part =
+        |text: &str, annotations: Value| json!({"type": "output_text", "text": text, "annotations": annotations});
+    let parts = json!([part("I say: ", json!([])), part("yes.", json!([cited]))]);
+    let item = json!({"type": "message", "id": "m", "status": "completed", "role": "assistant", "content": parts});
+    let reply = json!({
+        "id": "r", "object": "response", "created_at": 1, "status": "completed", "model": "m", "output": [item],
+        "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
+    });
+    let (gateway, _provider) = gateway(Format::Responses, [Reply::json(&reply)]).await;
+    let message = gateway.ask(&question(json!({}))).await.json()["choices"][0]["message"].take();
+    let citation = json!({"start_index": 7, "end_index": 10, "url": "https://example.com", "title": "E"});
+    assert_eq!(message["annotations"], json!([{"type": "url_citation", "url_citation": citation}]), "{message}");
+}
+
+#[tokio::test]
 async fn fields_that_nobody_knows_come_back() {
     let choice = json!({
         "index": 0, "finish_reason": "stop", "x_choice": 1, "message": {"role": "assistant", "content": "Hi", "x_message": {"a": 1}},

@@ -166,30 +166,42 @@ fn details(response: &Response) -> Vec<Value> {
     details.collect()
 }
 
-/// Citations of web pages in Anthropic's form, as annotations of this format.
+/// Citations of web pages, as annotations of this format.
 fn annotations(response: &Response) -> Vec<Value> {
     let mut annotations = Vec::new();
     let mut start = 0;
     for block in &response.content {
         let ContentBlock::Text(text) = block else { continue };
         let end = start + text.text.chars().count();
-        annotations.extend(citations(text).map(|citation| {
-            let citation = json!({
-                "start_index": start,
-                "end_index": end,
-                "url": citation.get("url"),
-                "title": citation.get("title").and_then(Value::as_str).unwrap_or_default(),
-            });
-            json!({"type": "url_citation", "url_citation": citation})
-        }));
+        let cited = cited(text, "anthropic.citations").map(|citation| annotation(citation, start, end));
+        // OpenAI Responses counts from the beginning of the text.
+        let annotated = cited_in_place(text).map(|(citation, from, to)| annotation(citation, start + from, start + to));
+        annotations.extend(cited.chain(annotated));
         start = end;
     }
     annotations
 }
 
-fn citations(text: &Text) -> impl Iterator<Item = &Value> {
-    let citations = text.extensions.get("anthropic.citations").and_then(Value::as_array);
+fn annotation(citation: &Value, start: usize, end: usize) -> Value {
+    let title = citation.get("title").and_then(Value::as_str).unwrap_or_default();
+    let citation = json!({"start_index": start, "end_index": end, "url": citation.get("url"), "title": title});
+    json!({"type": "url_citation", "url_citation": citation})
+}
+
+/// What a text cites that has an address.
+fn cited<'a>(text: &'a Text, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    let citations = text.extensions.get(key).and_then(Value::as_array);
     citations.into_iter().flatten().filter(|citation| citation.get("url").is_some_and(Value::is_string))
+}
+
+/// What a text of OpenAI Responses cites, each with its place.
+fn cited_in_place(text: &Text) -> impl Iterator<Item = (&Value, usize, usize)> {
+    cited(text, "openai.responses.annotations").filter_map(|citation| {
+        let index = |name: &str| citation.get(name)?.as_u64()?.try_into().ok();
+        let (from, to): (usize, usize) = (index("start_index")?, index("end_index")?);
+        let end = text.text.chars().count();
+        (from <= to && to <= end).then_some((citation, from, to))
+    })
 }
 
 /// Whether a provider of Anthropic's format has answered. It counts cached tokens apart from the others.
