@@ -23,10 +23,16 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 /// Events that are ready at once are sent at once, up to so many bytes.
 const CHUNK: usize = 16 * 1024;
 
+/// After so many polls without an event, what is written is sent. The connection to the provider hands over one event each time
+/// that it runs, and hyper polls a body twice before it lets others run.
+const QUIET_POLLS: u32 = 2;
+
 /// The events of an answer, written in the client's format.
 pub(crate) struct AnswerBody {
     /// What is written and not sent.
     out: Vec<u8>,
+    /// Polls since the last event.
+    quiet_polls: u32,
     /// Absent once the answer has ended.
     events: Option<ResponseStream>,
     writer: Box<dyn EventWriter>,
@@ -51,6 +57,7 @@ impl AnswerBody {
         let silence = Box::pin(sleep(SILENCE));
         Self {
             out: Vec::new(),
+            quiet_polls: 0,
             events: Some(events),
             writer,
             has_begun: false,
@@ -92,6 +99,16 @@ impl AnswerBody {
         }
     }
 
+    /// Writes the events that are ready. Whether more may be on their way: events that come together are sent together, since a
+    /// write for each costs more than all else.
+    fn may_grow(&mut self, context: &mut Context<'_>) -> bool {
+        let before = self.out.len();
+        self.poll_events(context);
+        self.quiet_polls = if self.out.len() > before { 0 } else { self.quiet_polls.saturating_add(1) };
+        let is_waiting = !self.out.is_empty() && self.out.len() < CHUNK && self.events.is_some();
+        is_waiting && self.quiet_polls < QUIET_POLLS
+    }
+
     /// Writes the events that are ready.
     fn poll_events(&mut self, context: &mut Context<'_>) {
         while let Some(events) = &mut self.events
@@ -126,7 +143,10 @@ impl Stream for AnswerBody {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        this.poll_events(context);
+        if this.may_grow(context) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if this.out.is_empty() && this.events.is_some() {
             if this.silence.poll_unpin(context).is_pending() {
                 return Poll::Pending;
