@@ -165,7 +165,7 @@ async fn a_person_sees_the_chain_and_each_call_as_it_ends() {
     let enter =
         json!({ "type": "keyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r" });
     browser.ask("Input.dispatchKeyEvent", &enter);
-    browser.until("document.querySelector('#list details').open");
+    browser.until("document.querySelector('#list details').open && document.querySelector('.timeline')");
     let timeline = browser.value("document.querySelector('.timeline').innerText").to_string();
     for words in
         ["status 529", "retry waits", "fallback switches to dead", "fallback switches to spare", "answered by spare"]
