@@ -26,6 +26,19 @@ pub(crate) fn check(schema: &JsonSchema) -> Result<(), Unwritable> {
     )))
 }
 
+/// Adds what both of OpenAI's formats say of the schema.
+pub(crate) fn add<'a>(fields: &mut Object<'a>, schema: &'a JsonSchema) {
+    fields.insert("name", schema.name.as_str());
+    if !schema.description.is_empty() {
+        fields.insert("description", schema.description.as_str());
+    }
+    let is_strict = schema.strict == Some(true);
+    fields.insert("schema", if is_strict { strict(&schema.schema) } else { (&schema.schema).into() });
+    if let Some(strict) = schema.strict {
+        fields.insert("strict", Json::Bool(strict));
+    }
+}
+
 /// The schema for a provider that holds the answer to it: an object gets `additionalProperties`, which providers then demand.
 pub(crate) fn strict(schema: &Value) -> Json<'_> {
     let Some(fields) = schema.as_object().filter(|fields| is_open_object(fields)) else { return schema.into() };

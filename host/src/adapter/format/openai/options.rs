@@ -60,15 +60,8 @@ fn json_object(schema: Json<'_>) -> Json<'_> {
 }
 
 fn json_schema(schema: &JsonSchema) -> Json<'_> {
-    let mut fields = Object::new([("name", schema.name.as_str().into())]);
-    if !schema.description.is_empty() {
-        fields.insert("description", schema.description.as_str());
-    }
-    let is_strict = schema.strict == Some(true);
-    fields.insert("schema", if is_strict { schema::strict(&schema.schema) } else { (&schema.schema).into() });
-    if let Some(strict) = schema.strict {
-        fields.insert("strict", Json::Bool(strict));
-    }
+    let mut fields = Object::default();
+    schema::add(&mut fields, schema);
     Json::object([("type", "json_schema".into()), ("json_schema", fields.extended(&schema.extensions, OPENAI))])
 }
 

@@ -49,15 +49,8 @@ pub(crate) fn add_output<'a>(body: &mut Object<'a>, options: &'a Options, quirks
 }
 
 fn json_schema(schema: &JsonSchema) -> Json<'_> {
-    let mut fields = Object::new([("type", "json_schema".into()), ("name", schema.name.as_str().into())]);
-    if !schema.description.is_empty() {
-        fields.insert("description", schema.description.as_str());
-    }
-    let is_strict = schema.strict == Some(true);
-    fields.insert("schema", if is_strict { schema::strict(&schema.schema) } else { (&schema.schema).into() });
-    if let Some(strict) = schema.strict {
-        fields.insert("strict", Json::Bool(strict));
-    }
+    let mut fields = Object::new([("type", "json_schema".into())]);
+    schema::add(&mut fields, schema);
     let own = ["type", "name", "description", "schema", "strict"];
     fields.apply_those(&schema.extensions, RESPONSES, |name| fields::is_other(name, &own));
     fields.into()
