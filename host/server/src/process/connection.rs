@@ -1,15 +1,8 @@
 //! One connection: reads requests, gives them to the routes, and writes the answers, until either side ends it.
 
-use std::{
-    convert::Infallible,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{convert::Infallible, pin::pin, sync::Arc};
 
 use axum::{Router, body::Body};
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -18,7 +11,10 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use crate::process::guarded::{Guarded, Patience, Turn};
+use crate::{
+    call::held_body::HeldBody,
+    process::guarded::{Guarded, Patience, Turn},
+};
 
 /// The longest head of a request, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
@@ -36,10 +32,10 @@ where
     let answered = turn.clone();
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         answered.answer_begins();
-        let (router, turn) = (router.clone(), answered.clone());
+        let (router, answering) = (router.clone(), Answering(answered.clone()));
         async move {
             let response = router.oneshot(request.map(Body::new)).await?;
-            Ok::<_, Infallible>(response.map(|body| TurnBody { body, turn }))
+            Ok::<_, Infallible>(response.map(|body| HeldBody::new(body, answering)))
         }
     });
     let mut serving = pin!(
@@ -71,34 +67,11 @@ pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// The body of an answer, which tells its connection when it has ended.
-struct TurnBody {
-    body: Body,
-    turn: Arc<Turn>,
-}
+/// An answer under way, which tells its connection when it has ended.
+struct Answering(Arc<Turn>);
 
-impl Drop for TurnBody {
+impl Drop for Answering {
     fn drop(&mut self) {
-        self.turn.answer_ends();
-    }
-}
-
-impl http_body::Body for TurnBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.answer_ends();
     }
 }

@@ -12,10 +12,10 @@ use futures::FutureExt as _;
 use http::{HeaderMap, Method, StatusCode, Uri, header, uri::Authority};
 
 use crate::{
-    call::body::linger,
+    call::{body::linger, held_body::HeldBody},
     client::{problem::Problem, shape::Shape},
     gateway::{caller::Caller, gateway::Gateway},
-    telemetry::noted::{Entry, NotedBody},
+    telemetry::noted::Entry,
 };
 
 /// Lets a request in, and notes how it ends.
@@ -58,7 +58,7 @@ pub(crate) async fn front(State(gateway): State<Arc<Gateway>>, mut request: Requ
 
 fn noted(response: Response, mut entry: Entry) -> Response {
     entry.status(response.status());
-    response.map(|body| Body::new(NotedBody::new(body, entry)))
+    response.map(|body| Body::new(HeldBody::new(body, entry)))
 }
 
 fn let_in(gateway: &Gateway, request: &Request) -> Result<Caller, Problem> {

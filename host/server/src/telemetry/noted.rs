@@ -1,16 +1,11 @@
 //! Notes how a request ends: in the log and in the counters.
 
 use std::{
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::{Instant, SystemTime},
 };
 
-use axum::body::Body;
-use bytes::Bytes;
 use http::{Method, StatusCode};
-use http_body::{Frame, SizeHint};
 
 use crate::{
     gateway::{
@@ -101,38 +96,5 @@ impl Drop for Entry {
         if let Some(call) = CallRecord::of(told, status, self.caller.key(), self.at, self.begun.elapsed()) {
             self.calls.add(call);
         }
-    }
-}
-
-/// The body of an answer, which notes its end.
-#[derive(Debug)]
-pub(crate) struct NotedBody {
-    body: Body,
-    _entry: Entry,
-}
-
-impl NotedBody {
-    pub(crate) fn new(body: Body, entry: Entry) -> Self {
-        Self { body, _entry: entry }
-    }
-}
-
-impl http_body::Body for NotedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
