@@ -111,12 +111,12 @@ async fn a_second_signal_ends_it_at_once_and_time_ends_it_too() {
 async fn what_does_not_start_says_why() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let folder = Folder::new("[serve]\nlisten = \"x\"").unwrap();
     for (arguments, config, words) in [
         (&["serve", "--listen", &address][..], "", &["cannot listen on", "in use"][..]),
         (&["serve"], "[serve]\nlisten = \"x\"", &["config.toml:2", "serve.listen"]),
         (&["serve"], "[serve]\ntls = { certificate = \"none.pem\", key = \"k\" }", &["none.pem"]),
         (&["serve", "--config", "none.toml"], "", &["none.toml"]),
+        (&["serve", "--listen", "localhost:4000"], "", &["an IP address and a port, such as 127.0.0.1:4000"]),
         (&["serve", "--log", "xml"], "", &["human, json or off"]),
         (&["serve", "key", "two words"], "", &["letters, digits"]),
     ] {
@@ -127,7 +127,6 @@ async fn what_does_not_start_says_why() {
             assert!(output.stderr.contains(word), "{word}: {}", output.stderr);
         }
     }
-    drop(folder);
     // A second server does not share the port of the first one.
     let provider = replies([]).await;
     let gateway = Gateway::start(&chain(&provider)).await;

@@ -27,7 +27,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where to listen, instead of what `[serve]` says [default: 127.0.0.1:4000].
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
     /// How to log each request, instead of what `[serve]` says: human, json or off.
     #[arg(long, value_name = "FORM", value_parser = request_log)]
@@ -47,6 +47,10 @@ pub(crate) enum Command {
 
 fn request_log(word: &str) -> Result<RequestLog, String> {
     RequestLog::from_word(word).ok_or_else(|| "human, json or off".to_owned())
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an IP address and a port, such as 127.0.0.1:4000 or [::1]:4000")
 }
 
 pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
