@@ -113,6 +113,7 @@ pub use config::additions::Addition;
 pub use config::compile_cache::CompileCache;
 pub use config::config::Config;
 pub use config::defaults::Defaults;
+pub use config::grant::{Grant, Scope};
 pub use config::key::KeySource;
 pub use config::known_model::KnownModel;
 pub use config::model::ModelConfig;

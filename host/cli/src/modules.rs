@@ -9,7 +9,7 @@ use crate::{
     config::{Configured, host},
     failure::Failure,
     module::describe::{describe, list, problems, title},
-    output::{json, line},
+    output::{json, line, word},
 };
 
 const STRONG: Style = Style::new().bold();
@@ -34,6 +34,7 @@ fn print(module: &ModuleReport) -> Result<(), Failure> {
     };
     line!("{STRONG}{}{STRONG:#}{}, {position}", module.name, title(module))?;
     describe(module)?;
-    line!("    granted  {}", list(&module.granted))?;
+    let granted: Vec<String> = module.granted.iter().map(|grant| word(&grant.to_string()).into_owned()).collect();
+    line!("    granted  {}", list(&granted))?;
     problems(module)
 }

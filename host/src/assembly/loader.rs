@@ -17,7 +17,12 @@ use crate::{
         upstreams::Upstreams,
     },
     chat::config_error::ConfigError,
-    config::{compile_cache::CompileCache, config::Config, overrides::Overrides},
+    config::{
+        compile_cache::CompileCache,
+        config::Config,
+        grant::{Grant, Scope},
+        overrides::Overrides,
+    },
     runtime::{
         guest::{
             bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Description},
@@ -162,13 +167,28 @@ impl ModuleLoader {
     /// Refuses a module that imports more than it is granted.
     pub(crate) fn check_grants(&self, name: &str, prepared: &PreparedModule) -> Result<(), ConfigError> {
         let granted = prepared.granted();
-        let Some(grant) = prepared.compiled.asks_for().find(|grant| !granted.contains(grant)) else { return Ok(()) };
         let key = format!("modules.{name}.sandbox.allow");
+        let is_granted = |asked: &&str| granted.iter().any(|grant| grant.name == **asked);
+        let Some(grant) = prepared.compiled.asks_for().find(|asked| !is_granted(asked)) else {
+            return granted.iter().try_for_each(|grant| self.check_scope(&key, grant));
+        };
         let origin = &prepared.origin;
         let would = if grant == "models" { "it would ask other models" } else { "it would keep values between calls" };
         let problem = format!("does not grant `{grant}`, which {origin} imports ({would})");
         let error = self.config.document.error(Some(&key), problem);
         Err(error.help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
+    }
+
+    /// Refuses a scope that names a model that does not exist.
+    fn check_scope(&self, key: &str, grant: &Grant) -> Result<(), ConfigError> {
+        let Some(Scope::Models(names)) = &grant.scope else { return Ok(()) };
+        names.iter().try_for_each(|name| {
+            let resolved = self.upstreams.resolve(name, &Overrides::new());
+            resolved.map(drop).map_err(|unknown| {
+                let problem = format!("has a scope with the unknown provider or model `{name}`");
+                self.config.document.error(Some(key), problem).help(unknown.help.unwrap_or_default())
+            })
+        })
     }
 
     /// A pool of this component with these settings in this runtime: a running one, or a new one.

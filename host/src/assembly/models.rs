@@ -9,8 +9,14 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use crate::{
-    assembly::upstreams::Upstreams, call::upstream::Upstream, chat::config_error::ConfigError,
-    config::known_model::KnownModel, runtime::guest::place::ModelLoader,
+    assembly::upstreams::Upstreams,
+    call::upstream::Upstream,
+    chat::config_error::ConfigError,
+    config::{
+        grant::{MODELS, Scope},
+        known_model::KnownModel,
+    },
+    runtime::guest::place::ModelLoader,
 };
 
 /// Loads models for one module of one chain. The modules around a loaded model are those inside of the module that
@@ -18,6 +24,8 @@ use crate::{
 pub(crate) struct ModuleModels {
     upstreams: Arc<Upstreams>,
     module: Arc<str>,
+    /// The names that it may load. Absent if it may load any.
+    scope: Option<Vec<String>>,
     /// The runtime of the load. Connections of later models open there too.
     runtime: Handle,
     /// Loaded models, by name. Failures are not kept: a key may be set later.
@@ -32,7 +40,24 @@ const MOST: usize = 256;
 impl ModuleModels {
     /// The models that this module can load, in the current Tokio runtime.
     pub(crate) fn new(upstreams: Arc<Upstreams>, module: Arc<str>) -> Self {
-        Self { upstreams, module, runtime: Handle::current(), loaded: ArcSwap::default(), known: OnceLock::new() }
+        let grant = upstreams.config.modules.get(&*module).and_then(|module| module.sandbox.grant(MODELS));
+        let scope = grant.and_then(|grant| match &grant.scope {
+            Some(Scope::Models(names)) => Some(names.clone()),
+            _ => None,
+        });
+        let (loaded, known) = Default::default();
+        Self { upstreams, module, scope, runtime: Handle::current(), loaded, known }
+    }
+
+    /// Refuses a name outside of the module's scope.
+    fn check_scope(&self, name: &str) -> Result<(), ConfigError> {
+        let Some(scope) = self.scope.as_ref().filter(|scope| !self.upstreams.is_within(scope, name)) else {
+            return Ok(());
+        };
+        let key = format!("modules.{}.sandbox.allow", self.module);
+        let problem = format!("does not let the module load `{name}`: it may load {}", scope.join(", "));
+        let error = self.upstreams.config.document.error(Some(&key), problem);
+        Err(error.help("add the name to the scope of `models`, if the module may send conversations there"))
     }
 }
 
@@ -41,6 +66,7 @@ impl ModelLoader for ModuleModels {
         if let Some(loaded) = self.loaded.load().get(name) {
             return Ok(loaded.clone());
         }
+        self.check_scope(name)?;
         let _inside = self.runtime.enter();
         let end = Upstream { loaded_by: Some(self.module.clone()), ..self.upstreams.target(name)? };
         let end = Arc::new(end);
@@ -61,7 +87,9 @@ impl ModelLoader for ModuleModels {
     }
 
     fn list(&self) -> Arc<[KnownModel]> {
-        self.known.get_or_init(|| self.upstreams.list().into()).clone()
+        let may_load =
+            |model: &KnownModel| self.scope.as_ref().is_none_or(|scope| self.upstreams.is_within(scope, &model.name));
+        self.known.get_or_init(|| self.upstreams.list().into_iter().filter(may_load).collect()).clone()
     }
 }
 

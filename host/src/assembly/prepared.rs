@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     assembly::source::Stamp,
     chat::config_error::ConfigError,
-    config::sandbox::Sandbox,
+    config::{grant::Grant, sandbox::Sandbox},
     runtime::{
         guest::{component::CompiledComponent, origin::Origin},
         limits::policy::InstancePolicy,
@@ -23,10 +23,10 @@ pub(crate) struct PreparedModule {
 
 impl PreparedModule {
     /// The grants that it asks for and has. A built-in module has all that it asks for.
-    pub(crate) fn granted(&self) -> Vec<&'static str> {
-        let allowed =
-            |grant: &&str| self.origin == Origin::BuiltIn || self.sandbox.allow.iter().any(|one| one == grant);
-        self.compiled.asks_for().filter(allowed).collect()
+    pub(crate) fn granted(&self) -> Vec<Grant> {
+        let is_built_in = self.origin == Origin::BuiltIn;
+        let allowed = |grant| self.sandbox.grant(grant).cloned().or_else(|| is_built_in.then(|| Grant::from(grant)));
+        self.compiled.asks_for().filter_map(allowed).collect()
     }
 
     /// An error about a module that failed to do something.

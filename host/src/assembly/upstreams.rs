@@ -149,6 +149,22 @@ impl Upstreams {
         Ok(Upstream { options, target, ..(*self.get(&provider, overrides.model.as_deref())?).clone() })
     }
 
+    /// Whether one of the names in `scope` stands for what `name` loads: the same name, its provider, or the same model of
+    /// the same provider.
+    pub(crate) fn is_within(&self, scope: &[String], name: &str) -> bool {
+        let Ok(ResolvedModel { provider, overrides, .. }) = self.resolve(name, &Overrides::new()) else { return false };
+        let model = self.model_of(&provider, overrides.model.as_deref()).ok();
+        scope.iter().any(|one| {
+            if one == name || *one == provider {
+                return true;
+            }
+            let is_alias = self.config.models.contains_key(one);
+            let Ok(other) = self.resolve(one, &Overrides::new()) else { return false };
+            let other_model = self.model_of(&other.provider, other.overrides.model.as_deref()).ok();
+            !is_alias && other.provider == provider && model.is_some() && other_model == model && !self.has(one)
+        })
+    }
+
     /// What is known of the model of this name. `None` if there is none.
     pub(crate) fn known(&self, name: &str) -> Option<KnownModel> {
         let ResolvedModel { provider, overrides, .. } = self.resolve(name, &Overrides::new()).ok()?;

@@ -20,7 +20,13 @@ use crate::{
         plain::{self, MESSAGE, SENTENCE, WORD},
     },
     check::{behavior, metadata::Metadata, permissions},
-    config::{config::Config, module::ModuleConfig, overrides::Overrides, sandbox::Sandbox},
+    config::{
+        config::Config,
+        grant::{EXTENSIONS, Grant, URLS},
+        module::ModuleConfig,
+        overrides::Overrides,
+        sandbox::Sandbox,
+    },
     runtime::{
         guest::{component::Streams, hop::Hop, origin::Origin},
         instance::instance::Probe,
@@ -70,8 +76,8 @@ pub struct ModuleReport {
     pub streams: Option<Streams>,
     /// The grants that it asks for.
     pub asks_for: Vec<String>,
-    /// The grants that it has.
-    pub granted: Vec<String>,
+    /// The grants that it has, each with its scope.
+    pub granted: Vec<Grant>,
     /// Its place in the chain, counted from one, outermost first. Absent if it is off.
     pub position: Option<usize>,
     /// What keeps it from running.
@@ -268,9 +274,8 @@ impl HostInner {
         (report.may, report.asks_in_vain) = permissions::of(&report.imports, &prepared.compiled.functions);
         report.streams = Some(prepared.compiled.streams);
         report.asks_for = prepared.compiled.asks_for().map(str::to_owned).collect();
-        let additions =
-            ["urls", "extensions"].into_iter().filter(|grant| prepared.sandbox.allow.iter().any(|one| one == grant));
-        report.granted = prepared.granted().into_iter().chain(additions).map(str::to_owned).collect();
+        let additions = [URLS, EXTENSIONS].into_iter().filter_map(|grant| prepared.sandbox.grant(grant).cloned());
+        report.granted = prepared.granted().into_iter().chain(additions).collect();
         pinned.map(|()| prepared)
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod defaults;
 pub(crate) mod digest;
 pub(crate) mod document;
+pub(crate) mod grant;
 pub(crate) mod in_code;
 pub(crate) mod key;
 pub(crate) mod known_model;

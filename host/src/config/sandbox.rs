@@ -2,13 +2,15 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use serde_json::Value;
+
 use crate::{
     chat::{config_error::ConfigError, setters::setters},
-    config::section::Section,
+    config::{
+        grant::{Grant, Wrong},
+        section::Section,
+    },
 };
-
-/// What the configuration can grant: two interfaces, and two kinds of additions to requests.
-pub(crate) const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
 
 /// Below the minimum no component starts. Above the maximum the stack is most of the cost of a call.
 const STACK_KB: RangeInclusive<u64> = 64..=16_384;
@@ -24,7 +26,7 @@ pub struct Sandbox {
     pub sha256: Option<String>,
     /// What it may do besides waiting, drawing random numbers and logging: ask other `models`, keep `state`, and add to
     /// requests URLs that a provider fetches (`urls`) or settings for one provider (`extensions`).
-    pub allow: Vec<String>,
+    pub allow: Vec<Grant>,
     /// How many calls may share an instance. By default 1000 for a built-in module and 1 for others.
     pub max_concurrent: Option<u32>,
     /// Whether every call gets a new instance.
@@ -146,9 +148,9 @@ impl Sandbox {
         self
     }
 
-    /// Sets `allow`: `"models"`, `"state"`, `"urls"` or `"extensions"`.
+    /// Sets `allow`: `"models"`, `"state"`, `"urls"`, `"extensions"`, or a [`Grant`] with a scope.
     #[must_use]
-    pub fn allow(mut self, grants: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn allow(mut self, grants: impl IntoIterator<Item = impl Into<Grant>>) -> Self {
         self.allow = grants.into_iter().map(Into::into).collect();
         self
     }
@@ -165,7 +167,7 @@ impl Sandbox {
         let sandbox = Self {
             wasm: section.text("wasm")?,
             sha256: section.text("sha256")?,
-            allow: section.texts("allow")?.unwrap_or_default(),
+            allow: read_grants(&mut section)?,
             max_concurrent: section.count_u32("max_concurrent")?,
             fresh: section.flag("fresh")?.unwrap_or(default.fresh),
             max_instances: section.count_u32("max_instances")?.unwrap_or(default.max_instances),
@@ -182,6 +184,11 @@ impl Sandbox {
 }
 
 impl Sandbox {
+    /// The grant of this name, if it is allowed.
+    pub(crate) fn grant(&self, name: &str) -> Option<&Grant> {
+        self.allow.iter().find(|grant| grant.name == name)
+    }
+
     /// Checks what its types do not. `error` makes an error of a key and a problem.
     pub(crate) fn check(&self, error: impl Fn(&str, String) -> ConfigError) -> Result<(), ConfigError> {
         if let Some(digest) = &self.sha256
@@ -190,9 +197,12 @@ impl Sandbox {
             let error = error("sha256", "is not a SHA-256 digest".to_owned());
             return Err(error.help("write 64 hexadecimal digits; `arcllm modules` prints them"));
         }
-        if let Some(unknown) = self.allow.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
-            let error = error("allow", format!("has the unknown grant {unknown:?}"));
-            return Err(error.help("known are \"models\", \"state\", \"urls\" and \"extensions\""));
+        for (at, grant) in self.allow.iter().enumerate() {
+            grant.check().map_err(|Wrong { problem, help }| error("allow", problem).help(help))?;
+            if self.allow.iter().take(at).any(|before| before.name == grant.name) {
+                let error = error("allow", format!("has the grant `{}` twice", grant.name));
+                return Err(error.help("each grant once, with all of its scope"));
+            }
         }
         let Limits { memory_mb, table_elements, stack_kb, handles, cpu, stall, hostcall_mb, .. } = self.limits;
         let (lines, kilobytes) = (self.limits.log_lines_per_second, self.limits.log_kb_per_second);
@@ -220,6 +230,17 @@ impl Sandbox {
         }
         Ok(())
     }
+}
+
+/// Reads `allow`: a list whose items are names, or tables with a scope.
+fn read_grants(section: &mut Section<'_>) -> Result<Vec<Grant>, ConfigError> {
+    let expected = "a list of grants, such as [\"models\", { state = { max_mb = 10 } }]";
+    let items: Vec<Value> = section.value("allow", expected)?.unwrap_or_default();
+    let read = |(at, item): (usize, &Value)| {
+        let path = format!("{}.allow[{at}]", section.path());
+        Grant::read(item).map_err(|Wrong { problem, help }| section.error_at(&path, problem).help(help))
+    };
+    items.iter().enumerate().map(read).collect()
 }
 
 impl OnTrap {

@@ -27,6 +27,12 @@ const SHARDS: usize = 16;
 pub trait StateStore: Send + Sync {
     /// The values of the module of this name in the config, and of no other. Called once for each of its instances.
     fn open(&self, module: &str) -> Arc<dyn Bucket>;
+
+    /// The same, where the values may have at most this many bytes together, keys included. `None` if the store cannot hold a
+    /// module to that; a module whose grant has such a limit is then refused.
+    fn open_within(&self, _module: &str, _max_bytes: usize) -> Option<Arc<dyn Bucket>> {
+        None
+    }
 }
 
 /// The values of one module, by key. The host refuses values above 64 KiB and keys above 512 bytes.
@@ -71,7 +77,8 @@ impl StateError {
     }
 }
 
-/// Keeps values in memory: of each module at most 100,000, which have 64 MiB together, keys included. Clones share them.
+/// Keeps values in memory: of each module at most 100,000, which have 64 MiB together, or what its grant says, keys included.
+/// Clones share them.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     modules: Arc<Mutex<HashMap<String, Arc<Values>>>>,
@@ -87,11 +94,27 @@ impl MemoryStore {
 
 impl StateStore for MemoryStore {
     fn open(&self, module: &str) -> Arc<dyn Bucket> {
+        Arc::new(Room { values: self.values(module), most: BYTES })
+    }
+
+    fn open_within(&self, module: &str, max_bytes: usize) -> Option<Arc<dyn Bucket>> {
+        Some(Arc::new(Room { values: self.values(module), most: max_bytes }))
+    }
+}
+
+impl MemoryStore {
+    fn values(&self, module: &str) -> Arc<Values> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         // Of a module that keeps nothing and has no instance there is nothing to remember.
         modules.retain(|_, values| Arc::strong_count(values) > 1 || values.count.load(Ordering::Relaxed) > 0);
         modules.entry(module.to_owned()).or_default().clone()
     }
+}
+
+/// The values of one module, and the most bytes that they may have together.
+struct Room {
+    values: Arc<Values>,
+    most: usize,
 }
 
 /// The values of one module. Several locks, so that calls seldom wait for one another.
@@ -111,9 +134,10 @@ impl Values {
         self.shards.get(at).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the value of a key by what is made of it, unless that is an error.
+    /// Replaces the value of a key by what is made of it, unless that is an error or the values become larger than `most`.
     fn change<T>(
         &self,
+        most: usize,
         key: &str,
         change: impl FnOnce(Option<&[u8]>) -> Result<(Change, T), StateError>,
     ) -> Result<T, StateError> {
@@ -124,7 +148,7 @@ impl Values {
                 match change {
                     Change::Keep => {}
                     Change::To(value) => {
-                        self.take_room(entry.get().len(), value.len())?;
+                        self.take_room(most, entry.get().len(), value.len())?;
                         entry.insert(value);
                     }
                     Change::Remove => {
@@ -138,7 +162,7 @@ impl Values {
             Entry::Vacant(entry) => {
                 let (change, told) = change(None)?;
                 if let Change::To(value) = change {
-                    self.take_room(0, key.len() + value.len())?;
+                    self.take_room(most, 0, key.len() + value.len())?;
                     if self.count.fetch_add(1, Ordering::Relaxed) >= VALUES {
                         self.count.fetch_sub(1, Ordering::Relaxed);
                         self.bytes.fetch_sub(key.len() + value.len(), Ordering::Relaxed);
@@ -155,11 +179,11 @@ impl Values {
 
     /// Makes room for what replaces something of another length, unless it grows above the most. Counted over all shards
     /// without a lock for all of them.
-    fn take_room(&self, before: usize, after: usize) -> Result<(), StateError> {
+    fn take_room(&self, most: usize, before: usize, after: usize) -> Result<(), StateError> {
         let bytes = self.bytes.fetch_add(after, Ordering::Relaxed) + after;
-        if after > before && bytes - before > BYTES {
+        if after > before && bytes - before > most {
             self.bytes.fetch_sub(after, Ordering::Relaxed);
-            let most = BYTES >> 20;
+            let most = most >> 20;
             return Err(StateError::new(format!(
                 "the values of the module would have more than {most} MiB together, which is the most"
             )));
@@ -176,21 +200,21 @@ enum Change {
     Remove,
 }
 
-impl Bucket for Values {
+impl Bucket for Room {
     fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StateError>> {
-        Box::pin(ready(Ok(self.shard(key).get(key).cloned())))
+        Box::pin(ready(Ok(self.values.shard(key).get(key).cloned())))
     }
 
     fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(ready(self.change(key, |_| Ok((Change::To(value), ())))))
+        Box::pin(ready(self.values.change(self.most, key, |_| Ok((Change::To(value), ())))))
     }
 
     fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(ready(self.change(key, |_| Ok((Change::Remove, ())))))
+        Box::pin(ready(self.values.change(self.most, key, |_| Ok((Change::Remove, ())))))
     }
 
     fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, StateError>> {
-        Box::pin(ready(self.change(key, |value| {
+        Box::pin(ready(self.values.change(self.most, key, |value| {
             let number = value.map_or(Some(0), |value| std::str::from_utf8(value).ok()?.parse::<i64>().ok());
             let number =
                 number.ok_or_else(|| StateError::new("the value is not a whole number"))?.saturating_add(delta);
@@ -204,7 +228,7 @@ impl Bucket for Values {
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
     ) -> BoxFuture<'_, Result<bool, StateError>> {
-        Box::pin(ready(self.change(key, |value| {
+        Box::pin(ready(self.values.change(self.most, key, |value| {
             Ok(if value == current.as_deref() {
                 (new.map_or(Change::Remove, Change::To), true)
             } else {

@@ -111,7 +111,12 @@ async fn a_component_without_its_grant() {
       help: allow = ["models"] under [modules.fallback.sandbox], if you trust it with that
     "#);
     assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"
-    error: config.toml:10: `modules.fallback.sandbox.allow` has the unknown grant "model"
+    error: config.toml:10: `modules.fallback.sandbox.allow[0]` has the unknown grant "model"
       help: known are "models", "state", "urls" and "extensions"
     "#);
+    let scoped = |scope: &str| format!("[modules.fallback.sandbox]\nallow = [\n\"state\",\n{scope}\n]");
+    assert_snapshot!(with(&scoped("{ models = \"main\" }")).await, @"");
+    assert_snapshot!(with(&scoped("{ state = { max_mb = 1 } }")).await, @"");
+    let unknown = "[modules.fallback]\nenabled = true\nchain = [\"main\"]\nsandbox.allow = [{ models = [\"mian\"] }]";
+    assert_snapshot!(with(unknown).await, @"");
 }

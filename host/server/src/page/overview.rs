@@ -109,7 +109,7 @@ fn module(config: &Config, module: &ModuleReport) -> Value {
         "authors": module.metadata.authors,
         "may": module.may,
         "denied": module.asks_in_vain,
-        "granted": module.granted,
+        "granted": module.granted.iter().map(|grant| name(&grant.to_string())).collect::<Vec<_>>(),
         "behavior": module.behavior,
         "streams": module.streams,
         "asks": targets(config, module),

@@ -20,16 +20,14 @@ use crate::{
         reserved::{self, Level},
         tool::{Tool, ToolChoice},
     },
-    config::sandbox::Sandbox,
+    config::{
+        grant::{EXTENSIONS, URLS},
+        sandbox::Sandbox,
+    },
 };
 
 /// The keys of a JSON Schema that refer to another.
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
-
-/// The grant to add addresses that a provider fetches.
-const URLS: &str = "urls";
-/// The grant to add extensions.
-const EXTENSIONS: &str = "extensions";
 
 /// What a module may add to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +39,7 @@ pub(crate) struct MayAdd {
 impl MayAdd {
     /// What the sandbox allows. Built-in modules need neither grant, so they have none by default.
     pub(crate) fn of(sandbox: Option<&Sandbox>) -> Self {
-        let allows = |grant: &str| sandbox.is_some_and(|sandbox| sandbox.allow.iter().any(|allowed| allowed == grant));
+        let allows = |grant: &str| sandbox.is_some_and(|sandbox| sandbox.grant(grant).is_some());
         Self { urls: allows(URLS), extensions: allows(EXTENSIONS) }
     }
 }

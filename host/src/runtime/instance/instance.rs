@@ -39,7 +39,13 @@ impl Instance {
         policy: InstancePolicy,
         store: &dyn StateStore,
     ) -> Result<Self, String> {
-        let bucket = store.open(&module);
+        let bucket = match policy.state {
+            None => store.open(&module),
+            Some(most) => store.open_within(&module, most).ok_or_else(|| {
+                let problem = "its grant `state` has a max_mb, and the state store of this program has no such limit";
+                format!("{problem}\n  help: allow \"state\" without max_mb")
+            })?,
+        };
         let mut state = StoreData::new(module, policy, bucket);
         state.most_content = (compiled.streams != Streams::Forwards).then(|| policy.content_of_call());
         let mut store = Store::new(compiled.exports.pre.engine(), state);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    config::sandbox::{Limits, OnTrap, Sandbox},
+    config::{
+        grant::{STATE, Scope},
+        sandbox::{Limits, OnTrap, Sandbox},
+    },
     runtime::limits::limit::Limit,
 };
 
@@ -37,6 +40,8 @@ pub(crate) struct InstancePolicy {
     pub(crate) retire_after_calls: u64,
     /// How long an instance may be idle.
     pub(crate) retire_after_idle: Duration,
+    /// Bytes that the values of the module may have together. Absent where the store decides.
+    pub(crate) state: Option<usize>,
     /// Bytes of memory that all instances of the process may take.
     pub(crate) modules_memory: usize,
     /// Whether the module is built in.
@@ -55,6 +60,10 @@ impl InstancePolicy {
             max_queued: sandbox.max_queued,
             retire_after_calls: if sandbox.fresh { 1 } else { sandbox.retire_after_calls },
             retire_after_idle: sandbox.retire_after_idle,
+            state: sandbox.grant(STATE).and_then(|grant| match grant.scope {
+                Some(Scope::MaxMb(max_mb)) => Some(bytes(max_mb)),
+                _ => None,
+            }),
             modules_memory: bytes(modules_memory_mb),
             is_built_in,
         };

@@ -127,18 +127,35 @@ fn the_values_of_a_module_are_bounded_by_their_sum() {
 }
 
 #[test]
+fn a_grant_with_a_limit_has_no_more_and_instances_with_another_limit_share_the_values() {
+    let store = MemoryStore::default();
+    let most = 1 << 20;
+    let bucket = store.open_within("scoped", most).unwrap();
+    let fitting = most / (LONG + 2);
+    (0..fitting).for_each(|at| now(bucket.set(&format!("{at:02}"), vec![0; LONG])).unwrap());
+    let full = now(bucket.set("more", vec![0; LONG])).unwrap_err().message;
+    assert_eq!(full, "the values of the module would have more than 1 MiB together, which is the most");
+    // A limit that was lowered lets the module remove and shorten what is there.
+    let lower = store.open_within("scoped", most / 2).unwrap();
+    assert!(now(lower.set("more", Vec::new())).is_err());
+    now(lower.set("00", Vec::new())).unwrap();
+    now(store.open("scoped").set("more", vec![0; LONG])).unwrap();
+}
+
+#[test]
 fn the_sum_is_right_where_many_change_values() {
     let values = Arc::new(Values::default());
+    let room = Room { values: values.clone(), most: BYTES };
     std::thread::scope(|scope| {
         for thread in 0..4_usize {
-            let values = values.clone();
+            let room = &room;
             scope.spawn(move || {
                 for at in 0..2000_usize {
                     let key = format!("{}", at % 7);
                     let outcome = match (at + thread) % 3 {
-                        0 => now(values.set(&key, vec![b'1'; at % 50])),
-                        1 => now(values.delete(&key)),
-                        _ => now(values.compare_and_swap(&key, None, Some(vec![b'1'; 9]))).map(drop),
+                        0 => now(room.set(&key, vec![b'1'; at % 50])),
+                        1 => now(room.delete(&key)),
+                        _ => now(room.compare_and_swap(&key, None, Some(vec![b'1'; 9]))).map(drop),
                     };
                     outcome.unwrap();
                 }
@@ -149,7 +166,7 @@ fn the_sum_is_right_where_many_change_values() {
         shard.lock().unwrap().iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
     };
     assert_eq!(values.bytes.load(Ordering::Relaxed), values.shards.iter().map(kept).sum::<usize>());
-    (0..7).for_each(|at| now(values.delete(&at.to_string())).unwrap());
+    (0..7).for_each(|at| now(room.delete(&at.to_string())).unwrap());
     assert_eq!((values.bytes.load(Ordering::Relaxed), values.count.load(Ordering::Relaxed)), (0, 0));
 }
 
