@@ -83,8 +83,10 @@ pub use adapter::answer::{Answer, EventStream};
 // For `arcllm serve`.
 #[doc(hidden)]
 pub use adapter::format::fit::reasons;
+pub use arcllm_registry as registry;
 pub use assembly::builder::HostBuilder;
 pub use assembly::host::Host;
+pub use assembly::locked::SignatureState;
 pub use assembly::reloader::Reload;
 pub use chat::cache_mark::CacheMark;
 pub use chat::config_error::ConfigError;
@@ -116,12 +118,15 @@ pub use config::defaults::Defaults;
 pub use config::grant::{Grant, Scope};
 pub use config::key::KeySource;
 pub use config::known_model::KnownModel;
+pub use config::lock::{Lock, LockedModule, LockedSource};
 pub use config::model::ModelConfig;
 pub use config::module::ModuleConfig;
+pub use config::module_store::ModuleStore;
 pub use config::overrides::{Overrides, Switch};
 pub use config::provider::{ModelFacts, ProviderConfig};
 pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::serve::{ClientKey, RequestLog, ServeConfig, TlsFiles};
+pub use config::signers::{ModuleSources, SignerRule, Signers};
 pub use config::trust_store::{TrustStore, TrustedFile};
 pub use model::model::Model;
 pub use model::stream::ResponseStream;

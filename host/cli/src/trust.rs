@@ -7,7 +7,7 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use arcllm::{Config, Host, TrustStore, TrustedFile};
+use arcllm::{Config, Host, Lock, TrustStore, TrustedFile};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -24,7 +24,8 @@ A ./config.toml may be a stranger's: it comes with a repository that you clone. 
   - a key is sent only to the host that the key's preset names,
   - conversations are sent only there, or to this machine,
   - no module is loaded from a file.
-Trust is for one file with one content. After a change of the file, trust it again.
+Trust is for one file with one content, and the arcllm.lock beside it. After a change of either,
+trust the file again. `arcllm module` does that when it changes a file that is trusted.
 Trust does not cover what the file names. To pin a module's file, set `sha256` in its sandbox.")]
 pub(crate) struct Trust {
     /// The configuration file.
@@ -59,7 +60,8 @@ fn trust(store: &TrustStore, file: &Path) -> Result<(), Failure> {
     })?;
     // The text that is shown is the one that is remembered.
     let host = Host::builder().config(Config::parse(&text, Some(file))?).watch(false).build()?;
-    let trusted = store.trust(file, &text)?;
+    let lock = lock_text(file, host.config())?;
+    let trusted = store.trust(file, &text, lock.as_deref())?;
     line!("{STRONG}trusted{STRONG:#}     {}", word(&trusted.file.display().to_string()))?;
     line!("{STRONG}sha256{STRONG:#}      {}", trusted.sha256)?;
     match host.takes_trust().as_slice() {
@@ -67,6 +69,18 @@ fn trust(store: &TrustStore, file: &Path) -> Result<(), Failure> {
         powers => {
             line!("Until it changes:")?;
             powers.iter().try_for_each(|power| line!("  {power}"))
+        }
+    }
+}
+
+/// The text of the lock beside the configuration, which must be the one that was shown.
+fn lock_text(file: &Path, config: &Config) -> Result<Option<String>, Failure> {
+    let lock = Lock::file(file);
+    match fs::read_to_string(&lock) {
+        Ok(text) if Lock::parse(&text, &lock)? == config.lock => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && config.lock.modules.is_empty() => Ok(None),
+        Ok(_) | Err(_) => {
+            Err(Failure::usage(format!("{}: changes while it is read\n  help: run this again", lock.display())))
         }
     }
 }

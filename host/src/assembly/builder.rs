@@ -25,7 +25,7 @@ use crate::{
     },
     call::clock::{self, Clock},
     chat::config_error::ConfigError,
-    config::{compile_cache::CompileCache, config::Config},
+    config::{compile_cache::CompileCache, config::Config, module_store::ModuleStore},
     model::defaults::CallDefaults,
     state::state_store::{MemoryStore, StateStore},
 };
@@ -44,6 +44,7 @@ pub struct HostBuilder {
     state_store: Option<Arc<dyn StateStore>>,
     watch: Option<bool>,
     compile_cache: CompileCache,
+    module_store: Option<ModuleStore>,
     http_client: Option<reqwest::Client>,
     /// What the program sets in code, in its order.
     pub(crate) edits: Vec<Edit>,
@@ -163,6 +164,13 @@ impl HostBuilder {
         self
     }
 
+    /// Sets where modules from registries lie: by default in [`ModuleStore::of_user`].
+    #[must_use]
+    pub fn module_store(mut self, store: ModuleStore) -> Self {
+        self.module_store = Some(store);
+        self
+    }
+
     /// The host.
     ///
     /// # Errors
@@ -178,7 +186,7 @@ impl HostBuilder {
         let state_store = self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process()));
         let keys = KeyRing::new(config.clone(), self.resolver);
         let upstreams = Arc::new(Upstreams::new(config.clone(), self.adapters, keys, self.http_client));
-        let source = Arc::new(ModuleSource::new(config.clone()));
+        let source = Arc::new(ModuleSource::new(config.clone(), self.module_store.or_else(ModuleStore::of_user)));
         let loader = Arc::new(ModuleLoader::new(source.clone(), upstreams.clone(), state_store, self.compile_cache));
         let reloader = Arc::new(Reloader::new(loader.clone()));
         let watcher = Watcher::new(source.clone(), reloader.clone(), self.watch.or(config.watch).unwrap_or(false));

@@ -83,6 +83,7 @@ impl ModuleLoader {
             self.good_versions.keep(name, good.clone(), &version);
             return Ok(version);
         }
+        self.source.bring(name).await?;
         let (digest, error) = match self.source.find(name).await {
             Err(error) => (String::new(), error),
             Ok(found) => {
@@ -126,6 +127,7 @@ impl ModuleLoader {
     /// Compiles these bytes, and checks that the module may run.
     pub(crate) async fn prepare_bytes(&self, name: &str, found: ModuleBytes) -> Result<PreparedModule, ConfigError> {
         self.check_pin(name, &found)?;
+        self.source.check_lock(name, &found)?;
         let prepared = self.compile(name, found).await?;
         self.check_grants(name, &prepared)?;
         Ok(prepared)
@@ -158,7 +160,7 @@ impl ModuleLoader {
                 let error = error.help(unfit.help.unwrap_or_default());
                 Err(match origin {
                     Origin::File(path) => error.file(path),
-                    Origin::BuiltIn | Origin::Code => error,
+                    Origin::BuiltIn | Origin::Registry(_) | Origin::Code => error,
                 })
             }
         }

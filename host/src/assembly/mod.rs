@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod in_code;
 pub(crate) mod key_ring;
 pub(crate) mod loader;
+pub(crate) mod locked;
 pub(crate) mod models;
 pub(crate) mod pools;
 pub(crate) mod prepared;

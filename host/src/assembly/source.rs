@@ -10,11 +10,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use arcllm_registry::{Limits, Reference, Registry};
 use bytes::Bytes;
 
 use crate::{
     chat::config_error::ConfigError,
-    config::{config::Config, digest::digest, sandbox::Sandbox},
+    config::{config::Config, digest::digest, module_store::ModuleStore, sandbox::Sandbox},
     runtime::guest::origin::Origin,
 };
 
@@ -68,12 +69,16 @@ impl Stamp {
 /// Finds the modules of a host.
 pub(crate) struct ModuleSource {
     config: Arc<Config>,
+    /// Where modules from registries lie. Absent if the user has no folder for data.
+    store: Option<ModuleStore>,
+    /// One load at a time fetches: several models may have the same module.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 impl ModuleSource {
     /// The modules of this configuration.
-    pub(crate) fn new(config: Arc<Config>) -> Self {
-        Self { config }
+    pub(crate) fn new(config: Arc<Config>, store: Option<ModuleStore>) -> Self {
+        Self { config, store, fetching: tokio::sync::Mutex::default() }
     }
 
     /// The configuration that names the modules.
@@ -98,6 +103,11 @@ impl ModuleSource {
             return Ok(ModuleBytes { origin: Origin::BuiltIn, digest, stamp: None, bytes, sandbox });
         };
         self.config.check_file_is_trusted(name, &path)?;
+        let reference = sandbox.reference();
+        if let Some(reference) = &reference {
+            self.entry(name, reference)?;
+            self.check_is_here(name, reference, &path)?;
+        }
         let reading = path.clone();
         let read = tokio::task::spawn_blocking(move || read(&reading)).await;
         let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -110,13 +120,57 @@ impl ModuleSource {
                 .error(Some(&key), problem)
                 .help("name the file of a component, relative to host.modules_dir")
         })?;
-        Ok(ModuleBytes { origin: Origin::File(path), digest, stamp, bytes: bytes.into(), sandbox })
+        let origin = reference.map_or(Origin::File(path), |reference| Origin::Registry(reference.to_string()));
+        Ok(ModuleBytes { origin, digest, stamp, bytes: bytes.into(), sandbox })
+    }
+
+    /// Fetches a module from its registry if it is not here and `host.fetch_modules` is true.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not the module that was accepted, or the registry fails.
+    pub(crate) async fn bring(&self, name: &str) -> Result<(), ConfigError> {
+        let sandbox = self.sandbox(name);
+        let (Some(reference), true) = (sandbox.reference(), self.config.fetch_modules) else { return Ok(()) };
+        let Some((path, store)) = self.file(name, &sandbox).zip(self.store.as_ref()) else { return Ok(()) };
+        let _one = self.fetching.lock().await;
+        if path.is_file() {
+            return Ok(());
+        }
+        self.config.check_file_is_trusted(name, &path)?;
+        let locked = self.entry(name, &reference)?;
+        tracing::info!(module = name, "fetching {reference}");
+        let fetched = async {
+            let registry = Registry::new(Limits::default())?;
+            store.fetch(&registry, &reference, &locked.wasm, &mut |_, _| ()).await
+        };
+        fetched.await.map_err(|error| {
+            let key = format!("modules.{name}.sandbox.wasm");
+            self.config.document.error(Some(&key), format!("names a module that cannot be fetched: {error}"))
+        })
+    }
+
+    /// Refuses a module from a registry that is not in the store.
+    fn check_is_here(&self, name: &str, reference: &Reference, path: &Path) -> Result<(), ConfigError> {
+        let key = format!("modules.{name}.sandbox.wasm");
+        let error = |problem: String| self.config.document.error(Some(&key), problem);
+        if self.store.is_none() {
+            let error = error("names a module in a registry, and there is no folder for such modules".to_owned());
+            return Err(error.help("set XDG_DATA_HOME or HOME to an absolute path"));
+        }
+        match path.is_file() {
+            true => Ok(()),
+            false => Err(error(format!("names {reference}, which is not on this machine"))
+                .help("`arcllm module fetch` brings it; host.fetch_modules = true lets a start do that")),
+        }
     }
 
     /// Whether the module still has the bytes that came from this origin with this stamp.
     pub(crate) fn is_unchanged(&self, name: &str, origin: &Origin, stamp: Option<Stamp>) -> bool {
         match (self.file(name, &self.sandbox(name)), origin) {
             (None, Origin::BuiltIn | Origin::Code) => true,
+            // Its name is the digest of its bytes.
+            (Some(_), Origin::Registry(_)) => stamp.is_some(),
             (Some(path), Origin::File(known)) if path == *known => {
                 let now = path.metadata().ok().and_then(|metadata| Stamp::of(&metadata));
                 now.is_some() && now == stamp
@@ -128,7 +182,7 @@ impl ModuleSource {
     /// Whether the module is gone: it has no file and is not built in.
     pub(crate) fn is_gone(&self, name: &str) -> bool {
         match self.file(name, &self.sandbox(name)) {
-            _ if self.wasm_of_code(name).is_some() => false,
+            _ if self.wasm_of_code(name).is_some() || self.sandbox(name).reference().is_some() => false,
             // A file that cannot be checked counts as present.
             Some(path) => path.try_exists().is_ok_and(|exists| !exists),
             None => arcllm_builtin::find(name).is_none(),
@@ -143,7 +197,14 @@ impl ModuleSource {
     /// The file that the configuration names, or else `NAME.wasm` in the modules directory if it exists. A file
     /// replaces a built-in module only if the configuration names it.
     pub(crate) fn file(&self, name: &str, sandbox: &Sandbox) -> Option<PathBuf> {
-        let directory = self.config.modules_dir.as_ref().filter(|_| self.wasm_of_code(name).is_none())?;
+        if self.wasm_of_code(name).is_some() {
+            return None;
+        }
+        if let Some(digest) = sandbox.reference().and_then(|reference| self.locked_digest(name).or(reference.digest()))
+        {
+            return Some(self.store.as_ref().map_or_else(PathBuf::new, |store| store.file(&digest)));
+        }
+        let directory = self.config.modules_dir.as_ref()?;
         match &sandbox.wasm {
             Some(wasm) => Some(directory.join(wasm)),
             None if arcllm_builtin::find(name).is_some() => None,

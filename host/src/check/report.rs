@@ -10,6 +10,7 @@ use crate::{
         enabled::{EnabledModule, enabled},
         host::{Host, HostInner},
         loader::configured_settings,
+        locked::SignatureState,
         prepared::PreparedModule,
         settings::ModuleSettings,
         source::is_name,
@@ -62,6 +63,10 @@ pub struct ModuleReport {
     pub origin: Option<String>,
     /// The SHA-256 of its bytes.
     pub sha256: Option<String>,
+    /// Whether a key of `[trust]` has signed it. Absent for a module that is built in or given by the program.
+    pub signature: Option<SignatureState>,
+    /// Whether it stands in `arcllm.lock`, so that only these bytes are loaded.
+    pub locked: bool,
     /// Its size.
     pub size_bytes: Option<usize>,
     /// The metadata in its custom sections.
@@ -176,6 +181,8 @@ impl ModuleReport {
             config_schema: None,
             origin: None,
             sha256: None,
+            signature: None,
+            locked: false,
             size_bytes: None,
             metadata: Metadata::default(),
             imports: Vec::new(),
@@ -228,6 +235,7 @@ impl HostInner {
         let why = match origin {
             Origin::File(used) if *used == beside => return None,
             Origin::File(used) => format!("is not used: modules.{name}.sandbox.wasm names {}", used.display()),
+            Origin::Registry(used) => format!("is not used: modules.{name}.sandbox.wasm names {used}"),
             Origin::Code => "is not used: the program gave the module".to_owned(),
             Origin::BuiltIn => format!(
                 "is ignored: `{name}` is built in\n  help: wasm = \"{name}.wasm\" under [modules.{name}.sandbox] puts the file \
@@ -268,7 +276,10 @@ impl HostInner {
         report.metadata = Metadata::of(&found.bytes);
         let unused = self.unused_file(&report.name, &found.origin);
         report.warnings.extend(unused.map(|warning| plain::line(&warning, MESSAGE).into_owned()));
+        report.locked = self.config.lock.modules.contains_key(&report.name);
+        report.signature = self.source.signature(&report.name, &found).unwrap_or_default();
         let pinned = self.loader.check_pin(&report.name, &found);
+        let pinned = pinned.and_then(|()| self.source.check_lock(&report.name, &found));
         let prepared = self.loader.compile(&report.name, found).await?;
         report.imports = prepared.compiled.imports.iter().map(|name| word(name)).collect();
         (report.may, report.asks_in_vain) = permissions::of(&report.imports, &prepared.compiled.functions);

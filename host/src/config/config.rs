@@ -14,12 +14,14 @@ use crate::{
     config::{
         defaults::Defaults,
         document::{self, Document},
+        lock::{self, Lock},
         model::ModelConfig,
         module::ModuleConfig,
         overrides::{self, Overrides},
         provider::{self, ProviderConfig},
         section::Section,
         serve::ServeConfig,
+        signers::Signers,
         trust::Trust,
     },
 };
@@ -52,6 +54,8 @@ pub struct Config {
     pub max_attempts: u32,
     /// `host.repair_history`: whether tool calls without a result get one that says so, instead of an error.
     pub repair_history: bool,
+    /// `host.fetch_modules`: whether a load fetches a module of the lock that is not on this machine.
+    pub fetch_modules: bool,
     /// `host.trace_content`: whether spans hold the messages.
     pub trace_content: bool,
     /// `host.propagate_trace`: whether requests tell providers by `traceparent` which trace they belong to.
@@ -64,6 +68,10 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     /// `[serve]`: how `arcllm serve` serves.
     pub serve: ServeConfig,
+    /// `[trust]`: whose signatures of modules count.
+    pub signers: Signers,
+    /// `arcllm.lock` beside the file: the modules that were accepted.
+    pub lock: Lock,
     pub(crate) document: Document,
     pub(crate) trust: Trust,
 }
@@ -87,8 +95,10 @@ impl Config {
         if found.is_file() {
             // Read once, so that the text that is trusted is the text that is used.
             let text = read_text(found, "a TOML file that can be read")?;
-            let trust = Trust::of_found(found, &text, user.as_deref())?;
-            return Ok(Self { trust, ..Self::parse(&text, Some(found))? });
+            let lock_file = Lock::file(found);
+            let lock = lock::read_text(&lock_file)?;
+            let trust = Trust::of_found((found, &text), (&lock_file, lock.as_deref()), user.as_deref())?;
+            return Ok(Self { trust, ..Self::parse_with(&text, Some(found), lock.as_deref())? });
         }
         match user.filter(|file| file.is_file()) {
             Some(file) => Self::load(&file),
@@ -109,12 +119,22 @@ impl Config {
         Self::parse(&read_text(file, help)?, Some(file))
     }
 
-    /// Reads this text, as if it stood in `file`.
+    /// Reads this text, as if it stood in `file`, and the lock beside that.
     ///
     /// # Errors
     ///
     /// As [`Config::load`].
     pub fn parse(text: &str, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let lock = file.map(|file| lock::read_text(&Lock::file(file))).transpose()?.flatten();
+        Self::parse_with(text, file, lock.as_deref())
+    }
+
+    /// Reads this text with the text of its lock.
+    fn parse_with(text: &str, file: Option<&Path>, lock: Option<&str>) -> Result<Self, ConfigError> {
+        let lock = match (lock, file) {
+            (Some(lock), Some(file)) => Lock::parse(lock, &Lock::file(file))?,
+            _ => Lock::default(),
+        };
         let (document, values) = Document::parse(text, file)?;
         let mut root = Section::new(&document, "", values);
         let defaults = Defaults::read(root.section("defaults")?)?;
@@ -126,6 +146,7 @@ impl Config {
         let modules_memory_mb = host.count("modules_memory_mb")?.unwrap_or(1024);
         let max_attempts = host.count_u32("max_attempts")?.unwrap_or(MAX_ATTEMPTS);
         let repair_history = host.flag("repair_history")?.unwrap_or(false);
+        let fetch_modules = host.flag("fetch_modules")?.unwrap_or(false);
         let trace_content = host.flag("trace_content")?.unwrap_or(false);
         let propagate_trace = host.flag("propagate_trace")?.unwrap_or(false);
         host.finish()?;
@@ -137,6 +158,7 @@ impl Config {
         let models = models.map(|(name, section)| Ok((name, ModelConfig::read(section)?)));
         let models = models.collect::<Result<_, ConfigError>>()?;
         let serve = ServeConfig::read(root.section("serve")?)?;
+        let signers = Signers::read(root.section("trust")?)?;
         root.finish()?;
 
         let modules_dir = file.map(|file| {
@@ -154,12 +176,15 @@ impl Config {
             modules_memory_mb,
             max_attempts,
             repair_history,
+            fetch_modules,
             trace_content,
             propagate_trace,
             providers,
             modules,
             models,
             serve,
+            signers,
+            lock,
             document,
             trust: Trust::Own,
         };

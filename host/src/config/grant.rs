@@ -135,7 +135,7 @@ impl Grant {
     }
 
     /// Whether it reaches everything that `other` reaches.
-    pub(crate) fn covers(&self, other: &Grant) -> bool {
+    pub fn covers(&self, other: &Grant) -> bool {
         self.name == other.name
             && match (&self.scope, &other.scope) {
                 (None, _) => true,
@@ -151,6 +151,28 @@ impl Grant {
             None => json!(self.name),
             Some(Scope::Models(names)) => json!({ MODELS: names }),
             Some(Scope::MaxMb(max_mb)) => json!({ STATE: { "max_mb": max_mb } }),
+        }
+    }
+
+    /// The form that one types for a command, which [`FromStr`](std::str::FromStr) reads.
+    pub fn typed(&self) -> String {
+        match &self.scope {
+            None => self.name.clone(),
+            Some(Scope::Models(names)) => format!("{MODELS}={}", names.join(",")),
+            Some(Scope::MaxMb(max_mb)) => format!("{STATE}={max_mb}"),
+        }
+    }
+
+    /// The form that it has in a configuration, as TOML.
+    pub fn to_toml(&self) -> String {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        match &self.scope {
+            None => quoted(&self.name),
+            Some(Scope::Models(names)) => {
+                let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+                format!("{{ {MODELS} = [{}] }}", names.join(", "))
+            }
+            Some(Scope::MaxMb(max_mb)) => format!("{{ {STATE} = {{ max_mb = {max_mb} }} }}"),
         }
     }
 }

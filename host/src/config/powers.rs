@@ -93,7 +93,12 @@ impl Config {
     pub(crate) fn power_of_file(&self, module: &str, file: &Path) -> Power {
         let is_named = self.modules.get(module).is_some_and(|module| module.sandbox.wasm.is_some());
         let key = if is_named { format!("modules.{module}.sandbox.wasm") } else { format!("modules.{module}") };
-        Power { key, would: format!("would run the module in {file:?}") }
+        let reference = self.modules.get(module).and_then(|module| module.sandbox.reference());
+        let would = match reference {
+            Some(reference) => format!("would run the module {reference}"),
+            None => format!("would run the module in {file:?}"),
+        };
+        Power { key, would }
     }
 
     /// Whether the keys of the program may be sent to this provider. False if an untrusted configuration gives the provider
@@ -106,6 +111,7 @@ impl Config {
     fn distrust(&self, power: &Power) -> ConfigError {
         let why = match self.trust {
             Trust::Changed => "it has changed since it was trusted",
+            Trust::LockChanged => "the arcllm.lock beside it has changed since it was trusted",
             Trust::Own | Trust::Found => "it was found in the working directory",
         };
         let file = self.file.as_deref().unwrap_or(Path::new("config.toml")).display();

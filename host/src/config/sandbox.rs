@@ -2,6 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use arcllm_registry::Reference;
 use serde_json::Value;
 
 use crate::{
@@ -19,8 +20,8 @@ const STACK_KB: RangeInclusive<u64> = 64..=16_384;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Sandbox {
-    /// The file of the component, relative to `host.modules_dir`. By default the built-in module NAME, or else NAME.wasm
-    /// there.
+    /// The file of the component, relative to `host.modules_dir`, or its place in a registry with its digest:
+    /// `oci://HOST/REPOSITORY:TAG@sha256:HEX`. By default the built-in module NAME, or else NAME.wasm in that folder.
     pub wasm: Option<String>,
     /// The expected SHA-256 of the component, in hexadecimal.
     pub sha256: Option<String>,
@@ -184,6 +185,11 @@ impl Sandbox {
 }
 
 impl Sandbox {
+    /// The place of the component in a registry, if it comes from one.
+    pub fn reference(&self) -> Option<Reference> {
+        self.wasm.as_deref().filter(|wasm| Reference::is_reference(wasm))?.parse().ok()
+    }
+
     /// The grant of this name, if it is allowed.
     pub(crate) fn grant(&self, name: &str) -> Option<&Grant> {
         self.allow.iter().find(|grant| grant.name == name)
@@ -196,6 +202,19 @@ impl Sandbox {
         {
             let error = error("sha256", "is not a SHA-256 digest".to_owned());
             return Err(error.help("write 64 hexadecimal digits; `arcllm modules` prints them"));
+        }
+        if let Some(wasm) = self.wasm.as_deref().filter(|wasm| Reference::is_reference(wasm)) {
+            match wasm.parse::<Reference>() {
+                Ok(reference) if reference.digest().is_some() => {}
+                Ok(_) => {
+                    let error = error("wasm", format!("is {wasm:?}, which names no digest: a tag can move"));
+                    return Err(error.help(format!("`arcllm module add {wasm}` looks it up and writes it here")));
+                }
+                Err(why) => {
+                    return Err(error("wasm", format!("is no place in a registry: {why}"))
+                        .help("write it as oci://HOST/REPOSITORY:TAG@sha256:HEX"));
+                }
+            }
         }
         for (at, grant) in self.allow.iter().enumerate() {
             grant.check().map_err(|Wrong { problem, help }| error("allow", problem).help(help))?;

@@ -19,22 +19,30 @@ pub(crate) enum Trust {
     Found,
     /// It was found in the working directory, and has changed since the user trusted it.
     Changed,
+    /// The same of the lock beside it.
+    LockChanged,
 }
 
 impl Trust {
-    /// Judges a file in the working directory with this content. `user` is the user's own configuration: the working
-    /// directory may be its folder.
-    pub(crate) fn of_found(file: &Path, content: &str, user: Option<&Path>) -> Result<Self, ConfigError> {
+    /// Judges a file in the working directory with this content, and the lock beside it if there is one. `user` is the user's
+    /// own configuration: the working directory may be its folder.
+    pub(crate) fn of_found(
+        (file, content): (&Path, &str),
+        (lock_file, lock): (&Path, Option<&str>),
+        user: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
         let is_users =
             user.is_some_and(|user| matches!((place(file), place(user)), (Ok(one), Ok(other)) if one == other));
         if is_users {
             return Ok(Trust::Own);
         }
         let Some(store) = TrustStore::of_user() else { return Ok(Trust::Found) };
-        Ok(match store.entry(file)? {
-            None => Trust::Found,
-            Some(trusted) if trusted.sha256 == digest(content.as_bytes()) => Trust::Own,
-            Some(_) => Trust::Changed,
+        let Some(trusted) = store.entry(file)? else { return Ok(Trust::Found) };
+        let trusted_lock = store.entry(lock_file)?.map(|trusted| trusted.sha256);
+        Ok(match trusted.sha256 == digest(content.as_bytes()) {
+            true if trusted_lock == lock.map(|lock| digest(lock.as_bytes())) => Trust::Own,
+            true => Trust::LockChanged,
+            false => Trust::Changed,
         })
     }
 }

@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{chat::config_error::ConfigError, config::digest::digest};
+use crate::{
+    chat::config_error::ConfigError,
+    config::{digest::digest, lock::Lock},
+};
 
 /// A configuration that the user has trusted, as it was then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,22 +75,25 @@ impl TrustStore {
         Ok(self.files()?.into_iter().find(|trusted| trusted.file == place))
     }
 
-    /// Trusts this file with this content.
+    /// Trusts this file with this content, and the lock beside it with its content if there is one.
     ///
     /// # Errors
     ///
     /// The file's folder does not exist, its path is not Unicode, or the store cannot be read or written.
-    pub fn trust(&self, file: &Path, content: &str) -> Result<TrustedFile, ConfigError> {
+    pub fn trust(&self, file: &Path, content: &str, lock: Option<&str>) -> Result<TrustedFile, ConfigError> {
         let place = place(file).map_err(|error| unreadable(file, &error))?;
         if place.to_str().is_none() {
             return Err(ConfigError::new("has a path that is not Unicode")
                 .file(file)
                 .help("rename the file or its folder"));
         }
+        let lock_file = Lock::file(&place);
         let trusted = TrustedFile { file: place, sha256: digest(content.as_bytes()) };
         self.change(|files| {
-            files.retain(|other| other.file != trusted.file);
+            files.retain(|other| other.file != trusted.file && other.file != lock_file);
             files.push(trusted.clone());
+            let lock = lock.map(|lock| TrustedFile { file: lock_file, sha256: digest(lock.as_bytes()) });
+            files.extend(lock);
         })?;
         Ok(trusted)
     }
@@ -105,6 +111,12 @@ impl TrustStore {
             let before = files.len();
             files.retain(|other| other.file != place);
             was_there = files.len() < before;
+            // The lock of no other configuration.
+            let lock = Lock::file(&place);
+            let is_beside = |other: &TrustedFile| other.file != lock && Lock::file(&other.file) == lock;
+            if !files.iter().any(is_beside) {
+                files.retain(|other| other.file != lock);
+            }
         })?;
         Ok(was_there)
     }
@@ -181,11 +193,11 @@ mod tests {
         let store = TrustStore { folder: folder.path().join("state/arcllm") };
         assert_eq!(store.files().unwrap(), []);
         let (one, other) = (folder.path().join("one.toml"), folder.path().join("other.toml"));
-        let trusted = store.trust(&one, "a").unwrap();
+        let trusted = store.trust(&one, "a", None).unwrap();
         assert_eq!(trusted.sha256, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
-        store.trust(&other, "a").unwrap();
+        store.trust(&other, "a", None).unwrap();
         assert_eq!(store.entry(&one).unwrap(), Some(trusted));
-        let again = store.trust(&one, "b").unwrap();
+        let again = store.trust(&one, "b", None).unwrap();
         assert_eq!(store.files().unwrap().len(), 2, "a file is remembered once");
         assert_eq!(store.entry(&folder.path().join("x/../one.toml")).unwrap(), None, "there is no such folder");
         assert_eq!(store.entry(&folder.path().join("./one.toml")).unwrap(), Some(again));
@@ -210,7 +222,7 @@ mod tests {
         }
         let good = folder.path().join("good/config.toml");
         fs::write(&good, "a").unwrap();
-        store.trust(&good, "a").unwrap();
+        store.trust(&good, "a", None).unwrap();
         let link = folder.path().join("evil/config.toml");
         std::os::unix::fs::symlink(&good, &link).unwrap();
         assert_eq!(store.entry(&link).unwrap(), None, "its modules are others");
@@ -226,7 +238,7 @@ mod tests {
         std::thread::scope(|scope| {
             for at in 0..16 {
                 let (store, file) = (&store, folder.path().join(format!("{at}.toml")));
-                scope.spawn(move || store.trust(&file, "").unwrap());
+                scope.spawn(move || store.trust(&file, "", None).unwrap());
             }
         });
         assert_eq!(store.files().unwrap().len(), 16);
@@ -238,7 +250,7 @@ mod tests {
         let store = TrustStore { folder: folder.path().to_owned() };
         for content in ["", "{", "[]", "{\"trusted\": [{\"file\": \"/a\"}]}", "{\"trust\": []}"] {
             fs::write(store.file(), content).unwrap();
-            let error = store.trust(&folder.path().join("a.toml"), "").unwrap_err().to_string();
+            let error = store.trust(&folder.path().join("a.toml"), "", None).unwrap_err().to_string();
             assert!(error.contains("trusted.json: is not what `arcllm trust` writes"), "{error}");
             assert_eq!(fs::read_to_string(store.file()).unwrap(), content);
         }

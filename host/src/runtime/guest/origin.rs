@@ -10,6 +10,8 @@ pub enum Origin {
     BuiltIn,
     /// A file, in the modules directory or named by `sandbox.wasm`.
     File(PathBuf),
+    /// A registry: the reference, with its digest.
+    Registry(String),
     /// Bytes that the program gave.
     Code,
 }
@@ -19,6 +21,7 @@ impl std::fmt::Display for Origin {
         match self {
             Origin::BuiltIn => formatter.write_str("built-in"),
             Origin::File(path) => write!(formatter, "{}", path.display()),
+            Origin::Registry(reference) => formatter.write_str(reference),
             Origin::Code => formatter.write_str("given in code"),
         }
     }

@@ -5,7 +5,7 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture};
 
-use super::{BYTES, Bucket, MemoryStore, StateStore as _, VALUES, Values};
+use super::{BYTES, Bucket, MemoryStore, Room, StateStore as _, VALUES, Values};
 
 /// A bucket in memory answers at once.
 fn now<T>(answer: BoxFuture<'_, T>) -> T {
