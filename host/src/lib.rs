@@ -136,6 +136,11 @@ pub use runtime::instance::instance::Probe;
 pub use secrecy::SecretString;
 pub use state::state_store::{Bucket, MemoryStore, StateError, StateStore};
 
+/// Whether a module of this name is built in.
+pub fn is_built_in(module: &str) -> bool {
+    arcllm_builtin::find(module).is_some()
+}
+
 /// Loads a model from the configuration that the environment points to; see [`Config::find`]. The first call reads it,
 /// later ones share it and its modules; what is [trusted](TrustStore) since then counts from the next start.
 ///

@@ -11,6 +11,7 @@ mod command;
 mod config;
 mod faults;
 mod in_code;
+mod locked;
 mod models_table;
 mod observability;
 mod reload;

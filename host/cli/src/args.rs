@@ -67,6 +67,13 @@ impl Command {
             Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Module(Module::Inspect(arguments)) => arguments.json,
             Command::Module(Module::Publish(arguments)) => arguments.json,
+            Command::Module(Module::Install(arguments)) => arguments.json,
+            Command::Module(Module::Add(arguments)) => arguments.json,
+            Command::Module(Module::Update(arguments)) => arguments.json,
+            Command::Module(Module::Remove(arguments)) => arguments.json,
+            Command::Module(Module::List(arguments)) => arguments.json,
+            Command::Module(Module::Verify(arguments)) => arguments.json,
+            Command::Module(Module::Fetch(arguments)) => arguments.json,
             Command::Module(Module::New(_) | Module::Build(_) | Module::Key(_)) => false,
             Command::Trust(_) | Command::Serve(_) | Command::Demo | Command::Simulate(_) | Command::Completions(_) => {
                 false

@@ -4,6 +4,7 @@ use arcllm::{ConfigError, Error};
 use arcllm_registry::RegistryError;
 
 /// Why a command has no result.
+#[derive(Debug)]
 pub(crate) enum Failure {
     /// An argument is wrong, or something that it names.
     Usage(String),

@@ -45,6 +45,17 @@ impl Session<'_> {
         }
     }
 
+    /// The first signature of a manifest that can be read, whoever has made it.
+    pub(crate) async fn signed(&self, digest: &Digest) -> Result<Option<Signed>, RegistryError> {
+        let There::Signatures(manifest) = self.signatures(digest).await? else { return Ok(None) };
+        for layer in manifest.layers.iter().take(MOST) {
+            if let Ok(signed) = self.read_layer(layer).await? {
+                return Ok(Some(signed));
+            }
+        }
+        Ok(None)
+    }
+
     /// Signs a manifest, beside the signatures that it has.
     pub(crate) async fn sign(&self, digest: &Digest, key: &SigningKey) -> Result<Signed, RegistryError> {
         let mut layers = match self.signatures(digest).await? {
@@ -120,6 +131,12 @@ impl Session<'_> {
         digest: &Digest,
         keys: &'k [PublicKey],
     ) -> Result<Result<(&'k PublicKey, Signed), String>, RegistryError> {
+        let signed = self.read_layer(layer).await?;
+        Ok(signed.and_then(|signed| verify_offline(&signed, digest, keys).map(|key| (key, signed))))
+    }
+
+    /// Reads one signature. The inner error says why it is none.
+    async fn read_layer(&self, layer: &Descriptor) -> Result<Result<Signed, String>, RegistryError> {
         let signature = layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE));
         let (Some(signature), Ok(named)) = (signature, layer.digest.parse::<Digest>()) else {
             return Ok(Err("its signature is malformed".to_owned()));
@@ -132,8 +149,7 @@ impl Session<'_> {
             }
             Err(error) => return Err(error),
         };
-        let signed = Signed { payload: STANDARD.encode(&payload), signature: signature.clone() };
-        Ok(verify_offline(&signed, digest, keys).map(|key| (key, signed)))
+        Ok(Ok(Signed { payload: STANDARD.encode(&payload), signature: signature.clone() }))
     }
 }
 

@@ -133,6 +133,16 @@ impl Registry {
         self.session(reference, true).sign(digest, key).await
     }
 
+    /// The signature of a manifest, to be verified later by [`verify_offline`](crate::verify_offline). `None` if there is none
+    /// that can be read.
+    ///
+    /// # Errors
+    ///
+    /// Where the registry cannot be asked.
+    pub async fn signed(&self, reference: &Reference, digest: &Digest) -> Result<Option<Signed>, RegistryError> {
+        self.session(reference, false).signed(digest).await
+    }
+
     /// Looks whether one of these keys has signed a manifest.
     ///
     /// # Errors

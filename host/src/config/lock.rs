@@ -145,6 +145,9 @@ impl Lock {
         }
         let locked = content.modules.into_iter().map(|(name, entry)| {
             let key = document::join("modules", &name);
+            if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+                return Err(wrong("is no name that a module can have".to_owned()).key(key));
+            }
             let locked = entry.locked().map_err(|(field, problem)| wrong(problem).key(document::join(&key, field)))?;
             Ok((name, locked))
         });

@@ -68,6 +68,12 @@ impl Config {
         Ok(ResolvedModel { provider, options: Options::new(), overrides })
     }
 
+    /// The names of the `[models.NAME]` that say something of this module.
+    pub fn models_with_module(&self, module: &str) -> Vec<&str> {
+        let names = self.models.iter().filter(|(_, model)| model.modules.contains_key(module));
+        names.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The provider whose table names this model, as its default or with facts, or that a table of `[models]` asks for it. A
     /// preset counts only if no configured provider names the model.
     ///

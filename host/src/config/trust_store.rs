@@ -98,6 +98,24 @@ impl TrustStore {
         Ok(trusted)
     }
 
+    /// Trusts a file and its lock with a new content, if they were trusted with the content before. A command calls it that has
+    /// changed them as its user asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`trust`](Self::trust).
+    pub fn renew(
+        &self,
+        file: &Path,
+        (before, lock_before): (&str, Option<&str>),
+        (after, lock_after): (&str, Option<&str>),
+    ) -> Result<(), ConfigError> {
+        let digest_of = |file: &Path| Ok::<_, ConfigError>(self.entry(file)?.map(|trusted| trusted.sha256));
+        let is_trusted = digest_of(file)? == Some(digest(before.as_bytes()))
+            && digest_of(&Lock::file(file))? == lock_before.map(|lock| digest(lock.as_bytes()));
+        if is_trusted { self.trust(file, after, lock_after).map(drop) } else { Ok(()) }
+    }
+
     /// No longer trusts this file. Returns whether it was trusted.
     ///
     /// # Errors

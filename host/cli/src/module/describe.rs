@@ -3,7 +3,10 @@
 use anstyle::{AnsiColor, Style};
 use arcllm::{ModuleReport, Streams};
 
-use crate::{failure::Failure, output::line};
+use crate::{
+    failure::Failure,
+    output::{line, word},
+};
 
 const BAD: Style = AnsiColor::Red.on_default();
 const ODD: Style = AnsiColor::Yellow.on_default();
@@ -20,6 +23,9 @@ pub(crate) fn describe(module: &ModuleReport) -> Result<(), Failure> {
     if let Some(origin) = &module.origin {
         let size = module.size_bytes.map_or_else(String::new, |size| format!(", {}", human(size)));
         line!("    origin   {origin}{size}")?;
+    }
+    if let Some(signature) = &module.signature {
+        line!("    signature {}", word(&signature.to_string()))?;
     }
     let metadata = &module.metadata;
     let about = [

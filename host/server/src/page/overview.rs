@@ -109,6 +109,7 @@ fn module(config: &Config, module: &ModuleReport) -> Value {
         "authors": module.metadata.authors,
         "may": module.may,
         "denied": module.asks_in_vain,
+        "signature": module.signature.as_ref().map(|signature| sentence(&signature.to_string())),
         "granted": module.granted.iter().map(|grant| name(&grant.to_string())).collect::<Vec<_>>(),
         "behavior": module.behavior,
         "streams": module.streams,

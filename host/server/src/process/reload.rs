@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use arcllm::{ConfigError, Host, Overrides, ServeConfig};
+use arcllm::{ConfigError, Host, Lock, Overrides, ServeConfig};
 use tokio::{sync::Notify, time::sleep};
 
 use crate::{
@@ -130,14 +130,15 @@ impl Reloader {
     }
 }
 
-/// What the files look like: the configuration, the certificate and its key.
+/// What the files look like: the configuration, its lock, the certificate and its key.
 fn look(shared: &Shared) -> Look {
     let live = shared.live();
     let config = live.host.config();
     let tls = config.serve.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
-    let files: Vec<&PathBuf> = config.file.iter().chain(tls).collect();
-    let look = |file: &PathBuf| fs::metadata(file).ok().and_then(|data| Some((data.modified().ok()?, data.len())));
-    files.into_iter().map(look).collect()
+    let lock = config.file.as_deref().map(Lock::file);
+    let files = config.file.iter().chain(tls).cloned().chain(lock);
+    let look = |file: PathBuf| fs::metadata(file).ok().and_then(|data| Some((data.modified().ok()?, data.len())));
+    files.map(look).collect()
 }
 
 fn same(text: String) -> (String, String) {

@@ -1,6 +1,5 @@
 //! `arcllm module build`: builds a component with the tools of its language.
 
-mod install;
 mod javascript;
 mod project;
 mod python;
@@ -15,7 +14,10 @@ use std::{
 
 use crate::{
     failure::Failure,
-    module::build::project::{Project, unable},
+    module::{
+        build::project::{Project, unable},
+        install,
+    },
     output::line,
 };
 
@@ -38,7 +40,8 @@ pub(crate) struct ModuleBuild {
     /// Also copy the component to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Also put the component into the modules directory of the configuration. Running programs load it at once.
+    /// Also put the component into the modules directory of the configuration. Running programs load it at once. A component
+    /// that is newer than its sources is installed as it is, so that what you have tested is what runs.
     #[arg(long)]
     pub(crate) install: bool,
     /// Like --install, into this directory.
@@ -84,27 +87,31 @@ fn build(arguments: ModuleBuild) -> Result<ExitCode, Failure> {
     let (project, tools) = find(&arguments.dir)?;
     // Found before the build, which may take minutes.
     let directory = match (&arguments.modules_dir, arguments.install) {
-        (None, true) => Some(install::modules_directory(arguments.config.as_deref())?),
+        (None, true) => Some(install::modules_directory(arguments.config.as_deref(), &project.name)?),
         (directory, _) => directory.clone(),
     };
     let component = project.component();
-    // Removed, so that a component that is there afterwards is a new one.
-    match fs::remove_file(&component) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unable(&component, &error)),
-        _ => {}
+    if directory.is_some() && project.is_built() {
+        line!("{} is newer than its sources, and is taken as it is", shown(&component).display())?;
+    } else {
+        // Removed, so that a component that is there afterwards is a new one.
+        match fs::remove_file(&component) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unable(&component, &error)),
+            _ => {}
+        }
+        (tools.build)(&project)?;
     }
-    (tools.build)(&project)?;
     let Ok(metadata) = fs::metadata(&component) else {
         return Err(Failure::failed(format!("the build ended without an error, but made no {}", component.display())));
     };
     line!("built {} ({:.1} MB)", shown(&component).display(), metadata.len() as f64 / 1e6)?;
     if let Some(file) = arguments.out.filter(|file| file.canonicalize().ok() != component.canonicalize().ok()) {
-        install::copy(&component, &file)?;
+        install::put(&component, &file)?;
         line!("copied it to {}", file.display())?;
     }
     if let Some(directory) = directory {
         let file = directory.join(format!("{}.wasm", project.name));
-        install::copy(&component, &file)?;
+        install::put(&component, &file)?;
         line!("installed {}", shown(&file).display())?;
         let name = project.name;
         line!("To switch it on, add `{name}` to host.order, and `enabled = true` to [modules.{name}].")?;

@@ -1,8 +1,9 @@
 //! A module's project: its folder and its name.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use crate::{failure::Failure, module};
@@ -20,6 +21,32 @@ impl Project {
     pub(crate) fn component(&self) -> PathBuf {
         self.folder.join(format!("{}.wasm", self.name))
     }
+
+    /// Whether the component is newer than everything that it is built from.
+    pub(crate) fn is_built(&self) -> bool {
+        let built = fs::metadata(self.component()).and_then(|metadata| metadata.modified());
+        built.is_ok_and(|built| newest(&self.folder).is_ok_and(|source| source < built))
+    }
+}
+
+/// The folders that tools write, and no person.
+const OUTPUT: [&str; 5] = ["target", "node_modules", ".venv", "__pycache__", ".git"];
+
+/// When a source in this folder changed last.
+fn newest(folder: &Path) -> io::Result<SystemTime> {
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(folder)? {
+        let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let is_output =
+            OUTPUT.iter().any(|output| name == *output) || entry.extension().is_some_and(|ending| ending == "wasm");
+        if is_output {
+            continue;
+        }
+        let metadata = fs::symlink_metadata(&entry)?;
+        let changed = metadata.modified()?.max(if metadata.is_dir() { self::newest(&entry)? } else { newest });
+        newest = newest.max(changed);
+    }
+    Ok(newest)
 }
 
 /// The name of the folder, for a project that has none of its own.

@@ -1,0 +1,121 @@
+//! `arcllm module install`: puts a component into the modules directory, as it is.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use arcllm::Host;
+use serde_json::json;
+
+use crate::{
+    config::config,
+    failure::Failure,
+    module::{inspect::check_size, name::name},
+    output::{self, line, tell},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  arcllm module install mine.wasm
+  arcllm module install build/out.wasm --name mine --modules-dir /etc/arcllm/modules
+
+Copies the file in one step, so that a running host sees the old module or the new one. Nothing is
+built: what you have tested is what is installed. The file must be a module that can be loaded.
+Without --modules-dir it goes into the modules directory of the configuration.
+
+Exit codes: 0 it is installed; 2 it is no module, or cannot be written.")]
+pub(crate) struct ModuleInstall {
+    /// The component.
+    pub(crate) file: PathBuf,
+    /// Its name [default: that of the file]
+    #[arg(long, value_parser = name)]
+    pub(crate) name: Option<String>,
+    /// The directory [default: that of the configuration]
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub(crate) modules_dir: Option<PathBuf>,
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) async fn run(arguments: ModuleInstall) -> Result<ExitCode, Failure> {
+    let stem = arguments.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let name = match &arguments.name {
+        Some(name) => name.clone(),
+        None => name(stem).map_err(|expected| {
+            Failure::usage(format!("{stem:?} is no name of a module: {expected}\n  help: name it with --name NAME"))
+        })?,
+    };
+    let directory = match &arguments.modules_dir {
+        Some(directory) => directory.clone(),
+        None => modules_directory(arguments.config.as_deref(), &name)?,
+    };
+    check_size(&arguments.file)?;
+    let report = Host::inspect(&arguments.file).await?;
+    if let Some(problem) = &report.problem {
+        return Err(Failure::usage(format!("nothing was installed: {problem}")));
+    }
+    let file = directory.join(format!("{name}.wasm"));
+    put(&arguments.file, &file)?;
+    if arcllm::is_built_in(&name) {
+        tell(format_args!(
+            "`{name}` is built in, and the file is used only with wasm = \"{name}.wasm\" under [modules.{name}.sandbox].\n"
+        ));
+    }
+    if arguments.json {
+        let (sha256, grants) = (&report.sha256, &report.asks_for);
+        output::json(&json!({ "installed": { "name": name, "file": file, "sha256": sha256, "asks_for": grants } }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    line!("installed {}", file.display())?;
+    if !report.asks_for.is_empty() {
+        let grants = &report.asks_for;
+        line!("It needs grants: allow = {grants:?} under [modules.{name}.sandbox], if you trust it with them.")?;
+    }
+    line!("To switch it on, add `{name}` to host.order, and `enabled = true` to [modules.{name}].")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The modules directory of a configuration, by default the one that the environment points to. A module that was added keeps
+/// its bytes until it is updated.
+pub(crate) fn modules_directory(file: Option<&Path>, name: &str) -> Result<PathBuf, Failure> {
+    let config = config(file)?;
+    if config.lock.modules.contains_key(name) {
+        let help = format!("`arcllm module update {name} --to FILE` accepts a new file, and puts it there");
+        return Err(Failure::usage(format!(
+            "`{name}` is in arcllm.lock, so only its bytes are loaded\n  help: {help}"
+        )));
+    }
+    config.modules_dir.ok_or_else(|| {
+        let help = "name the configuration with --config FILE, or the directory with --modules-dir DIR";
+        Failure::usage(format!("no configuration was found, and so no modules directory\n  help: {help}"))
+    })
+}
+
+/// Copies a component in one step: a host may be reading the file that it replaces. One that is there already stays.
+pub(crate) fn put(component: &Path, file: &Path) -> Result<(), Failure> {
+    if let (Ok(one), Ok(other)) = (component.canonicalize(), file.canonicalize())
+        && one == other
+    {
+        return Ok(());
+    }
+    let beside = file.with_extension(format!("wasm-{}", std::process::id()));
+    let copied = (|| {
+        if let Some(parent) = file.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::copy(component, &beside)?;
+        fs::rename(&beside, file)
+    })();
+    copied.map_err(|error| {
+        // It may not exist.
+        let _ = fs::remove_file(&beside);
+        Failure::usage(format!("{}: {error}", file.display()))
+    })
+}

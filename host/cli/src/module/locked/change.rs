@@ -1,0 +1,194 @@
+//! Changes a configuration and its lock, both or neither.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use arcllm::{Config, Lock, TrustStore};
+use toml_edit::DocumentMut;
+
+use crate::{config, failure::Failure};
+
+/// A configuration that commands may change.
+pub(crate) struct ConfigFile {
+    /// Its content when the command began.
+    pub(crate) config: Config,
+    /// The file. It may be a link; its lock and its modules are beside the link.
+    pub(crate) file: PathBuf,
+}
+
+/// A text that replaces that of a file.
+struct Replacement {
+    file: PathBuf,
+    /// Absent if there is no such file.
+    before: Option<String>,
+    after: String,
+    /// Beside the file, until it takes its place.
+    next: PathBuf,
+}
+
+impl ConfigFile {
+    /// The configuration that this file or the environment names.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, it is wrong, or it is not trusted.
+    pub(crate) fn find(file: Option<&Path>) -> Result<Self, Failure> {
+        let config = config::config(file)?;
+        let Some(file) = config.file.clone() else {
+            let help = "create a config.toml, which may be empty, or name one with --config FILE";
+            return Err(Failure::usage(format!(
+                "no configuration was found, and so no place for modules\n  help: {help}"
+            )));
+        };
+        if !config.is_trusted() {
+            let name = file.display();
+            let help = format!("if you trust it, run `arcllm trust {name}`, or name it with --config {name}");
+            return Err(Failure::usage(format!(
+                "{name}: it was found in the working directory and is not trusted as it is, so it may have no modules from \
+                 elsewhere\n  help: {help}"
+            )));
+        }
+        Ok(Self { config, file })
+    }
+
+    /// The folder of modules that are files.
+    pub(crate) fn modules_dir(&self) -> PathBuf {
+        self.config.modules_dir.clone().unwrap_or_default()
+    }
+
+    /// Changes the configuration and the lock as they are now. If the configuration was trusted, it is trusted again.
+    ///
+    /// # Errors
+    ///
+    /// Where the change fails, its result is no valid configuration, or a file cannot be written. Nothing is changed then.
+    pub(crate) fn change(
+        &self,
+        change: impl FnOnce(&mut DocumentMut, &mut Lock) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let config_target = target(&self.file);
+        let _one = alone(&config_target).map_err(|error| unable(&self.file, &error))?;
+        let lock_file = Lock::file(&self.file);
+        let text = fs::read_to_string(&config_target).map_err(|error| unable(&self.file, &error))?;
+        let lock_text = read_if_there(&lock_file).map_err(|error| unable(&lock_file, &error))?;
+        let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+            let help = "write the settings of the module by hand; `arcllm module inspect` says which";
+            Failure::usage(format!("{}: cannot be edited: {error}\n  help: {help}", self.file.display()))
+        })?;
+        let mut lock = lock_text.as_deref().map(|text| Lock::parse(text, &lock_file)).transpose()?.unwrap_or_default();
+        change(&mut document, &mut lock)?;
+        let (after, lock_after) = (document.to_string(), lock.to_toml());
+        Config::parse(&after, Some(&self.file))?;
+        Lock::parse(&lock_after, &lock_file)?;
+        let replacements = [
+            Replacement::new(target(&lock_file), lock_text.clone(), lock_after.clone()),
+            Replacement::new(config_target, Some(text.clone()), after.clone()),
+        ];
+        replace(&replacements)?;
+        if let Some(store) = TrustStore::of_user() {
+            let (before, after) = ((&*text, lock_text.as_deref()), (&*after, Some(&*lock_after)));
+            store.renew(&self.file, before, after)?;
+        }
+        Ok(())
+    }
+}
+
+impl Replacement {
+    fn new(file: PathBuf, before: Option<String>, after: String) -> Self {
+        let mut name = file.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.new", std::process::id()));
+        let next = file.with_file_name(name);
+        Self { file, before, after, next }
+    }
+
+    /// Writes the new text beside the file, with the permissions of the file.
+    fn prepare(&self) -> io::Result<()> {
+        let mut next = File::create(&self.next)?;
+        next.write_all(self.after.as_bytes())?;
+        if let Ok(metadata) = fs::metadata(&self.file) {
+            next.set_permissions(metadata.permissions())?;
+        }
+        next.sync_all()
+    }
+
+    fn commit(&self) -> io::Result<()> {
+        fs::rename(&self.next, &self.file)
+    }
+
+    /// Puts the old text back.
+    fn undo(&self) {
+        // There is nothing else to try if it fails.
+        let _ = match &self.before {
+            Some(before) => fs::write(&self.file, before),
+            None => fs::remove_file(&self.file),
+        };
+    }
+}
+
+/// Replaces all files, or none.
+fn replace(replacements: &[Replacement]) -> Result<(), Failure> {
+    let changed = || replacements.iter().filter(|one| one.before.as_ref() != Some(&one.after));
+    let clean = || changed().for_each(|one| drop(fs::remove_file(&one.next)));
+    for one in changed() {
+        one.prepare().map_err(|error| {
+            clean();
+            unable(&one.file, &error)
+        })?;
+    }
+    let mut done: Vec<&Replacement> = Vec::new();
+    for one in changed() {
+        if let Err(error) = one.commit() {
+            done.iter().for_each(|one| one.undo());
+            clean();
+            return Err(unable(&one.file, &error));
+        }
+        done.push(one);
+    }
+    Ok(())
+}
+
+/// The file that a link leads to.
+fn target(file: &Path) -> PathBuf {
+    file.canonicalize().unwrap_or_else(|_| file.to_owned())
+}
+
+fn read_if_there(file: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until no other process changes this configuration. Others are kept out until the returned file is closed.
+fn alone(file: &Path) -> io::Result<File> {
+    loop {
+        let held = File::open(file)?;
+        held.lock()?;
+        // The process before may have put another file in its place.
+        if is_same(&held, file)? {
+            return Ok(held);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_same(held: &File, file: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (held, now) = (held.metadata()?, fs::metadata(file)?);
+    Ok((held.dev(), held.ino()) == (now.dev(), now.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+fn unable(file: &Path, error: &io::Error) -> Failure {
+    Failure::usage(format!(
+        "{}: cannot be changed: {error}\n  help: nothing was changed; make it writable for you",
+        file.display()
+    ))
+}

@@ -1,0 +1,9 @@
+//! `arcllm.lock`: which modules were accepted, and the commands that keep it.
+
+mod added;
+mod grants;
+mod hostile;
+mod stage;
+mod together;
+mod trusted;
+mod updated;
