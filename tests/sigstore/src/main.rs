@@ -21,8 +21,6 @@ use zeroize::Zeroizing;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    // reqwest wants one, though the registries of the tests are on this machine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {

@@ -1,6 +1,10 @@
 //! `arcllm module publish`, to Debian's `docker-registry`.
 
-use std::fs;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use arcllm_registry::{Digest, Limits, Reference, Registry, RegistryError};
 use serde_json::Value;
@@ -10,8 +14,9 @@ use super::{
     docker::{Docker, at},
 };
 use crate::{
+    authors::guide::commands,
     scene::soon,
-    support::{Output, built_in_module},
+    support::{ARCLLM, Output, built_in_module, root},
 };
 
 /// Pulls a module into the folder. Returns its bytes.
@@ -183,6 +188,24 @@ async fn a_publish_that_is_killed_leaves_no_tag_and_can_be_done_again() {
     assert!(matches!(error, RegistryError::NotFound { .. }), "{error}");
     docker.publish("retry", "me/retry:1.0", &[]).await;
     assert_eq!(pull(&docker, &docker.reference("me/retry:1.0")).await.unwrap(), bytes("retry"));
+}
+
+#[tokio::test]
+#[ignore = "needs docker-registry and openssl"]
+async fn the_guide_works_command_by_command() {
+    let docker = Docker::start().await;
+    fs::copy(built_in_module("retry"), docker.folder().join("mine.wasm")).unwrap();
+    let guide = fs::read_to_string(root().join("docs/publishing.md")).unwrap();
+    let commands = commands(&guide).replace("registry.example", docker.address());
+    assert!(commands.contains("arcllm module publish"), "{commands}");
+    let program = Path::new(ARCLLM).parent().unwrap().display().to_string();
+    let path = format!("{program}:{}", std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell.args(["-euxo", "pipefail", "-c", &commands]).current_dir(docker.folder()).env("PATH", path);
+    let output = shell.env("HOME", docker.folder()).stdin(Stdio::null()).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("signed     by mine.key"), "{stdout}");
 }
 
 #[tokio::test]

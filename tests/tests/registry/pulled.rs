@@ -128,12 +128,35 @@ async fn a_pull_that_is_dropped_leaves_no_file_and_the_next_goes_on() {
 }
 
 #[tokio::test]
-async fn one_file_is_pulled_once_at_a_time() {
-    let stranger = breaking(0, true).await;
+async fn two_processes_pull_a_file_once() {
+    let stranger = breaking(SIZE, true).await;
     let folder = TempDir::new().unwrap();
-    let file = folder.path().join("mine.wasm");
-    let other = std::fs::File::create(folder.path().join("mine.wasm.part")).unwrap();
+    let (file, part) = (folder.path().join("mine.wasm"), folder.path().join("mine.wasm.part"));
+    let other = std::fs::File::create(&part).unwrap();
     other.lock().unwrap();
-    let error = pull(&stranger, &file).await.unwrap_err().to_string();
-    assert!(error.contains("another process is pulling this file"), "{error}");
+    let finish = async {
+        while stranger.asked().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        std::fs::write(&part, bytes()).unwrap();
+        std::fs::rename(&part, &file).unwrap();
+        drop(other);
+    };
+    let (shown, ()) = tokio::join!(pull(&stranger, &file), finish);
+    assert_eq!((shown.unwrap(), ranges(&stranger)), (Vec::new(), Vec::new()), "the other one pulls it");
+    assert_eq!(std::fs::read(&file).unwrap(), bytes());
+    assert!(!part.exists());
+
+    // If the other one ends without it, this one goes on.
+    std::fs::remove_file(&file).unwrap();
+    let other = std::fs::File::create(&part).unwrap();
+    other.lock().unwrap();
+    let leave = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(other);
+    };
+    let (shown, ()) = tokio::join!(pull(&stranger, &file), leave);
+    shown.unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), bytes());
 }
