@@ -164,6 +164,11 @@ fn explain_private(pem: &str) -> &'static str {
     if pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") {
         return "this key is encrypted\n  help: `openssl pkcs8 -topk8 -nocrypt -in KEY -out key.pem` asks for its password and writes it in the clear";
     }
+    if pem.contains("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----")
+        || pem.contains("-----BEGIN ENCRYPTED COSIGN PRIVATE KEY-----")
+    {
+        return "this key is encrypted by cosign, which alone reads it\n  help: publish without signing, then `cosign sign --key KEY --tlog-upload=false HOST/REPOSITORY@DIGEST`; or make a key with `arcllm module key`";
+    }
     "this is no private key\n  help: give a PEM file that begins with `-----BEGIN PRIVATE KEY-----`; `arcllm module key` makes one"
 }
 
@@ -173,4 +178,57 @@ fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pem_of(label: &str) -> String {
+        format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+    }
+
+    #[test]
+    fn a_key_that_was_made_signs_and_its_public_half_verifies() {
+        let (private, public) = SigningKey::generate("mine").unwrap();
+        let key = SigningKey::from_pem("mine", &private).unwrap();
+        assert_eq!(*key.public(), public);
+        assert_eq!(PublicKey::from_pem("mine", &public.to_pem()).unwrap(), public);
+        let signature = key.sign(b"statement").unwrap();
+        assert!(public.verifies(b"statement", &signature));
+        assert!(!public.verifies(b"statements", &signature));
+        assert!(!public.verifies(b"statement", &signature[1..]));
+        assert!(!public.verifies(b"statement", b""));
+        let (_, other) = SigningKey::generate("other").unwrap();
+        assert!(!other.verifies(b"statement", &signature));
+        let secret = private.lines().nth(1).unwrap();
+        assert!(!format!("{key:?}").contains(secret));
+    }
+
+    #[test]
+    fn what_is_no_key_says_what_would_be() {
+        let (private, public) = SigningKey::generate("mine").unwrap();
+        for (pem, expected) in [
+            (public.to_pem(), "this is a public key"),
+            (pem_of("PRIVATE KEY"), "no key of ECDSA"),
+            (pem_of("EC PRIVATE KEY"), "openssl pkcs8"),
+            (pem_of("ENCRYPTED PRIVATE KEY"), "is encrypted\n"),
+            (pem_of("ENCRYPTED SIGSTORE PRIVATE KEY"), "cosign sign --key"),
+            (pem_of("CERTIFICATE"), "no private key"),
+            (String::new(), "no private key"),
+        ] {
+            let error = SigningKey::from_pem("mine", &pem).unwrap_err().to_string();
+            assert!(error.starts_with("mine: ") && error.contains(expected), "{error}");
+        }
+        let compressed = public.to_pem().replace("QgAE", "QgAD");
+        for (pem, expected) in [
+            (private, "this is a private key"),
+            (pem_of("PUBLIC KEY"), "no key of ECDSA"),
+            (compressed, "no key of ECDSA"),
+            (pem_of("CERTIFICATE"), "no public key"),
+        ] {
+            let error = PublicKey::from_pem("mine", &pem).unwrap_err().to_string();
+            assert!(error.starts_with("mine: ") && error.contains(expected), "{error}");
+        }
+    }
 }
