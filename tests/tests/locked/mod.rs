@@ -3,6 +3,7 @@
 mod added;
 mod grants;
 mod hostile;
+mod registries;
 mod stage;
 mod together;
 mod trusted;

@@ -2,7 +2,7 @@
 //! Debian's `docker-registry`, and `wkg` and the checker of `tests/sigstore` in `target/tools/bin`.
 
 mod cut;
-mod docker;
+pub(crate) mod docker;
 mod hostile;
 mod logins;
 mod published;
