@@ -207,8 +207,10 @@ impl ModuleSource {
         let key = format!("modules.{name}.sandbox.allow");
         let error =
             self.config().document.error(Some(&key), format!("grants {grant}, which was not accepted in arcllm.lock"));
-        Err(error
-            .help(format!("take it out, or accept it with `arcllm module update {name} --allow {}`", grant.typed())))
+        // An update follows the tag, and here the version is right.
+        let to = locked.source.reference().map(|reference| format!(" --to {reference}")).unwrap_or_default();
+        let command = format!("arcllm module update {name}{to} --allow {}", grant.typed());
+        Err(error.help(format!("take it out, or accept it with `{command}`")))
     }
 }
 

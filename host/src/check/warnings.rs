@@ -19,7 +19,11 @@ use crate::{
         check::CheckReport,
         report::ModuleReport,
     },
-    config::{overrides::Overrides, sandbox::OnTrap},
+    config::{
+        grant::{MODELS, Scope},
+        overrides::Overrides,
+        sandbox::OnTrap,
+    },
 };
 
 /// What modules may do that a call must not bypass.
@@ -50,6 +54,7 @@ impl HostInner {
         for module in report.modules.iter().filter(|module| module.position.is_some()) {
             warnings.extend(self.long_waits(module, report.deadline));
             for (key, names) in self.provider_lists(module) {
+                warnings.extend(self.out_of_scope(module, &key, &names));
                 warnings.extend(self.only_the_primary(module, &key, &names, report.provider.as_deref()));
                 let resolved = names.iter().filter_map(|name| self.upstreams.resolve(name, &Overrides::new()).ok());
                 asked.extend(resolved.map(|named| {
@@ -124,6 +129,16 @@ impl HostInner {
             self.config.document.error(Some(&key), problem).help(help)
         };
         too_long.map(error).collect()
+    }
+
+    /// Warns of models in the settings that the module's grant does not let it load.
+    fn out_of_scope(&self, module: &ModuleReport, key: &str, names: &[String]) -> Option<ConfigError> {
+        let grant = module.granted.iter().find(|grant| grant.name == MODELS)?;
+        let Some(Scope::Models(scope)) = &grant.scope else { return None };
+        let outside = names.iter().find(|name| !self.upstreams.is_within(scope, name))?;
+        let problem = format!("names `{outside}`, which the module may not load: it is granted {grant}");
+        let help = format!("add it to the scope of `models` in modules.{}.sandbox.allow, or take it out", module.name);
+        Some(self.config.document.error(Some(&format!("modules.{}.{key}", module.name)), problem).help(help))
     }
 
     fn only_the_primary(

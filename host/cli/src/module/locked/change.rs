@@ -68,9 +68,10 @@ impl ConfigFile {
         &self,
         change: impl FnOnce(&mut DocumentMut, &mut Lock) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let config_target = target(&self.file);
+        let config_target = target(&self.file).map_err(|error| unable(&self.file, &error))?;
         let _one = alone(&config_target).map_err(|error| unable(&self.file, &error))?;
         let lock_file = Lock::file(&self.file);
+        let lock_target = target(&lock_file).map_err(|error| unable(&lock_file, &error))?;
         let text = fs::read_to_string(&config_target).map_err(|error| unable(&self.file, &error))?;
         let lock_text = read_if_there(&lock_file).map_err(|error| unable(&lock_file, &error))?;
         let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
@@ -83,7 +84,7 @@ impl ConfigFile {
         Config::parse(&after, Some(&self.file))?;
         Lock::parse(&lock_after, &lock_file)?;
         let replacements = [
-            Replacement::new(target(&lock_file), lock_text.clone(), lock_after.clone()),
+            Replacement::new(lock_target, lock_text.clone(), lock_after.clone()),
             Replacement::new(config_target, Some(text.clone()), after.clone()),
         ];
         replace(&replacements)?;
@@ -149,9 +150,12 @@ fn replace(replacements: &[Replacement]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The file that a link leads to.
-fn target(file: &Path) -> PathBuf {
-    file.canonicalize().unwrap_or_else(|_| file.to_owned())
+/// The file itself, or the one that it leads to if it is a link.
+fn target(file: &Path) -> io::Result<PathBuf> {
+    match fs::symlink_metadata(file) {
+        Ok(metadata) if metadata.is_symlink() => file.canonicalize(),
+        _ => Ok(file.to_owned()),
+    }
 }
 
 fn read_if_there(file: &Path) -> io::Result<Option<String>> {

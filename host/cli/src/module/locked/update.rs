@@ -28,7 +28,7 @@ Examples:
   arcllm module update                       every module, to what its tag points to now
   arcllm module update mine --to 1.3.0       another tag of the same repository
   arcllm module update mine --to oci://registry.example/me/mine@sha256:…     back to a version
-  arcllm module update mine --allow state    accepts a grant that was set by hand
+  arcllm module update mine --allow state --yes                              accepts a new grant, too
 
 You see what differs: version, imports, grants, signature. A module that wants more than before is
 taken only if you agree to that. --yes does not agree to it: name the grants with --allow.
@@ -143,12 +143,8 @@ async fn candidate(
     let to = arguments.to.as_deref();
     let reference = match (to.filter(|to| Reference::is_reference(to)), before.source.reference()) {
         (Some(to), _) => to.parse()?,
-        (None, Some(known)) => match (to, known.tag()) {
-            (Some(tag), _) => known.with_tag(tag)?,
-            // Without another version, grants alone are accepted anew.
-            (None, Some(tag)) if arguments.allow.is_empty() => known.with_tag(tag)?,
-            (None, _) => known.clone(),
-        },
+        // Without a tag there is only the version that it has.
+        (None, Some(known)) => to.or(known.tag()).map_or(Ok(known.clone()), |tag| known.with_tag(tag))?,
         (None, None) => {
             let stored_as = before.source.wasm();
             let stored = file.modules_dir().join(&stored_as);
