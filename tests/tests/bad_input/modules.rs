@@ -115,8 +115,17 @@ async fn a_component_without_its_grant() {
       help: known are "models", "state", "urls" and "extensions"
     "#);
     let scoped = |scope: &str| format!("[modules.fallback.sandbox]\nallow = [\n\"state\",\n{scope}\n]");
-    assert_snapshot!(with(&scoped("{ models = \"main\" }")).await, @"");
-    assert_snapshot!(with(&scoped("{ state = { max_mb = 1 } }")).await, @"");
+    assert_snapshot!(with(&scoped("{ models = \"main\" }")).await, @r#"
+    error: config.toml:12: `modules.fallback.sandbox.allow[1]` has a scope of `models` that is no list of names
+      help: a list of names, such as { models = ["openai", "groq"] }
+    "#);
+    assert_snapshot!(with(&scoped("{ state = { max_mb = 1 } }")).await, @r#"
+    error: config.toml:9: `modules.fallback.sandbox.allow` has the grant `state` twice
+      help: each grant once, with all of its scope
+    "#);
     let unknown = "[modules.fallback]\nenabled = true\nchain = [\"main\"]\nsandbox.allow = [{ models = [\"mian\"] }]";
-    assert_snapshot!(with(unknown).await, @"");
+    assert_snapshot!(with(unknown).await, @"
+    error: config.toml:12: `modules.fallback.sandbox.allow` has a scope with the unknown provider or model `mian`
+      help: did you mean `main`?
+    ");
 }

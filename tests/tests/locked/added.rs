@@ -38,7 +38,7 @@ async fn a_file_is_added_runs_and_is_removed_and_the_rest_of_the_configuration_s
     assert_eq!(listed["signature"], json!({ "state": "not_signed" }));
     let verified = place.succeeds(&["module", "verify", "--json"]).await.json().unwrap();
     assert_eq!((&verified["ok"], &verified["modules"][0]["problem"]), (&json!(true), &json!(null)));
-    assert!(place.succeeds(&["modules"]).await.stdout.contains("signature not signed"));
+    assert!(place.succeeds(&["modules"]).await.stdout.contains("signed   no, not signed"));
 
     place.succeeds(&["module", "remove", "upper"]).await;
     assert!(!place.text("config.toml").contains("upper") && !place.text("arcllm.lock").contains("upper"));

@@ -39,7 +39,8 @@ async fn a_module_loads_the_models_of_its_scope_by_any_name_and_no_others() {
             Some(status) => format!("{}: {status}", attempt.provider),
             None => format!("{}: {}", attempt.provider, attempt.outcome.as_str()),
         };
-        let steps: Vec<String> = trail.iter().filter(|attempt| attempt.provider != "a" && is_sent(attempt)).map(step).collect();
+        let steps: Vec<String> =
+            trail.iter().filter(|attempt| attempt.provider != "a" && is_sent(attempt)).map(step).collect();
         assert_eq!(steps, asked, "{scope}");
         let connections = [b.connections() > 0, c.connections() > 0];
         assert_eq!(connections, [scope != "\"c\"", scope == "\"c\""], "{scope}");

@@ -34,7 +34,7 @@ async fn a_signed_module_is_added_served_offline_updated_and_rolled_back() {
 
     let tag = docker.reference("me/upper:1.0").to_string();
     let output = place.succeeds(&["module", "add", &tag, "--yes", "--enable"]).await;
-    assert!(output.stdout.contains("signature verified by me.pub"), "{output:?}");
+    assert!(output.stdout.contains("signed   yes, verified by me.pub"), "{output:?}");
     assert!(place.text("config.toml").contains(&format!("wasm = \"{old}\"")));
     assert!(place.text("arcllm.lock").contains("[modules.upper.signature]"));
     place.succeeds(&["invoke", "Hi"]).await;
@@ -129,7 +129,7 @@ async fn a_signature_without_a_key_is_kept_for_later() {
     let place = Place::new().await;
     let output = place.succeeds(&["module", "add", &reference, "--yes", "--enable"]).await;
     assert!(
-        output.stdout.contains("signature does not verify: it is signed, and no trusted key is there"),
+        output.stdout.contains("signed   yes, does not verify: it is signed, and no trusted key is there"),
         "{output:?}"
     );
     place.succeeds(&["invoke", "Hi"]).await;
@@ -138,5 +138,5 @@ async fn a_signature_without_a_key_is_kept_for_later() {
     place.folder.write("me.pub", fs::read(docker.folder().join("me.pub")).unwrap()).unwrap();
     drop(docker);
     place.succeeds(&["invoke", "Hi"]).await;
-    assert!(place.succeeds(&["module", "list"]).await.stdout.contains("signature verified by me.pub"));
+    assert!(place.succeeds(&["module", "list"]).await.stdout.contains("signed   yes, verified by me.pub"));
 }

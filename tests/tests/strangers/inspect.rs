@@ -85,6 +85,7 @@ async fn the_command_shows_it_and_what_config_needs() {
     insta::assert_snapshot!(said, @r#"
     stranger 0.1.0 (observer)
         origin   [file], [size]
+        signed   no, not signed
         sha256   [sha256]
         about    ArcLLM module in the blocking world, without the SDK: asks again, asks another provider, and counts calls
         licence  MIT OR Apache-2.0

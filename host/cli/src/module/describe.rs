@@ -1,7 +1,7 @@
 //! Describes a component to a person, for `arcllm modules` and `arcllm module inspect`.
 
 use anstyle::{AnsiColor, Style};
-use arcllm::{ModuleReport, Streams};
+use arcllm::{ModuleReport, SignatureState, Streams};
 
 use crate::{
     failure::Failure,
@@ -25,7 +25,7 @@ pub(crate) fn describe(module: &ModuleReport) -> Result<(), Failure> {
         line!("    origin   {origin}{size}")?;
     }
     if let Some(signature) = &module.signature {
-        line!("    signature {}", word(&signature.to_string()))?;
+        line!("    signed   {}", word(&signed(signature)))?;
     }
     let metadata = &module.metadata;
     let about = [
@@ -57,6 +57,14 @@ pub(crate) fn describe(module: &ModuleReport) -> Result<(), Failure> {
     match module.streams {
         Some(streams) => line!("    streams  {}", self::streams(streams)),
         None => Ok(()),
+    }
+}
+
+/// Whether it is signed, and by whom.
+pub(crate) fn signed(signature: &SignatureState) -> String {
+    match signature {
+        SignatureState::NotSigned => format!("no, {signature}"),
+        _ => format!("yes, {signature}"),
     }
 }
 

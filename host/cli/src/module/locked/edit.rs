@@ -93,7 +93,6 @@ fn grant(grant: &Grant) -> Value {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 mod tests {
     use std::path::Path;
 

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use crate::{
     config,
     failure::Failure,
-    module::{describe::title, locked::consent::shown},
+    module::{
+        describe::{signed, title},
+        locked::consent::shown,
+    },
     output::{self, line, word},
 };
 
@@ -82,7 +85,7 @@ fn print(module: &ModuleReport, config: &Config) -> Result<(), Failure> {
         line!("    from     {}", word(&source))?;
     }
     if let Some(signature) = &module.signature {
-        line!("    signature {}", word(&signature.to_string()))?;
+        line!("    signed   {}", word(&signed(signature)))?;
     }
     line!("    granted  {}", word(&shown(&module.granted)))?;
     match &module.problem {
