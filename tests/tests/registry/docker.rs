@@ -52,7 +52,7 @@ impl Docker {
             let mut command = Command::new("docker-registry");
             command.args(["serve", "config.yml"]).current_dir(folder.path()).stdin(Stdio::null());
             let process = command.stdout(log.try_clone().unwrap()).stderr(log).spawn();
-            let mut process = process.expect("this test needs `docker-registry`: install the package of that name");
+            let mut process = process.unwrap_or_else(|error| panic!("docker-registry: {error}: install this package"));
             if answers(&address, &mut process).await {
                 return Self { process, folder, address };
             }

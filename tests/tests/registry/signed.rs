@@ -1,6 +1,6 @@
 //! Signatures, at Debian's `docker-registry`.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, slice};
 
 use arcllm_registry::{Limits, PublicKey, Reference, Registry, Signature, SigningKey, verify_offline};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -26,7 +26,7 @@ async fn a_signature_is_verified_not_there_or_does_not_verify() {
     let (my_key, their_key) = (public(&docker, "mine"), public(&docker, "theirs"));
 
     let reference = docker.publish("retry", "me/retry:1.0", &[]).await;
-    assert_eq!(signature(&reference, &[my_key.clone()]).await, Signature::NotSigned);
+    assert_eq!(signature(&reference, slice::from_ref(&my_key)).await, Signature::NotSigned);
 
     assert_eq!(docker.publish("retry", "me/retry:1.0", &["--sign", &mine]).await, reference);
     let Signature::Verified { key, signed } = signature(&reference, &[their_key.clone(), my_key.clone()]).await else {
@@ -34,8 +34,8 @@ async fn a_signature_is_verified_not_there_or_does_not_verify() {
     };
     assert_eq!(key, my_key);
     let digest = reference.digest().unwrap();
-    assert_eq!(verify_offline(&signed, &digest, &[my_key.clone()]), Ok(&my_key));
-    assert!(verify_offline(&signed, &arcllm_registry::Digest::of(b"other"), &[my_key.clone()]).is_err());
+    assert_eq!(verify_offline(&signed, &digest, slice::from_ref(&my_key)), Ok(&my_key));
+    assert!(verify_offline(&signed, &arcllm_registry::Digest::of(b"other"), slice::from_ref(&my_key)).is_err());
 
     let found = signature(&reference, &[their_key]).await;
     assert!(matches!(&found, Signature::DoesNotVerify { why } if why.contains("another key")), "{found:?}");
@@ -85,13 +85,13 @@ async fn a_signature_of_another_module_does_not_verify() {
     // Somebody who can write to the registry puts the one's signature in the other's place.
     let text = docker.manifest("me/mine", &signatures_of(&good)).await;
     docker.put_manifest("me/mine", &signatures_of(&bad), text.clone()).await;
-    let found = signature(&bad, &[key.clone()]).await;
+    let found = signature(&bad, slice::from_ref(&key)).await;
     assert!(matches!(&found, Signature::DoesNotVerify { why } if why.contains("signed another module")), "{found:?}");
 
     // A module in the place of a signature is none, and signing does not overwrite it.
     let module = docker.manifest("me/mine", "2.0").await;
     docker.put_manifest("me/mine", &signatures_of(&bad), module).await;
-    let found = signature(&bad, &[key.clone()]).await;
+    let found = signature(&bad, slice::from_ref(&key)).await;
     assert!(matches!(&found, Signature::DoesNotVerify { why } if why.contains("none of cosign's")), "{found:?}");
     let signing = SigningKey::from_pem("mine.key", &fs::read_to_string(&mine).unwrap()).unwrap();
     let registry = Registry::new(Limits::default()).unwrap();

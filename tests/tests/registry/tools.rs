@@ -94,6 +94,18 @@ async fn keys_of_openssl_sign_and_openssl_reads_ours() {
     assert_eq!(*key.public(), public);
     assert_eq!(public.to_pem(), read("a.pub"));
 
+    // In its older form, too, as the shortest command of openssl writes it.
+    openssl("ec -in a.key -out a.older");
+    openssl("ecparam -name prime256v1 -genkey -out c.older");
+    for (name, expected) in [("a.older", Some(&public)), ("c.older", None)] {
+        assert!(read(name).contains("-----BEGIN EC PRIVATE KEY-----"));
+        let key = arcllm_registry::SigningKey::from_pem("a.key", &read(name)).unwrap();
+        assert!(expected.is_none_or(|expected| key.public() == expected));
+    }
+    openssl("ecparam -name secp384r1 -genkey -noout -out d.older");
+    let error = arcllm_registry::SigningKey::from_pem("d.older", &read("d.older")).unwrap_err();
+    assert!(error.to_string().contains("no key of ECDSA on P-256"), "{error}");
+
     let made = Arcllm::new(folder.path()).unwrap().arguments(["module", "key", "b.key"]).run().await.unwrap();
     assert_eq!(made.code, 0, "{}", made.stderr);
     openssl("pkey -in b.key -pubout -out b.theirs");
