@@ -51,7 +51,7 @@ pub(crate) struct CompiledComponent {
     pub(crate) streams: Streams,
     /// Whether it reads requests, and so copies them.
     pub(crate) copies: bool,
-    /// Whether a call blocks the whole instance.
+    /// Whether its exports serve one call at a time.
     pub(crate) blocks: bool,
     pub(crate) exports: ExportsPre,
 }
@@ -111,8 +111,6 @@ impl CompiledComponent {
         let copies = functions.iter().any(|function| function == READS_REQUESTS);
         let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
         let (provider, blocks) = exports::check(&exports)?;
-        // The sleeps of WASI 0.2 block, too.
-        let blocks = blocks || imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."));
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
             unfit(format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
         })?;
