@@ -66,7 +66,7 @@ impl Command {
             Command::Modules(arguments) => arguments.json,
             Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Module(Module::Inspect(arguments)) => arguments.json,
-            Command::Module(Module::New(_) | Module::Build(_)) => false,
+            Command::Module(Module::New(_) | Module::Build(_) | Module::Update(_)) => false,
             Command::Trust(_) | Command::Serve(_) | Command::Demo | Command::Simulate(_) | Command::Completions(_) => {
                 false
             }

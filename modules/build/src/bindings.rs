@@ -7,10 +7,8 @@ use crate::world::World;
 
 /// The support package that the bindings of `wit-bindgen-go` import, and this crate's own in its place.
 const SUPPORT: &str = "go.bytecodealliance.org/pkg/wit/";
-const OWN_SUPPORT: [(&str, &str); 2] = [
-    ("wit/runtime/runtime.go", include_str!("go/runtime.go")),
-    ("wit/types/types.go", include_str!("go/types.go")),
-];
+const OWN_SUPPORT: [(&str, &str); 2] =
+    [("wit/runtime/runtime.go", include_str!("go/runtime.go")), ("wit/types/types.go", include_str!("go/types.go"))];
 
 /// A file of the bindings: its path in their folder, and its bytes.
 pub type BindingsFile = (String, Vec<u8>);

@@ -5,8 +5,10 @@ pub(crate) mod describe;
 pub(crate) mod inspect;
 pub(crate) mod name;
 pub(crate) mod new;
+pub(crate) mod sdk;
 pub(crate) mod templates;
 pub(crate) mod test;
+pub(crate) mod update;
 
 use std::process::ExitCode;
 
@@ -14,7 +16,7 @@ use clap::Subcommand;
 
 use crate::{
     failure::Failure,
-    module::{build::ModuleBuild, inspect::ModuleInspect, new::ModuleNew, test::ModuleTest},
+    module::{build::ModuleBuild, inspect::ModuleInspect, new::ModuleNew, test::ModuleTest, update::ModuleUpdate},
 };
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +29,8 @@ pub(crate) enum Module {
     Inspect(ModuleInspect),
     /// Check that a component behaves as a module must, and run the scenarios of its kind.
     Test(ModuleTest),
+    /// Update the SDK that a project carries.
+    Update(ModuleUpdate),
 }
 
 pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
@@ -35,5 +39,6 @@ pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
         Module::Build(arguments) => build::run(arguments).await,
         Module::Inspect(arguments) => inspect::run(arguments).await,
         Module::Test(arguments) => test::run(arguments).await,
+        Module::Update(arguments) => update::run(arguments),
     }
 }

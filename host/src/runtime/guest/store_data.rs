@@ -1,10 +1,6 @@
 //! The data of one instance: its handles, limits and calls.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use wasmtime::{

@@ -33,9 +33,7 @@ mod bindings {
 }
 
 #[cfg(target_family = "wasm")]
-pub(crate) use bindings::wasi::{
-    clocks::monotonic_clock::now, random::insecure::get_insecure_random_u64 as random,
-};
+pub(crate) use bindings::wasi::{clocks::monotonic_clock::now, random::insecure::get_insecure_random_u64 as random};
 
 /// Blocks the instance.
 #[cfg(target_family = "wasm")]

@@ -41,9 +41,8 @@ fn clock(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
         let now = wall_clock(current_hop(store.as_context_mut())?);
         Ok((Datetime { seconds: now.as_secs(), nanoseconds: now.subsec_nanos() },))
     })?;
-    linker.func_wrap("resolution", |_: StoreContextMut<'_, StoreData>, ()| {
-        Ok((Datetime { seconds: 0, nanoseconds: 1 },))
-    })
+    linker
+        .func_wrap("resolution", |_: StoreContextMut<'_, StoreData>, ()| Ok((Datetime { seconds: 0, nanoseconds: 1 },)))
 }
 
 fn random(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
@@ -72,9 +71,7 @@ fn bounded(len: u64) -> Result<u64> {
 
 fn poll(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
     linker.func_wrap_async("poll", |mut store, (pollables,): (Vec<Resource<DynPollable>>,)| {
-        Box::new(async move {
-            Ok((blocked(&mut store, async |state| state.table.poll(pollables).await).await?,))
-        })
+        Box::new(async move { Ok((blocked(&mut store, async |state| state.table.poll(pollables).await).await?,)) })
     })?;
     linker.func_wrap_async("[method]pollable.block", |mut store, (pollable,): (Resource<DynPollable>,)| {
         Box::new(async move { blocked(&mut store, async |state| state.table.block(pollable).await).await })
