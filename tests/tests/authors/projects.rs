@@ -226,7 +226,7 @@ async fn module_build_runs_the_tools_and_installs_the_component() {
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(output.stderr, "running npm install --no-audit --no-fund\nrunning npm run build\n");
     insta::assert_snapshot!(output.stdout, @"
-    built mine/mine.wasm (8 bytes)
+    built mine/mine.wasm (32 bytes)
     copied it to elsewhere/it.wasm
     installed parts/mine.wasm
     To switch it on, add `mine` to host.order, and `enabled = true` to [modules.mine].

@@ -3,11 +3,14 @@
 pub(crate) mod build;
 pub(crate) mod describe;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod name;
 pub(crate) mod new;
+pub(crate) mod publish;
 pub(crate) mod sdk;
 pub(crate) mod templates;
 pub(crate) mod test;
+pub(crate) mod transfer;
 pub(crate) mod update;
 
 use std::process::ExitCode;
@@ -16,7 +19,10 @@ use clap::Subcommand;
 
 use crate::{
     failure::Failure,
-    module::{build::ModuleBuild, inspect::ModuleInspect, new::ModuleNew, test::ModuleTest, update::ModuleUpdate},
+    module::{
+        build::ModuleBuild, inspect::ModuleInspect, key::ModuleKey, new::ModuleNew, publish::ModulePublish,
+        test::ModuleTest, update::ModuleUpdate,
+    },
 };
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +35,10 @@ pub(crate) enum Module {
     Inspect(ModuleInspect),
     /// Check that a component behaves as a module must, and run the scenarios of its kind.
     Test(ModuleTest),
+    /// Publish a component to an OCI registry, and sign it.
+    Publish(ModulePublish),
+    /// Make a pair of keys that sign and verify modules.
+    Key(ModuleKey),
     /// Update the SDK that a project carries.
     Update(ModuleUpdate),
 }
@@ -39,6 +49,8 @@ pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
         Module::Build(arguments) => build::run(arguments).await,
         Module::Inspect(arguments) => inspect::run(arguments).await,
         Module::Test(arguments) => test::run(arguments).await,
+        Module::Publish(arguments) => publish::run(arguments).await,
+        Module::Key(arguments) => key::run(&arguments),
         Module::Update(arguments) => update::run(arguments),
     }
 }
