@@ -13,14 +13,14 @@ const char SCHEMA[] =
     "\"description\": \"What a refused user reads: a string.\"}}, "
     "\"additionalProperties\": false}";
 
-// What is left of the JSON text. The host checks that it is JSON, so only its form is looked at here.
+// What is left of the JSON text. The host sends valid JSON, so errors in its form are not told apart here.
 struct json {
   const char *at;
   const char *end;
 };
 
 static bool take(struct json *json, char expected) {
-  while (json->at < json->end && strchr(" \t\r\n", *json->at)) json->at++;
+  while (json->at < json->end && memchr(" \t\r\n", *json->at, 4)) json->at++;
   if (json->at == json->end || *json->at != expected) return false;
   json->at++;
   return true;
@@ -43,7 +43,7 @@ static char *utf8(char *to, uint32_t character) {
     return to;
   }
   int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-  *to++ = (char)((0xf00 >> more) | (character >> (6 * more)));
+  *to++ = (char)((0xff00 >> (more + 1)) | (character >> (6 * more)));
   while (more-- > 0) *to++ = (char)(0x80 | ((character >> (6 * more)) & 0x3f));
   return to;
 }
@@ -77,8 +77,7 @@ static char *text(struct json *json) {
     else *to++ = next;
   }
   *to = '\0';
-  json->at++;
-  return begin;
+  return take(json, '"') ? begin : NULL;
 }
 
 static char lower(char letter) { return letter >= 'A' && letter <= 'Z' ? (char)(letter + 32) : letter; }
