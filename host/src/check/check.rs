@@ -65,9 +65,13 @@ impl Host {
         };
         match self.inner.module_reports(&overrides).await {
             Ok(modules) => report.modules = modules,
-            Err(error) => report.problems.push(error.to_string()),
+            Err(error) => {
+                report.problems.push(error.to_string());
+                report.modules = self.inner.reports(&[]).await;
+            }
         }
         report.add_modules(config);
+        report.warnings.extend(self.stray_files().iter().map(ToString::to_string));
         let provider = report.provider.clone().unwrap_or_default();
         self.inner.check_models(&mut report).await;
         self.inner.note_distrust(&provider, &overrides, &mut report);

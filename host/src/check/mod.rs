@@ -2,6 +2,7 @@
 
 pub(crate) mod behavior;
 pub(crate) mod check;
+pub(crate) mod imports;
 pub(crate) mod metadata;
 pub(crate) mod models;
 pub(crate) mod order;

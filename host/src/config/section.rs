@@ -72,6 +72,14 @@ impl<'a> Section<'a> {
         self.read(key, "a whole number above zero", |value| value.as_u64().filter(|number| *number > 0))
     }
 
+    /// A size in binary megabytes. As bytes it fits 64 bits.
+    pub(crate) fn megabytes(&mut self, key: &'static str) -> Result<Option<u64>, ConfigError> {
+        const MOST: u64 = u64::MAX >> 20;
+        self.read(key, "a whole number of megabytes above zero", |value| {
+            value.as_u64().filter(|number| (1..=MOST).contains(number))
+        })
+    }
+
     /// A whole number above zero that fits 32 bits.
     pub(crate) fn count_u32(&mut self, key: &'static str) -> Result<Option<u32>, ConfigError> {
         self.read(key, "a whole number from 1 to 4294967295", |value| {

@@ -13,6 +13,7 @@ use crate::{
     runtime::guest::{
         engine::WasmRuntime,
         exports::{self, ExportsPre},
+        refused_import::refused_import,
     },
 };
 
@@ -113,9 +114,7 @@ impl CompiledComponent {
         let (provider, blocks) = exports::check(&exports)?;
         // The sleeps of WASI 0.2 block, too.
         let blocks = blocks || imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."));
-        let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
-            unfit(format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
-        })?;
+        let pre = runtime.linker.instantiate_pre(&component).map_err(|error| refused_import(&error))?;
         let exports = ExportsPre::new(pre, &component, provider).map_err(|error| {
             unfit(format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0")
         })?;
