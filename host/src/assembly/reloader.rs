@@ -11,7 +11,10 @@ use std::{
 use crate::{
     assembly::{
         failures::{GOES_ON, STAYS_REMOVED},
-        loader::ModuleLoader, settings::ModuleSettings, source::ModuleBytes},
+        loader::ModuleLoader,
+        settings::ModuleSettings,
+        source::ModuleBytes,
+    },
     chat::config_error::ConfigError,
     runtime::slot::{Slot, Version},
 };

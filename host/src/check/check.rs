@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     assembly::{
-        enabled::{EnabledModule, enabled},
+        enabled::EnabledModule,
         host::{Host, HostInner},
         settings::ModuleSettings,
     },
@@ -143,7 +143,7 @@ impl HostInner {
     /// inner and every other model cost.
     async fn worst_case(&self, provider: &str, overrides: &Overrides) -> Result<Cost, ConfigError> {
         let one = Cost { attempts: 1, waiting: 0 };
-        let modules = enabled(&self.source, overrides)?;
+        let modules = self.loader.enabled(overrides).await?;
         let mut names: BTreeSet<&str> = self.upstreams.providers().collect();
         for (key, value) in modules.iter().flat_map(|module| &module.settings) {
             self.upstreams.find_models(key, value, &mut names);

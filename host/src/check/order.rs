@@ -1,12 +1,12 @@
 //! Warns of orders that defeat a module's purpose. It knows modules by what they say that they may do, not by their names.
 
 use crate::{
-    assembly::host::HostInner,
-    chat::config_error::ConfigError,
-    check::{
-        behavior::{ANSWERS_ITSELF, ASKS_AGAIN, ASKS_OTHERS},
-        report::ModuleReport,
+    assembly::{
+        behavior::{ANSWERS_ITSELF, ASKS_AGAIN, ASKS_OTHERS, CHANGES_ANSWERS, CHANGES_REQUESTS},
+        host::HostInner,
     },
+    chat::config_error::ConfigError,
+    check::report::ModuleReport,
 };
 
 /// Two modules in the wrong order, and why it is wrong.
@@ -18,7 +18,7 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 9] = [
     Rule {
         outside: is_limiter,
         inside: |inner| inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS),
@@ -49,6 +49,30 @@ const RULES: [Rule; 5] = [
         why: "so that it sees each provider's attempt as a call of its own",
         move_inner: true,
     },
+    Rule {
+        outside: |outer| outer.may(ANSWERS_ITSELF),
+        inside: observes,
+        why: "so that it does not see the calls that are refused or answered outside of it",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| rewrites(outer) && !outer.may(ANSWERS_ITSELF),
+        inside: observes,
+        why: "so that it does not see the time that the rewriting takes",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| outer.may(ASKS_AGAIN),
+        inside: transforms,
+        why: "so that it rewrites again for each attempt",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| outer.may(ASKS_OTHERS),
+        inside: transforms,
+        why: "so that it rewrites again for each provider",
+        move_inner: true,
+    },
 ];
 
 /// A module that refuses calls, by the word for how it does.
@@ -63,6 +87,16 @@ fn is_breaker(module: &ModuleReport) -> bool {
 /// A module that only looks on. One of another kind may have its place inside.
 fn observes(module: &ModuleReport) -> bool {
     module.behavior.is_empty() && module.kind.as_deref() == Some("observer")
+}
+
+fn rewrites(module: &ModuleReport) -> bool {
+    module.may(CHANGES_REQUESTS) || module.may(CHANGES_ANSWERS)
+}
+
+/// A module that rewrites for all providers alike. One of another kind may have its place inside, as one that fits requests to
+/// a single provider.
+fn transforms(module: &ModuleReport) -> bool {
+    rewrites(module) && module.kind.as_deref() == Some("transformer")
 }
 
 impl HostInner {

@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     assembly::{
-        enabled::{EnabledModule, enabled},
+        behavior,
+        enabled::EnabledModule,
         host::{Host, HostInner},
         loader::configured_settings,
-        module_file,
+        module_file, order,
         prepared::PreparedModule,
         settings::ModuleSettings,
         source::is_name,
@@ -20,7 +21,7 @@ use crate::{
         config_error::ConfigError,
         plain::{self, MESSAGE, SENTENCE, WORD},
     },
-    check::{behavior, imports::imports, metadata::Metadata, permissions},
+    check::{imports::imports, metadata::Metadata, permissions},
     config::{config::Config, module::ModuleConfig, overrides::Overrides, sandbox::Sandbox},
     runtime::{
         guest::{component::Streams, hop::Hop, origin::Origin},
@@ -106,7 +107,7 @@ impl Host {
     ///
     /// As [`modules`](Host::modules).
     pub async fn module(&self, name: &str) -> Result<ModuleReport, ConfigError> {
-        let on = enabled(&self.inner.source, &Overrides::new())?;
+        let on = self.inner.loader.enabled(&Overrides::new()).await?;
         Ok(self.inner.module_report(name.to_owned(), &on).await)
     }
 
@@ -171,6 +172,12 @@ impl ModuleReport {
         self.behavior.iter().any(|word| word == behavior)
     }
 
+    /// The default order with this module at the place of its kind, outermost first.
+    pub fn suggested_order(&self) -> Vec<String> {
+        let kind = self.kind.as_deref().unwrap_or_default();
+        order::default_order_with(&self.name, order::depth(kind, &self.behavior))
+    }
+
     fn new(name: String, position: Option<usize>, settings: Map<String, Value>) -> Self {
         Self {
             name,
@@ -203,7 +210,7 @@ impl HostInner {
     ///
     /// Where the chain is not valid.
     pub(crate) async fn module_reports(&self, overrides: &Overrides) -> Result<Vec<ModuleReport>, ConfigError> {
-        Ok(self.reports(&enabled(&self.source, overrides)?).await)
+        Ok(self.reports(&self.loader.enabled(overrides).await?).await)
     }
 
     /// Reports on all modules of a host where these are on.

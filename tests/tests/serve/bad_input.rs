@@ -66,7 +66,8 @@ async fn is_answered_in_the_shape_of_the_client() {
 
     let answer = gateway.get(CHAT).await;
     assert_eq!(answer.header("allow"), "POST");
-    let unknown = gateway.post(CHAT, &json!({ "model": "simm", "messages": [] })).await;
+    let unknown =
+        gateway.post(CHAT, &json!({ "model": "simm", "messages": [{ "role": "user", "content": "Hi" }] })).await;
     let error = &unknown.json()["error"];
     assert_eq!((unknown.status, &error["param"]), (404, &json!("model")));
     assert!(error["message"].as_str().unwrap().contains("did you mean `sim`?"), "{error}");

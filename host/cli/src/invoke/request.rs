@@ -26,7 +26,11 @@ pub(crate) fn request(arguments: &Invoke) -> Result<Request, Failure> {
         request.messages.push(Message::user(prompt));
     }
     if request.messages.is_empty() {
-        return Err(Failure::usage("there is no question\n  help: give a PROMPT, or --request FILE"));
+        let problem = match &arguments.request {
+            Some(file) => format!("{}: `messages` is empty, and there is no PROMPT", name_of(file)),
+            None => "there is no question".to_owned(),
+        };
+        return Err(Failure::usage(format!("{problem}\n  help: give a PROMPT, or --request FILE with a message in it")));
     }
     if let Some(system) = &arguments.system {
         request.messages.insert(0, Message::system(system));
@@ -52,10 +56,8 @@ fn prompt(arguments: &Invoke) -> Result<Option<String>, Failure> {
 }
 
 fn read_request(file: &Path) -> Result<Request, Failure> {
-    let (name, text) = match file == Path::new("-") {
-        true => ("standard input".to_owned(), read_standard_input()),
-        false => (file.display().to_string(), std::fs::read_to_string(file)),
-    };
+    let name = name_of(file);
+    let text = if file == Path::new("-") { read_standard_input() } else { std::fs::read_to_string(file) };
     let text = text.map_err(|error| Failure::usage(format!("{name}: cannot be read: {error}")))?;
     // Read as an object first: `serde` would take a list for a struct too.
     let object = serde_json::from_str::<serde_json::Map<String, Value>>(&text);
@@ -74,12 +76,16 @@ fn read_request(file: &Path) -> Result<Request, Failure> {
     Ok(request)
 }
 
+fn name_of(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
+}
+
 /// Refuses what the arguments of the same names refuse.
 fn check_options(options: &Options) -> Result<(), &'static str> {
     match options {
         Options { max_tokens: Some(0), .. } => Err("`options.max_tokens` must be a whole number above zero"),
-        Options { temperature: Some(temperature), .. } if *temperature < 0.0 => {
-            Err("`options.temperature` must be a number, zero or more")
+        Options { temperature: Some(temperature), .. } if !Options::TEMPERATURES.contains(temperature) => {
+            Err("`options.temperature` must be a number from 0 to 2")
         }
         Options { deadline: Some(Duration::ZERO), .. } => Err("`options.deadline_seconds` must be a number above zero"),
         _ => Ok(()),

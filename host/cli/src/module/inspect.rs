@@ -82,7 +82,7 @@ fn config(module: &ModuleReport, file: &Path) -> Result<(), Failure> {
         "\n{STRONG}To run it{STRONG:#}, copy {} into the modules directory and add this to config.toml:\n",
         word(&file.display().to_string())
     )?;
-    line!("    [host]\n    order = [\"{name}\", \"retry\", \"fallback\"]     # its place, outermost first\n")?;
+    line!("    [host]\n    order = {:?}     # outermost first\n", module.suggested_order())?;
     line!("    [modules.{name}]\n    enabled = true\n")?;
     line!("    [modules.{name}.sandbox]")?;
     let wasm = file.file_name().unwrap_or_default().to_string_lossy();
