@@ -1,5 +1,7 @@
 //! Warns of orders that defeat a module's purpose. It knows modules by what they say that they may do, not by their names.
 
+use std::collections::BTreeSet;
+
 use crate::{
     assembly::{
         behavior::{ANSWERS_ITSELF, ASKS_AGAIN, ASKS_OTHERS, CHANGES_ANSWERS, CHANGES_REQUESTS},
@@ -106,9 +108,13 @@ impl HostInner {
         on.sort_by_key(|module| module.position);
         let mut warnings = Vec::new();
         for (at, outer) in on.iter().enumerate() {
+            let mut named = BTreeSet::new();
             for rule in RULES.iter().filter(|rule| (rule.outside)(outer)) {
-                // One warning for each rule, about the outermost inner module.
+                // One warning for each rule, about the outermost inner module, and for each two modules.
                 let Some(inner) = on.iter().skip(at + 1).find(|inner| (rule.inside)(inner)) else { continue };
+                if !named.insert(&inner.name) {
+                    continue;
+                }
                 let (outer, inner) = (&outer.name, &inner.name);
                 let (problem, help) = match rule.move_inner {
                     true => (

@@ -23,7 +23,9 @@ pub(crate) fn refused_import(error: &wasmtime::Error) -> ConfigError {
         let problem = format!("imports something that this host does not have: {text}");
         return ConfigError::new(problem).help("build it for arcllm:llm@0.1.0");
     };
-    let item = named.next().map(|item| format!("`{}` of ", plain::line(item, WORD))).unwrap_or_default();
+    // Of an interface that this host does not have at all, the first function is missing.
+    let item = named.next().filter(|_| interface.starts_with(OURS));
+    let item = item.map(|item| format!("`{}` of ", plain::line(item, WORD))).unwrap_or_default();
     let (interface, has) = (plain::line(interface, WORD), "which this host");
     let problem = match text.contains("implementation is missing") {
         true => format!("imports {item}`{interface}`, {has} does not have"),
