@@ -60,23 +60,23 @@ impl Host {
         let mut report = CheckReport::new(config);
         let name = name.or(config.defaults.provider.as_deref());
         let overrides = match name {
-            Some(name) => self.inner.check_end(name, &mut report).await,
+            Some(name) => Box::pin(self.inner.check_end(name, &mut report)).await,
             None => Overrides::new(),
         };
-        match self.inner.module_reports(&overrides).await {
+        match Box::pin(self.inner.module_reports(&overrides)).await {
             Ok(modules) => report.modules = modules,
             Err(error) => {
                 report.problems.push(error.to_string());
-                report.modules = self.inner.reports(&[]).await;
+                report.modules = Box::pin(self.inner.reports(&[])).await;
             }
         }
         report.add_modules(config);
         report.warnings.extend(self.stray_files().iter().map(ToString::to_string));
         let provider = report.provider.clone().unwrap_or_default();
-        self.inner.check_models(&mut report).await;
+        Box::pin(self.inner.check_models(&mut report)).await;
         self.inner.note_distrust(&provider, &overrides, &mut report);
         if report.problems.is_empty() {
-            match self.inner.worst_case(&provider, &overrides).await {
+            match Box::pin(self.inner.worst_case(&provider, &overrides)).await {
                 Ok(cost) => {
                     report.worst_case_attempts = cost.attempts;
                     report.worst_case_waiting = Duration::from_nanos(cost.waiting);

@@ -52,10 +52,10 @@ async fn malformed_requests() {
     error: request.json:1: is not JSON: a list is not closed
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
-    assert_snapshot!(request("[]").await, @"
+    assert_snapshot!(request("[]").await, @r#"
     error: request.json:1: is a list
-      help: an object
-    ");
+      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    "#);
     assert_snapshot!(request("{\"messages\": []}").await, @"
     error: request.json: `messages` is empty, and there is no PROMPT
       help: give a PROMPT, or --request FILE

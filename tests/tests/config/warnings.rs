@@ -169,8 +169,6 @@ async fn orders_that_defeat_a_modules_purpose() {
                 help: put `telemetry` before `circuit-breaker`
     warning     config.toml:12: `host.order` has `telemetry` inside of `fallback`, so that it sees each provider's attempt as a call of its own
                 help: put `telemetry` before `fallback`
-    warning     config.toml:12: `host.order` has `telemetry` inside of `fallback`, so that it does not see the time that the rewriting takes
-                help: put `telemetry` before `fallback`
     warning     config.toml:12: `host.order` has `redact` inside of `fallback`, so that it rewrites again for each provider
                 help: put `redact` before `fallback`
     warning     config.toml:12: `host.order` has `telemetry` inside of `retry`, so that it sees each attempt as a call, and no waits between them

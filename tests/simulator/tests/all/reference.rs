@@ -19,7 +19,7 @@ fn section(heading: &str) -> &'static str {
 /// The keys that a script can have where this one has a key that nobody knows.
 fn known(script: &str) -> Vec<String> {
     let error = script.parse::<Script>().unwrap_err().to_string();
-    let known = error.split("known are ").nth(1).unwrap_or_else(|| panic!("{error}"));
+    let known = error.split("known are ").nth(1).unwrap();
     // The old name of `message`.
     known.split(", ").filter(|key| *key != "error").map(str::to_owned).collect()
 }
