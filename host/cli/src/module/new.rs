@@ -59,11 +59,22 @@ pub(crate) fn run(arguments: ModuleNew) -> Result<ExitCode, Failure> {
         write(&file, text).map_err(|error| unable(&file, &error))?;
         line!("wrote {}", file.display())?;
     }
+    if arcllm_builtin::find(&name).is_some() {
+        line!("\n{}", takes_a_place(&name))?;
+    }
     line!(
         "\nNext:\n  cd {}\n  arcllm module build\n  arcllm module test {name}.wasm --scenarios scenarios.toml",
         folder.display()
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Warns of a name that a built-in module has.
+fn takes_a_place(name: &str) -> String {
+    format!(
+        "warning: `{name}` is the name of a built-in module, so a host ignores {name}.wasm\n  help: choose another name; or \
+         set wasm = \"{name}.wasm\" under [modules.{name}.sandbox], and your module takes the place of the built-in one"
+    )
 }
 
 /// Refuses a folder with files in it, which would be overwritten.
