@@ -67,6 +67,9 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
     conversation.messages.extend(fields.text("instructions")?.map(Message::system));
     let first = (!conversation.messages.is_empty()).then_some("instructions");
     match fields.take("input") {
+        Some(Value::Array(items)) if items.is_empty() && fields.peek("prompt").is_none() => {
+            return Err(fields.place.field("input").empty());
+        }
         Some(input) => conversation.read(input)?,
         // A stored prompt may be all that is asked.
         None if fields.peek("prompt").is_some() => {}
