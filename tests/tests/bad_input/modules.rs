@@ -62,7 +62,7 @@ async fn files_that_are_not_components() {
     ");
     assert_snapshot!(file(b"\0asm\x01\0\0\0").await, @"
     error: modules/retry.wasm: is a core WebAssembly module, not a component (the module `retry`)
-      help: make a component of it, for example with `wasm-tools component new`
+      help: make a component of it with `arcllm module build FILE`
     ");
     assert_snapshot!(file(b"\0asm\x0d\0\x01\0").await, @"
     error: modules/retry.wasm: is a component of another world: it does not export arcllm:llm/module@0.1.0 (it exports nothing) (the module `retry`)
