@@ -128,6 +128,7 @@ pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::serve::{ClientKey, RequestLog, ServeConfig, TlsFiles};
 pub use config::signers::{ModuleSources, SignerRule, Signers};
 pub use config::trust_store::{TrustStore, TrustedFile};
+pub use model::live_trail::LiveTrail;
 pub use model::model::Model;
 pub use model::stream::ResponseStream;
 pub use runtime::guest::component::Streams;
