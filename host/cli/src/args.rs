@@ -65,7 +65,11 @@ pub(crate) enum Command {
 impl Command {
     /// Tells whether what modules log is kept for a timeline, and not written at once.
     pub(crate) fn keeps_log(&self) -> bool {
-        matches!(self, Command::Invoke(arguments) if arguments.trace)
+        match self {
+            Command::Invoke(arguments) => arguments.trace,
+            Command::Module(command) => matches!(command, Module::Run(_)),
+            _ => false,
+        }
     }
 
     /// Tells whether the answer, or the error, is printed as JSON.
@@ -74,6 +78,7 @@ impl Command {
             Command::Invoke(arguments) => arguments.json,
             Command::Check(arguments) => arguments.configured.json,
             Command::Modules(arguments) => arguments.json,
+            Command::Module(Module::Run(arguments)) => arguments.json,
             Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Module(Module::Inspect(arguments)) => arguments.json,
             Command::Module(Module::New(_) | Module::Build(_)) => false,

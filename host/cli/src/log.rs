@@ -63,8 +63,11 @@ pub(crate) fn word(text: &str) -> Result<String, String> {
 /// Reads a filter. What it does not name is logged from warnings on.
 fn filter(text: &str) -> Result<EnvFilter, String> {
     if let Some(word) = text.split(',').map(str::trim).find(|part| is_mistyped(part)) {
-        return Err(format!("{word:?} is no level; {EXPECTED}"));
+        return Err(format!("`{word}` is no level; {EXPECTED}"));
     }
+    // A level alone is for ArcLLM: the engine and HTTP/2 would drown it.
+    let level = text.trim().parse::<LevelFilter>().ok().filter(|level| *level > LevelFilter::WARN);
+    let text = level.map_or_else(|| text.to_owned(), |level| format!("warn,arcllm={level}"));
     let builder = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into());
     builder.parse(text).map_err(|error| format!("{error}; {EXPECTED}"))
 }

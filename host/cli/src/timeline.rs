@@ -113,9 +113,8 @@ impl Scale {
             Level::WARN => WAIT,
             _ => FAINT,
         };
-        let (time, width, level) = (clock(at), self.name, told.level.as_str().to_lowercase());
-        let (module, message) = (word(&told.module), word(&told.message));
-        writeln!(formatter, "{time:>8}  {:<width$}  {style}{module} says ({level}): {message}{style:#}", "")
+        let (time, width) = (clock(at), self.name);
+        writeln!(formatter, "{time:>8}  {:<width$}  {style}{told}{style:#}", "")
     }
 
     fn bar(&self, start: Duration, took: Duration, mark: &str) -> String {

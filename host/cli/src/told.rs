@@ -13,6 +13,8 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, Layer};
 
+use crate::output::word;
+
 /// The target of what modules log.
 pub(crate) const TARGET: &str = "arcllm::module";
 
@@ -55,6 +57,13 @@ impl<S: Subscriber> Layer<S> for Keep {
             kept.pop_front();
         }
         kept.push_back(told);
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = self.level.as_str().to_lowercase();
+        write!(formatter, "{} says ({level}): {}", word(&self.module), word(&self.message))
     }
 }
 

@@ -46,8 +46,24 @@ fn the_guide_works_command_by_command() {
     let output = shell.env_remove("ARCLLM_CONFIG").stdin(Stdio::null()).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");
-    for expected in ["I cannot help with that.", "34 passed, 0 failed", "agent -> politeness -> retry -> adapter"] {
+    for expected in [
+        "36 passed, 0 failed",
+        "I cannot help with that.", "34 passed, 0 failed", "agent -> politeness -> retry -> adapter",
+    ] {
         assert!(stdout.contains(expected), "{expected}: {stdout}\n{stderr}");
     }
+    for expected in ["hedge waits", "primary has not answered", "status 529", "INFO arcllm::module"] {
+        assert!(stderr.contains(expected), "{expected}: {stdout}\n{stderr}");
+    }
     assert!(Path::new(&home).join("politeness/modules/politeness.wasm").is_file());
+}
+
+/// The guide shows the modules that the tests of the kit run.
+#[test]
+fn the_examples_of_the_guide_are_tested() {
+    let guide = fs::read_to_string(root().join("docs/writing-a-module.md")).unwrap();
+    for module in ["router", "hedge"] {
+        let source = fs::read_to_string(root().join(format!("tests/modules/{module}/src/lib.rs"))).unwrap();
+        assert!(guide.contains(&source), "tests/modules/{module}/src/lib.rs is not in the guide word for word");
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
 }
 
 /// Ready when Ctrl-C is pressed.
-async fn interrupt() {
+pub(crate) async fn interrupt() {
     // If Ctrl-C cannot be listened for, nothing interrupts.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
@@ -90,7 +90,7 @@ async fn give_up() {
 }
 
 /// Shows the attempts, what modules logged since the call began and, for a streamed answer, how fast its events came.
-fn trace(result: &Result<Response, Failure>, streamed: Option<&Streamed>, began: Instant) {
+pub(crate) fn trace(result: &Result<Response, Failure>, streamed: Option<&Streamed>, began: Instant) {
     let log: Vec<_> = told::take().into_iter().map(|told| (told.at.saturating_duration_since(began), told)).collect();
     let (trail, outcome) = match result {
         Ok(response) => (&response.trail, format!("answered by {} ({})", response.provider, response.model)),
@@ -118,7 +118,7 @@ fn modules(given: Vec<(String, Value)>) -> Result<BTreeMap<String, Value>, Failu
 }
 
 /// Prints the text, unless it was printed while it arrived, and the model's calls for tools.
-fn print(response: &Response, streamed: bool) -> Result<(), Failure> {
+pub(crate) fn print(response: &Response, streamed: bool) -> Result<(), Failure> {
     if let Some(text) = response.text().filter(|_| !streamed) {
         answer(&text)?;
     }

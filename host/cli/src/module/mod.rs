@@ -5,6 +5,7 @@ pub(crate) mod describe;
 pub(crate) mod inspect;
 pub(crate) mod name;
 pub(crate) mod new;
+pub(crate) mod run;
 pub(crate) mod templates;
 pub(crate) mod test;
 
@@ -14,7 +15,7 @@ use clap::Subcommand;
 
 use crate::{
     failure::Failure,
-    module::{build::ModuleBuild, inspect::ModuleInspect, new::ModuleNew, test::ModuleTest},
+    module::{build::ModuleBuild, inspect::ModuleInspect, new::ModuleNew, run::ModuleRun, test::ModuleTest},
 };
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +26,8 @@ pub(crate) enum Module {
     Build(ModuleBuild),
     /// Show what a component is, what it asks for, and what configuration it needs.
     Inspect(ModuleInspect),
+    /// Run one call through a module in front of simulated providers, with its log and a timeline.
+    Run(ModuleRun),
     /// Check that a component behaves as a module must, and run the scenarios of its kind.
     Test(ModuleTest),
 }
@@ -34,6 +37,7 @@ pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
         Module::New(arguments) => new::run(arguments),
         Module::Build(arguments) => build::run(arguments).await,
         Module::Inspect(arguments) => inspect::run(arguments).await,
+        Module::Run(arguments) => run::run(arguments).await,
         Module::Test(arguments) => test::run(arguments).await,
     }
 }

@@ -81,19 +81,13 @@ fn find(dir: &Path) -> Result<(Project, &'static Tools), Failure> {
 }
 
 fn build(arguments: ModuleBuild) -> Result<ExitCode, Failure> {
-    let (project, tools) = find(&arguments.dir)?;
     // Found before the build, which may take minutes.
     let directory = match (&arguments.modules_dir, arguments.install) {
         (None, true) => Some(install::modules_directory(arguments.config.as_deref())?),
         (directory, _) => directory.clone(),
     };
+    let project = build_project(&arguments.dir)?;
     let component = project.component();
-    // Removed, so that a component that is there afterwards is a new one.
-    match fs::remove_file(&component) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unable(&component, &error)),
-        _ => {}
-    }
-    (tools.build)(&project)?;
     let Ok(metadata) = fs::metadata(&component) else {
         return Err(Failure::failed(format!("the build ended without an error, but made no {}", component.display())));
     };
@@ -110,6 +104,24 @@ fn build(arguments: ModuleBuild) -> Result<ExitCode, Failure> {
         line!("To switch it on, add `{name}` to host.order, and `enabled = true` to [modules.{name}].")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds a project with the tools of its language.
+pub(crate) fn build_project(folder: &Path) -> Result<Project, Failure> {
+    let (project, tools) = find(folder)?;
+    let component = project.component();
+    // Removed, so that a component that is there afterwards is a new one.
+    match fs::remove_file(&component) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unable(&component, &error)),
+        _ => {}
+    }
+    (tools.build)(&project)?;
+    Ok(project)
+}
+
+/// The component that the project in this folder makes, if there is a project.
+pub(crate) fn component_of(folder: &Path) -> Option<PathBuf> {
+    find(folder).ok().map(|(project, _)| project.component())
 }
 
 /// The path as one would type it here.
