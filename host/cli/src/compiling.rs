@@ -1,11 +1,11 @@
-//! Says that a component is being compiled, if that takes long.
+//! Says that a large component is being compiled, if that takes long.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing::{
@@ -16,11 +16,19 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use crate::{output::word, progress::say_above};
 
+/// A smaller component is compiled in no time that anybody would notice.
+const LARGE: u64 = 1_000_000;
+
 /// Code that is kept from an earlier run is there by then.
 const LONG: Duration = Duration::from_secs(1);
 
-/// How many compilations of each module are under way.
-static UNDER_WAY: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+/// The compilations under way, by module: when each of them began. The modules that were named.
+static STATE: Mutex<State> = Mutex::new(State { under_way: BTreeMap::new(), named: BTreeSet::new() });
+
+struct State {
+    under_way: BTreeMap<String, Vec<Instant>>,
+    named: BTreeSet<String>,
+}
 
 /// Watches the library's events of compilations.
 pub(crate) struct Compiling;
@@ -33,18 +41,23 @@ impl<S: Subscriber> Layer<S> for Compiling {
         let mut component = Component::default();
         event.record(&mut component);
         match component.bytes {
-            Some(bytes) => begin(component.module, bytes),
+            Some(bytes @ LARGE..) => begin(component.module, bytes),
+            Some(_) => {}
             None => end(&component.module),
         }
     }
 }
 
 fn begin(module: String, bytes: u64) {
-    *under_way().entry(module.clone()).or_default() += 1;
+    let began = Instant::now();
+    state().under_way.entry(module.clone()).or_default().push(began);
     // If there is no thread, nothing is said.
     let _ = thread::Builder::new().spawn(move || {
         thread::sleep(LONG);
-        if under_way().contains_key(&module) {
+        let mut state = state();
+        let is_long = state.under_way.get(&module).is_some_and(|all| all.contains(&began));
+        if is_long && state.named.insert(module.clone()) {
+            drop(state);
             let (name, mb) = (word(&module), bytes as f64 / 1e6);
             say_above(&format!("compiling {name} ({mb:.1} MB); the result is kept for later runs"));
         }
@@ -52,15 +65,14 @@ fn begin(module: String, bytes: u64) {
 }
 
 fn end(module: &str) {
-    let mut under_way = under_way();
-    match under_way.get_mut(module) {
-        Some(count) if *count > 1 => *count -= 1,
-        _ => drop(under_way.remove(module)),
+    let mut state = state();
+    if let Some(all) = state.under_way.get_mut(module) {
+        all.pop();
     }
 }
 
-fn under_way() -> std::sync::MutexGuard<'static, BTreeMap<String, usize>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arcllm::{Message, Request};
+use arcllm::{Message, ModuleReport, Request};
 use futures::future::join_all;
 use serde_json::{Map, Value};
 
@@ -18,10 +18,15 @@ use super::{
 pub(super) type Clause = (&'static str, Vec<String>);
 
 /// Checks each clause of the contract.
-pub(super) async fn check(bench: &Bench, may: May, settings: &Map<String, Value>) -> Vec<Clause> {
+pub(super) async fn check(
+    bench: &Bench,
+    subject: &ModuleReport,
+    may: May,
+    settings: &Map<String, Value>,
+) -> Vec<Clause> {
     let scenario = plain(settings);
     vec![
-        ("it describes itself", describes(bench, &scenario).await),
+        ("it describes itself", describes(subject)),
         ("`name` and `validate-config` are those of its inner", transparent(bench, &scenario).await),
         ("a good answer takes one request and comes back unchanged", answers(bench, &scenario, may).await),
         ("every error comes back unchanged", errors(bench, settings, may).await),
@@ -49,21 +54,10 @@ pub(super) fn plain(settings: &Map<String, Value>) -> Scenario {
     }
 }
 
-async fn describes(bench: &Bench, scenario: &Scenario) -> Vec<String> {
-    let mut found = Vec::new();
-    let report = match bench.load(scenario, Reply::default()).await {
-        Ok((host, ..)) => host.modules().await,
-        Err(error) => return vec![error],
-    };
-    let report = report.ok().and_then(|all| all.into_iter().find(|module| module.name == "subject"));
-    let Some(report) = report else { return vec!["The host does not list it among its modules.".to_owned()] };
-    for (what, word) in [("version", &report.version), ("kind", &report.kind)] {
-        if word.as_deref().unwrap_or_default().is_empty() {
-            found.push(format!("`describe` returns no {what}."));
-        }
-    }
-    found.extend(report.problem);
-    found
+fn describes(subject: &ModuleReport) -> Vec<String> {
+    let words = [("version", &subject.version), ("kind", &subject.kind)];
+    let missing = words.into_iter().filter(|(_, word)| word.as_deref().unwrap_or_default().is_empty());
+    missing.map(|(what, _)| format!("`describe` returns no {what}.")).collect()
 }
 
 async fn transparent(bench: &Bench, scenario: &Scenario) -> Vec<String> {

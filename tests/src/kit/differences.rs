@@ -132,7 +132,7 @@ fn cancelled(expect: &Expect, outcome: &Outcome) -> Option<String> {
 
 fn ending(expect: &Expect, result: &Result<Response, Error>) -> Option<String> {
     let holds = match (result, &expect.answered_by, &expect.error) {
-        (Ok(response), Some(provider), None) => is_named(provider, &response.provider),
+        (Ok(response), Some(provider), None) => expect.status.is_none() && is_named(provider, &response.provider),
         (Err(error), None, Some(kind)) => error.kind.as_str() == kind && status(error) == expect.status,
         _ => false,
     };
@@ -146,12 +146,13 @@ fn ending(expect: &Expect, result: &Result<Response, Error>) -> Option<String> {
         }
     };
     let expected = match (&expect.answered_by, &expect.error, expect.status) {
-        (Some(provider), None, _) => format!("It should have ended with an answer of {provider}."),
+        (Some(_), _, Some(_)) => "The scenario has both `answered_by` and `status`: remove one.".to_owned(),
+        (Some(provider), None, None) => format!("It should have ended with an answer of {provider}."),
         (None, Some(kind), Some(status)) => {
             format!("It should have failed with the error `{kind}` and the status {status}.")
         }
         (None, Some(kind), None) => format!("It should have failed with the error `{kind}`, without a status."),
-        (Some(_), Some(_), _) => "The scenario has both `answered_by` and `error`: remove one.".to_owned(),
+        (Some(_), Some(_), None) => "The scenario has both `answered_by` and `error`: remove one.".to_owned(),
         (None, None, _) => "The scenario does not say how it should end: add `answered_by` or `error`.".to_owned(),
     };
     Some(format!("{ended} {expected}"))

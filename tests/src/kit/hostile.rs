@@ -179,6 +179,8 @@ async fn until_the_deadline(bench: &Bench, scenario: &Scenario, reply: Reply) ->
             }
             Err(_) => found.push("The call does not end at its deadline.".to_owned()),
         }
+        // What is wrong without streaming, too, is said once.
+        found.dedup();
         let before = log.count();
         tokio::time::sleep(Duration::from_secs(1000)).await;
         if log.count() != before {

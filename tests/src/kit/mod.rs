@@ -82,11 +82,13 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
         let subject = bench.describe().await?;
-        let kind = subject.kind.unwrap_or_default();
-        let settings = settings::usual(&subject.config_schema.clone().unwrap_or_default());
-        settings::check(&bench, &settings, &subject.config_schema.unwrap_or_default()).await?;
+        let kind = subject.kind.clone().unwrap_or_default();
+        let schema = subject.config_schema.clone().unwrap_or_default();
+        let settings = settings::usual(&schema);
+        // Held to the end, so that its component is compiled once.
+        let _compiled = settings::check(&bench, &settings, &schema).await?;
         let may = May::of(&subject.behavior);
-        let mut clauses = contract::check(&bench, may, &settings).await;
+        let mut clauses = contract::check(&bench, &subject, may, &settings).await;
         let takes_whole = subject.streams == Some(Streams::Whole);
         clauses.extend(streams::check(&bench, may, takes_whole, &settings).await);
         let of_group = |group: &'static str| {

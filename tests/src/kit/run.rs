@@ -68,11 +68,7 @@ impl Bench {
     ///
     /// If the module does not load.
     pub(super) async fn describe(&self) -> Result<ModuleReport, String> {
-        let wasm = json!({ "modules": { "subject": { "sandbox": { "wasm": self.wasm, "allow": GRANTS } } } });
-        let host = Host::builder().config(self.parse(&wasm)?).build().map_err(|error| error.to_string())?;
-        let modules = host.modules().await.map_err(|error| error.to_string())?;
-        let subject = modules.into_iter().find(|module| module.name == "subject");
-        let subject = subject.ok_or("the host does not list the module")?;
+        let subject = Host::inspect(&self.wasm).await.map_err(|error| error.to_string())?;
         match subject.problem {
             Some(problem) => Err(problem),
             None => Ok(subject),

@@ -1,5 +1,6 @@
 //! The settings that a module needs to be tested at all.
 
+use arcllm::{Host, Model};
 use serde_json::{Map, Value, json};
 
 use super::{contract::plain, inner::Reply, run::Bench};
@@ -14,12 +15,12 @@ pub(super) fn usual(schema: &Value) -> Map<String, Value> {
     lists.map(|(key, _)| (key.clone(), json!(["primary", "second"]))).collect()
 }
 
-/// Checks that the module loads with these settings and those of the bench.
+/// Checks that the module loads with these settings and those of the bench, and returns what has it loaded.
 ///
 /// # Errors
 ///
 /// What it lacks, or why it does not load.
-pub(super) async fn check(bench: &Bench, usual: &Map<String, Value>, schema: &Value) -> Result<(), String> {
+pub(super) async fn check(bench: &Bench, usual: &Map<String, Value>, schema: &Value) -> Result<(Host, Model), String> {
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let missing: Vec<&str> =
         required.filter(|key| !usual.contains_key(*key) && !bench.settings.contains_key(*key)).collect();
@@ -36,7 +37,7 @@ pub(super) async fn check(bench: &Bench, usual: &Map<String, Value>, schema: &Va
         ));
     }
     match bench.load(&plain(usual), Reply::default()).await {
-        Ok(_) => Ok(()),
+        Ok((host, model, _)) => Ok((host, model)),
         Err(problem) => Err(format!("{file}: this module does not load with the settings of this test: {problem}")),
     }
 }

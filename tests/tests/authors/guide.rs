@@ -48,7 +48,9 @@ fn the_guide_works_command_by_command() {
     assert!(output.status.success(), "{stdout}\n{stderr}");
     for expected in [
         "36 passed, 0 failed",
-        "I cannot help with that.", "34 passed, 0 failed", "agent -> politeness -> retry -> adapter",
+        "I cannot help with that.",
+        "34 passed, 0 failed",
+        "agent -> politeness -> retry -> adapter",
     ] {
         assert!(stdout.contains(expected), "{expected}: {stdout}\n{stderr}");
     }

@@ -81,7 +81,9 @@ impl GuestOutput {
 
     /// Forgets the last lines: they are about calls that have ended.
     pub(crate) fn forget(&self) {
-        self.inside().last.clear();
+        let mut inside = self.inside();
+        inside.end_line();
+        inside.last.clear();
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -201,6 +203,7 @@ mod tests {
         write(&output, "Traceback:\n  File \"app.py\", li");
         write(&output, "ne 3\n\nValueError: no");
         assert_eq!(output.last_lines().unwrap(), "Traceback:\n  File \"app.py\", line 3\nValueError: no");
+        write(&output, "a line without an end");
         output.forget();
         assert_eq!(output.last_lines(), None);
     }

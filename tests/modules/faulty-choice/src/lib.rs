@@ -30,8 +30,6 @@ pub enum Fault {
     WaitsForBoth,
     /// A hedge that begins a second request and forgets the first answer, which it has already.
     AsksAfterTheAnswer,
-    /// A hedge that hands on an answer of an earlier call.
-    MixesCalls,
 }
 
 impl Config for Settings {}
@@ -39,7 +37,6 @@ impl Config for Settings {}
 /// The module.
 pub struct FaultyChoice {
     fault: Fault,
-    earlier: std::cell::RefCell<Option<ResponseParts>>,
 }
 
 impl Module for FaultyChoice {
@@ -50,7 +47,7 @@ impl Module for FaultyChoice {
     }
 
     fn new(settings: Settings) -> Self {
-        Self { fault: settings.fault, earlier: None.into() }
+        Self { fault: settings.fault }
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
@@ -75,11 +72,6 @@ impl Module for FaultyChoice {
                 clock::wait_for(Duration::from_millis(10)).await;
                 drop(answer);
                 second(&request).await
-            }
-            Fault::MixesCalls => {
-                let answer = inner::invoke(request.clone()).await?;
-                let earlier = self.earlier.replace(Some(answer.parts()));
-                Ok(earlier.map_or(answer, |parts| Response::new(&request, &parts)))
             }
         }
     }

@@ -50,8 +50,8 @@ use exports::arcllm::llm::{
     module::{self, ConfigError, Cost, Description, Target},
 };
 use wasi::{
-    cli0_2_6::{stderr::get_stderr, stdout::get_stdout},
-    io0_2_6::streams::OutputStream,
+    cli::{stderr::get_stderr, stdout::get_stdout},
+    io::streams::OutputStream,
 };
 
 struct Component;

@@ -85,7 +85,7 @@ impl Stage {
         let module = stem.unwrap_or_else(|| "module".to_owned());
         let mut table = settings;
         table.insert("enabled".to_owned(), true.into());
-        table.insert("sandbox".to_owned(), json!({ "wasm": file, "allow": GRANTS }));
+        table.insert("sandbox".to_owned(), json!({ "wasm": &file, "allow": GRANTS }));
         let providers: Map<String, Value> = self
             .simulators
             .iter()
@@ -100,7 +100,9 @@ impl Stage {
         let text = toml::to_string(&config).map_err(|error| {
             Failure::usage(format!("--settings cannot be written as TOML: {error}\n  help: leave out what is null"))
         })?;
-        Ok(Host::builder().config(Config::parse(&text, None)?).watch(false).build()?)
+        // In a folder that does not exist, so that no other file is taken for a module.
+        let place = file.with_extension("run").join("config.toml");
+        Ok(Host::builder().config(Config::parse(&text, Some(&place))?).watch(false).build()?)
     }
 }
 
