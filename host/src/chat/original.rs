@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::chat::wire_format::WireFormat;
+use crate::chat::{error::ErrorKind, wire_format::WireFormat};
 
 /// A request or an answer in a wire format, byte by byte as its author wrote it. Its `Debug` shows no content.
 ///
@@ -59,12 +59,24 @@ pub(crate) struct KeptOriginal {
     original: Option<Arc<Original>>,
     /// Whether the fields say something else by now.
     is_changed: bool,
+    /// Why the content beside the original is missing, where only the client can read it.
+    unread: Option<Arc<ErrorKind>>,
 }
 
 impl KeptOriginal {
     /// An original that says what the fields say.
     pub(crate) fn of(original: Original) -> Self {
-        Self { original: Some(Arc::new(original)), is_changed: false }
+        Self { original: Some(Arc::new(original)), is_changed: false, unread: None }
+    }
+
+    /// Notes that the content could not be read, and why.
+    pub(crate) fn unread(&mut self, error: ErrorKind) {
+        self.unread = Some(Arc::new(error));
+    }
+
+    /// Why the content could not be read, if it could not.
+    pub(crate) fn take_unread(&mut self) -> Option<ErrorKind> {
+        self.unread.take().map(Arc::unwrap_or_clone)
     }
 
     /// The original, if it still says what the fields say.
@@ -84,7 +96,7 @@ impl KeptOriginal {
 
     /// The same original for other fields.
     pub(crate) fn changed(&self) -> Self {
-        Self { original: self.original.clone(), is_changed: true }
+        Self { original: self.original.clone(), is_changed: true, unread: None }
     }
 }
 

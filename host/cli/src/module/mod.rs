@@ -3,11 +3,14 @@
 pub(crate) mod build;
 pub(crate) mod describe;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod name;
 pub(crate) mod new;
+pub(crate) mod publish;
 pub(crate) mod run;
 pub(crate) mod templates;
 pub(crate) mod test;
+pub(crate) mod transfer;
 
 use std::process::ExitCode;
 
@@ -15,7 +18,10 @@ use clap::Subcommand;
 
 use crate::{
     failure::Failure,
-    module::{build::ModuleBuild, inspect::ModuleInspect, new::ModuleNew, run::ModuleRun, test::ModuleTest},
+    module::{
+        build::ModuleBuild, inspect::ModuleInspect, key::ModuleKey, new::ModuleNew, publish::ModulePublish,
+        run::ModuleRun, test::ModuleTest,
+    },
 };
 
 #[derive(Debug, Subcommand)]
@@ -30,6 +36,10 @@ pub(crate) enum Module {
     Run(ModuleRun),
     /// Check that a component behaves as a module must, and run the scenarios of its kind.
     Test(ModuleTest),
+    /// Publish a component to an OCI registry, and sign it.
+    Publish(ModulePublish),
+    /// Make a pair of keys that sign and verify modules.
+    Key(ModuleKey),
 }
 
 pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
@@ -39,5 +49,7 @@ pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
         Module::Inspect(arguments) => inspect::run(arguments).await,
         Module::Run(arguments) => run::run(arguments).await,
         Module::Test(arguments) => test::run(arguments).await,
+        Module::Publish(arguments) => publish::run(arguments).await,
+        Module::Key(arguments) => key::run(&arguments),
     }
 }

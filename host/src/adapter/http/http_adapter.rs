@@ -29,6 +29,7 @@ use crate::{
             events::Events,
             failure,
             reader::{HttpAnswer, Reader},
+            sent_body::SentBody,
         },
     },
     chat::{
@@ -144,17 +145,24 @@ impl HttpAdapter {
         match self.arriving(head).await? {
             Arriving::Events(events) => events.echoing(echo).committed().await,
             // The server sends everything at once although it was asked to stream.
-            Arriving::Whole(answer) => self.read(answer, echo).map(Answer::from),
+            // The client gets events, which are not the provider's.
+            Arriving::Whole(answer) => self.read(answer, None).map(Answer::from),
         }
     }
 
     /// Reads a whole answer. Keeps its body if the client gets it as it is.
     fn read(&self, answer: HttpAnswer, echo: Option<Echo>) -> Result<Response, ErrorKind> {
-        let mut response = self.reader().read(&answer)?;
-        if let Some(body) = echo.and_then(|_| verbatim::readable(answer.body)) {
-            response.original = KeptOriginal::of(Original::new(self.provider().adapter, body));
+        let mut response = self.reader().read(&answer, echo.is_some())?;
+        let unread = response.original.take_unread();
+        match (echo.and_then(|_| verbatim::readable(answer.body)), unread) {
+            (Some(body), unread) => {
+                response.original = KeptOriginal::of(Original::new(self.provider().adapter, body));
+                unread.into_iter().for_each(|error| response.original.unread(error));
+                Ok(response)
+            }
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(response),
         }
-        Ok(response)
     }
 
     /// Reads a whole answer, or only the beginning of a streamed one.
@@ -162,6 +170,7 @@ impl HttpAdapter {
         let mut answer = HttpAnswer::without_body(&mut head);
         let mut body = Body::new(head, self.asked.clone());
         if is_streamed(&answer, &mut body).await {
+            answer.detach();
             return Ok(Arriving::Events(Box::new(Events::new(self.asked.clone(), answer, body))));
         }
         body.read_into(&mut answer).await?;
@@ -192,8 +201,9 @@ impl HttpAdapter {
             let attempt = HeaderValue::try_from(attempt.to_string()).map_err(|error| wrong(error.to_string()))?;
             headers.insert("traceparent", attempt);
         }
+        let body = SentBody::from(body);
         tracing::debug!(target: "arcllm::http", bytes = body.len(), "sends a request");
-        let head = self.deliver(headers, body.into()).await?;
+        let head = self.deliver(headers, &body).await?;
         if let Some((access, key)) = key.filter(|_| head.status() == StatusCode::UNAUTHORIZED) {
             access.refused(&key);
         }
@@ -202,9 +212,9 @@ impl HttpAdapter {
 
     /// Sends a body and waits for the head of the answer. Sends it once more, on a new connection, if the server says that
     /// it has not processed it.
-    async fn deliver(&self, headers: HeaderMap, body: Bytes) -> Result<reqwest::Response, ErrorKind> {
+    async fn deliver(&self, headers: HeaderMap, body: &SentBody) -> Result<reqwest::Response, ErrorKind> {
         let send =
-            |client: &Client| client.post(self.endpoint.clone()).headers(headers.clone()).body(body.clone()).send();
+            |client: &Client| client.post(self.endpoint.clone()).headers(headers.clone()).body(body.sending()).send();
         // Lets kept connections notice that their server has closed them. They cannot while a program blocks its thread
         // between two calls.
         tokio::task::yield_now().await;
