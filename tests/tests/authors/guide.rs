@@ -47,7 +47,8 @@ fn the_guide_works_command_by_command() {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");
     for expected in [
-        "36 passed, 0 failed",
+        "32 passed, 0 failed",
+        "31 passed, 0 failed",
         "I cannot help with that.",
         "34 passed, 0 failed",
         "agent -> politeness -> retry -> adapter",

@@ -297,7 +297,7 @@ async fn a_module_without_its_settings_fails_once_and_settings_come_from_files_a
         "{}",
         both.stdout
     );
-    let wrong = test(&["--settings", "{\"small\": \"fifth\", \"up_to_tokens\": -1}"]).await.unwrap();
+    let wrong = test(&["--settings", "{\"small\": \"second\", \"up_to_tokens\": -1}"]).await.unwrap();
     assert_eq!(wrong.code, 2);
     assert!(
         wrong.stderr.contains("this module does not load with the settings of this test: `up_to_tokens` is -1"),

@@ -73,7 +73,7 @@ impl GuestOutput {
             if characters > LAST_CHARACTERS && !lines.is_empty() {
                 break;
             }
-            lines.push(line.as_str());
+            lines.push(plain::line(line, MESSAGE));
         }
         lines.reverse();
         (!lines.is_empty()).then(|| plain::lines(&lines.join("\n"), LAST_CHARACTERS).into_owned())
@@ -117,9 +117,10 @@ impl Inside {
         if text.is_empty() {
             return;
         }
-        let line = plain::line(&text, MESSAGE).into_owned();
         let module: &str = &self.module;
-        if self.rate.count(line.len(), &self.limits, module).is_ok() {
+        // Counted first: a guest that floods its output must not keep the host busy with lines that nobody reads.
+        if self.rate.count(text.len(), &self.limits, module).is_ok() {
+            let line = plain::line(&text, MESSAGE);
             match self.name {
                 OutputName::Stdout => tracing::info!(target: "arcllm::module", module, context = "stdout", "{line}"),
                 OutputName::Stderr => tracing::warn!(target: "arcllm::module", module, context = "stderr", "{line}"),
@@ -128,7 +129,7 @@ impl Inside {
         if self.last.len() == LAST_LINES {
             self.last.pop_front();
         }
-        self.last.push_back(line);
+        self.last.push_back(text);
     }
 }
 

@@ -92,7 +92,7 @@ impl llm_provider_blocking::Guest for Component {
             match line.split_once(' ') {
                 Some(("out", text)) => write(&get_stdout(), text),
                 Some(("err", text)) => write(&get_stderr(), text),
-                Some(("flood", _)) => (0..20_000).for_each(|_| write(&get_stderr(), &"flood ".repeat(100))),
+                Some(("flood", _)) => (0..2_000).for_each(|_| write(&get_stderr(), &"flood\n")),
                 Some(("trap", _)) => core::arch::wasm32::unreachable(),
                 _ => {}
             }

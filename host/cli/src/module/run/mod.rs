@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use arcllm::{ErrorKind, Message, Overrides, Request, Response};
+use arcllm::{ConfigError, ErrorKind, Message, Overrides, Request, Response};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -149,7 +149,7 @@ async fn once(arguments: &ModuleRun, component: &Path) -> Result<ExitCode, Failu
     // What it logged while it was loaded belongs to no call.
     spinner.stop();
     tell_log();
-    let model = loaded?;
+    let model = loaded.map_err(plainly)?;
     let mut spinner = Spinner::start(!arguments.json);
     spinner.say("asking primary".to_owned());
     let request = Request::new([Message::user(&arguments.prompt)]);
@@ -168,6 +168,16 @@ async fn once(arguments: &ModuleRun, component: &Path) -> Result<ExitCode, Failu
     trace(&result, streamed.as_ref(), began);
     print(&result?, streamed.is_some())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// An error about the configuration that this command makes, without its places: the user has written only the settings.
+fn plainly(mut error: ConfigError) -> ConfigError {
+    (error.file, error.line) = (None, None);
+    if let Some(setting) = error.problem.strip_prefix("missing field ") {
+        error = ConfigError::new(format!("this module needs the setting {setting}"));
+        error = error.help("give it with --settings '{\"key\": value}'; `arcllm module inspect` shows all settings");
+    }
+    error
 }
 
 /// Writes what was logged outside of a call.
