@@ -13,7 +13,7 @@ pub(super) fn in_order(items: &[String]) -> String {
     const MOST: usize = 10;
     match items.len() {
         0 => "nobody".to_owned(),
-        ..=MOST => items.join(", then "),
+        1..=MOST => items.join(", then "),
         more => {
             let first: Vec<&str> = items.iter().take(MOST).map(String::as_str).collect();
             format!("{}, and {} more", first.join(", then "), more - MOST)

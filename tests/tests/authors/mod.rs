@@ -1,7 +1,7 @@
 //! What authors of modules use: projects, builds, the guide and the conformance kit.
 
 mod debugging;
-mod guide;
+pub(crate) mod guide;
 mod kit;
 mod projects;
 mod toolchains;
