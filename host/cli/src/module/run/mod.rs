@@ -136,7 +136,7 @@ async fn build(folder: PathBuf) -> Result<PathBuf, Failure> {
     // It waits for other processes.
     let building = tokio::task::spawn_blocking(move || build_project(&folder)).await;
     let project = building.map_err(|error| Failure::usage(error.to_string()))??;
-    Ok(project.component())
+    Ok(project.component)
 }
 
 /// One call, and what came of it.
