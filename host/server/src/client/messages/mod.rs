@@ -9,6 +9,7 @@ pub(crate) mod count;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod format;
+pub(crate) mod known;
 pub(crate) mod made;
 pub(crate) mod open_blocks;
 pub(crate) mod reasoning;

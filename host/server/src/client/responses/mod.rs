@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod extensions;
 pub(crate) mod format;
 pub(crate) mod items;
+pub(crate) mod known;
 pub(crate) mod line;
 pub(crate) mod message;
 pub(crate) mod names;
