@@ -14,7 +14,7 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::{output::word, progress::say_above};
+use crate::output::word;
 
 /// A smaller component is compiled in no time that anybody would notice.
 const LARGE: u64 = 1_000_000;
@@ -31,7 +31,10 @@ struct State {
 }
 
 /// Watches the library's events of compilations.
-pub(crate) struct Compiling;
+pub(crate) struct Compiling {
+    /// Writes a line for the user.
+    pub(crate) say: fn(&str),
+}
 
 impl<S: Subscriber> Layer<S> for Compiling {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -41,14 +44,14 @@ impl<S: Subscriber> Layer<S> for Compiling {
         let mut component = Component::default();
         event.record(&mut component);
         match component.bytes {
-            Some(bytes @ LARGE..) => begin(component.module, bytes),
+            Some(bytes @ LARGE..) => begin(component.module, bytes, self.say),
             Some(_) => {}
             None => end(&component.module),
         }
     }
 }
 
-fn begin(module: String, bytes: u64) {
+fn begin(module: String, bytes: u64, say: fn(&str)) {
     let began = Instant::now();
     state().under_way.entry(module.clone()).or_default().push(began);
     // If there is no thread, nothing is said.
@@ -59,7 +62,7 @@ fn begin(module: String, bytes: u64) {
         if is_long && state.named.insert(module.clone()) {
             drop(state);
             let (name, mb) = (word(&module), bytes as f64 / 1e6);
-            say_above(&format!("compiling {name} ({mb:.1} MB); the result is kept for later runs"));
+            say(&format!("compiling {name} ({mb:.1} MB); the result is kept for later runs"));
         }
     });
 }

@@ -35,7 +35,7 @@ static TURNING: Mutex<Option<ProgressBar>> = Mutex::new(None);
 pub(crate) fn listen(filter: EnvFilter, json: bool, keeps_log: bool) {
     let keep = keeps_log.then_some(told::Keep);
     let is_kept = filter_fn(move |metadata| !(keeps_log && metadata.target() == told::TARGET));
-    let compiling = (!json).then_some(Compiling.with_filter(LevelFilter::DEBUG));
+    let compiling = (!json).then_some(Compiling { say: say_above }.with_filter(LevelFilter::DEBUG));
     let steps = Steps.with_filter(LevelFilter::DEBUG);
     let lines = lines().with_filter(filter.and(is_kept));
     tracing_subscriber::registry().with(lines).with(steps).with(compiling).with(keep).init();
@@ -86,7 +86,7 @@ fn turning() -> std::sync::MutexGuard<'static, Option<ProgressBar>> {
 }
 
 /// Writes a line to standard error, above the spinner if one turns.
-pub(crate) fn say_above(line: &str) {
+fn say_above(line: &str) {
     match &*turning() {
         Some(bar) => bar.suspend(|| tell(format_args!("{line}\n"))),
         None => tell(format_args!("{line}\n")),

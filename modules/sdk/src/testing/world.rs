@@ -9,7 +9,6 @@ use std::{
 };
 
 use crate::{
-    clock::nanoseconds,
     testing::script::{Answer, Asked, INNER, Provider, text},
     types::{Attempt, ModelFacts, RequestParts},
 };
@@ -119,7 +118,7 @@ impl World {
     /// Sets how long each answer takes, of the inner and of all providers without a time of their own.
     #[must_use]
     pub fn answers_after(self, time: Duration) -> Self {
-        self.0.borrow_mut().takes = nanoseconds(time);
+        self.0.borrow_mut().takes = saturated(time);
         self
     }
 
@@ -130,7 +129,7 @@ impl World {
         let is_known = self.0.borrow().providers.contains_key(name);
         let world = if is_known { self } else { self.provider(name, []) };
         if let Some(provider) = world.0.borrow_mut().providers.get_mut(name) {
-            provider.takes = Some(nanoseconds(time));
+            provider.takes = Some(saturated(time));
         }
         world
     }
@@ -138,7 +137,7 @@ impl World {
     /// Sets how long each operation of `state` takes, as with a store on another machine. Other calls come in between.
     #[must_use]
     pub fn state_after(self, time: Duration) -> Self {
-        self.0.borrow_mut().state_takes = nanoseconds(time);
+        self.0.borrow_mut().state_takes = saturated(time);
         self
     }
 
@@ -161,7 +160,7 @@ impl World {
     pub fn deadline(self, time: Duration) -> Self {
         {
             let mut inside = self.0.borrow_mut();
-            inside.deadline = Some(inside.now.saturating_add(nanoseconds(time)));
+            inside.deadline = Some(inside.now.saturating_add(saturated(time)));
         }
         self
     }
@@ -211,4 +210,9 @@ impl World {
     pub fn state_operations(&self) -> usize {
         self.0.borrow().operations
     }
+}
+
+/// Returns the nanoseconds of a duration, at most `u64::MAX`.
+fn saturated(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
