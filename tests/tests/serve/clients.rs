@@ -66,7 +66,7 @@ fn scripts(scenario: &str, format: Format, way: &str) -> [Script; 2] {
         }
         "early" => {
             let early = Reply::text("Hello, world, and goodbye.").with_fault(Fault::EndEarly);
-            Script::new([early.fault_at(Place::BeforeEvent(5))]).then(Then::Repeat)
+            Script::new([early.fault_at(Place::BeforeEvent(6))]).then(Then::Repeat)
         }
         _ => panic!("no such scenario: {scenario}"),
     };
