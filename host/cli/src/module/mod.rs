@@ -9,6 +9,7 @@ pub(crate) mod locked;
 pub(crate) mod name;
 pub(crate) mod new;
 pub(crate) mod publish;
+pub(crate) mod run;
 pub(crate) mod sdk;
 pub(crate) mod templates;
 pub(crate) mod test;
@@ -31,6 +32,7 @@ use crate::{
         },
         new::ModuleNew,
         publish::ModulePublish,
+        run::ModuleRun,
         test::ModuleTest,
     },
 };
@@ -43,6 +45,8 @@ pub(crate) enum Module {
     Build(ModuleBuild),
     /// Show what a component is, what it asks for, and what configuration it needs.
     Inspect(ModuleInspect),
+    /// Run one call through a module in front of simulated providers, with its log and a timeline.
+    Run(ModuleRun),
     /// Check that a component behaves as a module must, and run the scenarios of its kind.
     Test(ModuleTest),
     /// Install a component that is there, as it is.
@@ -70,6 +74,7 @@ pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
         Module::New(arguments) => new::run(arguments),
         Module::Build(arguments) => build::run(arguments).await,
         Module::Inspect(arguments) => inspect::run(arguments).await,
+        Module::Run(arguments) => run::run(arguments).await,
         Module::Test(arguments) => test::run(arguments).await,
         Module::Install(arguments) => install::run(arguments).await,
         Module::Add(arguments) => locked::add::run(arguments).await,

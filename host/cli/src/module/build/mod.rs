@@ -143,7 +143,7 @@ fn build(arguments: ModuleBuild) -> Result<ExitCode, Failure> {
 }
 
 /// Builds a project with the tools of its language.
-fn build_project(folder: &Path, is_installed: bool) -> Result<Project, Failure> {
+pub(crate) fn build_project(folder: &Path, is_installed: bool) -> Result<Project, Failure> {
     let (project, tools) = find(folder)?;
     if is_installed && project.is_built() {
         line!("{} is newer than its sources, and is taken as it is", shown(&project.component).display())?;
@@ -156,6 +156,11 @@ fn build_project(folder: &Path, is_installed: bool) -> Result<Project, Failure> 
     }
     (tools.build)(&project)?;
     Ok(project)
+}
+
+/// The component that the project in this folder makes, if there is a project.
+pub(crate) fn component_of(folder: &Path) -> Option<PathBuf> {
+    find(folder).ok().map(|(project, _)| project.component)
 }
 
 /// The path as one would type it here.
