@@ -124,13 +124,27 @@ async fn whole_answer(
     note.answered(&answer);
     let body = match answer.original().filter(|original| original.format == format.wire()) {
         Some(original) => original.body.clone(),
-        None => format.answer(heading, &answer).into(),
+        None => written(format, heading, &answer).into(),
     };
     Ok((json(StatusCode::OK, body), std::mem::take(&mut answer.trail)))
 }
 
+/// An answer in the client's format. One that a module has rewritten has what only its provider knows.
+fn written(format: &dyn ClientFormat, heading: &Heading, answer: &arcllm::Response) -> Vec<u8> {
+    let written = format.answer(heading, answer);
+    let original = answer.rewritten().filter(|original| original.format == format.wire());
+    let Some(Ok(original)) = original.map(|original| serde_json::from_slice(&original.body)) else { return written };
+    match serde_json::from_slice(&written) {
+        Ok(mut whole) => {
+            format.keep(&mut whole, original);
+            whole.to_string().into_bytes()
+        }
+        Err(_) => written,
+    }
+}
+
 async fn streamed_answer(
-    format: &dyn ClientFormat,
+    format: &'static dyn ClientFormat,
     loaded: LoadedModel,
     heading: Heading,
     request: Request,
@@ -139,7 +153,7 @@ async fn streamed_answer(
     let mut events = loaded.model.stream_with(Arc::new(request)).with_originals();
     let first = timeout(SILENCE, events.next()).await.ok().flatten();
     let mut trail = events.trail();
-    let mut body = AnswerBody::new(events, format.events(heading), loaded.clone(), note);
+    let mut body = AnswerBody::new(events, format, format.events(heading), loaded.clone(), note);
     match first {
         Some(Ok(event)) => {
             if let Event::End(answer) = &event {

@@ -10,10 +10,15 @@ use std::{
 use arcllm::{Error, Event, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
+use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
-    client::client::EventWriter,
+    client::{
+        client::{ClientFormat, EventWriter},
+        kept::{Keeper, write_events},
+        sse,
+    },
     gateway::{caller::CallNote, gateway::LoadedModel},
 };
 
@@ -35,7 +40,10 @@ pub(crate) struct AnswerBody {
     quiet_polls: u32,
     /// Absent once the answer has ended.
     events: Option<ResponseStream>,
+    format: &'static dyn ClientFormat,
     writer: Box<dyn EventWriter>,
+    /// Set if a module has read the provider's own events and written others.
+    keeper: Option<Box<dyn Keeper>>,
     has_begun: bool,
     /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
     is_original: bool,
@@ -50,6 +58,7 @@ pub(crate) struct AnswerBody {
 impl AnswerBody {
     pub(crate) fn new(
         events: ResponseStream,
+        format: &'static dyn ClientFormat,
         writer: Box<dyn EventWriter>,
         model: LoadedModel,
         note: CallNote,
@@ -59,7 +68,9 @@ impl AnswerBody {
             out: Vec::new(),
             quiet_polls: 0,
             events: Some(events),
+            format,
             writer,
+            keeper: None,
             has_begun: false,
             is_original: false,
             is_cut: false,
@@ -77,7 +88,26 @@ impl AnswerBody {
 
     /// Writes something for a client that waits.
     pub(crate) fn keep_alive(&mut self) {
-        self.writer.keep_alive(&mut self.out);
+        self.write_with(|writer, out| writer.keep_alive(out));
+    }
+
+    /// Writes something, with what only the provider knows.
+    fn write_with(&mut self, write: impl FnOnce(&mut dyn EventWriter, &mut Vec<u8>)) {
+        match &mut self.keeper {
+            None => write(&mut *self.writer, &mut self.out),
+            Some(keeper) => {
+                let mut written = Vec::new();
+                write(&mut *self.writer, &mut written);
+                write_events(&mut **keeper, &written, &mut self.out);
+            }
+        }
+    }
+
+    /// Reads an event of the provider that a module has read. What the gateway writes stands for it.
+    fn read(&mut self, original: &[u8]) {
+        let Some(event) = sse::data(original).filter(Value::is_object) else { return };
+        self.writer.rewritten(&event);
+        self.keeper.get_or_insert_with(|| self.format.keeper()).read(event, &mut self.out);
     }
 
     /// Writes an event.
@@ -87,11 +117,17 @@ impl AnswerBody {
             self.writer.original(bytes, &mut self.out);
             return;
         }
+        if let Event::Rewritten(bytes) = &event {
+            return self.read(bytes);
+        }
         if !self.is_original {
-            if !std::mem::replace(&mut self.has_begun, true) {
-                self.writer.begin(&mut self.out);
-            }
-            self.writer.event(&event, &mut self.out);
+            let begins = !std::mem::replace(&mut self.has_begun, true);
+            self.write_with(|writer, out| {
+                if begins {
+                    writer.begin(out);
+                }
+                writer.event(&event, out);
+            });
         }
         if let Event::End(response) = &event {
             self.events = None;
@@ -119,7 +155,8 @@ impl AnswerBody {
                 Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
                     self.failed(&error);
-                    self.writer.fail(&self.model.problem(&error), &mut self.out);
+                    let problem = self.model.problem(&error);
+                    self.write_with(|writer, out| writer.fail(&problem, out));
                 }
                 None => {
                     self.events = None;

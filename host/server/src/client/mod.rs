@@ -3,8 +3,10 @@
 pub(crate) mod chat_completions;
 pub(crate) mod client;
 pub(crate) mod fields;
+pub(crate) mod kept;
 pub(crate) mod messages;
 pub(crate) mod place;
 pub(crate) mod problem;
 pub(crate) mod responses;
 pub(crate) mod shape;
+pub(crate) mod sse;

@@ -9,6 +9,7 @@ use crate::client::{
     responses::{
         annotations, error,
         items::is_item,
+        kept_item::kind_of,
         line::Lines,
         message,
         names::Names,
@@ -34,6 +35,8 @@ pub(crate) struct Events {
     calls: StreamedCalls,
     has_refused: bool,
     originals: Option<Originals>,
+    /// The types of the items that the provider has sent, where a module rewrites its answer.
+    provided: Vec<String>,
 }
 
 /// How the provider's own events are sent.
@@ -41,7 +44,9 @@ pub(crate) struct Events {
 enum Originals {
     /// As they are.
     Same,
-    /// With the id of the gateway, which has told of the response before they came.
+    /// With other numbers, since the gateway has said something between them.
+    Numbered,
+    /// With the id of the gateway, which has told of the response before they came, and other numbers.
     Renamed,
 }
 
@@ -82,15 +87,23 @@ impl EventWriter for Events {
     fn original(&mut self, event: &[u8], out: &mut Vec<u8>) {
         let is_first = self.originals.is_none();
         let kind = if self.sequence == 0 { Originals::Same } else { Originals::Renamed };
-        if *self.originals.get_or_insert(kind) == Originals::Renamed {
-            return original::rename(event, &self.head.id, out);
+        match *self.originals.get_or_insert(kind) {
+            Originals::Renamed => original::write(event, Some(&self.head.id), &mut self.sequence, out),
+            Originals::Numbered => original::write(event, None, &mut self.sequence, out),
+            Originals::Same => {
+                // What the gateway says later is about the same response, and has the numbers behind.
+                if let Some(response) = original::response(event).filter(|_| is_first) {
+                    self.head.adopt(&response);
+                }
+                self.sequence += 1;
+                out.extend_from_slice(event);
+            }
         }
-        // What the gateway says later is about the same response, and has the numbers behind.
-        if let Some(response) = original::response(event).filter(|_| is_first) {
-            self.head.adopt(&response);
-        }
-        self.sequence += 1;
-        out.extend_from_slice(event);
+    }
+
+    fn rewritten(&mut self, event: &Value) {
+        let kind = event.pointer("/item/type").and_then(Value::as_str);
+        self.provided.extend(kind.filter(|kind| !self.provided.iter().any(|known| known == kind)).map(str::to_owned));
     }
 
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
@@ -109,6 +122,9 @@ impl EventWriter for Events {
             self.tell("response.created", &State::in_progress(), out);
         }
         self.tell("response.in_progress", &State::in_progress(), out);
+        if self.originals == Some(Originals::Same) {
+            self.originals = Some(Originals::Numbered);
+        }
     }
 }
 
@@ -125,6 +141,7 @@ impl Events {
             calls,
             has_refused: false,
             originals: None,
+            provided: Vec::new(),
         }
     }
 
@@ -219,7 +236,7 @@ impl Events {
             let index = self.calls.index_of(partial.id);
             let ended = index.and_then(|index| self.calls.cut(index, &self.names, &mut lines));
             self.keep(ended);
-        } else if is_item(value) {
+        } else if is_item(value) || self.provided.iter().any(|kind| *kind == *kind_of(value)) {
             self.close(out);
             let mut lines = Lines { sequence: &mut self.sequence, out };
             for kind in ["response.output_item.added", "response.output_item.done"] {

@@ -1,0 +1,291 @@
+//! What only the provider knows of an item of an answer that a module has rewritten.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Map, Value, json};
+
+use crate::client::kept::{FollowedText, Shape, items, text};
+
+/// Items whose content modules see apart. Others they see as JSON.
+const READ: [&str; 4] = ["message", "reasoning", "function_call", "custom_tool_call"];
+
+/// The events about an item that the gateway writes or leaves out.
+const KNOWN: [&str; 20] = [
+    "response.output_item.added",
+    "response.output_item.done",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.output_text.delta",
+    "response.output_text.done",
+    "response.output_text.annotation.added",
+    "response.refusal.delta",
+    "response.refusal.done",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.custom_tool_call_input.delta",
+    "response.custom_tool_call_input.done",
+    "response.reasoning_part.added",
+    "response.reasoning_part.done",
+    "response.reasoning_text.delta",
+    "response.reasoning_text.done",
+    "response.reasoning_summary_part.added",
+    "response.reasoning_summary_part.done",
+    "response.reasoning_summary_text.delta",
+];
+
+/// Of an item, of its parts, and of the events about them. Quotes, places and tokens may hold what the module has removed.
+const ITEM: Shape = Shape {
+    known: &[
+        "type",
+        "sequence_number",
+        "item_id",
+        "output_index",
+        "content_index",
+        "summary_index",
+        "annotation_index",
+        "id",
+        "status",
+        "role",
+        "content",
+        "text",
+        "refusal",
+        "delta",
+        "annotation",
+        "annotations",
+        "logprobs",
+        "summary",
+        "encrypted_content",
+        "call_id",
+        "name",
+        "namespace",
+        "arguments",
+        "input",
+    ],
+    inside: &["item", "part"],
+};
+
+/// The type of an item.
+pub(crate) fn kind_of(item: &Value) -> &str {
+    text(item, "type")
+}
+
+/// Adds to an item what only its provider knows. Parts stand for each other if they have the same place.
+pub(crate) fn keep_item(ours: &mut Value, theirs: &Value) {
+    if !READ.contains(&kind_of(ours)) {
+        return;
+    }
+    if let (Some(ours), Some(id)) = (ours.as_object_mut(), theirs.get("id").filter(|id| id.is_string())) {
+        ours.insert("id".to_owned(), id.clone());
+    }
+    let parts = ours.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten();
+    for (at, part) in parts.enumerate() {
+        let same = |theirs: &&Value| kind_of(theirs) == kind_of(part) && text(theirs, "text") == text(part, "text");
+        match items(theirs, "content").find(same).or(items(theirs, "content").nth(at)) {
+            Some(theirs) if kind_of(theirs) == kind_of(part) => keep_part(part, theirs),
+            _ => {}
+        }
+    }
+    ITEM.keep(ours, theirs.clone());
+}
+
+/// Adds to a part what only its provider knows.
+fn keep_part(ours: &mut Value, theirs: &Value) {
+    if text(ours, "text") != text(theirs, "text") {
+        // They point into a text that has changed.
+        for name in ["annotations", "logprobs"] {
+            ours.get_mut(name).into_iter().for_each(|list| *list = json!([]));
+        }
+    }
+    ITEM.keep(ours, theirs.clone());
+}
+
+/// An item of the provider's stream.
+pub(crate) struct KeptItem {
+    /// Its place at the provider.
+    pub(crate) theirs: u64,
+    /// Its place in the answer that is written, once it has begun there.
+    pub(crate) ours: Option<u64>,
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    /// The whole item as it was written.
+    pub(crate) whole: Option<Value>,
+    /// The unknown fields of its events, each with the type of the event and the place of the part.
+    events: VecDeque<(String, Option<u64>, Map<String, Value>)>,
+    /// Unknown events that wait for its beginning.
+    waiting: Vec<Value>,
+    texts: BTreeMap<u64, FollowedText>,
+    /// The parts of the provider, and those that were written, by their place.
+    parts: BTreeMap<u64, Value>,
+    written: BTreeMap<u64, Value>,
+}
+
+impl KeptItem {
+    /// The item that this event begins.
+    pub(crate) fn begin(event: Value) -> Option<Self> {
+        let theirs = event.get("output_index").and_then(Value::as_u64)?;
+        let item = event.get("item")?;
+        let (id, kind) = (text(item, "id").to_owned(), kind_of(item).to_owned());
+        let (ours, whole, events, waiting, texts, parts, written) = Default::default();
+        let mut begun = Self { theirs, ours, id, kind, whole, events, waiting, texts, parts, written };
+        let name = text(&event, "type").to_owned();
+        begun.keep_event(&name, event);
+        Some(begun)
+    }
+
+    fn is_read(&self) -> bool {
+        READ.contains(&self.kind.as_str())
+    }
+
+    /// Reads an event of the provider. Returns one that stands for itself.
+    pub(crate) fn read(&mut self, kind: &str, event: Value) -> Option<Value> {
+        let part = event.get("content_index").and_then(Value::as_u64).unwrap_or_default();
+        match kind {
+            "response.output_text.delta" => {
+                let logprobs = event.get("logprobs").filter(|logprobs| logprobs.is_array()).cloned();
+                self.texts.entry(part).or_default().read(text(&event, "delta"), logprobs);
+            }
+            "response.content_part.done" => {
+                self.parts.insert(part, event.get("part").cloned().unwrap_or_default());
+            }
+            _ => {}
+        }
+        if KNOWN.contains(&kind) || kind == "response.reasoning_summary_text.done" {
+            self.keep_event(kind, event);
+            return None;
+        }
+        if self.ours.is_none() {
+            self.waiting.push(event);
+            return None;
+        }
+        Some(self.placed(event))
+    }
+
+    fn keep_event(&mut self, kind: &str, event: Value) {
+        let part = part_of(&event);
+        let unknown = ITEM.unknown(event);
+        if self.is_read() && !unknown.is_empty() {
+            self.events.push_back((kind.to_owned(), part, unknown));
+        }
+    }
+
+    /// An event of the provider, at the place of the item in the answer that is written.
+    fn placed(&self, mut event: Value) -> Value {
+        if let (Some(event), Some(place)) = (event.as_object_mut(), self.ours) {
+            event.insert("output_index".to_owned(), place.into());
+        }
+        event
+    }
+
+    /// The events to write for one of the gateway.
+    pub(crate) fn write(&mut self, kind: &str, mut event: Value) -> Vec<Value> {
+        self.name(&mut event);
+        let part = event.get("content_index").and_then(Value::as_u64).unwrap_or_default();
+        let mut events = self.rest_before(kind, &event);
+        match kind {
+            "response.output_item.added" => {
+                self.add_unknown(kind, &mut event);
+                events.push(event);
+                let waiting = std::mem::take(&mut self.waiting);
+                events.extend(waiting.into_iter().map(|event| self.placed(event)));
+                return events;
+            }
+            "response.output_text.delta" => {
+                let logprobs = self.texts.entry(part).or_default().write(text(&event, "delta"));
+                event["logprobs"] = logprobs.iter().filter_map(Value::as_array).flatten().cloned().collect();
+            }
+            "response.output_text.annotation.added" if !self.is_same(part) => return events,
+            "response.output_text.done" => {
+                if let Some(theirs) = self.parts.get(&part).filter(|_| self.is_same(part)) {
+                    event["logprobs"] = theirs.get("logprobs").cloned().unwrap_or_else(|| json!([]));
+                }
+            }
+            "response.content_part.done" => {
+                let theirs = self.parts.remove(&part);
+                if let Some(ours) = event.get_mut("part") {
+                    theirs.into_iter().for_each(|theirs| keep_part(ours, &theirs));
+                    self.written.insert(part, ours.clone());
+                }
+            }
+            "response.output_item.done" => self.end(&mut event),
+            _ => {}
+        }
+        self.add_unknown(kind, &mut event);
+        if kind == "response.output_item.done" {
+            for (_, _, mut unknown) in std::mem::take(&mut self.events) {
+                unknown.retain(|name, _| !ITEM.inside.contains(&name.as_str()));
+                ITEM.add(&mut event, unknown);
+            }
+            self.whole = event.get("item").cloned();
+        }
+        events.push(event);
+        events
+    }
+
+    /// Gives the item its id at the provider.
+    fn name(&self, event: &mut Value) {
+        if self.id.is_empty() {
+            return;
+        }
+        if let Some(id) = event.get_mut("item_id") {
+            *id = self.id.as_str().into();
+        }
+        if let Some(id) = event.get_mut("item").filter(|_| self.is_read()).and_then(|item| item.get_mut("id")) {
+            *id = self.id.as_str().into();
+        }
+    }
+
+    /// Whether a text was handed on as it came.
+    fn is_same(&self, part: u64) -> bool {
+        self.texts.get(&part).is_none_or(FollowedText::is_same)
+    }
+
+    /// Puts the parts into the whole item as they were written.
+    fn end(&mut self, event: &mut Value) {
+        let content = event.get_mut("item").and_then(|item| item.get_mut("content")).and_then(Value::as_array_mut);
+        for (place, part) in (0..).zip(content.into_iter().flatten()) {
+            if let Some(written) = self.written.remove(&place) {
+                *part = written;
+            }
+        }
+    }
+
+    fn add_unknown(&mut self, kind: &str, event: &mut Value) {
+        let part = part_of(event);
+        let found = self.events.iter().position(|(of, at, _)| of == kind && *at == part);
+        if let Some((_, _, unknown)) = found.and_then(|at| self.events.remove(at)) {
+            ITEM.add(event, unknown);
+        }
+    }
+
+    /// The unknown fields of pieces that were not written, in pieces without a text, before the text is told as whole.
+    fn rest_before(&mut self, kind: &str, event: &Value) -> Vec<Value> {
+        let Some(kind) = kind.strip_suffix(".done").map(|kind| format!("{kind}.delta")) else { return Vec::new() };
+        if event.get("item").is_some() || event.get("part").is_some() {
+            return Vec::new();
+        }
+        let part = part_of(event);
+        let (rest, others) =
+            std::mem::take(&mut self.events).into_iter().partition(|(of, at, _)| *of == kind && *at == part);
+        self.events = others;
+        let rest: VecDeque<(String, Option<u64>, Map<String, Value>)> = rest;
+        let empty = |(_, _, unknown)| {
+            let mut piece = json!({"type": kind});
+            for name in ["item_id", "output_index", "content_index", "summary_index"] {
+                event.get(name).into_iter().for_each(|value| piece[name] = value.clone());
+            }
+            piece["delta"] = "".into();
+            if kind == "response.output_text.delta" {
+                piece["logprobs"] = json!([]);
+            }
+            ITEM.add(&mut piece, unknown);
+            piece
+        };
+        rest.into_iter().map(empty).collect()
+    }
+}
+
+/// The place of the part that an event is about.
+fn part_of(event: &Value) -> Option<u64> {
+    let place = |name| event.get(name).and_then(Value::as_u64);
+    place("content_index").or_else(|| place("summary_index"))
+}
