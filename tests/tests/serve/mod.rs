@@ -7,6 +7,7 @@ mod clients;
 mod forwarding;
 mod gateway;
 mod heads;
+mod kept;
 mod keys;
 mod messages;
 mod otlp;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use arcllm::{Error, Event, ResponseStream};
+use arcllm::{ContentBlock, Error, Event, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use serde_json::Value;
@@ -17,6 +17,7 @@ use crate::{
     client::{
         client::{ClientFormat, EventWriter},
         kept::{Keeper, write_events},
+        refusal::is_refusal,
         sse,
     },
     gateway::{caller::CallNote, gateway::LoadedModel},
@@ -45,6 +46,8 @@ pub(crate) struct AnswerBody {
     /// Set if a module has read the provider's own events and written others.
     keeper: Option<Box<dyn Keeper>>,
     has_begun: bool,
+    /// A piece of text that the next event may call a refusal.
+    said: Option<String>,
     /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
     is_original: bool,
     /// Whether the answer ended without its end. Then the connection is cut, so that no client takes the answer as whole.
@@ -72,6 +75,7 @@ impl AnswerBody {
             writer,
             keeper: None,
             has_begun: false,
+            said: None,
             is_original: false,
             is_cut: false,
             model,
@@ -107,11 +111,29 @@ impl AnswerBody {
     fn read(&mut self, original: &[u8]) {
         let Some(event) = sse::data(original).filter(Value::is_object) else { return };
         self.writer.rewritten(&event);
-        self.keeper.get_or_insert_with(|| self.format.keeper()).read(event, &mut self.out);
+        let keeper = self.keeper.get_or_insert_with(|| self.format.keeper());
+        keeper.read(sse::name(original), event, &mut self.out);
     }
 
-    /// Writes an event.
+    /// Writes an event. A refusal comes as a text and, at once, as a block that says what it is: only the block is written.
     pub(crate) fn write(&mut self, event: Event) {
+        let said = self.said.take();
+        match (said, event) {
+            (None, Event::Text(text)) => self.said = Some(text),
+            (Some(said), Event::Block(ContentBlock::Text(text))) if text.text == said && is_refusal(&text) => {
+                self.write_now(Event::Block(ContentBlock::Text(text)));
+            }
+            (said, event) => {
+                said.into_iter().for_each(|said| self.write_now(Event::Text(said)));
+                match event {
+                    Event::Text(text) => self.said = Some(text),
+                    event => self.write_now(event),
+                }
+            }
+        }
+    }
+
+    fn write_now(&mut self, event: Event) {
         if let Event::Original(bytes) = &event {
             self.is_original = true;
             self.writer.original(bytes, &mut self.out);
@@ -150,20 +172,28 @@ impl AnswerBody {
         while let Some(events) = &mut self.events
             && self.out.len() < CHUNK
         {
-            let Poll::Ready(event) = events.poll_next_unpin(context) else { return };
+            let Poll::Ready(event) = events.poll_next_unpin(context) else { return self.write_said() };
             match event {
                 Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
+                    self.write_said();
                     self.failed(&error);
                     let problem = self.model.problem(&error);
                     self.write_with(|writer, out| writer.fail(&problem, out));
                 }
                 None => {
+                    self.write_said();
                     self.events = None;
                     self.is_cut = true;
                 }
             }
         }
+        self.write_said();
+    }
+
+    /// Writes the text that nothing has followed.
+    fn write_said(&mut self) {
+        self.said.take().into_iter().for_each(|said| self.write_now(Event::Text(said)));
     }
 }
 

@@ -8,12 +8,16 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
-use crate::client::sse::{Frame, frames};
+use crate::client::{
+    sse::{Frame, frames},
+    waiting::Room,
+};
 
 /// Adds to a streamed answer what only its provider knows.
 pub(crate) trait Keeper: Send {
-    /// Reads the JSON of an event of the provider. Writes it if it stands for itself.
-    fn read(&mut self, event: Value, out: &mut Vec<u8>);
+    /// Reads the JSON of an event of the provider. Writes it if it stands for itself. Some servers say only in the name of which type
+    /// it is.
+    fn read(&mut self, name: &str, event: Value, out: &mut Vec<u8>);
 
     /// Writes an event of the gateway, with what goes with it.
     fn write(&mut self, event: Value, out: &mut Vec<u8>);
@@ -91,6 +95,11 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The type of an event of the provider.
+pub(crate) fn kind(name: &str, event: &Value) -> String {
+    event.get("type").and_then(Value::as_str).unwrap_or(name).to_owned()
+}
+
 /// The list in a field, empty if there is none.
 pub(crate) fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     value.get(name).and_then(Value::as_array).into_iter().flatten()
@@ -101,22 +110,26 @@ pub(crate) fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'
 #[derive(Default)]
 pub(crate) struct FollowedText {
     /// The pieces that were not handed on, each with what belongs to it.
-    pieces: VecDeque<(String, Option<Value>)>,
+    pieces: VecDeque<(String, Option<(Value, usize)>)>,
     /// How much of the first was handed on.
     done: usize,
     is_changed: bool,
 }
 
 impl FollowedText {
-    /// Adds a piece of the provider's text.
-    pub(crate) fn read(&mut self, piece: &str, belongings: Option<Value>) {
+    /// Adds a piece of the provider's text, and what belongs to it if there is room.
+    pub(crate) fn read(&mut self, piece: &str, belongings: Option<Value>, room: &mut Room) {
+        let belongings = belongings.and_then(|value| {
+            let weight = room.take(&value)?;
+            Some((value, weight))
+        });
         if !self.is_changed && (!piece.is_empty() || belongings.is_some()) {
             self.pieces.push_back((piece.to_owned(), belongings));
         }
     }
 
     /// Notes what the module hands on. Returns what belongs to the pieces that are handed on with it.
-    pub(crate) fn write(&mut self, mut piece: &str) -> Vec<Value> {
+    pub(crate) fn write(&mut self, mut piece: &str, room: &mut Room) -> Vec<Value> {
         let mut belongings = Vec::new();
         while !self.is_changed {
             let Some((theirs, _)) = self.pieces.front() else {
@@ -128,7 +141,10 @@ impl FollowedText {
                 (Some(after), _) => {
                     piece = after;
                     self.done = 0;
-                    belongings.extend(self.pieces.pop_front().and_then(|(_, belongings)| belongings));
+                    if let Some((value, weight)) = self.pieces.pop_front().and_then(|(_, belongings)| belongings) {
+                        room.give_back(weight);
+                        belongings.push(value);
+                    }
                 }
                 (None, true) => {
                     self.done += piece.len();
@@ -172,18 +188,19 @@ mod tests {
 
     #[test]
     fn what_belongs_to_a_text_comes_as_long_as_the_text_is_the_providers() {
-        let mut followed = FollowedText::default();
+        let (mut followed, mut room) = (FollowedText::default(), Room::default());
         for piece in ["Hé", "", "llo ", "you"] {
-            followed.read(piece, Some(piece.into()));
+            followed.read(piece, Some(piece.into()), &mut room);
         }
-        assert_eq!(followed.write("H"), Vec::<Value>::new());
-        assert_eq!(followed.write("éll"), ["Hé", ""]);
+        let write = |followed: &mut FollowedText, piece| followed.write(piece, &mut Room::default());
+        assert!(write(&mut followed, "H").is_empty());
+        assert_eq!(write(&mut followed, "éll"), ["Hé", ""]);
         assert!(!followed.is_same());
-        assert_eq!(followed.write("o yo"), ["llo "]);
-        assert_eq!(followed.write("u"), ["you"]);
+        assert_eq!(write(&mut followed, "o yo"), ["llo "]);
+        assert_eq!(write(&mut followed, "u"), ["you"]);
         assert!(followed.is_same());
-        assert!(followed.write("!").is_empty() && !followed.is_same());
-        followed.read("more", Some(1.into()));
-        assert!(followed.write("more").is_empty(), "a changed text stays changed");
+        assert!(write(&mut followed, "!").is_empty() && !followed.is_same());
+        followed.read("more", Some(1.into()), &mut room);
+        assert!(write(&mut followed, "more").is_empty(), "a changed text stays changed");
     }
 }

@@ -7,6 +7,8 @@ pub(crate) mod kept;
 pub(crate) mod messages;
 pub(crate) mod place;
 pub(crate) mod problem;
+pub(crate) mod refusal;
 pub(crate) mod responses;
 pub(crate) mod shape;
 pub(crate) mod sse;
+pub(crate) mod waiting;

@@ -1,4 +1,4 @@
-//! Server-sent events that the gateway or the library has written: a name, if there is one, and one line of data.
+//! Server-sent events that the gateway or the library has written: a name, if there is one, and data.
 
 use serde_json::Value;
 
@@ -22,8 +22,14 @@ pub(crate) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = Frame<'_>> {
 
 /// The JSON of an event.
 pub(crate) fn data(event: &[u8]) -> Option<Value> {
-    let line = event.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"data: "))?;
-    serde_json::from_slice(line).ok()
+    let lines = event.split(|&byte| byte == b'\n').filter_map(|line| line.strip_prefix(b"data: "));
+    serde_json::from_slice(&lines.collect::<Vec<_>>().join(&b'\n')).ok()
+}
+
+/// The name of an event, empty if it has none.
+pub(crate) fn name(event: &[u8]) -> &str {
+    let line = event.split(|&byte| byte == b'\n').next().and_then(|line| line.strip_prefix(b"event: "));
+    line.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
 }
 
 /// Writes an event. One without a name has an empty one.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{
     kept::{FollowedText, Keeper, Shape, adopt, items, text},
     sse,
+    waiting::Room,
 };
 
 /// What names the answer. No module can change it.
@@ -78,7 +79,8 @@ pub(crate) struct ChunkKeeper {
     /// The choice that is read.
     choice: Option<u64>,
     /// What belongs to chunks of content, in their order.
-    content: VecDeque<Extra>,
+    content: VecDeque<(Extra, usize)>,
+    room: Room,
     /// What belongs to the chunk that tells why the answer ends, and to the one with the counts.
     last: Extra,
     usage: Extra,
@@ -107,7 +109,7 @@ impl Extra {
 }
 
 impl Keeper for ChunkKeeper {
-    fn read(&mut self, mut chunk: Value, _out: &mut Vec<u8>) {
+    fn read(&mut self, _name: &str, mut chunk: Value, _out: &mut Vec<u8>) {
         if !self.identity.is_object() {
             self.identity = json!({"object": "chat.completion.chunk"});
         }
@@ -117,7 +119,7 @@ impl Keeper for ChunkKeeper {
         let delta = choice.get("delta").cloned().unwrap_or_default();
         let (content, refusal) = said(&delta);
         let logprobs = choice.get("logprobs").filter(|logprobs| logprobs.is_object()).cloned();
-        self.said.read(&(content + &refusal), logprobs);
+        self.said.read(&(content + &refusal), logprobs, &mut self.room);
         let ends = choice.get("finish_reason").is_some_and(Value::is_string);
         let is_empty = choice.is_null();
         let extra = Extra { body: BODY.unknown(chunk), choice: CHOICE.unknown(choice) };
@@ -126,7 +128,11 @@ impl Keeper for ChunkKeeper {
             (true, _) => self.last = extra,
             // The counts come alone, behind all else.
             (false, true) if !self.last.is_empty() || !self.counts.is_empty() => self.usage = extra,
-            (false, _) => self.content.push_back(extra),
+            (false, _) => {
+                let weight = |fields: &Map<String, Value>| self.room.take(&fields.clone().into());
+                let weights: Option<Vec<usize>> = [&extra.body, &extra.choice].into_iter().map(weight).collect();
+                self.content.extend(weights.map(|weights| (extra, weights.into_iter().sum())));
+            }
         }
     }
 
@@ -150,7 +156,9 @@ impl Keeper for ChunkKeeper {
             }
             Some(choice) => {
                 self.keep_logprobs(choice);
-                self.content.pop_front().unwrap_or_default().add_to(&mut chunk);
+                let (extra, weight) = self.content.pop_front().unwrap_or_default();
+                self.room.give_back(weight);
+                extra.add_to(&mut chunk);
             }
         }
         sse::write("", &chunk, out);
@@ -169,7 +177,7 @@ impl ChunkKeeper {
     fn keep_logprobs(&mut self, choice: &mut Value) {
         let (content, refusal) = choice.get("delta").map(said).unwrap_or_default();
         let mut joined = Map::new();
-        for logprobs in self.said.write(&(content + &refusal)) {
+        for logprobs in self.said.write(&(content + &refusal), &mut self.room) {
             let Value::Object(lists) = logprobs else { continue };
             for (name, list) in lists {
                 match (joined.get_mut(&name), list) {
@@ -188,7 +196,8 @@ impl ChunkKeeper {
 
     /// Writes what belongs to chunks that were not written, in chunks without content.
     fn write_rest(&mut self, like: &Value, out: &mut Vec<u8>) {
-        for extra in std::mem::take(&mut self.content) {
+        for (extra, weight) in std::mem::take(&mut self.content) {
+            self.room.give_back(weight);
             let mut chunk = like.clone();
             chunk["choices"] = json!([{"index": 0, "delta": {}, "logprobs": null, "finish_reason": null}]);
             extra.add_to(&mut chunk);

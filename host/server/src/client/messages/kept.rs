@@ -1,17 +1,21 @@
 //! What only the provider knows of an answer of this format that a module has rewritten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
 use crate::client::{
-    kept::{Keeper, Shape, adopt, items, text},
+    kept::{Keeper, Shape, adopt, items, kind, text},
     messages::kept_block::KeptBlock,
     sse,
+    waiting::Room,
 };
 
 /// What names the answer. No module can change it.
 const IDENTITY: [&str; 2] = ["id", "model"];
+
+/// How many blocks in a row a module may remove. Behind more, the unknown fields of a block are lost.
+const MOST_REMOVED: usize = 64;
 
 /// Of a message, and of the events that tell of one. The counts hold no text.
 const MESSAGE: Shape = Shape {
@@ -22,9 +26,9 @@ const MESSAGE: Shape = Shape {
 /// Adds to a whole answer what only its provider knows. Blocks are shown to modules with their unknown fields.
 pub(crate) fn keep(ours: &mut Value, theirs: Value) {
     adopt(ours, &theirs, &IDENTITY);
-    let is_same = |block: &Value| items(&theirs, "content").any(|other| text(other, "text") == text(block, "text"));
+    let provided: HashSet<&str> = items(&theirs, "content").map(|block| text(block, "text")).collect();
     for block in ours.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
-        if !is_same(block) {
+        if !provided.contains(text(block, "text")) {
             forget_places(block);
         }
     }
@@ -48,18 +52,30 @@ pub(crate) struct EventKeeper {
     /// Unknown events that came before the message had begun.
     waiting: Vec<Value>,
     blocks: Vec<KeptBlock>,
+    /// The places of the provider's blocks in `blocks`, by their indexes at the provider and in the answer that is written.
+    theirs: HashMap<u64, usize>,
+    ours: HashMap<u64, usize>,
+    /// The place of the first block that may begin next.
+    next: usize,
+    room: Room,
 }
 
 impl Keeper for EventKeeper {
-    fn read(&mut self, event: Value, out: &mut Vec<u8>) {
-        let kind = text(&event, "type").to_owned();
+    fn read(&mut self, name: &str, event: Value, out: &mut Vec<u8>) {
+        let kind = kind(name, &event);
         match kind.as_str() {
             "message_start" => self.start = event,
-            "content_block_start" => self.blocks.extend(KeptBlock::begin(event)),
+            "content_block_start" => {
+                if let Some(block) = KeptBlock::begin(event) {
+                    self.theirs.insert(block.theirs, self.blocks.len());
+                    self.blocks.push(block);
+                }
+            }
             "content_block_delta" | "content_block_stop" => {
-                let index = event.get("index").and_then(Value::as_u64);
-                let block = self.blocks.iter_mut().rev().find(|block| Some(block.theirs) == index);
-                block.into_iter().for_each(|block| block.read(&kind, &event, out));
+                let at = event.get("index").and_then(Value::as_u64).and_then(|index| self.theirs.get(&index));
+                if let Some(block) = at.and_then(|at| self.blocks.get_mut(*at)) {
+                    block.read(&kind, &event, &mut self.room, out);
+                }
             }
             "message_delta" | "message_stop" => {
                 let known = self.ending.entry(kind).or_insert_with(|| json!({}));
@@ -86,9 +102,9 @@ impl Keeper for EventKeeper {
             }
             "content_block_start" => self.begin_block(&mut event, out),
             "content_block_delta" | "content_block_stop" => {
-                let index = event.get("index").and_then(Value::as_u64);
-                match self.blocks.iter_mut().find(|block| block.ours.is_some() && block.ours == index) {
-                    Some(block) => block.write(&kind, event, out),
+                let at = event.get("index").and_then(Value::as_u64).and_then(|index| self.ours.get(&index));
+                match at.and_then(|at| self.blocks.get_mut(*at)) {
+                    Some(block) => block.write(&kind, event, &mut self.room, out),
                     None => sse::write(&kind, &event, out),
                 }
             }
@@ -104,11 +120,13 @@ impl EventKeeper {
     /// Finds the provider's block for one that begins. Those before it are ones that the module has removed.
     fn begin_block(&mut self, event: &mut Value, out: &mut Vec<u8>) {
         let kind = event.get("content_block").map(|block| text(block, "type").to_owned()).unwrap_or_default();
-        let last = self.blocks.iter().rposition(|block| block.ours.is_some()).map_or(0, |at| at + 1);
         let index = event.get("index").and_then(Value::as_u64);
-        match self.blocks.iter_mut().skip(last).find(|block| block.kind == kind) {
-            Some(block) => {
-                block.ours = index;
+        let mut next = self.blocks.iter_mut().enumerate().skip(self.next).take(MOST_REMOVED);
+        match next.find(|(_, block)| block.kind == kind).zip(index) {
+            Some(((at, block), index)) => {
+                block.ours = Some(index);
+                self.ours.insert(index, at);
+                self.next = at + 1;
                 block.write_start(event, out);
             }
             None => sse::write("content_block_start", event, out),

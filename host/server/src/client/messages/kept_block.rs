@@ -1,12 +1,11 @@
 //! What only the provider knows of a block of a streamed answer.
 
-use std::collections::VecDeque;
-
 use serde_json::{Map, Value, json};
 
 use crate::client::{
     kept::{Shape, text},
     sse,
+    waiting::{Room, WaitingFields},
 };
 
 /// The deltas that come in pieces, and the field with the piece.
@@ -43,8 +42,8 @@ pub(crate) struct KeptBlock {
     pub(crate) ours: Option<u64>,
     pub(crate) kind: String,
     start: Map<String, Value>,
-    /// The unknown fields of its deltas, each with the type of the delta.
-    deltas: VecDeque<(String, Map<String, Value>)>,
+    /// The unknown fields of its deltas, by the type of the delta.
+    deltas: WaitingFields,
     /// Unknown deltas that wait for its beginning.
     unknown: Vec<Value>,
     stop: Map<String, Value>,
@@ -66,7 +65,7 @@ impl KeptBlock {
     }
 
     /// Reads an event of the provider.
-    pub(crate) fn read(&mut self, kind: &str, event: &Value, out: &mut Vec<u8>) {
+    pub(crate) fn read(&mut self, kind: &str, event: &Value, room: &mut Room, out: &mut Vec<u8>) {
         if kind == "content_block_stop" {
             self.stop = BLOCK.unknown(event.clone());
             return;
@@ -80,13 +79,13 @@ impl KeptBlock {
         match (is_known, self.ours) {
             (true, _) => {
                 let unknown = BLOCK.unknown(event.clone());
-                if !unknown.is_empty() {
-                    self.deltas.push_back((of.to_owned(), unknown));
+                if !unknown.is_empty() && !self.has_ended {
+                    self.deltas.push(of, None, unknown, room);
                 }
             }
             (false, _) if self.has_ended => {}
             (false, Some(index)) => write_at(index, event, out),
-            (false, None) => self.unknown.push(event.clone()),
+            (false, None) => self.unknown.extend(room.take(event).map(|_| event.clone())),
         }
     }
 
@@ -100,9 +99,9 @@ impl KeptBlock {
     }
 
     /// Writes another event of the block.
-    pub(crate) fn write(&mut self, kind: &str, mut event: Value, out: &mut Vec<u8>) {
+    pub(crate) fn write(&mut self, kind: &str, mut event: Value, room: &mut Room, out: &mut Vec<u8>) {
         if kind == "content_block_stop" {
-            self.write_rest(out);
+            self.write_rest(room, out);
             self.has_ended = true;
             BLOCK.add(&mut event, std::mem::take(&mut self.stop));
             return sse::write(kind, &event, out);
@@ -113,17 +112,14 @@ impl KeptBlock {
         if of == "citations_delta" && self.written != self.said {
             return;
         }
-        if let Some(at) = self.deltas.iter().position(|(kind, _)| *kind == of) {
-            let (_, unknown) = self.deltas.remove(at).unwrap_or_default();
-            BLOCK.add(&mut event, unknown);
-        }
+        BLOCK.add(&mut event, self.deltas.pop(&of, None, room));
         sse::write(kind, &event, out);
     }
 
     /// Writes the unknown fields of deltas that were not written, in deltas without a text.
-    fn write_rest(&mut self, out: &mut Vec<u8>) {
+    fn write_rest(&mut self, room: &mut Room, out: &mut Vec<u8>) {
         let index = self.ours.unwrap_or_default();
-        for (kind, unknown) in std::mem::take(&mut self.deltas) {
+        for (kind, unknown) in self.deltas.take_all(room) {
             let Some(field) = field_of(&kind) else { continue };
             let mut event = json!({"type": "content_block_delta", "index": index, "delta": {"type": kind, field: ""}});
             BLOCK.add(&mut event, unknown);

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::client::{
     client::{EventWriter, Heading},
     problem::Problem,
+    refusal::is_refusal,
     responses::{
         annotations, error,
         items::is_item,
@@ -227,7 +228,7 @@ impl Events {
 
     fn know(&mut self, text: &Text, out: &mut Vec<u8>) {
         self.in_message(out, |message, lines| message.know(text, lines));
-        self.has_refused |= message::is_refusal(text);
+        self.has_refused |= is_refusal(text);
     }
 
     fn other(&mut self, value: &Value, out: &mut Vec<u8>) {

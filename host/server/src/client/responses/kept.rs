@@ -1,16 +1,17 @@
 //! What only the provider knows of an answer of this format that a module has rewritten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
 use crate::client::{
-    kept::{Keeper, Shape, adopt, items, text},
+    kept::{Keeper, Shape, adopt, kind, text},
     responses::{
         kept_item::{KeptItem, keep_item, kind_of},
         object,
     },
     sse,
+    waiting::Room,
 };
 
 /// The events that tell of the response.
@@ -24,6 +25,9 @@ const STATES: [&str; 8] = [
     "response.done",
     "response.failed",
 ];
+
+/// How many items in a row a module may remove. Behind more, the unknown fields of an item are lost.
+const MOST_REMOVED: usize = 64;
 
 /// What names the answer, and what a provider decides itself. No module can change it.
 const IDENTITY: [&str; 3] = ["id", "created_at", "model"];
@@ -51,10 +55,11 @@ const RESPONSE: Shape = Shape {
 
 /// Adds to a whole answer what only its provider knows.
 pub(crate) fn keep(ours: &mut Value, theirs: Value) {
+    let provided = theirs.get("output").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut next = 0;
     for item in ours.get_mut("output").and_then(Value::as_array_mut).into_iter().flatten() {
-        let mut provided = items(&theirs, "output").enumerate().skip(next);
-        if let Some((at, theirs)) = provided.find(|(_, theirs)| kind_of(theirs) == kind_of(item)) {
+        let mut following = provided.iter().enumerate().skip(next).take(MOST_REMOVED);
+        if let Some((at, theirs)) = following.find(|(_, theirs)| kind_of(theirs) == kind_of(item)) {
             keep_item(item, theirs);
             next = at + 1;
         }
@@ -88,11 +93,19 @@ pub(crate) struct EventKeeper {
     /// Unknown events that came before the response was told of.
     waiting: Vec<Value>,
     items: Vec<KeptItem>,
+    /// The places of the provider's items in `items`, by their places at the provider and in the answer that is written, and by
+    /// their ids.
+    theirs: HashMap<u64, usize>,
+    ours: HashMap<u64, usize>,
+    ids: HashMap<String, usize>,
+    /// The place of the first item that may begin next.
+    next: usize,
+    room: Room,
 }
 
 impl Keeper for EventKeeper {
-    fn read(&mut self, mut event: Value, out: &mut Vec<u8>) {
-        let kind = text(&event, "type").to_owned();
+    fn read(&mut self, name: &str, mut event: Value, out: &mut Vec<u8>) {
+        let kind = kind(name, &event);
         if STATES.contains(&kind.as_str()) {
             if let Some(Value::Object(response)) = event.get_mut("response").map(Value::take) {
                 self.response.extend(response.into_iter().filter(|(name, _)| name != "output"));
@@ -101,15 +114,18 @@ impl Keeper for EventKeeper {
             return;
         }
         if kind == "response.output_item.added" {
-            return self.items.extend(KeptItem::begin(event));
+            return self.keep_item(event);
         }
-        let has_begun = self.sequence > 0;
         match self.item_of(&event) {
-            Some(item) => item.read(&kind, event).into_iter().for_each(|event| self.tell(event, out)),
+            Some(at) => {
+                let item = self.items.get_mut(at);
+                let told = item.and_then(|item| item.read(&kind, event, &mut self.room));
+                told.into_iter().for_each(|event| self.tell(event, out));
+            }
             // An error ends the answer, and the gateway tells of it.
             None if kind == "error" => {}
-            None if kind == "response.output_item.done" => self.items.extend(KeptItem::begin(event)),
-            None if !has_begun => self.waiting.push(event),
+            None if kind == "response.output_item.done" => self.keep_item(event),
+            None if self.sequence == 0 => self.waiting.extend(self.room.take(&event).map(|_| event)),
             None => self.tell(event, out),
         }
     }
@@ -132,9 +148,10 @@ impl Keeper for EventKeeper {
         if kind == "response.output_item.added" {
             self.begin_item(&event);
         }
-        match self.items.iter_mut().find(|item| item.ours.is_some() && item.ours == place) {
+        let at = place.and_then(|place| self.ours.get(&place));
+        match at.and_then(|at| self.items.get_mut(*at)) {
             Some(item) => {
-                let events = item.write(&kind, event);
+                let events = item.write(&kind, event, &mut self.room);
                 events.into_iter().for_each(|event| self.tell(event, out));
             }
             None => self.tell(event, out),
@@ -152,22 +169,32 @@ impl EventKeeper {
         sse::write(text(&event, "type"), &event, out);
     }
 
-    /// The provider's item that an event of the provider is about.
-    fn item_of(&mut self, event: &Value) -> Option<&mut KeptItem> {
-        let index = event.get("output_index").and_then(Value::as_u64);
-        let id = text(event, "item_id");
-        self.items.iter_mut().rev().find(|item| match index {
-            Some(index) => item.theirs == index,
-            None => !id.is_empty() && item.id == id,
-        })
+    fn keep_item(&mut self, event: Value) {
+        let Some(item) = KeptItem::begin(event, &mut self.room) else { return };
+        self.theirs.insert(item.theirs, self.items.len());
+        if !item.id.is_empty() {
+            self.ids.insert(item.id.clone(), self.items.len());
+        }
+        self.items.push(item);
+    }
+
+    /// The place of the provider's item that an event of the provider is about.
+    fn item_of(&self, event: &Value) -> Option<usize> {
+        match event.get("output_index").and_then(Value::as_u64) {
+            Some(index) => self.theirs.get(&index).copied(),
+            None => self.ids.get(text(event, "item_id")).copied(),
+        }
     }
 
     /// Finds the provider's item for one that begins. Those before it are ones that the module has removed.
     fn begin_item(&mut self, event: &Value) {
         let kind = event.get("item").map(kind_of).unwrap_or_default();
-        let last = self.items.iter().rposition(|item| item.ours.is_some()).map_or(0, |at| at + 1);
-        if let Some(item) = self.items.iter_mut().skip(last).find(|item| item.kind == kind) {
-            item.ours = event.get("output_index").and_then(Value::as_u64);
+        let mut next = self.items.iter_mut().enumerate().skip(self.next).take(MOST_REMOVED);
+        let found = next.find(|(_, item)| item.kind == kind);
+        if let Some(((at, item), place)) = found.zip(event.get("output_index").and_then(Value::as_u64)) {
+            item.ours = Some(place);
+            self.ours.insert(place, at);
+            self.next = at + 1;
         }
     }
 
@@ -179,7 +206,7 @@ impl EventKeeper {
         if let Some(ours) = event.get_mut("response") {
             let written = ours.get_mut("output").and_then(Value::as_array_mut).into_iter().flatten();
             for (place, item) in (0..).zip(written) {
-                let kept = self.items.iter_mut().find(|kept| kept.ours == Some(place));
+                let kept = self.ours.get(&place).and_then(|at| self.items.get_mut(*at));
                 if let Some(whole) = kept.and_then(|kept| kept.whole.take()) {
                     *item = whole;
                 }

@@ -1,10 +1,16 @@
 //! What only the provider knows of an item of an answer that a module has rewritten.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::client::kept::{FollowedText, Shape, items, text};
+use crate::client::{
+    kept::{FollowedText, Shape, items, text},
+    waiting::{Room, WaitingFields},
+};
+
+/// How many parts in a row a module may remove. Behind more, what belongs to a part is lost.
+const MOST_REMOVED: usize = 64;
 
 /// Items whose content modules see apart. Others they see as JSON.
 const READ: [&str; 4] = ["message", "reasoning", "function_call", "custom_tool_call"];
@@ -74,18 +80,31 @@ pub(crate) fn keep_item(ours: &mut Value, theirs: &Value) {
     if !READ.contains(&kind_of(ours)) {
         return;
     }
+    if kind_of(ours) == "reasoning" && reasoning_of(ours) == reasoning_of(theirs) {
+        *ours = theirs.clone();
+        return;
+    }
     if let (Some(ours), Some(id)) = (ours.as_object_mut(), theirs.get("id").filter(|id| id.is_string())) {
         ours.insert("id".to_owned(), id.clone());
     }
     let parts = ours.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten();
+    let provided = theirs.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for (at, part) in parts.enumerate() {
-        let same = |theirs: &&Value| kind_of(theirs) == kind_of(part) && text(theirs, "text") == text(part, "text");
-        match items(theirs, "content").find(same).or(items(theirs, "content").nth(at)) {
-            Some(theirs) if kind_of(theirs) == kind_of(part) => keep_part(part, theirs),
-            _ => {}
+        // The module may have removed parts before it.
+        let mut following = provided.iter().skip(at).take(MOST_REMOVED);
+        let is_same = |theirs: &&Value| kind_of(theirs) == kind_of(part) && text(theirs, "text") == text(part, "text");
+        let at_place = || provided.get(at).filter(|theirs| kind_of(theirs) == kind_of(part));
+        if let Some(theirs) = following.find(is_same).or_else(at_place) {
+            keep_part(part, theirs);
         }
     }
     ITEM.keep(ours, theirs.clone());
+}
+
+/// The text of reasoning, in one piece.
+fn reasoning_of(item: &Value) -> String {
+    let parts = items(item, "summary").chain(items(item, "content")).map(|part| text(part, "text"));
+    parts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Adds to a part what only its provider knows.
@@ -109,11 +128,13 @@ pub(crate) struct KeptItem {
     pub(crate) kind: String,
     /// The whole item as it was written.
     pub(crate) whole: Option<Value>,
-    /// The unknown fields of its events, each with the type of the event and the place of the part.
-    events: VecDeque<(String, Option<u64>, Map<String, Value>)>,
+    /// The unknown fields of its events.
+    events: WaitingFields,
     /// Unknown events that wait for its beginning.
     waiting: Vec<Value>,
     texts: BTreeMap<u64, FollowedText>,
+    /// The whole item of the provider, if it is reasoning.
+    reasoning: Option<Value>,
     /// The parts of the provider, and those that were written, by their place.
     parts: BTreeMap<u64, Value>,
     written: BTreeMap<u64, Value>,
@@ -121,14 +142,14 @@ pub(crate) struct KeptItem {
 
 impl KeptItem {
     /// The item that this event begins.
-    pub(crate) fn begin(event: Value) -> Option<Self> {
+    pub(crate) fn begin(event: Value, room: &mut Room) -> Option<Self> {
         let theirs = event.get("output_index").and_then(Value::as_u64)?;
         let item = event.get("item")?;
         let (id, kind) = (text(item, "id").to_owned(), kind_of(item).to_owned());
-        let (ours, whole, events, waiting, texts, parts, written) = Default::default();
-        let mut begun = Self { theirs, ours, id, kind, whole, events, waiting, texts, parts, written };
+        let (ours, whole, events, waiting, texts, reasoning, parts, written) = Default::default();
+        let mut begun = Self { theirs, ours, id, kind, whole, events, waiting, texts, reasoning, parts, written };
         let name = text(&event, "type").to_owned();
-        begun.keep_event(&name, event);
+        begun.keep_event(&name, event, room);
         Some(begun)
     }
 
@@ -137,34 +158,37 @@ impl KeptItem {
     }
 
     /// Reads an event of the provider. Returns one that stands for itself.
-    pub(crate) fn read(&mut self, kind: &str, event: Value) -> Option<Value> {
+    pub(crate) fn read(&mut self, kind: &str, event: Value, room: &mut Room) -> Option<Value> {
         let part = event.get("content_index").and_then(Value::as_u64).unwrap_or_default();
         match kind {
             "response.output_text.delta" => {
                 let logprobs = event.get("logprobs").filter(|logprobs| logprobs.is_array()).cloned();
-                self.texts.entry(part).or_default().read(text(&event, "delta"), logprobs);
+                self.texts.entry(part).or_default().read(text(&event, "delta"), logprobs, room);
             }
             "response.content_part.done" => {
                 self.parts.insert(part, event.get("part").cloned().unwrap_or_default());
             }
             _ => {}
         }
+        if kind == "response.output_item.done" && self.kind == "reasoning" {
+            self.reasoning = event.get("item").cloned();
+        }
         if KNOWN.contains(&kind) || kind == "response.reasoning_summary_text.done" {
-            self.keep_event(kind, event);
+            self.keep_event(kind, event, room);
             return None;
         }
         if self.ours.is_none() {
-            self.waiting.push(event);
+            self.waiting.extend(room.take(&event).map(|_| event));
             return None;
         }
         Some(self.placed(event))
     }
 
-    fn keep_event(&mut self, kind: &str, event: Value) {
+    fn keep_event(&mut self, kind: &str, event: Value, room: &mut Room) {
         let part = part_of(&event);
         let unknown = ITEM.unknown(event);
-        if self.is_read() && !unknown.is_empty() {
-            self.events.push_back((kind.to_owned(), part, unknown));
+        if self.is_read() && !unknown.is_empty() && self.whole.is_none() {
+            self.events.push(kind, part, unknown, room);
         }
     }
 
@@ -177,20 +201,20 @@ impl KeptItem {
     }
 
     /// The events to write for one of the gateway.
-    pub(crate) fn write(&mut self, kind: &str, mut event: Value) -> Vec<Value> {
+    pub(crate) fn write(&mut self, kind: &str, mut event: Value, room: &mut Room) -> Vec<Value> {
         self.name(&mut event);
         let part = event.get("content_index").and_then(Value::as_u64).unwrap_or_default();
-        let mut events = self.rest_before(kind, &event);
+        let mut events = self.rest_before(kind, &event, room);
         match kind {
             "response.output_item.added" => {
-                self.add_unknown(kind, &mut event);
+                self.add_unknown(kind, &mut event, room);
                 events.push(event);
                 let waiting = std::mem::take(&mut self.waiting);
                 events.extend(waiting.into_iter().map(|event| self.placed(event)));
                 return events;
             }
             "response.output_text.delta" => {
-                let logprobs = self.texts.entry(part).or_default().write(text(&event, "delta"));
+                let logprobs = self.texts.entry(part).or_default().write(text(&event, "delta"), room);
                 event["logprobs"] = logprobs.iter().filter_map(Value::as_array).flatten().cloned().collect();
             }
             "response.output_text.annotation.added" if !self.is_same(part) => return events,
@@ -206,12 +230,17 @@ impl KeptItem {
                     self.written.insert(part, ours.clone());
                 }
             }
-            "response.output_item.done" => self.end(&mut event),
+            "response.output_item.done" => {
+                self.end(&mut event);
+                if let (Some(theirs), Some(ours)) = (&self.reasoning, event.get_mut("item")) {
+                    keep_item(ours, theirs);
+                }
+            }
             _ => {}
         }
-        self.add_unknown(kind, &mut event);
+        self.add_unknown(kind, &mut event, room);
         if kind == "response.output_item.done" {
-            for (_, _, mut unknown) in std::mem::take(&mut self.events) {
+            for (_, mut unknown) in self.events.take_all(room) {
                 unknown.retain(|name, _| !ITEM.inside.contains(&name.as_str()));
                 ITEM.add(&mut event, unknown);
             }
@@ -249,26 +278,18 @@ impl KeptItem {
         }
     }
 
-    fn add_unknown(&mut self, kind: &str, event: &mut Value) {
-        let part = part_of(event);
-        let found = self.events.iter().position(|(of, at, _)| of == kind && *at == part);
-        if let Some((_, _, unknown)) = found.and_then(|at| self.events.remove(at)) {
-            ITEM.add(event, unknown);
-        }
+    fn add_unknown(&mut self, kind: &str, event: &mut Value, room: &mut Room) {
+        ITEM.add(event, self.events.pop(kind, part_of(event), room));
     }
 
     /// The unknown fields of pieces that were not written, in pieces without a text, before the text is told as whole.
-    fn rest_before(&mut self, kind: &str, event: &Value) -> Vec<Value> {
+    fn rest_before(&mut self, kind: &str, event: &Value, room: &mut Room) -> Vec<Value> {
         let Some(kind) = kind.strip_suffix(".done").map(|kind| format!("{kind}.delta")) else { return Vec::new() };
         if event.get("item").is_some() || event.get("part").is_some() {
             return Vec::new();
         }
-        let part = part_of(event);
-        let (rest, others) =
-            std::mem::take(&mut self.events).into_iter().partition(|(of, at, _)| *of == kind && *at == part);
-        self.events = others;
-        let rest: VecDeque<(String, Option<u64>, Map<String, Value>)> = rest;
-        let empty = |(_, _, unknown)| {
+        let rest = self.events.take(&kind, part_of(event), room);
+        let empty = |unknown| {
             let mut piece = json!({"type": kind});
             for name in ["item_id", "output_index", "content_index", "summary_index"] {
                 event.get(name).into_iter().for_each(|value| piece[name] = value.clone());
