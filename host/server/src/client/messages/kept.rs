@@ -133,3 +133,75 @@ impl EventKeeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(index: u64, kind: &str) -> Value {
+        json!({"type": "content_block_start", "index": index, "content_block": {"type": kind, "zz": index}})
+    }
+
+    fn stop(index: u64) -> Value {
+        json!({"type": "content_block_stop", "index": index, "zz_stop": index})
+    }
+
+    fn delta(index: u64, delta: Value) -> Value {
+        json!({"type": "content_block_delta", "index": index, "delta": delta})
+    }
+
+    #[test]
+    fn nothing_comes_back_of_a_block_that_the_module_has_removed() {
+        let (mut keeper, mut out) = (EventKeeper::default(), Vec::new());
+        let new = json!({"type": "new_delta", "of": 0});
+        for event in
+            [start(0, "thinking"), delta(0, new), stop(0), start(1, "tool_use"), stop(1), start(2, "text"), stop(2)]
+        {
+            keeper.read("", event, &mut out);
+        }
+        assert!(out.is_empty());
+        for event in [start(0, "text"), delta(0, json!({"type": "text_delta", "text": "Hi"})), stop(0)] {
+            let mut event = event;
+            event["content_block"].as_object_mut().map(|block| block.shift_remove("zz"));
+            event.as_object_mut().map(|event| event.shift_remove("zz_stop"));
+            keeper.write(event, &mut out);
+        }
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("\"zz\":2") && out.contains("\"zz_stop\":2"), "{out}");
+        assert_eq!((out.matches("zz").count(), out.contains("new_delta")), (2, false), "{out}");
+    }
+
+    #[test]
+    fn deltas_that_were_joined_leave_their_fields_and_unknown_ones_their_place() {
+        let (mut keeper, mut out) = (EventKeeper::default(), Vec::new());
+        keeper.read("", start(4, "text"), &mut out);
+        for number in 0..3 {
+            let mut piece = delta(4, json!({"type": "text_delta", "text": "a"}));
+            piece["zz_piece"] = number.into();
+            keeper.read("", piece, &mut out);
+        }
+        keeper.read("", delta(4, json!({"type": "new_delta"})), &mut out);
+        let begun = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
+        let said = delta(0, json!({"type": "text_delta", "text": "aaa"}));
+        for event in [begun, said, json!({"type": "content_block_stop", "index": 0})] {
+            keeper.write(event, &mut out);
+        }
+        let out = String::from_utf8(out).unwrap();
+        let events: Vec<Value> =
+            out.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect();
+        let texts: Vec<_> = events.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
+        let pieces: Vec<_> = events.iter().filter_map(|event| event["zz_piece"].as_u64()).collect();
+        assert_eq!((texts, pieces), (vec!["aaa", "", ""], vec![0, 1, 2]), "{out}");
+        assert!(events.iter().all(|event| event["index"] == 0), "{out}");
+        assert_eq!(events.get(1).map(|event| &event["delta"]["type"]), Some(&json!("new_delta")));
+    }
+
+    #[test]
+    fn odd_events_do_no_harm() {
+        let (mut keeper, mut out) = (EventKeeper::default(), Vec::new());
+        for event in [json!({}), json!({"type": 1}), stop(9), delta(9, Value::Null), json!({"type": "message_delta"})] {
+            keeper.read("", event.clone(), &mut out);
+            keeper.write(event, &mut out);
+        }
+    }
+}
