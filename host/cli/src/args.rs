@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Modules(Configured),
     /// Trust a configuration in the working directory until its content changes.
     Trust(Trust),
-    /// Create, build and test your own module.
+    /// Create, build, test and publish your own module.
     #[command(subcommand)]
     Module(Module),
     /// Watch retry and fallback at work on simulated providers. Needs no key and no network.
@@ -66,7 +66,8 @@ impl Command {
             Command::Modules(arguments) => arguments.json,
             Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Module(Module::Inspect(arguments)) => arguments.json,
-            Command::Module(Module::New(_) | Module::Build(_)) => false,
+            Command::Module(Module::Publish(arguments)) => arguments.json,
+            Command::Module(Module::New(_) | Module::Build(_) | Module::Key(_)) => false,
             Command::Trust(_) | Command::Serve(_) | Command::Demo | Command::Simulate(_) | Command::Completions(_) => {
                 false
             }

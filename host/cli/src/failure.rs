@@ -1,6 +1,7 @@
 //! Why a command fails.
 
 use arcllm::{ConfigError, Error};
+use arcllm_registry::RegistryError;
 
 /// Why a command has no result.
 pub(crate) enum Failure {
@@ -37,5 +38,16 @@ impl From<Error> for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Failure::from(Error::from(error))
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Reference { .. } | RegistryError::Key { .. } | RegistryError::File { .. } => {
+                Failure::usage(error.to_string())
+            }
+            _ => Failure::failed(error.to_string()),
+        }
     }
 }

@@ -24,15 +24,23 @@
 //! ```
 
 #![deny(missing_docs)]
-#![allow(dead_code)]
 
+mod component;
+mod cosign;
 mod digest;
 mod error;
 mod found;
+mod http;
 mod key;
 mod limits;
+mod login;
+mod manifest;
+mod part;
+mod pull;
+mod push;
 mod reference;
 mod registry;
+mod session;
 mod signature;
 
 pub use digest::{Digest, DigestError};

@@ -64,7 +64,7 @@ fn answer(status: StatusCode, body: &[u8]) -> HttpAnswer {
 
 /// Reads a whole answer.
 pub(crate) fn read(format: WireFormat, status: StatusCode, body: &[u8]) -> Result<Response, ErrorKind> {
-    Reader::new(&asked(format)).read(&answer(status, body))
+    Reader::new(&asked(format)).read(&answer(status, body), false)
 }
 
 /// Reads a streamed answer that arrives in these pieces.

@@ -38,7 +38,7 @@ impl AttemptLog {
         index
     }
 
-    /// Notes that the answer of an attempt has begun to come.
+    /// Notes that the answer of an attempt has begun to come, or that the call ends with it after all.
     pub(crate) fn commit(&mut self, index: usize) {
         if let Some(entry) = self.0.get_mut(index) {
             entry.attempt.outcome = Outcome::Ok;

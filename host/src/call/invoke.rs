@@ -44,6 +44,8 @@ pub(crate) struct Invoke {
     caller: AtomicWaker,
     /// The trace that providers are told of, if any.
     trace: OnceLock<Trace>,
+    /// Whether a module reads answers.
+    reads_answers: OnceLock<()>,
     record: Mutex<Record>,
 }
 
@@ -54,6 +56,8 @@ struct Record {
     random: SmallRng,
     /// The last model that a module could not load: what the module was told, and the whole error.
     unavailable: Option<Box<(ConfigError, ConfigError)>>,
+    /// The last answer whose content only the caller can read, and the number of its attempt.
+    unread: Option<Box<(usize, Response)>>,
 }
 
 impl Invoke {
@@ -63,11 +67,17 @@ impl Invoke {
         // An odd factor keeps the numbers apart. Seeding spreads them, since neighbouring states would give similar
         // numbers.
         let random = SmallRng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let record =
-            Record { trail: AttemptLog::default(), waited: Duration::ZERO, waited_by: None, random, unavailable: None };
+        let record = Record {
+            trail: AttemptLog::default(),
+            waited: Duration::ZERO,
+            waited_by: None,
+            random,
+            unavailable: None,
+            unread: None,
+        };
         // A budget past the end of the clock means no deadline.
         let deadline = started.checked_add(budget);
-        let (exceeded, caller, trace) = Default::default();
+        let (exceeded, caller, trace, reads_answers) = Default::default();
         Arc::new(Self {
             started,
             deadline,
@@ -76,6 +86,7 @@ impl Invoke {
             exceeded,
             caller,
             trace,
+            reads_answers,
             record: Mutex::new(record),
         })
     }
@@ -120,6 +131,48 @@ impl Invoke {
     pub(crate) fn set_trace(&self, trace: Trace) {
         // The trace is set once, when the invoke begins.
         let _ = self.trace.set(trace);
+    }
+
+    /// Notes that a module reads answers.
+    pub(crate) fn set_reads_answers(&self) {
+        // It is set once, when the invoke begins.
+        let _ = self.reads_answers.set(());
+    }
+
+    /// Settles what becomes of an answer whose content only the caller can read: it is an error if a module reads answers. If
+    /// `modules` have asked, they are told the error too, since they may ask again. The answer is kept, in case that nothing
+    /// better comes.
+    pub(crate) fn settled(
+        &self,
+        mut response: Box<Response>,
+        modules: Option<&StartedAttempt>,
+    ) -> Result<Box<Response>, ErrorKind> {
+        let Some(error) = response.original.take_unread() else { return Ok(response) };
+        match (self.reads_answers.get(), modules) {
+            (Some(()), _) => Err(error),
+            (None, None) => Ok(response),
+            (None, Some(attempt)) => {
+                self.record().unread = Some(Box::new((attempt.index, *response)));
+                Err(error)
+            }
+        }
+    }
+
+    /// The answer that only the caller can read, if the call would end with this error of a provider.
+    pub(crate) fn instead_of(&self, error: &ErrorKind) -> Option<Response> {
+        match error {
+            ErrorKind::Api(_) | ErrorKind::Connection(_) | ErrorKind::Timeout(_) | ErrorKind::Parse(_) => {}
+            ErrorKind::Config(_)
+            | ErrorKind::Usage(_)
+            | ErrorKind::Module(_)
+            | ErrorKind::Cancelled
+            | ErrorKind::DeadlineExceeded
+            | ErrorKind::Other(_) => return None,
+        }
+        let mut record = self.record();
+        let (index, response) = *record.unread.take()?;
+        record.trail.commit(index);
+        Some(response)
     }
 
     /// When the invoke must be over.

@@ -17,7 +17,7 @@ use crate::{
         format::fit,
     },
     call::{
-        invoke::StartedAttempt,
+        invoke::{Invoke, StartedAttempt},
         stop::{AnswerFuture, Call, Stop},
     },
     chat::{
@@ -89,13 +89,20 @@ impl Stop for Upstream {
                 answering.as_mut().poll(context)
             })
             .await;
-            match answer {
+            let settled = match answer {
+                Ok(Answer::Whole(response)) => {
+                    let asked = attempt.started.as_ref().filter(|_| asked_by.is_some());
+                    invoke.settled(response, asked).map(Answer::Whole)
+                }
+                answer => answer,
+            };
+            match settled {
                 Ok(Answer::Whole(mut response)) => {
                     name_author(&mut response.content, &self.provider);
                     attempt.end(Ok(&response), None);
                     Ok(Answer::Whole(response))
                 }
-                Ok(Answer::Stream { head, events }) => Ok(self.watch(attempt, head, events)),
+                Ok(Answer::Stream { head, events }) => Ok(self.watch(attempt, head, events, invoke.clone())),
                 Err(error) => {
                     attempt.end(Err(&error), None);
                     Err(error)
@@ -129,10 +136,11 @@ impl Upstream {
     }
 
     /// Ends the attempt when the events of its answer end or are dropped.
-    fn watch(&self, attempt: ObservedAttempt, head: Box<Response>, events: EventStream) -> Answer {
+    fn watch(&self, attempt: ObservedAttempt, head: Box<Response>, events: EventStream, invoke: Arc<Invoke>) -> Answer {
         attempt.commit();
         let events = AssertUnwindSafe(events).catch_unwind();
-        let events = AttemptEvents { events, attempt: Some(attempt), counted: None, provider: self.provider.clone() };
+        let provider = self.provider.clone();
+        let events = AttemptEvents { events, attempt: Some(attempt), counted: None, provider, invoke };
         Answer::Stream { head, events: events.boxed() }
     }
 }
@@ -197,6 +205,7 @@ struct AttemptEvents {
     /// What the provider has counted so far.
     counted: Option<Usage>,
     provider: String,
+    invoke: Arc<Invoke>,
 }
 
 impl Stream for AttemptEvents {
@@ -207,6 +216,8 @@ impl Stream for AttemptEvents {
             return Poll::Ready(None);
         }
         let mut event = match ready!(self.events.poll_next_unpin(context)) {
+            // No module asks again for an answer that has begun.
+            Some(Ok(Ok(Event::End(response)))) => self.invoke.settled(response, None).map(Event::End),
             Some(Ok(event)) => event,
             Some(Err(_)) => Err(panicked(&self.provider)),
             None => Err(without_end(&self.provider)),

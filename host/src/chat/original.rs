@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::chat::wire_format::WireFormat;
+use crate::chat::{error::ErrorKind, wire_format::WireFormat};
 
 /// A request or an answer in a wire format, byte by byte as its author wrote it. Its `Debug` shows no content.
 ///
@@ -61,22 +61,34 @@ pub(crate) struct KeptOriginal {
     events: Option<Arc<[Bytes]>>,
     /// Whether the fields say something else by now.
     is_changed: bool,
+    /// Why the content beside the original is missing, where only the client can read it.
+    unread: Option<Arc<ErrorKind>>,
 }
 
 impl KeptOriginal {
     /// An original that says what the fields say.
     pub(crate) fn of(original: Original) -> Self {
-        Self { original: Some(Arc::new(original)), events: None, is_changed: false }
+        Self { original: Some(Arc::new(original)), ..Self::default() }
     }
 
     /// The original of an answer that came in these events.
     pub(crate) fn of_events(events: Vec<Bytes>, is_changed: bool) -> Self {
-        Self { original: None, events: (!events.is_empty()).then(|| events.into()), is_changed }
+        Self { events: (!events.is_empty()).then(|| events.into()), is_changed, ..Self::default() }
     }
 
     /// The events in which the answer came, and whether the fields say something else by now.
     pub(crate) fn events(&self) -> (&[Bytes], bool) {
         (self.events.as_deref().unwrap_or_default(), self.is_changed)
+    }
+
+    /// Notes that the content could not be read, and why.
+    pub(crate) fn unread(&mut self, error: ErrorKind) {
+        self.unread = Some(Arc::new(error));
+    }
+
+    /// Why the content could not be read, if it could not.
+    pub(crate) fn take_unread(&mut self) -> Option<ErrorKind> {
+        self.unread.take().map(Arc::unwrap_or_clone)
     }
 
     /// The original, if it still says what the fields say.
@@ -96,7 +108,7 @@ impl KeptOriginal {
 
     /// The same original for other fields.
     pub(crate) fn changed(&self) -> Self {
-        Self { is_changed: true, ..self.clone() }
+        Self { is_changed: true, unread: None, ..self.clone() }
     }
 }
 

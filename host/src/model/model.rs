@@ -146,7 +146,10 @@ impl Model {
         // One attempt too many ends the call, even if a module handles the error.
         match started.invoke.exceeded().map_or(result, Err) {
             Ok(response) => Ok(started.answered(response)),
-            Err(kind) => Err(started.failed(kind, Vec::new())),
+            Err(kind) => match started.invoke.instead_of(&kind) {
+                Some(response) => Ok(started.answered(response)),
+                None => Err(started.failed(kind, Vec::new())),
+            },
         }
     }
 
@@ -157,6 +160,9 @@ impl Model {
             None => request,
         };
         let (started, call) = StartedCall::start(&self.defaults, &self.meters, request, streamed)?;
+        if call.request.original.given().is_some() && self.chain.reads_answers() {
+            started.invoke.set_reads_answers();
+        }
         Ok((started, self.chain.start().invoke(call)))
     }
 }

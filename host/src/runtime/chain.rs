@@ -37,6 +37,14 @@ impl Chain {
         let around = |inner, slot: &Arc<Slot>| Arc::new(Module::new(slot, inner)) as Arc<dyn Stop>;
         self.modules.iter().rev().fold(self.end.clone(), around)
     }
+
+    /// Whether a module reads what models answer.
+    pub(crate) fn reads_answers(&self) -> bool {
+        self.modules.iter().any(|slot| match &*slot.version() {
+            Version::Runs { pool, .. } => pool.reads_answers(),
+            Version::Removed { .. } => false,
+        })
+    }
 }
 
 /// A module in the chain of one call. It knows only the modules inside of it, so that an instance never holds itself by

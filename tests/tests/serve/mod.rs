@@ -17,3 +17,4 @@ mod responses;
 mod running;
 mod tls;
 mod two_texts;
+mod unread;

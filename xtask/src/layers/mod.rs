@@ -21,7 +21,7 @@ use crate::{
 const HOST: &str = "host/src";
 
 /// Crates in which only circles are looked for.
-const OTHERS: [&str; 4] = ["host/cli/src", "host/server/src", "modules/sdk/src", "tests/src"];
+const OTHERS: [&str; 5] = ["host/cli/src", "host/registry/src", "host/server/src", "modules/sdk/src", "tests/src"];
 
 /// Where the order of the rooms is written.
 const ARCHITECTURE: &str = "ARCHITECTURE.md";

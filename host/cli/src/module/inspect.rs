@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: ModuleInspect) -> Result<ExitCode, Failure> {
 }
 
 /// Refuses a file that would fill the memory. The report tells of a file that cannot be read.
-fn check_size(file: &Path) -> Result<(), Failure> {
+pub(crate) fn check_size(file: &Path) -> Result<(), Failure> {
     match fs::metadata(file) {
         Ok(metadata) if metadata.len() > MAX_MB << 20 => {
             let help = "check that it is a module; built without debug information, it is smaller";

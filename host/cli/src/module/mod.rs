@@ -3,10 +3,13 @@
 pub(crate) mod build;
 pub(crate) mod describe;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod name;
 pub(crate) mod new;
+pub(crate) mod publish;
 pub(crate) mod templates;
 pub(crate) mod test;
+pub(crate) mod transfer;
 
 use std::process::ExitCode;
 
@@ -14,7 +17,10 @@ use clap::Subcommand;
 
 use crate::{
     failure::Failure,
-    module::{build::ModuleBuild, inspect::ModuleInspect, new::ModuleNew, test::ModuleTest},
+    module::{
+        build::ModuleBuild, inspect::ModuleInspect, key::ModuleKey, new::ModuleNew, publish::ModulePublish,
+        test::ModuleTest,
+    },
 };
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +33,10 @@ pub(crate) enum Module {
     Inspect(ModuleInspect),
     /// Check that a component behaves as a module must, and run the scenarios of its kind.
     Test(ModuleTest),
+    /// Publish a component to an OCI registry, and sign it.
+    Publish(ModulePublish),
+    /// Make a pair of keys that sign and verify modules.
+    Key(ModuleKey),
 }
 
 pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
@@ -35,5 +45,7 @@ pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
         Module::Build(arguments) => build::run(arguments).await,
         Module::Inspect(arguments) => inspect::run(arguments).await,
         Module::Test(arguments) => test::run(arguments).await,
+        Module::Publish(arguments) => publish::run(arguments).await,
+        Module::Key(arguments) => key::run(&arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! Wire formats: convert requests and answers, without the network.
 
 pub(crate) mod anthropic;
+pub(crate) mod beside;
 pub(crate) mod effort;
 pub(crate) mod ending;
 pub(crate) mod endpoint;

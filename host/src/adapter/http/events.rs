@@ -20,6 +20,7 @@ use crate::{
     adapter::{
         answer::{Answer, read_to_end},
         format::{
+            beside::Beside,
             format::{EventReader, Progress},
             malformed::{Malformed, Unreadable},
             refusal,
@@ -66,6 +67,8 @@ pub(crate) struct Events {
     ready: VecDeque<Event>,
     /// Set if the client gets the answer as the provider sends it.
     echo: Option<Echo>,
+    /// Why an event could not be read that the client gets all the same, and what stands beside the content from then on.
+    unread: Option<(ErrorKind, Beside)>,
     /// The error to return after the events in `ready`.
     failed: Option<ErrorKind>,
     /// Absent until the answer has begun: until then another limit holds.
@@ -85,6 +88,7 @@ impl Events {
             asked,
             ready: VecDeque::new(),
             echo: None,
+            unread: None,
             failed: None,
             silence: None,
         }
@@ -187,13 +191,17 @@ impl Events {
         self.answer.body = Vec::new();
         let is_error = event.is_error();
         let data = self.text(event.data)?;
-        let read = match is_error {
-            true => Err(refusal::of_event(&data, &self.reader().budget())),
-            false => self.events.read(&event.name, &data, &mut self.ready),
+        let budget = self.reader().budget();
+        let read = match (is_error, &mut self.unread) {
+            (true, _) => Err(refusal::of_event(&data, &budget)),
+            (false, Some((_, beside))) => beside.read_event(&event.name, &data, &budget),
+            (false, None) => self.events.read(&event.name, &data, &mut self.ready),
         };
+        let read = read.or_else(|unreadable| self.pass_on(unreadable, &event.name, &data));
         match read {
             Ok(Progress::More) => {
-                if let (Some(length), Some(body)) = (self.piece_length(), &mut self.body) {
+                let length = if self.unread.is_some() { Some(0) } else { self.piece_length() };
+                if let (Some(length), Some(body)) = (length, &mut self.body) {
                     body.give_back(data.len().saturating_sub(length));
                 }
                 self.echo_event(&event.name, data);
@@ -209,6 +217,29 @@ impl Events {
                 self.answer.body = data.into_bytes();
                 Err(self.reader().unreadable(&self.answer, unreadable))
             }
+        }
+    }
+
+    /// Lets an event go to the client that no reader of its format could read. From then on only what stands beside the content
+    /// is read.
+    ///
+    /// # Errors
+    ///
+    /// If the client does not get the provider's own events, if it could not read this one either, or if it is an error.
+    fn pass_on(&mut self, unreadable: Unreadable, name: &str, data: &str) -> Result<Progress, Unreadable> {
+        if self.echo.is_none() || self.unread.is_some() {
+            return Err(unreadable);
+        }
+        let mut beside = Beside::new(self.asked.provider.adapter);
+        match beside.read_event(name, data, &self.reader().budget()) {
+            Ok(progress) if beside.lets_pass(&unreadable) => {
+                self.answer.body = data.as_bytes().to_vec();
+                let error = self.reader().unreadable(&self.answer, unreadable);
+                self.answer.body = Vec::new();
+                self.unread = Some((error, beside));
+                Ok(progress)
+            }
+            _ => Err(unreadable),
         }
     }
 
@@ -240,7 +271,13 @@ impl Events {
     /// Returns the whole answer as the last event.
     fn end(&mut self) -> Result<(), ErrorKind> {
         let whole = self.events.body();
-        let response = self.reader().read_body(&self.answer, &whole)?;
+        let response = match self.unread.take() {
+            Some((error, beside)) => {
+                let decoded = beside.after(&whole, &self.reader().budget()).decoded(&self.reader().budget());
+                self.reader().unread(&self.answer, &whole, decoded, error)
+            }
+            None => self.reader().read_body(&self.answer, &whole, self.echo.is_some())?,
+        };
         self.ready.push_back(Event::End(Box::new(response)));
         if let Some(body) = self.body.take() {
             tokio::spawn(timeout(DRAIN, drain(body)));
@@ -291,7 +328,7 @@ impl Events {
             let none = Malformed("the stream has no events".to_owned());
             return Err(self.reader().unreadable(&self.answer, Unreadable::NoAnswer(none)));
         }
-        match self.events.end(&mut self.ready) {
+        match self.progress_at_end() {
             Ok(Progress::End) => {
                 self.end()?;
                 self.echo_last("", String::new());
@@ -304,6 +341,16 @@ impl Events {
             Ok(Progress::More | Progress::CutShort) => Err(self.reader().cut_short()),
             Err(unreadable) => Err(self.reader().unreadable(&self.answer, unreadable)),
         }
+    }
+
+    fn progress_at_end(&mut self) -> Result<Progress, Unreadable> {
+        let ended = match &self.unread {
+            Some((_, beside)) if beside.has_ended() => return Ok(Progress::End),
+            Some(_) => return Ok(Progress::CutShort),
+            None => self.events.end(&mut self.ready),
+        };
+        // The answer has said why it ended before.
+        ended.or_else(|unreadable| self.pass_on(unreadable, "", "[DONE]"))
     }
 
     fn parse_error(&self, what: &str) -> ErrorKind {

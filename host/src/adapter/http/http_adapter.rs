@@ -144,17 +144,24 @@ impl HttpAdapter {
         match self.arriving(head).await? {
             Arriving::Events(events) => events.echoing(echo).committed().await,
             // The server sends everything at once although it was asked to stream.
-            Arriving::Whole(answer) => self.read(answer, echo).map(Answer::from),
+            // The client gets events, which are not the provider's.
+            Arriving::Whole(answer) => self.read(answer, None).map(Answer::from),
         }
     }
 
     /// Reads a whole answer. Keeps its body if the client gets it as it is.
     fn read(&self, answer: HttpAnswer, echo: Option<Echo>) -> Result<Response, ErrorKind> {
-        let mut response = self.reader().read(&answer)?;
-        if let Some(body) = echo.and_then(|_| verbatim::readable(answer.body)) {
-            response.original = KeptOriginal::of(Original::new(self.provider().adapter, body));
+        let mut response = self.reader().read(&answer, echo.is_some())?;
+        let unread = response.original.take_unread();
+        match (echo.and_then(|_| verbatim::readable(answer.body)), unread) {
+            (Some(body), unread) => {
+                response.original = KeptOriginal::of(Original::new(self.provider().adapter, body));
+                unread.into_iter().for_each(|error| response.original.unread(error));
+                Ok(response)
+            }
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(response),
         }
-        Ok(response)
     }
 
     /// Reads a whole answer, or only the beginning of a streamed one.

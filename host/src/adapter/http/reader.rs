@@ -12,6 +12,7 @@ use crate::{
     adapter::{
         excerpt::{clean, page, said},
         format::{
+            beside::Beside,
             format::Decoded,
             malformed::{Malformed, Unreadable},
             tree::{self, Keep, MemoryBudget, TreeError},
@@ -71,8 +72,8 @@ impl<'a> Reader<'a> {
         Self { asked }
     }
 
-    /// Reads a complete answer.
-    pub(crate) fn read(&self, answer: &HttpAnswer) -> Result<Response, ErrorKind> {
+    /// Reads a complete answer. One that its client `may_read` alone is not refused if its content cannot be read.
+    pub(crate) fn read(&self, answer: &HttpAnswer, may_read: bool) -> Result<Response, ErrorKind> {
         if !answer.status.is_success() {
             let body = tree::read(&answer.body, &Keep::All, &self.budget()).unwrap_or(Value::Null);
             return Err(self.api_error(answer, answer.status, &body));
@@ -94,7 +95,7 @@ impl<'a> Reader<'a> {
             }
             Err(TreeError::TooLarge(malformed)) => return Err(self.parse_error(answer, &malformed.0)),
         };
-        self.read_body(answer, &body)
+        self.read_body(answer, &body, may_read)
     }
 
     /// A budget for the JSON of one answer.
@@ -106,12 +107,27 @@ impl<'a> Reader<'a> {
         self.asked.secrets.as_ref()
     }
 
-    /// Reads a body with a 2xx status.
-    pub(crate) fn read_body(&self, answer: &HttpAnswer, body: &Value) -> Result<Response, ErrorKind> {
-        match self.asked.format().decode(body, &self.budget()) {
-            Ok(decoded) => Ok(self.response(answer, body, decoded)),
-            Err(unreadable) => Err(self.unreadable(answer, unreadable)),
+    /// Reads a body with a 2xx status, as [`read`](Self::read) does.
+    pub(crate) fn read_body(&self, answer: &HttpAnswer, body: &Value, may_read: bool) -> Result<Response, ErrorKind> {
+        let budget = self.budget();
+        let unreadable = match self.asked.format().decode(body, &budget) {
+            Ok(decoded) => return Ok(self.response(answer, body, decoded)),
+            Err(unreadable) => unreadable,
+        };
+        let beside = || Beside::of_body(self.asked.provider.adapter, body, &unreadable, &budget);
+        let beside = if may_read { beside() } else { None };
+        let error = self.unreadable(answer, unreadable);
+        match beside {
+            Some(beside) => Ok(self.unread(answer, body, beside.decoded(&budget), error)),
+            None => Err(error),
         }
+    }
+
+    /// The response for an answer whose content could not be read for this reason.
+    pub(crate) fn unread(&self, answer: &HttpAnswer, body: &Value, decoded: Decoded, error: ErrorKind) -> Response {
+        let mut response = self.response(answer, body, decoded);
+        response.original.unread(error);
+        response
     }
 
     /// The error for a body that is no response.

@@ -110,6 +110,11 @@ impl Pool {
         self.0.compiled.streams == Streams::Whole
     }
 
+    /// Whether the module reads answers.
+    pub(crate) fn reads_answers(&self) -> bool {
+        self.0.compiled.streams != Streams::Forwards
+    }
+
     /// Whether the module copies requests.
     pub(crate) fn is_copying(&self) -> bool {
         self.0.compiled.copies

@@ -72,7 +72,7 @@ fn the_end_is_what_the_answer_would_be_without_streaming() {
         let (events, error) = read(format, stream);
         assert_eq!(error, None);
         let whole: Value = serde_json::from_str(whole).unwrap();
-        let whole = Reader::new(&asked(format)).read_body(&answer(), &whole).unwrap();
+        let whole = Reader::new(&asked(format)).read_body(&answer(), &whole, false).unwrap();
         let Some(Event::End(response)) = events.last() else { panic!("{events:?}") };
         assert_eq!(**response, whole);
         let mut received = Received::default();
@@ -414,7 +414,8 @@ fn a_call_that_was_cut_is_reported_as_incomplete() {
         }
         let whole =
             format!(r#"{{"choices":[{{"message":{{"tool_calls":[{first},{call}]}},"finish_reason":"length"}}]}}"#);
-        let whole = Reader::new(&asked(OpenAi)).read_body(&answer(), &serde_json::from_str(&whole).unwrap()).unwrap();
+        let whole =
+            Reader::new(&asked(OpenAi)).read_body(&answer(), &serde_json::from_str(&whole).unwrap(), false).unwrap();
         let Some(Event::End(streamed)) = read(OpenAi, &openai).0.pop() else { panic!() };
         assert_eq!(streamed.content, whole.content);
     }

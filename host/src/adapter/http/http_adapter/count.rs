@@ -30,7 +30,7 @@ impl HttpAdapter {
             let head = sent.map_err(|error| failure::sending(self.provider(), error))?;
             match self.arriving(head).await? {
                 Arriving::Whole(answer) if answer.status.is_success() => Ok(Some(Bytes::from(answer.body))),
-                Arriving::Whole(answer) => match self.reader().read(&answer) {
+                Arriving::Whole(answer) => match self.reader().read(&answer, false) {
                     Err(error) => Err(error),
                     Ok(_) => Ok(None),
                 },

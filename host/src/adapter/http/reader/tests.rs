@@ -23,7 +23,7 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) ->
 
 fn read_as(wire_format: WireFormat, answer: &HttpAnswer) -> Result<Response, ErrorKind> {
     let asked = fixture::asked(wire_format, |provider| provider.max_response_bytes = 0);
-    Reader::new(&asked).read(answer)
+    Reader::new(&asked).read(answer, false)
 }
 
 fn api_error(wire_format: WireFormat, answer: &HttpAnswer) -> ApiError {

@@ -11,7 +11,7 @@ use crate::{
 /// A body with its length.
 fn whole(format: WireFormat, body: impl ToString) -> Result<Response, ErrorKind> {
     let answer = HttpAnswer { body: body.to_string().into_bytes(), ..answer() };
-    Reader::new(&fixture::asked(format, |_| ())).read(&answer)
+    Reader::new(&fixture::asked(format, |_| ())).read(&answer, false)
 }
 
 /// A stream of events with this data.
