@@ -90,6 +90,13 @@ pub(crate) fn adopt(ours: &mut Value, theirs: &Value, names: &[&str]) {
     }
 }
 
+/// Sets a field of an object.
+pub(crate) fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Value::Object(fields) = object {
+        fields.insert(name.to_owned(), value.into());
+    }
+}
+
 /// The text of a field, empty if there is none.
 pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()

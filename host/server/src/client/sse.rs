@@ -32,9 +32,9 @@ pub(crate) fn name(event: &[u8]) -> &str {
     line.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
 }
 
-/// Writes an event. One without a name has an empty one.
+/// Writes an event. One without a name has an empty one. A name of several lines would be several fields, so it is left out.
 pub(crate) fn write(name: &str, data: &Value, out: &mut Vec<u8>) {
-    if !name.is_empty() {
+    if !name.is_empty() && !name.contains(char::is_control) {
         out.extend_from_slice(format!("event: {name}\n").as_bytes());
     }
     out.extend_from_slice(format!("data: {data}\n\n").as_bytes());
@@ -61,5 +61,8 @@ mod tests {
             }
         }
         assert_eq!(again, written);
+        let mut odd = Vec::new();
+        write("a\ndata: 1\n\n", &json!(2), &mut odd);
+        assert_eq!(odd, b"data: 2\n\n");
     }
 }

@@ -44,9 +44,15 @@ fn weight(value: &Value) -> usize {
     NODE + inner
 }
 
+/// The kind of an event, and the place of the part that it is about.
+type About = (String, Option<u64>);
+
+/// Fields, and the room that they take.
+type Weighed = (Map<String, Value>, usize);
+
 /// Unknown fields of events that wait, by the kind of the event and the place of the part that it is about.
 #[derive(Default)]
-pub(crate) struct WaitingFields(BTreeMap<(String, Option<u64>), VecDeque<(Map<String, Value>, usize)>>);
+pub(crate) struct WaitingFields(BTreeMap<About, VecDeque<Weighed>>);
 
 impl WaitingFields {
     /// Adds fields, if there is room.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::{Map, Value, json};
 
 use crate::client::{
-    kept::{FollowedText, Keeper, Shape, adopt, items, text},
+    kept::{FollowedText, Keeper, Shape, adopt, items, set, text},
     sse,
     waiting::Room,
 };
@@ -142,7 +142,7 @@ impl Keeper for ChunkKeeper {
         }
         adopt(&mut chunk, &self.identity, &IDENTITY);
         let choice = chunk.pointer_mut("/choices/0");
-        let ends = choice.as_ref().is_some_and(|choice| choice["finish_reason"].is_string());
+        let ends = choice.as_ref().and_then(|choice| choice.get("finish_reason")).is_some_and(Value::is_string);
         match choice {
             None => {
                 if let Some(counts) = chunk.get_mut("usage") {
@@ -187,7 +187,7 @@ impl ChunkKeeper {
             }
         }
         if !joined.is_empty() {
-            choice["logprobs"] = joined.into();
+            set(choice, "logprobs", joined);
         }
         if !self.said.is_same() {
             forget_places(choice.get_mut("delta"));
@@ -199,7 +199,8 @@ impl ChunkKeeper {
         for (extra, weight) in std::mem::take(&mut self.content) {
             self.room.give_back(weight);
             let mut chunk = like.clone();
-            chunk["choices"] = json!([{"index": 0, "delta": {}, "logprobs": null, "finish_reason": null}]);
+            let choice = json!({"index": 0, "delta": {}, "logprobs": null, "finish_reason": null});
+            set(&mut chunk, "choices", vec![choice]);
             extra.add_to(&mut chunk);
             sse::write("", &chunk, out);
         }

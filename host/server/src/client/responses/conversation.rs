@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::client::{
     fields::Fields,
+    kept::set,
     place::Place,
     problem::Problem,
     responses::{
@@ -76,7 +77,7 @@ impl<'n> Conversation<'n> {
                 match is_answer {
                     // A provider of another format would take it for a part of a message.
                     _ if !is_item(&item) => {
-                        item[MARK] = true.into();
+                        set(&mut item, MARK, true);
                         self.said([ContentBlock::Other(item)]);
                     }
                     true => self.said([ContentBlock::Other(item)]),

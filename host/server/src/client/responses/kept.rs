@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::client::{
     kept::{Keeper, Shape, adopt, kind, text},
     responses::{
-        kept_item::{KeptItem, keep_item, kind_of},
+        kept_item::{KeptItem, is_known, keep_item, kind_of},
         object,
     },
     sse,
@@ -106,6 +106,9 @@ pub(crate) struct EventKeeper {
 impl Keeper for EventKeeper {
     fn read(&mut self, name: &str, mut event: Value, out: &mut Vec<u8>) {
         let kind = kind(name, &event);
+        if let Some(event) = event.as_object_mut() {
+            event.entry("type").or_insert_with(|| kind.as_str().into());
+        }
         if STATES.contains(&kind.as_str()) {
             if let Some(Value::Object(response)) = event.get_mut("response").map(Value::take) {
                 self.response.extend(response.into_iter().filter(|(name, _)| name != "output"));
@@ -113,8 +116,8 @@ impl Keeper for EventKeeper {
             self.events.entry(kind).or_default().extend(RESPONSE.unknown(event));
             return;
         }
-        if kind == "response.output_item.added" {
-            return self.keep_item(event);
+        if is_known(&kind) && (kind == "response.output_item.added" || self.item_of(&event).is_none()) {
+            self.keep_item(&kind, &event);
         }
         match self.item_of(&event) {
             Some(at) => {
@@ -124,7 +127,7 @@ impl Keeper for EventKeeper {
             }
             // An error ends the answer, and the gateway tells of it.
             None if kind == "error" => {}
-            None if kind == "response.output_item.done" => self.keep_item(event),
+            None if is_known(&kind) => {}
             None if self.sequence == 0 => self.waiting.extend(self.room.take(&event).map(|_| event)),
             None => self.tell(event, out),
         }
@@ -169,8 +172,8 @@ impl EventKeeper {
         sse::write(text(&event, "type"), &event, out);
     }
 
-    fn keep_item(&mut self, event: Value) {
-        let Some(item) = KeptItem::begin(event, &mut self.room) else { return };
+    fn keep_item(&mut self, kind: &str, event: &Value) {
+        let Some(item) = KeptItem::begin(kind, event) else { return };
         self.theirs.insert(item.theirs, self.items.len());
         if !item.id.is_empty() {
             self.ids.insert(item.id.clone(), self.items.len());
@@ -218,5 +221,78 @@ impl EventKeeper {
             keep_response(ours, theirs.into());
         }
         RESPONSE.add(event, self.events.remove(kind).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SECRET: &str = "jane@example.com";
+
+    /// Events about an item that has not begun, all of which repeat a text.
+    #[test]
+    fn no_known_event_comes_back_as_it_was() {
+        let at = |kind: &str, name: &str, index: Option<u64>| {
+            let mut event = json!({"type": format!("response.{kind}"), "item_id": "m", name: SECRET, "delta": SECRET});
+            index.into_iter().for_each(|index| event["output_index"] = index.into());
+            event
+        };
+        for index in [None, Some(0), Some(7)] {
+            let (mut keeper, mut out) = (EventKeeper::default(), Vec::new());
+            keeper.write(json!({"type": "response.created", "response": {"status": "in_progress"}}), &mut out);
+            for name in [
+                "output_text",
+                "refusal",
+                "reasoning",
+                "reasoning_text",
+                "reasoning_summary",
+                "reasoning_summary_text",
+                "function_call_arguments",
+                "custom_tool_call_input",
+            ] {
+                keeper.read("", at(&format!("{name}.delta"), "text", index), &mut out);
+                keeper.read("", at(&format!("{name}.done"), "text", index), &mut out);
+                // Some servers say the type only in the name.
+                keeper.read(&format!("response.{name}.done"), json!({"text": SECRET, "item_id": "m"}), &mut out);
+            }
+            for kind in ["output_item.added", "output_item.done", "content_part.added", "content_part.done"] {
+                let mut event = at(kind, "text", index);
+                (event["item"], event["part"]) = (json!({"type": "message", "id": "m", "text": SECRET}), json!(SECRET));
+                keeper.read("", event, &mut out);
+            }
+            let response = json!({"output": [SECRET], "output_text": SECRET, "z": 1});
+            keeper.read("", json!({"type": "response.completed", "response": response}), &mut out);
+            keeper.write(
+                json!({"type": "response.completed", "response": {"status": "completed", "output": []}}),
+                &mut out,
+            );
+            let out = String::from_utf8(out).unwrap();
+            assert!(!out.contains(SECRET) && out.contains("\"z\":1"), "{out}");
+        }
+    }
+
+    #[test]
+    fn nothing_comes_back_of_an_item_that_the_module_has_removed() {
+        let (mut keeper, mut out) = (EventKeeper::default(), Vec::new());
+        let item = |index: u64, kind: &str| {
+            let item = json!({"type": kind, "id": format!("item_{index}"), "zz": index});
+            json!({"type": "response.output_item.added", "output_index": index, "item": item})
+        };
+        let searching = |index: u64| json!({"type": "response.tool.searching", "output_index": index});
+        keeper.write(json!({"type": "response.created", "response": {"status": "in_progress"}}), &mut out);
+        for event in [item(0, "tool"), searching(0), item(1, "message"), searching(1)] {
+            keeper.read("", event, &mut out);
+        }
+        let message = json!({"type": "message", "id": "ours"});
+        keeper.write(json!({"type": "response.output_item.added", "output_index": 0, "item": message}), &mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("\"zz\":1") && out.contains("\"id\":\"item_1\""), "{out}");
+        assert!(!out.contains("item_0") && out.matches("searching\"").count() == 1, "{out}");
+        let numbers: Vec<_> = (0..3).map(|number| out.contains(&format!("\"sequence_number\":{number}"))).collect();
+        assert_eq!(numbers, [true; 3], "{out}");
+        assert!(!out.contains("\"output_index\":1"), "{out}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::client::{
-    kept::{FollowedText, Shape, items, text},
+    kept::{FollowedText, Shape, items, set, text},
     waiting::{Room, WaitingFields},
 };
 
@@ -15,29 +15,33 @@ const MOST_REMOVED: usize = 64;
 /// Items whose content modules see apart. Others they see as JSON.
 const READ: [&str; 4] = ["message", "reasoning", "function_call", "custom_tool_call"];
 
-/// The events about an item that the gateway writes or leaves out.
-const KNOWN: [&str; 20] = [
-    "response.output_item.added",
-    "response.output_item.done",
-    "response.content_part.added",
-    "response.content_part.done",
-    "response.output_text.delta",
-    "response.output_text.done",
-    "response.output_text.annotation.added",
-    "response.refusal.delta",
-    "response.refusal.done",
-    "response.function_call_arguments.delta",
-    "response.function_call_arguments.done",
-    "response.custom_tool_call_input.delta",
-    "response.custom_tool_call_input.done",
-    "response.reasoning_part.added",
-    "response.reasoning_part.done",
-    "response.reasoning_text.delta",
-    "response.reasoning_text.done",
-    "response.reasoning_summary_part.added",
-    "response.reasoning_summary_part.done",
-    "response.reasoning_summary_text.delta",
+/// The events about an item that the gateway writes or leaves out: how their types begin behind `response.`, and the type of the
+/// item. They repeat its texts.
+const KNOWN: [(&str, &str); 12] = [
+    ("output_item.", ""),
+    ("content_part.", "message"),
+    ("output_text.", "message"),
+    ("refusal.", "message"),
+    ("reasoning_summary_part.", "reasoning"),
+    ("reasoning_summary_text.", "reasoning"),
+    ("reasoning_summary.", "reasoning"),
+    ("reasoning_part.", "reasoning"),
+    ("reasoning_text.", "reasoning"),
+    ("reasoning.", "reasoning"),
+    ("function_call_arguments.", "function_call"),
+    ("custom_tool_call_input.", "custom_tool_call"),
 ];
+
+/// The type of the item that an event of a known type is about.
+fn known_item(kind: &str) -> Option<&'static str> {
+    let rest = kind.strip_prefix("response.")?;
+    KNOWN.into_iter().find(|(beginning, _)| rest.starts_with(beginning)).map(|(_, item)| item)
+}
+
+/// Whether the type of an event about an item is known.
+pub(crate) fn is_known(kind: &str) -> bool {
+    known_item(kind).is_some()
+}
 
 /// Of an item, of its parts, and of the events about them. Quotes, places and tokens may hold what the module has removed.
 const ITEM: Shape = Shape {
@@ -141,16 +145,16 @@ pub(crate) struct KeptItem {
 }
 
 impl KeptItem {
-    /// The item that this event begins.
-    pub(crate) fn begin(event: Value, room: &mut Room) -> Option<Self> {
+    /// The item that this event of a known type begins. Some servers do not say that an item begins.
+    pub(crate) fn begin(name: &str, event: &Value) -> Option<Self> {
         let theirs = event.get("output_index").and_then(Value::as_u64)?;
-        let item = event.get("item")?;
-        let (id, kind) = (text(item, "id").to_owned(), kind_of(item).to_owned());
+        let (id, kind) = match event.get("item") {
+            Some(item) => (text(item, "id"), kind_of(item)),
+            None => (text(event, "item_id"), known_item(name)?),
+        };
+        let (id, kind) = (id.to_owned(), kind.to_owned());
         let (ours, whole, events, waiting, texts, reasoning, parts, written) = Default::default();
-        let mut begun = Self { theirs, ours, id, kind, whole, events, waiting, texts, reasoning, parts, written };
-        let name = text(&event, "type").to_owned();
-        begun.keep_event(&name, event, room);
-        Some(begun)
+        Some(Self { theirs, ours, id, kind, whole, events, waiting, texts, reasoning, parts, written })
     }
 
     fn is_read(&self) -> bool {
@@ -173,7 +177,7 @@ impl KeptItem {
         if kind == "response.output_item.done" && self.kind == "reasoning" {
             self.reasoning = event.get("item").cloned();
         }
-        if KNOWN.contains(&kind) || kind == "response.reasoning_summary_text.done" {
+        if is_known(kind) {
             self.keep_event(kind, event, room);
             return None;
         }
@@ -186,8 +190,12 @@ impl KeptItem {
 
     fn keep_event(&mut self, kind: &str, event: Value, room: &mut Room) {
         let part = part_of(&event);
-        let unknown = ITEM.unknown(event);
-        if self.is_read() && !unknown.is_empty() && self.whole.is_none() {
+        let mut unknown = ITEM.unknown(event);
+        if !self.is_read() {
+            // The module has seen the whole item.
+            unknown.shift_remove("item");
+        }
+        if !unknown.is_empty() && self.whole.is_none() {
             self.events.push(kind, part, unknown, room);
         }
     }
@@ -215,12 +223,14 @@ impl KeptItem {
             }
             "response.output_text.delta" => {
                 let logprobs = self.texts.entry(part).or_default().write(text(&event, "delta"), room);
-                event["logprobs"] = logprobs.iter().filter_map(Value::as_array).flatten().cloned().collect();
+                let logprobs: Value = logprobs.iter().filter_map(Value::as_array).flatten().cloned().collect();
+                set(&mut event, "logprobs", logprobs);
             }
             "response.output_text.annotation.added" if !self.is_same(part) => return events,
             "response.output_text.done" => {
                 if let Some(theirs) = self.parts.get(&part).filter(|_| self.is_same(part)) {
-                    event["logprobs"] = theirs.get("logprobs").cloned().unwrap_or_else(|| json!([]));
+                    let logprobs = theirs.get("logprobs").cloned().unwrap_or_else(|| json!([]));
+                    set(&mut event, "logprobs", logprobs);
                 }
             }
             "response.content_part.done" => {
@@ -292,11 +302,11 @@ impl KeptItem {
         let empty = |unknown| {
             let mut piece = json!({"type": kind});
             for name in ["item_id", "output_index", "content_index", "summary_index"] {
-                event.get(name).into_iter().for_each(|value| piece[name] = value.clone());
+                event.get(name).into_iter().for_each(|value| set(&mut piece, name, value.clone()));
             }
-            piece["delta"] = "".into();
+            set(&mut piece, "delta", "");
             if kind == "response.output_text.delta" {
-                piece["logprobs"] = json!([]);
+                set(&mut piece, "logprobs", json!([]));
             }
             ITEM.add(&mut piece, unknown);
             piece
