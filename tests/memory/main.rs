@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails here has failed")]
 
 mod allocator;
+mod gateway;
 mod hostile;
 mod request;
 mod server;
@@ -32,6 +33,8 @@ pub(crate) async fn model(format: &str, server: &Server, megabytes: usize) -> Mo
 fn memory() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
+        gateway::open_streams().await;
+        gateway::long_conversation().await;
         hostile::answers().await;
         request::conversations().await;
     });

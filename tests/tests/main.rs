@@ -13,6 +13,7 @@ mod faults;
 mod in_code;
 mod models_table;
 mod observability;
+mod registry;
 mod reload;
 mod sandbox;
 mod scene;

@@ -8,7 +8,7 @@ use ring::{
         ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
     },
 };
-use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer, pem::PemObject as _};
+use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer, pem::PemObject as _};
 
 use crate::{digest::Digest, error::RegistryError};
 
@@ -98,16 +98,21 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a private key of PEM text in the form PKCS #8, as `arcllm module key` and openssl write it. `name` is what errors
-    /// call it.
+    /// Reads a private key of PEM text, as `arcllm module key` and openssl write it: PKCS #8, or SEC 1 (`EC PRIVATE KEY`). `name` is
+    /// what errors call it.
     ///
     /// # Errors
     ///
     /// Where the text has no such key of ECDSA on P-256.
     pub fn from_pem(name: &str, pem: &str) -> Result<Self, RegistryError> {
         let wrong = |why: &str| RegistryError::Key { name: name.to_owned(), why: why.to_owned() };
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| wrong(explain_private(pem)))?;
-        Self::from_der(name, der.secret_pkcs8_der()).ok_or_else(|| wrong(NOT_P256))
+        let der = match PrivateKeyDer::from_pem_slice(pem.as_bytes()) {
+            Ok(PrivateKeyDer::Pkcs8(der)) => der.secret_pkcs8_der().to_vec(),
+            Ok(PrivateKeyDer::Sec1(der)) => pkcs8(der.secret_sec1_der()).ok_or_else(|| wrong(NOT_P256))?,
+            Ok(_) => return Err(wrong(NOT_P256)),
+            Err(_) => return Err(wrong(explain_private(pem))),
+        };
+        Self::from_der(name, &der).ok_or_else(|| wrong(NOT_P256))
     }
 
     fn from_der(name: &str, der: &[u8]) -> Option<Self> {
@@ -158,13 +163,29 @@ fn explain_private(pem: &str) -> &'static str {
     if pem.contains("-----BEGIN PUBLIC KEY-----") {
         return "this is a public key\n  help: sign with the private one";
     }
-    if pem.contains("-----BEGIN EC PRIVATE KEY-----") {
-        return "this key has an older form\n  help: `openssl pkcs8 -topk8 -nocrypt -in KEY -out key.pem` writes the one that is read here";
-    }
     if pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") {
         return "this key is encrypted\n  help: `openssl pkcs8 -topk8 -nocrypt -in KEY -out key.pem` asks for its password and writes it in the clear";
     }
+    if pem.contains("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----")
+        || pem.contains("-----BEGIN ENCRYPTED COSIGN PRIVATE KEY-----")
+    {
+        return "this key is encrypted by cosign, which alone reads it\n  help: publish without signing, then `cosign sign --key KEY --tlog-upload=false HOST/REPOSITORY@DIGEST`; or make a key with `arcllm module key`";
+    }
     "this is no private key\n  help: give a PEM file that begins with `-----BEGIN PRIVATE KEY-----`; `arcllm module key` makes one"
+}
+
+/// Wraps the older form of a private key (SEC 1, RFC 5915) in PKCS #8 (RFC 5958). `None` stands for one that is too long.
+fn pkcs8(sec1: &[u8]) -> Option<Vec<u8>> {
+    let algorithm = SPKI.get(2..23)?;
+    let version: &[u8] = &[0x02, 0x01, 0x00];
+    der(0x30, &[version, algorithm, &der(0x04, sec1)?].concat())
+}
+
+/// A DER value of at most 255 bytes.
+fn der(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
+    let length = u8::try_from(content.len()).ok()?;
+    let head: &[u8] = if length < 0x80 { &[tag, length] } else { &[tag, 0x81, length] };
+    Some([head, content].concat())
 }
 
 /// Writes PEM text (RFC 7468).
@@ -173,4 +194,57 @@ fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pem_of(label: &str) -> String {
+        format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+    }
+
+    #[test]
+    fn a_key_that_was_made_signs_and_its_public_half_verifies() {
+        let (private, public) = SigningKey::generate("mine").unwrap();
+        let key = SigningKey::from_pem("mine", &private).unwrap();
+        assert_eq!(*key.public(), public);
+        assert_eq!(PublicKey::from_pem("mine", &public.to_pem()).unwrap(), public);
+        let signature = key.sign(b"statement").unwrap();
+        assert!(public.verifies(b"statement", &signature));
+        assert!(!public.verifies(b"statements", &signature));
+        assert!(!public.verifies(b"statement", &signature[1..]));
+        assert!(!public.verifies(b"statement", b""));
+        let (_, other) = SigningKey::generate("other").unwrap();
+        assert!(!other.verifies(b"statement", &signature));
+        let secret = private.lines().nth(1).unwrap();
+        assert!(!format!("{key:?}").contains(secret));
+    }
+
+    #[test]
+    fn what_is_no_key_says_what_would_be() {
+        let (private, public) = SigningKey::generate("mine").unwrap();
+        for (pem, expected) in [
+            (public.to_pem(), "this is a public key"),
+            (pem_of("PRIVATE KEY"), "no key of ECDSA"),
+            (pem_of("EC PRIVATE KEY"), "no key of ECDSA"),
+            (pem_of("ENCRYPTED PRIVATE KEY"), "is encrypted\n"),
+            (pem_of("ENCRYPTED SIGSTORE PRIVATE KEY"), "cosign sign --key"),
+            (pem_of("CERTIFICATE"), "no private key"),
+            (String::new(), "no private key"),
+        ] {
+            let error = SigningKey::from_pem("mine", &pem).unwrap_err().to_string();
+            assert!(error.starts_with("mine: ") && error.contains(expected), "{error}");
+        }
+        let compressed = public.to_pem().replace("QgAE", "QgAD");
+        for (pem, expected) in [
+            (private, "this is a private key"),
+            (pem_of("PUBLIC KEY"), "no key of ECDSA"),
+            (compressed, "no key of ECDSA"),
+            (pem_of("CERTIFICATE"), "no public key"),
+        ] {
+            let error = PublicKey::from_pem("mine", &pem).unwrap_err().to_string();
+            assert!(error.starts_with("mine: ") && error.contains(expected), "{error}");
+        }
+    }
 }

@@ -21,19 +21,15 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Opens what an earlier pull has left, or begins anew.
-    pub(crate) fn open(place: &Path) -> Result<Self, RegistryError> {
+    /// Opens what an earlier pull has left, or begins anew. `None` stands for a part that another process writes.
+    pub(crate) fn open(place: &Path) -> Result<Option<Self>, RegistryError> {
         let mut name = OsString::from(place);
         name.push(".part");
         let path = PathBuf::from(name);
-        let file = loop {
-            if let Some(file) = lock(&path).map_err(|error| RegistryError::file(&path, error))? {
-                break file;
-            }
-        };
+        let Some(file) = lock(&path).map_err(|error| RegistryError::file(&path, error))? else { return Ok(None) };
         let mut part = Self { file, path, hash: Sha256::new(), length: 0 };
         part.hash_what_is_there().map_err(|error| RegistryError::file(&part.path, error))?;
-        Ok(part)
+        Ok(Some(part))
     }
 
     fn hash_what_is_there(&mut self) -> io::Result<()> {
@@ -86,18 +82,26 @@ impl Part {
     }
 }
 
-/// Opens and locks the file at this path. `None` stands for a file that another process has moved away meanwhile.
+/// Whether the file at its place has this digest.
+pub(crate) fn is_there(place: &Path, digest: &Digest) -> bool {
+    let hash = || -> io::Result<Digest> {
+        let mut hash = Sha256::new();
+        io::copy(&mut File::open(place)?, &mut hash)?;
+        Ok(Digest::finished(hash))
+    };
+    hash().is_ok_and(|there| there == *digest)
+}
+
+/// Opens and locks the file at this path. `None` stands for a file that another process has locked, or has put into its place
+/// meanwhile.
 fn lock(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let why = "another process is pulling this file; wait until it is done";
-            return Err(io::Error::new(io::ErrorKind::WouldBlock, why));
-        }
+        Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    // The other process may have put it into its place between the two steps above.
+    // The other process may have moved it between the two steps above.
     match Handle::from_path(path) {
         Ok(there) if there == Handle::from_file(file.try_clone()?)? => Ok(Some(file)),
         Ok(_) => Ok(None),

@@ -10,7 +10,7 @@ use reqwest::{
 use crate::{
     error::RegistryError,
     found::Found,
-    part::Part,
+    part::{Part, is_there},
     registry::Progress,
     session::{Ask, Session},
 };
@@ -18,7 +18,7 @@ use crate::{
 /// How often a connection may break without a byte in between.
 const FAILURES: u32 = 4;
 
-/// The wait after the first failure. It doubles with each.
+/// The wait after the first failure, which doubles with each, and for another process.
 const WAIT: Duration = Duration::from_millis(200);
 
 impl Session<'_> {
@@ -29,7 +29,16 @@ impl Session<'_> {
         place: &Path,
         progress: &mut Progress<'_>,
     ) -> Result<(), RegistryError> {
-        let mut part = Part::open(place)?;
+        let mut part = match Part::open(place)? {
+            Some(part) => part,
+            None => {
+                let part = self.wait_for_part(place).await?;
+                if is_there(place, &found.wasm_digest) {
+                    return part.remove();
+                }
+                part
+            }
+        };
         // What is there may be of another version.
         let mut is_doubtful = part.length() > 0;
         loop {
@@ -45,6 +54,16 @@ impl Session<'_> {
             }
             is_doubtful = false;
             part.clear()?;
+        }
+    }
+
+    /// Waits until no other process pulls this file.
+    async fn wait_for_part(&self, place: &Path) -> Result<Part, RegistryError> {
+        loop {
+            tokio::time::sleep(WAIT).await;
+            if let Some(part) = Part::open(place)? {
+                return Ok(part);
+            }
         }
     }
 

@@ -70,7 +70,8 @@ impl Registry {
     }
 
     /// Pulls the file of a module. A broken connection is taken up again where it broke. Until the file is whole and has its
-    /// digest it lies beside its place, as `FILE.part`; a later pull goes on with that. Dropping the future stops the pull.
+    /// digest it lies beside its place, as `FILE.part`; a later pull goes on with that. If another
+    /// process pulls the same file, this waits for it. Dropping the future stops the pull.
     ///
     /// # Errors
     ///

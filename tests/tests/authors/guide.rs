@@ -8,8 +8,8 @@ use std::{
 
 use crate::support::{ARCLLM, Folder, root};
 
-/// The commands of the guide, in order.
-fn commands(guide: &str) -> String {
+/// The commands of a guide, in order.
+pub(crate) fn commands(guide: &str) -> String {
     let mut commands = String::new();
     let mut inside = false;
     for line in guide.lines() {

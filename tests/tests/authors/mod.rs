@@ -1,6 +1,6 @@
 //! What authors of modules use: projects, builds, the guide and the conformance kit.
 
-mod guide;
+pub(crate) mod guide;
 mod kit;
 mod projects;
 mod toolchains;

@@ -5,7 +5,7 @@ mod browser;
 mod chat;
 mod clients;
 mod forwarding;
-mod gateway;
+pub(crate) mod gateway;
 mod heads;
 mod kept;
 mod keys;

@@ -10,6 +10,7 @@ use crate::{
     failure::Failure,
     module::{describe::title, transfer::Transfer},
     output::{json, line, tell, word},
+    progress::Spinner,
 };
 
 const STRONG: Style = Style::new().bold();
@@ -75,7 +76,12 @@ pub(crate) fn signing_key(file: &PathBuf) -> Result<SigningKey, Failure> {
 async fn inspect(arguments: &ModulePublish) -> Result<ModuleReport, Failure> {
     let file = &arguments.file;
     super::inspect::check_size(file)?;
-    let report = Host::inspect(file).await?;
+    // Compiling a large one takes seconds.
+    let mut spinner = Spinner::start(true);
+    spinner.say(format!("looking at {}", file.display()));
+    let report = Host::inspect(file).await;
+    spinner.stop();
+    let report = report?;
     match &report.problem {
         Some(problem) => {
             let help = format!("`arcllm module inspect {}` shows more", file.display());

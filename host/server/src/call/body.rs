@@ -17,8 +17,11 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How much of it is read.
 const MOST_LINGERING: usize = 128 << 20;
 
-/// What is reserved at once for a body, whatever length it claims.
-const RESERVED: usize = 64 << 10;
+/// Room is made for all that a body claims to have once so many bytes have come.
+const BELIEVED: usize = 64 << 10;
+
+/// From here on a body fills most of the read buffer that it is a slice of, in bytes.
+const SMALL: usize = 4 << 10;
 
 /// Reads the body of a request in JSON.
 ///
@@ -94,28 +97,36 @@ fn too_large(config: &ServeConfig) -> Problem {
     Problem { should_retry: Some(false), ..Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message) }
 }
 
-/// Reads a body. One that comes in one piece is not copied.
+/// Reads a body. A large one that comes in one piece is not copied. A small one is: it is a slice of the connection's read buffer,
+/// and an answer that streams for long would hold it.
 async fn collect(config: &ServeConfig, body: &mut Body) -> Result<Bytes, Problem> {
     let most = usize::try_from(most(config)).unwrap_or(usize::MAX);
     let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body ended before it was whole"))?;
         let Ok(data) = frame.into_data() else { continue };
-        if first.is_empty() && whole.is_empty() {
-            first = data;
-        } else {
-            if whole.is_empty() {
-                let claimed = http_body::Body::size_hint(body).lower();
-                whole.reserve(first.len() + data.len() + usize::try_from(claimed).unwrap_or(0).min(RESERVED));
-                whole.extend_from_slice(&std::mem::take(&mut first));
-            }
-            whole.extend_from_slice(&data);
-        }
-        if first.len() + whole.len() > most {
+        if first.len() + whole.len() + data.len() > most {
             return Err(too_large(config));
         }
+        if first.is_empty() && whole.is_empty() {
+            first = data;
+            continue;
+        }
+        if whole.is_empty() {
+            whole.reserve(BELIEVED);
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        if whole.len() + data.len() > whole.capacity() {
+            let claimed = usize::try_from(http_body::Body::size_hint(body).lower()).unwrap_or(usize::MAX);
+            whole.reserve(data.len() + claimed.min(most - whole.len() - data.len()));
+        }
+        whole.extend_from_slice(&data);
     }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
+    Ok(match first.len() {
+        0 => whole.freeze(),
+        1..SMALL => Bytes::copy_from_slice(&first),
+        _ => first,
+    })
 }
 
 #[cfg(test)]

@@ -2,10 +2,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use bytes::Bytes;
 use memchr::{memchr2, memchr3};
-
-/// How much longer a text may become before it is moved.
-const ROOM: usize = 256;
 
 /// What becomes of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +29,11 @@ pub(crate) trait Editor {
     fn add(&mut self) -> Vec<(&'static str, Vec<u8>)>;
 }
 
-/// The object as this editor changes it. `None` if the text is no object.
-pub(crate) fn splice(object: &[u8], editor: &mut impl Editor) -> Option<Vec<u8>> {
+/// The object as this editor changes it, in pieces: what stays is not copied. `None` if the text is no object.
+pub(crate) fn splice(object: &Bytes, editor: &mut impl Editor) -> Option<Vec<Bytes>> {
     let mut fields = Fields::of(object)?;
-    let mut out = Vec::with_capacity(object.len() + ROOM);
-    out.extend_from_slice(object.get(..fields.at)?);
+    let mut out = Pieces::of(object);
+    out.keep(0..fields.at)?;
     let (mut copied, start, mut is_empty) = (fields.at, fields.at, true);
     while let Some(Field { name, key, value }) = fields.next()? {
         let (new_name, new_value) = match editor.change(&name, object.get(value.clone())?) {
@@ -50,25 +48,78 @@ pub(crate) fn splice(object: &[u8], editor: &mut impl Editor) -> Option<Vec<u8>>
         };
         // The first field that stays has no comma before it.
         let between = if is_empty && copied != start { key.start } else { copied };
-        out.extend_from_slice(object.get(between..key.start)?);
+        out.keep(between..key.start)?;
         match new_name {
-            Some(name) => push_name(&mut out, name),
-            None => out.extend_from_slice(object.get(key.clone())?),
+            Some(name) => out.add_name(name),
+            None => out.keep(key.clone())?,
         }
-        out.extend_from_slice(object.get(key.end..value.start)?);
-        out.extend_from_slice(new_value.as_deref().or_else(|| object.get(value.clone()))?);
+        out.keep(key.end..value.start)?;
+        match new_value {
+            Some(value) => out.add(&value),
+            None => out.keep(value.clone())?,
+        }
         (copied, is_empty) = (value.end, false);
     }
     for (name, value) in editor.add() {
         if !std::mem::take(&mut is_empty) {
-            out.push(b',');
+            out.add(b",");
         }
-        push_name(&mut out, name);
-        out.push(b':');
-        out.extend_from_slice(&value);
+        out.add_name(name);
+        out.add(b":");
+        out.add(&value);
     }
-    out.extend_from_slice(object.get(copied..)?);
-    Some(out)
+    out.keep(copied..object.len())?;
+    out.end()
+}
+
+/// A text that is put together: pieces of another one, and what is new between them.
+struct Pieces<'a> {
+    text: &'a Bytes,
+    whole: Vec<Bytes>,
+    /// The last piece so far.
+    kept: Range<usize>,
+    /// What follows it.
+    new: Vec<u8>,
+}
+
+impl<'a> Pieces<'a> {
+    fn of(text: &'a Bytes) -> Self {
+        Self { text, whole: Vec::new(), kept: 0..0, new: Vec::new() }
+    }
+
+    /// Adds a piece of the text. `None` if it has no such piece.
+    fn keep(&mut self, piece: Range<usize>) -> Option<()> {
+        if self.new.is_empty() && self.kept.end == piece.start {
+            self.kept.end = piece.end;
+            return Some(());
+        }
+        self.push()?;
+        self.kept = piece;
+        Some(())
+    }
+
+    fn add(&mut self, new: &[u8]) {
+        self.new.extend_from_slice(new);
+    }
+
+    /// Adds a name. Those that are written here need no escapes.
+    fn add_name(&mut self, name: &str) {
+        self.add(b"\"");
+        self.add(name.as_bytes());
+        self.add(b"\"");
+    }
+
+    fn push(&mut self) -> Option<()> {
+        let kept = self.text.slice_ref(self.text.get(self.kept.clone())?);
+        let new = std::mem::take(&mut self.new).into();
+        self.whole.extend([kept, new].into_iter().filter(|piece: &Bytes| !piece.is_empty()));
+        Some(())
+    }
+
+    fn end(mut self) -> Option<Vec<Bytes>> {
+        self.push()?;
+        Some(self.whole)
+    }
 }
 
 /// The value of this field; of the last one if there are several.
@@ -80,13 +131,6 @@ pub(crate) fn field<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
         }
     }
     value
-}
-
-/// Writes a name. Those that are written here need no escapes.
-fn push_name(out: &mut Vec<u8>, name: &str) {
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.push(b'"');
 }
 
 /// One field of an object.

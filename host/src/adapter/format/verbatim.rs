@@ -3,6 +3,7 @@
 //! Only single fields are changed in it: those that the call or the provider's table decides. What a provider takes in another
 //! form than its format says is written anew.
 
+use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
@@ -34,7 +35,8 @@ const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_to
 
 /// The body of a request to a provider.
 pub(crate) struct Outgoing {
-    pub(crate) body: Vec<u8>,
+    /// In pieces, which may belong to the client's own body.
+    pub(crate) body: Vec<Bytes>,
     /// Set if the client gets the answer as the provider sends it.
     pub(crate) echo: Option<Echo>,
 }
@@ -58,11 +60,13 @@ pub(crate) fn outgoing(
     let own = given.filter(|_| request.original().is_some() && takes(request, provider));
     match (own.and_then(|original| spliced(format, request, provider, model, stream, original)), given) {
         (Some(own), _) => Ok(own),
-        (None, None) => Ok(Outgoing { body: format.encode(request, provider, model, stream)?, echo: None }),
+        (None, None) => {
+            Ok(Outgoing { body: vec![format.encode(request, provider, model, stream)?.into()], echo: None })
+        }
         (None, Some(original)) => {
             let is_chat = provider.adapter == WireFormat::OpenAi;
             let echo = Echo { hides_usage: is_chat && stream && !asks_for_usage(&original.body) };
-            Ok(Outgoing { body: format.encode(request, provider, model, stream)?, echo: Some(echo) })
+            Ok(Outgoing { body: vec![format.encode(request, provider, model, stream)?.into()], echo: Some(echo) })
         }
     }
 }
@@ -263,8 +267,8 @@ impl Editor for UsageEditor {
 
 /// These `stream_options`, asking for the counts.
 fn with_usage(options: &[u8]) -> Vec<u8> {
-    let asking = splice(options, &mut UsageEditor { is_there: false });
-    asking.unwrap_or_else(|| br#"{"include_usage":true}"#.to_vec())
+    let asking = splice(&Bytes::copy_from_slice(options), &mut UsageEditor { is_there: false });
+    asking.map_or_else(|| br#"{"include_usage":true}"#.to_vec(), |pieces| pieces.concat())
 }
 
 /// Whether these `stream_options` ask for the counts.

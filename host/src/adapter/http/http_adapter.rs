@@ -29,6 +29,7 @@ use crate::{
             events::Events,
             failure,
             reader::{HttpAnswer, Reader},
+            sent_body::SentBody,
         },
     },
     chat::{
@@ -169,6 +170,7 @@ impl HttpAdapter {
         let mut answer = HttpAnswer::without_body(&mut head);
         let mut body = Body::new(head, self.asked.clone());
         if is_streamed(&answer, &mut body).await {
+            answer.detach();
             return Ok(Arriving::Events(Box::new(Events::new(self.asked.clone(), answer, body))));
         }
         body.read_into(&mut answer).await?;
@@ -199,8 +201,9 @@ impl HttpAdapter {
             let attempt = HeaderValue::try_from(attempt.to_string()).map_err(|error| wrong(error.to_string()))?;
             headers.insert("traceparent", attempt);
         }
+        let body = SentBody::from(body);
         tracing::debug!(target: "arcllm::http", bytes = body.len(), "sends a request");
-        let head = self.deliver(headers, body.into()).await?;
+        let head = self.deliver(headers, &body).await?;
         if let Some((access, key)) = key.filter(|_| head.status() == StatusCode::UNAUTHORIZED) {
             access.refused(&key);
         }
@@ -209,9 +212,9 @@ impl HttpAdapter {
 
     /// Sends a body and waits for the head of the answer. Sends it once more, on a new connection, if the server says that
     /// it has not processed it.
-    async fn deliver(&self, headers: HeaderMap, body: Bytes) -> Result<reqwest::Response, ErrorKind> {
+    async fn deliver(&self, headers: HeaderMap, body: &SentBody) -> Result<reqwest::Response, ErrorKind> {
         let send =
-            |client: &Client| client.post(self.endpoint.clone()).headers(headers.clone()).body(body.clone()).send();
+            |client: &Client| client.post(self.endpoint.clone()).headers(headers.clone()).body(body.sending()).send();
         // Lets kept connections notice that their server has closed them. They cannot while a program blocks its thread
         // between two calls.
         tokio::task::yield_now().await;

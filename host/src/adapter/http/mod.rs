@@ -15,5 +15,6 @@ pub(crate) mod http_adapter;
 pub(crate) mod rate_limit;
 pub(crate) mod reader;
 pub(crate) mod reason;
+pub(crate) mod sent_body;
 pub(crate) mod silence;
 pub(crate) mod sse;

@@ -2,9 +2,10 @@
 
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use reqwest::{
     StatusCode, Version,
-    header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING},
 };
 use serde_json::Value;
 
@@ -51,6 +52,16 @@ impl HttpAnswer {
     pub(crate) fn without_body(head: &mut reqwest::Response) -> Self {
         let (status, framed) = (head.status(), is_framed(head));
         Self { status, headers: std::mem::take(head.headers_mut()), body: Vec::new(), flaw: None, framed }
+    }
+
+    /// Copies the headers. They are slices of the connection's read buffer, and an answer that streams for long would hold it.
+    pub(crate) fn detach(&mut self) {
+        let mut rest: Bytes = self.headers.values().flat_map(|value| value.as_bytes()).copied().collect();
+        for value in self.headers.values_mut() {
+            if let Ok(copy) = HeaderValue::from_maybe_shared(rest.split_to(value.len())) {
+                *value = copy;
+            }
+        }
     }
 }
 

@@ -66,6 +66,13 @@ impl SseEvent {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
+/// Gives the connection its read buffer back. An empty slice would hold it until more arrives.
+fn release(text: &mut Bytes) {
+    if text.is_empty() {
+        *text = Bytes::new();
+    }
+}
+
 impl SseDecoder {
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit, line: Vec::new(), skips: false, data: None, after_return: false, name: Vec::new() }
@@ -87,9 +94,11 @@ impl SseDecoder {
             let event = self.end_line(line)?;
             text.advance(end + 1);
             if event.is_some() {
+                release(text);
                 return Ok(event);
             }
         }
+        release(text);
         Ok(None)
     }
 

@@ -30,7 +30,7 @@ fn read(format: WireFormat, body: &str) -> Request {
 /// What the model `up` of this provider is sent.
 fn sent(provider: &ProviderConfig, request: &Request, stream: bool) -> (String, Option<Echo>) {
     let sent = outgoing(table::format(provider.adapter), request, provider, "up", stream).unwrap();
-    (String::from_utf8(sent.body).unwrap(), sent.echo)
+    (String::from_utf8(sent.body.concat()).unwrap(), sent.echo)
 }
 
 fn provider(format: WireFormat, change: impl FnOnce(&mut ProviderConfig)) -> ProviderConfig {

@@ -1,0 +1,104 @@
+//! A line to a registry that breaks or hangs.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+
+/// What happens to connections once they have carried so many bytes in a direction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// A connection breaks after so many bytes to the registry. So many connections do.
+    CutUp(usize, usize),
+    /// A connection breaks after so many bytes from the registry. So many connections do.
+    CutDown(usize, usize),
+    /// All hang after so many bytes to the registry.
+    HangUp(usize),
+}
+
+/// A line with a fault. It ends when it is dropped.
+pub(crate) struct Line {
+    address: String,
+    hit: Arc<AtomicUsize>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Line {
+    /// A line to this address.
+    pub(crate) async fn to(address: &str, fault: Fault) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = listener.local_addr().unwrap().to_string();
+        let hit = Arc::new(AtomicUsize::new(0));
+        let (target, count) = (address.to_owned(), hit.clone());
+        let task = tokio::spawn(async move {
+            loop {
+                let (near, _) = listener.accept().await.unwrap();
+                tokio::spawn(carry(near, target.clone(), fault, count.clone()));
+            }
+        });
+        Self { address: own, hit, task }
+    }
+
+    /// Its host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How often the fault has happened.
+    pub(crate) fn hit(&self) -> usize {
+        self.hit.load(SeqCst)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn carry(near: TcpStream, target: String, fault: Fault, hit: Arc<AtomicUsize>) {
+    let far = TcpStream::connect(target).await.unwrap();
+    let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+    let (up, down) = match fault {
+        Fault::CutUp(after, times) if hit.load(SeqCst) < times => (Some(after), None),
+        Fault::CutDown(after, times) if hit.load(SeqCst) < times => (None, Some(after)),
+        Fault::HangUp(after) => (Some(after), None),
+        _ => (None, None),
+    };
+    // The first that ends takes the connection with it.
+    tokio::select! {
+        is_fault = copy(near_in, far_out, up) => note(is_fault, fault, &hit).await,
+        is_fault = copy(far_in, near_out, down) => note(is_fault, fault, &hit).await,
+    }
+}
+
+async fn note(is_fault: bool, fault: Fault, hit: &AtomicUsize) {
+    if is_fault {
+        hit.fetch_add(1, SeqCst);
+        if matches!(fault, Fault::HangUp(_)) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Copies until the end, or until the limit. Returns whether it was the limit.
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, limit: Option<usize>) -> bool {
+    let mut left = limit.unwrap_or(usize::MAX);
+    let mut buffer = vec![0; 16 << 10];
+    while left > 0 {
+        let count = from.read(&mut buffer).await.unwrap_or(0).min(left);
+        if count == 0 || to.write_all(&buffer[..count]).await.is_err() {
+            return false;
+        }
+        left -= count;
+    }
+    true
+}
