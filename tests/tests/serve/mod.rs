@@ -12,6 +12,7 @@ mod keys;
 mod messages;
 mod otlp;
 mod page;
+mod refusals;
 mod reload;
 mod responses;
 mod running;

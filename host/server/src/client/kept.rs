@@ -112,6 +112,17 @@ pub(crate) fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'
     value.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// Whether these probabilities are of the tokens of this text. A character can be in several tokens: then `bytes` has its parts.
+pub(crate) fn are_of(logprobs: Option<&Value>, text: &str) -> bool {
+    let Some(list) = logprobs.and_then(Value::as_array).filter(|list| !list.is_empty()) else { return true };
+    let byte = |byte: &Value| byte.as_u64().and_then(|byte| u8::try_from(byte).ok());
+    let bytes = list.iter().flat_map(|token| match token.get("bytes").and_then(Value::as_array) {
+        Some(bytes) => bytes.iter().filter_map(byte).collect(),
+        None => token.get("token").and_then(Value::as_str).unwrap_or_default().as_bytes().to_vec(),
+    });
+    bytes.eq(text.bytes())
+}
+
 /// Follows a text of the provider through a module, as long as the module hands it on unchanged. What belongs to a piece of it
 /// is given out once the piece was handed on.
 #[derive(Default)]
@@ -191,6 +202,13 @@ mod tests {
         );
         assert!(SHAPE.unknown(json!({"text": "a", "part": {"id": 1}})).is_empty());
         assert!(SHAPE.unknown(json!([1])).is_empty());
+    }
+
+    #[test]
+    fn probabilities_are_of_a_text_if_their_tokens_are() {
+        let tokens = json!([{"token": "H"}, {"token": "\\xc3", "bytes": [195]}, {"token": "\\xa9", "bytes": [169]}]);
+        assert!(are_of(Some(&tokens), "Hé") && are_of(None, "Hé") && are_of(Some(&json!([])), "Hé"));
+        assert!(!are_of(Some(&tokens), "Hé!") && !are_of(Some(&tokens), "") && !are_of(Some(&json!([{}])), "H"));
     }
 
     #[test]

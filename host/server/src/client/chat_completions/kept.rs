@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::{Map, Value, json};
 
 use crate::client::{
-    kept::{FollowedText, Keeper, Shape, adopt, items, set, text},
+    kept::{FollowedText, Keeper, Shape, adopt, are_of, items, set, text},
     sse,
     waiting::Room,
 };
@@ -118,7 +118,11 @@ impl Keeper for ChunkKeeper {
         let choice = self.choice_of(&chunk);
         let delta = choice.get("delta").cloned().unwrap_or_default();
         let (content, refusal) = said(&delta);
-        let logprobs = choice.get("logprobs").filter(|logprobs| logprobs.is_object()).cloned();
+        let logprobs = choice.get("logprobs").filter(|logprobs| {
+            let is_of = |name, text| are_of(logprobs.get(name), text);
+            logprobs.is_object() && is_of("content", &content) && is_of("refusal", &refusal)
+        });
+        let logprobs = logprobs.cloned();
         self.said.read(&(content + &refusal), logprobs, &mut self.room);
         let ends = choice.get("finish_reason").is_some_and(Value::is_string);
         let is_empty = choice.is_null();

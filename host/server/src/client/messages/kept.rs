@@ -119,10 +119,9 @@ impl Keeper for EventKeeper {
 impl EventKeeper {
     /// Finds the provider's block for one that begins. Those before it are ones that the module has removed.
     fn begin_block(&mut self, event: &mut Value, out: &mut Vec<u8>) {
-        let kind = event.get("content_block").map(|block| text(block, "type").to_owned()).unwrap_or_default();
         let index = event.get("index").and_then(Value::as_u64);
         let mut next = self.blocks.iter_mut().enumerate().skip(self.next).take(MOST_REMOVED);
-        match next.find(|(_, block)| block.kind == kind).zip(index) {
+        match next.find(|(_, block)| event.get("content_block").is_some_and(|ours| block.is(ours))).zip(index) {
             Some(((at, block), index)) => {
                 block.ours = Some(index);
                 self.ours.insert(index, at);

@@ -40,7 +40,8 @@ pub(crate) struct KeptBlock {
     pub(crate) theirs: u64,
     /// Its index in the answer that is written, once it has begun there.
     pub(crate) ours: Option<u64>,
-    pub(crate) kind: String,
+    kind: String,
+    id: String,
     start: Map<String, Value>,
     /// The unknown fields of its deltas, by the type of the delta.
     deltas: WaitingFields,
@@ -58,10 +59,15 @@ impl KeptBlock {
     pub(crate) fn begin(event: Value) -> Option<Self> {
         let theirs = event.get("index").and_then(Value::as_u64)?;
         let block = event.get("content_block")?;
-        let (kind, said) = (text(block, "type").to_owned(), text(block, "text").to_owned());
+        let [kind, id, said] = ["type", "id", "text"].map(|name| text(block, name).to_owned());
         let start = if READ.contains(&kind.as_str()) { BLOCK.unknown(event) } else { Map::new() };
         let (deltas, unknown, stop, written, has_ended) = Default::default();
-        Some(Self { theirs, ours: None, kind, start, deltas, unknown, stop, said, written, has_ended })
+        Some(Self { theirs, ours: None, kind, id, start, deltas, unknown, stop, said, written, has_ended })
+    }
+
+    /// Whether this block of the answer that is written stands for it.
+    pub(crate) fn is(&self, ours: &Value) -> bool {
+        text(ours, "type") == self.kind && (self.id.is_empty() || text(ours, "id") == self.id)
     }
 
     /// Reads an event of the provider.

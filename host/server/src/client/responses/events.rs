@@ -301,6 +301,7 @@ mod tests {
     use super::*;
     use crate::client::client::CallForms;
     use http::StatusCode;
+    use serde_json::json;
 
     fn types(out: &[u8]) -> Vec<&str> {
         let text = str::from_utf8(out).unwrap();
@@ -343,6 +344,33 @@ mod tests {
         assert_eq!(ids(&out), ["resp_p"; 3]);
         let numbers = ["2", "3", "4"].map(|number| format!("\"sequence_number\":{number},"));
         assert!(numbers.iter().all(|number| str::from_utf8(&out).unwrap().contains(number)));
+    }
+
+    #[test]
+    fn no_number_comes_twice_in_the_providers_events() {
+        let numbered = |number: u64, kind: &str| {
+            let response = json!({"type": kind, "sequence_number": number, "response": {"id": "resp_p"}});
+            format!("event: {kind}\ndata: {response}\n\n").into_bytes()
+        };
+        for silences in [[false, true], [true, true], [true, false]] {
+            let (mut events, mut out) = (Events::new(&heading()), Vec::new());
+            if silences[0] {
+                events.keep_alive(&mut out);
+            }
+            events.original(&numbered(0, "response.created"), &mut out);
+            events.original(&numbered(1, "response.in_progress"), &mut out);
+            if silences[1] {
+                events.keep_alive(&mut out);
+            }
+            events.original(&numbered(2, "response.completed"), &mut out);
+            let text = String::from_utf8(out).unwrap();
+            let numbers: Vec<u64> = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("data: "))
+                .map(|data| serde_json::from_str::<Value>(data).unwrap()["sequence_number"].as_u64().unwrap())
+                .collect();
+            assert!(numbers.iter().zip(0..).all(|(number, place)| *number == place), "{text}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::client::{
     kept::{Keeper, Shape, adopt, kind, text},
     responses::{
-        kept_item::{KeptItem, is_known, keep_item, kind_of},
+        kept_item::{KeptItem, MOST_REMOVED, is_known, keep_items},
         object,
     },
     sse,
@@ -25,9 +25,6 @@ const STATES: [&str; 8] = [
     "response.done",
     "response.failed",
 ];
-
-/// How many items in a row a module may remove. Behind more, the unknown fields of an item are lost.
-const MOST_REMOVED: usize = 64;
 
 /// What names the answer, and what a provider decides itself. No module can change it.
 const IDENTITY: [&str; 3] = ["id", "created_at", "model"];
@@ -55,14 +52,8 @@ const RESPONSE: Shape = Shape {
 
 /// Adds to a whole answer what only its provider knows.
 pub(crate) fn keep(ours: &mut Value, theirs: Value) {
-    let provided = theirs.get("output").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut next = 0;
-    for item in ours.get_mut("output").and_then(Value::as_array_mut).into_iter().flatten() {
-        let mut following = provided.iter().enumerate().skip(next).take(MOST_REMOVED);
-        if let Some((at, theirs)) = following.find(|(_, theirs)| kind_of(theirs) == kind_of(item)) {
-            keep_item(item, theirs);
-            next = at + 1;
-        }
+    if let Some(items) = ours.get_mut("output") {
+        keep_items(items, theirs.get("output"));
     }
     keep_response(ours, theirs);
 }
@@ -86,7 +77,7 @@ pub(crate) struct EventKeeper {
     sequence: u64,
     /// Whether the client knows the response by the gateway's id, since it was told of it before the provider had answered.
     is_renamed: bool,
-    /// What the provider says of the response so far, without its items.
+    /// What the provider says of the response so far.
     response: Map<String, Value>,
     /// Unknown fields of events about the response, by the type of the event.
     events: BTreeMap<String, Map<String, Value>>,
@@ -111,7 +102,7 @@ impl Keeper for EventKeeper {
         }
         if STATES.contains(&kind.as_str()) {
             if let Some(Value::Object(response)) = event.get_mut("response").map(Value::take) {
-                self.response.extend(response.into_iter().filter(|(name, _)| name != "output"));
+                self.response.extend(response);
             }
             self.events.entry(kind).or_default().extend(RESPONSE.unknown(event));
             return;
@@ -191,9 +182,8 @@ impl EventKeeper {
 
     /// Finds the provider's item for one that begins. Those before it are ones that the module has removed.
     fn begin_item(&mut self, event: &Value) {
-        let kind = event.get("item").map(kind_of).unwrap_or_default();
         let mut next = self.items.iter_mut().enumerate().skip(self.next).take(MOST_REMOVED);
-        let found = next.find(|(_, item)| item.kind == kind);
+        let found = next.find(|(_, item)| event.get("item").is_some_and(|ours| item.is(ours)));
         if let Some(((at, item), place)) = found.zip(event.get("output_index").and_then(Value::as_u64)) {
             item.ours = Some(place);
             self.ours.insert(place, at);
@@ -213,6 +203,9 @@ impl EventKeeper {
                 if let Some(whole) = kept.and_then(|kept| kept.whole.take()) {
                     *item = whole;
                 }
+            }
+            if let Some(items) = ours.get_mut("output") {
+                keep_items(items, theirs.get("output"));
             }
             // The counts are those of the end.
             if text(ours, "status") == "in_progress" {

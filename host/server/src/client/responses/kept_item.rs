@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::client::{
-    kept::{FollowedText, Shape, items, set, text},
+    kept::{FollowedText, Shape, are_of, items, set, text},
     waiting::{Room, WaitingFields},
 };
 
-/// How many parts in a row a module may remove. Behind more, what belongs to a part is lost.
-const MOST_REMOVED: usize = 64;
+/// How many items or parts in a row a module may remove. Behind more, what belongs to one is lost.
+pub(crate) const MOST_REMOVED: usize = 64;
 
 /// Items whose content modules see apart. Others they see as JSON.
 const READ: [&str; 4] = ["message", "reasoning", "function_call", "custom_tool_call"];
@@ -79,8 +79,28 @@ pub(crate) fn kind_of(item: &Value) -> &str {
     text(item, "type")
 }
 
+/// Whether an item is of this type, and the same call if it is one.
+fn is_item(item: &Value, kind: &str, call_id: &str) -> bool {
+    kind_of(item) == kind && (call_id.is_empty() || text(item, "call_id") == call_id)
+}
+
+/// Adds to these items what only their provider knows.
+pub(crate) fn keep_items(ours: &mut Value, theirs: Option<&Value>) {
+    let provided = theirs.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut next = 0;
+    for item in ours.as_array_mut().into_iter().flatten() {
+        let mut following = provided.iter().enumerate().skip(next).take(MOST_REMOVED);
+        if let Some((at, theirs)) =
+            following.find(|(_, theirs)| is_item(item, kind_of(theirs), text(theirs, "call_id")))
+        {
+            keep_item(item, theirs);
+            next = at + 1;
+        }
+    }
+}
+
 /// Adds to an item what only its provider knows. Parts stand for each other if they have the same place.
-pub(crate) fn keep_item(ours: &mut Value, theirs: &Value) {
+fn keep_item(ours: &mut Value, theirs: &Value) {
     if !READ.contains(&kind_of(ours)) {
         return;
     }
@@ -130,6 +150,7 @@ pub(crate) struct KeptItem {
     pub(crate) ours: Option<u64>,
     pub(crate) id: String,
     pub(crate) kind: String,
+    call_id: String,
     /// The whole item as it was written.
     pub(crate) whole: Option<Value>,
     /// The unknown fields of its events.
@@ -137,8 +158,8 @@ pub(crate) struct KeptItem {
     /// Unknown events that wait for its beginning.
     waiting: Vec<Value>,
     texts: BTreeMap<u64, FollowedText>,
-    /// The whole item of the provider, if it is reasoning.
-    reasoning: Option<Value>,
+    /// The whole item of the provider.
+    done: Option<Value>,
     /// The parts of the provider, and those that were written, by their place.
     parts: BTreeMap<u64, Value>,
     written: BTreeMap<u64, Value>,
@@ -148,13 +169,18 @@ impl KeptItem {
     /// The item that this event of a known type begins. Some servers do not say that an item begins.
     pub(crate) fn begin(name: &str, event: &Value) -> Option<Self> {
         let theirs = event.get("output_index").and_then(Value::as_u64)?;
-        let (id, kind) = match event.get("item") {
-            Some(item) => (text(item, "id"), kind_of(item)),
-            None => (text(event, "item_id"), known_item(name)?),
+        let (id, kind, call_id) = match event.get("item") {
+            Some(item) => (text(item, "id"), kind_of(item), text(item, "call_id")),
+            None => (text(event, "item_id"), known_item(name)?, ""),
         };
-        let (id, kind) = (id.to_owned(), kind.to_owned());
-        let (ours, whole, events, waiting, texts, reasoning, parts, written) = Default::default();
-        Some(Self { theirs, ours, id, kind, whole, events, waiting, texts, reasoning, parts, written })
+        let (id, kind, call_id) = (id.to_owned(), kind.to_owned(), call_id.to_owned());
+        let (ours, whole, events, waiting, texts, done, parts, written) = Default::default();
+        Some(Self { theirs, ours, id, kind, call_id, whole, events, waiting, texts, done, parts, written })
+    }
+
+    /// Whether this item of the answer that is written stands for it.
+    pub(crate) fn is(&self, ours: &Value) -> bool {
+        is_item(ours, &self.kind, &self.call_id)
     }
 
     fn is_read(&self) -> bool {
@@ -166,7 +192,9 @@ impl KeptItem {
         let part = event.get("content_index").and_then(Value::as_u64).unwrap_or_default();
         match kind {
             "response.output_text.delta" => {
-                let logprobs = event.get("logprobs").filter(|logprobs| logprobs.is_array()).cloned();
+                let logprobs =
+                    event.get("logprobs").filter(|list| list.is_array() && are_of(Some(list), text(&event, "delta")));
+                let logprobs = logprobs.cloned();
                 self.texts.entry(part).or_default().read(text(&event, "delta"), logprobs, room);
             }
             "response.content_part.done" => {
@@ -174,8 +202,8 @@ impl KeptItem {
             }
             _ => {}
         }
-        if kind == "response.output_item.done" && self.kind == "reasoning" {
-            self.reasoning = event.get("item").cloned();
+        if kind == "response.output_item.done" && self.is_read() {
+            self.done = event.get("item").cloned();
         }
         if is_known(kind) {
             self.keep_event(kind, event, room);
@@ -242,8 +270,8 @@ impl KeptItem {
             }
             "response.output_item.done" => {
                 self.end(&mut event);
-                if let (Some(theirs), Some(ours)) = (&self.reasoning, event.get_mut("item")) {
-                    keep_item(ours, theirs);
+                if let (Some(theirs), Some(ours)) = (self.done.take(), event.get_mut("item")) {
+                    keep_item(ours, &theirs);
                 }
             }
             _ => {}
