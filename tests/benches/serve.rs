@@ -26,6 +26,10 @@ use tokio::{
     task::JoinSet,
 };
 
+/// The gateway has the allocator of the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long each combination runs unless an argument says otherwise.
 const SECONDS: f64 = 3.0;
 /// Events of a long answer.

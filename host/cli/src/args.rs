@@ -67,7 +67,7 @@ impl Command {
             Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Module(Module::Inspect(arguments)) => arguments.json,
             Command::Module(Module::Publish(arguments)) => arguments.json,
-            Command::Module(Module::New(_) | Module::Build(_) | Module::Key(_)) => false,
+            Command::Module(Module::New(_) | Module::Build(_) | Module::Key(_) | Module::Update(_)) => false,
             Command::Trust(_) | Command::Serve(_) | Command::Demo | Command::Simulate(_) | Command::Completions(_) => {
                 false
             }

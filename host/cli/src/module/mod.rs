@@ -7,9 +7,11 @@ pub(crate) mod key;
 pub(crate) mod name;
 pub(crate) mod new;
 pub(crate) mod publish;
+pub(crate) mod sdk;
 pub(crate) mod templates;
 pub(crate) mod test;
 pub(crate) mod transfer;
+pub(crate) mod update;
 
 use std::process::ExitCode;
 
@@ -19,7 +21,7 @@ use crate::{
     failure::Failure,
     module::{
         build::ModuleBuild, inspect::ModuleInspect, key::ModuleKey, new::ModuleNew, publish::ModulePublish,
-        test::ModuleTest,
+        test::ModuleTest, update::ModuleUpdate,
     },
 };
 
@@ -37,6 +39,8 @@ pub(crate) enum Module {
     Publish(ModulePublish),
     /// Make a pair of keys that sign and verify modules.
     Key(ModuleKey),
+    /// Update the SDK that a project carries.
+    Update(ModuleUpdate),
 }
 
 pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
@@ -47,5 +51,6 @@ pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
         Module::Test(arguments) => test::run(arguments).await,
         Module::Publish(arguments) => publish::run(arguments).await,
         Module::Key(arguments) => key::run(&arguments),
+        Module::Update(arguments) => update::run(arguments),
     }
 }

@@ -1,9 +1,11 @@
-//! A module's project: its folder and its name.
+//! A module's project: its folder, and what it says about the module.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
+
+use arcllm_module_build::{About, tell};
 
 use crate::{failure::Failure, module};
 
@@ -11,14 +13,24 @@ use crate::{failure::Failure, module};
 pub(crate) struct Project {
     /// Absolute.
     pub(crate) folder: PathBuf,
-    /// The module's name.
-    pub(crate) name: String,
+    /// What the component says about itself. Its name is the module's.
+    pub(crate) about: About,
+    /// The file that the build makes.
+    pub(crate) component: PathBuf,
 }
 
 impl Project {
-    /// The file that the build makes.
-    pub(crate) fn component(&self) -> PathBuf {
-        self.folder.join(format!("{}.wasm", self.name))
+    /// Adds what the project says about the module to the component, which a tool has made. Nothing happens if it made
+    /// none.
+    pub(crate) fn tell(&self) -> Result<(), Failure> {
+        let file = &self.component;
+        let component = match fs::read(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            read => read.map_err(|error| unable(file, &error))?,
+        };
+        let told = tell(&component, &self.about, &[])
+            .map_err(|error| Failure::failed(format!("{}: this is not a component: {error:#}", file.display())))?;
+        fs::write(file, told).map_err(|error| unable(file, &error))
     }
 }
 
