@@ -122,6 +122,7 @@ pub use config::provider::{ModelFacts, ProviderConfig};
 pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::serve::{ClientKey, RequestLog, ServeConfig, TlsFiles};
 pub use config::trust_store::{TrustStore, TrustedFile};
+pub use model::live_trail::LiveTrail;
 pub use model::model::Model;
 pub use model::stream::ResponseStream;
 pub use runtime::guest::component::Streams;

@@ -6,22 +6,14 @@
 
 mod support;
 
-use std::{
-    io::Read as _,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{io::Read as _, net::SocketAddr, time::Duration};
 
 use arcllm::{Config, Host, RequestLog};
 use arcllm_server::serve::{Server, Setup};
-use support::{Child, Table, child_arguments, time};
+use support::{Child, EVENTS, Load, Table, body, child_arguments, provider, time};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     runtime::Runtime,
     task::JoinSet,
 };
@@ -32,8 +24,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How long each combination runs unless an argument says otherwise.
 const SECONDS: f64 = 3.0;
-/// Events of a long answer.
-const EVENTS: usize = 10_000;
 /// Streams that are open at once.
 const OPEN: usize = 10_000;
 const CONNECTIONS: [usize; 3] = [1, 64, 1000];
@@ -219,205 +209,4 @@ fn gateway(threads: usize, chain: &str, provider: &str) {
     });
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(server.run()).unwrap();
-}
-
-/// The bytes of a request.
-fn body(streamed: bool, answer: &str) -> Arc<[u8]> {
-    let question = "x".repeat(1 << 10);
-    let messages = format!(r#"[{{"role":"user","content":"{question}"}}]"#);
-    let json = format!(r#"{{"model":"a","messages":{messages},"stream":{streamed},"user":"{answer}"}}"#);
-    let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        json.len()
-    );
-    (head + &json).into_bytes().into()
-}
-
-/// Callers that each ask again as soon as they have their answer, or at a pace.
-struct Load {
-    address: SocketAddr,
-    connections: usize,
-    body: Arc<[u8]>,
-    pace: Option<Duration>,
-}
-
-/// How long each call took.
-struct Run {
-    times: Vec<Duration>,
-    took: Duration,
-}
-
-impl Run {
-    fn calls(&self) -> u32 {
-        u32::try_from(self.times.len()).unwrap()
-    }
-
-    fn rate(&self) -> f64 {
-        self.times.len() as f64 / self.took.as_secs_f64()
-    }
-
-    fn quantile(&self, quantile: f64) -> Duration {
-        let at = (self.times.len() as f64 * quantile) as usize;
-        self.times.get(at.min(self.times.len() - 1)).copied().unwrap()
-    }
-}
-
-impl Load {
-    async fn run(&self, during: Duration) -> Run {
-        let over = Arc::new(AtomicBool::new(false));
-        let mut callers = JoinSet::new();
-        let started = Instant::now();
-        for number in 0..self.connections {
-            let (address, body, pace, over) = (self.address, self.body.clone(), self.pace, over.clone());
-            let offset =
-                pace.unwrap_or_default() * u32::try_from(number).unwrap() / u32::try_from(self.connections).unwrap();
-            callers.spawn(async move {
-                let mut stream = TcpStream::connect(address).await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                let (mut buffer, mut times) = (vec![0; 64 * 1024], Vec::new());
-                let mut due = Instant::now() + offset;
-                while !over.load(Ordering::Relaxed) {
-                    if let Some(pace) = pace {
-                        tokio::time::sleep_until(due.into()).await;
-                        due += pace;
-                    }
-                    let asked = Instant::now();
-                    stream.write_all(&body).await.unwrap();
-                    read_answer(&mut stream, &mut buffer).await;
-                    times.push(asked.elapsed());
-                }
-                times
-            });
-        }
-        tokio::time::sleep(during).await;
-        over.store(true, Ordering::Relaxed);
-        let mut times: Vec<_> = callers.join_all().await.into_iter().flatten().collect();
-        let took = started.elapsed();
-        times.sort();
-        Run { times, took }
-    }
-}
-
-/// Reads an answer with a length, or in chunks.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) {
-    let mut filled = 0;
-    let (end, length) = loop {
-        let read = stream.read(buffer.get_mut(filled..).unwrap()).await.unwrap();
-        assert!(read > 0, "the connection has ended");
-        filled += read;
-        let head = buffer.get(..filled).unwrap();
-        if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = std::str::from_utf8(head.get(..end).unwrap()).unwrap().to_ascii_lowercase();
-            assert!(head.starts_with("http/1.1 200"), "{head}");
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-            break (end + 4, length);
-        }
-    };
-    if let Some(length) = length {
-        while filled < end + length {
-            filled += stream.read(buffer.get_mut(filled..).unwrap()).await.unwrap();
-        }
-        return;
-    }
-    // The last chunk is the end of what arrives.
-    let mut last = buffer.get(filled.saturating_sub(5)..filled).unwrap().to_vec();
-    while last != b"0\r\n\r\n" {
-        let read = stream.read(buffer).await.unwrap();
-        assert!(read > 0, "the connection has ended");
-        last.extend_from_slice(buffer.get(read.saturating_sub(5)..read).unwrap());
-        last.drain(..last.len().saturating_sub(5));
-    }
-}
-
-/// A provider that answers at once: as fast as can be, so that it disturbs little.
-async fn provider() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("{}", listener.local_addr().unwrap());
-    std::thread::spawn(|| {
-        std::io::stdin().read_to_string(&mut String::new()).unwrap();
-        std::process::exit(0);
-    });
-    let answers = Arc::new(Answers::new());
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        tokio::spawn(serve(stream, answers.clone()));
-    }
-}
-
-struct Answers {
-    whole: Vec<u8>,
-    short: Vec<u8>,
-    long: Vec<u8>,
-    open: Vec<u8>,
-}
-
-impl Answers {
-    fn new() -> Self {
-        let usage = r#""usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}"#;
-        let message = r#"{"role":"assistant","content":"Hello from here.","refusal":null}"#;
-        let json = format!(
-            r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"m","choices":[{{"index":0,"message":{message},"finish_reason":"stop"}}],{usage}}}"#
-        );
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
-        let whole = format!("{head}content-length: {}\r\n\r\n{json}", json.len()).into_bytes();
-        let (short, long) = (stream(3, true), stream(EVENTS, true));
-        Self { whole, short, long, open: stream(1, false) }
-    }
-}
-
-/// A streamed answer, each event in a chunk.
-fn stream(events: usize, ends: bool) -> Vec<u8> {
-    let mut out = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
-    let mut chunk = |data: &str| {
-        let event = format!("data: {data}\n\n");
-        out.extend_from_slice(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes());
-    };
-    let event = |delta: &str, finish: &str, usage: &str| {
-        format!(
-            r#"{{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}],"usage":{usage}}}"#
-        )
-    };
-    chunk(&event(r#"{"role":"assistant","content":""}"#, "null", "null"));
-    for _ in 0..events {
-        chunk(&event(r#"{"content":" token"}"#, "null", "null"));
-    }
-    if ends {
-        chunk(&event("{}", "\"stop\"", r#"{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}"#));
-        chunk("[DONE]");
-        out.extend_from_slice(b"0\r\n\r\n");
-    }
-    out
-}
-
-async fn serve(mut stream: TcpStream, answers: Arc<Answers>) {
-    let mut buffer = vec![0; 64 * 1024];
-    let mut filled = 0;
-    loop {
-        let Ok(read) = stream.read(buffer.get_mut(filled..).unwrap()).await else { return };
-        if read == 0 {
-            return;
-        }
-        filled += read;
-        let request = buffer.get(..filled).unwrap();
-        let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
-        let head = std::str::from_utf8(request.get(..end).unwrap()).unwrap().to_ascii_lowercase();
-        let length =
-            head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok()).unwrap();
-        if filled < end + 4 + length {
-            continue;
-        }
-        let body = std::str::from_utf8(request.get(end + 4..).unwrap()).unwrap();
-        let has = |part: &str| body.contains(part);
-        let answer = match has("\"stream\":true") {
-            false => &answers.whole,
-            true if has("\"user\":\"long\"") => &answers.long,
-            true if has("\"user\":\"open\"") => &answers.open,
-            true => &answers.short,
-        };
-        if stream.write_all(answer).await.is_err() {
-            return;
-        }
-        filled = 0;
-    }
 }

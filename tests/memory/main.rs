@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails here has failed")]
 
 mod allocator;
+mod case;
 mod gateway;
 mod hostile;
 mod request;
+mod responses;
 mod server;
+mod streamed;
+mod whole;
 
 use std::time::Duration;
 

@@ -17,8 +17,15 @@ use crate::chat::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Document {
     file: Option<PathBuf>,
-    /// The lines of the keys. A table that the file only mentions on the way to another has none.
-    lines: HashMap<String, Option<usize>>,
+    lines: HashMap<String, Mention>,
+}
+
+/// Where a file has a key.
+#[derive(Debug, Clone, Copy)]
+struct Mention {
+    line: usize,
+    /// Whether it is a table that the file only mentions on the way to another.
+    is_on_the_way: bool,
 }
 
 impl Document {
@@ -64,20 +71,23 @@ impl Document {
         self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
-    /// The line of the key. If the key is missing, it is the line of the table that it is missing in. A table that the file
-    /// only mentions on the way to another, as `providers` in `[providers.a]`, has no line.
+    /// The line of the key. If the key is missing, it is the line of the table that it is missing in. For a missing key, a table
+    /// that the file only mentions on the way to another, as `providers` in `[providers.a]`, has no line.
     fn line(&self, key: &str) -> Option<usize> {
+        if let Some(mention) = self.lines.get(key) {
+            return Some(mention.line);
+        }
         let mut table = key;
         loop {
-            if let Some(Some(line)) = self.lines.get(table) {
-                return Some(*line);
-            }
             let (around, _) = table.rsplit_once(['.', '['])?;
             // `[providers]` says nothing of a provider that the file does not have.
             if !around.contains(['.', '[']) && table != key {
                 return None;
             }
-            table = around;
+            match self.lines.get(around) {
+                Some(mention) if !mention.is_on_the_way => return Some(mention.line),
+                _ => table = around,
+            }
         }
     }
 
@@ -85,7 +95,7 @@ impl Document {
         for (key, value) in table {
             let path = join(path, key.get_ref());
             let is_on_the_way = text.get(key.span().end..).is_some_and(|rest| rest.trim_start().starts_with('.'));
-            self.lines.insert(path.clone(), (!is_on_the_way).then(|| line_of(text, key.span().start)));
+            self.lines.insert(path.clone(), Mention { line: line_of(text, key.span().start), is_on_the_way });
             self.note_lines_within(text, &path, value.get_ref());
         }
     }
@@ -96,7 +106,8 @@ impl Document {
             DeValue::Array(array) => {
                 for (at, item) in array.iter().enumerate() {
                     let path = format!("{path}[{at}]");
-                    self.lines.insert(path.clone(), Some(line_of(text, item.span().start)));
+                    let line = line_of(text, item.span().start);
+                    self.lines.insert(path.clone(), Mention { line, is_on_the_way: false });
                     self.note_lines_within(text, &path, item.get_ref());
                 }
             }

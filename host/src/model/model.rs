@@ -22,7 +22,7 @@ use crate::{
         response::Response,
         tool::Tool,
     },
-    model::defaults::CallDefaults,
+    model::{defaults::CallDefaults, live_trail::LiveTrail},
     runtime::chain::Chain,
     telemetry::{meters::ModelMeters, observed::ObservedInvoke, spans::invoke_traced, trace::Trace},
 };
@@ -117,7 +117,21 @@ impl Model {
         &self,
         request: impl Into<Arc<Request>>,
     ) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.run(request.into(), std::future::pending())
+        self.run(request.into(), std::future::pending(), None)
+    }
+
+    /// Invokes the model as [`invoke_until`](Model::invoke_until) does, and shows the attempts meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`invoke`](Model::invoke).
+    pub fn invoke_watched(
+        &self,
+        request: impl Into<Arc<Request>>,
+        trail: &LiveTrail,
+        stop: impl Future<Output = ()>,
+    ) -> impl Future<Output = Result<Response, Error>> {
+        self.run(request.into(), stop, Some(trail.clone()))
     }
 
     /// Invokes the model, and gives up when `stop` is ready. The error is then [`Cancelled`](ErrorKind::Cancelled) and
@@ -131,11 +145,17 @@ impl Model {
         request: impl Into<Arc<Request>>,
         stop: impl Future<Output = ()>,
     ) -> impl Future<Output = Result<Response, Error>> {
-        self.run(request.into(), stop)
+        self.run(request.into(), stop, None)
     }
 
-    async fn run(&self, request: Arc<Request>, stop: impl Future<Output = ()>) -> Result<Response, Error> {
+    async fn run(
+        &self,
+        request: Arc<Request>,
+        stop: impl Future<Output = ()>,
+        trail: Option<LiveTrail>,
+    ) -> Result<Response, Error> {
         let (started, answering) = self.start(request, false)?;
+        trail.into_iter().for_each(|trail| trail.show(&started.invoke));
         let result = tokio::select! {
             // First, so that a `stop` that is ready already prevents the call.
             biased;

@@ -99,4 +99,5 @@ export function scenarios(client) {
     assert.equal(error.status, 503);
   });
   scenario("a stream that breaks off is an error", "broken", fails, ["streamed", "helper"]);
+  scenario("a stream that ends too early is an error", "early", fails, ["streamed", "helper"]);
 }

@@ -134,3 +134,7 @@ class Scenarios:
     @scenario("broken", STREAMED)
     def test_a_stream_that_breaks_off_is_an_error(self, way, model):
         self.fails(way, model)
+
+    @scenario("early", STREAMED)
+    def test_a_stream_that_ends_too_early_is_an_error(self, way, model):
+        self.fails(way, model)

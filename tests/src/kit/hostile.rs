@@ -42,14 +42,15 @@ fn odd() -> Vec<(&'static str, Request)> {
     result.is_error = true;
     let options = Options::new()
         .max_tokens(0)
-        .temperature(-1e300)
+        .temperature(2.0)
         .top_p(1e300)
         .stop([""; 1000])
         .tool_choice(ToolChoice::Tool("of no name".to_owned()))
         .seed(i64::MIN);
     let tool = Tool::new("", "", json!(false));
     vec![
-        ("no messages", of(Vec::new())),
+        // The host lets such a request through where the provider has stored what is asked.
+        ("no messages", of(Vec::new()).with_extension("openai.responses.prompt", json!({ "id": "p" }))),
         ("a message without content", of(vec![message(Role::User, Vec::new())])),
         ("an empty text", text("")),
         ("control characters and a byte order mark", text("\u{0}\u{1}\u{7f}\u{feff}\u{202e}\u{fffd}\u{10ffff}")),

@@ -21,8 +21,8 @@ use crate::{
 
 const UPSTREAMS: [Format; 3] = [Format::Anthropic, Format::OpenAi, Format::Responses];
 const WAYS: [&str; 3] = ["whole", "streamed", "helper"];
-const SCENARIOS: [&str; 9] =
-    ["text", "tools", "failover", "images", "structured", "refused", "limited", "down", "broken"];
+const SCENARIOS: [&str; 10] =
+    ["text", "tools", "failover", "images", "structured", "refused", "limited", "down", "broken", "early"];
 const SIGNATURE: &str = "c2lnbmVkIGJ5IHRoZSBzaW11bGF0b3I=";
 
 /// A format of another API.
@@ -63,6 +63,10 @@ fn scripts(scenario: &str, format: Format, way: &str) -> [Script; 2] {
             // Once the answer has begun, no client sends its request again.
             let broken = Reply::text("Hello, world, and goodbye.").with_fault(fault).fault_at(Place::BeforeEvent(7));
             Script::new([broken]).then(Then::Repeat)
+        }
+        "early" => {
+            let early = Reply::text("Hello, world, and goodbye.").with_fault(Fault::EndEarly);
+            Script::new([early.fault_at(Place::BeforeEvent(6))]).then(Then::Repeat)
         }
         _ => panic!("no such scenario: {scenario}"),
     };
@@ -164,7 +168,7 @@ fn check(stage: &Stage, thinking: Thinking) {
             "failover" => (2, 1),
             "down" => (3, 0),
             // A client cannot ask for this one as a whole.
-            "broken" if way == "whole" => (0, 0),
+            "broken" | "early" if way == "whole" => (0, 0),
             _ => (1, 0),
         };
         assert_eq!((first.len(), second.len()), counts, "{scenario}, {format}, {way}");

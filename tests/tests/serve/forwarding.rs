@@ -49,9 +49,9 @@ async fn whole_and_streamed() {
 #[tokio::test]
 async fn the_providers_words_for_an_error_come_back() {
     let errors = [
-        json!({"type": "error", "error": {"type": "odd_error", "message": "No."}}),
-        json!({"error": {"message": "No.", "type": "odd_error", "param": "messages[3]", "code": "odd_code"}}),
-        json!({"error": {"message": "No.", "type": "odd_error", "param": "input[3]", "code": "odd_code"}}),
+        json!({"type": "error", "x": 1, "error": {"type": "odd_error", "message": "No.", "details": {"a": [null]}}}),
+        json!({"x": 1, "error": {"message": "No.", "type": "odd_error", "param": "messages[3]", "code": "odd_code", "y": [1]}}),
+        json!({"x": 1, "error": {"message": "No.", "type": "odd_error", "param": "input[3]", "code": "odd_code", "y": {}}}),
     ];
     for (((format, _, body), path), error) in FORMATS.into_iter().zip(PATHS).zip(errors) {
         let refused = || Reply::body("application/json", error.to_string()).with_status(422);
@@ -60,6 +60,7 @@ async fn the_providers_words_for_an_error_come_back() {
         for body in [body.to_owned(), body.replacen('{', "{\"stream\": true,", 1)] {
             let answer = gateway.send(reqwest::Method::POST, path, &[], body).await;
             assert_eq!((answer.status, &answer.json()["error"]), (422, &error["error"]), "{answer:?}");
+            assert_eq!(answer.json()["x"], 1, "{answer:?}");
         }
     }
 }

@@ -5,6 +5,10 @@ use std::{net::TcpListener, time::Duration};
 use arcllm_simulator::{Format, Reply, Simulator};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::{
     scene::{replies, soon},
@@ -41,7 +45,8 @@ async fn a_client_that_leaves_ends_its_call() {
         soon(provider.wait_until(|requests| requests.get(number).is_some_and(|request| request.dropped()))).await;
     }
     let log = gateway.stop().await.stdout;
-    assert_eq!(log.lines().filter(|line| line.contains(" 499 POST /v1/chat/completions")).count(), 2, "{log}");
+    let left = |line: &&str| line.contains(" 499 POST /v1/chat/completions") && line.contains(" attempts=1 ");
+    assert_eq!(log.lines().filter(left).count(), 2, "{log}");
 }
 
 #[tokio::test]
@@ -62,6 +67,29 @@ async fn a_call_too_many_is_told_when_to_come_back() {
     }
     // The place is free again as soon as the first client has left.
     soon(async { while gateway.post(CHAT, &question).await.status != 200 {} }).await;
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_told_when_to_come_back() {
+    let provider = replies([]).await;
+    let gateway = Gateway::start(&chain(&provider).table("serve", "max_connections = 2")).await;
+    let connect = || TcpStream::connect(gateway.url.trim_start_matches("http://"));
+    let ask = async |connection: &mut TcpStream| {
+        // One that is too many may be closed before it has asked.
+        let _ = connection.write_all(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut answer = vec![0; 4096];
+        let length = soon(connection.read(&mut answer)).await.unwrap_or_default();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
+    let (mut first, mut second) = (connect().await.unwrap(), connect().await.unwrap());
+    for connection in [&mut first, &mut second] {
+        assert!(ask(connection).await.starts_with("HTTP/1.1 200 OK"));
+    }
+    let refused = ask(&mut connect().await.unwrap()).await;
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1\r\n"), "{refused}");
+    assert!(ask(&mut first).await.starts_with("HTTP/1.1 200 OK"), "the others are not disturbed");
+    drop(second);
+    soon(async { while !ask(&mut connect().await.unwrap()).await.starts_with("HTTP/1.1 200 OK") {} }).await;
 }
 
 #[cfg(unix)]
@@ -91,7 +119,7 @@ async fn a_second_signal_ends_it_at_once_and_time_ends_it_too() {
         let mut asking = Box::pin({
             let (client, url) = (client(), format!("{}{CHAT}", gateway.url));
             let body = question(false).to_string();
-            async move { client.request(Method::POST, url).body(body).send().await.map(drop) }
+            async move { client.request(Method::POST, url).body(body).send().await.map(|answer| answer.status().as_u16()) }
         });
         tokio::select! {
             answer = &mut asking => panic!("{answer:?}"),
@@ -103,7 +131,37 @@ async fn a_second_signal_ends_it_at_once_and_time_ends_it_too() {
         }
         let output = soon(gateway.running.end()).await.unwrap();
         assert_eq!(output.code, code, "{settings}: {output:?}");
-        assert!(soon(asking).await.is_err());
+        assert_eq!(soon(asking).await.unwrap(), 503, "the client is told");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_answer_that_the_end_cuts_off_ends_with_an_error_of_its_format() {
+    for (path, error) in [
+        (CHAT, "data: {\"error\":"),
+        ("/v1/messages", "event: error\ndata: {\"type\":\"error\""),
+        ("/v1/responses", "event: response.failed\n"),
+    ] {
+        for format in [Format::OpenAi, Format::Anthropic, Format::Responses] {
+            let provider = replies([Reply::text("a b c d").pieces(4).pace(Duration::from_secs(100))]).await;
+            let chain = Chain::new().provider("sim", format, &provider.url());
+            let gateway = Gateway::start(&chain.table("serve", "shutdown_seconds = 0.05")).await;
+            let mut body = question(true);
+            body["max_tokens"] = json!(9);
+            body["input"] = json!("Hi");
+            let asking = gateway.post(path, &body);
+            let stopping = async {
+                provider.wait_for_requests(1).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                gateway.signal("TERM");
+            };
+            let (answer, ()) = tokio::join!(asking, stopping);
+            let ends = answer.status == 503 || answer.body.contains(error);
+            assert!(ends, "{path} {format}: {answer:?}");
+            let output = soon(gateway.running.end()).await.unwrap();
+            assert!(output.code == 0 && output.stdout.contains(" attempts=1 "), "{output:?}");
+        }
     }
 }
 

@@ -7,16 +7,12 @@ use std::{
 
 use arcllm::{Attempt, Event, Model, Original, Request};
 use axum::{body::Body, response::Response};
-use futures::StreamExt as _;
 use http::{HeaderValue, StatusCode, header};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    call::{
-        call_head::CallHead,
-        posted::Posted,
-        stream::{AnswerBody, SILENCE},
-    },
+    call::{call_head::CallHead, posted::Posted, stream::AnswerBody},
     client::{
         client::{Asked, ClientFormat, Heading},
         problem::Problem,
@@ -80,7 +76,7 @@ async fn answer(
     if gateway.format(&loaded.model) != Some(format.wire()) {
         gateway.leave_out_reasoning(&loaded.model, &mut asked.request.options);
     }
-    let Asked { model, streamed, wants_usage, call_forms, echo, .. } = asked;
+    let Asked { model, streamed, wants_usage, call_forms, echo, places, .. } = asked;
     let heading = Heading { id: head.id.clone(), model, created: now(), wants_usage, call_forms, echo };
     let mut request = asked.request;
     if asked.forwardable {
@@ -88,10 +84,12 @@ async fn answer(
         original.headers = asked.headers;
         request = request.with_original(original);
     }
-    match streamed {
-        true => streamed_answer(format, loaded, heading, request, note).await,
-        false => whole_answer(format, &loaded, &heading, request, note).await,
-    }
+    let ending = gateway.shared.ending.clone();
+    let answered = match streamed {
+        true => streamed_answer(format, loaded, heading, request, note, ending).await,
+        false => whole_answer(format, &loaded, &heading, request, note, ending).await,
+    };
+    answered.map_err(|problem| places.translate(problem))
 }
 
 /// Refuses what only a provider of the client's format can do, where the provider speaks another one.
@@ -113,8 +111,9 @@ async fn whole_answer(
     heading: &Heading,
     request: Request,
     note: CallNote,
+    ending: CancellationToken,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
-    let mut answer = match loaded.model.invoke_with(request).await {
+    let mut answer = match loaded.model.invoke_watched(request, &note.trail, ending.cancelled()).await {
         Ok(answer) => answer,
         Err(error) => {
             note.failed(&error);
@@ -149,11 +148,12 @@ async fn streamed_answer(
     heading: Heading,
     request: Request,
     note: CallNote,
+    ending: CancellationToken,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
-    let mut events = loaded.model.stream_with(Arc::new(request)).with_originals();
-    let first = timeout(SILENCE, events.next()).await.ok().flatten();
-    let mut trail = events.trail();
-    let mut body = AnswerBody::new(events, format, format.events(heading), loaded.clone(), note);
+    let events = loaded.model.stream_with(Arc::new(request)).with_originals();
+    let mut body = AnswerBody::new(events, format, format.events(heading), loaded.clone(), note, ending);
+    let first = body.first().await;
+    let mut trail = body.trail();
     match first {
         Some(Ok(event)) => {
             if let Event::End(answer) = &event {

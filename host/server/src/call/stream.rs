@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use arcllm::{ContentBlock, Error, Event, ResponseStream};
+use arcllm::{Attempt, ContentBlock, Error, Event, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use serde_json::Value;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
     client::{
@@ -56,6 +57,8 @@ pub(crate) struct AnswerBody {
     /// Absent once the answer has ended.
     note: Option<CallNote>,
     silence: Pin<Box<Sleep>>,
+    /// Ready when the server ends.
+    ending: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl AnswerBody {
@@ -65,8 +68,9 @@ impl AnswerBody {
         writer: Box<dyn EventWriter>,
         model: LoadedModel,
         note: CallNote,
+        ending: CancellationToken,
     ) -> Self {
-        let silence = Box::pin(sleep(SILENCE));
+        let (silence, ending) = (Box::pin(sleep(SILENCE)), Box::pin(ending.cancelled_owned()));
         Self {
             out: Vec::new(),
             quiet_polls: 0,
@@ -81,6 +85,32 @@ impl AnswerBody {
             model,
             note: Some(note),
             silence,
+            ending,
+        }
+    }
+
+    /// Waits for the first event. `None` after a long silence.
+    pub(crate) async fn first(&mut self) -> Option<Result<Event, Error>> {
+        let events = self.events.as_mut()?;
+        tokio::select! {
+            biased;
+            event = timeout(SILENCE, events.next()) => event.ok().flatten(),
+            () = &mut self.ending => events.stop().map(Err),
+        }
+    }
+
+    /// The attempts so far, until the answer has ended.
+    pub(crate) fn trail(&self) -> Vec<Attempt> {
+        self.events.as_ref().map(ResponseStream::trail).unwrap_or_default()
+    }
+
+    /// Ends an answer that is cut off, since the server ends.
+    fn cut_off(&mut self) {
+        if let Some(error) = self.events.as_mut().and_then(ResponseStream::stop) {
+            self.write_said();
+            self.failed(&error);
+            let problem = self.model.problem(&error);
+            self.write_with(|writer, out| writer.fail(&problem, out));
         }
     }
 
@@ -213,6 +243,9 @@ impl Stream for AnswerBody {
         if this.may_grow(context) {
             context.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        if this.out.is_empty() && this.events.is_some() && this.ending.poll_unpin(context).is_ready() {
+            this.cut_off();
         }
         if this.out.is_empty() && this.events.is_some() {
             if this.silence.poll_unpin(context).is_pending() {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 
-use crate::client::{kept::Keeper, problem::Problem};
+use crate::client::{kept::Keeper, places::Places, problem::Problem};
 
 /// What a client asks.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Asked {
     pub(crate) wants_usage: bool,
     /// The conversation, the tools and the options.
     pub(crate) request: Request,
+    /// Where the messages stand in the client's body.
+    pub(crate) places: Places,
     /// The headers that go along to providers of the same format.
     pub(crate) headers: Vec<(String, String)>,
     /// Whether a provider of the same format understands the client's own bytes.

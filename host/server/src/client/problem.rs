@@ -64,12 +64,11 @@ impl Problem {
     /// The model that a client named cannot be loaded. Files and their lines are not for clients.
     pub(crate) fn of_load(error: &ConfigError) -> Self {
         if error.is_unknown_model() {
-            let problem = Self::new(StatusCode::NOT_FOUND, in_words(error));
+            let problem = Self::new(StatusCode::NOT_FOUND, without_file(error));
             return Self { param: Some("model".to_owned()), should_retry: Some(false), ..problem };
         }
         tracing::error!(target: "arcllm::serve", "{error}");
-        let key = error.key.as_ref().map(|key| format!("`{key}` ")).unwrap_or_default();
-        let message = format!("the configuration of the gateway has an error: {key}{}", error.problem);
+        let message = "the configuration of the gateway has an error; its log says which";
         Self { should_retry: Some(false), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
     }
 
@@ -77,6 +76,14 @@ impl Problem {
     pub(crate) fn own_words(&self, vendor: &str) -> OwnWords<'_> {
         let word = |name: &str| self.words.get(&format!("{vendor}.error-{name}"));
         OwnWords { kind: word("type"), code: word("code"), param: word("param") }
+    }
+
+    /// The JSON of the error with the further fields of a provider of this vendor's formats, in the places where they stood.
+    pub(crate) fn with_further_fields(&self, vendor: &str, mut json: Value) -> Value {
+        if let Some(fields) = self.words.get(&format!("{vendor}.error-fields")) {
+            add_missing(&mut json, fields);
+        }
+        json
     }
 
     /// Whole seconds to wait, at least one, if that helps.
@@ -98,6 +105,17 @@ impl Problem {
     }
 }
 
+/// Adds the fields that an object does not have, also to the objects in it.
+fn add_missing(to: &mut Value, fields: &Value) {
+    let (Some(to), Some(fields)) = (to.as_object_mut(), fields.as_object()) else { return };
+    for (name, value) in fields {
+        match to.get_mut(name) {
+            Some(there) => add_missing(there, value),
+            None => drop(to.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         let mut problem = match &error.kind {
@@ -110,7 +128,7 @@ impl From<&Error> for Problem {
                 ..Problem::new(status_of(api.status), said(api, error))
             },
             ErrorKind::Config(config) => Problem::of_load(config),
-            kind => Problem::new(status_of_kind(kind), error.to_string()),
+            kind => Problem::new(status_of_kind(kind), in_words(kind)),
         };
         if error.kind.is_overload() {
             problem.retry_after = Some(Duration::from_secs(1));
@@ -123,7 +141,37 @@ impl From<&Error> for Problem {
 /// What the provider says. The head of the answer names the provider.
 fn said(api: &ApiError, error: &Error) -> String {
     let is_refused_by_module = api.extensions.contains_key("arcllm.refused-by");
-    if is_refused_by_module || api.message.is_empty() { error.to_string() } else { api.message.clone() }
+    match api.extensions.get("arcllm.said").and_then(Value::as_str) {
+        Some(said) => said.to_owned(),
+        None if is_refused_by_module || api.message.is_empty() => error.to_string(),
+        None => api.message.clone(),
+    }
+}
+
+/// What a client is told of an error that is not a provider's. Addresses and settings are the operator's: the log has them.
+fn in_words(kind: &ErrorKind) -> String {
+    let provider = kind.provider().map(|provider| format!(" `{provider}`")).unwrap_or_default();
+    match kind {
+        ErrorKind::Connection(_) => {
+            format!("the connection to the provider{provider} failed, or broke before the answer was whole")
+        }
+        ErrorKind::Timeout(_) => format!("the provider{provider} did not answer in time"),
+        ErrorKind::Parse(_) => format!("the answer of the provider{provider} is unreadable"),
+        // Nobody else cancels a call whose client is there.
+        ErrorKind::Cancelled => "the gateway stops before the answer is whole".to_owned(),
+        ErrorKind::DeadlineExceeded => "the call has taken longer than this gateway lets calls take".to_owned(),
+        // What the operator could set is not the client's to know.
+        ErrorKind::Usage(failure) => failure.message.replace(", or set host.repair_history = true", ""),
+        ErrorKind::Module(failure) => match failure.extensions.get("module").and_then(Value::as_str) {
+            Some(module) if kind.is_overload() => {
+                format!("the module `{module}` has no room for the call at the moment")
+            }
+            Some(module) => format!("the module `{module}` failed"),
+            // A module has made the error itself.
+            None => kind.to_string(),
+        },
+        kind => kind.to_string(),
+    }
 }
 
 /// The status that a client gets for this one of a provider. An error that came with a status of success is a bad answer.
@@ -145,7 +193,7 @@ fn status_of_kind(kind: &ErrorKind) -> StatusCode {
 }
 
 /// The problem and the way out, without file and line.
-fn in_words(error: &ConfigError) -> String {
+fn without_file(error: &ConfigError) -> String {
     match &error.help {
         Some(help) => format!("{}; {help}", error.problem),
         None => error.problem.clone(),

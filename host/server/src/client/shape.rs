@@ -67,7 +67,7 @@ fn anthropic_type(problem: &Problem) -> &'static str {
 fn openai_type(problem: &Problem) -> (&'static str, Option<&'static str>) {
     match problem.status.as_u16() {
         401 => ("invalid_request_error", Some("invalid_api_key")),
-        403 => ("permission_error", None),
+        403 => ("invalid_request_error", Some("insufficient_permissions")),
         404 if problem.param.as_deref() == Some("model") => ("invalid_request_error", Some("model_not_found")),
         429 => ("rate_limit_error", Some("rate_limit_exceeded")),
         400..=499 => ("invalid_request_error", None),

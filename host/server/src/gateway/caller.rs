@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arcllm::{Attempt, Error, Options, Response, Usage};
+use arcllm::{Attempt, Error, ErrorKind, LiveTrail, Options, Response, Usage};
 use http::HeaderMap;
 
 use crate::gateway::keys::Holder;
@@ -23,6 +23,8 @@ pub(crate) struct Told {
     /// Whether the answer is wanted in events.
     pub(crate) streamed: bool,
     pub(crate) ending: Option<Ending>,
+    /// What the operator should know of an error, and the client need not: addresses and settings. It has no content.
+    pub(crate) cause: Option<String>,
     pub(crate) trail: Vec<Attempt>,
 }
 
@@ -57,7 +59,7 @@ impl Caller {
         told.asked = Some(asked.to_owned());
         told.streamed = streamed;
         drop(told);
-        CallNote { caller: self.clone(), has_ended: false }
+        CallNote { caller: self.clone(), trail: LiveTrail::default(), has_ended: false }
     }
 
     /// Adds what modules see of who asks: the labels of the key, and the caller's place in a trace.
@@ -67,6 +69,18 @@ impl Caller {
         }
         let parent = headers.get("traceparent").and_then(|parent| parent.to_str().ok());
         options.traceparent = parent.filter(|parent| is_traceparent(parent)).map(str::to_owned);
+    }
+}
+
+/// What a log may tell of an error. Other errors may repeat what was said.
+fn cause(kind: &ErrorKind) -> Option<String> {
+    match kind {
+        ErrorKind::Connection(_) | ErrorKind::Timeout(_) | ErrorKind::Config(_) => Some(kind.to_string()),
+        ErrorKind::Api(api) => {
+            let said = api.extensions.get("arcllm.said")?.as_str()?;
+            Some(api.message.strip_prefix(said)?.trim_start_matches([' ', ';']).to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -88,6 +102,8 @@ fn is_traceparent(text: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct CallNote {
     caller: Caller,
+    /// The attempts of a call whose client may leave before its end.
+    pub(crate) trail: LiveTrail,
     has_ended: bool,
 }
 
@@ -100,6 +116,7 @@ impl CallNote {
 
     /// The call has failed.
     pub(crate) fn failed(mut self, error: &Error) {
+        self.caller.told().cause = cause(&error.kind);
         self.end(Ending::Failed(error.kind.as_str()), error.trail.clone());
     }
 
@@ -124,7 +141,7 @@ impl CallNote {
 impl Drop for CallNote {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.end(Ending::Left, Vec::new());
+            self.end(Ending::Left, self.trail.attempts());
         }
     }
 }

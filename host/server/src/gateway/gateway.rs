@@ -5,8 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use arcllm::{ConfigError, Error, Host, Model, Options, Overrides, WireFormat};
+use arcllm::{ConfigError, Error, Host, Model, Options, Overrides, Reasoning, WireFormat};
 use http::StatusCode;
+use serde_json::Value;
 
 use crate::{
     client::problem::Problem,
@@ -22,6 +23,12 @@ use crate::{
 
 /// How many loaded models are kept. A client may name any model of a provider.
 const MOST_MODELS: usize = 1000;
+
+/// The smallest budget for reasoning that Anthropic takes.
+const LEAST_BUDGET: u32 = 1024;
+
+/// The extension with a client's own `thinking`.
+const THINKING: &str = "anthropic.thinking";
 
 /// The longest name of a model that is kept, in bytes.
 const LONGEST_NAME: usize = 256;
@@ -112,7 +119,11 @@ impl Gateway {
         let facts = provider.and_then(|provider| provider.models.get(model.model()));
         if let Some(most) = facts.and_then(|facts| facts.max_output_tokens) {
             let most = u32::try_from(most).unwrap_or(u32::MAX);
-            options.max_tokens = options.max_tokens.map(|tokens| tokens.min(most));
+            let asked = options.max_tokens;
+            options.max_tokens = asked.map(|tokens| tokens.min(most));
+            if options.max_tokens != asked {
+                fit_reasoning(options, most);
+            }
         }
     }
 
@@ -180,6 +191,21 @@ fn not_loaded(holder: Option<&Holder>, error: &ConfigError) -> Problem {
         error.help = Some(format!("this key may use {}", patterns.join(", ")));
     }
     Problem::of_load(&error)
+}
+
+/// Makes a budget for reasoning fit into this lowered limit of tokens: it has to be smaller.
+fn fit_reasoning(options: &mut Options, limit: u32) {
+    let room = limit.saturating_sub(1);
+    match &options.reasoning {
+        Some(Reasoning::Budget(budget)) if *budget > room && room < LEAST_BUDGET => options.reasoning = None,
+        Some(Reasoning::Budget(budget)) if *budget > room => options.reasoning = Some(Reasoning::Budget(room)),
+        _ => return,
+    }
+    let Some(Value::Object(thinking)) = options.extensions.get_mut(THINKING) else { return };
+    match options.reasoning {
+        Some(_) => drop(thinking.insert("budget_tokens".to_owned(), room.into())),
+        None => drop(options.extensions.remove(THINKING)),
+    }
 }
 
 fn full_name(model: &Model) -> String {

@@ -7,6 +7,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use arcllm::{Host, ServeConfig};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     gateway::{keys::Keys, readiness::Readiness},
@@ -38,6 +39,8 @@ impl Live {
 pub(crate) struct Shared {
     live: ArcSwap<Live>,
     pub(crate) readiness: Readiness,
+    /// Cancelled when the calls that still run are cut off.
+    pub(crate) ending: CancellationToken,
     /// How many calls run.
     pub(crate) calls: Arc<Count>,
     /// How many connections are open.
@@ -52,7 +55,8 @@ impl Shared {
     pub(crate) fn new(host: Host, log: Log, metrics: Option<Metrics>) -> Self {
         let live = ArcSwap::from_pointee(Live::new(host));
         let (readiness, calls, connections) = (Readiness::default(), Arc::default(), Arc::default());
-        Self { live, readiness, calls, connections, log, metrics, page: Page::default() }
+        let ending = CancellationToken::new();
+        Self { live, readiness, ending, calls, connections, log, metrics, page: Page::default() }
     }
 
     /// The configuration that new calls use.

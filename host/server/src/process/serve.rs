@@ -39,6 +39,9 @@ const BACKLOG: i32 = 1024;
 /// How long the last export may take.
 const LAST_EXPORT: Duration = Duration::from_secs(5);
 
+/// How long clients have to take the end of answers that are cut off.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Whether the system spreads connections over listeners of the same port. Elsewhere all threads accept from one listener.
 const SHARES_PORTS: bool = cfg!(target_os = "linux");
 
@@ -177,15 +180,18 @@ async fn finish(shared: &Shared, threads: &mut Threads, signals: &mut Signals) -
         shared.log.tell(format_args!("stopping; {calls} calls may run for {} seconds more", most.as_secs_f64()));
     }
     let again = async { while signals.next().await != Signal::Stop {} };
-    tokio::select! {
-        ended = timeout(most, threads.ended()) => {
-            if ended.is_err() {
-                shared.log.tell(format_args!("{} calls are cut off", shared.calls.get()));
-            }
-            Ended::Stopped
-        }
+    let ended = tokio::select! {
+        ended = timeout(most, threads.ended()) => match ended {
+            Ok(()) => return Ended::Stopped,
+            Err(_) => Ended::Stopped,
+        },
         () = again => Ended::AtOnce,
-    }
+    };
+    shared.log.tell(format_args!("{} calls are cut off", shared.calls.get()));
+    // Each client is told, if it reads.
+    shared.ending.cancel();
+    let _ = timeout(LAST_WORDS, threads.ended()).await;
+    ended
 }
 
 /// Loads the models, then keeps up with changes of the configuration. Ends only if no model can be loaded.

@@ -115,18 +115,26 @@ fn panicked() -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the gateway made a mistake; its log says which")
 }
 
+/// The longest part of a path or a method that an error repeats, in characters.
+const LONGEST_SHOWN: usize = 200;
+
+fn shown(text: &str) -> std::borrow::Cow<'_, str> {
+    arcllm::plain::line(text, LONGEST_SHOWN)
+}
+
 /// The answer for a route that does not exist.
 pub(crate) async fn unknown_route(uri: Uri, headers: HeaderMap, body: Body) -> Response {
     linger(body);
     let help = "POST /v1/chat/completions, /v1/responses or /v1/messages; GET /v1/models";
-    let message = format!("there is no route {}\n  help: {help}", uri.path());
+    let message = format!("there is no route {}\n  help: {help}", shown(uri.path()));
     Shape::of(uri.path(), &headers).refuse(&Problem::new(StatusCode::NOT_FOUND, message))
 }
 
 /// The answer for a method that a route does not have.
 pub(crate) async fn wrong_method(method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Response {
     linger(body);
-    let message = format!("{} does not take {method}; the header `allow` says what it takes", uri.path());
+    let (path, method) = (shown(uri.path()), shown(method.as_str()));
+    let message = format!("{path} does not take {method}; the header `allow` says what it takes");
     Shape::of(uri.path(), &headers).refuse(&Problem::new(StatusCode::METHOD_NOT_ALLOWED, message))
 }
 

@@ -22,6 +22,9 @@ const GATHERED: Duration = Duration::from_millis(20);
 /// The longest word of a line, in characters.
 const LONGEST_WORD: usize = 200;
 
+/// The longest cause of an error in a line, in characters.
+const LONGEST_CAUSE: usize = 500;
+
 /// A request that has ended.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
@@ -170,7 +173,12 @@ impl Line<'_> {
                 let (input, output) = (usage.input_tokens, usage.output_tokens);
                 add(format_args!(" by={}/{} tokens={input}+{output}", word(provider), word(model)));
             }
-            Some(Ending::Failed(kind)) => add(format_args!(" error={kind}")),
+            Some(Ending::Failed(kind)) => {
+                add(format_args!(" error={kind}"));
+                if let Some(cause) = &self.told.cause {
+                    add(format_args!(" cause={:?}", plain::line(cause, LONGEST_CAUSE)));
+                }
+            }
             Some(Ending::Left) => add(format_args!(" error=client-left")),
             None => {}
         }
@@ -207,7 +215,12 @@ impl Line<'_> {
                 set("input_tokens", json!(usage.input_tokens));
                 set("output_tokens", json!(usage.output_tokens));
             }
-            Some(Ending::Failed(kind)) => drop(set("error", json!(kind))),
+            Some(Ending::Failed(kind)) => {
+                set("error", json!(kind));
+                if let Some(cause) = &self.told.cause {
+                    set("cause", json!(plain::line(cause, LONGEST_CAUSE)));
+                }
+            }
             Some(Ending::Left) => drop(set("error", json!("client-left"))),
             None => {}
         }

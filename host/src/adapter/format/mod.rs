@@ -2,6 +2,7 @@
 
 pub(crate) mod anthropic;
 pub(crate) mod beside;
+pub(crate) mod body_editor;
 pub(crate) mod effort;
 pub(crate) mod ending;
 pub(crate) mod endpoint;

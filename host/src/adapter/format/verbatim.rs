@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::{
     adapter::format::{
-        family,
+        body_editor::{BodyEditor, includes_usage},
         format::Format,
         lenient::{self, Halves},
         outline::Unwritable,
-        splice::{Change, Editor, field, splice},
+        splice::{field, splice},
     },
     chat::{
         content::ContentBlock,
@@ -29,9 +29,6 @@ use crate::{
         quirks::{Quirks, ReasoningForm, SchemaForm, SystemPlace, ToolIdRule},
     },
 };
-
-/// The names of the limit of an answer's tokens, in all formats.
-const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
 
 /// The body of a request to a provider.
 pub(crate) struct Outgoing {
@@ -80,9 +77,9 @@ fn spliced(
     stream: bool,
     original: &Original,
 ) -> Option<Outgoing> {
-    let mut editor = BodyEditor::new(format, request, provider, model, stream);
+    let mut editor = BodyEditor::new(format, request, provider, model, stream, &original.body);
     let body = splice(&original.body, &mut editor)?;
-    let hides_usage = editor.wants_usage() && editor.asks_for_usage != Some(true);
+    let hides_usage = editor.wants_usage() && editor.asks_for_usage() != Some(true);
     Some(Outgoing { body, echo: Some(Echo { hides_usage }) })
 }
 
@@ -105,176 +102,6 @@ pub(crate) fn is_usage_alone(data: &str) -> bool {
     }
     let chunk = serde_json::from_str::<Chunk>(data);
     chunk.is_ok_and(|chunk| chunk.usage.is_some() && chunk.choices.is_none_or(|choices| choices.is_empty()))
-}
-
-/// A field that a body has, whatever its client wrote.
-struct Setting {
-    name: &'static str,
-    value: Vec<u8>,
-    /// Whether it only fills a place that the client has left empty.
-    is_default: bool,
-    /// Whether it is added where the client has no such field.
-    is_added: bool,
-}
-
-/// Makes the client's own body what this provider is sent.
-struct BodyEditor<'a> {
-    request: &'a Request,
-    provider: &'a ProviderConfig,
-    stream: bool,
-    /// Those that are not in the body so far.
-    missing: Vec<Setting>,
-    /// Those that have come. A field may come again.
-    set: Vec<Setting>,
-    /// The limit of tokens, and the name of its field.
-    limit: (&'static str, Option<u32>),
-    is_limited: bool,
-    /// What `include` has to name, until it has come.
-    included: Option<&'static str>,
-    /// What the client's `stream_options` say, once they have come.
-    asks_for_usage: Option<bool>,
-}
-
-impl<'a> BodyEditor<'a> {
-    fn new(format: &dyn Format, request: &'a Request, provider: &'a ProviderConfig, model: &str, stream: bool) -> Self {
-        let setting =
-            |name, value: String| Setting { name, value: value.into_bytes(), is_default: false, is_added: true };
-        let mut missing = vec![setting("model", Value::from(model).to_string())];
-        missing.push(Setting { is_added: stream, ..setting("stream", stream.to_string()) });
-        missing.extend(format.fixed_fields().iter().map(|(name, value)| setting(name, (*value).to_owned())));
-        if let Some(temperature) = default_temperature(request, provider, model) {
-            missing.push(Setting { is_default: true, ..setting("temperature", Value::from(temperature).to_string()) });
-        }
-        let limit = request.options.max_tokens.or_else(|| provider.default_max_tokens(model));
-        let limit = (format.limit_field(&provider.quirks, model), limit);
-        let included = format.included(provider, model);
-        let (set, is_limited, asks_for_usage) = Default::default();
-        Self { request, provider, stream, missing, set, limit, is_limited, included, asks_for_usage }
-    }
-
-    fn is_chat(&self) -> bool {
-        self.provider.adapter == WireFormat::OpenAi
-    }
-
-    /// Whether the provider is asked for the counts of a streamed answer.
-    fn wants_usage(&self) -> bool {
-        self.is_chat() && self.stream && self.provider.quirks.stream_options != Some(false)
-    }
-
-    /// What becomes of a limit of tokens. The name changes if the provider has a quirk about it.
-    fn change_limit(&mut self, name: &str, value: &[u8]) -> Change {
-        let given = serde_json::from_slice::<Option<f64>>(value).unwrap_or_default();
-        let (field, limit) = self.limit;
-        let limit = limit.filter(|_| given.is_none() || self.request.options.max_tokens.is_some());
-        let value = limit.filter(|limit| given != Some(f64::from(*limit))).map(|limit| limit.to_string().into_bytes());
-        self.is_limited |= given.is_some() || value.is_some();
-        let renamed = self.is_chat() && self.provider.quirks.max_tokens_field.is_some() && name != field;
-        match (renamed, value) {
-            (false, None) => Change::Keep,
-            (false, Some(value)) => Change::Set(value),
-            (true, None) => Change::Rename(field),
-            (true, Some(value)) => Change::Replace(field, value),
-        }
-    }
-
-    fn change_stream_options(&mut self, value: &[u8]) -> Change {
-        self.asks_for_usage = Some(includes_usage(value));
-        match self.wants_usage() {
-            true => Change::Set(with_usage(value)),
-            false => Change::Remove,
-        }
-    }
-
-    fn change_include(&mut self, value: &[u8]) -> Change {
-        let Some(name) = self.included.take() else { return Change::Keep };
-        let mut names = serde_json::from_slice::<Vec<Value>>(value).unwrap_or_default();
-        if names.iter().any(|known| known == name) {
-            return Change::Keep;
-        }
-        names.push(name.into());
-        Change::Set(Value::from(names).to_string().into_bytes())
-    }
-
-    fn change_setting(&mut self, name: &str, value: &[u8]) -> Change {
-        if let Some(at) = self.missing.iter().position(|setting| setting.name == name) {
-            self.set.push(self.missing.swap_remove(at));
-        }
-        match self.set.iter().find(|setting| setting.name == name) {
-            Some(setting) if !setting.is_default || value == b"null" => match setting.value == value {
-                true => Change::Keep,
-                false => Change::Set(setting.value.clone()),
-            },
-            _ => Change::Keep,
-        }
-    }
-}
-
-impl Editor for BodyEditor<'_> {
-    fn change(&mut self, name: &str, value: &[u8]) -> Change {
-        match name {
-            "stream_options" if self.is_chat() => self.change_stream_options(value),
-            name if LIMITS.contains(&name) => self.change_limit(name, value),
-            "include" if self.included.is_some() => self.change_include(value),
-            name => self.change_setting(name, value),
-        }
-    }
-
-    fn add(&mut self) -> Vec<(&'static str, Vec<u8>)> {
-        let missing = std::mem::take(&mut self.missing).into_iter().filter(|setting| setting.is_added);
-        let mut added: Vec<_> = missing.map(|setting| (setting.name, setting.value)).collect();
-        if let (false, (field, Some(limit))) = (self.is_limited, self.limit) {
-            added.push((field, limit.to_string().into_bytes()));
-        }
-        if let Some(name) = self.included.take() {
-            added.push(("include", Value::from(vec![name]).to_string().into_bytes()));
-        }
-        if self.asks_for_usage.is_none() && self.wants_usage() {
-            added.push(("stream_options", with_usage(b"null")));
-        }
-        added
-    }
-}
-
-/// The temperature of the configuration, where the client leaves it open and the model takes it.
-fn default_temperature(request: &Request, provider: &ProviderConfig, model: &str) -> Option<f64> {
-    let options = &request.options;
-    let is_anthropic = provider.adapter == WireFormat::Anthropic;
-    let reasons = options.reasoning.is_some() || options.extensions.contains_key("anthropic.thinking");
-    let is_refused = family::refuses_temperature(model)
-        || provider.quirks.refuses("temperature")
-        || is_anthropic && (options.top_p.is_some() || reasons);
-    provider.temperature.filter(|_| options.temperature.is_none() && !is_refused)
-}
-
-/// Asks for the counts in `stream_options`.
-struct UsageEditor {
-    is_there: bool,
-}
-
-impl Editor for UsageEditor {
-    fn change(&mut self, name: &str, _: &[u8]) -> Change {
-        if name != "include_usage" {
-            return Change::Keep;
-        }
-        self.is_there = true;
-        Change::Set(b"true".to_vec())
-    }
-
-    fn add(&mut self) -> Vec<(&'static str, Vec<u8>)> {
-        if self.is_there { Vec::new() } else { vec![("include_usage", b"true".to_vec())] }
-    }
-}
-
-/// These `stream_options`, asking for the counts.
-fn with_usage(options: &[u8]) -> Vec<u8> {
-    let asking = splice(&Bytes::copy_from_slice(options), &mut UsageEditor { is_there: false });
-    asking.map_or_else(|| br#"{"include_usage":true}"#.to_vec(), |pieces| pieces.concat())
-}
-
-/// Whether these `stream_options` ask for the counts.
-fn includes_usage(options: &[u8]) -> bool {
-    let options = serde_json::from_slice::<Value>(options).unwrap_or_default();
-    options.get("include_usage") == Some(&Value::Bool(true))
 }
 
 /// Whether the client of OpenAI Chat Completions that wrote this body asks for the counts of a streamed answer.

@@ -1,7 +1,7 @@
 //! Finds the message and the words of an error in the shapes that servers use.
 
 use reqwest::header::HeaderMap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     adapter::{
@@ -90,7 +90,11 @@ pub(crate) fn ray_id(headers: &HeaderMap, body: &[u8], secrets: Option<&Secrets>
     Some(clean(&id, secrets)).filter(|id| !id.is_empty())
 }
 
-/// The provider's type and code of the error, and the place in the request, as `VENDOR.error-type` and so on.
+/// The longest JSON of further fields that is kept of an error, in bytes.
+const LONGEST_FIELDS: usize = 8 * 1024;
+
+/// The provider's type and code of the error, and the place in the request, as `VENDOR.error-type` and so on. Further fields of
+/// the body are in `VENDOR.error-fields`, in the places where they stood.
 pub(crate) fn extensions(body: &Value, vendor: &str, secrets: Option<&Secrets>) -> Extensions {
     let body = first(body);
     let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
@@ -98,7 +102,24 @@ pub(crate) fn extensions(body: &Value, vendor: &str, secrets: Option<&Secrets>) 
     let words = [("type", kind), ("code", error.get("code")), ("param", error.get("param"))];
     let words =
         words.into_iter().filter_map(|(name, word)| Some((name, word.and_then(|word| word_of(word, secrets))?)));
-    words.map(|(name, word)| (format!("{vendor}.error-{name}"), word)).collect()
+    let fields = further_fields(body, secrets).map(|fields| ("fields", fields));
+    words.chain(fields).map(|(name, word)| (format!("{vendor}.error-{name}"), word)).collect()
+}
+
+/// The fields of a body and of the error in it that no format knows.
+fn further_fields(body: &Value, secrets: Option<&Secrets>) -> Option<Value> {
+    let others = |of: &Value, known: &[&str]| -> Map<String, Value> {
+        let fields = of.as_object().into_iter().flatten().filter(|(name, _)| !known.contains(&name.as_str()));
+        fields.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let error = body.get("error").filter(|error| error.is_object())?;
+    let mut fields = others(body, &["error", "type", "request_id"]);
+    let of_error = others(error, &["type", "code", "param", "message"]);
+    if !of_error.is_empty() {
+        fields.insert("error".to_owned(), of_error.into());
+    }
+    let json = Some(Value::from(fields).to_string()).filter(|json| json != "{}" && json.len() <= LONGEST_FIELDS)?;
+    serde_json::from_str(&secrets.map_or_else(|| json.clone(), |secrets| secrets.redact(&json))).ok()
 }
 
 fn word_of(value: &Value, secrets: Option<&Secrets>) -> Option<Value> {
@@ -168,6 +189,11 @@ mod tests {
         assert_eq!(words(json!({"error": {"type": "t", "code": null}})), json!({"v.error-type": "t"}));
         assert_eq!(words(json!({"error": "x", "error_type": "overloaded"})), json!({"v.error-type": "overloaded"}));
         assert_eq!(words(json!({"type": "error", "code": 7})), json!({"v.error-code": 7}));
+        assert_eq!(
+            words(json!({"type": "error", "x": [1], "error": {"message": "m", "type": "t", "y": {"z": null}}})),
+            json!({"v.error-type": "t", "v.error-fields": {"x": [1], "error": {"y": {"z": null}}}})
+        );
+        assert_eq!(words(json!({"error": {"x": "long".repeat(10_000)}})), json!({}));
         assert_eq!(words(json!("x")), json!({}));
     }
 }

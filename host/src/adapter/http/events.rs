@@ -220,29 +220,6 @@ impl Events {
         }
     }
 
-    /// Lets an event go to the client that no reader of its format could read. From then on only what stands beside the content
-    /// is read.
-    ///
-    /// # Errors
-    ///
-    /// If the client does not get the provider's own events, if it could not read this one either, or if it is an error.
-    fn pass_on(&mut self, unreadable: Unreadable, name: &str, data: &str) -> Result<Progress, Unreadable> {
-        if self.echo.is_none() || self.unread.is_some() {
-            return Err(unreadable);
-        }
-        let mut beside = Beside::new(self.asked.provider.adapter);
-        match beside.read_event(name, data, &self.reader().budget()) {
-            Ok(progress) if beside.lets_pass(&unreadable) => {
-                self.answer.body = data.as_bytes().to_vec();
-                let error = self.reader().unreadable(&self.answer, unreadable);
-                self.answer.body = Vec::new();
-                self.unread = Some((error, beside));
-                Ok(progress)
-            }
-            _ => Err(unreadable),
-        }
-    }
-
     /// Puts the provider's own event before what it says.
     fn echo_event(&mut self, name: &str, data: String) {
         let Some(Echo { hides_usage }) = self.echo else { return };
@@ -271,13 +248,7 @@ impl Events {
     /// Returns the whole answer as the last event.
     fn end(&mut self) -> Result<(), ErrorKind> {
         let whole = self.events.body();
-        let response = match self.unread.take() {
-            Some((error, beside)) => {
-                let decoded = beside.after(&whole, &self.reader().budget()).decoded(&self.reader().budget());
-                self.reader().unread(&self.answer, &whole, decoded, error)
-            }
-            None => self.reader().read_body(&self.answer, &whole, self.echo.is_some())?,
-        };
+        let response = self.response(&whole)?;
         self.ready.push_back(Event::End(Box::new(response)));
         if let Some(body) = self.body.take() {
             tokio::spawn(timeout(DRAIN, drain(body)));
@@ -343,16 +314,6 @@ impl Events {
         }
     }
 
-    fn progress_at_end(&mut self) -> Result<Progress, Unreadable> {
-        let ended = match &self.unread {
-            Some((_, beside)) if beside.has_ended() => return Ok(Progress::End),
-            Some(_) => return Ok(Progress::CutShort),
-            None => self.events.end(&mut self.ready),
-        };
-        // The answer has said why it ended before.
-        ended.or_else(|unreadable| self.pass_on(unreadable, "", "[DONE]"))
-    }
-
     fn parse_error(&self, what: &str) -> ErrorKind {
         self.reader().parse_error(&self.answer, what)
     }
@@ -387,3 +348,4 @@ async fn drain(mut body: Body) {
 
 #[cfg(test)]
 mod tests;
+mod unread;

@@ -36,6 +36,9 @@ use crate::{
 /// it, so another attempt helps.
 pub(crate) const NO_ANSWER: &str = "arcllm.no-answer";
 
+/// The extension of an error of a provider with what it said, where the message also has what the operator should check.
+const SAID: &str = "arcllm.said";
+
 /// An HTTP answer, decompressed.
 pub(crate) struct HttpAnswer {
     pub status: StatusCode,
@@ -191,39 +194,52 @@ impl<'a> Reader<'a> {
         let ray_id = || api_error::ray_id(&answer.headers, &answer.body, self.secrets());
         // A body that is no JSON can say that the conversation is too long, too.
         let text = body.is_null().then(|| Value::from(page(&answer.body)));
+        let (said, to_check) = self.message(answer, status, body);
+        let mut extensions = api_error::extensions(body, self.asked.format().vendor(), self.secrets());
+        let message = match to_check {
+            Some(to_check) => {
+                let message = format!("{said}{to_check}");
+                extensions.insert(SAID.to_owned(), said.into());
+                message
+            }
+            None => said,
+        };
         ErrorKind::Api(ApiError {
             status: status.as_u16(),
             reason: reason(status.as_u16(), text.as_ref().unwrap_or(body)),
-            message: self.message(answer, status, body),
+            message,
             provider: self.asked.provider.name.clone(),
             model: self.asked.model.clone(),
             request_id: self.request_id(&answer.headers, body).or_else(ray_id),
             retry_after: hint::wait_after(status.as_u16(), &answer.headers, SystemTime::now()),
             should_retry: hint::should_retry(&answer.headers),
-            extensions: api_error::extensions(body, self.asked.format().vendor(), self.secrets()),
+            extensions,
         })
     }
 
-    /// The provider's own message; else the address of a redirect, the text of the body, or the meaning of the status.
-    fn message(&self, answer: &HttpAnswer, status: StatusCode, body: &Value) -> String {
+    /// The provider's own message; else that it redirects, the text of the body, or the meaning of the status. With it what the
+    /// operator should check.
+    fn message(&self, answer: &HttpAnswer, status: StatusCode, body: &Value) -> (String, Option<String>) {
         let name = &self.asked.provider.name;
-        let location = || {
-            let location = answer.headers.get("location").filter(|_| status.is_redirection())?.to_str().ok()?;
-            // The query may hold a secret.
-            let location = location.split(['?', '#']).next().unwrap_or_default();
-            Some(format!("redirects are not followed; set providers.{name}.base_url for {location}"))
-        };
-        let said = match api_error::message(body).or_else(location) {
-            Some(message) => clean(&markup::shown(&message), self.secrets()),
-            None => said(&answer.body, self.secrets()),
+        let location = || answer.headers.get("location").filter(|_| status.is_redirection())?.to_str().ok();
+        let said = match (api_error::message(body), location()) {
+            (Some(message), _) => clean(&markup::shown(&message), self.secrets()),
+            (None, Some(location)) => {
+                // The query may hold a secret.
+                let location = location.split(['?', '#']).next().unwrap_or_default();
+                let to_set = format!("; set providers.{name}.base_url for {location}");
+                return ("redirects are not followed".to_owned(), Some(clean(&to_set, self.secrets())));
+            }
+            (None, None) => said(&answer.body, self.secrets()),
         };
         let said = if said.is_empty() { words_for(status).to_owned() } else { said };
         let check = match answer.status {
             StatusCode::NOT_FOUND => format!("providers.{name}.base_url and the name of the model"),
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => format!("providers.{name}.base_url"),
-            _ => return said,
+            _ => return (said, None),
         };
-        format!("{said} (POST {}; check {check})", self.asked.address())
+        let to_check = format!(" (POST {}; check {check})", self.asked.address());
+        (said, Some(to_check))
     }
 
     pub(crate) fn parse_error(&self, answer: &HttpAnswer, what: &str) -> ErrorKind {

@@ -5,3 +5,4 @@ mod broken;
 mod refused;
 mod requests;
 mod stage;
+mod to_responses;

@@ -17,7 +17,7 @@ impl Both {
     async fn start() -> Self {
         let (o, a) = (replies([]).await, replies([]).await);
         let chain = Chain::new().provider("a", Format::Anthropic, &a.url()).provider("o", Format::OpenAi, &o.url());
-        Self { gateway: Gateway::over(&chain).await, o, a }
+        Self { gateway: Gateway::over(&chain), o, a }
     }
 
     /// The provider of the client's format gets what the client has sent, and the other one this, beside the default message.
@@ -259,7 +259,7 @@ async fn the_most_tokens() {
         &o.url(),
         &facts("o"),
     );
-    let gateway = Gateway::over(&chain).await;
+    let gateway = Gateway::over(&chain);
     for name in ["max_tokens", "max_completion_tokens"] {
         for (asked, expected) in [(100, 100), (128_000, 8000)] {
             for (model, provider) in [("a", &a), ("o", &o)] {

@@ -1,53 +1,40 @@
 //! What these tests share: a gateway in this process, and a client that reads streams as strictly as the SDKs do.
 
-use std::sync::Arc;
-
 use arcllm_simulator::{Format, Reply, Simulator};
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
 
 use crate::{
-    scene::{replies, soon},
+    scene::replies,
+    serve::in_process::{InProcess, Received},
     support::Chain,
 };
 
 /// The formats of the providers.
 pub(super) const UPSTREAMS: [Format; 3] = [Format::OpenAi, Format::Anthropic, Format::Responses];
 
-/// A gateway. It ends with the test.
-pub(super) struct Gateway {
-    url: String,
-    client: reqwest::Client,
-}
+/// A gateway that clients of OpenAI Chat Completions ask.
+pub(super) struct Gateway(InProcess);
 
-/// What a client gets.
+/// What such a client gets.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) text: String,
+pub(super) struct Answer(Received);
+
+impl std::ops::Deref for Answer {
+    type Target = Received;
+
+    fn deref(&self) -> &Received {
+        &self.0
+    }
 }
 
 impl Gateway {
-    pub(super) async fn over(chain: &Chain) -> Self {
-        let folder = chain.clone().host("watch = false").folder().unwrap();
-        let router = arcllm_server::router(Arc::new(arcllm_server::Gateway::new(folder.host().unwrap())));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/v1/chat/completions", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        // The client asks for a provider of TLS, also where it needs none.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { url, client: reqwest::Client::new() }
+    pub(super) fn over(chain: &Chain) -> Self {
+        Self(InProcess::over(chain))
     }
 
     /// Posts this body.
     pub(super) async fn post(&self, body: impl Into<reqwest::Body>) -> Answer {
-        let mut response = soon(self.client.post(&self.url).body(body).send()).await.unwrap();
-        let mut bytes = Vec::new();
-        // A broken answer may end with its connection.
-        while let Ok(Some(chunk)) = soon(response.chunk()).await {
-            bytes.extend_from_slice(&chunk);
-        }
-        Answer { status: response.status().as_u16(), text: String::from_utf8(bytes).unwrap() }
+        Answer(self.0.post("/v1/chat/completions", &[], body).await)
     }
 
     pub(super) async fn ask(&self, body: &Value) -> Answer {
@@ -56,11 +43,6 @@ impl Gateway {
 }
 
 impl Answer {
-    /// The JSON of an answer that is not streamed.
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
     /// The data of the events.
     pub(super) fn events(&self) -> Vec<&str> {
         let events = self.text.split("\n\n").filter(|event| !event.is_empty() && !event.starts_with(':'));
@@ -152,7 +134,7 @@ fn append(to: &mut Value, piece: &Value) {
 /// A gateway in front of a provider of this format, which gives these replies. Its model is `a`.
 pub(super) async fn gateway(format: Format, given: impl IntoIterator<Item = Reply>) -> (Gateway, Simulator) {
     let simulator = replies(given).await;
-    (Gateway::over(&Chain::new().provider("a", format, &simulator.url())).await, simulator)
+    (Gateway::over(&Chain::new().provider("a", format, &simulator.url())), simulator)
 }
 
 /// The choice and the usage that a client gets of this reply. Whole and streamed agree.

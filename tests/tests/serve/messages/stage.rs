@@ -1,16 +1,11 @@
 //! What these tests share: a gateway in front of one provider, and a client that reads streams as strictly as the SDKs do.
 
-use std::sync::Arc;
-
-use arcllm_server::router;
 use arcllm_simulator::{Format, Recorded, Reply, Simulator};
-use hyper::server::conn::http1;
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::{
-    scene::{replies, soon},
+    scene::replies,
+    serve::in_process::{InProcess, Received},
     support::Chain,
 };
 
@@ -20,57 +15,29 @@ pub(super) const UPSTREAMS: [Format; 2] = [Format::Anthropic, Format::OpenAi];
 /// These, and the one that has no texts to stop at.
 pub(super) const ALL: [Format; 3] = [Format::Anthropic, Format::OpenAi, Format::Responses];
 
-/// A gateway whose model is `a`.
-pub(super) struct Gateway {
-    url: String,
-    client: reqwest::Client,
-}
+/// A gateway that clients of Anthropic Messages ask. Its model is `a`.
+pub(super) struct Gateway(InProcess);
 
-/// What a client gets.
+/// What such a client gets.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: reqwest::header::HeaderMap,
-    pub(super) text: String,
+pub(super) struct Answer(Received);
+
+impl std::ops::Deref for Answer {
+    type Target = Received;
+
+    fn deref(&self) -> &Received {
+        &self.0
+    }
 }
 
 impl Gateway {
-    /// A gateway with this configuration, in this process. It ends with the test.
     pub(super) fn over(chain: &Chain) -> Self {
-        let folder = chain.clone().host("watch = false").folder().unwrap();
-        let host = folder.host().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let listener = TcpListener::from_std(listener).unwrap();
-        let router = router(Arc::new(arcllm_server::Gateway::new(host)));
-        tokio::spawn(async move {
-            let _folder = folder;
-            while let Ok((connection, _)) = listener.accept().await {
-                let service = TowerToHyperService::new(router.clone());
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
-            }
-        });
-        // The client asks for a provider of TLS, also where it needs none.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { url, client: reqwest::Client::new() }
+        Self(InProcess::over(chain))
     }
 
     /// Sends a body to this path.
     pub(super) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-        let mut request = self.client.post(format!("{}{path}", self.url)).body(body.to_string());
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = soon(request.send()).await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        // A broken answer may end with its connection.
-        let mut text = Vec::new();
-        let mut response = response;
-        while let Ok(Some(chunk)) = soon(response.chunk()).await {
-            text.extend_from_slice(&chunk);
-        }
-        Answer { status, headers, text: String::from_utf8(text).unwrap() }
+        Answer(self.0.post(path, headers, body.to_string()).await)
     }
 
     /// Asks for an answer.
@@ -80,11 +47,6 @@ impl Gateway {
 }
 
 impl Answer {
-    /// The JSON of an answer that is not streamed.
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
     /// The events, each with its name.
     pub(super) fn events(&self) -> Vec<(String, Value)> {
         let events = self.text.split("\n\n").filter(|event| !event.trim().is_empty() && !event.starts_with(':'));

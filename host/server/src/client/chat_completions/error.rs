@@ -17,7 +17,8 @@ pub(crate) fn write(problem: &Problem) -> Vec<u8> {
     let param = own.param.cloned().or_else(|| param(problem, &message).map(Value::from));
     let (kind, code) =
         (own.kind.cloned().unwrap_or_else(|| kind.into()), own.code.cloned().unwrap_or_else(|| code.into()));
-    json!({"error": {"message": message, "type": kind, "param": param, "code": code}}).to_string().into_bytes()
+    let error = json!({"error": {"message": message, "type": kind, "param": param, "code": code}});
+    problem.with_further_fields("openai", error).to_string().into_bytes()
 }
 
 /// OpenAI's words for an error: its type and its code.

@@ -8,6 +8,7 @@ mod choice;
 mod chunks;
 mod error;
 mod kept;
+mod known;
 mod messages;
 mod options;
 mod parts;

@@ -4,10 +4,12 @@ use arcllm::{ExtensionLevel, Request};
 use serde_json::Value;
 
 use crate::client::{
-    chat_completions::{messages, options, tools},
+    body_json,
+    chat_completions::{known, messages, options, tools},
     client::{Asked, CallForms},
     fields::Fields,
     place::Place,
+    places::Places,
     problem::Problem,
 };
 
@@ -16,7 +18,9 @@ const OWN: [&str; 2] = ["n", "audio"];
 
 /// Reads the body of a request.
 pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
-    let mut fields = Fields::of(json(body)?, Place::Body)?;
+    let body = body_json::read(body)?;
+    known::REQUEST.check(&body, &Place::Body)?;
+    let mut fields = Fields::of(body, Place::Body)?;
     let model = fields.need_text("model")?;
     let streamed = fields.flag("stream")?.unwrap_or_default();
     let wants_usage = wants_usage(&mut fields)?;
@@ -41,22 +45,13 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
         streamed,
         wants_usage,
         request,
+        places: Places::default(),
         headers: Vec::new(),
         forwardable,
         only_own_format,
         call_forms,
         echo: Value::Null,
     })
-}
-
-fn json(body: &[u8]) -> Result<Value, Problem> {
-    let problem = |what: String| Problem::new(http::StatusCode::BAD_REQUEST, what);
-    if body.is_empty() {
-        return Err(problem("the body is empty\n  help: send a JSON object with `model` and `messages`".to_owned()));
-    }
-    let text = std::str::from_utf8(body)
-        .map_err(|error| problem(format!("the body is not UTF-8: the byte {} is wrong", error.valid_up_to())))?;
-    serde_json::from_str(text).map_err(|error| problem(format!("the body is not JSON: {error}")))
 }
 
 /// Whether a stream ends with its usage.

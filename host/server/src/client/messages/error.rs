@@ -8,11 +8,12 @@ use crate::client::problem::Problem;
 /// An error as JSON.
 pub(crate) fn json(problem: &Problem) -> Value {
     let own = problem.own_words("anthropic").kind.and_then(Value::as_str);
-    json!({
+    let error = json!({
         "type": "error",
         "error": {"type": own.unwrap_or_else(|| kind(problem)), "message": problem.message},
         "request_id": problem.request_id,
-    })
+    });
+    problem.with_further_fields("anthropic", error)
 }
 
 /// The word for an error: what the provider means by it, else what the status says.

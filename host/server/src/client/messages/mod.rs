@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod format;
 pub(crate) mod kept;
 pub(crate) mod kept_block;
+pub(crate) mod known;
 pub(crate) mod made;
 pub(crate) mod open_blocks;
 pub(crate) mod reasoning;

@@ -5,10 +5,12 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use crate::client::{
+    body_json,
     client::{Asked, CallForms},
     fields::Fields,
-    messages::{content, made, reasoning, tools},
+    messages::{content, known, made, reasoning, tools},
     place::Place,
+    places::Places,
     problem::Problem,
 };
 
@@ -21,11 +23,14 @@ const LONGEST_USER: usize = 64;
 /// Reads a request.
 pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
     let place = Place::Body;
-    let body = serde_json::from_slice(body).map_err(|error| place.problem(format!("is not JSON: {error}")))?;
+    let body = body_json::read(body)?;
+    known::REQUEST.check(&body, &place)?;
     let forwardable = !made::is_in(&body);
     let mut body = Fields::of(body, place)?;
     let model = body.need_text("model")?;
     let streamed = body.flag("stream")?.unwrap_or_default();
+    let has_system = body.peek("system").is_some_and(says_something);
+    let places = Places { first: has_system.then_some("system"), ..Places::default() };
     let messages = messages(&mut body)?;
     let tools = tools::read(&mut body)?;
     let options = options(body)?;
@@ -35,6 +40,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
         streamed,
         wants_usage: true,
         request,
+        places,
         headers: passed_on(headers),
         forwardable,
         only_own_format: None,

@@ -25,6 +25,8 @@ const MARK: &str = "arcllm.item";
 /// A conversation as far as it is read.
 pub(crate) struct Conversation<'n> {
     pub(crate) messages: Vec<Message>,
+    /// The number of the item that each message begins with, if `input` is a list.
+    pub(crate) begins: Vec<usize>,
     /// Whether it has reasoning in a form that only the gateway reads.
     pub(crate) has_sealed: bool,
     names: &'n Names,
@@ -32,7 +34,7 @@ pub(crate) struct Conversation<'n> {
 
 impl<'n> Conversation<'n> {
     pub(crate) fn new(names: &'n Names) -> Self {
-        Self { messages: Vec::new(), has_sealed: false, names }
+        Self { messages: Vec::new(), begins: Vec::new(), has_sealed: false, names }
     }
 
     /// Reads `input`: a text, or a list of items.
@@ -42,7 +44,9 @@ impl<'n> Conversation<'n> {
             Value::String(text) => self.messages.push(Message::user(text)),
             Value::Array(items) => {
                 for (index, item) in items.into_iter().enumerate() {
+                    let before = self.messages.len();
                     self.item(Fields::of(item, at.item(index))?)?;
+                    self.begins.extend((before..self.messages.len()).map(|_| index));
                 }
             }
             other => return Err(at.expected("a string or a list of items", &other)),

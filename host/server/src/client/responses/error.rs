@@ -8,7 +8,7 @@ use crate::client::problem::Problem;
 
 /// The JSON of an error.
 pub(crate) fn body(problem: &Problem) -> Value {
-    json!({"error": nested(problem)})
+    problem.with_further_fields("openai", json!({"error": nested(problem)}))
 }
 
 /// The error itself, as it stands in a body and in the event `error`.
@@ -31,7 +31,6 @@ pub(crate) fn code_of_response(problem: &Problem) -> &'static str {
 fn kind(problem: &Problem) -> &'static str {
     match problem.status {
         _ if problem.reason == Some(ErrorReason::Quota) => "insufficient_quota",
-        StatusCode::FORBIDDEN => "permission_error",
         StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
         status if status.is_client_error() => "invalid_request_error",
         _ => "server_error",
@@ -42,6 +41,7 @@ fn kind(problem: &Problem) -> &'static str {
 fn code(problem: &Problem) -> Option<&'static str> {
     let by_status = match problem.status {
         StatusCode::UNAUTHORIZED => Some("invalid_api_key"),
+        StatusCode::FORBIDDEN => Some("insufficient_permissions"),
         StatusCode::NOT_FOUND if problem.param.as_deref() == Some("model") => Some("model_not_found"),
         StatusCode::TOO_MANY_REQUESTS => Some("rate_limit_exceeded"),
         StatusCode::SERVICE_UNAVAILABLE => Some("server_is_overloaded"),

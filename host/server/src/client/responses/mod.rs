@@ -11,6 +11,7 @@ pub(crate) mod format;
 pub(crate) mod items;
 pub(crate) mod kept;
 pub(crate) mod kept_item;
+pub(crate) mod known;
 pub(crate) mod line;
 pub(crate) mod message;
 pub(crate) mod names;

@@ -5,13 +5,16 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::client::{
+    body_json,
     client::{Asked, CallForms},
     fields::Fields,
     place::Place,
+    places::Places,
     problem::Problem,
     responses::{
         conversation::Conversation,
         extensions::{extension, extensions},
+        known,
         names::Names,
         object::ECHOED,
         options,
@@ -46,8 +49,8 @@ const NOT_KEPT: [&str; 17] = [
 ///
 /// A 400 that names the place.
 pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|error| Place::Body.problem(format!("is not the JSON of a request: {error}")))?;
+    let body = body_json::read(body)?;
+    known::REQUEST.check(&body, &Place::Body)?;
     let mut fields = Fields::of(body, Place::Body)?;
     refuse_stored(&fields)?;
     let echo = echo(&fields);
@@ -62,6 +65,7 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
     }
     let mut conversation = Conversation::new(&names);
     conversation.messages.extend(fields.text("instructions")?.map(Message::system));
+    let first = (!conversation.messages.is_empty()).then_some("instructions");
     match fields.take("input") {
         Some(Value::Array(items)) if items.is_empty() && fields.peek("prompt").is_none() => {
             return Err(fields.place.field("input").empty());
@@ -72,6 +76,7 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
         None => return Err(fields.missing("input")),
     }
     let forwardable = !conversation.has_sealed;
+    let places = Places { list: "input", first, items: Some(conversation.begins) };
     let only_own_format = match () {
         () if fields.peek("prompt").is_some() => Some("prompt"),
         () if tools.chosen.is_some() => Some("tool_choice"),
@@ -88,8 +93,18 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
     if let Some(choice) = tools.chosen {
         request.extensions.insert(extension("tool_choice"), choice);
     }
-    let (headers, call_forms) = (Vec::new(), CallForms::default());
-    Ok(Asked { model, streamed, wants_usage: true, request, headers, forwardable, only_own_format, call_forms, echo })
+    Ok(Asked {
+        model,
+        streamed,
+        wants_usage: true,
+        request,
+        places,
+        headers: Vec::new(),
+        forwardable,
+        only_own_format,
+        call_forms: CallForms::default(),
+        echo,
+    })
 }
 
 /// Refuses what needs a response that the gateway has stored. `store` itself is taken as false.

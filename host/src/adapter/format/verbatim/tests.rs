@@ -5,7 +5,10 @@ use serde_json::{Map, json};
 
 use super::*;
 use crate::{
-    adapter::{format::table, http::fixture},
+    adapter::{
+        format::{body_editor::LIMITS, table},
+        http::fixture,
+    },
     config::{
         provider::ModelFacts,
         quirks::{MaxTokensField, ReasoningField, SeedField},
