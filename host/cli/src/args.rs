@@ -29,6 +29,11 @@ arcllm uses the first configuration that it finds:
   4. arcllm/config.toml in your configuration directory
   5. built-in defaults")]
 pub(crate) struct Args {
+    /// What to log on standard error: error, warn, info, debug, trace or off, or a filter for parts, such as
+    /// `arcllm::module=debug` for what modules log. Without it, ARCLLM_LOG says so. For `arcllm serve`, human, json or off
+    /// say how to log requests, on standard output. Can be repeated.
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = crate::log::word, help_heading = "Log")]
+    pub(crate) log: Vec<String>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -58,12 +63,22 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Tells whether what modules log is kept for a timeline, and not written at once.
+    pub(crate) fn keeps_log(&self) -> bool {
+        match self {
+            Command::Invoke(arguments) => arguments.trace,
+            Command::Module(command) => matches!(command, Module::Run(_)),
+            _ => false,
+        }
+    }
+
     /// Tells whether the answer, or the error, is printed as JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
             Command::Invoke(arguments) => arguments.json,
             Command::Check(arguments) => arguments.configured.json,
             Command::Modules(arguments) => arguments.json,
+            Command::Module(Module::Run(arguments)) => arguments.json,
             Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Module(Module::Inspect(arguments)) => arguments.json,
             Command::Module(Module::Publish(arguments)) => arguments.json,

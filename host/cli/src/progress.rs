@@ -14,34 +14,41 @@ use tracing::{
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
-    Layer, Registry,
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt as _, filter_fn},
     layer::{Context, SubscriberExt as _},
     registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
 
-use crate::output::word;
+use crate::{
+    compiling::Compiling,
+    output::{tell, word},
+    told,
+};
 
 /// The spinner that shows attempts and waits, if one turns.
 static TURNING: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Writes warnings and the log of modules to standard error, and attempts and waits to the spinner. `ARCLLM_LOG` sets the
-/// level of the log: error, warn (the default), info, debug or trace.
-pub(crate) fn listen() {
-    tracing_subscriber::registry().with(lines()).with(Steps.with_filter(LevelFilter::DEBUG)).init();
+/// Writes the log to standard error, and attempts and waits to the spinner. Where a timeline keeps what modules log
+/// (`keeps_log`), it is not written. With `json`, nothing is said of compiling.
+pub(crate) fn listen(filter: EnvFilter, json: bool, keeps_log: bool) {
+    let keep = keeps_log.then_some(told::Keep);
+    let is_kept = filter_fn(move |metadata| !(keeps_log && metadata.target() == told::TARGET));
+    let compiling = (!json).then_some(Compiling { say: say_above }.with_filter(LevelFilter::DEBUG));
+    let steps = Steps.with_filter(LevelFilter::DEBUG);
+    let lines = lines().with_filter(filter.and(is_kept));
+    tracing_subscriber::registry().with(lines).with(steps).with(compiling).with(keep).init();
 }
 
-/// Writes the same log, and nothing else, since a spinner would cost each call of a server. Gives spans to this layer.
-pub(crate) fn listen_with(spans: Option<impl Layer<Registry> + Send + Sync>) {
-    tracing_subscriber::registry().with(spans).with(lines()).init();
+/// Writes the log, and nothing else, since a spinner would cost each call of a server. Gives spans to this layer.
+pub(crate) fn listen_with(spans: Option<impl Layer<Registry> + Send + Sync>, filter: EnvFilter) {
+    tracing_subscriber::registry().with(spans).with(lines().with_filter(filter)).init();
 }
 
 fn lines<S: Subscriber + for<'span> LookupSpan<'span>>() -> impl Layer<S> {
-    let level = std::env::var("ARCLLM_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::WARN);
-    tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
-        .with_filter(level)
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours)
 }
 
 /// A spinner with a text beside it.
@@ -76,6 +83,14 @@ impl Spinner {
 
 fn turning() -> std::sync::MutexGuard<'static, Option<ProgressBar>> {
     TURNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes a line to standard error, above the spinner if one turns.
+fn say_above(line: &str) {
+    match &*turning() {
+        Some(bar) => bar.suspend(|| tell(format_args!("{line}\n"))),
+        None => tell(format_args!("{line}\n")),
+    }
 }
 
 /// Shows the library's events of attempts and waits beside the spinner.

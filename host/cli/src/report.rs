@@ -81,7 +81,8 @@ fn error(message: &str) {
     tell(format_args!("{ERROR}error:{ERROR:#} {}\n", plain::lines(message, LONGEST)));
 }
 
-fn code(error: &Error) -> ExitCode {
+/// The exit code of a call or a configuration that failed.
+pub(crate) fn code(error: &Error) -> ExitCode {
     match error.kind {
         ErrorKind::Config(_) | ErrorKind::Usage(_) => ExitCode::from(2),
         _ => ExitCode::from(1),

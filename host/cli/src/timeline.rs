@@ -4,8 +4,9 @@ use std::{fmt, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 use arcllm::{Attempt, Error, Outcome};
+use tracing::Level;
 
-use crate::output::word;
+use crate::{output::word, told::Told};
 
 const WIDTH: usize = 40;
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -17,6 +18,8 @@ const FAINT: Style = Style::new().dimmed();
 pub(crate) struct Timeline<'a> {
     pub(crate) trail: &'a [Attempt],
     pub(crate) outcome: &'a str,
+    /// What modules logged, and how long after the beginning of the call, in order.
+    pub(crate) log: &'a [(Duration, Told)],
 }
 
 /// Describes how a call without a whole answer ended.
@@ -31,11 +34,21 @@ impl fmt::Display for Timeline<'_> {
         let names = self.trail.iter().map(|attempt| word(&attempt.provider).chars().count());
         let scale = Scale { total, name: names.max().unwrap_or_default() };
         let mut before: Option<&Attempt> = None;
+        let mut log = self.log.iter().peekable();
+        let mut tell_until = |formatter: &mut fmt::Formatter<'_>, until: Duration| {
+            while let Some((at, told)) = log.next_if(|(at, _)| *at < until) {
+                scale.told(formatter, *at, told)?;
+            }
+            Ok(())
+        };
         for attempt in self.trail {
+            tell_until(formatter, attempt.started_after.saturating_sub(attempt.waited))?;
             scale.wait(formatter, attempt, before)?;
+            tell_until(formatter, attempt.started_after)?;
             scale.attempt(formatter, attempt)?;
             before = Some(attempt);
         }
+        tell_until(formatter, Duration::MAX)?;
         let attempts = self.trail.len();
         let plural = if attempts == 1 { "" } else { "s" };
         writeln!(formatter, "{:>8}  {}; {attempts} attempt{plural}", clock(total), word(self.outcome))
@@ -64,13 +77,16 @@ impl Scale {
     fn wait(&self, formatter: &mut fmt::Formatter<'_>, attempt: &Attempt, before: Option<&Attempt>) -> fmt::Result {
         if !attempt.waited.is_zero() {
             let who = attempt.waited_by.as_deref().unwrap_or("a module");
+            let start = attempt.started_after.saturating_sub(attempt.waited);
             // A wait that is shorter than the hint has another reason.
             let hint = before.and_then(|before| before.retry_after).filter(|hint| *hint <= attempt.waited);
-            let why = match hint {
-                Some(hint) => format!("the server asked for {}", length(hint)),
-                None => "its own backoff".to_owned(),
+            let why = match (hint, before) {
+                (Some(hint), _) => format!("the server asked for {}", length(hint)),
+                (None, Some(before)) if before.started_after + before.took > start => {
+                    format!("{} has not answered", word(&before.provider))
+                }
+                (None, _) => "its own backoff".to_owned(),
             };
-            let start = attempt.started_after.saturating_sub(attempt.waited);
             let (bar, width) = (self.bar(start, attempt.waited, "·"), self.name);
             let waited = length(attempt.waited);
             writeln!(formatter, "{:>8}  {:<width$}  {WAIT}{bar}  {who} waits {waited}: {why}{WAIT:#}", "", "")?;
@@ -88,6 +104,17 @@ impl Scale {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Writes a line of a module's log.
+    fn told(&self, formatter: &mut fmt::Formatter<'_>, at: Duration, told: &Told) -> fmt::Result {
+        let style = match told.level {
+            Level::ERROR => BAD,
+            Level::WARN => WAIT,
+            _ => FAINT,
+        };
+        let (time, width) = (clock(at), self.name);
+        writeln!(formatter, "{time:>8}  {:<width$}  {style}{told}{style:#}", "")
     }
 
     fn bar(&self, start: Duration, took: Duration, mark: &str) -> String {

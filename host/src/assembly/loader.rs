@@ -142,10 +142,12 @@ impl ModuleLoader {
         let ModuleBytes { origin, digest, stamp, bytes, sandbox } = found;
         let runtime = WasmRuntime::get(sandbox.limits.stack_kb, &self.compile_cache)?;
         let is_built_in = origin == Origin::BuiltIn;
+        tracing::debug!(target: "arcllm::compile", module = name, bytes = bytes.len(), "compiling");
         let compiling =
             tokio::task::spawn_blocking(move || CompiledComponent::get(runtime, &bytes, digest, is_built_in));
         let compiled =
             compiling.await.map_err(|error| ConfigError::new(format!("compiling `{name}` failed: {error}")))?;
+        tracing::debug!(target: "arcllm::compile", module = name, "compiled");
         match compiled {
             Ok(compiled) => Ok(PreparedModule { compiled, origin, stamp, sandbox }),
             Err(unfit) => {

@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     hint::{black_box, spin_loop},
     task::Poll,
+    time::Duration,
 };
 
 use arcllm_module::{
@@ -19,7 +20,7 @@ const MEGABYTE: usize = 1 << 20;
 const LINES: u32 = 100_000;
 
 /// How long `linger` sleeps at a time, in nanoseconds.
-const NAP: u64 = 1_000_000_000;
+const NAP: Duration = Duration::from_secs(1);
 
 /// Commits the fault.
 ///
@@ -46,7 +47,7 @@ pub(crate) async fn commit(fault: Fault, settings: &Settings, request: &Request)
         Fault::Move => move_more_and_more(request),
         Fault::Error => Err(settings.error_of(request.provider(), request.model())),
         Fault::Delay => {
-            clock::wait_for(settings.delay_seconds.nanoseconds()).await;
+            clock::wait_for(settings.delay_seconds.duration()).await;
             Ok(())
         }
         Fault::Linger => loop {
@@ -123,7 +124,7 @@ fn said(length: usize) -> Message {
 async fn swarm() -> ! {
     let mut held = Vec::new();
     loop {
-        let mut waiting = Box::pin(clock::wait_for(u64::MAX));
+        let mut waiting = Box::pin(clock::wait_for(Duration::MAX));
         poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_ready())).await;
         held.push(waiting);
     }

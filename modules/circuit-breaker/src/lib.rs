@@ -8,9 +8,7 @@ mod settings;
 use std::rc::Rc;
 
 use arcllm_module::{
-    Behavior, Description, Error, Module, Request, Response,
-    clock::unix_time,
-    endings, inner, log,
+    Behavior, Description, Error, Module, Request, Response, clock, endings, inner, log,
     state::{self, Update},
 };
 
@@ -98,10 +96,10 @@ async fn pass(policy: &Policy, provider: &str) -> Result<(Pass, bool), String> {
     // About most providers nothing is kept, so one read is enough.
     let kept = state::get(provider.to_owned()).await?;
     let Some(circuit) = read(kept.as_deref()) else { return Ok((Pass::Ask, false)) };
-    match policy.pass(Some(&circuit), unix_time()) {
+    match policy.pass(Some(&circuit), now()) {
         (pass, None) => Ok((pass, true)),
         _ => {
-            state::update(provider, |kept| match policy.pass(read(kept).as_ref(), unix_time()) {
+            state::update(provider, |kept| match policy.pass(read(kept).as_ref(), now()) {
                 (pass, Some(circuit)) => (write(Some(&circuit)), (pass, true)),
                 (pass, None) => (Update::Keep, (pass, true)),
             })
@@ -114,7 +112,7 @@ async fn pass(policy: &Policy, provider: &str) -> Result<(Pass, bool), String> {
 async fn note(policy: &Policy, provider: &str, pass: Pass, sign: Sign) -> Result<(), String> {
     state::update(provider, |kept| {
         let before = read(kept);
-        let after = policy.ended(before.as_ref(), pass, sign, unix_time());
+        let after = policy.ended(before.as_ref(), pass, sign, now());
         (if before == after { Update::Keep } else { write(after.as_ref()) }, ())
     })
     .await
@@ -142,10 +140,17 @@ fn down(request: &Request, provider: &str, wait: u64) -> Error {
     Error::refused(request, "circuit-breaker", 503, wait, message)
 }
 
+/// The time since 1970 in nanoseconds, as the store keeps it.
+fn now() -> u64 {
+    clock::nanoseconds(clock::unix_time())
+}
+
 arcllm_module::export!(CircuitBreaker);
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use arcllm_module::{
         Count, Seconds, clock, stream,
         testing::{World, api, text},
@@ -173,10 +178,10 @@ mod tests {
         assert_eq!(status(ask()), (529, None));
         assert_eq!(status(ask()), (529, None));
         assert_eq!(status(ask()), (503, Some(10_000_000_000)));
-        world.run(clock::wait_for(10_000_000_000));
+        world.run(clock::wait_for(Duration::from_secs(10)));
         assert_eq!(status(ask()), (529, None));
         assert_eq!(status(ask()), (503, Some(10_000_000_000)));
-        world.run(clock::wait_for(10_000_000_000));
+        world.run(clock::wait_for(Duration::from_secs(10)));
         assert_eq!(ask().unwrap(), "back");
         assert_eq!(world.value("inner"), None);
         assert_eq!(world.asked().len(), 4);
@@ -200,13 +205,13 @@ mod tests {
             let call = Call { policy: module.policy.clone(), provider: "inner".to_owned(), pass: Some(pass) };
             let (response, writer) = stream::write(&request);
             call.answered(&response).await;
-            clock::wait_for(seconds * 1_000_000_000 - 500_000_000).await;
+            clock::wait_for(Duration::from_secs(seconds) - Duration::from_millis(500)).await;
             let before = kept();
             match end {
                 Ok(()) => writer.write(vec![stream::Event::End(text("well"))]).await.unwrap(),
                 Err(error) => writer.fail(&error),
             }
-            clock::wait_for(500_000_000).await;
+            clock::wait_for(Duration::from_millis(500)).await;
             [before, kept()]
         })
     }
@@ -219,7 +224,7 @@ mod tests {
         // The reader went away.
         assert!(matches!(streamed(&world, 2, Err(Error::Cancelled)), [_, Some(Circuit::Closed { failures: 1, .. })]));
         assert!(matches!(streamed(&world, 2, broken()), [_, Some(Circuit::Open { .. })]));
-        world.run(clock::wait_for(10_000_000_000));
+        world.run(clock::wait_for(Duration::from_secs(10)));
         // The probe is one until its answer has ended, and other calls are refused.
         let [looking, after] = streamed(&world, 5, Ok(()));
         assert!(matches!(&looking, Some(Circuit::Open { probes, .. }) if probes.len() == 1), "{looking:?}");
@@ -233,7 +238,7 @@ mod tests {
         for _ in 0..2 {
             assert!(world.run(module().invoke(world.request("Hi"))).is_err());
         }
-        world.run(clock::wait_for(10_000_000_000));
+        world.run(clock::wait_for(Duration::from_secs(10)));
         assert_eq!(streamed(&world, 25, Ok(()))[1], None);
     }
 }

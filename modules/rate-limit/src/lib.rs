@@ -5,6 +5,8 @@
 mod policy;
 mod settings;
 
+use std::time::Duration;
+
 use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, Turn, clock, inner, log};
 
 pub use policy::Policy;
@@ -28,8 +30,8 @@ impl Module for RateLimit {
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
         let provider = request.provider();
-        match self.policy.limiter(&provider).take(&provider, request.remaining()).await {
-            Ok(Turn::After(0)) => {}
+        match self.policy.limiter(&provider).take(&provider, request.time_left()).await {
+            Ok(Turn::After(Duration::ZERO)) => {}
             Ok(Turn::After(wait)) => clock::wait_for(wait).await,
             Ok(Turn::TooLate(wait)) => return Err(too_many(&request, &provider, wait)),
             // Without its state the module lets calls through: an answer matters more than the limit.
@@ -41,22 +43,20 @@ impl Module for RateLimit {
     }
 
     fn worst_case(&self, inner: &Target, _: &[Target]) -> Cost {
-        Cost { waiting: inner.most.waiting.saturating_add(self.policy.max_wait()), ..inner.most }
+        Cost { waiting: inner.most.waiting.saturating_add(clock::nanoseconds(self.policy.max_wait())), ..inner.most }
     }
 }
 
-fn too_many(request: &Request, provider: &str, wait: u64) -> Error {
-    let seconds = wait as f64 / 1e9;
+fn too_many(request: &Request, provider: &str, wait: Duration) -> Error {
+    let seconds = wait.as_secs_f64();
     let message = format!("the module rate-limit has no place for {provider} in the next {seconds:.1} s");
-    Error::refused(request, "rate-limit", 429, wait, message)
+    Error::refused(request, "rate-limit", 429, clock::nanoseconds(wait), message)
 }
 
 arcllm_module::export!(RateLimit);
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use arcllm_module::{Amount, Count, testing::World};
 
     use super::*;
@@ -103,7 +103,7 @@ mod tests {
         let operations = world.state_operations();
         assert!(operations <= 6 * CALLS, "{operations} operations for {CALLS} calls");
         // Calls that came too late hold nobody up.
-        world.run(clock::wait_for(5_000_000_000));
+        world.run(clock::wait_for(Duration::from_secs(5)));
         world.run(module.invoke(world.request("Hi"))).unwrap();
     }
 }

@@ -1,6 +1,8 @@
 //! Decides how often each provider is asked.
 
-use arcllm_module::{RateLimiter, clock::nanoseconds};
+use std::time::Duration;
+
+use arcllm_module::{RateLimiter, clock::seconds};
 
 use crate::settings::Settings;
 
@@ -21,12 +23,12 @@ impl Policy {
         let own = self.settings.providers.get(provider).cloned().unwrap_or_default();
         let rate = own.requests_per_minute.unwrap_or(self.settings.requests_per_minute);
         let burst = own.burst.unwrap_or(self.settings.burst);
-        RateLimiter::new(nanoseconds(60.0 / rate), burst.get(), self.max_wait())
+        RateLimiter::new(seconds(60.0 / rate), burst.get(), self.max_wait())
     }
 
-    /// Returns the longest wait of a call, in nanoseconds.
-    pub fn max_wait(&self) -> u64 {
-        nanoseconds(self.settings.max_wait_seconds.get())
+    /// Returns the longest wait of a call.
+    pub fn max_wait(&self) -> Duration {
+        seconds(self.settings.max_wait_seconds.get())
     }
 }
 

@@ -5,13 +5,11 @@
 //! anybody: the sum over all instances is right by itself. The free retries are shared by all instances, through a
 //! [`RateLimiter`] in the state. It is asked only when nothing earned is left.
 
-use std::{cell::RefCell, collections::VecDeque};
+use std::{cell::RefCell, collections::VecDeque, time::Duration};
 
 use arcllm_module::{RateLimiter, Turn, clock, log};
 
 use crate::settings::Settings;
-
-const SECOND: u64 = 1_000_000_000;
 
 /// For how many seconds an earned share is kept.
 const KEPT: u64 = 10;
@@ -23,7 +21,7 @@ const RETRY: u64 = 1_000_000;
 const KEY: &str = "unearned";
 
 /// The shortest time between two log messages of one kind, by one instance.
-const SILENCE: u64 = 10 * SECOND;
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// The retries that an instance may make.
 pub struct Budget {
@@ -41,7 +39,7 @@ impl Budget {
     pub fn new(settings: &Settings) -> Self {
         let per_second = settings.budget_min_per_second.get();
         // The free retries of one second may be used at once.
-        let limiter = || RateLimiter::new(clock::nanoseconds(1.0 / per_second), (per_second as u32).max(1), 0);
+        let limiter = || RateLimiter::new(clock::seconds(1.0 / per_second), (per_second as u32).max(1), Duration::ZERO);
         Self {
             per_call: (settings.budget_ratio.get() * RETRY as f64).round() as u64,
             earned: RefCell::default(),
@@ -54,18 +52,18 @@ impl Budget {
     /// Adds what a call earns. Called once a call, when its first try has ended. Does not use the state.
     pub fn earn(&self) {
         if self.per_call > 0 {
-            self.earned.borrow_mut().add(clock::now() / SECOND, self.per_call);
+            self.earned.borrow_mut().add(clock::now().as_secs(), self.per_call);
         }
     }
 
     /// Takes one retry out of the budget, and returns whether there was one. If the state fails, there is one.
     pub async fn take(&self) -> bool {
-        if self.earned.borrow_mut().take(clock::now() / SECOND) {
+        if self.earned.borrow_mut().take(clock::now().as_secs()) {
             return true;
         }
         let taken = match &self.free {
             Some(limiter) => limiter.take(KEY, None).await,
-            None => Ok(Turn::TooLate(0)),
+            None => Ok(Turn::TooLate(Duration::ZERO)),
         };
         match taken {
             Ok(Turn::After(_)) => true,
@@ -139,14 +137,14 @@ impl Earned {
 #[derive(Debug, Default)]
 struct Notice {
     /// When the last one was logged.
-    last: Option<u64>,
+    last: Option<Duration>,
     /// How many failures there were since.
     failures: u64,
 }
 
 impl Notice {
     /// Adds a failure. If it is time for a message, returns how many failures it is about.
-    fn add(&mut self, now: u64) -> Option<u64> {
+    fn add(&mut self, now: Duration) -> Option<u64> {
         self.failures += 1;
         if self.last.is_some_and(|last| now < last.saturating_add(SILENCE)) {
             return None;

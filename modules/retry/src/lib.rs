@@ -6,6 +6,8 @@ mod budget;
 mod policy;
 mod settings;
 
+use std::time::Duration;
+
 use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, clock, inner, random};
 
 pub use budget::{Budget, Earned};
@@ -50,7 +52,7 @@ impl Module for Retry {
             if !self.budget.take().await {
                 return Err(error);
             }
-            clock::wait_for(wait).await;
+            clock::wait_for(Duration::from_nanos(wait)).await;
             retries += 1;
         }
     }

@@ -49,6 +49,7 @@
 //! | tell errors apart, or refuse a call | [`ErrorKind`], [`types::Reason`], [`Error::refused`] |
 //! | keep values from one call to the next | [`state`], [`RateLimiter`] |
 //! | wait, tell the time, draw random numbers, log | [`clock`], [`random`], [`log`] |
+//! | wait no longer than this, or for one of two | [`clock::timeout`], [`race`](race()) |
 //! | test a module natively | `testing` |
 //!
 //! A module says in its [`Description`] what it may do beyond asking its inner once. A panic ends the call with its message and
@@ -91,6 +92,7 @@ mod module;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod panic;
+mod race;
 mod rate_limiter;
 mod settings;
 pub mod state;
@@ -107,6 +109,7 @@ pub use bindings::{
 pub use error::{ErrorKind, is_no_answer};
 pub use inner::{Request, Response};
 pub use module::{Behavior, Cost, Description, Module, Target};
+pub use race::{Raced, race};
 pub use rate_limiter::{RateLimiter, Turn};
 pub use settings::{
     Config, ConfigError, NoSettings,

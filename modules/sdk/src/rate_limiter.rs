@@ -4,7 +4,12 @@
 //! were taken are used up. Taking a turn adds to it, in one step of the store. So calls that come at the same time rarely
 //! try twice, and no two of them get the same turn.
 
-use crate::{clock::unix_time, state};
+use std::time::Duration;
+
+use crate::{
+    clock::{nanoseconds, unix_time},
+    state,
+};
 
 /// How often a caller who found the limiter at rest tries to be the first, while others are faster.
 const TRIES: usize = 100;
@@ -12,9 +17,10 @@ const TRIES: usize = 100;
 /// The largest number that the store counts to.
 const LAST: u64 = i64::MAX as u64;
 
-/// A limit on how often something is done. All times are nanoseconds.
+/// A limit on how often something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimiter {
+    // Nanoseconds, as in the store.
     interval: u64,
     tolerance: u64,
     max_wait: u64,
@@ -24,9 +30,9 @@ pub struct RateLimiter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// The turn is taken, and comes after this wait.
-    After(u64),
+    After(Duration),
     /// No turn is taken: the next one would come after this wait, which is too long.
-    TooLate(u64),
+    TooLate(Duration),
 }
 
 /// A turn that can be taken.
@@ -40,29 +46,31 @@ struct Free {
 impl RateLimiter {
     /// Makes a limiter of one turn each `interval` in the long run, and `burst` turns at once after a pause. Nobody waits
     /// longer than `max_wait`.
-    pub fn new(interval: u64, burst: u32, max_wait: u64) -> Self {
+    pub fn new(interval: Duration, burst: u32, max_wait: Duration) -> Self {
+        let (interval, max_wait) = (nanoseconds(interval), nanoseconds(max_wait));
         let interval = interval.clamp(1, LAST / 2);
         Self { interval, tolerance: interval.saturating_mul(burst.saturating_sub(1).into()), max_wait }
     }
 
     /// Returns the time between two turns in the long run.
-    pub fn interval(&self) -> u64 {
-        self.interval
+    pub fn interval(&self) -> Duration {
+        Duration::from_nanos(self.interval)
     }
 
     /// Returns the longest wait.
-    pub fn max_wait(&self) -> u64 {
-        self.max_wait
+    pub fn max_wait(&self) -> Duration {
+        Duration::from_nanos(self.max_wait)
     }
 
-    /// Takes the next turn under `key`, if it comes within `max_wait` and before `remaining` has passed.
+    /// Takes the next turn under `key`, if it comes within `max_wait` and before `time_left` has passed.
     ///
     /// # Errors
     ///
     /// The store's own error.
-    pub async fn take(&self, key: &str, remaining: Option<u64>) -> Result<Turn, String> {
+    pub async fn take(&self, key: &str, time_left: Option<Duration>) -> Result<Turn, String> {
         // Read once: a caller who has to try again still came at this time.
-        let now = unix_time();
+        let now = nanoseconds(unix_time());
+        let remaining = time_left.map(nanoseconds);
         for _ in 0..TRIES {
             let kept = state::get(key.to_owned()).await?;
             let used_up = kept.as_deref().and_then(read);
@@ -71,7 +79,7 @@ impl RateLimiter {
                     if let Some(used_up) = used_up {
                         self.settle(key, used_up, used_up).await?;
                     }
-                    return Ok(Turn::TooLate(wait));
+                    return Ok(Turn::TooLate(Duration::from_nanos(wait)));
                 }
                 // Others are ahead: go after them.
                 Ok(free) if used_up == Some(free.used_up - self.interval) => {
@@ -82,12 +90,12 @@ impl RateLimiter {
                 // The limiter was at rest. One caller starts it, and the others try again.
                 Ok(free) => {
                     if state::compare_and_swap(key.to_owned(), kept, Some(write(free.used_up))).await? {
-                        return Ok(Turn::After(free.wait));
+                        return Ok(Turn::After(Duration::from_nanos(free.wait)));
                     }
                 }
             }
         }
-        Ok(Turn::TooLate(self.interval))
+        Ok(Turn::TooLate(self.interval()))
     }
 
     /// Takes the next turn by adding to what is kept. Returns none if that gave no turn, because the limiter is at rest.
@@ -96,10 +104,10 @@ impl RateLimiter {
         let taken = u64::try_from(state::increment(key.to_owned(), interval).await?).unwrap_or_default();
         let before = taken.saturating_sub(self.interval);
         match self.next(before, now, remaining) {
-            Ok(free) => Ok((free.used_up == taken).then_some(Turn::After(free.wait))),
+            Ok(free) => Ok((free.used_up == taken).then_some(Turn::After(Duration::from_nanos(free.wait)))),
             Err(wait) => {
                 self.settle(key, taken, before).await?;
-                Ok(Some(Turn::TooLate(wait)))
+                Ok(Some(Turn::TooLate(Duration::from_nanos(wait))))
             }
         }
     }
@@ -109,7 +117,7 @@ impl RateLimiter {
     ///
     /// If somebody has taken a turn in between, they settle it later. One turn may then pass unused.
     async fn settle(&self, key: &str, kept: u64, before: u64) -> Result<(), String> {
-        let settled = before.min(self.furthest(unix_time()));
+        let settled = before.min(self.furthest(nanoseconds(unix_time())));
         if settled < kept {
             state::compare_and_swap(key.to_owned(), Some(write(kept)), Some(write(settled))).await?;
         }

@@ -3,6 +3,8 @@
 mod cost;
 mod settings;
 
+use std::time::Duration;
+
 use arcllm_module::{
     Description, Error, Module, Request, Response, clock, endings, inner, log, state,
     types::{Outcome, Usage},
@@ -54,8 +56,8 @@ impl Module for Telemetry {
 struct Call {
     request: Request,
     settings: Settings,
-    /// The time by the monotonic clock, in nanoseconds.
-    began: u64,
+    /// The time by the monotonic clock.
+    began: Duration,
     /// The length of the trail before the call.
     before: u32,
 }
@@ -68,7 +70,7 @@ impl Call {
     }
 
     /// Logs and adds up a call that ended: with an answer of this model and these tokens, or with an error.
-    async fn ended(&self, result: Result<(&str, &Usage), &Error>, first: Option<u64>) {
+    async fn ended(&self, result: Result<(&str, &Usage), &Error>, first: Option<Duration>) {
         let attempts = self.request.attempts(self.before);
         // The provider that answered, or was asked last, and the model it was asked for. The server may call that anything.
         let last = attempts.iter().rev().find(|attempt| matches!(attempt.outcome, Outcome::Ok)).or(attempts.last());
@@ -83,14 +85,13 @@ impl Call {
         });
         let cost = answered.zip(price.as_ref()).map(|((_, usage), price)| cost(usage, price));
         if self.settings.log {
-            let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
             let usage = answered.map(|(_, usage)| usage);
             let line = json!({
                 "provider": provider,
                 "model": answered.map_or(asked.as_str(), |(model, _)| model),
                 "outcome": result.map_or_else(|error| json!(error.kind()), |_| json!("ok")),
-                "seconds": seconds(clock::now().saturating_sub(self.began)),
-                "seconds_to_first_event": first.map(seconds),
+                "seconds": clock::now().saturating_sub(self.began).as_secs_f64(),
+                "seconds_to_first_event": first.map(|first| first.as_secs_f64()),
                 "attempts": attempts.len(),
                 "input_tokens": usage.map(|usage| usage.input_tokens),
                 "output_tokens": usage.map(|usage| usage.output_tokens),

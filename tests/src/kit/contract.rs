@@ -2,35 +2,31 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arcllm::{Message, Request};
+use arcllm::{Message, ModuleReport, Request};
 use futures::future::join_all;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     inner::Reply,
     may::May,
     run::{Bench, request},
     scenario::Scenario,
+    words::{self, quoted},
 };
 
 /// A clause of the contract: its name, and how the module breaks it.
 pub(super) type Clause = (&'static str, Vec<String>);
 
-/// Settings with which any module can run: each list of providers or models in its schema has two.
-pub(super) fn settings(schema: &Value) -> Map<String, Value> {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let lists = properties.into_iter().flatten().filter(|(_, property)| {
-        let format = property.pointer("/items/format").and_then(Value::as_str);
-        matches!(format, Some("arcllm-provider" | "arcllm-model"))
-    });
-    lists.map(|(key, _)| (key.clone(), json!(["primary", "second"]))).collect()
-}
-
 /// Checks each clause of the contract.
-pub(super) async fn check(bench: &Bench, may: May, settings: &Map<String, Value>) -> Vec<Clause> {
+pub(super) async fn check(
+    bench: &Bench,
+    subject: &ModuleReport,
+    may: May,
+    settings: &Map<String, Value>,
+) -> Vec<Clause> {
     let scenario = plain(settings);
     vec![
-        ("it describes itself", describes(bench, &scenario).await),
+        ("it describes itself", describes(subject)),
         ("`name` and `validate-config` are those of its inner", transparent(bench, &scenario).await),
         ("a good answer takes one request and comes back unchanged", answers(bench, &scenario, may).await),
         ("every error comes back unchanged", errors(bench, settings, may).await),
@@ -53,25 +49,15 @@ pub(super) fn plain(settings: &Map<String, Value>) -> Scenario {
         deadline_seconds: 3600.0,
         stream: false,
         providers: Default::default(),
+        delay_seconds: Default::default(),
         expect: Default::default(),
     }
 }
 
-async fn describes(bench: &Bench, scenario: &Scenario) -> Vec<String> {
-    let mut found = Vec::new();
-    let report = match bench.load(scenario, Reply::default()).await {
-        Ok((host, ..)) => host.modules().await,
-        Err(error) => return vec![error],
-    };
-    let report = report.ok().and_then(|all| all.into_iter().find(|module| module.name == "subject"));
-    let Some(report) = report else { return vec!["the host does not list it among its modules".to_owned()] };
-    for (what, word) in [("version", &report.version), ("kind", &report.kind)] {
-        if word.as_deref().unwrap_or_default().is_empty() {
-            found.push(format!("`describe` returns an empty {what}"));
-        }
-    }
-    found.extend(report.problem);
-    found
+fn describes(subject: &ModuleReport) -> Vec<String> {
+    let words = [("version", &subject.version), ("kind", &subject.kind)];
+    let missing = words.into_iter().filter(|(_, word)| word.as_deref().unwrap_or_default().is_empty());
+    missing.map(|(what, _)| format!("`describe` returns no {what}.")).collect()
 }
 
 async fn transparent(bench: &Bench, scenario: &Scenario) -> Vec<String> {
@@ -83,10 +69,11 @@ async fn transparent(bench: &Bench, scenario: &Scenario) -> Vec<String> {
         Ok(probe) => {
             let mut found = Vec::new();
             if probe.name != "primary" {
-                found.push(format!("its name is {:?}, expected \"primary\", the name of its inner", probe.name));
+                let name = quoted(&probe.name);
+                found.push(format!("`name` returns {name}. It should return \"primary\", the name of its inner."));
             }
             if let Err(problem) = probe.validate_config {
-                found.push(format!("`validate-config` failed, expected success as of its inner: {problem}"));
+                found.push(format!("`validate-config` failed, but that of its inner does not: {problem}"));
             }
             found
         }
@@ -103,12 +90,12 @@ async fn answers(bench: &Bench, scenario: &Scenario, may: May) -> Vec<String> {
     match model.invoke(&[Message::user("Hello")], &[]).await {
         Ok(response) if may.differ() || response.text().as_deref() == Some("Hello") => {}
         Ok(response) => found
-            .push(format!("the text of the answer is {:?}, expected \"Hello\"", response.text().unwrap_or_default())),
+            .push(format!("The answer is {}. It should be \"Hello\".", quoted(&response.text().unwrap_or_default()))),
         Err(_) if may.answer_itself && log.count() == 0 => {}
-        Err(error) => found.push(format!("the provider answered well, and the call failed: {error}")),
+        Err(error) => found.push(format!("The provider answered well, but the call failed: {error}.")),
     }
     let count = log.count();
-    found.extend(may.wrong_count(count).map(|expected| format!("{count} requests were sent, {expected}")));
+    found.extend(may.wrong_count(count).map(|expected| requests(count, expected)));
     found
 }
 
@@ -124,29 +111,30 @@ async fn errors(bench: &Bench, settings: &Map<String, Value>, may: May) -> Vec<S
         };
         let Err(error) = model.invoke(&[Message::user("Hello")], &[]).await else {
             if !may.answer_itself {
-                found.push(format!("{}: became an answer, expected the error", name(&reply)));
+                found.push(format!("{}: The caller got an answer. It should have got the error.", name(&reply)));
             }
             continue;
         };
         let asked = log.asked();
         let count = asked.len();
         let wrong = may.wrong_count(count);
-        found.extend(wrong.map(|expected| format!("{}: {count} requests were sent, {expected}", name(&reply))));
+        found.extend(wrong.map(|expected| format!("{}: {}", name(&reply), requests(count, expected))));
         let sent: Vec<_> = asked.iter().filter_map(|one| reply.result(&one.provider, &one.request).err()).collect();
         if let Some(last) = sent.last().filter(|_| !may.answer_itself && !sent.contains(&error.kind)) {
-            let (told, sent) = (error.kind.to_string(), last.to_string());
-            found.push(format!("{}: the error is {told:?}, expected {sent:?}", name(&reply)));
+            let (told, sent) = (quoted(&error.kind.to_string()), quoted(&last.to_string()));
+            found.push(format!("{}: The caller got the error {told}. It should have got {sent}.", name(&reply)));
         }
         if error.trail.len() != asked.len() {
-            found.push(format!(
-                "{}: {} requests were sent, but the trail has {}",
-                name(&reply),
-                asked.len(),
-                error.trail.len()
-            ));
+            let (sent, trail) = (words::count(asked.len(), "request"), error.trail.len());
+            found.push(format!("{}: It sent {sent}, but the trail has {trail}.", name(&reply)));
         }
     }
     found
+}
+
+/// Says how many requests were sent, and how many should have been.
+fn requests(count: usize, expected: &str) -> String {
+    format!("{} {} sent. {expected}", words::count(count, "request"), words::were(count))
 }
 
 /// A reply in a word: its status or its kind of error.
@@ -155,7 +143,7 @@ pub(super) fn name(reply: &Reply) -> String {
 }
 
 fn ending(result: Result<arcllm::Response, arcllm::Error>) -> String {
-    result.map_or_else(|error| error.to_string(), |response| format!("{:?}", response.text().unwrap_or_default()))
+    result.map_or_else(|error| error.to_string(), |response| quoted(&response.text().unwrap_or_default()))
 }
 
 /// Cancels while the inner is asked, and while the module waits, if it does.
@@ -173,14 +161,15 @@ async fn cancels(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
         let before = log.count();
         tokio::time::sleep(Duration::from_secs(1000)).await;
         if log.count() != before {
-            found.push(format!("{} requests were sent after the call was cancelled", log.count() - before));
+            let sent = words::count(log.count() - before, "request");
+            found.push(format!("It sent {sent} after the call was cancelled."));
         }
     }
     found
 }
 
 async fn apart(bench: &Bench, scenario: &Scenario, may: May) -> Vec<String> {
-    let slow = Reply { takes_seconds: 1.0, ..Reply::default() };
+    let slow = Reply { delay_seconds: Some(1.0), ..Reply::default() };
     let (_host, model, log) = match bench.load(scenario, slow).await {
         Ok(loaded) => loaded,
         Err(error) => return vec![error],
@@ -203,7 +192,10 @@ async fn apart(bench: &Bench, scenario: &Scenario, may: May) -> Vec<String> {
                 Ok(response) if !changes && response.text().as_ref() == Some(&text) => None,
                 Ok(response) if changes && is_own(&response.text().unwrap_or_default()) => None,
                 Err(_) if may.answer_itself => None,
-                other => Some(format!("{text}got the answer of another: {}", ending(other))),
+                other => Some(format!(
+                    "One of 100 calls (number {number}) ended with {}. It should have got its own answer.",
+                    ending(other)
+                )),
             }
         }
     });
@@ -211,7 +203,7 @@ async fn apart(bench: &Bench, scenario: &Scenario, may: May) -> Vec<String> {
     let count = log.count();
     let is_wrong = (count < 100 && !may.answer_itself) || (count > 100 && !may.ask_more());
     if is_wrong {
-        found.push(format!("{count} requests were sent, expected 100"));
+        found.push(requests(count, "There should be 100."));
     }
     found.truncate(5);
     found
@@ -228,13 +220,13 @@ async fn large(bench: &Bench, scenario: &Scenario, may: May) -> Vec<String> {
     match model.invoke_with(sent.clone()).await {
         Ok(_) => {}
         Err(_) if may.answer_itself && log.count() == 0 => {}
-        Err(error) => return vec![error.to_string()],
+        Err(error) => return vec![format!("The call failed: {error}.")],
     }
     match log.asked().first() {
         Some(asked) if asked.request == *sent || may.change_requests => Vec::new(),
         None if may.answer_itself => Vec::new(),
-        Some(_) => vec!["the provider was sent another conversation".to_owned()],
-        None => vec!["no request was sent".to_owned()],
+        Some(_) => vec!["The provider was sent another conversation.".to_owned()],
+        None => vec!["No request was sent.".to_owned()],
     }
 }
 
@@ -254,7 +246,7 @@ async fn replays(bench: &Bench, settings: &Map<String, Value>, may: May) -> Vec<
     match runs.windows(2).all(|pair| pair.first() == pair.last()) {
         true => Vec::new(),
         false => vec![
-            "two runs with the same seed waited differently; take random numbers and time from the host alone"
+            "Two runs with the same seed waited differently. Take random numbers and time only from the host."
                 .to_owned(),
         ],
     }

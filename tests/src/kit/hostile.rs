@@ -13,6 +13,7 @@ use super::{
     run::{Bench, request},
     scenario::Scenario,
     told::Told,
+    words,
 };
 
 /// Longer than any deadline here.
@@ -86,7 +87,7 @@ async fn requests(bench: &Bench, scenario: &Scenario, requests: Vec<(&'static st
         let whole = ended(name, tokio::time::timeout(FOR_EVER, model.invoke_with(request.clone())).await);
         let streamed = tokio::time::timeout(FOR_EVER, Told::by(model.stream_with(request))).await;
         let streamed = ended(name, streamed.map(|(result, _)| result));
-        found.extend(whole.into_iter().chain(streamed.map(|difference| format!("streamed: {difference}"))));
+        found.extend(whole.into_iter().chain(streamed.map(|difference| format!("When streamed: {difference}"))));
     }
     found
 }
@@ -97,10 +98,12 @@ fn ended(name: &str, result: Result<Result<Response, Error>, tokio::time::error:
         Ok(Ok(_)) => None,
         Ok(Err(error)) => match &error.kind {
             // The host names the module if it trapped or reached a limit.
-            ErrorKind::Module(failure) if failure.extensions.contains_key("module") => Some(format!("{name}: {error}")),
+            ErrorKind::Module(failure) if failure.extensions.contains_key("module") => {
+                Some(format!("{name}: The module trapped or reached a limit. {error}"))
+            }
             _ => None,
         },
-        Err(_) => Some(format!("{name}: the call hangs")),
+        Err(_) => Some(format!("{name}: The call does not end.")),
     }
 }
 
@@ -170,16 +173,20 @@ async fn until_the_deadline(bench: &Bench, scenario: &Scenario, reply: Reply) ->
             Ok(Err(error)) if error.kind == ErrorKind::DeadlineExceeded => {}
             // It may not have asked at all.
             Ok(Ok(_)) if log.count() == 0 => {}
-            Ok(Ok(_)) => found.push("the call was answered, expected `deadline_exceeded`".to_owned()),
+            Ok(Ok(_)) => found.push("The call was answered. It should have ended with `deadline_exceeded`.".to_owned()),
             Ok(Err(error)) => {
-                found.push(format!("the call ended with {}, expected `deadline_exceeded`", error.kind.as_str()))
+                let kind = error.kind.as_str();
+                found.push(format!("The call ended with `{kind}`. It should have ended with `deadline_exceeded`."))
             }
-            Err(_) => found.push("the call hangs after its deadline".to_owned()),
+            Err(_) => found.push("The call does not end at its deadline.".to_owned()),
         }
+        // What is wrong without streaming, too, is said once.
+        found.dedup();
         let before = log.count();
         tokio::time::sleep(Duration::from_secs(1000)).await;
         if log.count() != before {
-            found.push(format!("{} requests were sent after the deadline", log.count() - before));
+            let sent = words::count(log.count() - before, "request");
+            found.push(format!("It sent {sent} after the deadline."));
         }
     }
     found
@@ -187,7 +194,7 @@ async fn until_the_deadline(bench: &Bench, scenario: &Scenario, reply: Reply) ->
 
 async fn over(bench: &Bench, settings: &Map<String, Value>) -> Vec<String> {
     let scenario = Scenario { deadline_seconds: 0.001, ..plain(settings) };
-    let slow = Reply { takes_seconds: 10.0, ..Reply::default() };
+    let slow = Reply { delay_seconds: Some(10.0), ..Reply::default() };
     let model = match bench.load(&scenario, slow).await {
         Ok((_, model, _)) => model,
         Err(error) => return vec![error],

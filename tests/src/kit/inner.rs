@@ -14,6 +14,7 @@ use futures::{StreamExt as _, future::BoxFuture, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 /// How a provider replies once.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -43,7 +44,8 @@ pub struct Reply {
     /// How long each event of a streamed answer takes.
     pub pace_seconds: f64,
     /// How long the reply takes, or the first event of one that is streamed.
-    pub takes_seconds: f64,
+    #[serde(alias = "takes_seconds")]
+    pub delay_seconds: Option<f64>,
     /// The reply never comes.
     pub never: bool,
     /// How many requests it serves: one by default.
@@ -112,6 +114,10 @@ pub(super) fn last_text(request: &Request) -> String {
     }
 }
 
+/// The errors that a reply can be, besides those of the API.
+pub(super) const ERRORS: [&str; 8] =
+    ["connection", "timeout", "parse", "config", "module", "cancelled", "deadline_exceeded", "other"];
+
 /// The requests to the providers of one scenario.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Log(Arc<Mutex<Vec<Asked>>>);
@@ -123,6 +129,32 @@ pub(super) struct Asked {
     pub(super) provider: String,
     /// The request.
     pub(super) request: Request,
+    /// When it came.
+    pub(super) at: Instant,
+    /// When it was cancelled, if it was: before its answer had come, or while it came.
+    pub(super) cancelled: Option<Instant>,
+}
+
+/// A request under way. If this is dropped before its end, it is cancelled.
+struct UnderWay {
+    log: Log,
+    /// Its number among all requests; none once it has ended.
+    number: Option<usize>,
+}
+
+impl UnderWay {
+    fn end(&mut self) {
+        self.number = None;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        if let Some(asked) = self.log.entries().get_mut(number) {
+            asked.cancelled = Some(Instant::now());
+        }
+    }
 }
 
 impl Log {
@@ -147,14 +179,16 @@ pub(super) struct Scripted {
     replies: Mutex<VecDeque<Reply>>,
     /// The reply after the script.
     then: Reply,
+    /// How long a reply takes that says nothing of it.
+    delay: Duration,
     log: Log,
 }
 
 impl Scripted {
-    /// Makes a provider with these replies in order, and `then` after them.
-    pub(super) fn new(name: &str, replies: &[Reply], then: Reply, log: &Log) -> Arc<Self> {
+    /// Makes a provider with these replies in order, and `then` after them. `delay` is the time of replies that have none.
+    pub(super) fn new(name: &str, replies: &[Reply], then: Reply, delay: Duration, log: &Log) -> Arc<Self> {
         let replies = replies.iter().flat_map(|reply| std::iter::repeat_n(reply.clone(), reply.times.unwrap_or(1)));
-        Arc::new(Self { name: name.to_owned(), replies: Mutex::new(replies.collect()), then, log: log.clone() })
+        Arc::new(Self { name: name.to_owned(), replies: Mutex::new(replies.collect()), then, delay, log: log.clone() })
     }
 }
 
@@ -202,43 +236,59 @@ fn tool_use(index: usize, call: &ToolCall) -> impl Iterator<Item = Event> {
 
 impl Scripted {
     /// Keeps a request, and waits for its reply.
-    async fn begin(&self, request: &Request) -> Reply {
-        self.log.entries().push(Asked { provider: self.name.clone(), request: request.clone() });
+    async fn begin(&self, request: &Request) -> (Reply, UnderWay) {
+        let (provider, request) = (self.name.clone(), request.clone());
+        let number = {
+            let mut entries = self.log.entries();
+            entries.push(Asked { provider, request, at: Instant::now(), cancelled: None });
+            entries.len() - 1
+        };
+        let under_way = UnderWay { log: self.log.clone(), number: Some(number) };
         let next = self.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let reply = next.unwrap_or_else(|| self.then.clone());
         if reply.never {
             std::future::pending::<()>().await;
         }
-        tokio::time::sleep(Duration::from_secs_f64(reply.takes_seconds)).await;
-        reply
+        tokio::time::sleep(reply.delay_seconds.map_or(self.delay, Duration::from_secs_f64)).await;
+        (reply, under_way)
     }
 }
 
 impl Adapter for Scripted {
     fn send(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
         Box::pin(async move {
-            let reply = self.begin(&request).await;
+            let (reply, mut under_way) = self.begin(&request).await;
+            under_way.end();
             reply.result(&self.name, &request)
         })
     }
 
     fn stream(self: Arc<Self>, request: Arc<Request>) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
         Box::pin(async move {
-            let reply = self.begin(&request).await;
+            let (reply, mut under_way) = self.begin(&request).await;
             let (answer, error) = match reply.result(&self.name, &request) {
                 Ok(answer) => (answer, None),
-                Err(error) if reply.after_events == 0 => return Err(error),
+                Err(error) if reply.after_events == 0 => {
+                    under_way.end();
+                    return Err(error);
+                }
                 Err(error) => (answer(PIECE.repeat(reply.after_events), &self.name), Some(error)),
             };
             if reply.whole && error.is_none() {
+                under_way.end();
                 return Ok(Answer::from(answer));
             }
             let mut head = Box::new(answer.clone());
             head.content.clear();
             let pace = Duration::from_secs_f64(reply.pace_seconds);
-            let events = stream::iter(events(answer, error, reply.call())).then(move |event| async move {
+            let events = events(answer, error, reply.call()).into_iter();
+            let events = stream::unfold((events, under_way), move |(mut events, mut under_way)| async move {
+                let event = events.next()?;
                 tokio::time::sleep(pace).await;
-                event
+                if events.len() == 0 {
+                    under_way.end();
+                }
+                Some((event, (events, under_way)))
             });
             Ok(Answer::Stream { head, events: events.boxed() })
         })

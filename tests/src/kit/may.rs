@@ -35,14 +35,19 @@ impl May {
         self.change_answers || self.answer_itself
     }
 
+    /// Whether a streamed answer may come in other pieces than it was made in.
+    pub(super) fn piece_anew(self) -> bool {
+        self.differ() || self.hold_answers_back
+    }
+
     /// Whether so many requests for one call are too many or too few. The result says what was expected.
     pub(super) fn wrong_count(self, count: usize) -> Option<&'static str> {
         match (count, self.answer_itself, self.ask_more()) {
             (1, ..) | (0, true, _) => None,
             (2.., _, true) => None,
-            (_, false, false) => Some("expected 1"),
-            (_, true, false) => Some("expected at most 1"),
-            (_, _, true) => Some("expected at least 1"),
+            (_, false, false) => Some("There should be 1."),
+            (_, true, false) => Some("There should be 1 at most."),
+            (_, _, true) => Some("There should be 1 at least."),
         }
     }
 }

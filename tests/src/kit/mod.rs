@@ -4,13 +4,17 @@
 //! milliseconds, and every run comes out the same.
 
 mod contract;
+mod differences;
+mod file;
 mod hostile;
 mod inner;
 mod may;
 mod run;
 mod scenario;
+mod settings;
 mod streams;
 mod told;
+mod words;
 
 use std::path::Path;
 
@@ -18,8 +22,9 @@ use arcllm::Streams;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use file::{bundled, parse, read, schema};
 pub use inner::Reply;
-pub use scenario::{Bounds, Expect, Scenario, Scenarios, bundled, read, schema};
+pub use scenario::{Bounds, Cancelled, Expect, Scenario, Scenarios};
 
 use may::May;
 use run::{Bench, absolute};
@@ -65,21 +70,25 @@ impl Report {
 
 /// Checks the component in this file against the contract, hostile input, and the scenarios of its kind.
 ///
-/// `settings` are settings that the module needs besides those of each scenario. This blocks: it runs an event loop of
+/// `settings` are settings that the module needs besides those of each scenario. Scenarios with a `kind` are for modules of that
+/// kind; what others leave open is judged by what the module says that it may do. This blocks: it runs an event loop of
 /// its own, on virtual time.
 ///
 /// # Errors
 ///
-/// If the file is not a module that loads.
+/// If the file is not a module that loads, or lacks a setting that it needs.
 pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) -> Result<Report, String> {
     let bench = Bench { wasm: absolute(wasm)?, settings: settings.clone(), seed: SEED };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
         let subject = bench.describe().await?;
-        let kind = subject.kind.unwrap_or_default();
-        let settings = contract::settings(&subject.config_schema.unwrap_or_default());
+        let kind = subject.kind.clone().unwrap_or_default();
+        let schema = subject.config_schema.clone().unwrap_or_default();
+        let settings = settings::usual(&schema);
+        // Held to the end, so that its component is compiled once.
+        let _compiled = settings::check(&bench, &settings, &schema).await?;
         let may = May::of(&subject.behavior);
-        let mut clauses = contract::check(&bench, may, &settings).await;
+        let mut clauses = contract::check(&bench, &subject, may, &settings).await;
         let takes_whole = subject.streams == Some(Streams::Whole);
         clauses.extend(streams::check(&bench, may, takes_whole, &settings).await);
         let of_group = |group: &'static str| {
@@ -97,7 +106,7 @@ pub fn test(wasm: &Path, settings: &Map<String, Value>, scenarios: &[Scenario]) 
                 let needed = settings.clone().into_iter();
                 scenario.settings = needed.chain(scenario.settings).collect();
             }
-            let differences = bench.play(&scenario).await;
+            let differences = bench.play(&scenario, may).await;
             checks.push(Check { group: "scenario", name: scenario.name.clone(), differences });
         }
         let (wasm, version) = (bench.wasm.display().to_string(), subject.version.unwrap_or_default());

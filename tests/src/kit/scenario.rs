@@ -1,6 +1,6 @@
-//! Scenarios, in TOML: how providers reply, and what a chain with the module under test must make of it.
+//! Scenarios: how providers reply, and what a chain with the module under test must make of it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,8 +12,11 @@ use super::inner::Reply;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenarios {
+    /// Settings that the module always needs. A scenario's own are added to them.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
     /// The scenarios, in order.
-    #[serde(rename = "scenario")]
+    #[serde(rename = "scenario", default)]
     pub scenarios: Vec<Scenario>,
 }
 
@@ -45,9 +48,13 @@ pub struct Scenario {
     /// scenarios are played with and without streaming.
     #[serde(default)]
     pub stream: bool,
-    /// How each provider replies, in order. After these it answers well. The caller asks `primary`.
+    /// How each provider replies, in order. After these it answers well. The caller asks `primary`. The replies of `any` are
+    /// those of each provider that is not named.
     #[serde(default)]
     pub providers: BTreeMap<String, Vec<Reply>>,
+    /// How long each reply of a provider takes, in seconds, by the names of providers. A reply may say otherwise.
+    #[serde(default)]
+    pub delay_seconds: BTreeMap<String, f64>,
     /// What must be observed.
     pub expect: Expect,
 }
@@ -56,11 +63,15 @@ pub struct Scenario {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expect {
-    /// The providers that are asked, in order.
+    /// The providers that are asked, in order. `any` is any provider.
     pub asked: Vec<String>,
+    /// When each of them is asked, in seconds since the call began.
+    pub asked_at: Option<Vec<Bounds>>,
+    /// The requests that are cancelled before their answer has come, or while it comes: in the order in which they were sent.
+    pub cancelled: Option<Vec<Cancelled>>,
     /// The wait before each of these requests, in seconds. Without it, any wait will do.
     pub waited: Option<Vec<Bounds>>,
-    /// The provider whose answer the caller gets.
+    /// The provider whose answer the caller gets. `any` is any provider.
     pub answered_by: Option<String>,
     /// The kind of error that the caller gets.
     pub error: Option<String>,
@@ -80,8 +91,18 @@ pub struct Expect {
     pub took: Option<Bounds>,
 }
 
+/// A request that is cancelled.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cancelled {
+    /// The provider that was asked.
+    pub provider: String,
+    /// When, in seconds since the call began. Without it, any time will do.
+    pub at: Option<Bounds>,
+}
+
 /// A number of seconds, or the least and the most.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Bounds {
     /// This much.
@@ -111,41 +132,4 @@ fn ten_minutes() -> f64 {
 
 fn hello() -> String {
     "Hello".to_owned()
-}
-
-/// Reads a file of scenarios.
-///
-/// # Errors
-///
-/// If the file cannot be read or is malformed: its name, the line and what is wrong there.
-pub fn read(file: &Path) -> Result<Vec<Scenario>, String> {
-    let named = |problem: &dyn std::fmt::Display| format!("{}: {problem}", file.display());
-    let text = std::fs::read_to_string(file).map_err(|error| named(&error))?;
-    let help = "docs/scenarios.md explains the format, and `arcllm module test --schema` prints its schema";
-    let parsed: Scenarios = toml::from_str(&text).map_err(|error| format!("{}  help: {help}", named(&error)))?;
-    Ok(parsed.scenarios)
-}
-
-/// The JSON Schema of a file of scenarios.
-pub fn schema() -> Value {
-    schemars::schema_for!(Scenarios).to_value()
-}
-
-/// The scenarios that come with the kit.
-///
-/// # Errors
-///
-/// If a file of the kit is malformed: its name and what is wrong.
-pub fn bundled() -> Result<Vec<Scenario>, String> {
-    let files = [
-        ("retry.toml", include_str!("../../scenarios/retry.toml")),
-        ("fallback.toml", include_str!("../../scenarios/fallback.toml")),
-        ("streams.toml", include_str!("../../scenarios/streams.toml")),
-    ];
-    let mut all = Vec::new();
-    for (file, text) in files {
-        let parsed: Scenarios = toml::from_str(text).map_err(|error| format!("{file}: {error}"))?;
-        all.extend(parsed.scenarios);
-    }
-    Ok(all)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arcllm::{Message, ResponseStream};
+use arcllm::{Message, Response, ResponseStream};
 use futures::StreamExt as _;
 use serde_json::{Map, Value};
 
@@ -11,8 +11,9 @@ use super::{
     inner::Reply,
     may::May,
     run::Bench,
-    scenario::{Expect, Scenario},
+    scenario::Scenario,
     told::Told,
+    words::{self, quoted},
 };
 
 /// Checks each clause of it.
@@ -39,39 +40,40 @@ async fn says_the_same(bench: &Bench, scenario: &Scenario, may: May) -> Vec<Stri
     };
     let whole = match model.invoke(&[Message::user("Hello")], &[]).await {
         Ok(whole) => whole,
-        Err(error) => return vec![error.to_string()],
+        Err(error) => return vec![format!("The provider answered well, but the call failed: {error}.")],
     };
     let (result, told) = Told::by(ask(&model)).await;
-    let mut found = told.differences(&Expect::default(), &result);
+    let mut found = told.differences(None, &result);
     match result {
         Ok(response) => {
-            if (&response.content, &response.usage, &response.stop_reason)
-                != (&whole.content, &whole.usage, &whole.stop_reason)
-            {
+            let differ = (&response.content, &response.usage, &response.stop_reason)
+                != (&whole.content, &whole.usage, &whole.stop_reason);
+            if differ {
+                let told = |response: &Response| quoted(&response.text().unwrap_or_default());
+                let (streamed, whole) = (told(&response), told(&whole));
                 found.push(format!(
-                    "the streamed answer is {:?}, without streaming it is {:?}",
-                    response.content, whole.content
+                    "When streamed, the answer, its tokens or its end differ: {streamed}, and whole {whole}."
                 ));
             }
         }
-        Err(error) => found.push(format!("the provider answered well, and the call failed: {error}")),
+        Err(error) => found.push(format!("The provider answered well, but the call failed: {error}.")),
     }
     let count = log.count();
     let is_wrong = (count < 2 && !may.answer_itself) || (count > 2 && !may.ask_more());
     if is_wrong {
-        found.push(format!("{count} requests were sent, expected 2"));
+        found.push(format!("It sent {} for 2 calls. There should be 2.", words::count(count, "request")));
     }
     found
 }
 
 /// An answer of ten seconds. A module that lets it wait must say so.
 async fn comes_at_once(bench: &Bench, scenario: &Scenario, may: May, takes_whole: bool) -> Vec<String> {
-    let says = "it does not say that it `holds-answers-back`";
+    let says = "`describe` does not say that it `holds-answers-back`";
     if may.hold_answers_back {
         return Vec::new();
     }
     if takes_whole {
-        return vec![format!("the host gives it whole answers, since it looks into them, and {says}")];
+        return vec![format!("The host gives it whole answers, since it looks into them, but {says}.")];
     }
     let reply = Reply { text: Some("word ".repeat(10)), pace_seconds: 1.0, ..Reply::default() };
     let (_host, model, _) = match bench.load(scenario, reply).await {
@@ -88,7 +90,7 @@ async fn comes_at_once(bench: &Bench, scenario: &Scenario, may: May, takes_whole
     match began.elapsed().as_secs_f64() {
         // The first event comes after a second.
         ..5.0 => Vec::new(),
-        seconds => vec![format!("the first piece of an answer of 10 s came after {seconds:.1} s, and {says}")],
+        seconds => vec![format!("The first piece of an answer of 10 s came after {seconds:.1} s, but {says}.")],
     }
 }
 
@@ -108,17 +110,19 @@ async fn breaks_off(bench: &Bench, settings: &Map<String, Value>, may: May) -> V
         };
         let mut before = None;
         let (result, told) = Told::watched(ask(&model), || before = before.or(Some(log.count()))).await;
-        found.extend(told.differences(&Expect::default(), &result));
+        found.extend(told.differences(None, &result));
         let asked = log.asked();
         let Err(error) = result else { continue };
         let sent = asked.first().and_then(|asked| reply.result(&asked.provider, &asked.request).err());
         if !may.answer_itself && sent.as_ref() != Some(&error.kind) {
-            let sent = sent.map_or_else(|| "an answer".to_owned(), |sent| sent.to_string());
-            found.push(format!("{}: the error is {:?}, expected {sent:?}", name(&reply), error.kind.to_string()));
+            let sent = sent.map_or_else(|| "an answer".to_owned(), |sent| quoted(&sent.to_string()));
+            let told = quoted(&error.kind.to_string());
+            found.push(format!("{}: The caller got the error {told}. It should have got {sent}.", name(&reply)));
         }
         let more = before.map_or(0, |before| asked.len() - before);
         if more > 0 {
-            found.push(format!("{}: {more} more requests were sent although the caller had text", name(&reply)));
+            let more = words::count(more, "more request");
+            found.push(format!("{}: It sent {more}, although the caller had text already.", name(&reply)));
         }
     }
     found
@@ -138,6 +142,6 @@ async fn cancels(bench: &Bench, scenario: &Scenario) -> Vec<String> {
     tokio::time::sleep(Duration::from_secs(1000)).await;
     match log.count() - before {
         0 => Vec::new(),
-        more => vec![format!("{more} requests were sent after the stream was cancelled")],
+        more => vec![format!("It sent {} after the stream was cancelled.", words::count(more, "request"))],
     }
 }

@@ -6,7 +6,7 @@ use arcllm::{ContentBlock, Error, Event, Response, ResponseStream, ToolCall};
 use futures::StreamExt as _;
 use serde_json::Value;
 
-use super::scenario::Expect;
+use super::words::{count, json, quoted};
 
 /// What came of an answer before its end.
 #[derive(Debug, Default)]
@@ -54,28 +54,25 @@ impl Told {
         (result, told)
     }
 
-    /// How the events differ from the answer that they end with.
-    pub(super) fn differences(&self, expect: &Expect, result: &Result<Response, Error>) -> Vec<String> {
+    /// How the events differ from the answer that they end with. `pieces` is how many pieces of text are expected.
+    pub(super) fn differences(&self, pieces: Option<usize>, result: &Result<Response, Error>) -> Vec<String> {
         let mut found = Vec::new();
         let said = self.pieces.concat();
         let (content, whose) = match result {
-            Ok(response) => (&response.content, "the answer"),
-            Err(error) => (&error.received, "`received` of the error"),
+            Ok(response) => (&response.content, "the answer at its end"),
+            Err(error) => (&error.received, "what the error says was received"),
         };
         let text: String = content.iter().filter_map(text).collect();
         if said != text {
-            found.push(format!("the text of the events is {said:?}, but {whose} is {text:?}"));
+            found.push(format!("The text of the events is {}, but {whose} is {}.", quoted(&said), quoted(&text)));
         }
         found.extend(self.differing_calls(result));
-        if expect.pieces.is_some_and(|pieces| pieces != self.pieces.len()) {
-            found.push(format!(
-                "the text came in {} pieces, expected {}",
-                self.pieces.len(),
-                expect.pieces.unwrap_or_default()
-            ));
+        if let Some(expected) = pieces.filter(|pieces| *pieces != self.pieces.len()) {
+            let came = count(self.pieces.len(), "piece");
+            found.push(format!("The text came in {came}. It should have come in {expected}."));
         }
         if self.went_on {
-            found.push("an event came after the end".to_owned());
+            found.push("An event came after the end.".to_owned());
         }
         found
     }
@@ -89,8 +86,9 @@ impl Told {
             let pieces = self.arguments.get(index).map(String::as_str).unwrap_or_default();
             let whole = Value::Object(call.arguments.clone());
             if serde_json::from_str(pieces).ok() != Some(whole.clone()) {
+                let (pieces, whole) = (quoted(pieces), json(&whole));
                 found.push(format!(
-                    "the pieces of a tool call's arguments are {pieces:?}, but the whole call has {whole}"
+                    "The pieces of a tool call's arguments are {pieces}, but the whole call has {whole}."
                 ));
             }
         }
@@ -98,13 +96,19 @@ impl Told {
             let told: Vec<&ToolCall> = self.calls.iter().map(|(_, call)| call).collect();
             let answered: Vec<&ToolCall> = response.tool_calls().collect();
             if told != answered {
-                found.push(format!(
-                    "the tool calls of the events are {told:?}, but those of the answer are {answered:?}"
-                ));
+                let (told, answered) = (calls(&told), calls(&answered));
+                found.push(format!("The tool calls of the events are {told}, but those of the answer are {answered}."));
             }
         }
         found
     }
+}
+
+fn calls(calls: &[&ToolCall]) -> String {
+    let calls =
+        calls.iter().map(|call| format!("{} {}", quoted(&call.name), json(&Value::Object(call.arguments.clone()))));
+    let calls: Vec<String> = calls.collect();
+    if calls.is_empty() { "none".to_owned() } else { calls.join(", ") }
 }
 
 fn text(block: &ContentBlock) -> Option<&str> {

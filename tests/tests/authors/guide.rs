@@ -27,7 +27,7 @@ pub(crate) fn commands(guide: &str) -> String {
 }
 
 /// Runs the commands of a guide in a folder without a configuration. Returns what they print.
-fn run(folder: &Folder, guide: &str) -> String {
+fn run(folder: &Folder, guide: &str) -> (String, String) {
     let guide = fs::read_to_string(root().join("docs").join(guide)).unwrap();
     let program = Path::new(ARCLLM);
     let home = folder.path().join("walk");
@@ -43,16 +43,25 @@ fn run(folder: &Folder, guide: &str) -> String {
     let output = shell.env_remove("ARCLLM_CONFIG").stdin(Stdio::null()).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");
-    stdout.into_owned()
+    (stdout.into_owned(), stderr.into_owned())
 }
 
 #[test]
 #[ignore = "downloads packages from the network"]
 fn the_guide_works_command_by_command() {
     let folder = Folder::new("").unwrap();
-    let stdout = run(&folder, "writing-a-module.md");
-    for expected in ["I cannot help with that.", "34 passed, 0 failed", "agent -> politeness -> retry -> adapter"] {
-        assert!(stdout.contains(expected), "{expected}: {stdout}");
+    let (stdout, stderr) = run(&folder, "writing-a-module.md");
+    for expected in [
+        "I cannot help with that.",
+        "34 passed, 0 failed",
+        "agent -> politeness -> retry -> adapter",
+        "32 passed, 0 failed",
+        "31 passed, 0 failed",
+    ] {
+        assert!(stdout.contains(expected), "{expected}: {stdout}\n{stderr}");
+    }
+    for expected in ["hedge waits", "primary has not answered", "status 529", "INFO arcllm::module"] {
+        assert!(stderr.contains(expected), "{expected}: {stdout}\n{stderr}");
     }
     assert!(folder.path().join("walk/politeness/modules/politeness.wasm").is_file());
 }
@@ -60,7 +69,17 @@ fn the_guide_works_command_by_command() {
 #[test]
 #[ignore = "downloads packages from the network"]
 fn the_guide_to_other_languages_works_command_by_command() {
-    let stdout = run(&Folder::new("").unwrap(), "other-languages.md");
+    let (stdout, _) = run(&Folder::new("").unwrap(), "other-languages.md");
     // Python, JavaScript, Go, C, and a core module.
     assert_eq!(stdout.matches(" passed, 0 failed").count(), 5, "{stdout}");
+}
+
+/// The guide shows the modules that the tests of the kit run.
+#[test]
+fn the_examples_of_the_guide_are_tested() {
+    let guide = fs::read_to_string(root().join("docs/writing-a-module.md")).unwrap();
+    for module in ["router", "hedge"] {
+        let source = fs::read_to_string(root().join(format!("tests/modules/{module}/src/lib.rs"))).unwrap();
+        assert!(guide.contains(&source), "tests/modules/{module}/src/lib.rs is not in the guide word for word");
+    }
 }

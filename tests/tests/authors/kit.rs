@@ -1,6 +1,6 @@
 //! The conformance kit passes modules that conform, and finds what others do wrong.
 
-use arcllm_conformance::kit::{self, Report, Scenario, Scenarios};
+use arcllm_conformance::kit::{self, Report, Scenario};
 use serde_json::{Map, json};
 
 use crate::{
@@ -9,7 +9,11 @@ use crate::{
 };
 
 fn scenarios(toml: &str) -> Vec<Scenario> {
-    toml::from_str::<Scenarios>(toml).unwrap().scenarios
+    kit::parse(toml).unwrap().scenarios
+}
+
+fn settings(json: serde_json::Value) -> Map<String, serde_json::Value> {
+    json.as_object().unwrap().clone()
 }
 
 fn failed(report: &Report) -> Vec<&str> {
@@ -31,7 +35,7 @@ fn the_built_in_modules_conform() {
         let mut all = kit::bundled().unwrap();
         let own = root().join(format!("modules/{name}/scenarios.toml"));
         if own.exists() {
-            all.extend(kit::read(&own).unwrap());
+            all.extend(kit::read(&own).unwrap().scenarios);
         }
         let report = kit::test(&built_in_module(name), &Map::new(), &all).unwrap();
         assert_eq!(failed(&report), [""; 0], "{report:#?}");
@@ -73,16 +77,24 @@ fn found(fault: &str) -> Vec<(String, String)> {
 fn each_seeded_fault_fails_a_check_that_says_what_was_expected() {
     assert_eq!(found(""), []);
     for (fault, name, says) in [
-        ("swallows-errors", "every error comes back unchanged", "became an answer"),
-        ("swallows-errors", "exhausted, the last error comes back unchanged", "ended with an answer of primary"),
-        ("retries400", "the error of a wrong request passes through at once", "expected [\"primary\"]"),
+        (
+            "swallows-errors",
+            "every error comes back unchanged",
+            "The caller got an answer. It should have got the error.",
+        ),
+        (
+            "swallows-errors",
+            "exhausted, the last error comes back unchanged",
+            "The call ended with an answer of primary.",
+        ),
+        ("retries400", "the error of a wrong request passes through at once", "It should have asked primary."),
         (
             "ignores-hints",
             "a hint is the shortest wait, and jitter is added",
-            "expected [Exactly(0.0), Between(7.5, 8.5)]",
+            "It should have waited 0 s, 7.5 to 8.5 s.",
         ),
-        ("asks-twice", "a good answer is returned and nothing is asked again", "expected [\"primary\"]"),
-        ("traps-on-nothing", "odd requests", "no messages: primary: the module `subject` failed"),
+        ("asks-twice", "a good answer is returned and nothing is asked again", "It should have asked primary."),
+        ("traps-on-nothing", "odd requests", "no messages: The module trapped or reached a limit."),
     ] {
         let found = found(fault);
         let check = found.iter().find(|(check, _)| check == name);
@@ -98,7 +110,10 @@ fn a_module_does_no_more_than_it_says() {
     let file = folder.write("silent.wasm", silent).unwrap();
     let report = kit::test(&file, &Map::new(), &[]).unwrap();
     let check = report.checks.iter().find(|check| check.name == "every error comes back unchanged").unwrap();
-    assert!(check.differences.iter().any(|told| told == "status 503: 4 requests were sent, expected 1"), "{report:#?}");
+    assert!(
+        check.differences.iter().any(|told| told == "status 503: 4 requests were sent. There should be 1."),
+        "{report:#?}"
+    );
     assert_eq!(report.behavior, ["asks-agaim"]);
     let whole = with("upper", "holds-answers-back", "holds-answers-bakk");
     let file = folder.write("whole.wasm", whole).unwrap();
@@ -183,6 +198,117 @@ fn expectations_about_texts_can_hold_and_fail() {
     assert_eq!(failed(&report), wrong.map(|(_, ending, expect)| format!("{ending}{expect}")));
 }
 
+/// A module that asks other models is held to what it says of itself, and no more. The examples of the guide.
+#[test]
+fn a_right_router_and_a_right_hedge_conform() {
+    let own = "[[scenario]]\nname = \"a long request goes on\"\nsettings = { up_to_tokens = 1 }\nsay = \"many words\"\n\
+               [scenario.expect]\nasked = [\"primary\"]\nanswered_by = \"primary\"\n";
+    let all: Vec<_> = kit::bundled().unwrap().into_iter().chain(scenarios(own)).collect();
+    let report = kit::test(&test_module("router"), &settings(json!({ "small": "second" })), &all).unwrap();
+    assert_eq!(failed(&report), [""; 0], "{report:#?}");
+    assert!(report.checks.iter().any(|check| check.name == "an answer comes piece by piece"));
+    let text = std::fs::read_to_string(root().join("tests/scenarios/hedge.toml")).unwrap();
+    let own = kit::parse(&text).unwrap();
+    let all: Vec<_> = kit::bundled().unwrap().into_iter().chain(own.scenarios).collect();
+    let report = kit::test(&test_module("hedge"), &own.settings, &all).unwrap();
+    assert_eq!(failed(&report), [""; 0], "{report:#?}");
+}
+
+#[test]
+fn a_wrong_router_and_a_wrong_hedge_are_found() {
+    let hedge = std::fs::read_to_string(root().join("tests/scenarios/hedge.toml")).unwrap();
+    let mut hedge = kit::parse(&hedge).unwrap().scenarios;
+    hedge.iter_mut().for_each(|scenario| scenario.settings.clear());
+    let all: Vec<_> = kit::bundled().unwrap().into_iter().chain(hedge).collect();
+    for (fault, check, says) in [
+        ("swallows-errors", "every error comes back unchanged", "The caller got an answer."),
+        ("rewrites-errors", "every error comes back unchanged", "status 529: The caller got the error"),
+        ("shortens-requests", "a conversation of 10 MB gets through", "The provider was sent another conversation."),
+        (
+            "waits-for-both",
+            "the one that begins first answers, and the other is cancelled",
+            "It should have taken 1.5 s.",
+        ),
+        ("asks-after-the-answer", "an answer in time is the only one", "It asked primary, then second."),
+    ] {
+        let report = kit::test(&test_module("faulty-choice"), &settings(json!({ "fault": fault })), &all).unwrap();
+        let found = report.checks.iter().find(|found| found.name == check).unwrap();
+        assert!(found.differences.iter().any(|told| told.contains(says)), "{fault}: {report:#?}");
+    }
+    // Right code that does not say that it asks others.
+    let folder = Folder::new("").unwrap();
+    let file = folder.write("silent.wasm", with("hedge", "asks-others", "asks-otherz")).unwrap();
+    let report = kit::test(&file, &settings(json!({ "second": "second", "after_seconds": 0.1 })), &[]).unwrap();
+    assert_eq!(failed(&report), ["100 calls at once do not mix"], "{report:#?}");
+}
+
+#[test]
+fn expectations_about_times_and_cancelled_requests_can_hold_and_fail() {
+    let scenario = |expect: &str| {
+        format!(
+            "[[scenario]]\nname = {expect:?}\ndelay_seconds = {{ primary = 5, second = 1 }}\n[scenario.expect]\n\
+             asked = [\"primary\", \"second\"]\nanswered_by = \"second\"\n{expect}\n"
+        )
+    };
+    let right = ["asked_at = [0, 0.5]", "cancelled = [{ provider = \"primary\", at = [1.5, 1.6] }]", "took = 1.5"];
+    let wrong = [
+        ("asked_at = [0, 0.4]", "It asked at 0 s, 0.5 s of the call. It should have asked at 0 s, 0.4 s."),
+        ("asked_at = [0]", "It should have asked at 0 s."),
+        ("cancelled = []", "Cancelled requests: primary at 1.5 s. There should be: none."),
+        ("cancelled = [{ provider = \"second\" }]", "There should be: second."),
+        ("cancelled = [{ provider = \"primary\", at = 2 }]", "There should be: primary at 2 s."),
+    ];
+    let all: String = right.into_iter().chain(wrong.map(|(expect, _)| expect)).map(scenario).collect();
+    let hedge = settings(json!({ "second": "second", "after_seconds": 0.5 }));
+    let report = kit::test(&test_module("hedge"), &hedge, &scenarios(&all)).unwrap();
+    assert_eq!(failed(&report), wrong.map(|(expect, _)| expect), "{report:#?}");
+    for (expect, says) in wrong {
+        let found = report.checks.iter().find(|check| check.name == expect).unwrap();
+        assert!(found.differences.iter().all(|told| told.contains(says)), "{found:?}");
+        assert_eq!(found.differences.len(), 1, "what is the same when streamed is said once: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_module_without_its_settings_fails_once_and_settings_come_from_files_and_arguments() {
+    let folder = Chain::new().folder().unwrap();
+    let file = test_module("router").display().to_string();
+    let test = |more: &[&str]| folder.arcllm([&["module", "test", &file], more].concat()).unwrap().run();
+    let missing = test(&[]).await.unwrap();
+    assert_eq!((missing.code, missing.stdout.as_str()), (2, ""));
+    let told =
+        missing.stderr.replace(&test_module("router").canonicalize().unwrap().display().to_string(), "router.wasm");
+    insta::assert_snapshot!(told, @r#"
+    error: router.wasm: this module needs the setting `small`
+      help: give --settings '{"small": "second"}', or a table [settings] at the head of the scenarios
+    "#);
+    let scenario = |expected: &str| {
+        format!(
+            "[[scenario]]\nname = \"mine\"\n[scenario.expect]\nasked = [\"{expected}\"]\nanswered_by = \"{expected}\"\n"
+        )
+    };
+    folder.write("own.toml", format!("[settings]\nsmall = \"third\"\n{}", scenario("third"))).unwrap();
+    let from_file = test(&["--scenarios", "own.toml"]).await.unwrap();
+    assert_eq!(from_file.code, 0, "{}", from_file.stdout);
+    // The argument wins.
+    let both = test(&["--scenarios", "own.toml", "--settings", "{\"small\": \"second\"}"]).await.unwrap();
+    assert!(
+        both.stdout.contains("failed  mine\n            It asked second. It should have asked third."),
+        "{}",
+        both.stdout
+    );
+    let wrong = test(&["--settings", "{\"small\": \"second\", \"up_to_tokens\": -1}"]).await.unwrap();
+    assert_eq!(wrong.code, 2);
+    assert!(
+        wrong.stderr.contains("this module does not load with the settings of this test: `up_to_tokens` is -1"),
+        "{}",
+        wrong.stderr
+    );
+    folder.write("other.toml", "[settings]\nsmall = \"second\"\n").unwrap();
+    let two = test(&["--scenarios", "own.toml", "--scenarios", "other.toml"]).await.unwrap();
+    assert!(two.stderr.contains("other.toml: another file of scenarios has another `small`"), "{}", two.stderr);
+}
+
 /// The example in `docs/scenarios.md`.
 #[test]
 fn the_documented_scenarios_run_and_every_key_is_documented() {
@@ -193,7 +319,8 @@ fn the_documented_scenarios_run_and_every_key_is_documented() {
     assert_eq!(report.checks.iter().filter(|check| check.group == "scenario").count(), 2);
     // Each key is explained.
     let schema = kit::schema();
-    let keys = ["Scenario", "Expect", "Reply"].map(|name| schema["$defs"][name]["properties"].as_object().unwrap());
+    let keys = ["Scenario", "Expect", "Reply", "Cancelled"]
+        .map(|name| schema["$defs"][name]["properties"].as_object().unwrap());
     for key in keys.into_iter().flat_map(serde_json::Map::keys) {
         assert!(guide.contains(&format!("`{key}`")), "{key}");
     }
@@ -208,7 +335,7 @@ async fn scenarios_from_a_file_run_and_mistakes_in_it_are_errors() {
     let output = folder.arcllm(["module", "test", &file, "--scenarios", "own.toml"]).unwrap().run().await.unwrap();
     assert_eq!(output.code, 1);
     assert!(
-        output.stdout.contains("failed  mine\n            asked [\"primary\"], expected [\"second\"]"),
+        output.stdout.contains("failed  mine\n            It asked primary. It should have asked second."),
         "{}",
         output.stdout
     );
@@ -220,7 +347,7 @@ async fn scenarios_from_a_file_run_and_mistakes_in_it_are_errors() {
       |
     4 | aksed = ["second"]
       | ^^^^^
-    unknown field `aksed`, expected one of `asked`, `waited`, `answered_by`, `error`, `status`, `message`, `sent`, `text`, `tool_arguments`, `pieces`, `took`
+    unknown field `aksed`, expected one of `asked`, `asked_at`, `cancelled`, `waited`, `answered_by`, `error`, `status`, `message`, `sent`, `text`, `tool_arguments`, `pieces`, `took`
       help: docs/scenarios.md explains the format, and `arcllm module test --schema` prints its schema
     "#);
     let output = folder.arcllm(["module", "test", &file, "--scenarios", "none.toml"]).unwrap().run().await.unwrap();

@@ -1,6 +1,7 @@
 //! What authors of modules use: projects, builds, the guide and the conformance kit.
 
 mod core_modules;
+mod debugging;
 pub(crate) mod guide;
 mod kit;
 mod projects;

@@ -62,8 +62,8 @@ pub(crate) struct Invoke {
     /// Print one JSON object; with --stream, print a line of JSON for each event before it.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Show every attempt and every wait on standard error, with the module that caused it. With --stream, also show
-    /// when the first event came and how fast the others followed.
+    /// Show every attempt and every wait on standard error, with the module that caused it, and what modules log. With
+    /// --stream, also show when the first event came and how fast the others followed.
     #[arg(long)]
     pub(crate) trace: bool,
 }

@@ -4,7 +4,11 @@ pub(crate) mod arguments;
 pub(crate) mod request;
 pub(crate) mod stream;
 
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use arcllm::{Error, ErrorKind, Overrides, Response};
 use serde_json::Value;
@@ -16,6 +20,7 @@ use crate::{
     output::{answer, json, tell},
     progress::Spinner,
     timeline::{Timeline, outcome_of},
+    told,
 };
 
 /// How long writing may go on after Ctrl-C.
@@ -40,6 +45,7 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     // Ctrl-C is listened for before anything is sent.
     let mut interrupt = std::pin::pin!(interrupt());
     tokio::spawn(give_up());
+    let mut began = Instant::now();
     let result = async {
         spinner.say(format!("loading {provider}"));
         let model = tokio::select! {
@@ -47,6 +53,7 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
             () = &mut interrupt => return Err(Error::from(ErrorKind::Cancelled).into()),
             model = host.load_model(provider, overrides) => model?,
         };
+        began = Instant::now();
         match &mut streamed {
             Some(streamed) => streamed.follow(model.stream_with(request), interrupt, &mut spinner).await,
             None => Ok(model.invoke_until(request, interrupt).await?),
@@ -56,7 +63,7 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     spinner.stop();
 
     if arguments.trace {
-        trace(&result, streamed.as_ref());
+        trace(&result, streamed.as_ref(), began);
     }
     let response = result?;
     match arguments.json {
@@ -67,7 +74,7 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
 }
 
 /// Ready when Ctrl-C is pressed.
-async fn interrupt() {
+pub(crate) async fn interrupt() {
     // If Ctrl-C cannot be listened for, nothing interrupts.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
@@ -82,15 +89,16 @@ async fn give_up() {
     std::process::exit(1);
 }
 
-/// Shows the attempts and, for a streamed answer, how fast its events came.
-fn trace(result: &Result<Response, Failure>, streamed: Option<&Streamed>) {
+/// Shows the attempts, what modules logged since the call began and, for a streamed answer, how fast its events came.
+pub(crate) fn trace(result: &Result<Response, Failure>, streamed: Option<&Streamed>, began: Instant) {
+    let log: Vec<_> = told::take().into_iter().map(|told| (told.at.saturating_duration_since(began), told)).collect();
     let (trail, outcome) = match result {
         Ok(response) => (&response.trail, format!("answered by {} ({})", response.provider, response.model)),
         Err(Failure::Error(error)) => (&error.trail, outcome_of(error)),
         // The answer cannot be written, and its trail is gone with it.
         Err(Failure::Usage(_) | Failure::Failed(_) | Failure::Output(_) | Failure::Told) => return,
     };
-    tell(Timeline { trail, outcome: &outcome });
+    tell(Timeline { trail, outcome: &outcome, log: &log });
     if let Some(streamed) = streamed {
         tell(&streamed.rate);
     }
@@ -110,7 +118,7 @@ fn modules(given: Vec<(String, Value)>) -> Result<BTreeMap<String, Value>, Failu
 }
 
 /// Prints the text, unless it was printed while it arrived, and the model's calls for tools.
-fn print(response: &Response, streamed: bool) -> Result<(), Failure> {
+pub(crate) fn print(response: &Response, streamed: bool) -> Result<(), Failure> {
     if let Some(text) = response.text().filter(|_| !streamed) {
         answer(&text)?;
     }

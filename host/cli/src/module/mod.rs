@@ -7,6 +7,7 @@ pub(crate) mod key;
 pub(crate) mod name;
 pub(crate) mod new;
 pub(crate) mod publish;
+pub(crate) mod run;
 pub(crate) mod sdk;
 pub(crate) mod templates;
 pub(crate) mod test;
@@ -21,7 +22,7 @@ use crate::{
     failure::Failure,
     module::{
         build::ModuleBuild, inspect::ModuleInspect, key::ModuleKey, new::ModuleNew, publish::ModulePublish,
-        test::ModuleTest, update::ModuleUpdate,
+        run::ModuleRun, test::ModuleTest, update::ModuleUpdate,
     },
 };
 
@@ -33,6 +34,8 @@ pub(crate) enum Module {
     Build(ModuleBuild),
     /// Show what a component is, what it asks for, and what configuration it needs.
     Inspect(ModuleInspect),
+    /// Run one call through a module in front of simulated providers, with its log and a timeline.
+    Run(ModuleRun),
     /// Check that a component behaves as a module must, and run the scenarios of its kind.
     Test(ModuleTest),
     /// Publish a component to an OCI registry, and sign it.
@@ -48,6 +51,7 @@ pub(crate) async fn run(command: Module) -> Result<ExitCode, Failure> {
         Module::New(arguments) => new::run(arguments),
         Module::Build(arguments) => build::run(arguments).await,
         Module::Inspect(arguments) => inspect::run(arguments).await,
+        Module::Run(arguments) => run::run(arguments).await,
         Module::Test(arguments) => test::run(arguments).await,
         Module::Publish(arguments) => publish::run(arguments).await,
         Module::Key(arguments) => key::run(&arguments),

@@ -102,6 +102,7 @@ const SDK: &[File] = sdk![
     "src/lib.rs",
     "src/module.rs",
     "src/panic.rs",
+    "src/race.rs",
     "src/rate_limiter.rs",
     "src/rate_limiter/tests.rs",
     "src/settings/mod.rs",

@@ -1,6 +1,9 @@
 //! `arcllm module test`: runs the conformance kit on a component.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anstyle::{AnsiColor, Style};
 use arcllm_conformance::kit::{self, Report};
@@ -21,6 +24,7 @@ const STRONG: Style = Style::new().bold();
 Examples:
   arcllm module test mine.wasm
   arcllm module test mine.wasm --scenarios scenarios.toml
+  arcllm module test mine.wasm --settings '{\"small\": \"second\"}'
   arcllm module test --schema > scenarios.schema.json
 
 There are three groups of checks:
@@ -30,7 +34,9 @@ There are three groups of checks:
 The module is granted what it asks for. Time is virtual and the providers are in this process:
 nothing is sent, and minutes of waiting pass at once.
 
-Exit codes: 0 all checks passed; 1 some failed; 2 the file is not a module.")]
+A check demands no more than the module's description says of its behavior.
+
+Exit codes: 0 all checks passed; 1 some failed; 2 the file is not a module, or needs settings.")]
 pub(crate) struct ModuleTest {
     /// The component.
     #[arg(required_unless_present = "schema")]
@@ -42,7 +48,8 @@ pub(crate) struct ModuleTest {
     /// Print the JSON Schema of a file of scenarios, and test nothing.
     #[arg(long)]
     pub(crate) schema: bool,
-    /// Settings that the module always needs, as a JSON object. A scenario's settings are added to them.
+    /// Settings that the module always needs, as a JSON object. They win over `[settings]` at the head of a file of
+    /// scenarios. The settings of a single scenario are added, and win over both.
     #[arg(long, value_name = "JSON", value_parser = settings)]
     pub(crate) settings: Option<Map<String, Value>>,
     /// Print one JSON object.
@@ -50,7 +57,8 @@ pub(crate) struct ModuleTest {
     pub(crate) json: bool,
 }
 
-fn settings(text: &str) -> Result<Map<String, Value>, String> {
+/// Reads a JSON object of settings.
+pub(crate) fn settings(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| format!("expected {{\"key\": value}}: {error}"))
 }
 
@@ -60,10 +68,14 @@ pub(crate) async fn run(arguments: ModuleTest) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     let mut scenarios = kit::bundled().map_err(Failure::usage)?;
-    for own in &arguments.scenarios {
-        scenarios.extend(kit::read(own).map_err(Failure::usage)?);
+    let mut settings = Map::new();
+    for file in &arguments.scenarios {
+        let own = kit::read(file).map_err(Failure::usage)?;
+        add(&mut settings, own.settings, file)?;
+        scenarios.extend(own.scenarios);
     }
-    let settings = arguments.settings.unwrap_or_default();
+    // The option is nearer to the user than a file.
+    settings.extend(arguments.settings.unwrap_or_default());
     let mut spinner = Spinner::start(!arguments.json);
     spinner.say(format!("testing {}", file.display()));
     // The kit runs its own event loop.
@@ -75,6 +87,21 @@ pub(crate) async fn run(arguments: ModuleTest) -> Result<ExitCode, Failure> {
         false => print(&report)?,
     }
     Ok(ExitCode::from(if report.counts().1 == 0 { 0 } else { 1 }))
+}
+
+/// Adds the settings at the head of a file. Two files may not contradict each other.
+fn add(settings: &mut Map<String, Value>, own: Map<String, Value>, file: &Path) -> Result<(), Failure> {
+    for (key, value) in own {
+        if settings.get(&key).is_some_and(|other| *other != value) {
+            let help = "give it in one file, or in the `settings` of each scenario";
+            let file = file.display();
+            return Err(Failure::usage(format!(
+                "{file}: another file of scenarios has another `{key}` under [settings]\n  help: {help}"
+            )));
+        }
+        settings.insert(key, value);
+    }
+    Ok(())
 }
 
 fn print(report: &Report) -> Result<(), Failure> {

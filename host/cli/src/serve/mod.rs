@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::{
     config,
     failure::Failure,
+    log::Log,
     output::{self, line},
     progress,
     serve::{demo::Demo, key::Key},
@@ -29,9 +30,6 @@ pub(crate) struct Serve {
     /// Where to listen, instead of what `[serve]` says [default: 127.0.0.1:4000].
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
-    /// How to log each request, instead of what `[serve]` says: human, json or off.
-    #[arg(long, value_name = "FORM", value_parser = request_log)]
-    pub(crate) log: Option<RequestLog>,
     /// Serve simulated providers that fail and recover, to watch failover with any client. Needs no key and no network.
     #[arg(long, conflicts_with = "config")]
     pub(crate) demo: bool,
@@ -45,21 +43,18 @@ pub(crate) enum Command {
     Key(Key),
 }
 
-fn request_log(word: &str) -> Result<RequestLog, String> {
-    RequestLog::from_word(word).ok_or_else(|| "human, json or off".to_owned())
-}
-
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "an IP address and a port, such as 127.0.0.1:4000 or [::1]:4000")
 }
 
-pub(crate) async fn run(arguments: Serve) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: Serve, log: Log) -> Result<ExitCode, Failure> {
     if let Some(Command::Key(key)) = &arguments.command {
         return key::run(key);
     }
-    let Serve { config: file, listen, log, demo, command: _ } = arguments;
+    let Serve { config: file, listen, demo, command: _ } = arguments;
+    let Log { filter, requests: log } = log;
     let otlp = Otlp::from_env().map_err(Failure::usage)?;
-    progress::listen_with(otlp.as_ref().and_then(Otlp::layer));
+    progress::listen_with(otlp.as_ref().and_then(Otlp::layer), filter);
     let demo = if demo { Some(Demo::start().await?) } else { None };
     let host = match &demo {
         Some(demo) => demo.host()?,

@@ -10,8 +10,12 @@ use wasmtime::{
 use wasmtime_wasi::{HostMonotonicClock, WasiCtx, WasiCtxView, WasiView};
 
 use crate::{
+    chat::plain::{self, SENTENCE},
     runtime::{
-        guest::hop::Hop,
+        guest::{
+            hop::Hop,
+            output::{GuestOutput, OutputName},
+        },
         limits::{cpu_clock::CpuClock, limit::Limit, log_rate::LogRate, memory::MemoryLimiter, policy::InstancePolicy},
     },
     state::state_store::Bucket,
@@ -31,7 +35,9 @@ pub(crate) struct StoreData {
     /// The call that exceeded a limit, if it is known.
     pub(crate) culprit: Option<Arc<Hop>>,
     /// The last message of the level `critical`: why the guest ends, if it does. The SDK logs panics so.
-    pub(crate) last_words: Option<String>,
+    last_words: Option<String>,
+    /// What the guest writes to standard error.
+    stderr: GuestOutput,
     /// The values that the module keeps, if it has the grant.
     pub(crate) bucket: Arc<dyn Bucket>,
     /// The most content of an answer that the guest may read, and the limit that says so. Absent if it reads none.
@@ -46,8 +52,10 @@ impl StoreData {
         table.set_max_capacity(policy.handles());
         // The files, sockets and environment of WASI 0.2 are empty.
         let clock = MonotonicClock(Instant::now());
+        let output = |name| GuestOutput::new(module.clone(), name, policy.limits);
+        let stderr = output(OutputName::Stderr);
         let mut wasi = WasiCtx::builder();
-        wasi.monotonic_clock(clock);
+        wasi.monotonic_clock(clock).stdout(output(OutputName::Stdout)).stderr(stderr.clone());
         Self {
             module,
             table,
@@ -58,11 +66,32 @@ impl StoreData {
             calls: BTreeMap::new(),
             culprit: None,
             last_words: None,
+            stderr,
             bucket,
             most_content: None,
             clock,
             wasi: wasi.build(),
         }
+    }
+
+    /// Keeps a message of the level `critical`: if the guest ends now, it says why.
+    pub(crate) fn keep_last_words(&mut self, message: &str) {
+        self.last_words = Some(plain::line(message, SENTENCE).into_owned());
+    }
+
+    /// What the guest said last, if it said anything. The error of a trap adds it to `cause`, or is it.
+    pub(crate) fn last_words(&mut self, cause: impl FnOnce() -> String) -> String {
+        match (self.last_words.take(), self.stderr.last_lines()) {
+            (Some(words), _) => words,
+            (None, Some(lines)) => format!("{}; it wrote last:\n{lines}", cause()),
+            (None, None) => cause(),
+        }
+    }
+
+    /// Forgets what the guest said, which was about calls that have ended.
+    pub(crate) fn forget_last_words(&mut self) {
+        self.last_words = None;
+        self.stderr.forget();
     }
 
     /// The monotonic clock that the module sees.

@@ -10,7 +10,7 @@ use crate::{
         plain::{self, MESSAGE, SENTENCE},
     },
     runtime::{
-        guest::hop::Hop,
+        guest::{hop::Hop, store_data::StoreData},
         limits::{capacity, limit::Limit, policy::InstancePolicy},
     },
 };
@@ -47,20 +47,17 @@ impl InstanceError {
         Self { reason: reason.into(), limit: None, culprit: None, extent: Extent::All }
     }
 
-    /// The guest trapped, at a limit or by itself. `last_words` is what it said of it.
-    pub(crate) fn trap(
-        error: &wasmtime::Error,
-        culprit: Option<Arc<Hop>>,
-        last_words: Option<String>,
-        policy: &InstancePolicy,
-    ) -> Self {
+    /// The guest trapped, at a limit or by itself. `state` has what it said of it.
+    pub(crate) fn trap(error: &wasmtime::Error, culprit: Option<Arc<Hop>>, state: &mut StoreData) -> Self {
         let limit = Limit::of(error);
         // It has names of the component's own functions, which are for its author.
         tracing::debug!(target: "arcllm::module", "{}", plain::lines(&format!("{error:#}"), MESSAGE));
         // Only the root: the rest has addresses inside of the component.
         let cause = || plain::line(&error.root_cause().to_string(), SENTENCE).into_owned();
-        let said = || last_words.unwrap_or_else(cause);
-        let reason = limit.map_or_else(said, |limit| policy.excess(limit));
+        let reason = match limit {
+            Some(limit) => state.policy.excess(limit),
+            None => state.last_words(cause),
+        };
         Self { reason, limit, culprit, extent: Extent::Instance }
     }
 

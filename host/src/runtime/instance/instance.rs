@@ -145,7 +145,7 @@ impl Failed {
             Failed::Trap(error) if Limit::of(&error) == Some(Limit::Cpu) => {
                 format!("it computed for longer than {seconds} s")
             }
-            Failed::Trap(error) => InstanceError::trap(&error, None, state.last_words.take(), &state.policy).reason,
+            Failed::Trap(error) => InstanceError::trap(&error, None, state).reason,
             Failed::Silent => format!("it did not answer within {seconds} s"),
         }
     }

@@ -100,7 +100,8 @@ async fn run(
     worker.with(Calls::close);
     let Some(error) = trapped else { return InstanceError::retired() };
     let state = instance.store.data_mut();
-    InstanceError::trap(&error, state.culprit.take(), state.last_words.take(), policy)
+    let culprit = state.culprit.take();
+    InstanceError::trap(&error, culprit, state)
 }
 
 /// Serves calls until one of them ends the instance with an error.
@@ -176,6 +177,9 @@ fn start(
     request: Arc<Request>,
     hop: &Arc<Hop>,
 ) -> wasmtime::Result<TypedFuncCallConcurrent<StoreData, (Resource<RequestHandle>,), (GuestAnswer,)>> {
+    if store.data_mut().calls.is_empty() {
+        store.data_mut().forget_last_words();
+    }
     let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone(), derived: None })?;
     let call = exports.invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
     store.data_mut().calls.insert(call.task(), hop.clone());

@@ -8,23 +8,28 @@ use crate::settings::ProviderLimit;
 
 const SECOND: u64 = 1_000_000_000;
 
+fn of(nanoseconds: u64) -> Duration {
+    Duration::from_nanos(nanoseconds)
+}
+
 #[test]
 fn a_provider_has_a_limit_of_its_own() {
     let own = ProviderLimit { requests_per_minute: Some(6.0), burst: None };
     let settings = Settings { providers: [("slow".to_owned(), own)].into(), ..Settings::default() };
     let policy = Policy::new(settings);
-    assert_eq!(policy.limiter("slow"), RateLimiter::new(10 * SECOND, 10, 60 * SECOND));
-    assert_eq!(policy.limiter("other"), RateLimiter::new(SECOND / 10, 10, 60 * SECOND));
+    assert_eq!(policy.limiter("slow"), RateLimiter::new(of(10 * SECOND), 10, of(60 * SECOND)));
+    assert_eq!(policy.limiter("other"), RateLimiter::new(of(SECOND / 10), 10, of(60 * SECOND)));
 }
 
 /// Returns when calls go that come at these times, each with the time until its deadline; none for a refused call.
 fn starts(world: &World, limiter: RateLimiter, calls: &[(u64, Option<u64>)]) -> Vec<Option<u64>> {
     world.run_all(calls.iter().map(|(arrival, remaining)| async move {
-        clock::wait_for(*arrival).await;
-        match limiter.take("a", *remaining).await.expect("a store that works") {
+        clock::wait_for(of(*arrival)).await;
+        match limiter.take("a", remaining.map(of)).await.expect("a store that works") {
             Turn::After(wait) => {
-                assert!(wait <= limiter.max_wait() && remaining.is_none_or(|remaining| wait == 0 || wait < remaining));
-                Some(arrival + wait)
+                let is_in_time = remaining.is_none_or(|remaining| wait.is_zero() || wait < of(remaining));
+                assert!(wait <= limiter.max_wait() && is_in_time);
+                Some(arrival + clock::nanoseconds(wait))
             }
             Turn::TooLate(_) => None,
         }
@@ -58,7 +63,7 @@ proptest! {
         let mut now = 0;
         let calls: Vec<_> = pauses.iter().map(|pause| { now += pause; (now, None) }).collect();
         let starts = starts(&World::new(), limiter, &calls);
-        is_within(&starts, limiter.interval(), burst)?;
+        is_within(&starts, clock::nanoseconds(limiter.interval()), burst)?;
         prop_assert!(starts.iter().all(Option::is_some));
     }
 
@@ -72,13 +77,13 @@ proptest! {
         delay in 0u64..20,
         calls in prop::collection::vec((0u64..2 * SECOND, prop::option::of(0u64..2 * SECOND)), 1..60),
     ) {
-        let limiter = RateLimiter::new(interval, burst, max_wait);
+        let limiter = RateLimiter::new(of(interval), burst, of(max_wait));
         let world = World::new().state_after(Duration::from_millis(delay));
         let starts = starts(&world, limiter, &calls);
         is_within(&starts, interval, burst)?;
         prop_assert!(starts.iter().any(Option::is_some), "nobody had a turn");
         prop_assert!(world.state_operations() <= 8 * calls.len() + 60, "{} operations", world.state_operations());
-        world.run(clock::wait_for(2 * SECOND + interval + max_wait));
+        world.run(clock::wait_for(of(2 * SECOND + interval + max_wait)));
         prop_assert!(matches!(world.run(limiter.take("a", None)), Ok(Turn::After(_))));
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! A number outside of its range is refused when the settings are read, so a module never sees one.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::clock::nanoseconds;
+use crate::clock;
 
 /// Defines a number: its type, the check of its range, the words for the range, and its JSON Schema.
 macro_rules! number {
@@ -86,7 +86,12 @@ number! {
 impl Seconds {
     /// Returns the time in nanoseconds, as the WIT has durations: at least one, at most `u64::MAX`.
     pub fn nanoseconds(self) -> u64 {
-        nanoseconds(self.0).max(1)
+        clock::nanoseconds(self.duration())
+    }
+
+    /// Returns the time: at least a nanosecond, at most `u64::MAX` of them.
+    pub fn duration(self) -> Duration {
+        clock::seconds(self.0).max(Duration::from_nanos(1))
     }
 }
 

@@ -5,13 +5,15 @@
 //! [`stream`](crate::stream)) are those of the [`World`] that runs it. So a test calls the `invoke` of the module itself:
 //!
 //! ```
+//! use std::time::Duration;
+//!
 //! use arcllm_module::{Error, Request, Response, clock, inner, testing::{World, api, text}};
 //!
 //! async fn twice(request: Request) -> Result<Response, Error> {
 //!     match inner::invoke(request.clone()).await {
 //!         Ok(response) => Ok(response),
 //!         Err(_) => {
-//!             clock::wait_for(1_000_000_000).await;
+//!             clock::wait_for(Duration::from_secs(1)).await;
 //!             inner::invoke(request).await
 //!         }
 //!     }
@@ -23,6 +25,30 @@
 //! assert_eq!(world.asked().len(), 2);
 //! assert_eq!(world.now().as_secs(), 1);
 //! ```
+//!
+//! Each provider has answers and times of its own, and [`Asked`] tells which requests the module cancelled:
+//!
+//! ```
+//! use std::{pin::pin, time::Duration};
+//!
+//! use arcllm_module::{Raced, inner, models, race, testing::{World, text}};
+//!
+//! let seconds = Duration::from_secs;
+//! let world = World::new().provider_after("inner", seconds(9)).provider("other", [Ok(text("quick"))]);
+//! let world = world.provider_after("other", seconds(1));
+//! let raced = world.run(async {
+//!     let request = world.request("Hi");
+//!     let other = models::load(&request, "other".to_owned()).await?;
+//!     match race(pin!(inner::invoke(request.clone())), pin!(other.invoke(request))).await {
+//!         Raced::One(answer) | Raced::Other(answer) => answer,
+//!     }
+//! });
+//! assert_eq!(raced.unwrap().parts().text(), "quick");
+//! let cancelled: Vec<_> = world.asked().into_iter().map(|asked| (asked.provider, asked.cancelled)).collect();
+//! assert_eq!(cancelled, [("inner".to_owned(), Some(seconds(1))), ("other".to_owned(), None)]);
+//! ```
+//!
+//! [`World::state_fails`] takes the state away.
 
 pub(crate) mod endings;
 pub(crate) mod executor;

@@ -12,8 +12,16 @@ pub(crate) const MODEL: &str = "scripted";
 /// What a provider answers in a test.
 pub type Answer = Result<ResponseParts, Error>;
 
-/// Answers for a provider.
+/// Answers of a provider.
 pub(crate) type Script = Box<dyn FnMut(&RequestParts) -> Answer>;
+
+/// A provider of a world.
+pub(crate) struct Provider {
+    /// Absent while it runs, because it may borrow the world itself.
+    pub(crate) script: Option<Script>,
+    /// How many nanoseconds each answer takes, if it is not as long as others take.
+    pub(crate) takes: Option<u64>,
+}
 
 /// A request that a provider was sent.
 #[derive(Debug, Clone)]
@@ -24,6 +32,8 @@ pub struct Asked {
     pub provider: String,
     /// The content of the request.
     pub parts: RequestParts,
+    /// When the module stopped waiting for the answer, if it did so before the answer came.
+    pub cancelled: Option<Duration>,
 }
 
 /// Makes an answer of this text.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    testing::script::{Answer, Asked, INNER, Script, text},
+    testing::script::{Answer, Asked, INNER, Provider, text},
     types::{Attempt, ModelFacts, RequestParts},
 };
 
@@ -32,13 +32,15 @@ pub(crate) struct Inside {
     pub(crate) streamed: bool,
     /// How long each answer takes.
     pub(crate) takes: u64,
-    pub(crate) providers: HashMap<String, Script>,
+    pub(crate) providers: HashMap<String, Provider>,
     /// What is known of models, by the names that load them.
     pub(crate) facts: BTreeMap<String, ModelFacts>,
     /// What `state` keeps.
     pub(crate) values: BTreeMap<String, Vec<u8>>,
     /// How long each operation of `state` takes.
     pub(crate) state_takes: u64,
+    /// Why each operation of `state` fails, if it does.
+    pub(crate) state_problem: Option<String>,
     /// How many operations of `state` there were.
     pub(crate) operations: usize,
     pub(crate) asked: Vec<Asked>,
@@ -69,6 +71,7 @@ impl World {
             facts: BTreeMap::new(),
             values: BTreeMap::new(),
             state_takes: 0,
+            state_problem: None,
             operations: 0,
             asked: Vec::new(),
             trail: Vec::new(),
@@ -101,22 +104,54 @@ impl World {
         self.provider_with(INNER, answer)
     }
 
-    fn provider_with(self, name: &str, answer: impl FnMut(&RequestParts) -> Answer + 'static) -> Self {
-        self.0.borrow_mut().providers.insert(name.to_owned(), Box::new(answer));
+    /// Adds a provider that a module can [load](crate::models::load), with a function that answers each request.
+    #[must_use]
+    pub fn provider_with(self, name: &str, answer: impl FnMut(&RequestParts) -> Answer + 'static) -> Self {
+        {
+            let mut inside = self.0.borrow_mut();
+            let takes = inside.providers.get(name).and_then(|provider| provider.takes);
+            inside.providers.insert(name.to_owned(), Provider { script: Some(Box::new(answer)), takes });
+        }
         self
     }
 
-    /// Sets how long each answer takes.
+    /// Sets how long each answer takes, of the inner and of all providers without a time of their own.
     #[must_use]
     pub fn answers_after(self, time: Duration) -> Self {
         self.0.borrow_mut().takes = saturated(time);
         self
     }
 
+    /// Sets how long each answer of this provider takes. Adds the provider if the world does not have it. The inner is called
+    /// `inner`.
+    #[must_use]
+    pub fn provider_after(self, name: &str, time: Duration) -> Self {
+        let is_known = self.0.borrow().providers.contains_key(name);
+        let world = if is_known { self } else { self.provider(name, []) };
+        if let Some(provider) = world.0.borrow_mut().providers.get_mut(name) {
+            provider.takes = Some(saturated(time));
+        }
+        world
+    }
+
     /// Sets how long each operation of `state` takes, as with a store on another machine. Other calls come in between.
     #[must_use]
     pub fn state_after(self, time: Duration) -> Self {
         self.0.borrow_mut().state_takes = saturated(time);
+        self
+    }
+
+    /// Makes each operation of `state` fail with this problem from now on, as when the store is down.
+    #[must_use]
+    pub fn state_fails(self, problem: &str) -> Self {
+        self.0.borrow_mut().state_problem = Some(problem.to_owned());
+        self
+    }
+
+    /// Makes `state` work again.
+    #[must_use]
+    pub fn state_works(self) -> Self {
+        self.0.borrow_mut().state_problem = None;
         self
     }
 
@@ -156,7 +191,7 @@ impl World {
         Duration::from_nanos(self.0.borrow().now)
     }
 
-    /// Returns the requests that providers were sent, in order.
+    /// Returns the requests that providers were sent, in order, each with when it was cancelled, if it was.
     pub fn asked(&self) -> Vec<Asked> {
         self.0.borrow().asked.clone()
     }

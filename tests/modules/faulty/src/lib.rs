@@ -1,5 +1,7 @@
 //! A retry with one fault, chosen by a setting. The conformance kit must find each of them.
 
+use std::time::Duration;
+
 use arcllm_module::{
     Behavior, Config, Description, Error, HttpStatus, Module, Request, Response, clock, inner, random,
     types::ResponseParts,
@@ -75,7 +77,7 @@ impl Module for Faulty {
             let again = self.policy.again(&self.seen(Ending::of_error(&error)), &round, retries);
             let wait = again.and_then(|range| range.draw(random::get_insecure_random_u64(), request.remaining()));
             match wait {
-                Some(wait) => clock::wait_for(wait).await,
+                Some(wait) => clock::wait_for(Duration::from_nanos(wait)).await,
                 None if self.fault == Some(Fault::SwallowsErrors) => return Ok(sorry(&request)),
                 None => return Err(error),
             }

@@ -3,13 +3,15 @@
 
 mod wasi_0_2;
 
+use std::time::Duration;
+
 use arcllm_module::{
     Description, Error, Module, NoSettings, Request, Response, clock, inner,
     types::{ContentBlock, ResponseParts},
 };
 
-/// How long it waits, in nanoseconds: long enough for all calls of a test to arrive.
-const WAIT: u64 = 100_000_000;
+/// How long it waits: long enough for all calls of a test to arrive.
+const WAIT: Duration = Duration::from_millis(100);
 
 /// The module.
 pub struct Patient;
@@ -68,7 +70,7 @@ async fn draw(request: Request) -> Result<Response, Error> {
 
 /// Computes for this long.
 fn compute(milliseconds: u64) {
-    let until = clock::now() + milliseconds * 1_000_000;
+    let until = clock::now() + Duration::from_millis(milliseconds);
     let mut steps = 0_u64;
     while clock::now() < until {
         for step in 0..10_000_u64 {

@@ -1,6 +1,6 @@
 //! Turns a streamed answer into capitals as it comes, or commits a fault in it.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{pin::pin, time::Duration};
 
 use arcllm_module::{
     Behavior, Config, Description, Error, Module, Request, Response, clock, inner,
@@ -80,7 +80,7 @@ impl Module for Upper {
             _ => {}
         }
         let reader = stream::read(inner::invoke(request.clone()).await?);
-        let (fault, pause) = (self.settings.fault, self.settings.pause_ms.saturating_mul(1_000_000));
+        let (fault, pause) = (self.settings.fault, Duration::from_millis(self.settings.pause_ms));
         let (patience, json) = (self.settings.patience_ms, self.settings.json_kb);
         let asked = request.clone();
         Ok(stream::written(&request, async move |writer| {
@@ -94,7 +94,7 @@ impl Module for Upper {
                     let text = events.iter().position(|event| matches!(event, Event::Text(_)));
                     events.truncate(text.map_or(events.len(), |at| at + 1));
                 }
-                if pause > 0 {
+                if !pause.is_zero() {
                     clock::wait_for(pause).await;
                 }
                 writer.write(events).await?;
@@ -132,14 +132,7 @@ fn upper_block(block: ContentBlock) -> ContentBlock {
 async fn read(reader: &Reader, patience: Option<u64>) -> Result<Vec<Event>, Error> {
     let Some(patience) = patience else { return reader.read().await };
     loop {
-        let mut read = pin!(reader.read());
-        let mut timer = pin!(clock::wait_for(patience.saturating_mul(1_000_000)));
-        let read = poll_fn(|context| match (read.as_mut().poll(context), timer.as_mut().poll(context)) {
-            (Poll::Ready(read), _) => Poll::Ready(Some(read)),
-            (Poll::Pending, Poll::Ready(())) => Poll::Ready(None),
-            (Poll::Pending, Poll::Pending) => Poll::Pending,
-        });
-        if let Some(read) = read.await {
+        if let Ok(read) = clock::timeout(Duration::from_millis(patience), pin!(reader.read())).await {
             return read;
         }
     }
@@ -155,7 +148,7 @@ async fn commit(fault: Fault, writer: &Writer, json: usize, asked: &Request) -> 
             std::hint::black_box(());
         },
         Fault::Waits => {
-            clock::wait_for(86_400_000_000_000).await;
+            clock::wait_for(Duration::from_secs(86_400)).await;
             Ok(())
         }
         Fault::GoesOn => go_on(writer, json).await,

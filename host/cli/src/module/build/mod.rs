@@ -139,7 +139,7 @@ fn build(arguments: ModuleBuild) -> Result<ExitCode, Failure> {
 }
 
 /// Builds a project with the tools of its language.
-fn build_project(folder: &Path) -> Result<Project, Failure> {
+pub(crate) fn build_project(folder: &Path) -> Result<Project, Failure> {
     let (project, tools) = find(folder)?;
     // Removed, so that a component that is there afterwards is a new one.
     match fs::remove_file(&project.component) {
@@ -148,6 +148,11 @@ fn build_project(folder: &Path) -> Result<Project, Failure> {
     }
     (tools.build)(&project)?;
     Ok(project)
+}
+
+/// The component that the project in this folder makes, if there is a project.
+pub(crate) fn component_of(folder: &Path) -> Option<PathBuf> {
+    find(folder).ok().map(|(project, _)| project.component)
 }
 
 /// The path as one would type it here.

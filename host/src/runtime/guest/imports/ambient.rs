@@ -13,7 +13,7 @@ use wasmtime::{
 
 use crate::{
     chat::{
-        plain::{self, MESSAGE, SENTENCE, WORD},
+        plain::{self, MESSAGE, WORD},
         seconds::nanoseconds,
     },
     runtime::guest::{
@@ -160,7 +160,7 @@ impl logging::HostWithStore<StoreData> for Imports {
         let culprit = current_hop(store.as_context_mut())?;
         let state = store.get();
         if matches!(level, logging::Level::Critical) {
-            state.last_words = Some(plain::line(&message, SENTENCE).into_owned());
+            state.keep_last_words(&message);
         }
         let (bytes, limits) = (context.len() + message.len(), &state.policy.limits);
         let together = state.log_rate.count(bytes, limits, &state.module);
