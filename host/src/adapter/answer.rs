@@ -4,7 +4,12 @@ use std::fmt;
 
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 
-use crate::chat::{content::ContentBlock, error::ErrorKind, event::Event, failure::Failure, response::Response};
+use crate::chat::{
+    content::ContentBlock, error::ErrorKind, event::Event, failure::Failure, original::KeptOriginal, response::Response,
+};
+
+/// The most bytes of a provider's own events that are kept for an answer of which the whole is wanted.
+const MOST_ORIGINALS: usize = 8 << 20;
 
 /// The events of a streamed answer. The last item is [`Event::End`] or an error. Dropping the stream ends the answer and
 /// closes its connection.
@@ -56,9 +61,23 @@ impl Answer {
     pub(crate) async fn whole(self) -> Result<Response, ErrorKind> {
         match self {
             Answer::Whole(response) => Ok(*response),
-            Answer::Stream { head, mut events } => {
+            Answer::Stream { head, events } => {
+                let (mut originals, mut bytes, mut is_changed) = (Vec::new(), 0, false);
+                let mut events = events.inspect(|event| {
+                    let (Ok(Event::Original(original)) | Ok(Event::Rewritten(original))) = event else { return };
+                    is_changed |= matches!(event, Ok(Event::Rewritten(_)));
+                    bytes += original.len();
+                    if bytes <= MOST_ORIGINALS {
+                        originals.push(original.clone());
+                    }
+                });
                 let response = read_to_end(&mut events).await?;
-                response.ok_or_else(|| without_end(&head.provider))
+                drop(events);
+                let mut response = response.ok_or_else(|| without_end(&head.provider))?;
+                if bytes <= MOST_ORIGINALS {
+                    response.original = KeptOriginal::of_events(originals, is_changed);
+                }
+                Ok(response)
             }
         }
     }
@@ -91,7 +110,9 @@ pub(crate) fn without_end(provider: &str) -> ErrorKind {
 
 /// The events that this answer could have been streamed in.
 fn replay(response: Response) -> Vec<Event> {
-    let mut events = Vec::new();
+    let (originals, is_changed) = response.original.events();
+    let original = if is_changed { Event::Rewritten } else { Event::Original };
+    let mut events: Vec<Event> = originals.iter().cloned().map(original).collect();
     let mut index = 0;
     for block in &response.content {
         match block {

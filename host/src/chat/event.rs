@@ -72,6 +72,10 @@ pub enum Event {
     /// One event as the provider sent it, framed as a server-sent event: `event: NAME`, if it has a name, and `data: …`. Only
     /// in a stream that was [asked for them](crate::ResponseStream::with_originals), in place of all others but the last.
     Original(Bytes),
+    /// One event as the provider sent it, framed as an [`Original`](Event::Original) is. A module has read it and written the
+    /// answer anew: the other events say what the answer says. It shows what ArcLLM does not know, such as new fields. Only in a
+    /// stream that was [asked for originals](crate::ResponseStream::with_originals).
+    Rewritten(Bytes),
     /// The answer is whole. The last event: all of the answer, as an invoke without streaming gives it.
     End(Box<Response>),
 }
@@ -80,7 +84,7 @@ impl Event {
     /// Whether it says something of the answer. An answer is committed with its first such event: until then it can
     /// still be asked for again, or elsewhere.
     pub fn is_content(&self) -> bool {
-        !matches!(self, Event::Usage(_) | Event::Original(_))
+        !matches!(self, Event::Usage(_) | Event::Original(_) | Event::Rewritten(_))
     }
 }
 
@@ -96,6 +100,7 @@ enum EventJson<'a> {
     Block { block: &'a ContentBlock },
     Usage { usage: &'a Usage },
     Original { text: Cow<'a, str> },
+    Rewritten { text: Cow<'a, str> },
     End { response: &'a Response },
 }
 
@@ -110,6 +115,7 @@ impl Serialize for Event {
             Event::Block(block) => EventJson::Block { block },
             Event::Usage(usage) => EventJson::Usage { usage },
             Event::Original(text) => EventJson::Original { text: String::from_utf8_lossy(text) },
+            Event::Rewritten(text) => EventJson::Rewritten { text: String::from_utf8_lossy(text) },
             Event::End(response) => EventJson::End { response },
         };
         json.serialize(serializer)

@@ -57,6 +57,8 @@ impl fmt::Debug for Original {
 #[derive(Clone, Default)]
 pub(crate) struct KeptOriginal {
     original: Option<Arc<Original>>,
+    /// In its place the events of an answer that came in events, and that a module has read as a whole.
+    events: Option<Arc<[Bytes]>>,
     /// Whether the fields say something else by now.
     is_changed: bool,
     /// Why the content beside the original is missing, where only the client can read it.
@@ -66,7 +68,17 @@ pub(crate) struct KeptOriginal {
 impl KeptOriginal {
     /// An original that says what the fields say.
     pub(crate) fn of(original: Original) -> Self {
-        Self { original: Some(Arc::new(original)), is_changed: false, unread: None }
+        Self { original: Some(Arc::new(original)), ..Self::default() }
+    }
+
+    /// The original of an answer that came in these events.
+    pub(crate) fn of_events(events: Vec<Bytes>, is_changed: bool) -> Self {
+        Self { events: (!events.is_empty()).then(|| events.into()), is_changed, ..Self::default() }
+    }
+
+    /// The events in which the answer came, and whether the fields say something else by now.
+    pub(crate) fn events(&self) -> (&[Bytes], bool) {
+        (self.events.as_deref().unwrap_or_default(), self.is_changed)
     }
 
     /// Notes that the content could not be read, and why.
@@ -96,7 +108,7 @@ impl KeptOriginal {
 
     /// The same original for other fields.
     pub(crate) fn changed(&self) -> Self {
-        Self { original: self.original.clone(), is_changed: true, unread: None }
+        Self { is_changed: true, unread: None, ..self.clone() }
     }
 }
 

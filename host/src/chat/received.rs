@@ -53,7 +53,7 @@ impl Received {
                 self.content.push(ContentBlock::ToolUse(call.clone()));
             }
             Event::Block(block) => self.add_block(block),
-            Event::Usage(_) | Event::Original(_) | Event::End(_) => {}
+            Event::Usage(_) | Event::Original(_) | Event::Rewritten(_) | Event::End(_) => {}
         }
     }
 

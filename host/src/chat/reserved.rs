@@ -52,6 +52,8 @@ const TOOL_USE: &[&str] = &["type", "id", "name", "input", "function", "role", "
 const FUNCTION: &[&str] = &["name", "arguments"];
 /// Of the `function` in a tool.
 const TOOL_FUNCTION: &[&str] = &["name", "description", "parameters"];
+/// Of the choice of a tool. Its other fields are extensions such as `anthropic.tool_choice.note`.
+const TOOL_CHOICE: &[&str] = &["type", "name", "function", "custom", "allowed_tools", "disable_parallel_tool_use"];
 const TOOL_RESULT: &[&str] = &["type", "tool_use_id", "tool_call_id", "content", "is_error", "role"];
 const CACHE_MARK: &[&str] = &["type", "ttl"];
 const SCHEMA: &[&str] = &["type", "name", "description", "schema", "strict"];
@@ -106,6 +108,7 @@ impl Level {
     /// What an adapter writes in an object of this name. Its other fields are extensions such as `openai.OBJECT.NAME`.
     fn names_inside(self, object: &str) -> Option<&'static [&'static str]> {
         match (self, object) {
+            (Level::Body, "toolchoice") => Some(TOOL_CHOICE),
             (Level::ToolUse, "function") => Some(FUNCTION),
             (Level::Tool, "function") => Some(TOOL_FUNCTION),
             (Level::Media, "imageurl") => Some(&["url"]),

@@ -96,6 +96,12 @@ impl Response {
         self.original.unchanged()
     }
 
+    /// The body that the provider sent, if there is one and a module has rewritten the answer since. What the answer says stands
+    /// in the fields of the response. The body shows what ArcLLM does not know, such as new fields.
+    pub fn rewritten(&self) -> Option<&Original> {
+        self.original.given().filter(|_| self.original.unchanged().is_none())
+    }
+
     /// All text of the answer, if it has any.
     pub fn text(&self) -> Option<String> {
         let texts = self.content.iter().filter_map(|block| match block {

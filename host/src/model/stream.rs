@@ -93,6 +93,8 @@ enum Shown {
     OriginalIfAny,
     /// Those of the provider.
     Original,
+    /// Those that a module has written, and those of the provider that it has read.
+    Rewritten,
 }
 
 impl Shown {
@@ -100,9 +102,13 @@ impl Shown {
     fn shows(&mut self, event: &Event) -> bool {
         let is_original = matches!(event, Event::Original(_));
         if *self == Shown::OriginalIfAny {
-            *self = if is_original { Shown::Original } else { Shown::Common };
+            *self = if is_original { Shown::Original } else { Shown::Rewritten };
         }
-        is_original == (*self == Shown::Original)
+        match self {
+            Shown::Common | Shown::OriginalIfAny => !is_original && !matches!(event, Event::Rewritten(_)),
+            Shown::Original => is_original,
+            Shown::Rewritten => !is_original,
+        }
     }
 }
 
@@ -133,7 +139,8 @@ impl ResponseStream {
 
     /// Asks for the provider's own events, before the first poll. They come as [`Event::Original`], and the whole answer as
     /// the last event: where the request was sent with its [original](crate::Request::with_original), and no module writes the
-    /// answer. Otherwise the usual events come. Which it is holds for the whole stream: the first event tells.
+    /// answer. Otherwise the usual events come, and if a module has read the provider's and written the answer anew, those stand
+    /// before them as [`Event::Rewritten`]. Which it is holds for the whole stream: the first event tells.
     ///
     /// The provider's closing events, such as `[DONE]`, come only if the answer is whole, and its event for an error never
     /// comes: the stream ends with the error.

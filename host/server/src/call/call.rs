@@ -123,13 +123,27 @@ async fn whole_answer(
     note.answered(&answer);
     let body = match answer.original().filter(|original| original.format == format.wire()) {
         Some(original) => original.body.clone(),
-        None => format.answer(heading, &answer).into(),
+        None => written(format, heading, &answer).into(),
     };
     Ok((json(StatusCode::OK, body), std::mem::take(&mut answer.trail)))
 }
 
+/// An answer in the client's format. One that a module has rewritten has what only its provider knows.
+fn written(format: &dyn ClientFormat, heading: &Heading, answer: &arcllm::Response) -> Vec<u8> {
+    let written = format.answer(heading, answer);
+    let original = answer.rewritten().filter(|original| original.format == format.wire());
+    let Some(Ok(original)) = original.map(|original| serde_json::from_slice(&original.body)) else { return written };
+    match serde_json::from_slice(&written) {
+        Ok(mut whole) => {
+            format.keep(&mut whole, original);
+            whole.to_string().into_bytes()
+        }
+        Err(_) => written,
+    }
+}
+
 async fn streamed_answer(
-    format: &dyn ClientFormat,
+    format: &'static dyn ClientFormat,
     loaded: LoadedModel,
     heading: Heading,
     request: Request,
@@ -137,7 +151,7 @@ async fn streamed_answer(
     ending: CancellationToken,
 ) -> Result<(Response, Vec<Attempt>), Problem> {
     let events = loaded.model.stream_with(Arc::new(request)).with_originals();
-    let mut body = AnswerBody::new(events, format.events(heading), loaded.clone(), note, ending);
+    let mut body = AnswerBody::new(events, format, format.events(heading), loaded.clone(), note, ending);
     let first = body.first().await;
     let mut trail = body.trail();
     match first {

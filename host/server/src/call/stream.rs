@@ -7,14 +7,20 @@ use std::{
     time::Duration,
 };
 
-use arcllm::{Attempt, Error, Event, ResponseStream};
+use arcllm::{Attempt, ContentBlock, Error, Event, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
+use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
-    client::client::EventWriter,
+    client::{
+        client::{ClientFormat, EventWriter},
+        kept::{Keeper, write_events},
+        refusal::is_refusal,
+        sse,
+    },
     gateway::{caller::CallNote, gateway::LoadedModel},
 };
 
@@ -36,8 +42,13 @@ pub(crate) struct AnswerBody {
     quiet_polls: u32,
     /// Absent once the answer has ended.
     events: Option<ResponseStream>,
+    format: &'static dyn ClientFormat,
     writer: Box<dyn EventWriter>,
+    /// Set if a module has read the provider's own events and written others.
+    keeper: Option<Box<dyn Keeper>>,
     has_begun: bool,
+    /// A piece of text that the next event may call a refusal.
+    said: Option<String>,
     /// Whether the provider's own events are sent. Then the writer writes only what the gateway says itself.
     is_original: bool,
     /// Whether the answer ended without its end. Then the connection is cut, so that no client takes the answer as whole.
@@ -53,6 +64,7 @@ pub(crate) struct AnswerBody {
 impl AnswerBody {
     pub(crate) fn new(
         events: ResponseStream,
+        format: &'static dyn ClientFormat,
         writer: Box<dyn EventWriter>,
         model: LoadedModel,
         note: CallNote,
@@ -63,8 +75,11 @@ impl AnswerBody {
             out: Vec::new(),
             quiet_polls: 0,
             events: Some(events),
+            format,
             writer,
+            keeper: None,
             has_begun: false,
+            said: None,
             is_original: false,
             is_cut: false,
             model,
@@ -92,8 +107,10 @@ impl AnswerBody {
     /// Ends an answer that is cut off, since the server ends.
     fn cut_off(&mut self) {
         if let Some(error) = self.events.as_mut().and_then(ResponseStream::stop) {
+            self.write_said();
             self.failed(&error);
-            self.writer.fail(&self.model.problem(&error), &mut self.out);
+            let problem = self.model.problem(&error);
+            self.write_with(|writer, out| writer.fail(&problem, out));
         }
     }
 
@@ -105,21 +122,64 @@ impl AnswerBody {
 
     /// Writes something for a client that waits.
     pub(crate) fn keep_alive(&mut self) {
-        self.writer.keep_alive(&mut self.out);
+        self.write_with(|writer, out| writer.keep_alive(out));
     }
 
-    /// Writes an event.
+    /// Writes something, with what only the provider knows.
+    fn write_with(&mut self, write: impl FnOnce(&mut dyn EventWriter, &mut Vec<u8>)) {
+        match &mut self.keeper {
+            None => write(&mut *self.writer, &mut self.out),
+            Some(keeper) => {
+                let mut written = Vec::new();
+                write(&mut *self.writer, &mut written);
+                write_events(&mut **keeper, &written, &mut self.out);
+            }
+        }
+    }
+
+    /// Reads an event of the provider that a module has read. What the gateway writes stands for it.
+    fn read(&mut self, original: &[u8]) {
+        let Some(event) = sse::data(original).filter(Value::is_object) else { return };
+        self.writer.rewritten(&event);
+        let keeper = self.keeper.get_or_insert_with(|| self.format.keeper());
+        keeper.read(sse::name(original), event, &mut self.out);
+    }
+
+    /// Writes an event. A refusal comes as a text and, at once, as a block that says what it is: only the block is written.
     pub(crate) fn write(&mut self, event: Event) {
+        let said = self.said.take();
+        match (said, event) {
+            (None, Event::Text(text)) => self.said = Some(text),
+            (Some(said), Event::Block(ContentBlock::Text(text))) if text.text == said && is_refusal(&text) => {
+                self.write_now(Event::Block(ContentBlock::Text(text)));
+            }
+            (said, event) => {
+                said.into_iter().for_each(|said| self.write_now(Event::Text(said)));
+                match event {
+                    Event::Text(text) => self.said = Some(text),
+                    event => self.write_now(event),
+                }
+            }
+        }
+    }
+
+    fn write_now(&mut self, event: Event) {
         if let Event::Original(bytes) = &event {
             self.is_original = true;
             self.writer.original(bytes, &mut self.out);
             return;
         }
+        if let Event::Rewritten(bytes) = &event {
+            return self.read(bytes);
+        }
         if !self.is_original {
-            if !std::mem::replace(&mut self.has_begun, true) {
-                self.writer.begin(&mut self.out);
-            }
-            self.writer.event(&event, &mut self.out);
+            let begins = !std::mem::replace(&mut self.has_begun, true);
+            self.write_with(|writer, out| {
+                if begins {
+                    writer.begin(out);
+                }
+                writer.event(&event, out);
+            });
         }
         if let Event::End(response) = &event {
             self.events = None;
@@ -142,19 +202,28 @@ impl AnswerBody {
         while let Some(events) = &mut self.events
             && self.out.len() < CHUNK
         {
-            let Poll::Ready(event) = events.poll_next_unpin(context) else { return };
+            let Poll::Ready(event) = events.poll_next_unpin(context) else { return self.write_said() };
             match event {
                 Some(Ok(event)) => self.write(event),
                 Some(Err(error)) => {
+                    self.write_said();
                     self.failed(&error);
-                    self.writer.fail(&self.model.problem(&error), &mut self.out);
+                    let problem = self.model.problem(&error);
+                    self.write_with(|writer, out| writer.fail(&problem, out));
                 }
                 None => {
+                    self.write_said();
                     self.events = None;
                     self.is_cut = true;
                 }
             }
         }
+        self.write_said();
+    }
+
+    /// Writes the text that nothing has followed.
+    fn write_said(&mut self) {
+        self.said.take().into_iter().for_each(|said| self.write_now(Event::Text(said)));
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 
-use crate::client::{places::Places, problem::Problem};
+use crate::client::{kept::Keeper, places::Places, problem::Problem};
 
 /// What a client asks.
 #[derive(Debug)]
@@ -83,6 +83,12 @@ pub(crate) trait ClientFormat: Send + Sync {
     /// A writer of one streamed answer.
     fn events(&self, heading: Heading) -> Box<dyn EventWriter>;
 
+    /// Adds to a whole answer what only the provider knows, where a module has rewritten the provider's.
+    fn keep(&self, answer: &mut Value, original: Value);
+
+    /// The same for the events of a streamed answer.
+    fn keeper(&self) -> Box<dyn Keeper>;
+
     /// The JSON of an error.
     fn error(&self, problem: &Problem) -> Vec<u8>;
 }
@@ -99,6 +105,9 @@ pub(crate) trait EventWriter: Send {
     fn original(&mut self, event: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(event);
     }
+
+    /// Learns of an event of the provider that a module has read. What `event` writes stands for it.
+    fn rewritten(&mut self, _event: &Value) {}
 
     /// Ends an answer that broke off, so that no client takes it as whole.
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>);

@@ -57,8 +57,14 @@ const RESPONSES: [&str; 12] = [
     "tool_search_output",
 ];
 
+/// The field that marks an item of OpenAI Responses whose type is not known. It is not sent.
+pub(crate) const ITEM: &str = "arcllm.item";
+
 /// The format that has blocks of this type. `None` if neither has.
 pub(crate) fn format_of_block(block: &Value) -> Option<WireFormat> {
+    if block.get(ITEM).is_some() {
+        return Some(WireFormat::OpenAiResponses);
+    }
     let kind = block.get("type")?.as_str()?;
     let is_anthropics = has_source(block)
         || ANTHROPIC.contains(&kind)

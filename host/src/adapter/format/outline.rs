@@ -13,6 +13,10 @@ use crate::{
     chat::extensions::Extensions,
 };
 
+/// The field of a body with the choice of a tool, and what begins the names of extensions that are fields of it.
+const CHOICE: &str = "tool_choice";
+const IN_CHOICE: &str = "tool_choice.";
+
 /// A JSON value.
 #[derive(Debug)]
 pub(crate) enum Json<'a> {
@@ -119,8 +123,24 @@ impl<'a> Object<'a> {
             match value {
                 _ if is_other_formats || !takes(name) => {}
                 Value::Null => drop(self.0.swap_remove(name)),
-                value => self.insert(name, value),
+                value => match name.strip_prefix(IN_CHOICE) {
+                    Some(field) => self.insert_in_choice(field, value),
+                    None => self.insert(name, value),
+                },
             }
+        }
+    }
+
+    /// Inserts a field into the choice of a tool, if that is an object. What stands there stays.
+    fn insert_in_choice(&mut self, name: &'a str, value: &'a Value) {
+        let Some(choice) = self.0.get_mut(CHOICE) else { return };
+        match std::mem::replace(choice, Json::Bool(true)) {
+            Json::Object(fields) => {
+                let mut fields: Object<'a> = fields.into_vec().into_iter().collect();
+                fields.insert_missing(name, value);
+                *choice = fields.into();
+            }
+            other => *choice = other,
         }
     }
 

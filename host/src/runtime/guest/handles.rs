@@ -11,7 +11,7 @@ use crate::{
     call::upstream::Upstream,
     chat::{error::ErrorKind, request::Request},
     runtime::{
-        guest::{ending::Ending, hop::Hop, writing::Writing},
+        guest::{ending::Ending, hop::Hop, read_originals::ReadingTurn, writing::Writing},
         limits::memory::HostBytes,
     },
 };
@@ -74,6 +74,8 @@ pub struct ReaderHandle {
     pub(crate) reading: Arc<tokio::sync::Mutex<Reading>>,
     /// The call that reads.
     pub(crate) hop: Option<Arc<Hop>>,
+    /// Held while the module may read.
+    pub(crate) _turn: Option<ReadingTurn>,
 }
 
 /// How far an answer has been read.

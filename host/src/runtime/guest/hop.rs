@@ -13,7 +13,9 @@ use crate::{
         stop::{AnswerFuture, Call, Stop},
     },
     chat::{error::ErrorKind, request::Request, trail::Attempt},
-    runtime::guest::{ending::Ending, place::Place, progress::CallProgress, writing::Writing},
+    runtime::guest::{
+        ending::Ending, place::Place, progress::CallProgress, read_originals::ReadOriginals, writing::Writing,
+    },
     telemetry::meters::{count_fallback, count_retry},
 };
 
@@ -37,6 +39,8 @@ pub(crate) struct Hop {
     writing: OnceLock<Arc<Writing>>,
     /// How the answer ends that the module has handed on, if it watches that.
     handed_on: OnceLock<Arc<Ending>>,
+    /// The provider's own events of the answer that the module reads, if it reads one in events.
+    read: OnceLock<Arc<ReadOriginals>>,
     /// Whether the module has asked its inner or another model.
     asked: AtomicBool,
     /// How often the module has been told that the call is over.
@@ -46,9 +50,9 @@ pub(crate) struct Hop {
 impl Hop {
     /// Starts a call.
     pub(crate) fn new(place: Arc<Place>, inner: Arc<dyn Stop>, branch: Branch, takes_whole: bool) -> Self {
-        let (writing, handed_on, asked, told) = Default::default();
+        let (writing, handed_on, read, asked, told) = Default::default();
         let progress = CallProgress::start();
-        Self { place, inner, branch, progress, takes_whole, writing, handed_on, asked, told }
+        Self { place, inner, branch, progress, takes_whole, writing, handed_on, read, asked, told }
     }
 
     /// Returns a guard that ends the call when it is dropped.
@@ -104,6 +108,11 @@ impl Hop {
     pub(crate) fn attempt_count(&self) -> usize {
         let Branch { invoke, line, .. } = &self.branch;
         line.as_ref().map_or(0, |line| invoke.attempt_count(line))
+    }
+
+    /// The provider's own events of the answer that the module reads.
+    pub(crate) fn read_originals(&self) -> Arc<ReadOriginals> {
+        self.read.get_or_init(Arc::default).clone()
     }
 
     /// Starts an answer that the module writes. `None` if it has started one before.

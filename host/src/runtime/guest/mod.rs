@@ -15,6 +15,7 @@ pub(crate) mod origin;
 pub(crate) mod output;
 pub(crate) mod place;
 pub(crate) mod progress;
+pub(crate) mod read_originals;
 pub(crate) mod refused_import;
 pub(crate) mod store_data;
 pub(crate) mod writing;

@@ -16,7 +16,7 @@ use crate::{
     adapter::answer::without_end,
     call::cancel::Cancel,
     chat::{error::ErrorKind, event::Event, failure::Failure},
-    runtime::limits::memory::HostBytes,
+    runtime::{guest::read_originals::ReadOriginals, limits::memory::HostBytes},
 };
 
 /// How many writes may wait for the reader.
@@ -152,12 +152,19 @@ impl Drop for WriterHandle {
 }
 
 /// Makes the two sides of an answer that a module writes.
-pub(crate) fn written(writing: Arc<Writing>, module: &str, provider: &str) -> (WriterHandle, WrittenEvents) {
+/// `read` are the provider's own events, as far as the module has read them.
+pub(crate) fn written(
+    writing: Arc<Writing>,
+    read: Arc<ReadOriginals>,
+    module: &str,
+    provider: &str,
+) -> (WriterHandle, WrittenEvents) {
     let (sender, batches) = mpsc::channel(AHEAD);
     let settled = settled(writing.clone()).boxed();
     let failure = Failure::new(provider, format!("the module `{module}` ended its answer before it was whole"));
     let (ready, made) = Default::default();
-    let written = WrittenEvents { batches, ready, made, writing: writing.clone(), settled, failure: Some(failure) };
+    let written =
+        WrittenEvents { batches, read, ready, made, writing: writing.clone(), settled, failure: Some(failure) };
     (WriterHandle { batches: Some(sender), writing }, written)
 }
 
@@ -169,6 +176,8 @@ async fn settled(writing: Arc<Writing>) {
 /// The events that a module writes.
 pub(crate) struct WrittenEvents {
     batches: mpsc::Receiver<Batch>,
+    /// The provider's own events that the module has read since the last write.
+    read: Arc<ReadOriginals>,
     ready: VecDeque<Event>,
     /// The memory of the events that are ready.
     made: Option<HostBytes>,
@@ -195,6 +204,7 @@ impl Stream for WrittenEvents {
             }
             match ready!(this.batches.poll_recv(context)) {
                 Some(Batch { events, made }) => {
+                    this.ready.extend(this.read.take().into_iter().map(Event::Rewritten));
                     this.ready.extend(events);
                     this.made = Some(made);
                 }

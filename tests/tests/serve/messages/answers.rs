@@ -4,7 +4,7 @@ use arcllm_simulator::{Format, Reply, Usage};
 use serde_json::{Value, json};
 
 use super::stage::{ALL, Gateway, exchange, gateway, question};
-use crate::{scene::replies, support::Chain};
+use crate::{scene::replies, support::Chain, verbatim::streams::sends};
 
 #[tokio::test]
 async fn a_text() {
@@ -139,4 +139,22 @@ async fn reasoning_that_a_provider_has_encrypted() {
     assert_eq!(gateway.ask(&next).await.status, 200);
     let sent = anthropic.requests().pop().unwrap().body;
     assert!(!sent.to_string().contains("ZW5j") && sent.to_string().contains("Four."), "{sent}");
+}
+
+/// As at Anthropic, the call is there, and why the answer ended tells that it is not whole.
+#[tokio::test]
+async fn a_call_that_was_cut_is_there_whole_and_streamed() {
+    let call =
+        json!({"index": 0, "id": "c1", "type": "function", "function": {"name": "send", "arguments": "{\"a\": "}});
+    let answer = |name: &str| json!({"id": "c", "model": "m", "choices": [{"index": 0, name: {"tool_calls": [call]}, "finish_reason": "length"}]});
+    let events = [format!("data: {}\n\n", answer("delta")), "data: [DONE]\n\n".to_owned()];
+    let (gateway, _provider) = gateway(Format::OpenAi, [Reply::json(&answer("message")), sends(events)]).await;
+    let block = json!({"type": "tool_use", "id": "c1", "name": "send", "input": {}});
+    let whole = gateway.ask(&question(json!({}))).await.json();
+    assert_eq!((&whole["content"], &whole["stop_reason"]), (&json!([block]), &json!("max_tokens")));
+    let events = gateway.ask(&question(json!({"stream": true}))).await.events();
+    let of = |kind: &str| &events.iter().find(|(name, _)| name == kind).unwrap().1;
+    assert_eq!(of("content_block_start")["content_block"], block);
+    assert_eq!(of("content_block_delta")["delta"]["partial_json"], "{\"a\": ");
+    assert_eq!(of("message_delta")["delta"]["stop_reason"], "max_tokens");
 }

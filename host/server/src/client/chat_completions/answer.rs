@@ -83,13 +83,14 @@ fn choice<'a>(heading: &Heading, response: &'a Response) -> Choice<'a> {
         calls.clear();
     }
     let has_calls = !calls.is_empty() || function_call.is_some();
-    let (texts, reasoning): (Vec<_>, Vec<_>) =
-        (choice::texts(response).collect(), choice::reasoning(response).collect());
+    let (texts, refusal) = choice::said(response);
+    let reasoning: Vec<_> = choice::reasoning(response).collect();
+    let is_silent = has_calls || !refusal.is_empty();
     let mut further = choice::further(response);
     further.entry("refusal").or_insert(Value::Null);
     let message = Message {
         role: "assistant",
-        content: Some(Texts(texts)).filter(|texts| !texts.0.is_empty() || !has_calls),
+        content: Some(Texts(texts)).filter(|texts| !texts.0.is_empty() || !is_silent),
         reasoning_content: Some(Texts(reasoning)).filter(|texts| !texts.0.is_empty()),
         tool_calls: calls,
         function_call,

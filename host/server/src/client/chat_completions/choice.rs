@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{
     chat_completions::messages::{DETAILS, INPUT, SIGNED_BY},
     client::CallForms,
+    refusal::is_refusal,
 };
 
 /// What begins the extensions that are fields of the message of an OpenAI provider.
@@ -32,12 +33,22 @@ pub(crate) fn native_finish_reason(response: &Response) -> Option<&str> {
     }
 }
 
-/// The texts of the answer.
-pub(crate) fn texts(response: &Response) -> impl Iterator<Item = &str> {
-    response.content.iter().filter_map(|block| match block {
-        ContentBlock::Text(text) => Some(text.text.as_str()).filter(|text| !text.is_empty()),
+/// The texts of the answer, apart from those of a refusal, and those of the refusal.
+pub(crate) fn said(response: &Response) -> (Vec<&str>, Vec<&str>) {
+    let texts = response.content.iter().filter_map(|block| match block {
+        ContentBlock::Text(text) if !text.text.is_empty() => Some(text),
         _ => None,
-    })
+    });
+    let (refusal, said): (Vec<&Text>, Vec<&Text>) = texts.partition(|text| is_refusal(text));
+    let is_refusal = response.stop_reason == StopReason::Refusal && !is_anthropics(response);
+    match is_refusal && refusal.is_empty() {
+        true => (Vec::new(), words(said)),
+        false => (words(said), words(refusal)),
+    }
+}
+
+fn words(texts: Vec<&Text>) -> Vec<&str> {
+    texts.into_iter().map(|text| text.text.as_str()).collect()
 }
 
 /// The texts of the reasoning.
@@ -121,9 +132,9 @@ fn fields(extensions: &Extensions, before: &str) -> impl Iterator<Item = (String
 /// The fields of the message beside its texts and its calls. A stream has them at its end.
 pub(crate) fn further(response: &Response) -> Map<String, Value> {
     let mut message = Map::new();
-    let is_refusal = response.stop_reason == StopReason::Refusal && !is_anthropics(response);
-    if is_refusal && texts(response).next().is_some() {
-        message.insert("refusal".to_owned(), texts(response).collect::<String>().into());
+    let (_, refusal) = said(response);
+    if !refusal.is_empty() {
+        message.insert("refusal".to_owned(), refusal.concat().into());
     }
     let details = details(response);
     if !details.is_empty() {

@@ -1,12 +1,13 @@
 //! Writes streamed answers.
 
-use arcllm::{Event, Response};
+use arcllm::{ContentBlock, Event, Response};
 use serde_json::{Map, Value, json};
 
 use crate::client::{
     chat_completions::{answer::write_json, choice, error},
     client::{EventWriter, Heading},
     problem::Problem,
+    refusal::is_refusal,
 };
 
 /// Writes the chunks of one answer.
@@ -21,6 +22,7 @@ pub(crate) struct Chunks {
     /// How many bytes of text, and of reasoning, were written.
     text: usize,
     reasoning: usize,
+    has_refused: bool,
     calls: Vec<Call>,
 }
 
@@ -40,7 +42,7 @@ impl Chunks {
         head.extend_from_slice(b",\"choices\":");
         let tail: &[u8] = if heading.wants_usage { b",\"usage\":null}\n\n" } else { b"}\n\n" };
         let calls = Vec::new();
-        Self { heading, head, tail, has_role: false, text: 0, reasoning: 0, calls }
+        Self { heading, head, tail, has_role: false, text: 0, reasoning: 0, has_refused: false, calls }
     }
 
     /// Writes a chunk around what `delta` writes.
@@ -83,6 +85,12 @@ impl Chunks {
         self.role(false, out);
         self.reasoning += piece.len();
         self.text_delta(b"{\"reasoning_content\":", piece, b"}", out);
+    }
+
+    fn refuse(&mut self, text: &str, out: &mut Vec<u8>) {
+        self.role(false, out);
+        self.has_refused = true;
+        self.text_delta(b"{\"refusal\":", text, b"}", out);
     }
 
     fn begin_call(&mut self, index: usize, id: &str, name: &str, out: &mut Vec<u8>) {
@@ -155,7 +163,10 @@ impl Chunks {
     /// Writes what has come in no event, and the end.
     fn end(&mut self, response: &Response, out: &mut Vec<u8>) {
         self.catch_up(response, out);
-        let further = choice::further(response);
+        let mut further = choice::further(response);
+        if self.has_refused {
+            further.shift_remove("refusal");
+        }
         if !further.is_empty() {
             self.json_delta(&further.into(), out);
         }
@@ -181,11 +192,12 @@ impl Chunks {
         for piece in behind(choice::reasoning(response), self.reasoning) {
             self.reason(piece, out);
         }
-        for piece in behind(choice::texts(response), self.text) {
+        let (texts, refusal) = choice::said(response);
+        for piece in behind(texts.into_iter(), self.text) {
             self.say(piece, out);
         }
         let calls = choice::calls(response, &self.heading.call_forms);
-        if self.text == 0 && calls.is_empty() {
+        if self.text == 0 && calls.is_empty() && refusal.is_empty() {
             self.role(true, out);
             self.json_delta(&json!({"content": ""}), out);
         }
@@ -227,6 +239,10 @@ impl EventWriter for Chunks {
             Event::ToolUseStart { index, id, name } => self.begin_call(*index, id, name, out),
             Event::ToolArguments { index, json } => self.add_arguments(*index, json, out),
             Event::ToolUseEnd { index, call } => self.end_call(*index, call, out),
+            // Of a refusal no pieces come.
+            Event::Block(ContentBlock::Text(text)) if is_refusal(text) && self.text == 0 => {
+                self.refuse(&text.text, out);
+            }
             Event::End(response) => self.end(response, out),
             // The pieces have said it, or the end does.
             _ => {}

@@ -3,10 +3,18 @@
 use arcllm::{Response, WireFormat};
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::Value;
 
 use crate::client::{
-    chat_completions::{answer, chunks::Chunks, error, request},
+    chat_completions::{
+        answer,
+        chunks::Chunks,
+        error,
+        kept::{self, ChunkKeeper},
+        request,
+    },
     client::{Asked, ClientFormat, EventWriter, Heading},
+    kept::Keeper,
     problem::Problem,
 };
 
@@ -28,6 +36,14 @@ impl ClientFormat for ChatCompletions {
 
     fn events(&self, heading: Heading) -> Box<dyn EventWriter> {
         Box::new(Chunks::new(heading))
+    }
+
+    fn keep(&self, answer: &mut Value, original: Value) {
+        kept::keep(answer, original);
+    }
+
+    fn keeper(&self) -> Box<dyn Keeper> {
+        Box::new(ChunkKeeper::default())
     }
 
     fn error(&self, problem: &Problem) -> Vec<u8> {

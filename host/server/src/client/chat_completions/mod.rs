@@ -7,6 +7,7 @@ mod cache_mark;
 mod choice;
 mod chunks;
 mod error;
+mod kept;
 mod known;
 mod messages;
 mod options;

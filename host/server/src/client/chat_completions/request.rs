@@ -29,7 +29,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
     let older = fields.peek("functions").is_some();
     let tools = tools::read(&mut fields)?;
     let mut options = options::read(&mut fields)?;
-    options.tool_choice = tools::choice(&mut fields)?;
+    tools::choice(&mut fields, &mut options)?;
     if older {
         // The older form has room for one call.
         options.parallel_tool_calls = Some(false);

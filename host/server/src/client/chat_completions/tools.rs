@@ -1,6 +1,6 @@
 //! Reads the tools of a request, and which of them the model must use.
 
-use arcllm::{ExtensionLevel, Tool, ToolChoice};
+use arcllm::{ExtensionLevel, Options, Tool, ToolChoice};
 use serde_json::{Value, json};
 
 use crate::client::{chat_completions::cache_mark::cache_mark, fields::Fields, place::Place, problem::Problem};
@@ -66,21 +66,21 @@ pub(crate) fn custom(tools: &[Tool]) -> Vec<String> {
 }
 
 /// Takes the choice of a tool. `function_call` is the older field.
-pub(crate) fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, Problem> {
+pub(crate) fn choice(fields: &mut Fields<'_>, options: &mut Options) -> Result<(), Problem> {
     let place = fields.place;
     let older = fields.take("function_call");
-    if let Some(choice) = fields.take("tool_choice") {
-        return newer_choice(choice, &place.field("tool_choice")).map(Some);
-    }
-    let place = place.field("function_call");
-    match older {
-        None => Ok(None),
-        Some(Value::String(word)) => word_of_choice(&word, &place).map(Some),
-        Some(choice) => Ok(Some(ToolChoice::Tool(Fields::of(choice, place)?.need_text("name")?))),
-    }
+    let newer = fields.take("tool_choice");
+    let place_of_older = place.field("function_call");
+    options.tool_choice = match (newer, older) {
+        (Some(choice), _) => Some(newer_choice(choice, &place.field("tool_choice"), options)?),
+        (None, None) => None,
+        (None, Some(Value::String(word))) => Some(word_of_choice(&word, &place_of_older)?),
+        (None, Some(choice)) => Some(ToolChoice::Tool(Fields::of(choice, place_of_older)?.need_text("name")?)),
+    };
+    Ok(())
 }
 
-fn newer_choice(choice: Value, place: &Place<'_>) -> Result<ToolChoice, Problem> {
+fn newer_choice(choice: Value, place: &Place<'_>, options: &mut Options) -> Result<ToolChoice, Problem> {
     let kind = match &choice {
         Value::String(word) => return word_of_choice(word, place),
         Value::Object(fields) => fields.get("type").and_then(Value::as_str),
@@ -90,6 +90,7 @@ fn newer_choice(choice: Value, place: &Place<'_>) -> Result<ToolChoice, Problem>
         Some("function") => {
             let mut fields = Fields::of(choice, *place)?;
             let function = fields.need("function")?;
+            options.extensions.extend(fields.others(ExtensionLevel::Body, "openai.tool_choice."));
             Ok(ToolChoice::Tool(Fields::of(function, place.field("function"))?.need_text("name")?))
         }
         // Some SDKs send the words as an object.

@@ -2,17 +2,16 @@
 
 use arcllm::{ContentBlock, Extensions};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::client::messages::{citations, signature};
 
-/// Whether a client of this format can read the block. The beginning of a tool call is left out, so that no client acts on
-/// it, and so are blocks that only OpenAI's formats have.
+/// Whether a client of this format can read the block. Blocks that only OpenAI's formats have are left out.
 pub(crate) fn is_written(block: &ContentBlock) -> bool {
     match block {
         ContentBlock::Other(value) => {
             let kind = kind(value);
-            let is_openais = ["partial_tool_use", "file", "reasoning", "message"].contains(&kind)
+            let is_openais = ["file", "reasoning", "message"].contains(&kind)
                 || ["input_", "output_"].iter().any(|beginning| kind.starts_with(beginning))
                 || ["_url", "_call", "_call_output"].iter().any(|ending| kind.ends_with(ending));
             !kind.is_empty() && !is_openais
@@ -66,6 +65,13 @@ impl Serialize for BlockJson<'_> {
                 map.serialize_entry("name", &call.name)?;
                 map.serialize_entry("input", &call.arguments)?;
                 others(&mut map, &call.extensions, &["type", "id", "name", "input"])?;
+            }
+            // As Anthropic does it: why the answer ended tells that the call is not whole.
+            ContentBlock::Other(partial) if kind(partial) == "partial_tool_use" => {
+                map.serialize_entry("type", "tool_use")?;
+                map.serialize_entry("id", &partial["id"])?;
+                map.serialize_entry("name", &partial["name"])?;
+                map.serialize_entry("input", &Map::new())?;
             }
             ContentBlock::Other(value) => {
                 // A refusal is OpenAI's; here it is text, and the reason why the answer ends.

@@ -3,10 +3,17 @@
 use arcllm::{Response, WireFormat};
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::Value;
 
 use crate::client::{
     client::{Asked, ClientFormat, EventWriter, Heading},
-    messages::{answer, error, events::Events, request},
+    kept::Keeper,
+    messages::{
+        answer, error,
+        events::Events,
+        kept::{self, EventKeeper},
+        request,
+    },
     problem::Problem,
 };
 
@@ -28,6 +35,14 @@ impl ClientFormat for Messages {
 
     fn events(&self, heading: Heading) -> Box<dyn EventWriter> {
         Box::new(Events::new(heading))
+    }
+
+    fn keep(&self, answer: &mut Value, original: Value) {
+        kept::keep(answer, original);
+    }
+
+    fn keeper(&self) -> Box<dyn Keeper> {
+        Box::new(EventKeeper::default())
     }
 
     fn error(&self, problem: &Problem) -> Vec<u8> {

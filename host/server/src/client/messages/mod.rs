@@ -9,6 +9,8 @@ pub(crate) mod count;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod format;
+pub(crate) mod kept;
+pub(crate) mod kept_block;
 pub(crate) mod known;
 pub(crate) mod made;
 pub(crate) mod open_blocks;

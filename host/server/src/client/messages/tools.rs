@@ -45,12 +45,16 @@ pub(crate) fn read_choice(body: &mut Fields<'_>, options: &mut Options) -> Resul
     let mut fields = Fields::of(choice, place)?;
     let one_at_once = fields.flag("disable_parallel_tool_use")?;
     options.parallel_tool_calls = one_at_once.map(|one| !one);
-    options.tool_choice = Some(match fields.need_text("type")?.as_str() {
+    let choice = match fields.need_text("type")?.as_str() {
         "auto" => ToolChoice::Auto,
         "any" => ToolChoice::Required,
         "none" => ToolChoice::None,
         "tool" => ToolChoice::Tool(fields.need_text("name")?),
         _ => ToolChoice::Other(whole),
-    });
+    };
+    if !matches!(choice, ToolChoice::Other(_)) {
+        options.extensions.extend(fields.others(ExtensionLevel::Body, "anthropic.tool_choice."));
+    }
+    options.tool_choice = Some(choice);
     Ok(())
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::client::{
     fields::Fields,
+    kept::set,
     place::Place,
     problem::Problem,
     responses::{
@@ -17,6 +18,9 @@ use crate::client::{
 
 /// The argument that holds the arguments of a call that are no JSON of an object.
 const UNREADABLE: &str = "arguments";
+
+/// The field that marks an item of a type that is not known. Providers of other formats are not sent it.
+const MARK: &str = "arcllm.item";
 
 /// A conversation as far as it is read.
 pub(crate) struct Conversation<'n> {
@@ -73,10 +77,13 @@ impl<'n> Conversation<'n> {
             )),
             kind => {
                 let is_answer = is_answer(kind);
-                let item = fields.into_value();
+                let mut item = fields.into_value();
                 match is_answer {
-                    // A provider of another format would take an unknown one for a part of a message.
-                    _ if !is_item(&item) => {}
+                    // A provider of another format would take it for a part of a message.
+                    _ if !is_item(&item) => {
+                        set(&mut item, MARK, true);
+                        self.said([ContentBlock::Other(item)]);
+                    }
                     true => self.said([ContentBlock::Other(item)]),
                     false => self.messages.push(Message::new(Role::User, vec![ContentBlock::Other(item)])),
                 }

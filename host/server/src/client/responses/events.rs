@@ -6,9 +6,11 @@ use serde_json::Value;
 use crate::client::{
     client::{EventWriter, Heading},
     problem::Problem,
+    refusal::is_refusal,
     responses::{
         annotations, error,
         items::is_item,
+        kept_item::kind_of,
         line::Lines,
         message,
         names::Names,
@@ -34,6 +36,8 @@ pub(crate) struct Events {
     calls: StreamedCalls,
     has_refused: bool,
     originals: Option<Originals>,
+    /// The types of the items that the provider has sent, where a module rewrites its answer.
+    provided: Vec<String>,
 }
 
 /// How the provider's own events are sent.
@@ -41,7 +45,9 @@ pub(crate) struct Events {
 enum Originals {
     /// As they are.
     Same,
-    /// With the id of the gateway, which has told of the response before they came.
+    /// With other numbers, since the gateway has said something between them.
+    Numbered,
+    /// With the id of the gateway, which has told of the response before they came, and other numbers.
     Renamed,
 }
 
@@ -82,15 +88,23 @@ impl EventWriter for Events {
     fn original(&mut self, event: &[u8], out: &mut Vec<u8>) {
         let is_first = self.originals.is_none();
         let kind = if self.sequence == 0 { Originals::Same } else { Originals::Renamed };
-        if *self.originals.get_or_insert(kind) == Originals::Renamed {
-            return original::rename(event, &self.head.id, out);
+        match *self.originals.get_or_insert(kind) {
+            Originals::Renamed => original::write(event, Some(&self.head.id), &mut self.sequence, out),
+            Originals::Numbered => original::write(event, None, &mut self.sequence, out),
+            Originals::Same => {
+                // What the gateway says later is about the same response, and has the numbers behind.
+                if let Some(response) = original::response(event).filter(|_| is_first) {
+                    self.head.adopt(&response);
+                }
+                self.sequence += 1;
+                out.extend_from_slice(event);
+            }
         }
-        // What the gateway says later is about the same response, and has the numbers behind.
-        if let Some(response) = original::response(event).filter(|_| is_first) {
-            self.head.adopt(&response);
-        }
-        self.sequence += 1;
-        out.extend_from_slice(event);
+    }
+
+    fn rewritten(&mut self, event: &Value) {
+        let kind = event.pointer("/item/type").and_then(Value::as_str);
+        self.provided.extend(kind.filter(|kind| !self.provided.iter().any(|known| known == kind)).map(str::to_owned));
     }
 
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
@@ -109,6 +123,9 @@ impl EventWriter for Events {
             self.tell("response.created", &State::in_progress(), out);
         }
         self.tell("response.in_progress", &State::in_progress(), out);
+        if self.originals == Some(Originals::Same) {
+            self.originals = Some(Originals::Numbered);
+        }
     }
 }
 
@@ -125,6 +142,7 @@ impl Events {
             calls,
             has_refused: false,
             originals: None,
+            provided: Vec::new(),
         }
     }
 
@@ -210,7 +228,7 @@ impl Events {
 
     fn know(&mut self, text: &Text, out: &mut Vec<u8>) {
         self.in_message(out, |message, lines| message.know(text, lines));
-        self.has_refused |= message::is_refusal(text);
+        self.has_refused |= is_refusal(text);
     }
 
     fn other(&mut self, value: &Value, out: &mut Vec<u8>) {
@@ -219,7 +237,7 @@ impl Events {
             let index = self.calls.index_of(partial.id);
             let ended = index.and_then(|index| self.calls.cut(index, &self.names, &mut lines));
             self.keep(ended);
-        } else if is_item(value) {
+        } else if is_item(value) || self.provided.iter().any(|kind| *kind == *kind_of(value)) {
             self.close(out);
             let mut lines = Lines { sequence: &mut self.sequence, out };
             for kind in ["response.output_item.added", "response.output_item.done"] {
@@ -283,6 +301,7 @@ mod tests {
     use super::*;
     use crate::client::client::CallForms;
     use http::StatusCode;
+    use serde_json::json;
 
     fn types(out: &[u8]) -> Vec<&str> {
         let text = str::from_utf8(out).unwrap();
@@ -325,6 +344,33 @@ mod tests {
         assert_eq!(ids(&out), ["resp_p"; 3]);
         let numbers = ["2", "3", "4"].map(|number| format!("\"sequence_number\":{number},"));
         assert!(numbers.iter().all(|number| str::from_utf8(&out).unwrap().contains(number)));
+    }
+
+    #[test]
+    fn no_number_comes_twice_in_the_providers_events() {
+        let numbered = |number: u64, kind: &str| {
+            let response = json!({"type": kind, "sequence_number": number, "response": {"id": "resp_p"}});
+            format!("event: {kind}\ndata: {response}\n\n").into_bytes()
+        };
+        for silences in [[false, true], [true, true], [true, false]] {
+            let (mut events, mut out) = (Events::new(&heading()), Vec::new());
+            if silences[0] {
+                events.keep_alive(&mut out);
+            }
+            events.original(&numbered(0, "response.created"), &mut out);
+            events.original(&numbered(1, "response.in_progress"), &mut out);
+            if silences[1] {
+                events.keep_alive(&mut out);
+            }
+            events.original(&numbered(2, "response.completed"), &mut out);
+            let text = String::from_utf8(out).unwrap();
+            let numbers: Vec<u64> = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("data: "))
+                .map(|data| serde_json::from_str::<Value>(data).unwrap()["sequence_number"].as_u64().unwrap())
+                .collect();
+            assert!(numbers.iter().zip(0..).all(|(number, place)| *number == place), "{text}");
+        }
     }
 
     #[test]

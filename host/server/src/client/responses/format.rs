@@ -3,11 +3,22 @@
 use arcllm::{Response, WireFormat};
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::Value;
 
 use crate::client::{
     client::{Asked, ClientFormat, EventWriter, Heading},
+    kept::Keeper,
     problem::Problem,
-    responses::{error, events::Events, items, names::Names, object, object::Head, output, request},
+    responses::{
+        error,
+        events::Events,
+        items,
+        kept::{self, EventKeeper},
+        names::Names,
+        object,
+        object::Head,
+        output, request,
+    },
 };
 
 /// OpenAI Responses.
@@ -36,6 +47,14 @@ impl ClientFormat for Responses {
 
     fn events(&self, heading: Heading) -> Box<dyn EventWriter> {
         Box::new(Events::new(&heading))
+    }
+
+    fn keep(&self, answer: &mut Value, original: Value) {
+        kept::keep(answer, original);
+    }
+
+    fn keeper(&self) -> Box<dyn Keeper> {
+        Box::new(EventKeeper::default())
     }
 
     fn error(&self, problem: &Problem) -> Vec<u8> {

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use arcllm::{Response, StopReason, Text};
 use serde_json::Value;
 
-use crate::client::responses::{annotations, extensions::extension, items::Part, usage::is_anthropics};
+use crate::client::{
+    refusal::is_refusal,
+    responses::{annotations, extensions::extension, items::Part, usage::is_anthropics},
+};
 
 /// What a refusal says that came without words.
 const NO_WORDS: &str = "The model refused to answer.";
@@ -23,11 +26,6 @@ pub(crate) fn said<'a>(text: &Text, words: Cow<'a, str>) -> Part<'a> {
     let logprobs = text.extensions.get(&extension("logprobs")).and_then(Value::as_array);
     let logprobs = logprobs.cloned().unwrap_or_default();
     Part::OutputText { text: words, annotations: annotations::of_text(text), logprobs }
-}
-
-/// Whether the provider marked the text as a refusal.
-pub(crate) fn is_refusal(text: &Text) -> bool {
-    text.extensions.get(&extension("refusal")).is_some_and(|refusal| *refusal == true)
 }
 
 /// Whether the model refused.

@@ -9,6 +9,8 @@ pub(crate) mod events;
 pub(crate) mod extensions;
 pub(crate) mod format;
 pub(crate) mod items;
+pub(crate) mod kept;
+pub(crate) mod kept_item;
 pub(crate) mod known;
 pub(crate) mod line;
 pub(crate) mod message;

@@ -27,10 +27,16 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Options, Problem> {
     if let Some(text) = fields.take("text") {
         let at = Place::Body.field("text");
         let mut text = Fields::of(text, at)?;
-        if let Some(format) = text.take("format") {
-            options.output = Some(output(Fields::of(format, at.field("format"))?)?);
+        let format = text.take("format");
+        let mut rest = text.rest();
+        if let Some(format) = format {
+            options.output = Some(output(Fields::of(format.clone(), at.field("format"))?)?);
+            let is_more = format.as_object().is_some_and(|format| format.len() > 1);
+            if is_more && matches!(options.output, Some(OutputFormat::Text | OutputFormat::Json)) {
+                rest.insert("format".to_owned(), format);
+            }
         }
-        keep(&mut options, "text", text.rest());
+        keep(&mut options, "text", rest);
     }
     if let Some(reasoning) = fields.take("reasoning") {
         let mut reasoning = Fields::of(reasoning, Place::Body.field("reasoning"))?;

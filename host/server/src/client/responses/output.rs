@@ -2,20 +2,24 @@
 
 use std::borrow::Cow;
 
-use arcllm::{ContentBlock, Response};
+use arcllm::{ContentBlock, Response, WireFormat};
 use serde_json::Value;
 
-use crate::client::responses::{
-    annotations,
-    items::{self, Item, MessageItem, Part},
-    message,
-    names::Names,
-    object::State,
+use crate::client::{
+    kept,
+    responses::{
+        annotations,
+        items::{self, Item, MessageItem, Part},
+        kept_item::kind_of,
+        message,
+        names::Names,
+        object::State,
+    },
 };
 
 /// The items of this answer.
 pub(crate) fn of<'a>(answer: &str, response: &'a Response, names: &'a Names) -> Vec<Item<'a>> {
-    let mut output = Output { answer, names, items: Vec::new(), message: None };
+    let mut output = Output { answer, names, provided: provided(response), items: Vec::new(), message: None };
     response.content.iter().for_each(|block| output.add(block));
     if message::refuses(response) && !output.has_refusal() {
         output.refuse(response);
@@ -32,6 +36,8 @@ struct Output<'a, 'i> {
     /// The id of the answer.
     answer: &'i str,
     names: &'a Names,
+    /// The types of the provider's items, where a module has rewritten its answer.
+    provided: Vec<String>,
     items: Vec<Item<'a>>,
     /// The message under construction.
     message: Option<MessageItem<'a>>,
@@ -66,7 +72,9 @@ impl<'a> Output<'a, '_> {
                     let item = |id| items::call(id, partial.id, tool, partial.arguments, "incomplete");
                     self.push(items::call_prefix(tool), |id| Item::Call(item(id)));
                 }
-                None if items::is_item(value) => self.push("", |_| Item::Other(value)),
+                None if items::is_item(value) || self.provided.iter().any(|kind| *kind == *kind_of(value)) => {
+                    self.push("", |_| Item::Other(value))
+                }
                 None => {}
             },
             _ => {}
@@ -126,6 +134,13 @@ impl<'a> Output<'a, '_> {
             annotations.extend(more);
         }
     }
+}
+
+/// The types of the items in the answer that a module has rewritten, if it is of this format.
+fn provided(response: &Response) -> Vec<String> {
+    let original = response.rewritten().filter(|original| original.format == WireFormat::OpenAiResponses);
+    let body = original.and_then(|original| serde_json::from_slice::<Value>(&original.body).ok()).unwrap_or_default();
+    kept::items(&body, "output").map(|item| kind_of(item).to_owned()).collect()
 }
 
 fn words<'p>(part: &'p Part<'_>) -> Option<&'p str> {

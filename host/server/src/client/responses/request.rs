@@ -89,6 +89,7 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
     if !tools.hosted.is_empty() {
         request.extensions.insert(extension("tools"), tools.hosted.into());
     }
+    request.extensions.extend(tools.of_choice);
     if let Some(choice) = tools.chosen {
         request.extensions.insert(extension("tool_choice"), choice);
     }

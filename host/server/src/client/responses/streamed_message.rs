@@ -3,11 +3,14 @@
 use arcllm::{Extensions, Text};
 use serde_json::Value;
 
-use crate::client::responses::{
-    annotations,
-    items::{self, Item, MessageItem, Part},
-    line::Lines,
-    message,
+use crate::client::{
+    refusal::is_refusal,
+    responses::{
+        annotations,
+        items::{self, Item, MessageItem, Part},
+        line::Lines,
+        message,
+    },
 };
 
 /// A message that has begun.
@@ -74,7 +77,8 @@ impl StreamedMessage {
     /// Learns the whole text of the part that is open.
     pub(crate) fn know(&mut self, text: &Text, lines: &mut Lines<'_>) {
         let said = self.part.as_ref().and_then(|part| part.said.get(part.known..)).unwrap_or_default();
-        if let Some(rest) = text.text.strip_prefix(said).filter(|rest| !rest.is_empty()) {
+        let rest = text.text.strip_prefix(said).filter(|rest| !rest.is_empty() && !is_refusal(text));
+        if let Some(rest) = rest {
             self.say(rest, lines);
         }
         if self.extensions.is_empty() {
@@ -84,7 +88,7 @@ impl StreamedMessage {
             part.known = (part.known + text.text.len()).min(part.said.len());
             part.whole = Some(text.clone());
         }
-        if message::is_refusal(text) {
+        if is_refusal(text) {
             self.end_part(Vec::new(), lines);
             self.refuse(text.text.clone(), lines);
         }

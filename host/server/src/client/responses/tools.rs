@@ -1,6 +1,6 @@
 //! Reads the tools, and which of them the model must use.
 
-use arcllm::{Tool, ToolChoice};
+use arcllm::{ExtensionLevel, Extensions, Tool, ToolChoice};
 use serde_json::{Value, json};
 
 use crate::client::{
@@ -8,7 +8,7 @@ use crate::client::{
     place::Place,
     problem::Problem,
     responses::{
-        extensions::others,
+        extensions::{extension, others},
         names::{INPUT, Names},
     },
 };
@@ -21,6 +21,8 @@ pub(crate) struct Tools {
     pub(crate) hosted: Vec<Value>,
     /// The choice of one of those, in the JSON of this format.
     pub(crate) chosen: Option<Value>,
+    /// The unknown fields of the choice.
+    pub(crate) of_choice: Extensions,
 }
 
 impl Tools {
@@ -63,7 +65,12 @@ impl Tools {
             Value::Object(_) => {
                 let mut fields = Fields::of(choice, at)?;
                 match fields.need_kind()? {
-                    "function" | "custom" => ToolChoice::Tool(chosen(&mut fields, names)?),
+                    "function" | "custom" => {
+                        let name = chosen(&mut fields, names)?;
+                        fields.take("type");
+                        self.of_choice = fields.others(ExtensionLevel::Body, &extension("tool_choice."));
+                        ToolChoice::Tool(name)
+                    }
                     "allowed_tools" => self.allow(fields, names)?,
                     _ => {
                         self.chosen = Some(fields.into_value());

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     adapter::format::{
         ending,
-        extensions::{CUSTOM, INPUT, OPENAI, others, others_of_function, others_of_message},
+        extensions::{CUSTOM, INPUT, OPENAI, RESPONSES, others, others_of_function, others_of_message},
         format::Decoded,
         json::{JsonNode, are_cut, arguments, arguments_text, has_counts},
         malformed::{Malformed, Unreadable},
@@ -212,10 +212,16 @@ impl Said {
         }
     }
 
-    fn refuse(&mut self, text: &str, extensions: Extensions) {
+    fn refuse(&mut self, text: &str, mut extensions: Extensions) {
+        extensions.insert(refusal_mark(), true.into());
         self.say(text, extensions);
         self.refused = true;
     }
+}
+
+/// The extension that marks a text as a refusal. It is the same in both of OpenAI's formats.
+pub(crate) fn refusal_mark() -> String {
+    format!("{RESPONSES}.refusal")
 }
 
 /// The reasoning in a part of the content, as Mistral sends it: a text, or a list of texts and references.

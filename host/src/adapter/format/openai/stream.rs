@@ -22,7 +22,11 @@ use crate::{
         refusal,
         tree::{self, Keep, MemoryBudget},
     },
-    chat::{content::ContentBlock, event::Event, response::StopReason},
+    chat::{
+        content::{ContentBlock, Text},
+        event::Event,
+        response::StopReason,
+    },
 };
 
 /// The fields of a chunk that are read.
@@ -268,7 +272,8 @@ impl OpenAiStream {
         }
         if let Some(piece) = delta.text("refusal") {
             self.content.report(Event::Text, text, events);
-            self.refusal.push(piece.to_owned(), Event::Text, events);
+            // It is told when it is whole: the block behind it says that it is a refusal.
+            self.refusal.joined.push(piece.to_owned());
         }
         if let Some(calls) = delta.get("tool_calls") {
             for call in calls.list()?.filter(|call| !call.value.is_null()) {
@@ -327,7 +332,11 @@ impl OpenAiStream {
     fn end_texts(&mut self, events: &mut VecDeque<Event>) {
         self.reasoning.report(Event::Thinking, decode::thinking, events);
         self.content.report(Event::Text, text, events);
-        self.refusal.report(Event::Text, text, events);
+        self.refusal.joined.end();
+        if let Some(refusal) = self.refusal.joined.text.get(self.refusal.reported..).filter(|new| !new.is_empty()) {
+            events.push_back(Event::Text(refusal.to_owned()));
+        }
+        self.refusal.report(Event::Text, refused, events);
     }
 
     /// Reads the usage. It stands in a chunk of its own, in the last chunk or in every chunk, and in one of three fields.
@@ -351,6 +360,11 @@ impl OpenAiStream {
 
 fn text(text: &str) -> ContentBlock {
     ContentBlock::text(text)
+}
+
+fn refused(text: &str) -> ContentBlock {
+    let extensions = [(decode::refusal_mark(), true.into())].into();
+    ContentBlock::Text(Text { extensions, ..Text::new(text) })
 }
 
 impl StreamedText {

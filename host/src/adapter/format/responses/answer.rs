@@ -85,7 +85,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
                 Some(WireFormat::Anthropic) if !parts::is_item(value) => {}
                 Some(WireFormat::OpenAi) if parts::is_said(value) => self.add_part(None, value.into()),
                 Some(WireFormat::OpenAi) => {}
-                _ => self.add_item(value.into()),
+                _ => self.add_item(parts::item(value)),
             },
             // Models do not draw, and calls and results are blocks of their own.
             _ => {}

@@ -69,7 +69,7 @@ impl<'a> InputWriter<'a, '_> {
             match block {
                 Block::Content(ContentBlock::Other(value)) if parts::is_item(value) => {
                     self.end_message(role, std::mem::take(&mut content), turn);
-                    self.items.push(value.into());
+                    self.items.push(parts::item(value));
                 }
                 Block::Content(block) => content.extend(parts::part(block, turn.at, quirks)?),
                 Block::Call(..) | Block::Result(..) => {}

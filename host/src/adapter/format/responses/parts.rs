@@ -77,6 +77,18 @@ pub(crate) fn is_item(value: &Value) -> bool {
     is_compaction || (is_unknown && foreign::kind(value) != "text")
 }
 
+/// An item in the JSON of its author.
+pub(crate) fn item(value: &Value) -> Json<'_> {
+    match value.as_object().filter(|fields| fields.contains_key(foreign::ITEM)) {
+        Some(fields) => {
+            let mut item = Object::default();
+            fields.iter().filter(|(name, _)| *name != foreign::ITEM).for_each(|(name, field)| item.insert(name, field));
+            item.into()
+        }
+        None => value.into(),
+    }
+}
+
 fn extended<'a>(mut part: Object<'a>, media: &'a Media, quirks: &Quirks) -> Json<'a> {
     fields::apply(&mut part, &media.extensions, &OF_MEDIA, quirks);
     part.into()

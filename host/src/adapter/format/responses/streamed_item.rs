@@ -10,7 +10,7 @@ use crate::{
         json::{BLOCK, JsonNode, are_cut},
         malformed::Malformed,
         responses::{
-            decode,
+            decode, fields,
             streamed_part::{Channel, PartList, StreamedPart, text_field},
         },
         tree::MemoryBudget,
@@ -90,6 +90,10 @@ impl StreamedItem {
         let is_first = part.text.text.is_empty();
         let gained = if is_whole { part.text.catch_up(text) } else { part.text.push(text.to_owned()) };
         self.has_text |= !gained.is_empty();
+        // A refusal is told when it is whole: the block behind it says that it is one.
+        if channel == Channel::Refusal {
+            return Ok(());
+        }
         tell(channel, gained, is_first && has_said, events);
         Ok(())
     }
@@ -221,7 +225,10 @@ impl StreamedItem {
         let channel = if self.kind() == "reasoning" { Channel::Reasoning } else { Channel::Text };
         let mut lists: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
         for ((list, _), mut part) in std::mem::take(&mut self.parts) {
-            tell(channel, part.text.end().map(String::from).unwrap_or_default(), false, events);
+            let gained = part.text.end().map(String::from).unwrap_or_default();
+            if !part.is_refusal() {
+                tell(channel, gained, false, events);
+            }
             let name = if list == PartList::Summary { "summary" } else { "content" };
             lists.entry(name).or_default().push(part.take_value());
         }
@@ -300,6 +307,9 @@ impl StreamedItem {
                         let input = self.is_custom().then(|| Value::from(call.arguments.clone()).to_string());
                         let input = input.map(|json| Event::ToolArguments { index, json });
                         [input, Some(Event::ToolUseEnd { index, call })]
+                    }
+                    ContentBlock::Text(text) if fields::get(&text.extensions, fields::REFUSAL).is_some() => {
+                        [Some(Event::Text(text.text.clone())), Some(Event::Block(ContentBlock::Text(text)))]
                     }
                     block => [None, Some(Event::Block(block))],
                 }

@@ -87,6 +87,11 @@ impl StreamedPart {
         Self { fields: Map::from_iter([("type".to_owned(), kind.into())]), text: JoinedText::default() }
     }
 
+    /// Whether it says that the model refuses.
+    pub(crate) fn is_refusal(&self) -> bool {
+        text_field(&self.fields) == "refusal"
+    }
+
     /// Reads what the server says of the part besides its text. An empty list says nothing that was not said before.
     pub(crate) fn read_fields(&mut self, part: &Map<String, Value>, budget: &MemoryBudget) -> Result<(), Malformed> {
         let name = text_field(part);

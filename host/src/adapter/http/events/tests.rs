@@ -105,6 +105,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Block(_) => "block",
         Event::Usage(_) => "usage",
         Event::Original(_) => "original",
+        Event::Rewritten(_) => "rewritten",
         Event::End(_) => "end",
     }
 }

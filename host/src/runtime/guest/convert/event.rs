@@ -39,7 +39,7 @@ pub(crate) fn event_out(event: Event) -> wit::Event {
             None => wit::Event::Other(json!({"type": "block"}).to_string()),
         },
         Event::Usage(usage) => wit::Event::Usage(usage_out(&usage)),
-        Event::Original(_) => wit::Event::Other(json!({"type": "original"}).to_string()),
+        Event::Original(_) | Event::Rewritten(_) => wit::Event::Other(json!({"type": "original"}).to_string()),
         Event::End(response) => wit::Event::End(response_out(&response)),
     }
 }

@@ -113,11 +113,16 @@ async fn begun(answer: Answer) -> std::result::Result<Answer, ErrorKind> {
         let says = match &event {
             Event::Text(text) => !text.is_empty(),
             Event::ToolUseStart { .. } | Event::ToolArguments { .. } | Event::ToolUseEnd { .. } => true,
-            Event::Thinking(_) | Event::Block(_) | Event::Usage(_) | Event::Original(_) | Event::End(_) => false,
+            Event::Thinking(_)
+            | Event::Block(_)
+            | Event::Usage(_)
+            | Event::Original(_)
+            | Event::Rewritten(_)
+            | Event::End(_) => false,
         };
         match event {
             Event::End(response) => return Ok(Answer::Whole(response)),
-            original @ Event::Original(_) => originals.push(original),
+            original @ (Event::Original(_) | Event::Rewritten(_)) => originals.push(original),
             event => keep(&mut before, event),
         }
         if says {

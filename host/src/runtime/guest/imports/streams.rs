@@ -27,6 +27,7 @@ use crate::{
             },
             handles::{ReaderHandle, Reading, RequestHandle, ResponseHandle},
             hop::Hop,
+            read_originals::ReadingTurn,
             store_data::{Imports, StoreData, current_hop},
             writing::{Batch, WriterHandle, Writing, written},
         },
@@ -49,10 +50,20 @@ impl HostWithStore<StoreData> for Imports {
         let hop = current_hop(store.as_context_mut())?;
         let table = &mut store.get().table;
         let events = table.delete(answer)?.answer.events();
-        // Modules see the same events in every format.
-        let events = events.filter(|event| future::ready(!matches!(event, Ok(Event::Original(_))))).boxed();
-        let reading = Arc::new(Mutex::new(Reading { events: Some(events), failed: None }));
-        Ok(table.push(ReaderHandle { reading, hop })?)
+        // Modules see the same events in every format. The answer that they write is sent with the provider's own.
+        let turn = hop.as_ref().map(|hop| hop.read_originals().begin());
+        let kept = turn.as_ref().map(ReadingTurn::keeper);
+        let events = events.filter_map(move |event| {
+            future::ready(match event {
+                Ok(Event::Original(original) | Event::Rewritten(original)) => {
+                    kept.iter().for_each(|kept| kept.keep(original.clone()));
+                    None
+                }
+                event => Some(event),
+            })
+        });
+        let reading = Arc::new(Mutex::new(Reading { events: Some(events.boxed()), failed: None }));
+        Ok(table.push(ReaderHandle { reading, hop, _turn: turn })?)
     }
 
     fn write(
@@ -65,7 +76,7 @@ impl HostWithStore<StoreData> for Imports {
             .start_writing()
             .ok_or_else(|| wasmtime::format_err!("it started a second answer: a call can write one"))?;
         let inner = &hop.inner;
-        let (writer, events) = written(writing.clone(), &hop.place.module, inner.provider());
+        let (writer, events) = written(writing.clone(), hop.read_originals(), &hop.place.module, inner.provider());
         let head = Box::new(nothing_yet(inner.model(), inner.provider()));
         let answer = Answer::Stream { head, events: events.boxed() };
         let answer = table.push(ResponseHandle { answer, writing: Some(writing), ending: None, _bytes: None })?;

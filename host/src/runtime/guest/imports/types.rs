@@ -12,6 +12,7 @@ use crate::{
     chat::{
         content::ContentBlock,
         digest::digest_of,
+        original::KeptOriginal,
         request::Request,
         response::Response,
         seconds::nanoseconds,
@@ -169,7 +170,7 @@ impl HostResponseWithStore<StoreData> for Imports {
     ) -> Result<Resource<ResponseHandle>> {
         // A wrong handle is the guest's fault, even though the request is not needed yet.
         store.get().table.get(&request)?;
-        make(store.get(), parts, None)
+        make(store.get(), parts, None, KeptOriginal::default())
     }
 
     fn parts(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<ResponseParts> {
@@ -181,8 +182,9 @@ impl HostResponseWithStore<StoreData> for Imports {
         handle: Resource<ResponseHandle>,
         parts: ResponseParts,
     ) -> Result<Resource<ResponseHandle>> {
-        let request_id = store.get().table.get(&handle)?.answer.response().request_id.clone();
-        make(store.get(), parts, request_id)
+        let given = store.get().table.get(&handle)?.answer.response();
+        let (request_id, original) = (given.request_id.clone(), given.original.changed());
+        make(store.get(), parts, request_id, original)
     }
 
     fn usage(mut store: Access<'_, StoreData, Self>, handle: Resource<ResponseHandle>) -> Result<Usage> {
@@ -244,9 +246,14 @@ fn size_of(response: &Response) -> wit::ResponseSize {
     size
 }
 
-/// Makes the handle of an answer that the module made.
-fn make(state: &mut StoreData, parts: ResponseParts, request_id: Option<String>) -> Result<Resource<ResponseHandle>> {
+/// Makes the handle of an answer that the module made. `original` is that of the answer that it was made from.
+fn make(
+    state: &mut StoreData,
+    parts: ResponseParts,
+    request_id: Option<String>,
+    original: KeptOriginal,
+) -> Result<Resource<ResponseHandle>> {
     let made = Some(state.memory.make(weight_of_response(&parts))?);
-    let answer = Answer::from(response_in(parts, request_id));
+    let answer = Answer::from(Response { original, ..response_in(parts, request_id) });
     Ok(state.table.push(ResponseHandle { answer, writing: None, ending: None, _bytes: made })?)
 }

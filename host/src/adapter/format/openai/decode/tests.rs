@@ -112,7 +112,7 @@ fn unknown_fields_are_extensions_in_older_forms_too() {
     let message = json!({"content": parts, "function_call": {"name": "f", "arguments": "{}", "x": 5}});
     let expected = json!([
         {"type": "text", "text": "a", "extensions": {"openai.x": 1}},
-        {"type": "text", "text": "b", "extensions": {"openai.x": 3}},
+        {"type": "text", "text": "b", "extensions": {"openai.responses.refusal": true, "openai.x": 3}},
         {"type": "tool_use", "id": "call_0", "name": "f", "arguments": {}, "extensions": {"openai.function.x": 5}},
     ]);
     assert_eq!(blocks(&says(message)), expected);
@@ -161,7 +161,8 @@ fn a_refusal_is_text_and_a_stop_reason() {
         json!({"content": [{"type": "refusal", "refusal": "I will not."}]}),
     ] {
         let decoded = says(message);
-        assert_eq!(decoded.content, [ContentBlock::text("I will not.")]);
+        let refusal = json!({"type": "text", "text": "I will not.", "extensions": {"openai.responses.refusal": true}});
+        assert_eq!(blocks(&decoded), json!([refusal]));
         assert_eq!(decoded.stop_reason, StopReason::Refusal);
     }
 }

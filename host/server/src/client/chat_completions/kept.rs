@@ -1,0 +1,212 @@
+//! What only the provider knows of an answer of this format that a module has rewritten.
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value, json};
+
+use crate::client::{
+    kept::{FollowedText, Keeper, Shape, adopt, are_of, items, set, text},
+    sse,
+    waiting::Room,
+};
+
+/// What names the answer. No module can change it.
+const IDENTITY: [&str; 5] = ["id", "created", "model", "system_fingerprint", "service_tier"];
+
+/// Of a body or a chunk.
+const BODY: Shape = Shape {
+    known: &["id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage", "error"],
+    inside: &[],
+};
+
+/// Of a choice. Unknown fields of a message are shown to modules, so the answer has them already.
+const CHOICE: Shape = Shape {
+    known: &[
+        "index",
+        "message",
+        "delta",
+        "text",
+        "logprobs",
+        "finish_reason",
+        "native_finish_reason",
+        "usage",
+        "error",
+    ],
+    inside: &[],
+};
+
+/// Of the counts, which hold no text.
+const USAGE: Shape = Shape { known: &[], inside: &["prompt_tokens_details", "completion_tokens_details"] };
+
+/// Adds to a whole answer what only its provider knows.
+pub(crate) fn keep(ours: &mut Value, mut theirs: Value) {
+    adopt(ours, &theirs, &IDENTITY);
+    let choice = items(&theirs, "choices").min_by_key(|choice| index_of(choice)).cloned().unwrap_or_default();
+    if let Some(usage) = ours.get_mut("usage") {
+        USAGE.keep(usage, theirs.get_mut("usage").map(Value::take).unwrap_or_default());
+    }
+    BODY.keep(ours, theirs);
+    let Some(own) = ours.pointer_mut("/choices/0") else { return };
+    let none = Value::Null;
+    let [said, own_said] = [choice.get("message"), own.get("message")].map(|message| said(message.unwrap_or(&none)));
+    match said == own_said {
+        true => adopt(own, &choice, &["index", "logprobs"]),
+        false => forget_places(own.get_mut("message")),
+    }
+    CHOICE.keep(own, choice);
+}
+
+/// The texts of a message or of a delta. A content of several parts is none.
+fn said(message: &Value) -> (String, String) {
+    (text(message, "content").to_owned(), text(message, "refusal").to_owned())
+}
+
+/// Removes what points into a text that has changed.
+fn forget_places(message: Option<&mut Value>) {
+    if let Some(message) = message.and_then(Value::as_object_mut) {
+        message.shift_remove("annotations");
+    }
+}
+
+fn index_of(choice: &Value) -> u64 {
+    choice.get("index").and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// Adds to the chunks of an answer what only its provider knows.
+#[derive(Default)]
+pub(crate) struct ChunkKeeper {
+    identity: Value,
+    /// The choice that is read.
+    choice: Option<u64>,
+    /// What belongs to chunks of content, in their order.
+    content: VecDeque<(Extra, usize)>,
+    room: Room,
+    /// What belongs to the chunk that tells why the answer ends, and to the one with the counts.
+    last: Extra,
+    usage: Extra,
+    counts: Map<String, Value>,
+    said: FollowedText,
+}
+
+/// The unknown fields of a chunk.
+#[derive(Default)]
+struct Extra {
+    body: Map<String, Value>,
+    choice: Map<String, Value>,
+}
+
+impl Extra {
+    fn is_empty(&self) -> bool {
+        self.body.is_empty() && self.choice.is_empty()
+    }
+
+    fn add_to(self, chunk: &mut Value) {
+        BODY.add(chunk, self.body);
+        if let Some(choice) = chunk.pointer_mut("/choices/0") {
+            CHOICE.add(choice, self.choice);
+        }
+    }
+}
+
+impl Keeper for ChunkKeeper {
+    fn read(&mut self, _name: &str, mut chunk: Value, _out: &mut Vec<u8>) {
+        if !self.identity.is_object() {
+            self.identity = json!({"object": "chat.completion.chunk"});
+        }
+        adopt(&mut self.identity, &chunk, &IDENTITY);
+        self.counts.extend(USAGE.unknown(chunk.get_mut("usage").map(Value::take).unwrap_or_default()));
+        let choice = self.choice_of(&chunk);
+        let delta = choice.get("delta").cloned().unwrap_or_default();
+        let (content, refusal) = said(&delta);
+        let logprobs = choice.get("logprobs").filter(|logprobs| {
+            let is_of = |name, text| are_of(logprobs.get(name), text);
+            logprobs.is_object() && is_of("content", &content) && is_of("refusal", &refusal)
+        });
+        let logprobs = logprobs.cloned();
+        self.said.read(&(content + &refusal), logprobs, &mut self.room);
+        let ends = choice.get("finish_reason").is_some_and(Value::is_string);
+        let is_empty = choice.is_null();
+        let extra = Extra { body: BODY.unknown(chunk), choice: CHOICE.unknown(choice) };
+        match (ends, is_empty) {
+            _ if extra.is_empty() => {}
+            (true, _) => self.last = extra,
+            // The counts come alone, behind all else.
+            (false, true) if !self.last.is_empty() || !self.counts.is_empty() => self.usage = extra,
+            (false, _) => {
+                let weight = |fields: &Map<String, Value>| self.room.take(&fields.clone().into());
+                let weights: Option<Vec<usize>> = [&extra.body, &extra.choice].into_iter().map(weight).collect();
+                self.content.extend(weights.map(|weights| (extra, weights.into_iter().sum())));
+            }
+        }
+    }
+
+    fn write(&mut self, mut chunk: Value, out: &mut Vec<u8>) {
+        if chunk.get("error").is_some() {
+            return sse::write("", &chunk, out);
+        }
+        adopt(&mut chunk, &self.identity, &IDENTITY);
+        let choice = chunk.pointer_mut("/choices/0");
+        let ends = choice.as_ref().and_then(|choice| choice.get("finish_reason")).is_some_and(Value::is_string);
+        match choice {
+            None => {
+                if let Some(counts) = chunk.get_mut("usage") {
+                    USAGE.add(counts, std::mem::take(&mut self.counts));
+                }
+                std::mem::take(&mut self.usage).add_to(&mut chunk);
+            }
+            Some(_) if ends => {
+                self.write_rest(&chunk, out);
+                std::mem::take(&mut self.last).add_to(&mut chunk);
+            }
+            Some(choice) => {
+                self.keep_logprobs(choice);
+                let (extra, weight) = self.content.pop_front().unwrap_or_default();
+                self.room.give_back(weight);
+                extra.add_to(&mut chunk);
+            }
+        }
+        sse::write("", &chunk, out);
+    }
+}
+
+impl ChunkKeeper {
+    /// The choice that is read: the first that comes.
+    fn choice_of(&mut self, chunk: &Value) -> Value {
+        let Some(first) = items(chunk, "choices").min_by_key(|choice| index_of(choice)) else { return Value::Null };
+        let index = *self.choice.get_or_insert(index_of(first));
+        items(chunk, "choices").find(|choice| index_of(choice) == index).cloned().unwrap_or_default()
+    }
+
+    /// Adds the probabilities of the tokens, as long as the module hands on the provider's text.
+    fn keep_logprobs(&mut self, choice: &mut Value) {
+        let (content, refusal) = choice.get("delta").map(said).unwrap_or_default();
+        let mut joined = Map::new();
+        for logprobs in self.said.write(&(content + &refusal), &mut self.room) {
+            let Value::Object(lists) = logprobs else { continue };
+            for (name, list) in lists {
+                match (joined.get_mut(&name), list) {
+                    (Some(Value::Array(before)), Value::Array(more)) => before.extend(more),
+                    (_, list) => drop(joined.insert(name, list)),
+                }
+            }
+        }
+        if !joined.is_empty() {
+            set(choice, "logprobs", joined);
+        }
+        if !self.said.is_same() {
+            forget_places(choice.get_mut("delta"));
+        }
+    }
+
+    /// Writes what belongs to chunks that were not written, in chunks without content.
+    fn write_rest(&mut self, like: &Value, out: &mut Vec<u8>) {
+        for (extra, weight) in std::mem::take(&mut self.content) {
+            self.room.give_back(weight);
+            let mut chunk = like.clone();
+            let choice = json!({"index": 0, "delta": {}, "logprobs": null, "finish_reason": null});
+            set(&mut chunk, "choices", vec![choice]);
+            extra.add_to(&mut chunk);
+            sse::write("", &chunk, out);
+        }
+    }
+}
