@@ -120,7 +120,7 @@ async fn a_component_without_its_grant() {
       help: a list of names, such as { models = ["openai", "groq"] }
     "#);
     assert_snapshot!(with(&scoped("{ state = { max_mb = 1 } }")).await, @r#"
-    error: config.toml:9: `modules.fallback.sandbox.allow` has the grant `state` twice
+    error: config.toml:10: `modules.fallback.sandbox.allow` has the grant `state` twice
       help: each grant once, with all of its scope
     "#);
     let unknown = "[modules.fallback]\nenabled = true\nchain = [\"main\"]\nsandbox.allow = [{ models = [\"mian\"] }]";

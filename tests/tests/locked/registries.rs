@@ -57,7 +57,7 @@ async fn a_signed_module_is_added_served_offline_updated_and_rolled_back() {
     assert!(error.contains("no key that signed"), "{error}");
     let verify = place.succeeds(&["module", "verify", "--online"]).await.stdout;
     assert!(verify.contains("right  upper: verified by me.pub") && verify.contains("the tag points to"), "{verify}");
-    publish(&docker, "everything", "me/upper:2.0", &[]).await;
+    publish(&docker, "upper-streamed", "me/upper:2.0", &[]).await;
     let error = place.refused(&["module", "update", "upper", "--to", "2.0", "--yes"]).await;
     assert!(
         error.contains("`trust.require_signature` is true, and oci://") && error.contains("is not signed"),
