@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anstyle::Style;
+use anstyle::{AnsiColor, Style};
 use arcllm::ModuleReport;
 
 use crate::{
@@ -13,13 +13,17 @@ use crate::{
 };
 
 const STRONG: Style = Style::new().bold();
+const ODD: Style = AnsiColor::Yellow.on_default();
 
 pub(crate) async fn run(arguments: Configured) -> Result<ExitCode, Failure> {
-    let modules = host(arguments.config.as_deref())?.modules().await?;
+    let host = host(arguments.config.as_deref())?;
+    let modules = host.modules().await?;
+    let warnings: Vec<String> = host.stray_files().iter().map(ToString::to_string).collect();
     if arguments.json {
-        json(&serde_json::json!({ "modules": modules }))?;
+        json(&serde_json::json!({ "modules": modules, "warnings": warnings }))?;
     } else {
         modules.iter().try_for_each(print)?;
+        warnings.iter().try_for_each(|text| line!("{ODD}warning{ODD:#}  {}", text.replace('\n', "\n       ")))?;
     }
     match modules.iter().any(|module| module.position.is_some() && module.problem.is_some()) {
         true => Err(Failure::Told),

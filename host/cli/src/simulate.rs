@@ -27,7 +27,17 @@ Example:
   END
   arcllm simulate --script outage.toml --port 8088
 
-A request that asks for a stream gets its answer as a stream. Keys of a [[reply]] for streams:
+Keys of a [[reply]], which docs/simulate.md explains one by one:
+  status, headers, message (of an error)
+                      the head, and an error
+  text, thinking, signature, tool_calls, stop_reason, usage, model
+                      the answer
+  body and content_type, body_json
+                      the body as it is
+  delay_seconds       the wait before the reply
+  times               how many requests get it
+  fault               what goes wrong; --help lists the faults
+A request that asks for a stream gets its answer as a stream. Keys for streams:
   stream              true or false: answer with a stream or not, whatever the request asks for
   pace_seconds        the wait between two events
   body_delay_seconds  the wait before the first event
@@ -40,9 +50,9 @@ A request that asks for a stream gets its answer as a stream. Keys of a [[reply]
   comments, split_data, pings, unknown_events, coalesced, gzip
                       true: shape the stream in a way that is unusual but allowed
 
-It speaks both wire formats: a provider of either adapter can have
+It speaks all wire formats: a provider of any adapter can have
   base_url = \"http://127.0.0.1:8088\"
-A POST to a path of neither format is answered with 404.";
+A POST to a path of no format is answered with 404.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE, after_long_help = format!("{EXAMPLE}\n\n{}", faults()))]

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::{
-    assembly::source::ModuleSource,
+    assembly::{
+        order::{built_in_order_with, place_help},
+        source::ModuleSource,
+    },
     chat::config_error::ConfigError,
     config::{
         config::Config,
@@ -23,12 +26,34 @@ pub(crate) struct EnabledModule {
     pub(crate) overrides: Option<Value>,
 }
 
+/// Why it is not known which modules are on.
+pub(crate) enum NotEnabled {
+    /// Something is wrong.
+    Wrong(ConfigError),
+    /// `host.order` lacks a module. The error suggests a place for a built-in one.
+    Misplaced { name: String, error: ConfigError },
+}
+
+impl From<ConfigError> for NotEnabled {
+    fn from(error: ConfigError) -> Self {
+        NotEnabled::Wrong(error)
+    }
+}
+
+impl From<NotEnabled> for ConfigError {
+    fn from(not: NotEnabled) -> Self {
+        match not {
+            NotEnabled::Wrong(error) | NotEnabled::Misplaced { error, .. } => error,
+        }
+    }
+}
+
 /// The modules that are on, outermost first.
 ///
 /// # Errors
 ///
 /// Where a module does not exist or is missing from `host.order`.
-pub(crate) fn enabled(source: &ModuleSource, overrides: &Overrides) -> Result<Vec<EnabledModule>, ConfigError> {
+pub(crate) fn enabled(source: &ModuleSource, overrides: &Overrides) -> Result<Vec<EnabledModule>, NotEnabled> {
     let config = source.config();
     let names: BTreeSet<&String> = config.modules.keys().chain(overrides.modules.keys()).chain(&config.order).collect();
     let mut enabled = Vec::new();
@@ -59,10 +84,9 @@ fn check_exists(source: &ModuleSource, name: &str, overrides: &Overrides) -> Res
     Err(error.help(suggest(name, source.names().iter().map(String::as_str))))
 }
 
-fn out_of_order(config: &Config, name: &str) -> ConfigError {
-    let mut order = config.order.clone();
-    order.push(name.to_owned());
+fn out_of_order(config: &Config, name: &str) -> NotEnabled {
     let problem = format!("does not list the module `{name}`, which is enabled");
     let error = config.document.error(Some("host.order"), problem);
-    error.help(format!("list it at its place, outermost first, such as order = {order:?}"))
+    let error = error.help(place_help(&built_in_order_with(&config.order, name)));
+    NotEnabled::Misplaced { name: name.to_owned(), error }
 }

@@ -7,15 +7,22 @@ use std::{
 
 use crate::chat::config_error::ConfigError;
 
+/// What happens to a module that has an earlier version.
+pub(crate) const GOES_ON: &str = "its earlier version goes on";
+
+/// What happens to a module whose file was removed before.
+pub(crate) const STAYS_REMOVED: &str = "its calls still end as on_trap says";
+
 /// The module files that did not load, by module: the digest of the file and what was wrong.
 #[derive(Default)]
 pub(crate) struct KnownFailures(Mutex<HashMap<String, (String, ConfigError)>>);
 
 impl KnownFailures {
-    /// Warns that the file with this digest does not load, unless the last warning about this module said so.
-    pub(crate) fn warn_once(&self, module: &str, digest: &str, error: &ConfigError) {
+    /// Warns that the file with this digest does not load, unless the last warning about this module said so. `so` says what
+    /// happens to the module.
+    pub(crate) fn warn_once(&self, module: &str, digest: &str, error: &ConfigError, so: &str) {
         if self.is_new(module, digest, error) {
-            tracing::warn!(module, "the new file of the module does not load, so its earlier version goes on: {error}");
+            tracing::warn!(module, "the new file of the module does not load, so {so}: {error}");
         }
     }
 

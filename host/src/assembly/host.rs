@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     assembly::{
-        enabled::{EnabledModule, enabled},
+        enabled::EnabledModule,
         loader::ModuleLoader,
         models::ModuleModels,
         reloader::{Reload, Reloader},
@@ -136,7 +136,7 @@ impl HostInner {
     /// The modules that this load puts into the chain, outermost first, each ready to be called.
     async fn load_modules(&self, overrides: &Overrides) -> Result<Vec<Arc<Slot>>, ConfigError> {
         let mut slots = Vec::new();
-        for module in enabled(&self.source, overrides)? {
+        for module in self.loader.enabled(overrides).await? {
             self.watcher.watch();
             let version = Box::pin(self.loader.load(&module)).await?;
             let EnabledModule { name, settings, overrides } = module;

@@ -8,7 +8,7 @@ use tokio::{runtime::Handle, sync::OnceCell};
 use crate::{
     assembly::{
         enabled::EnabledModule,
-        failures::KnownFailures,
+        failures::{GOES_ON, KnownFailures},
         good_versions::GoodVersions,
         pools::{PoolKey, Pools},
         prepared::PreparedModule,
@@ -97,7 +97,7 @@ impl ModuleLoader {
         let Some(good) = good.filter(|_| !self.source.is_gone(name)) else { return Err(error) };
         match self.run(&good, settings, runtime).await {
             Ok(version) => {
-                self.failures.warn_once(name, &digest, &error);
+                self.failures.warn_once(name, &digest, &error, GOES_ON);
                 Ok(version)
             }
             Err(_) => Err(error),

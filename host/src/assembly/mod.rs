@@ -1,5 +1,6 @@
 //! Puts chains together: finds, compiles and configures modules, and exchanges those that change.
 
+pub(crate) mod behavior;
 pub(crate) mod builder;
 pub(crate) mod enabled;
 pub(crate) mod failures;
@@ -10,12 +11,16 @@ pub(crate) mod key_ring;
 pub(crate) mod loader;
 pub(crate) mod locked;
 pub(crate) mod models;
+pub(crate) mod module_file;
+pub(crate) mod order;
+pub(crate) mod place;
 pub(crate) mod pools;
 pub(crate) mod prepared;
 pub(crate) mod reloader;
 pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod source;
+pub(crate) mod stray_files;
 pub(crate) mod trust;
 pub(crate) mod upstreams;
 pub(crate) mod watcher;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    assembly::source::Stamp,
+    assembly::module_file::Stamp,
     chat::config_error::ConfigError,
     config::{grant::Grant, sandbox::Sandbox},
     runtime::{

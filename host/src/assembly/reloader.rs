@@ -9,7 +9,12 @@ use std::{
 };
 
 use crate::{
-    assembly::{loader::ModuleLoader, settings::ModuleSettings, source::ModuleBytes},
+    assembly::{
+        failures::{GOES_ON, STAYS_REMOVED},
+        loader::ModuleLoader,
+        settings::ModuleSettings,
+        source::ModuleBytes,
+    },
     chat::config_error::ConfigError,
     runtime::slot::{Slot, Version},
 };
@@ -98,7 +103,8 @@ impl Reloader {
             Err(_) if self.loader.source.is_gone(&name) => return self.remove(name, slots, report),
             Err(error) => (String::new(), error),
         };
-        self.loader.failures.warn_once(&name, &digest, &error);
+        let so = if note_broken(slots, &error) { STAYS_REMOVED } else { GOES_ON };
+        self.loader.failures.warn_once(&name, &digest, &error, so);
         report.failed.push((name, error));
     }
 
@@ -123,7 +129,8 @@ impl Reloader {
         let mut was_there = None;
         for slot in slots {
             if let Version::Runs { origin, pool, .. } = &*slot.version() {
-                slot.exchange(Version::Removed { origin: origin.clone(), on_trap: pool.policy().on_trap });
+                let why = format!("{origin} does not exist");
+                slot.exchange(Version::Removed { why, on_trap: pool.policy().on_trap });
                 was_there = Some(origin.clone());
             }
         }
@@ -150,6 +157,20 @@ impl Reloader {
     fn slots(&self) -> MutexGuard<'_, Vec<Weak<Slot>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells the slots whose module was removed why it is still missing. Returns whether there are some.
+fn note_broken(slots: &[Arc<Slot>], error: &ConfigError) -> bool {
+    let mut has_removed = false;
+    for slot in slots {
+        if let Version::Removed { on_trap, .. } = &*slot.version() {
+            let error = ConfigError { help: None, ..error.clone() };
+            let why = format!("the file that is there now does not load: {error}");
+            slot.exchange(Version::Removed { why, on_trap: *on_trap });
+            has_removed = true;
+        }
+    }
+    has_removed
 }
 
 #[cfg(test)]

@@ -3,25 +3,19 @@
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashMap},
-    fs::{File, Metadata},
-    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
-    time::{Duration, SystemTime},
 };
 
 use arcllm_registry::{Limits, Reference, Registry};
 use bytes::Bytes;
 
 use crate::{
+    assembly::module_file::{ModuleFile, Stamp},
     chat::config_error::ConfigError,
-    config::{config::Config, digest::digest, module_store::ModuleStore, sandbox::Sandbox},
+    config::{config::Config, digest::digest, document::join, module_store::ModuleStore, sandbox::Sandbox},
     runtime::guest::origin::Origin,
 };
-
-/// A file that changed more recently may change again without a new stamp: file systems count in steps of up to two
-/// seconds.
-const SETTLED: Duration = Duration::from_secs(2);
 
 /// A module's bytes, and where they come from.
 pub(crate) struct ModuleBytes {
@@ -30,40 +24,6 @@ pub(crate) struct ModuleBytes {
     pub(crate) stamp: Option<Stamp>,
     pub(crate) bytes: Cow<'static, [u8]>,
     pub(crate) sandbox: Sandbox,
-}
-
-/// A file's metadata. While it is the same, so are the file's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    length: u64,
-    modified: SystemTime,
-    /// The device, the inode, and its ctime, which programs cannot set.
-    #[cfg(unix)]
-    inode: (u64, u64, i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Option<Self> {
-        #[cfg(unix)]
-        use std::os::unix::fs::MetadataExt as _;
-        Some(Self {
-            length: metadata.len(),
-            modified: metadata.modified().ok()?,
-            #[cfg(unix)]
-            inode: (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec()),
-        })
-    }
-
-    /// Whether another change would change the stamp.
-    fn is_settled(&self) -> bool {
-        let since = |then: SystemTime| then.elapsed().is_ok_and(|elapsed| elapsed >= SETTLED);
-        #[cfg(unix)]
-        let changed = u64::try_from(self.inode.2).map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
-        #[cfg(unix)]
-        return since(self.modified) && changed.is_ok_and(since);
-        #[cfg(not(unix))]
-        since(self.modified)
-    }
 }
 
 /// Finds the modules of a host.
@@ -108,17 +68,20 @@ impl ModuleSource {
             self.entry(name, reference)?;
             self.check_is_here(name, reference, &path)?;
         }
-        let reading = path.clone();
-        let read = tokio::task::spawn_blocking(move || read(&reading)).await;
-        let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
-        let (bytes, digest, stamp) = read.map_err(|error| {
-            let key = format!("modules.{name}.sandbox.wasm");
-            let key = if sandbox.wasm.is_some() { key } else { format!("modules.{name}") };
-            let problem = format!("names {}, which cannot be read: {error}", path.display());
-            self.config
-                .document
-                .error(Some(&key), problem)
-                .help("name the file of a component, relative to host.modules_dir")
+        let (reading, most) = (path.clone(), self.config.max_module_mb);
+        let read = tokio::task::spawn_blocking(move || ModuleFile::read(&reading, most)).await;
+        let read = read.map_err(|error| ConfigError::new(format!("reading `{name}` failed: {error}")))?;
+        let ModuleFile { bytes, digest, stamp } = read.map_err(|unfit| match &sandbox.wasm {
+            Some(_) if unfit.is_missing => {
+                let key = format!("{}.sandbox.wasm", join("modules", name));
+                let problem = format!("names {}, which does not exist", path.display());
+                let error = self.config.document.error(Some(&key), problem);
+                error.help("name the file of a component, relative to host.modules_dir")
+            }
+            _ => {
+                let error = unfit.error(&path);
+                ConfigError { problem: format!("{} (the module `{name}`)", error.problem), ..error }
+            }
         })?;
         let origin = reference.map_or(Origin::File(path), |reference| Origin::Registry(reference.to_string()));
         Ok(ModuleBytes { origin, digest, stamp, bytes: bytes.into(), sandbox })
@@ -194,8 +157,8 @@ impl ModuleSource {
         self.config.modules.get(name).map(|module| module.sandbox.clone()).unwrap_or_default()
     }
 
-    /// The file that the configuration names, or else `NAME.wasm` in the modules directory if it exists. A file
-    /// replaces a built-in module only if the configuration names it.
+    /// The file that the configuration names, or else `NAME.wasm` in the modules directory if there is something of that name,
+    /// be it a folder. A file replaces a built-in module only if the configuration names it.
     pub(crate) fn file(&self, name: &str, sandbox: &Sandbox) -> Option<PathBuf> {
         if self.wasm_of_code(name).is_some() {
             return None;
@@ -208,7 +171,7 @@ impl ModuleSource {
         match &sandbox.wasm {
             Some(wasm) => Some(directory.join(wasm)),
             None if arcllm_builtin::find(name).is_some() => None,
-            None => Some(directory.join(format!("{name}.wasm"))).filter(|path| path.is_file()),
+            None => Some(directory.join(format!("{name}.wasm"))).filter(|path| path.symlink_metadata().is_ok()),
         }
     }
 
@@ -245,17 +208,6 @@ impl ModuleSource {
         let configured = self.config.modules.keys().filter(|name| self.has(name)).cloned();
         built_in.chain(files).chain(configured).filter(|name| is_name(name)).collect()
     }
-}
-
-/// Reads a file: its bytes, their digest, and its stamp. There is no stamp if the file changed just now.
-fn read(path: &Path) -> io::Result<(Vec<u8>, String, Option<Stamp>)> {
-    let mut file = File::open(path)?;
-    // Before the bytes, so that a change during the read is noticed.
-    let stamp = Stamp::of(&file.metadata()?).filter(Stamp::is_settled);
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let digest = digest(&bytes);
-    Ok((bytes, digest, stamp))
 }
 
 /// The digest of a built-in module. Computed once a process.

@@ -107,7 +107,7 @@ impl Upstreams {
         model.map(str::to_owned).ok_or_else(|| {
             let key = format!("providers.{name}.default_model");
             let error = self.config.document.error(Some(&key), "is missing, and no model was asked for");
-            error.help("set it, or name a model with the call (--model)")
+            error.help(format!("set it, or ask for a model: `{name}/MODEL`"))
         })
     }
 

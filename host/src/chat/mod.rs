@@ -16,6 +16,7 @@ pub(crate) mod original;
 pub mod plain;
 pub(crate) mod reason;
 pub(crate) mod received;
+pub(crate) mod refused;
 pub(crate) mod request;
 pub(crate) mod reserved;
 pub(crate) mod response;

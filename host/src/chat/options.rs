@@ -1,6 +1,6 @@
 //! The options of a request.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub struct Options {
     /// The most tokens of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// Randomness of the answer.
+    /// Randomness of the answer: a number of [`TEMPERATURES`](Self::TEMPERATURES).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
     /// Nucleus sampling: the share of probability that is sampled from.
@@ -76,6 +76,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// The temperatures that providers take. Models of Anthropic take at most 1.
+    pub const TEMPERATURES: RangeInclusive<f64> = 0.0..=2.0;
+
+    /// [`TEMPERATURES`](Self::TEMPERATURES), for errors.
+    pub(crate) const TEMPERATURES_IN_WORDS: &str = "a number from 0 to 2";
+
     /// Options that are all absent.
     pub fn new() -> Self {
         Self::default()

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     assembly::{
-        enabled::{EnabledModule, enabled},
+        enabled::EnabledModule,
         host::{Host, HostInner},
         settings::ModuleSettings,
     },
@@ -60,19 +60,23 @@ impl Host {
         let mut report = CheckReport::new(config);
         let name = name.or(config.defaults.provider.as_deref());
         let overrides = match name {
-            Some(name) => self.inner.check_end(name, &mut report).await,
+            Some(name) => Box::pin(self.inner.check_end(name, &mut report)).await,
             None => Overrides::new(),
         };
-        match self.inner.module_reports(&overrides).await {
+        match Box::pin(self.inner.module_reports(&overrides)).await {
             Ok(modules) => report.modules = modules,
-            Err(error) => report.problems.push(error.to_string()),
+            Err(error) => {
+                report.problems.push(error.to_string());
+                report.modules = Box::pin(self.inner.reports(&[])).await;
+            }
         }
         report.add_modules(config);
+        report.warnings.extend(self.stray_files().iter().map(ToString::to_string));
         let provider = report.provider.clone().unwrap_or_default();
-        self.inner.check_models(&mut report).await;
+        Box::pin(self.inner.check_models(&mut report)).await;
         self.inner.note_distrust(&provider, &overrides, &mut report);
         if report.problems.is_empty() {
-            match self.inner.worst_case(&provider, &overrides).await {
+            match Box::pin(self.inner.worst_case(&provider, &overrides)).await {
                 Ok(cost) => {
                     report.worst_case_attempts = cost.attempts;
                     report.worst_case_waiting = Duration::from_nanos(cost.waiting);
@@ -139,7 +143,7 @@ impl HostInner {
     /// inner and every other model cost.
     async fn worst_case(&self, provider: &str, overrides: &Overrides) -> Result<Cost, ConfigError> {
         let one = Cost { attempts: 1, waiting: 0 };
-        let modules = enabled(&self.source, overrides)?;
+        let modules = self.loader.enabled(overrides).await?;
         let mut names: BTreeSet<&str> = self.upstreams.providers().collect();
         for (key, value) in modules.iter().flat_map(|module| &module.settings) {
             self.upstreams.find_models(key, value, &mut names);

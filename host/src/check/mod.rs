@@ -1,7 +1,7 @@
 //! Reports on a configuration and its modules, without a call.
 
-pub(crate) mod behavior;
 pub(crate) mod check;
+pub(crate) mod imports;
 pub(crate) mod metadata;
 pub(crate) mod models;
 pub(crate) mod order;

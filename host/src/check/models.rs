@@ -2,7 +2,7 @@
 
 use crate::{
     assembly::{
-        enabled::{EnabledModule, enabled},
+        enabled::EnabledModule,
         host::HostInner,
         settings::{IN_OVERRIDES, ModuleSettings},
     },
@@ -58,7 +58,7 @@ impl HostInner {
             }
             _ => error,
         };
-        for module in enabled(&self.source, &overrides).map_err(placed)? {
+        for module in self.loader.enabled(&overrides).await.map_err(placed)? {
             let EnabledModule { name, settings, overrides: module_overrides } = module;
             // What the configuration says of a module is in the module's own report.
             if module_overrides.is_some() {

@@ -1,12 +1,14 @@
 //! Warns of orders that defeat a module's purpose. It knows modules by what they say that they may do, not by their names.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    assembly::host::HostInner,
-    chat::config_error::ConfigError,
-    check::{
-        behavior::{ANSWERS_ITSELF, ASKS_AGAIN, ASKS_OTHERS},
-        report::ModuleReport,
+    assembly::{
+        behavior::{ANSWERS_ITSELF, ASKS_AGAIN, ASKS_OTHERS, CHANGES_ANSWERS, CHANGES_REQUESTS},
+        host::HostInner,
     },
+    chat::config_error::ConfigError,
+    check::report::ModuleReport,
 };
 
 /// Two modules in the wrong order, and why it is wrong.
@@ -18,7 +20,7 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 9] = [
     Rule {
         outside: is_limiter,
         inside: |inner| inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS),
@@ -49,6 +51,30 @@ const RULES: [Rule; 5] = [
         why: "so that it sees each provider's attempt as a call of its own",
         move_inner: true,
     },
+    Rule {
+        outside: |outer| outer.may(ANSWERS_ITSELF),
+        inside: observes,
+        why: "so that it does not see the calls that are refused or answered outside of it",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| rewrites(outer) && !outer.may(ANSWERS_ITSELF),
+        inside: observes,
+        why: "so that it does not see the time that the rewriting takes",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| outer.may(ASKS_AGAIN),
+        inside: transforms,
+        why: "so that it rewrites again for each attempt",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| outer.may(ASKS_OTHERS),
+        inside: transforms,
+        why: "so that it rewrites again for each provider",
+        move_inner: true,
+    },
 ];
 
 /// A module that refuses calls, by the word for how it does.
@@ -65,6 +91,16 @@ fn observes(module: &ModuleReport) -> bool {
     module.behavior.is_empty() && module.kind.as_deref() == Some("observer")
 }
 
+fn rewrites(module: &ModuleReport) -> bool {
+    module.may(CHANGES_REQUESTS) || module.may(CHANGES_ANSWERS)
+}
+
+/// A module that rewrites for all providers alike. One of another kind may have its place inside, as one that fits requests to
+/// a single provider.
+fn transforms(module: &ModuleReport) -> bool {
+    rewrites(module) && module.kind.as_deref() == Some("transformer")
+}
+
 impl HostInner {
     /// The warnings about the order of the modules that are on.
     pub(crate) fn order_warnings(&self, modules: &[ModuleReport]) -> Vec<ConfigError> {
@@ -72,9 +108,13 @@ impl HostInner {
         on.sort_by_key(|module| module.position);
         let mut warnings = Vec::new();
         for (at, outer) in on.iter().enumerate() {
+            let mut named = BTreeSet::new();
             for rule in RULES.iter().filter(|rule| (rule.outside)(outer)) {
-                // One warning for each rule, about the outermost inner module.
+                // One warning for each rule, about the outermost inner module, and for each two modules.
                 let Some(inner) = on.iter().skip(at + 1).find(|inner| (rule.inside)(inner)) else { continue };
+                if !named.insert(&inner.name) {
+                    continue;
+                }
                 let (outer, inner) = (&outer.name, &inner.name);
                 let (problem, help) = match rule.move_inner {
                     true => (

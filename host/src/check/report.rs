@@ -7,10 +7,12 @@ use serde_json::{Map, Value};
 
 use crate::{
     assembly::{
-        enabled::{EnabledModule, enabled},
+        behavior,
+        enabled::EnabledModule,
         host::{Host, HostInner},
         loader::configured_settings,
         locked::SignatureState,
+        module_file, order,
         prepared::PreparedModule,
         settings::ModuleSettings,
         source::is_name,
@@ -20,7 +22,7 @@ use crate::{
         config_error::ConfigError,
         plain::{self, MESSAGE, SENTENCE, WORD},
     },
-    check::{behavior, metadata::Metadata, permissions},
+    check::{imports::imports, metadata::Metadata, permissions},
     config::{
         config::Config,
         grant::{EXTENSIONS, Grant, URLS},
@@ -104,13 +106,19 @@ impl Host {
         self.inner.module_reports(&Overrides::new()).await
     }
 
+    /// What looks like a module in the modules directory and is none because of its name, such as `my module.wasm`. Each
+    /// error names the file and what to do.
+    pub fn stray_files(&self) -> Vec<ConfigError> {
+        self.inner.source.stray_files()
+    }
+
     /// Reports on one module.
     ///
     /// # Errors
     ///
     /// As [`modules`](Host::modules).
     pub async fn module(&self, name: &str) -> Result<ModuleReport, ConfigError> {
-        let on = enabled(&self.inner.source, &Overrides::new())?;
+        let on = self.inner.loader.enabled(&Overrides::new()).await?;
         Ok(self.inner.module_report(name.to_owned(), &on).await)
     }
 
@@ -134,9 +142,12 @@ impl Host {
         let store = Arc::new(MemoryStore::default());
         let host = Host::builder().config(config).state_store(store).watch(false).build()?;
         let mut report = ModuleReport::new(name, None, Map::new());
-        if let Err(error) = host.inner.inspect(&mut report).await {
-            report.problem = Some(error.to_string());
-        }
+        let inspected = match module_file::look(file, host.config().max_module_mb) {
+            Ok(()) => host.inner.inspect(&mut report).await,
+            Err(unfit) => Err(unfit.error(file)),
+        };
+        // No configuration names the component, so no key does.
+        report.problem = inspected.err().map(|error| ConfigError { key: None, ..error }.to_string());
         Ok(report)
     }
 
@@ -170,6 +181,12 @@ impl ModuleReport {
     /// Whether it says that it may do this.
     pub(crate) fn may(&self, behavior: &str) -> bool {
         self.behavior.iter().any(|word| word == behavior)
+    }
+
+    /// The default order with this module at the place of its kind, outermost first.
+    pub fn suggested_order(&self) -> Vec<String> {
+        let kind = self.kind.as_deref().unwrap_or_default();
+        order::default_order_with(&self.name, order::depth(kind, &self.behavior))
     }
 
     fn new(name: String, position: Option<usize>, settings: Map<String, Value>) -> Self {
@@ -206,13 +223,17 @@ impl HostInner {
     ///
     /// Where the chain is not valid.
     pub(crate) async fn module_reports(&self, overrides: &Overrides) -> Result<Vec<ModuleReport>, ConfigError> {
-        let on = enabled(&self.source, overrides)?;
+        Ok(self.reports(&self.loader.enabled(overrides).await?).await)
+    }
+
+    /// Reports on all modules of a host where these are on.
+    pub(crate) async fn reports(&self, on: &[EnabledModule]) -> Vec<ModuleReport> {
         let mut reports = Vec::new();
         for name in self.source.names() {
-            reports.push(self.module_report(name, &on).await);
+            reports.push(self.module_report(name, on).await);
         }
         reports.sort_by_key(|report| (report.position.is_none(), report.position, report.name.clone()));
-        Ok(reports)
+        reports
     }
 
     /// Reports on a module of a host where these modules are on.
@@ -274,6 +295,9 @@ impl HostInner {
         report.sha256 = Some(found.digest.clone());
         report.size_bytes = Some(found.bytes.len());
         report.metadata = Metadata::of(&found.bytes);
+        // A component that does not load tells only these.
+        report.imports = imports(&found.bytes).iter().map(|name| word(name)).collect();
+        (report.may, report.asks_in_vain) = permissions::of(&report.imports, &[]);
         let unused = self.unused_file(&report.name, &found.origin);
         report.warnings.extend(unused.map(|warning| plain::line(&warning, MESSAGE).into_owned()));
         report.locked = self.config.lock.modules.contains_key(&report.name);

@@ -9,16 +9,13 @@ use serde_json::Value;
 
 use crate::{
     assembly::{
+        behavior::{ANSWERS_ITSELF, ASKS_OTHERS, CHANGES_ANSWERS, CHANGES_REQUESTS},
         host::HostInner,
         schema,
         settings::{MODEL, PROVIDER},
     },
     chat::{config_error::ConfigError, seconds},
-    check::{
-        behavior::{ANSWERS_ITSELF, CHANGES_ANSWERS, CHANGES_REQUESTS},
-        check::CheckReport,
-        report::ModuleReport,
-    },
+    check::{check::CheckReport, report::ModuleReport},
     config::{
         grant::{MODELS, Scope},
         overrides::Overrides,
@@ -46,6 +43,7 @@ impl HostInner {
             let help = "raise it, or make the modules wait less; it ends every call that takes longer";
             warnings.push(self.config.document.error(Some("host.deadline_seconds"), problem).help(help));
         }
+        warnings.extend(self.no_provider(report));
         warnings.extend(self.too_many_attempts(report));
         warnings.extend(self.order_warnings(&report.modules));
         warnings.extend(report.modules.iter().filter_map(|module| self.bypassed(module)));
@@ -65,6 +63,14 @@ impl HostInner {
         }
         warnings.extend(asked.iter().flat_map(|(provider, model)| self.about_provider(provider, model.as_deref())));
         warnings.iter().map(ToString::to_string).collect()
+    }
+
+    fn no_provider(&self, report: &CheckReport) -> Option<ConfigError> {
+        report.provider.is_none().then(|| {
+            let problem = "is missing, so there is no provider to ask unless a call names one";
+            let help = "set it, for example to \"anthropic\", or check what calls ask: --provider NAME";
+            self.config.document.error(Some("defaults.provider"), problem).help(help)
+        })
     }
 
     fn too_many_attempts(&self, report: &CheckReport) -> Option<ConfigError> {
@@ -141,6 +147,7 @@ impl HostInner {
         Some(self.config.document.error(Some(&format!("modules.{}.{key}", module.name)), problem).help(help))
     }
 
+    /// Warns of a fallback to nobody. Other modules may name a single provider.
     fn only_the_primary(
         &self,
         module: &ModuleReport,
@@ -148,7 +155,8 @@ impl HostInner {
         names: &[String],
         primary: Option<&str>,
     ) -> Option<ConfigError> {
-        let alone = !names.is_empty() && names.iter().all(|name| Some(name.as_str()) == primary);
+        let is_fallback = module.kind.as_deref() == Some("fallback") && module.may(ASKS_OTHERS);
+        let alone = is_fallback && !names.is_empty() && names.iter().all(|name| Some(name.as_str()) == primary);
         alone.then(|| {
             let key = format!("modules.{}.{key}", module.name);
             let problem = "names only the provider that is asked first, so there is no other to fall back to";

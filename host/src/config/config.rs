@@ -27,7 +27,8 @@ use crate::{
 };
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-const DEFAULT_ORDER: [&str; 7] = ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
+pub(crate) const DEFAULT_ORDER: [&str; 7] =
+    ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
 
 /// How many requests one invoke may send unless `host.max_attempts` says otherwise.
 pub(crate) const MAX_ATTEMPTS: u32 = 32;
@@ -50,6 +51,8 @@ pub struct Config {
     pub deadline: Duration,
     /// `host.modules_memory_mb`: how much memory the module instances of the process may take, in binary megabytes.
     pub modules_memory_mb: u64,
+    /// `host.max_module_mb`: how large the file of a module may be, in binary megabytes.
+    pub max_module_mb: u64,
     /// `host.max_attempts`: how many requests one invoke may send, whatever its modules do.
     pub max_attempts: u32,
     /// `host.repair_history`: whether tool calls without a result get one that says so, instead of an error.
@@ -144,6 +147,7 @@ impl Config {
         let order = host.texts("order")?;
         let deadline = host.seconds("deadline_seconds")?.unwrap_or(Duration::from_secs(600));
         let modules_memory_mb = host.count("modules_memory_mb")?.unwrap_or(1024);
+        let max_module_mb = host.megabytes("max_module_mb")?.unwrap_or(64);
         let max_attempts = host.count_u32("max_attempts")?.unwrap_or(MAX_ATTEMPTS);
         let repair_history = host.flag("repair_history")?.unwrap_or(false);
         let fetch_modules = host.flag("fetch_modules")?.unwrap_or(false);
@@ -174,6 +178,7 @@ impl Config {
             order,
             deadline,
             modules_memory_mb,
+            max_module_mb,
             max_attempts,
             repair_history,
             fetch_modules,

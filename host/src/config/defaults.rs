@@ -20,7 +20,7 @@ impl Defaults {
         let defaults = Self {
             provider: section.text("provider")?,
             max_tokens: section.count_u32("max_tokens")?,
-            temperature: section.amount("temperature")?,
+            temperature: section.temperature()?,
         };
         section.finish()?;
         Ok(defaults)

@@ -8,13 +8,17 @@ use std::{
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use crate::chat::config_error::ConfigError;
+use crate::chat::{
+    config_error::ConfigError,
+    plain::{self, WORD},
+};
 
 /// A parsed file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Document {
     file: Option<PathBuf>,
-    lines: HashMap<String, usize>,
+    /// The lines of the keys. A table that the file only mentions on the way to another has none.
+    lines: HashMap<String, Option<usize>>,
 }
 
 impl Document {
@@ -23,8 +27,15 @@ impl Document {
         let mut document = Self { file: file.map(Path::to_owned), lines: HashMap::new() };
         let syntax = |error: toml::de::Error| {
             let line = error.span().map(|span| line_of(text, span.start));
-            let problem = format!("is not TOML: {}", error.message());
-            ConfigError { line, ..document.error(None, problem) }
+            let named = error.span().and_then(|span| text.get(span)).filter(|named| !named.is_empty());
+            let error = match (error.message(), named) {
+                ("duplicate key", Some(key)) => {
+                    let problem = format!("sets `{}` a second time", plain::line(key, WORD));
+                    document.error(None, problem).help("keep one of the two")
+                }
+                (message, _) => document.error(None, format!("is not TOML: {message}")),
+            };
+            ConfigError { line, ..error }
         };
         let table: toml::Table = text.parse().map_err(syntax)?;
         let spans = DeTable::parse(text).map_err(syntax)?;
@@ -53,30 +64,43 @@ impl Document {
         self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
-    /// The line of the key, or else of the nearest table around it.
+    /// The line of the key. If the key is missing, it is the line of the table that it is missing in. A table that the file
+    /// only mentions on the way to another, as `providers` in `[providers.a]`, has no line.
     fn line(&self, key: &str) -> Option<usize> {
-        let mut key = key;
+        let mut table = key;
         loop {
-            if let Some(line) = self.lines.get(key) {
+            if let Some(Some(line)) = self.lines.get(table) {
                 return Some(*line);
             }
-            key = key.get(..key.rfind(['.', '['])?)?;
+            let (around, _) = table.rsplit_once(['.', '['])?;
+            // `[providers]` says nothing of a provider that the file does not have.
+            if !around.contains(['.', '[']) && table != key {
+                return None;
+            }
+            table = around;
         }
     }
 
     fn note_lines(&mut self, text: &str, path: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let path = join(path, key.get_ref());
-            self.lines.insert(path.clone(), line_of(text, key.span().start));
-            match value.get_ref() {
-                DeValue::Table(table) => self.note_lines(text, &path, table),
-                DeValue::Array(array) => {
-                    for (at, item) in array.iter().enumerate() {
-                        self.lines.insert(format!("{path}[{at}]"), line_of(text, item.span().start));
-                    }
+            let is_on_the_way = text.get(key.span().end..).is_some_and(|rest| rest.trim_start().starts_with('.'));
+            self.lines.insert(path.clone(), (!is_on_the_way).then(|| line_of(text, key.span().start)));
+            self.note_lines_within(text, &path, value.get_ref());
+        }
+    }
+
+    fn note_lines_within(&mut self, text: &str, path: &str, value: &DeValue<'_>) {
+        match value {
+            DeValue::Table(table) => self.note_lines(text, path, table),
+            DeValue::Array(array) => {
+                for (at, item) in array.iter().enumerate() {
+                    let path = format!("{path}[{at}]");
+                    self.lines.insert(path.clone(), Some(line_of(text, item.span().start)));
+                    self.note_lines_within(text, &path, item.get_ref());
                 }
-                _ => {}
             }
+            _ => {}
         }
     }
 

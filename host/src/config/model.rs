@@ -86,7 +86,7 @@ impl ModelConfig {
 fn read_options(mut section: Section<'_>) -> Result<Options, ConfigError> {
     let mut options = Options::new();
     options.max_tokens = section.count_u32("max_tokens")?;
-    options.temperature = section.amount("temperature")?;
+    options.temperature = section.temperature()?;
     options.top_p = section.amount("top_p")?;
     options.stop = section.texts("stop")?.unwrap_or_default();
     options.top_k = section.count_u32("top_k")?;

@@ -157,7 +157,7 @@ impl ProviderConfig {
             max_event_bytes,
             max_response_bytes,
             max_tokens: section.count_u32("max_tokens")?.or(defaults.max_tokens),
-            temperature: section.amount("temperature")?.or(defaults.temperature),
+            temperature: section.temperature()?.or(defaults.temperature),
             models: models.collect::<Result<_, ConfigError>>()?,
             quirks: Quirks::read(section.section("quirks")?, Quirks::default())?,
             new_quirks: Map::new(),

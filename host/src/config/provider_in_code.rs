@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    chat::{config_error::ConfigError, setters::setters, wire_format::WireFormat},
+    chat::{config_error::ConfigError, options::Options, setters::setters, wire_format::WireFormat},
     config::{
         additions::{self, Addition},
         document::{Document, join},
@@ -189,10 +189,10 @@ impl ProviderConfig {
             ("max_event_mb", self.max_event_bytes == 0),
             ("max_response_mb", self.max_response_bytes == 0),
             ("max_tokens", self.max_tokens == Some(0)),
-            ("temperature", self.temperature.is_some_and(|number| !number.is_finite() || number < 0.0)),
+            ("temperature", self.temperature.is_some_and(|number| !Options::TEMPERATURES.contains(&number))),
         ];
         if let Some((key, _)) = is_wrong.into_iter().find(|(_, is_wrong)| *is_wrong) {
-            let help = if key == "temperature" { "a number, zero or more" } else { "a number above zero" };
+            let help = if key == "temperature" { Options::TEMPERATURES_IN_WORDS } else { "a number above zero" };
             return Err(error(key, "is out of range").help(help));
         }
         Ok(Self { name, is_programs: true, ..self })

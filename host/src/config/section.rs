@@ -6,12 +6,19 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    chat::{config_error::ConfigError, seconds},
+    chat::{config_error::ConfigError, options::Options, seconds},
     config::{
         document::{Document, join},
         suggest::suggest,
     },
 };
+
+/// What people call the key of a provider, besides `api_key`.
+const NAMES_OF_KEYS: [&str; 8] =
+    ["key", "token", "secret", "password", "apitoken", "accesstoken", "authtoken", "bearertoken"];
+
+const KEY_SOURCES: &str =
+    "under [providers.NAME] name where it is: api_key_env = \"A_VARIABLE\", api_key_file or api_key_command";
 
 /// A table of the configuration and the keys that are not read yet.
 pub(crate) struct Section<'a> {
@@ -72,6 +79,14 @@ impl<'a> Section<'a> {
         self.read(key, "a whole number above zero", |value| value.as_u64().filter(|number| *number > 0))
     }
 
+    /// A size in binary megabytes. As bytes it fits 64 bits.
+    pub(crate) fn megabytes(&mut self, key: &'static str) -> Result<Option<u64>, ConfigError> {
+        const MOST: u64 = u64::MAX >> 20;
+        self.read(key, "a whole number of megabytes above zero", |value| {
+            value.as_u64().filter(|number| (1..=MOST).contains(number))
+        })
+    }
+
     /// A whole number above zero that fits 32 bits.
     pub(crate) fn count_u32(&mut self, key: &'static str) -> Result<Option<u32>, ConfigError> {
         self.read(key, "a whole number from 1 to 4294967295", |value| {
@@ -87,6 +102,13 @@ impl<'a> Section<'a> {
     /// A number that is zero or more.
     pub(crate) fn amount(&mut self, key: &'static str) -> Result<Option<f64>, ConfigError> {
         self.read(key, "a number, zero or more", |value| value.as_f64().filter(|number| *number >= 0.0))
+    }
+
+    /// A temperature.
+    pub(crate) fn temperature(&mut self) -> Result<Option<f64>, ConfigError> {
+        self.read("temperature", Options::TEMPERATURES_IN_WORDS, |value| {
+            value.as_f64().filter(|number| Options::TEMPERATURES.contains(number))
+        })
     }
 
     /// A list of texts.
@@ -161,8 +183,19 @@ impl<'a> Section<'a> {
     pub(crate) fn finish(self) -> Result<(), ConfigError> {
         match self.values.keys().next() {
             None => Ok(()),
+            Some(key) if self.would_hold_a_key(key) => {
+                let error = self.error(key, "would hold a key, and a key never stands in a config file");
+                Err(error.help(KEY_SOURCES))
+            }
             Some(key) => Err(self.error(key, "is not a setting").help(suggest(key, self.known.iter().copied()))),
         }
+    }
+
+    /// Whether somebody who gives a setting this name means to give a key by it.
+    fn would_hold_a_key(&self, setting: &str) -> bool {
+        let bare: String = setting.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+        let is_provider = self.path.starts_with("providers.");
+        bare.ends_with("apikey") || (is_provider && NAMES_OF_KEYS.contains(&bare.as_str()))
     }
 
     fn read<T>(

@@ -16,6 +16,7 @@ use crate::{
         error::{Error, ErrorKind},
         message::Message,
         options::Options,
+        refused,
         request::Request,
         reserved,
         response::Response,
@@ -200,6 +201,7 @@ impl StartedCall {
             let problem = "a model needs a Tokio runtime: load and invoke it inside of one, such as `#[tokio::main]`";
             return Err(ConfigError::new(problem).into());
         }
+        refused::check(&request)?;
         reserved::check(&request).map_err(|reserved| Error::from(reserved.usage()))?;
         let (budget, number) = (request.options.deadline.unwrap_or(defaults.deadline), defaults.next_call());
         let trace = trace(defaults, &request, number)?;

@@ -73,9 +73,9 @@ impl Stop for Module {
 
     fn validate_config(&self) -> Result<(), ConfigError> {
         match &*self.version {
-            Version::Removed { origin, .. } => {
+            Version::Removed { why, .. } => {
                 let module = &self.place.module;
-                Err(ConfigError::new(format!("was removed: {origin} does not exist")).key(format!("modules.{module}")))
+                Err(ConfigError::new(format!("was removed: {why}")).key(format!("modules.{module}")))
             }
             Version::Runs { .. } => self.inner.validate_config(),
         }
@@ -90,9 +90,9 @@ impl Stop for Module {
         Box::pin(async move {
             match &*self.version {
                 Version::Runs { pool, .. } => self.serve(pool, call).await,
-                Version::Removed { origin, on_trap } => {
+                Version::Removed { why, on_trap } => {
                     let hop = self.hop(&call, false);
-                    Box::pin(self.serve_without(InstanceError::removed(origin), *on_trap, &hop, call)).await
+                    Box::pin(self.serve_without(InstanceError::removed(why), *on_trap, &hop, call)).await
                 }
             }
         })

@@ -30,8 +30,9 @@ pub(crate) struct Slot {
 pub(crate) enum Version {
     /// Instances of the component with this origin and digest.
     Runs { origin: Origin, digest: String, pool: Arc<Pool> },
-    /// Nothing: the module's file was removed. `on_trap` says how calls end.
-    Removed { origin: Origin, on_trap: OnTrap },
+    /// Nothing: the module's file was removed. `on_trap` says how calls end, `why` what is there now, such as `FILE does not
+    /// exist`.
+    Removed { why: String, on_trap: OnTrap },
 }
 
 impl Slot {

@@ -1,10 +1,15 @@
 //! Makes components from core modules, and reads components.
 
 use anyhow::{Result, bail};
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as WASI_0_1, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as WASI_0_1_ADAPTER,
+};
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wasm_metadata::{AddMetadata, AddMetadataField};
-use wasmparser::{Parser, Payload};
-use wit_component::{ComponentEncoder, DecodedWasm};
+use wasmparser::{Encoding, Parser, Payload};
+use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding, embed_component_metadata};
+
+use crate::world::World;
 
 /// What a component says about itself. Empty fields are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,16 +30,30 @@ pub struct About {
     pub homepage: String,
 }
 
-/// Makes a component from a core module, and adds what it says about itself and these sections.
+/// Makes a component from a core module that names its world, and adds what it says about itself and these sections. What
+/// the module imports of WASI 0.1 becomes imports of WASI 0.2.
 ///
 /// # Errors
 ///
-/// If the module has no world.
+/// If the module names no world, or does not fit it.
 pub fn encode(core: &[u8], about: &About, sections: &[(&str, &str)]) -> Result<Vec<u8>> {
-    let component = ComponentEncoder::default().validate(true).module(core)?.encode()?;
+    let mut encoder = ComponentEncoder::default();
+    encoder.validate(true).module(core)?;
+    if core_module(core)?.imports.iter().any(|module| module == WASI_0_1) {
+        encoder.adapter(WASI_0_1, WASI_0_1_ADAPTER)?;
+    }
+    tell(&encoder.encode()?, about, sections)
+}
+
+/// Adds what a component says about itself, and these sections.
+///
+/// # Errors
+///
+/// If the bytes are no component.
+pub fn tell(component: &[u8], about: &About, sections: &[(&str, &str)]) -> Result<Vec<u8>> {
     let mut metadata = AddMetadata::default();
     metadata.name = AddMetadataField::Set(about.name.clone());
-    let mut component = metadata.to_wasm(&component)?;
+    let mut component = metadata.to_wasm(component)?;
     // The sections that registries read: <https://github.com/WebAssembly/tool-conventions>.
     let about = [
         ("version", about.version.as_str()),
@@ -49,6 +68,53 @@ pub fn encode(core: &[u8], about: &About, sections: &[(&str, &str)]) -> Result<V
         CustomSection { name: (*name).into(), data: data.as_bytes().into() }.append_to_component(&mut component);
     }
     Ok(component)
+}
+
+/// What a core module says about itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct CoreModule {
+    /// Whether it names its world.
+    pub names_world: bool,
+    /// The modules that it imports from.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+}
+
+/// Reads a core module.
+///
+/// # Errors
+///
+/// If the bytes are not WebAssembly, or are a component.
+pub fn core_module(bytes: &[u8]) -> Result<CoreModule> {
+    let mut found = CoreModule::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::Version { encoding: Encoding::Component, .. } => bail!("it is a component already"),
+            Payload::CustomSection(section) => found.names_world |= section.name().starts_with("component-type"),
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    found.imports.push(import?.module.to_owned());
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    found.exports.push(export?.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Names the world of a core module that does not name it itself.
+///
+/// # Errors
+///
+/// If the world cannot be written.
+pub fn name_world(core: &mut Vec<u8>, world: &World) -> Result<()> {
+    embed_component_metadata(core, &world.resolve, world.id, StringEncoding::UTF8)
 }
 
 /// Returns the text of a custom section; none if the component has no such section.

@@ -1,10 +1,15 @@
-//! Builds components from modules in Rust: finds a compiler, runs cargo, and encodes the result as a component.
+//! Builds components from modules: finds a compiler for Rust, runs cargo, writes bindings for other languages, and encodes
+//! core modules as components.
 //!
 //! `arcllm module build` uses it, and `cargo xtask modules`.
 
+mod bindings;
 mod cargo;
 mod component;
 mod toolchain;
+mod world;
 
-pub use component::{About, encode, imports, section};
+pub use bindings::BindingsFile;
+pub use component::{About, CoreModule, core_module, encode, imports, name_world, section, tell};
 pub use toolchain::{TARGET, Toolchain};
+pub use world::World;

@@ -1,6 +1,6 @@
 // Connects the policy to the host. Start here: `llmProviderBlocking.invoke` is the module.
 
-import * as inner from 'arcllm:llm/llm-provider-blocking@0.1.0';
+import inner from 'arcllm:llm/llm-provider-blocking@0.1.0';
 import { Response } from 'arcllm:llm/types@0.1.0';
 import { SCHEMA, policy } from './policy.js';
 
@@ -56,7 +56,7 @@ function userTexts(request) {
 function refusal(request, text) {
   return new Response(request, {
     content: [{ tag: 'text', val: { text, extensions: [] } }],
-    usage: { inputTokens: 0n, outputTokens: 0n, totalTokens: 0n, extensions: [] },
+    usage: { inputTokens: 0, outputTokens: 0, totalTokens: 0, extensions: [] },
     stopReason: { tag: 'refusal' },
     model: request.model(),
     provider: request.provider(),

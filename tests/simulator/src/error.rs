@@ -17,12 +17,14 @@ pub enum Error {
         source: io::Error,
     },
     /// The script is not TOML, or has an unknown key or a wrong value.
-    #[error("{file}: {message}")]
+    #[error("{file}:{line}: {mistake}")]
     Syntax {
         /// The file, as the caller named it.
         file: String,
-        /// The line, the key and what would be right.
-        message: String,
+        /// The line, counted from one.
+        line: usize,
+        /// The key, what is wrong with it, and what would be right.
+        mistake: String,
     },
     /// Parts of the script contradict each other.
     #[error("{place}: {message}")]

@@ -9,7 +9,10 @@ use crate::fault::Fault;
 
 /// A name that no fault has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown fault `{name}`: did you mean {}? `arcllm simulate --help` lists all faults", Alternatives(nearest))]
+#[error(
+    "unknown fault `{name}`: did you mean {}? docs/simulate.md and `arcllm simulate --help` list all faults",
+    Alternatives(nearest)
+)]
 pub struct UnknownFault {
     name: String,
     nearest: Vec<&'static str>,

@@ -26,7 +26,7 @@ pub enum Then {
 
 /// The replies of a simulator, in order. An empty script always gives good answers.
 ///
-/// As a file it is TOML:
+/// As a file it is TOML; `docs/simulate.md` has all keys:
 ///
 /// ```
 /// # fn main() -> Result<(), arcllm_simulator::Error> {
@@ -48,7 +48,7 @@ pub enum Then {
 /// ```
 ///
 /// The keys of a reply are `status`, `headers`, one of (`text`, `thinking`, `signature`, `tool_calls`, `stop_reason`,
-/// `usage`, `model`), `error`, `body` with `content_type`, `body_json`, or `events`; and `delay_seconds`,
+/// `usage`, `model`), `message` of an error, `body` with `content_type`, `body_json`, or `events`; and `delay_seconds`,
 /// `body_delay_seconds`, `times`, `fault` (the name of a [`Fault`](crate::Fault)), `fault_at`. A header's value may be a
 /// list: of several values, or of none to leave a default header out. `refuse`, beside `then`, is [`Script::refuse`].
 ///

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use arcllm_wording::{Format, Mistake};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -35,7 +36,8 @@ struct ReplyTable {
     status: Option<u16>,
     #[serde(default)]
     headers: BTreeMap<String, HeaderValues>,
-    error: Option<String>,
+    #[serde(alias = "error")]
+    message: Option<String>,
     text: Option<String>,
     thinking: Option<String>,
     signature: Option<String>,
@@ -90,8 +92,7 @@ enum HeaderValues {
 
 /// Parses a script. Errors call it `file`.
 pub(crate) fn parse(text: &str, file: &str) -> Result<Script, Error> {
-    let table: ScriptTable = toml::from_str(text)
-        .map_err(|error| Error::Syntax { file: file.to_owned(), message: error.to_string().trim_end().to_owned() })?;
+    let table = read(text).map_err(|(line, mistake)| Error::Syntax { file: file.to_owned(), line, mistake })?;
     if table.refuse && !table.replies.is_empty() {
         let message = "`refuse = true` lets no request in, so no `[[reply]]` is ever used: keep one of the two";
         return Err(Error::Invalid { place: file.to_owned(), message: message.to_owned() });
@@ -101,9 +102,25 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Script, Error> {
         reply
             .into_inner()
             .into_reply()
-            .map_err(|message| Error::Invalid { place: format!("{file}, reply {count} at line {line}"), message })
+            .map_err(|message| Error::Invalid { place: format!("{file}:{line}: reply {count}"), message })
     });
     Ok(Script { replies: replies.collect::<Result<_, _>>()?, then: table.then, refuse: table.refuse })
+}
+
+/// Reads the tables of a script. A mistake comes with its line.
+fn read(text: &str) -> Result<ScriptTable, (usize, String)> {
+    let place = |error: &toml::de::Error| line_of(text, error.span().map_or(0, |span| span.start));
+    let syntax = |error: toml::de::Error| match (error.message(), error.span().and_then(|span| text.get(span))) {
+        ("duplicate key", Some(key)) => {
+            (place(&error), format!("sets `{key}` a second time\n  help: keep one of the two"))
+        }
+        (message, _) => (place(&error), format!("is not TOML: {message}")),
+    };
+    let toml = toml::Deserializer::parse(text).map_err(syntax)?;
+    serde_path_to_error::deserialize(toml).map_err(|error| {
+        let (path, error) = (error.path().to_string(), error.into_inner());
+        (place(&error), Mistake::of(error.message(), Format::Toml).at(&path).to_string())
+    })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -137,7 +154,7 @@ impl ReplyTable {
     /// The one kind of content that the keys ask for.
     fn into_content(self) -> Result<Content, String> {
         let kinds = [
-            ("error", self.error.is_some()),
+            ("message", self.message.is_some()),
             ("body", self.body.is_some()),
             ("body_json", self.body_json.is_some()),
             ("events", self.events.is_some()),
@@ -152,7 +169,7 @@ impl ReplyTable {
                 "`content_type` goes with `body`, which is missing: add it, or set the type in `headers`".to_owned()
             );
         }
-        if let Some(message) = self.error {
+        if let Some(message) = self.message {
             Ok(Content::Error(message))
         } else if let Some(body) = self.body {
             let content_type = self.content_type.unwrap_or_else(|| "text/plain; charset=utf-8".to_owned());

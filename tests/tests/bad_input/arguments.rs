@@ -49,47 +49,47 @@ async fn malformed_requests() {
         Scene::of(GOOD).await.file("request.json", json).refuses(&["invoke", "--request", "request.json"]).await
     };
     assert_snapshot!(request("{\"messages\": [").await, @r#"
-    error: request.json: not a request: EOF while parsing a list at line 1 column 14
+    error: request.json:1: is not JSON: a list is not closed
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("[]").await, @r#"
-    error: request.json: not a request: invalid type: sequence, expected a map at line 1 column 0
+    error: request.json:1: is a list
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(request("{\"messages\": []}").await, @"
-    error: there is no question
+    error: request.json: `messages` is empty, and there is no PROMPT
       help: give a PROMPT, or --request FILE
     ");
     assert_snapshot!(request("{\"messages\": \"Hi\"}").await, @r#"
-    error: request.json: not a request: messages: invalid type: string "Hi", expected a sequence at line 1 column 17
-      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json:1: `messages` is the text "Hi"
+      help: a list
     "#);
     assert_snapshot!(request("{\"messages\": [{\"role\": \"usr\", \"content\": \"Hi\"}]}").await, @r#"
-    error: request.json: not a request: messages[0].role: unknown variant `usr`, expected one of `system`, `user`, `assistant`, `tool` at line 1 column 28
-      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
+    error: request.json:1: `messages[0].role` is "usr", which is not a value that it can have
+      help: did you mean `user`?
     "#);
     assert_snapshot!(request("{\"messages\": [{\"role\": \"user\", \"content\": [{\"text\": \"Hi\"}]}]}").await, @r#"
-    error: request.json: not a request: messages[0].content[0]: a block is an object with a `type` that is a string at line 1 column 58
+    error: request.json:1: `messages[0].content[0]`: a block is an object with a `type` that is a string
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
-    assert_snapshot!(request("{\"message\": []}").await, @r#"
-    error: request.json: not a request: message: unknown field `message`, expected one of `messages`, `tools`, `options`, `extensions` at line 1 column 10
-      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
-    "#);
+    assert_snapshot!(request("{\"message\": []}").await, @"
+    error: request.json:1: `message` is not a key
+      help: did you mean `messages`?
+    ");
     let image = "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"data\": \"!\"}]}]}";
     assert_snapshot!(request(image).await, @r#"
-    error: request.json: not a request: messages[0].content[0]: `data` needs its `media_type` (1 characters given) at line 1 column 74
+    error: request.json:1: `messages[0].content[0]`: `data` needs its `media_type` (1 characters given)
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     let options = |options: &str| {
         format!("{{\"messages\": [{{\"role\": \"user\", \"content\": \"\"}}], \"options\": {options}}}")
     };
-    assert_snapshot!(request(&options("{\"temprature\": 1}")).await, @r#"
-    error: request.json: not a request: options.temprature: unknown field `temprature`, expected one of `max_tokens`, `temperature`, `top_p`, `top_k`, `stop`, `tool_choice`, `parallel_tool_calls`, `seed`, `output`, `reasoning`, `user`, `deadline_seconds`, `traceparent`, `labels`, `metadata`, `extensions` at line 1 column 72
-      help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
-    "#);
+    assert_snapshot!(request(&options("{\"temprature\": 1}")).await, @"
+    error: request.json:1: `options.temprature` is not a key
+      help: did you mean `temperature`?
+    ");
     assert_snapshot!(request(&options("{\"deadline_seconds\": -1}")).await, @r#"
-    error: request.json: not a request: options.deadline_seconds: -1 is not a number of seconds at line 1 column 83
+    error: request.json:1: `options.deadline_seconds`: -1 is not a number of seconds
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
     assert_snapshot!(given(&["--request", "nowhere.json"]).await, @"error: nowhere.json: cannot be read: No such file or directory (os error 2)");
@@ -105,7 +105,7 @@ async fn a_list_instead_of_a_request() {
     let list = "[[{\"role\": \"user\", \"content\": \"Hi\"}], [], {}, {}]";
     let scene = Scene::of(GOOD).await.file("request.json", list);
     let told = scene.refuses(&["invoke", "--request", "request.json"]).await;
-    assert!(told.starts_with("error: request.json: not a request"), "{told}");
+    assert!(told.starts_with("error: request.json:1: is a list\n  help: expected {"), "{told}");
 }
 
 #[tokio::test]

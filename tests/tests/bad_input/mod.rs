@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod modules;
+mod modules_folder;
 mod providers;
 mod stage;
 mod values;

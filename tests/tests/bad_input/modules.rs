@@ -54,15 +54,15 @@ async fn files_that_are_not_components() {
     let file = async |content: &[u8]| Scene::with(ON).await.file("modules/retry.wasm", content).refused().await;
     assert_snapshot!(file(b"#!/bin/sh").await, @"
     error: modules/retry.wasm: is not WebAssembly (the module `retry`)
-      help: name a component that is built for arcllm:llm@0.1.0
+      help: put a component there that is built for arcllm:llm@0.1.0
     ");
     assert_snapshot!(file(b"").await, @"
-    error: modules/retry.wasm: is not WebAssembly (the module `retry`)
-      help: name a component that is built for arcllm:llm@0.1.0
+    error: modules/retry.wasm: is empty (the module `retry`)
+      help: put a component there that is built for arcllm:llm@0.1.0
     ");
     assert_snapshot!(file(b"\0asm\x01\0\0\0").await, @"
     error: modules/retry.wasm: is a core WebAssembly module, not a component (the module `retry`)
-      help: make a component of it, for example with `wasm-tools component new`
+      help: make a component of it with `arcllm module build FILE`
     ");
     assert_snapshot!(file(b"\0asm\x0d\0\x01\0").await, @"
     error: modules/retry.wasm: is a component of another world: it does not export arcllm:llm/module@0.1.0 (it exports nothing) (the module `retry`)
@@ -79,7 +79,7 @@ async fn files_that_are_not_components() {
 #[tokio::test]
 async fn a_missing_component() {
     assert_snapshot!(with("[modules.retry]\nenabled = true\nsandbox.wasm = \"mine.wasm\"").await, @"
-    error: config.toml:11: `modules.retry.sandbox.wasm` names modules/mine.wasm, which cannot be read: No such file or directory (os error 2)
+    error: config.toml:11: `modules.retry.sandbox.wasm` names modules/mine.wasm, which does not exist
       help: name the file of a component, relative to host.modules_dir
     ");
 }
@@ -90,9 +90,9 @@ async fn a_component_with_another_digest_than_pinned() {
         "[modules.retry]\nenabled = true\nsandbox.sha256 = \"{}\"\nsandbox.wasm = \"retry.wasm\"",
         "0".repeat(64)
     );
-    let scene = Scene::with(&pinned).await.file("modules/retry.wasm", "changed");
+    let scene = Scene::with(&pinned).await.file("modules/retry.wasm", "\0asm changed");
     assert_snapshot!(scene.refused().await, @"
-    error: config.toml:11: `modules.retry.sandbox.sha256` does not match: modules/retry.wasm has d67e2e944994496c8d8ec76eed0cf9f09679448d584b532bebf941852a37f5ed
+    error: config.toml:11: `modules.retry.sandbox.sha256` does not match: modules/retry.wasm has a6732e05d8053b7f58eea0455219ac46906effe58c69234de02749828b2f5068
       help: set this digest if the new file is the one you want
     ");
     assert_snapshot!(with("[modules.retry]\nenabled = true\nsandbox.sha256 = \"abc\"").await, @"
@@ -107,7 +107,7 @@ async fn a_component_without_its_grant() {
     let on = "[modules.fallback]\nenabled = true\nchain = [\"main\"]\nsandbox.wasm = \"fallback.wasm\"";
     let scene = Scene::with(on).await;
     assert_snapshot!(scene.file("modules/fallback.wasm", fallback).refused().await, @r#"
-    error: config.toml:12: `modules.fallback.sandbox.allow` does not grant `models`, which modules/fallback.wasm imports (it would ask other models)
+    error: config.toml:9: `modules.fallback.sandbox.allow` does not grant `models`, which modules/fallback.wasm imports (it would ask other models)
       help: allow = ["models"] under [modules.fallback.sandbox], if you trust it with that
     "#);
     assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"

@@ -31,7 +31,7 @@ async fn no_provider() {
 async fn no_model() {
     assert_snapshot!(of(&GOOD.replace("default_model = \"m\"\n", "")).await, @"
     error: config.toml:4: `providers.main.default_model` is missing, and no model was asked for
-      help: set it, or name a model with the call (--model)
+      help: set it, or ask for a model: `main/MODEL`
     ");
 }
 
@@ -56,10 +56,10 @@ async fn a_key_written_as_a_variable_is_not_repeated() {
 
 #[tokio::test]
 async fn a_key_in_the_configuration() {
-    assert_snapshot!(of(&format!("{GOOD}api_key = \"sk-ant-0123456789\"")).await, @"
-    error: config.toml:8: `providers.main.api_key` is not a setting
-      help: known are adapter, base_url, allow_insecure_http, max_response_mb, max_event_mb, models, headers, query, api_key_env, api_key_file, api_key_command, api_key_header, api_key_timeout_seconds, default_model, timeout_seconds, connect_timeout_seconds, first_event_timeout_seconds, idle_timeout_seconds, max_tokens, temperature, quirks
-    ");
+    assert_snapshot!(of(&format!("{GOOD}api_key = \"sk-ant-0123456789\"")).await, @r#"
+    error: config.toml:8: `providers.main.api_key` would hold a key, and a key never stands in a config file
+      help: under [providers.NAME] name where it is: api_key_env = "A_VARIABLE", api_key_file or api_key_command
+    "#);
     assert_snapshot!(of(&GOOD.replace("URL", "https://user:sk-0123456789@example.com")).await, @"
     error: config.toml:6: `providers.main.base_url` holds a user name or a password
       help: keys come from api_key_env, api_key_file or api_key_command

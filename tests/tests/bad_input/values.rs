@@ -7,7 +7,10 @@ use insta::assert_snapshot;
 #[tokio::test]
 async fn malformed_toml() {
     assert_snapshot!(with("[modules.retry\nenabled = true").await, @"error: config.toml:9: is not TOML: unclosed table, expected `]`");
-    assert_snapshot!(with("[providers.main]\nadapter = \"openai\"").await, @"error: config.toml:9: is not TOML: duplicate key");
+    assert_snapshot!(with("[providers.main]\nadapter = \"openai\"").await, @"
+    error: config.toml:9: sets `main` a second time
+      help: keep one of the two
+    ");
     assert_snapshot!(with("[host]\ndeadline_seconds = ").await, @"error: config.toml:10: is not TOML: string values must be quoted, expected literal string");
 }
 
@@ -74,6 +77,68 @@ async fn values_of_a_wrong_type() {
     error: config.toml:1: `defaults` is the number 1
       help: a table
     ");
+}
+
+/// The line is that of the setting. A table that the file does not have has none.
+#[tokio::test]
+async fn lines() {
+    let lines = async |more: &str, arguments: &[&str]| {
+        let said = Scene::with(more).await.refuses(&[&["invoke"], arguments, &["Hi"]].concat()).await;
+        said.split(" `").next().unwrap().trim_start_matches("error: ").to_owned()
+    };
+    let mistral = ["--provider", "mistral"];
+    assert_eq!(lines("", &mistral).await, "config.toml:");
+    assert_eq!(
+        lines("[providers]\n[providers.other]\nadapter = \"openai\"\nbase_url = \"http://localhost:1\"", &mistral)
+            .await,
+        "config.toml:"
+    );
+    assert_eq!(lines("[providers.mistral]\nmax_tokens = 5", &mistral).await, "config.toml:9:");
+    assert_eq!(lines("[modules.fallback]\nenabled = true", &[]).await, "config.toml:9:");
+    assert_eq!(lines("[modules.fallback.sandbox]\nfresh = true", &["--module", "fallback=on"]).await, "config.toml:");
+    assert_eq!(lines("[host]\norder = []\n[modules.retry]\nenabled = true", &[]).await, "config.toml:10:");
+    assert_eq!(lines("[modules.retry]\nenabled = true\n[host]\norder = []", &[]).await, "config.toml:12:");
+    assert_eq!(
+        lines("[modules.fallback]\nenabled = true\nchain = [\n\"main\",\n{ model = \"main\",\nx = 1 }]", &[]).await,
+        "config.toml:14:"
+    );
+}
+
+#[tokio::test]
+async fn keys_that_hold_a_key() {
+    assert_snapshot!(of(&format!("{GOOD}api_key = \"sk-0123\"")).await, @r#"
+    error: config.toml:8: `providers.main.api_key` would hold a key, and a key never stands in a config file
+      help: under [providers.NAME] name where it is: api_key_env = "A_VARIABLE", api_key_file or api_key_command
+    "#);
+    for setting in ["token", "apikey", "API-KEY", "secret", "password", "OPENAI_API_KEY"] {
+        let said = of(&format!("{GOOD}{setting} = \"sk-0123\"")).await;
+        assert!(said.contains("a key never stands in a config file") && !said.contains("sk-0123"), "{said}");
+    }
+    for table in ["defaults", "host", "serve"] {
+        let said = with(&format!("[x]\n[{table}]\napi_key = \"sk-0123\"")).await.replace("[x]", "");
+        assert!(!said.contains("sk-0123"), "{said}");
+    }
+    // A module's own setting may have any name.
+    assert!(!with("[modules.retry]\nenabled = true\ntoken = \"x\"").await.contains("config file"));
+}
+
+#[tokio::test]
+async fn temperatures() {
+    assert_snapshot!(of(&format!("{GOOD}temperature = 2.1")).await, @"
+    error: config.toml:8: `providers.main.temperature` is the number 2.1
+      help: a number from 0 to 2
+    ");
+    for table in [
+        "[models.x]\nprovider = \"main\"\noptions.temperature = -1",
+        "[models.x]\nprovider = \"main\"\noptions.temperature = \"1\"",
+    ] {
+        assert!(with(table).await.contains("config.toml:11: `models.x.options.temperature` is "));
+    }
+    assert!(
+        of(&GOOD.replace("[defaults]", "[defaults]\ntemperature = 3"))
+            .await
+            .contains("config.toml:2: `defaults.temperature` is the number 3")
+    );
 }
 
 #[tokio::test]
@@ -177,7 +242,7 @@ async fn numbers_out_of_range() {
     ");
     assert_snapshot!(of(&GOOD.replace("[defaults]", "[defaults]\ntemperature = -0.1")).await, @"
     error: config.toml:2: `defaults.temperature` is the number -0.1
-      help: a number, zero or more
+      help: a number from 0 to 2
     ");
 }
 

@@ -1,5 +1,6 @@
 //! The command: its exit codes, its standard output and its standard error.
 
+mod documents;
 mod errors;
 mod output;
 mod reports;

@@ -107,12 +107,27 @@ async fn a_file_that_is_too_large_is_not_inspected() {
     let inspect = ["module", "inspect", "large.wasm"];
     file.set_len(64 << 20).unwrap();
     let output = run(&folder, &inspect).await;
-    assert!(output.code == 2 && output.stdout.contains("is not WebAssembly"), "{output:?}");
+    assert!(output.code == 2 && output.stdout.contains("large.wasm: is not WebAssembly"), "{output:?}");
+    std::fs::write(folder.path().join("large.wasm"), b"\0asm\x0d\0\x01\0").unwrap();
     file.set_len((64 << 20) + 1).unwrap();
     let output = run(&folder, &inspect).await;
-    assert_eq!((output.code, output.stdout.as_str()), (2, ""));
-    let expected = "error: large.wasm: this file is larger than 64 MiB\n  help: ";
-    assert!(output.stderr.starts_with(expected), "{output:?}");
+    let expected = "problem  large.wasm: has 65 MB, more than the 64 MB that a module may have\n             help: ";
+    assert!(output.code == 2 && output.stdout.contains(expected), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_none_is_not_inspected() {
+    let folder = Folder::new("").unwrap();
+    std::fs::create_dir(folder.path().join("folder.wasm")).unwrap();
+    for (file, says) in [
+        ("nosuch.wasm", "nosuch.wasm: does not exist"),
+        ("folder.wasm", "folder.wasm: is a folder, not a file"),
+        ("config.toml", "config.toml: is empty"),
+    ] {
+        let output = run(&folder, &["module", "inspect", file]).await;
+        assert!(output.code == 2 && output.stdout.contains(&format!("problem  {says}\n")), "{output:?}");
+        assert!(!output.stdout.contains("sandbox"), "{output:?}");
+    }
 }
 
 // The rest.

@@ -93,7 +93,7 @@ chain = [\"openai\", \"groq\", \"vllm\"]
     warning     config.toml: `providers.openai.api_key_env` names the environment variable OPENAI_API_KEY, which is not set
                 help: put the key of openai into the variable OPENAI_API_KEY
     warning     config.toml: `providers.vllm.default_model` is missing, and no model was asked for
-                help: set it, or name a model with the call (--model)
+                help: set it, or ask for a model: `vllm/MODEL`
     "#);
 }
 
@@ -137,7 +137,7 @@ async fn each_warning_comes_once() {
     attempts    32 at most
     deadline    600 s
     problem     config.toml:5: `providers.local.default_model` is missing, and no model was asked for
-                help: set it, or name a model with the call (--model)
+                help: set it, or ask for a model: `local/MODEL`
     ");
 }
 
@@ -161,13 +161,82 @@ async fn orders_that_defeat_a_modules_purpose() {
                 help: put `rate-limit` after `fallback`
     warning     config.toml:12: `host.order` has `rate-limit` outside of `circuit-breaker`, so that calls that the breaker refuses use up the limit
                 help: put `rate-limit` after `circuit-breaker`
+    warning     config.toml:12: `host.order` has `telemetry` inside of `rate-limit`, so that it does not see the calls that are refused or answered outside of it
+                help: put `telemetry` before `rate-limit`
     warning     config.toml:12: `host.order` has `circuit-breaker` outside of `fallback`, so that the other providers have no circuit of their own and are not asked while it is open
                 help: put `circuit-breaker` after `fallback`
+    warning     config.toml:12: `host.order` has `telemetry` inside of `circuit-breaker`, so that it does not see the calls that are refused or answered outside of it
+                help: put `telemetry` before `circuit-breaker`
     warning     config.toml:12: `host.order` has `telemetry` inside of `fallback`, so that it sees each provider's attempt as a call of its own
                 help: put `telemetry` before `fallback`
+    warning     config.toml:12: `host.order` has `redact` inside of `fallback`, so that it rewrites again for each provider
+                help: put `redact` before `fallback`
     warning     config.toml:12: `host.order` has `telemetry` inside of `retry`, so that it sees each attempt as a call, and no waits between them
                 help: put `telemetry` before `retry`
+    warning     config.toml:12: `host.order` has `redact` inside of `retry`, so that it rewrites again for each attempt
+                help: put `redact` before `retry`
+    warning     config.toml:12: `host.order` has `telemetry` inside of `redact`, so that it does not see the time that the rewriting takes
+                help: put `telemetry` before `redact`
     ");
+}
+
+/// As the READMEs of telemetry and redact say.
+#[tokio::test]
+async fn observers_stand_outermost_and_transformers_outside_of_retry() {
+    let check_order = async |outer: &str, inner: &str| {
+        let module = |name: &str| match name {
+            "fallback" => "[modules.fallback]\nenabled = true\nchain = [\"local\", \"ollama/x\"]\n".to_owned(),
+            name => format!("[modules.{name}]\nenabled = true\n"),
+        };
+        let modules = format!("[host]\norder = [{outer:?}, {inner:?}]\n{}{}", module(outer), module(inner));
+        let stdout = check(&format!("{PROVIDER}\n{modules}")).await.1;
+        stdout.lines().filter(|line| line.contains("host.order")).map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    for outer in ["redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"] {
+        let said = check_order(outer, "telemetry").await;
+        let expected = format!("`host.order` has `telemetry` inside of `{outer}`, so that it ");
+        assert!(said.contains(&expected) && said.lines().count() == 1, "{said}");
+        assert_eq!(check_order("telemetry", outer).await, "");
+    }
+    for outer in ["retry", "fallback"] {
+        let said = check_order(outer, "redact").await;
+        let expected = format!("`host.order` has `redact` inside of `{outer}`, so that it rewrites again for each ");
+        assert!(said.contains(&expected) && said.lines().count() == 1, "{said}");
+    }
+}
+
+/// A configuration that cannot answer a question is not called good.
+#[tokio::test]
+async fn a_configuration_without_a_provider() {
+    let (code, stdout) = check("").await;
+    assert_eq!(code, 0);
+    assert_snapshot!(stdout, @r#"
+    config      config.toml
+    provider    none; give --provider NAME or set `defaults.provider`
+    chain       agent -> adapter
+    worst case  1 attempt, 0 s of waiting
+    attempts    32 at most
+    deadline    600 s
+    warning     config.toml: `defaults.provider` is missing, so there is no provider to ask unless a call names one
+                help: set it, for example to "anthropic", or check what calls ask: --provider NAME
+    "#);
+    let (_, stdout) = check(&PROVIDER.replace("provider = \"local\"", "")).await;
+    assert!(
+        stdout.contains("config.toml:2: `defaults.provider` is missing") && !stdout.contains("no problems"),
+        "{stdout}"
+    );
+}
+
+/// Only a fallback has nobody else to ask. A module of another kind may name one provider.
+#[tokio::test]
+async fn a_module_that_names_the_provider_of_the_call() {
+    let folder = Chain::new().folder().unwrap();
+    let config = format!(
+        "{PROVIDER}[host]\norder = [\"chaos\"]\n[modules.chaos]\nenabled = true\nfault = \"delay\"\nprovider = \"local\"\n"
+    );
+    folder.write("config.toml", config).unwrap();
+    let output = folder.arcllm(["check"]).unwrap().run().await.unwrap();
+    assert!(!output.stdout.contains("fall back"), "{}", output.stdout);
 }
 
 /// With `on_trap = "bypass"` a call can go around a module that guards something.

@@ -30,7 +30,7 @@ async fn a_file_that_does_not_load_replaces_nothing() {
     let host = host(&folder);
     let model = load(&host).await;
     let bad: [(&[u8], &str); 4] = [
-        (b"", "is not WebAssembly"),
+        (b"", "is empty"),
         (b"\0asm\x01\0\0\0", "is a core WebAssembly module"),
         (b"\0asm\x0d\0\x01\0", "is a component of another world"),
         (arcllm_builtin::find("redact").unwrap().wasm, "`modules.fallback.chain` is not a setting"),

@@ -101,6 +101,15 @@ async fn without_its_file_a_module_fails_until_the_file_is_back() {
     assert_eq!(attempts(&without).await, RETRIED, "that is nothing to other modules");
     assert!(soon(host.load_model("a", Overrides::new())).await.unwrap_err().to_string().contains("mine.wasm"));
 
+    folder.write("modules/mine.wasm", "no component").unwrap();
+    let reason = failure(&host, "mine").await;
+    assert!(reason.contains("modules/mine.wasm: is not WebAssembly"), "{reason}");
+    let Error { kind, trail, .. } = error(&model).await;
+    let message = kind.to_string();
+    assert!(trail.is_empty() && !message.contains("does not exist"), "{message}");
+    let says = "it was removed: the file that is there now does not load: ";
+    assert!(message.contains(says) && message.contains("mine.wasm: is not WebAssembly"), "{message}");
+
     folder.write("modules/mine.wasm", others()).unwrap();
     assert_eq!(reload(&host).await, replaces("mine"));
     assert_eq!(attempts(&model).await, ONCE);

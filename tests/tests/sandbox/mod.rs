@@ -9,5 +9,6 @@ mod queue;
 mod retirement;
 mod runtimes;
 mod sharing;
+mod side_by_side;
 mod stage;
 mod traps;

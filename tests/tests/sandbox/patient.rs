@@ -1,8 +1,8 @@
-//! A module that waits, traps, computes or takes memory, as the question says.
+//! A module that waits, blocks, traps, computes or takes memory, as the question says.
 
 use std::sync::Arc;
 
-use arcllm::{Config, Error, Host, Message, Model, Overrides, Response};
+use arcllm::{Config, Error, Host, HostBuilder, Message, Model, Overrides, Response};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -12,12 +12,21 @@ use crate::{
 
 /// A host with the test module `patient`, which does what the question says, and its folder.
 pub(crate) fn patient(provider: &Arc<Provider>, sandbox: &str) -> (Folder, Host) {
+    host(provider, sandbox, Host::builder())
+}
+
+fn host(provider: &Arc<Provider>, sandbox: &str, builder: HostBuilder) -> (Folder, Host) {
     let config = "[host]\norder = [\"patient\", \"retry\", \"redact\"]\n[modules.patient]\nenabled = true\n";
     let folder = Folder::new(&format!("{config}[modules.patient.sandbox]\n{sandbox}\n")).unwrap();
     folder.write("modules/patient.wasm", std::fs::read(test_module("patient")).unwrap()).unwrap();
     let config = Config::load(&folder.path().join("config.toml")).unwrap();
-    let host = Host::builder().config(config).adapter("a", "m", provider.clone()).build().unwrap();
+    let host = builder.config(config).adapter("a", "m", provider.clone()).build().unwrap();
     (folder, host)
+}
+
+/// The same, with numbers that repeat.
+pub(crate) fn patient_with_seed(provider: &Arc<Provider>, sandbox: &str) -> (Folder, Host) {
+    host(provider, sandbox, Host::builder().seed(7))
 }
 
 pub(crate) async fn load(host: &Host) -> Model {

@@ -33,6 +33,31 @@ fn kind(answer: &Answer) -> String {
 /// A request, and the kind of its answer.
 type Case<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a [u8], &'a str);
 
+/// What no provider answers is refused before it is sent, at its place in the client's format.
+#[tokio::test]
+async fn temperatures_and_empty_conversations() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let ask = json!([{ "role": "user", "content": "Hi" }]);
+    for (path, list) in [(CHAT, "messages"), ("/v1/messages", "messages"), ("/v1/responses", "input")] {
+        let good = json!({ "model": "sim", "max_tokens": 9, list: ask, "temperature": 2 });
+        let sent = provider.requests().len();
+        for (field, wrong) in
+            [("temperature", json!(2.1)), ("temperature", json!(-0.5)), ("temperature", json!("1")), (list, json!([]))]
+        {
+            let mut body = good.clone();
+            body[field] = wrong.clone();
+            let answer = gateway.post(path, &body).await;
+            assert_eq!(answer.status, 400, "{path} {field} {wrong}: {}", answer.body);
+            let error = &answer.json()["error"];
+            assert!(error["message"].as_str().unwrap().starts_with(&format!("{field}: ")), "{error}");
+            assert!(path == "/v1/messages" || error["param"] == field, "{error}");
+        }
+        assert_eq!(provider.requests().len(), sent);
+        assert_eq!(gateway.post(path, &good).await.status, 200);
+    }
+}
+
 #[tokio::test]
 async fn is_answered_in_the_shape_of_the_client() {
     let provider = replies([]).await;
@@ -66,7 +91,8 @@ async fn is_answered_in_the_shape_of_the_client() {
 
     let answer = gateway.get(CHAT).await;
     assert_eq!(answer.header("allow"), "POST");
-    let unknown = gateway.post(CHAT, &json!({ "model": "simm", "messages": [] })).await;
+    let unknown =
+        gateway.post(CHAT, &json!({ "model": "simm", "messages": [{ "role": "user", "content": "Hi" }] })).await;
     let error = &unknown.json()["error"];
     assert_eq!((unknown.status, &error["param"]), (404, &json!("model")));
     assert!(error["message"].as_str().unwrap().contains("did you mean `sim`?"), "{error}");

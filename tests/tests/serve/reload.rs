@@ -41,7 +41,7 @@ async fn counts_for_new_calls_and_leaves_running_streams_alone() {
         gateway.folder.write("config.toml", config(&new)).unwrap();
         soon(async {
             while new.requests().is_empty() {
-                gateway.post(CHAT, &json!({ "model": "m", "messages": [] })).await;
+                gateway.post(CHAT, &json!({ "model": "m", "messages": [{ "role": "user", "content": "Hi" }] })).await;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         })

@@ -9,6 +9,7 @@ use crate::{
 
 const BLOCKING: &[u8] = include_bytes!("../../prebuilt/blocking.wasm");
 const UPPER: &[u8] = include_bytes!("../../prebuilt/upper.wasm");
+const WASI: &[u8] = include_bytes!("../../prebuilt/wasi.wasm");
 
 async fn run(folder: &Folder, arguments: &[&str]) -> Output {
     soon(folder.arcllm(arguments).unwrap().trusted().run()).await.unwrap()
@@ -105,7 +106,7 @@ async fn the_command_shows_it_and_what_config_needs() {
     To run it, copy stranger.wasm into the modules directory and add this to config.toml:
 
         [host]
-        order = ["stranger", "retry", "fallback"]     # its place, outermost first
+        order = ["telemetry", "stranger", "redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]     # outermost first
 
         [modules.stranger]
         enabled = true
@@ -138,7 +139,27 @@ async fn a_component_that_does_not_load_is_still_described() {
     let output = run(&folder, &["module", "inspect", "none.wasm", "--json"]).await;
     assert_eq!(output.code, 2);
     let problem = output.json().unwrap()["module"]["problem"].as_str().unwrap().to_owned();
-    assert!(problem.contains("none.wasm") && problem.contains("cannot be read"), "{problem}");
+    assert_eq!(problem, "none.wasm: does not exist");
+}
+
+/// `wasi` imports random numbers. Here its bytes ask for what no module gets.
+#[tokio::test]
+async fn a_refused_import_is_told_in_plain_words() {
+    let folder = Folder::new("").unwrap();
+    let import = "wasi:random/insecure@";
+    for other in ["wasi:http/connecting@", "acme:bank/my-records@"] {
+        folder.write("asks.wasm", with(WASI, import, other)).unwrap();
+        let output = run(&folder, &["module", "inspect", "asks.wasm"]).await;
+        assert_eq!(output.code, 2, "{output:?}");
+        assert!(output.stdout.contains("imports  ") && output.stdout.contains(other), "{}", output.stdout);
+        let problem: Vec<_> = output.stdout.lines().skip_while(|line| !line.contains("problem")).collect();
+        let problem = problem.join("\n");
+        assert!(
+            problem.contains(&format!("asks.wasm: imports `{other}0.2.6`, which this host does not have")),
+            "{problem}"
+        );
+        assert_eq!(problem.contains("modules have no network"), other.starts_with("wasi:http"), "{problem}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use arcllm::Options;
 use serde_json::Value;
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +50,7 @@ pub(crate) struct Invoke {
     /// The most tokens that the answer may have.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_tokens: Option<u32>,
-    /// How random the answer is; 0 is the least.
+    /// How random the answer is, from 0 to 2; models of Anthropic take at most 1.
     #[arg(long, value_name = "T", value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
     /// The most seconds that the call may take, with all retries and fallbacks.
@@ -88,6 +89,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
-    number.ok_or_else(|| "expected a number, zero or more".to_owned())
+    let number = text.parse().ok().filter(|number| Options::TEMPERATURES.contains(number));
+    number.ok_or_else(|| "expected a number from 0 to 2".to_owned())
 }

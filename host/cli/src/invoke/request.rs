@@ -7,9 +7,14 @@ use std::{
 };
 
 use arcllm::{Message, Options, Request};
+use arcllm_wording::{Format, Mistake};
 use serde_json::Value;
 
 use crate::{failure::Failure, invoke::arguments::Invoke};
+
+/// What a request looks like.
+const FORM: &str =
+    "expected {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}], \"tools\": […], \"options\": {…}}";
 
 /// Makes the request: the instructions, the messages of the request file, the prompt.
 pub(crate) fn request(arguments: &Invoke) -> Result<Request, Failure> {
@@ -26,7 +31,11 @@ pub(crate) fn request(arguments: &Invoke) -> Result<Request, Failure> {
         request.messages.push(Message::user(prompt));
     }
     if request.messages.is_empty() {
-        return Err(Failure::usage("there is no question\n  help: give a PROMPT, or --request FILE"));
+        let problem = match &arguments.request {
+            Some(file) => format!("{}: `messages` is empty, and there is no PROMPT", name_of(file)),
+            None => "there is no question".to_owned(),
+        };
+        return Err(Failure::usage(format!("{problem}\n  help: give a PROMPT, or --request FILE")));
     }
     if let Some(system) = &arguments.system {
         request.messages.insert(0, Message::system(system));
@@ -52,34 +61,39 @@ fn prompt(arguments: &Invoke) -> Result<Option<String>, Failure> {
 }
 
 fn read_request(file: &Path) -> Result<Request, Failure> {
-    let (name, text) = match file == Path::new("-") {
-        true => ("standard input".to_owned(), read_standard_input()),
-        false => (file.display().to_string(), std::fs::read_to_string(file)),
-    };
+    let name = name_of(file);
+    let text = if file == Path::new("-") { read_standard_input() } else { std::fs::read_to_string(file) };
     let text = text.map_err(|error| Failure::usage(format!("{name}: cannot be read: {error}")))?;
-    // Read as an object first: `serde` would take a list for a struct too.
-    let object = serde_json::from_str::<serde_json::Map<String, Value>>(&text);
-    let request = object.map_err(|error| error.to_string()).and_then(|_| {
-        let mut json = serde_json::Deserializer::from_str(&text);
-        serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().iter().next() {
-            Some(_) => format!("{}: {}", error.path(), error.inner()),
-            None => error.into_inner().to_string(),
-        })
-    });
-    let request: Request = request.map_err(|problem| {
-        let form = "{\"messages\": [{\"role\": \"user\", \"content\": \"…\"}], \"tools\": […], \"options\": {…}}";
-        Failure::usage(format!("{name}: not a request: {problem}\n  help: expected {form}"))
-    })?;
+    let request = parse(&text).map_err(|mistake| Failure::usage(format!("{name}:{mistake}")))?;
     check_options(&request.options).map_err(|problem| Failure::usage(format!("{name}: {problem}")))?;
     Ok(request)
+}
+
+/// Reads the JSON of a request. An error begins with its line.
+fn parse(text: &str) -> Result<Request, String> {
+    let mistake = |error: &serde_json::Error, path: &str| {
+        let mut mistake = Mistake::of(&error.to_string(), Format::Json).at(path);
+        if mistake.help.is_none() || mistake.path.is_empty() {
+            mistake.help = Some(FORM.to_owned());
+        }
+        format!("{}: {mistake}", error.line().max(1))
+    };
+    // As an object first: `serde` would take a list for a struct too.
+    serde_json::from_str::<serde_json::Map<String, Value>>(text).map_err(|error| mistake(&error, ""))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| mistake(error.inner(), &error.path().to_string()))
+}
+
+fn name_of(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
 /// Refuses what the arguments of the same names refuse.
 fn check_options(options: &Options) -> Result<(), &'static str> {
     match options {
         Options { max_tokens: Some(0), .. } => Err("`options.max_tokens` must be a whole number above zero"),
-        Options { temperature: Some(temperature), .. } if *temperature < 0.0 => {
-            Err("`options.temperature` must be a number, zero or more")
+        Options { temperature: Some(temperature), .. } if !Options::TEMPERATURES.contains(temperature) => {
+            Err("`options.temperature` must be a number from 0 to 2")
         }
         Options { deadline: Some(Duration::ZERO), .. } => Err("`options.deadline_seconds` must be a number above zero"),
         _ => Ok(()),

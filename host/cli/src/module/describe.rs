@@ -21,7 +21,9 @@ pub(crate) fn title(module: &ModuleReport) -> String {
 /// Prints what it is, what it asks for and what it may do.
 pub(crate) fn describe(module: &ModuleReport) -> Result<(), Failure> {
     if let Some(origin) = &module.origin {
-        let size = module.size_bytes.map_or_else(String::new, |size| format!(", {}", human(size)));
+        let size = module
+            .size_bytes
+            .map_or_else(String::new, |size| format!(", {}", human(u64::try_from(size).unwrap_or(u64::MAX))));
         line!("    origin   {origin}{size}")?;
     }
     if let Some(signature) = &module.signature {
@@ -81,8 +83,10 @@ pub(crate) fn list(items: &[String]) -> String {
     if items.is_empty() { "nothing".to_owned() } else { items.join(", ") }
 }
 
-fn human(bytes: usize) -> String {
+/// A size for people.
+pub(crate) fn human(bytes: u64) -> String {
     match bytes as f64 {
+        bytes if bytes < 1e3 => format!("{bytes} bytes"),
         bytes if bytes < 1e6 => format!("{:.0} KB", bytes / 1e3),
         bytes => format!("{:.1} MB", bytes / 1e6),
     }

@@ -1,7 +1,6 @@
 //! `arcllm module inspect`: describes a component, which may be a stranger's.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -18,16 +17,13 @@ use crate::{
 
 const STRONG: Style = Style::new().bold();
 
-/// The largest file that is read, in MiB.
-const MAX_MB: u64 = 64;
-
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   arcllm module inspect stranger.wasm
 
 The component is started and asked to describe itself. It has ten seconds, no settings and no
-grants, and what it stores is thrown away. It serves no call. A file above 64 MiB is refused.
+grants, and what it stores is thrown away. It serves no call. A file above 64 MB is refused.
 
 Exit codes: 0 it can be loaded; 2 it cannot, and what is known of it is shown.")]
 pub(crate) struct ModuleInspect {
@@ -39,7 +35,6 @@ pub(crate) struct ModuleInspect {
 }
 
 pub(crate) async fn run(arguments: ModuleInspect) -> Result<ExitCode, Failure> {
-    check_size(&arguments.file)?;
     let report = Host::inspect(&arguments.file).await?;
     if arguments.json {
         json(&serde_json::json!({ "module": report }))?;
@@ -47,18 +42,6 @@ pub(crate) async fn run(arguments: ModuleInspect) -> Result<ExitCode, Failure> {
         print(&report, &arguments.file)?;
     }
     Ok(ExitCode::from(if report.problem.is_some() { 2 } else { 0 }))
-}
-
-/// Refuses a file that would fill the memory. The report tells of a file that cannot be read.
-pub(crate) fn check_size(file: &Path) -> Result<(), Failure> {
-    match fs::metadata(file) {
-        Ok(metadata) if metadata.len() > MAX_MB << 20 => {
-            let help = "check that it is a module; built without debug information, it is smaller";
-            let file = file.display();
-            Err(Failure::usage(format!("{file}: this file is larger than {MAX_MB} MiB\n  help: {help}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn print(module: &ModuleReport, file: &Path) -> Result<(), Failure> {
@@ -99,7 +82,7 @@ fn config(module: &ModuleReport, file: &Path) -> Result<(), Failure> {
         "\n{STRONG}To run it{STRONG:#}, copy {} into the modules directory and add this to config.toml:\n",
         word(&file.display().to_string())
     )?;
-    line!("    [host]\n    order = [\"{name}\", \"retry\", \"fallback\"]     # its place, outermost first\n")?;
+    line!("    [host]\n    order = {:?}     # outermost first\n", module.suggested_order())?;
     line!("    [modules.{name}]\n    enabled = true\n")?;
     line!("    [modules.{name}.sandbox]")?;
     let wasm = file.file_name().unwrap_or_default().to_string_lossy();

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     config::config,
     failure::Failure,
-    module::{inspect::check_size, name::name},
+    module::name::name,
     output::{self, line, tell},
 };
 
@@ -54,9 +54,11 @@ pub(crate) async fn run(arguments: ModuleInstall) -> Result<ExitCode, Failure> {
     };
     let directory = match &arguments.modules_dir {
         Some(directory) => directory.clone(),
-        None => modules_directory(arguments.config.as_deref(), &name)?,
+        None => {
+            refuse_locked(arguments.config.as_deref(), &name)?;
+            modules_directory(arguments.config.as_deref())?
+        }
     };
-    check_size(&arguments.file)?;
     let report = Host::inspect(&arguments.file).await?;
     if let Some(problem) = &report.problem {
         return Err(Failure::usage(format!("nothing was installed: {problem}")));
@@ -82,20 +84,24 @@ pub(crate) async fn run(arguments: ModuleInstall) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The modules directory of a configuration, by default the one that the environment points to. A module that was added keeps
-/// its bytes until it is updated.
-pub(crate) fn modules_directory(file: Option<&Path>, name: &str) -> Result<PathBuf, Failure> {
+/// The modules directory of a configuration, by default the one that the environment points to.
+pub(crate) fn modules_directory(file: Option<&Path>) -> Result<PathBuf, Failure> {
     let config = config(file)?;
-    if config.lock.modules.contains_key(name) {
-        let help = format!("`arcllm module update {name} --to FILE` accepts a new file, and puts it there");
-        return Err(Failure::usage(format!(
-            "`{name}` is in arcllm.lock, so only its bytes are loaded\n  help: {help}"
-        )));
-    }
     config.modules_dir.ok_or_else(|| {
         let help = "name the configuration with --config FILE, or the directory with --modules-dir DIR";
         Failure::usage(format!("no configuration was found, and so no modules directory\n  help: {help}"))
     })
+}
+
+/// Refuses a module that was added: it keeps its bytes until it is updated.
+pub(crate) fn refuse_locked(file: Option<&Path>, name: &str) -> Result<(), Failure> {
+    match config(file)?.lock.modules.contains_key(name) {
+        false => Ok(()),
+        true => {
+            let help = format!("`arcllm module update {name} --to FILE` accepts a new file, and puts it there");
+            Err(Failure::usage(format!("`{name}` is in arcllm.lock, so only its bytes are loaded\n  help: {help}")))
+        }
+    }
 }
 
 /// Copies a component in one step: a host may be reading the file that it replaces. One that is there already stays.

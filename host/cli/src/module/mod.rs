@@ -9,6 +9,7 @@ pub(crate) mod locked;
 pub(crate) mod name;
 pub(crate) mod new;
 pub(crate) mod publish;
+pub(crate) mod sdk;
 pub(crate) mod templates;
 pub(crate) mod test;
 pub(crate) mod transfer;
@@ -48,7 +49,7 @@ pub(crate) enum Module {
     Install(ModuleInstall),
     /// Add a module from a registry or a file: look at it, agree to what it may do, and lock it.
     Add(ModuleAdd),
-    /// Update modules, and see what differs from what was accepted.
+    /// Update modules, and see what differs from what was accepted; or the SDK of a project.
     Update(ModuleUpdate),
     /// Remove a module from the configuration and from arcllm.lock.
     Remove(ModuleRemove),

@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  arcllm module new politeness --lang python
+  arcllm module new politeness --lang python --description 'Asks users to be polite'
   cd politeness
   arcllm module build
   arcllm module test politeness.wasm --scenarios scenarios.toml
@@ -33,26 +33,48 @@ pub(crate) struct ModuleNew {
     /// The language to write it in.
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     pub(crate) lang: Language,
+    /// What the module does, in a sentence [default: "NAME, a module for ArcLLM"]. Registries and `arcllm modules` show it.
+    #[arg(long, value_name = "TEXT", value_parser = sentence)]
+    pub(crate) description: Option<String>,
     /// The project's folder, new or empty [default: NAME in the working directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 }
 
+fn sentence(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("expected a sentence"),
+        text if text.chars().any(char::is_control) => Err("expected one line of text"),
+        text => Ok(text.to_owned()),
+    }
+}
+
 pub(crate) fn run(arguments: ModuleNew) -> Result<ExitCode, Failure> {
-    let ModuleNew { name, lang, directory } = arguments;
+    let ModuleNew { name, lang, description, directory } = arguments;
     let folder = directory.unwrap_or_else(|| PathBuf::from(&name));
-    let files = templates::project(lang, &name);
+    let files = templates::project(lang, &name, description.as_deref());
     check_is_empty(&folder)?;
     for (path, text) in &files {
         let file = folder.join(path);
         write(&file, text).map_err(|error| unable(&file, &error))?;
         line!("wrote {}", file.display())?;
     }
+    if arcllm_builtin::find(&name).is_some() {
+        line!("\n{}", takes_a_place(&name))?;
+    }
     line!(
         "\nNext:\n  cd {}\n  arcllm module build\n  arcllm module test {name}.wasm --scenarios scenarios.toml",
         folder.display()
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Warns of a name that a built-in module has.
+fn takes_a_place(name: &str) -> String {
+    format!(
+        "warning: `{name}` is the name of a built-in module, so a host ignores {name}.wasm\n  help: choose another name; or \
+         set wasm = \"{name}.wasm\" under [modules.{name}.sandbox], and your module takes the place of the built-in one"
+    )
 }
 
 /// Refuses a folder with files in it, which would be overwritten.

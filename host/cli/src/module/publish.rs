@@ -75,7 +75,6 @@ pub(crate) fn signing_key(file: &PathBuf) -> Result<SigningKey, Failure> {
 /// Refuses a file that nobody could load.
 async fn inspect(arguments: &ModulePublish) -> Result<ModuleReport, Failure> {
     let file = &arguments.file;
-    super::inspect::check_size(file)?;
     // Compiling a large one takes seconds.
     let mut spinner = Spinner::start(true);
     spinner.say(format!("looking at {}", file.display()));

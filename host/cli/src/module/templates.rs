@@ -9,6 +9,8 @@ pub(crate) enum Language {
     Rust,
     Python,
     Javascript,
+    Go,
+    C,
 }
 
 /// The path of a file inside the project, and its text.
@@ -16,6 +18,9 @@ pub(crate) type File = (&'static str, &'static str);
 
 /// The module's name in a template, and nothing else.
 const PLACEHOLDER: &str = "guardrail";
+
+/// The module's description in the files of a template that tools read.
+const DESCRIPTION: &str = "\"guardrail, a module for ArcLLM\"";
 
 macro_rules! files {
     ($folder:literal: $($path:literal),* $(,)?) => {
@@ -46,11 +51,36 @@ const JAVASCRIPT: &[File] = files![
     ".gitignore",
     "README.md",
     "app.js",
-    "build.mjs",
+    "package-lock.json",
     "package.json",
     "policy.js",
     "policy.test.js",
     "scenarios.toml",
+];
+
+const GO: &[File] = files![
+    "guardrail-go":
+    ".gitignore",
+    "README.md",
+    "go.mod",
+    "main.go",
+    "module.toml",
+    "module/module.go",
+    "policy/policy.go",
+    "policy/policy_test.go",
+    "scenarios.toml",
+];
+
+const C: &[File] = files![
+    "guardrail-c":
+    ".gitignore",
+    "README.md",
+    "module.c",
+    "module.toml",
+    "scenarios.toml",
+    "settings.c",
+    "settings.h",
+    "test_settings.c",
 ];
 
 const RUST: &[File] = files!["guardrail-rust": ".gitignore", "Cargo.toml", "README.md", "scenarios.toml", "src/lib.rs"];
@@ -102,7 +132,8 @@ const SDK_MANIFEST: File = ("arcllm-module/Cargo.toml", include_str!("../../temp
 /// The folder of the SDK, seen from the example and from a project.
 const SDK_FOLDERS: [&str; 2] = ["../../sdk", "arcllm-module"];
 
-const WIT: &[File] = wit![
+/// The WIT package.
+pub(crate) const WIT: &[File] = wit![
     "deps/wasi-clocks.wit",
     "deps/wasi-logging.wit",
     "deps/wasi-random.wit",
@@ -115,22 +146,33 @@ const WIT: &[File] = wit![
     "types.wit",
 ];
 
-/// Lists the files of a project for a module of this name.
-pub(crate) fn project(language: Language, name: &str) -> Vec<(String, String)> {
+/// Lists the files of a project for a module of this name and description.
+pub(crate) fn project(language: Language, name: &str, description: Option<&str>) -> Vec<(String, String)> {
     let own = match language {
         Language::Rust => RUST,
         Language::Python => PYTHON,
         Language::Javascript => JAVASCRIPT,
+        Language::Go => GO,
+        Language::C => C,
     };
     let [sdk, own_sdk] = SDK_FOLDERS;
-    let named = own.iter().map(|(path, text)| (*path, text.replace(PLACEHOLDER, name).replace(sdk, own_sdk)));
-    let mut files: Vec<_> = named.map(|(path, text)| (path.to_owned(), text)).collect();
-    // In Rust, the SDK holds the WIT.
-    let is_rust = language == Language::Rust;
-    let folder = if is_rust { format!("{own_sdk}/") } else { String::new() };
-    files.extend(
-        SDK.iter().chain([&SDK_MANIFEST]).filter(|_| is_rust).map(|(path, text)| (path.to_string(), text.to_string())),
-    );
-    files.extend(WIT.iter().map(|(path, text)| (format!("{folder}{path}"), (*text).to_owned())));
+    let fill = |text: &str| {
+        // A text in JSON is one in TOML, too.
+        let described = match description.and_then(|text| serde_json::to_string(text).ok()) {
+            Some(description) => text.replace(DESCRIPTION, &description),
+            None => text.to_owned(),
+        };
+        described.replace(PLACEHOLDER, name).replace(sdk, own_sdk)
+    };
+    let mut files: Vec<_> = own.iter().map(|(path, text)| ((*path).to_owned(), fill(text))).collect();
+    files.extend(carried(language == Language::Rust));
     files
+}
+
+/// Lists the files that a project carries and does not change: the WIT package, inside of the SDK if it is in Rust.
+pub(crate) fn carried(is_rust: bool) -> Vec<(String, String)> {
+    let folder = if is_rust { format!("{}/", SDK_FOLDERS[1]) } else { String::new() };
+    let sdk = SDK.iter().chain([&SDK_MANIFEST]).filter(|_| is_rust);
+    let sdk = sdk.map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    sdk.chain(WIT.iter().map(|(path, text)| (format!("{folder}{path}"), (*text).to_owned()))).collect()
 }

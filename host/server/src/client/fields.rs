@@ -1,6 +1,6 @@
 //! Reads the fields of a JSON object. What is not read is unknown, and becomes extensions.
 
-use arcllm::{ExtensionLevel, Extensions, is_reserved_extension};
+use arcllm::{ExtensionLevel, Extensions, Options, is_reserved_extension};
 use serde_json::{Map, Value};
 
 use crate::client::{place::Place, problem::Problem};
@@ -75,6 +75,16 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn number(&mut self, name: &str) -> Result<Option<f64>, Problem> {
         self.typed(name, "a number", |value| value.as_f64().ok_or(value))
+    }
+
+    /// The field `temperature`, which all formats have.
+    pub(crate) fn temperature(&mut self) -> Result<Option<f64>, Problem> {
+        match self.number("temperature")? {
+            Some(number) if !Options::TEMPERATURES.contains(&number) => {
+                Err(self.place.field("temperature").problem(format!("must be a number from 0 to 2, not {number}")))
+            }
+            number => Ok(number),
+        }
     }
 
     /// A whole number from 0 on. One that is larger than the largest is the largest.

@@ -43,6 +43,11 @@ impl<'a> Place<'a> {
         self.problem("is missing")
     }
 
+    /// The error for a list of messages without one.
+    pub(crate) fn empty(&self) -> Problem {
+        self.problem("is empty: a conversation has at least one message")
+    }
+
     /// The error for what is wrong at this place.
     pub(crate) fn problem(&self, what: impl Into<String>) -> Problem {
         Problem::bad_field(self.to_string(), what)

@@ -13,6 +13,7 @@ use crate::{
     runtime::guest::{
         engine::WasmRuntime,
         exports::{self, ExportsPre},
+        refused_import::refused_import,
     },
 };
 
@@ -51,7 +52,7 @@ pub(crate) struct CompiledComponent {
     pub(crate) streams: Streams,
     /// Whether it reads requests, and so copies them.
     pub(crate) copies: bool,
-    /// Whether a call blocks the whole instance.
+    /// Whether its exports serve one call at a time.
     pub(crate) blocks: bool,
     pub(crate) exports: ExportsPre,
 }
@@ -111,11 +112,7 @@ impl CompiledComponent {
         let copies = functions.iter().any(|function| function == READS_REQUESTS);
         let exports: Vec<&str> = kind.exports(&runtime.engine).map(|(name, _)| name).collect();
         let (provider, blocks) = exports::check(&exports)?;
-        // The sleeps of WASI 0.2 block, too.
-        let blocks = blocks || imports.iter().any(|import| import.starts_with("wasi:") && import.contains("@0.2."));
-        let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
-            unfit(format!("imports something that this host does not have: {error:#}"), "build it for arcllm:llm@0.1.0")
-        })?;
+        let pre = runtime.linker.instantiate_pre(&component).map_err(|error| refused_import(&error))?;
         let exports = ExportsPre::new(pre, &component, provider).map_err(|error| {
             unfit(format!("is built for another world: {error:#}"), "build it for arcllm:llm@0.1.0")
         })?;
@@ -170,7 +167,7 @@ fn check_header(bytes: &[u8]) -> Result<(), ConfigError> {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
         Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Err(unfit(
             "is a core WebAssembly module, not a component",
-            "make a component of it, for example with `wasm-tools component new`",
+            "make a component of it with `arcllm module build FILE`",
         )),
         _ => Err(unfit("is not WebAssembly", "name a component that is built for arcllm:llm@0.1.0")),
     }

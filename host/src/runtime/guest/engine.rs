@@ -75,7 +75,7 @@ impl WasmRuntime {
         imports::blocking::add_to_linker(&mut linker)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         linker.allow_shadowing(true);
-        imports::ambient::add_wasi_0_2_to_linker(&mut linker)?;
+        imports::wasi_0_2::add_to_linker(&mut linker)?;
         linker.allow_shadowing(false);
         Ok(Self { engine, linker, number })
     }

@@ -38,8 +38,6 @@ pub(crate) type GuestAnswer = Result<Resource<ResponseHandle>, Error>;
 
 /// An instance's exports.
 pub(crate) struct Exports {
-    /// Whether calls are served one at a time.
-    pub(crate) blocks: bool,
     pub(crate) module: Guest,
     pub(crate) name: TypedFunc<(), (String,)>,
     pub(crate) validate_config: TypedFunc<(), (Result<(), String>,)>,
@@ -74,10 +72,9 @@ impl ExportsPre {
     }
 
     /// Instantiates the component.
-    pub(crate) async fn instantiate(&self, store: &mut Store<StoreData>, blocks: bool) -> wasmtime::Result<Exports> {
+    pub(crate) async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Exports> {
         let instance = self.pre.instantiate_async(&mut *store).await?;
         Ok(Exports {
-            blocks,
             module: self.module.load(&mut *store, &instance)?,
             name: instance.get_typed_func(&mut *store, self.name)?,
             validate_config: instance.get_typed_func(&mut *store, self.validate_config)?,

@@ -14,5 +14,6 @@ pub(crate) mod may_add;
 pub(crate) mod origin;
 pub(crate) mod place;
 pub(crate) mod progress;
+pub(crate) mod refused_import;
 pub(crate) mod store_data;
 pub(crate) mod writing;

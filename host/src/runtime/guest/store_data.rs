@@ -1,10 +1,6 @@
 //! The data of one instance: its handles, limits and calls.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use wasmtime::{
@@ -40,26 +36,8 @@ pub(crate) struct StoreData {
     pub(crate) bucket: Arc<dyn Bucket>,
     /// The most content of an answer that the guest may read, and the limit that says so. Absent if it reads none.
     pub(crate) most_content: Option<(usize, Limit)>,
-    /// The call being served, where calls are served one at a time.
-    pub(crate) current: CurrentCall,
-    started: Instant,
+    clock: MonotonicClock,
     wasi: WasiCtx,
-}
-
-/// The call of an instance that serves one at a time. Imports of WASI 0.2 act on its behalf.
-#[derive(Default)]
-pub(crate) struct CurrentCall(Weak<Hop>);
-
-impl CurrentCall {
-    /// Sets the call.
-    pub(crate) fn set(&mut self, hop: &Arc<Hop>) {
-        self.0 = Arc::downgrade(hop);
-    }
-
-    /// The call. `None` outside of calls.
-    pub(crate) fn hop(&self) -> Option<Arc<Hop>> {
-        self.0.upgrade()
-    }
 }
 
 impl StoreData {
@@ -67,9 +45,9 @@ impl StoreData {
         let mut table = ResourceTable::new();
         table.set_max_capacity(policy.handles());
         // The files, sockets and environment of WASI 0.2 are empty.
-        let started = Instant::now();
+        let clock = MonotonicClock(Instant::now());
         let mut wasi = WasiCtx::builder();
-        wasi.monotonic_clock(MonotonicClock(started));
+        wasi.monotonic_clock(clock);
         Self {
             module,
             table,
@@ -82,15 +60,14 @@ impl StoreData {
             last_words: None,
             bucket,
             most_content: None,
-            current: CurrentCall::default(),
-            started,
+            clock,
             wasi: wasi.build(),
         }
     }
 
-    /// The monotonic clock that the module sees: tokio's, from the start of the instance.
+    /// The monotonic clock that the module sees.
     pub(crate) fn monotonic_clock(&self) -> Duration {
-        self.started.elapsed()
+        self.clock.elapsed()
     }
 }
 
@@ -100,8 +77,18 @@ impl WasiView for StoreData {
     }
 }
 
-/// Tokio's clock for WASI 0.2, so that it is virtual when tokio's is paused.
+/// What the monotonic clock shows when an instance starts. Go refuses a clock at zero, and a program may subtract from it.
+const ORIGIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Tokio's clock, from the start of the instance. It is virtual when tokio's is paused.
+#[derive(Clone, Copy)]
 struct MonotonicClock(Instant);
+
+impl MonotonicClock {
+    fn elapsed(self) -> Duration {
+        ORIGIN.saturating_add(self.0.elapsed())
+    }
+}
 
 impl HostMonotonicClock for MonotonicClock {
     fn resolution(&self) -> u64 {
@@ -109,7 +96,7 @@ impl HostMonotonicClock for MonotonicClock {
     }
 
     fn now(&self) -> u64 {
-        crate::chat::seconds::nanoseconds(self.0.elapsed())
+        crate::chat::seconds::nanoseconds(self.elapsed())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         plain::{self, MESSAGE, SENTENCE},
     },
     runtime::{
-        guest::{hop::Hop, origin::Origin},
+        guest::hop::Hop,
         limits::{capacity, limit::Limit, policy::InstancePolicy},
     },
 };
@@ -89,9 +89,9 @@ impl InstanceError {
         Self { limit: Some(limit), ..Self::new(format!("{reason} ({})", limit.setting())) }
     }
 
-    /// The module's file was removed.
-    pub(crate) fn removed(origin: &Origin) -> Self {
-        Self::new(format!("it was removed: {origin} does not exist"))
+    /// The module's file was removed. `why` says what is there now.
+    pub(crate) fn removed(why: &str) -> Self {
+        Self::new(format!("it was removed: {why}"))
     }
 
     /// The instance was retired.

@@ -55,7 +55,7 @@ impl Instance {
         store.set_max_component_handles(policy.handles());
         cpu_limit::limit(&mut store);
         let clock = store.data().cpu.clone();
-        let starting = within(&clock, compiled.exports.instantiate(&mut store, compiled.blocks)).await;
+        let starting = within(&clock, compiled.exports.instantiate(&mut store)).await;
         let exports = starting.map_err(|failed| failed.reason(store.data_mut()))?;
         Ok(Self { store, exports: Arc::new(exports) })
     }

@@ -58,7 +58,7 @@ impl OpenWorkers {
         while let Some(before) = at.checked_sub(1) {
             at = before;
             let Some(worker) = stack.workers.get(at) else { break };
-            if !busy && worker.is_computing() {
+            if !busy && worker.is_busy() {
                 continue;
             }
             match worker.take(job) {

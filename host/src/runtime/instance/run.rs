@@ -179,9 +179,6 @@ fn start(
     let handle = store.data_mut().table.push(RequestHandle { request, hop: hop.clone(), derived: None })?;
     let call = exports.invoke.start_call_concurrent(store.as_context_mut(), (handle,))?;
     store.data_mut().calls.insert(call.task(), hop.clone());
-    if exports.blocks {
-        store.data_mut().current.set(hop);
-    }
     Ok(call)
 }
 
@@ -224,7 +221,7 @@ fn ended<F: Future<Output = wasmtime::Result<()>>>(
     None
 }
 
-/// Polls an instance. If a guest computes for long, the calls behind it go to other instances. Guests that compute take
+/// Polls an instance. If a guest computes for long or blocks, the calls behind it go to other instances. Guests that compute take
 /// turns, so that they never hold up all threads.
 async fn take_turns<F: Future>(worker: &Arc<Worker>, cpu: &CpuClock, turns: &Arc<Semaphore>, doing: F) -> F::Output {
     let mut doing = pin!(doing);
@@ -236,6 +233,9 @@ async fn take_turns<F: Future>(worker: &Arc<Worker>, cpu: &CpuClock, turns: &Arc
         };
         waiting = None;
         let polled = cpu.run(|| doing.as_mut().poll(context));
+        if cpu.is_blocked() {
+            worker.make_way();
+        }
         if polled.is_pending() && cpu.is_computing() {
             waiting = Some(Box::pin(turn(turns.clone())));
             worker.make_way();

@@ -83,9 +83,9 @@ impl Worker {
         self.running.wake();
     }
 
-    /// Whether a guest computes for so long that calls should go to other workers.
-    pub(crate) fn is_computing(&self) -> bool {
-        self.cpu.get().is_some_and(|cpu| cpu.is_computing())
+    /// Whether a guest computes or blocks for so long that calls should go to other workers.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.cpu.get().is_some_and(|cpu| cpu.is_computing() || cpu.is_blocked())
     }
 
     /// The next call for the guest.

@@ -100,6 +100,8 @@ pub(crate) struct CpuClock {
     yielded: AtomicBool,
     /// Whether a computing guest had yielded in the last run of the loop.
     computing: AtomicBool,
+    /// Whether a guest waits in a way that blocks its instance.
+    blocked: AtomicBool,
 }
 
 impl CpuClock {
@@ -124,6 +126,17 @@ impl CpuClock {
         self.computing.load(Ordering::Relaxed)
     }
 
+    /// Whether a guest blocks its instance.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a guest blocks its instance, until the returned value is dropped.
+    pub(crate) fn blocked(&self) -> BlockGuard<'_> {
+        self.blocked.store(true, Ordering::Relaxed);
+        BlockGuard(self)
+    }
+
     /// Notes that a computing guest yields.
     pub(crate) fn yields(&self) {
         self.yielded.store(true, Ordering::Relaxed);
@@ -133,5 +146,14 @@ impl CpuClock {
     pub(crate) fn ticks(&self) -> u64 {
         let now = ticks();
         now.saturating_sub(self.since.swap(now, Ordering::Relaxed))
+    }
+}
+
+/// Notes the end of a blocking wait when it is dropped.
+pub(crate) struct BlockGuard<'a>(&'a CpuClock);
+
+impl Drop for BlockGuard<'_> {
+    fn drop(&mut self) {
+        self.0.blocked.store(false, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,12 @@
-//! Waits, traps, computes or takes memory before it asks, as the request says. For tests of calls that share an instance.
+//! Waits, blocks, traps, computes or takes memory before it asks, as the request says. For tests of calls that share an
+//! instance.
 
-use arcllm_module::{Description, Error, Module, NoSettings, Request, Response, clock, inner, types::ContentBlock};
+mod wasi_0_2;
+
+use arcllm_module::{
+    Description, Error, Module, NoSettings, Request, Response, clock, inner,
+    types::{ContentBlock, ResponseParts},
+};
 
 /// How long it waits, in nanoseconds: long enough for all calls of a test to arrive.
 const WAIT: u64 = 100_000_000;
@@ -27,7 +33,9 @@ impl Module for Patient {
                 core::arch::wasm32::unreachable();
             }
             "wait" => clock::wait_for(WAIT).await,
+            "draw" => return draw(request).await,
             said => match said.split_once(' ') {
+                Some(("block", seconds)) => wasi_0_2::block(seconds.parse().unwrap_or_default()),
                 Some(("compute", milliseconds)) => compute(milliseconds.parse().unwrap_or_default()),
                 Some(("take", megabytes)) => take(megabytes.parse().unwrap_or_default()),
                 _ => {}
@@ -46,6 +54,16 @@ fn said(request: &Request) -> String {
         _ => None,
     });
     text.into_iter().next().unwrap_or_default()
+}
+
+/// Draws a number, asks, draws another, and answers with both.
+async fn draw(request: Request) -> Result<Response, Error> {
+    let first = wasi_0_2::random();
+    let answer = inner::invoke(request.clone()).await?;
+    let drawn = format!("{first} {} {}", wasi_0_2::random(), wasi_0_2::now() > 0);
+    let parts = ResponseParts::from_text(&request.provider(), &request.model(), &drawn);
+    drop(answer);
+    Ok(Response::new(&request, &parts))
 }
 
 /// Computes for this long.

@@ -13,6 +13,7 @@ mod hostile;
 mod no_answers;
 mod paths;
 mod records;
+mod reference;
 mod script_files;
 mod sse;
 mod stream_clients;

@@ -1,4 +1,4 @@
-//! A module's project: its folder and its name.
+//! A module's project: its folder, and what it says about the module.
 
 use std::{
     fs, io,
@@ -6,25 +6,37 @@ use std::{
     time::SystemTime,
 };
 
+use arcllm_module_build::{About, tell};
+
 use crate::{failure::Failure, module};
 
 /// A module's sources.
 pub(crate) struct Project {
     /// Absolute.
     pub(crate) folder: PathBuf,
-    /// The module's name.
-    pub(crate) name: String,
+    /// What the component says about itself. Its name is the module's.
+    pub(crate) about: About,
+    /// The file that the build makes.
+    pub(crate) component: PathBuf,
 }
 
 impl Project {
-    /// The file that the build makes.
-    pub(crate) fn component(&self) -> PathBuf {
-        self.folder.join(format!("{}.wasm", self.name))
+    /// Adds what the project says about the module to the component, which a tool has made. Nothing happens if it made
+    /// none.
+    pub(crate) fn tell(&self) -> Result<(), Failure> {
+        let file = &self.component;
+        let component = match fs::read(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            read => read.map_err(|error| unable(file, &error))?,
+        };
+        let told = tell(&component, &self.about, &[])
+            .map_err(|error| Failure::failed(format!("{}: this is not a component: {error:#}", file.display())))?;
+        fs::write(file, told).map_err(|error| unable(file, &error))
     }
 
     /// Whether the component is newer than everything that it is built from.
     pub(crate) fn is_built(&self) -> bool {
-        let built = fs::metadata(self.component()).and_then(|metadata| metadata.modified());
+        let built = fs::metadata(&self.component).and_then(|metadata| metadata.modified());
         built.is_ok_and(|built| newest(&self.folder).is_ok_and(|source| source < built))
     }
 }

@@ -40,9 +40,18 @@ struct Target {
     crate_types: Vec<String>,
 }
 
-/// Reads `package.name` in `Cargo.toml`.
-pub(crate) fn name(folder: &Path) -> Result<String, Failure> {
-    name_in(&folder.join("Cargo.toml"), "package.name", &package(folder)?.name)
+/// Reads `Cargo.toml`.
+pub(crate) fn about(folder: &Path) -> Result<About, Failure> {
+    let package = package(folder)?;
+    Ok(About {
+        name: name_in(&folder.join("Cargo.toml"), "package.name", &package.name)?,
+        version: package.version,
+        description: package.description.unwrap_or_default(),
+        authors: package.authors.join(", "),
+        licenses: package.license.unwrap_or_default(),
+        source: package.repository.unwrap_or_default(),
+        homepage: package.homepage.unwrap_or_default(),
+    })
 }
 
 pub(crate) fn build(project: &Project) -> Result<(), Failure> {
@@ -60,29 +69,18 @@ pub(crate) fn build(project: &Project) -> Result<(), Failure> {
     // The folder that CARGO_TARGET_DIR names may hold an artifact of the same name from another project.
     let target = project.folder.join("target");
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error:#}", manifest.display()));
-    let mut command = toolchain.cargo_build(&project.folder, &project.name, &target).map_err(|error| failed(&error))?;
+    let mut command =
+        toolchain.cargo_build(&project.folder, &project.about.name, &target).map_err(|error| failed(&error))?;
     command.arg("--release");
     tool::run_command(command, &format!("cargo build --lib --release --target {TARGET}"), GET_CARGO)?;
     let artifact = format!("{}.wasm", library.name.replace('-', "_"));
     let artifact = target.join(TARGET).join("release").join(artifact);
     let core = fs::read(&artifact).map_err(|error| unable(&artifact, &error))?;
-    let component = encode(&core, &about(package), &[]).map_err(|error| {
+    let component = encode(&core, &project.about, &[]).map_err(|error| {
         let help = "call `arcllm_module::export!` with the type of the module";
         Failure::failed(format!("{}: {error:#}\n  help: {help}", artifact.display()))
     })?;
-    fs::write(project.component(), component).map_err(|error| unable(&project.component(), &error))
-}
-
-fn about(package: Package) -> About {
-    About {
-        name: package.name,
-        version: package.version,
-        description: package.description.unwrap_or_default(),
-        authors: package.authors.join(", "),
-        licenses: package.license.unwrap_or_default(),
-        source: package.repository.unwrap_or_default(),
-        homepage: package.homepage.unwrap_or_default(),
-    }
+    fs::write(&project.component, component).map_err(|error| unable(&project.component, &error))
 }
 
 fn package(folder: &Path) -> Result<Package, Failure> {

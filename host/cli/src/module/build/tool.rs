@@ -45,7 +45,8 @@ pub(crate) fn output(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&st
     command(folder, program, arguments).stdin(Stdio::null()).output()
 }
 
-fn command(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+/// A command that runs a program in this folder.
+pub(crate) fn command(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder);
     command

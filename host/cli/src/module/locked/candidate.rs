@@ -7,7 +7,7 @@ use arcllm_registry::{Digest, Reference, Registry, Signature, Signed};
 
 use crate::{
     failure::Failure,
-    module::{describe, inspect::check_size, transfer::Transfer},
+    module::{describe, transfer::Transfer},
     output::line,
 };
 
@@ -69,7 +69,6 @@ impl Candidate {
     /// Where a signature is required, or the module cannot be loaded.
     pub(crate) async fn from_file(config: &Config, file: &Path, stored_as: &str, name: &str) -> Result<Self, Failure> {
         config.signers.rule(None).check(config, &file.display().to_string(), &SignatureState::NotSigned)?;
-        check_size(file)?;
         let report = looked_at(file, name).await?;
         let digest = format!("sha256:{}", report.sha256.as_deref().unwrap_or_default());
         let wasm = digest.parse().map_err(|_| Failure::usage(format!("{}: cannot be read", file.display())))?;

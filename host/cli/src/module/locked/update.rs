@@ -12,12 +12,15 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
-    module::locked::{
-        add::place,
-        candidate::Candidate,
-        change::ConfigFile,
-        consent::{agreed, grant, grants, shown, typed},
-        edit,
+    module::{
+        locked::{
+            add::place,
+            candidate::Candidate,
+            change::ConfigFile,
+            consent::{agreed, grant, grants, shown, typed},
+            edit,
+        },
+        sdk,
     },
     output::{self, line, tell, word},
 };
@@ -30,6 +33,8 @@ Examples:
   arcllm module update mine --to oci://registry.example/me/mine@sha256:…     back to a version
   arcllm module update mine --allow state --yes                              accepts a new grant, too
 
+  arcllm module update --sdk politeness      the SDK and the WIT package that a project carries
+
 You see what differs: version, imports, grants, signature. A module that wants more than before is
 taken only if you agree to that. --yes does not agree to it: name the grants with --allow.
 
@@ -38,6 +43,15 @@ cannot be updated as asked.")]
 pub(crate) struct ModuleUpdate {
     /// The module [default: all that are in arcllm.lock]
     pub(crate) name: Option<String>,
+    /// Update the SDK and the WIT package of the project in this folder, and no installed module.
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        default_missing_value = ".",
+        conflicts_with_all = ["name", "config", "yes", "json"]
+    )]
+    pub(crate) sdk: Option<PathBuf>,
     /// What to update it to: a tag, oci://HOST/REPOSITORY:TAG, or a file.
     #[arg(long, value_name = "REF", requires = "name")]
     pub(crate) to: Option<String>,
@@ -56,6 +70,9 @@ pub(crate) struct ModuleUpdate {
 }
 
 pub(crate) async fn run(arguments: ModuleUpdate) -> Result<ExitCode, Failure> {
+    if let Some(project) = &arguments.sdk {
+        return sdk::update(project);
+    }
     let file = ConfigFile::find(arguments.config.as_deref())?;
     let known = &file.config.lock.modules;
     let names: Vec<&String> = match &arguments.name {

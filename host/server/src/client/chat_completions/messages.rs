@@ -21,6 +21,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Vec<Message>, Problem> {
     let place = fields.place;
     let place = place.field("messages");
     let messages = match fields.need("messages")? {
+        Value::Array(messages) if messages.is_empty() => return Err(place.empty()),
         Value::Array(messages) => messages,
         other => return Err(place.expected("a list", &other)),
     };

@@ -10,7 +10,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Options, Problem> {
     let mut options = Options::new();
     let older = fields.count("max_tokens")?;
     options.max_tokens = fields.count("max_completion_tokens")?.or(older);
-    options.temperature = fields.number("temperature")?;
+    options.temperature = fields.temperature()?;
     options.top_p = fields.number("top_p")?;
     // vLLM takes -1 for no limit, which no other format has.
     if fields.peek("top_k").is_none_or(|count| count.as_i64().is_none_or(|count| count >= 0)) {

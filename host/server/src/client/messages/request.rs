@@ -63,6 +63,9 @@ fn messages(body: &mut Fields<'_>) -> Result<Vec<Message>, Problem> {
     let outer = body.place;
     let place = outer.field("messages");
     let list = body.list("messages")?.ok_or_else(|| place.missing())?;
+    if list.is_empty() {
+        return Err(place.empty());
+    }
     for (at, value) in list.into_iter().enumerate() {
         messages.push(message(value, &place.item(at))?);
     }
@@ -97,7 +100,7 @@ fn message(value: Value, place: &Place<'_>) -> Result<Message, Problem> {
 fn options(mut body: Fields<'_>) -> Result<Options, Problem> {
     let mut options = Options::new();
     options.max_tokens = body.count("max_tokens")?;
-    options.temperature = body.number("temperature")?;
+    options.temperature = body.temperature()?;
     options.top_p = body.number("top_p")?;
     options.top_k = body.count("top_k")?;
     options.stop = body.texts("stop_sequences")?;

@@ -14,7 +14,7 @@ use crate::client::{
 pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Options, Problem> {
     let mut options = Options::new();
     options.max_tokens = fields.count("max_output_tokens")?;
-    options.temperature = fields.number("temperature")?;
+    options.temperature = fields.temperature()?;
     options.top_p = fields.number("top_p")?;
     options.parallel_tool_calls = fields.flag("parallel_tool_calls")?;
     options.user = fields.text("user")?;

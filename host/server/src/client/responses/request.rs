@@ -63,6 +63,9 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
     let mut conversation = Conversation::new(&names);
     conversation.messages.extend(fields.text("instructions")?.map(Message::system));
     match fields.take("input") {
+        Some(Value::Array(items)) if items.is_empty() && fields.peek("prompt").is_none() => {
+            return Err(fields.place.field("input").empty());
+        }
         Some(input) => conversation.read(input)?,
         // A stored prompt may be all that is asked.
         None if fields.peek("prompt").is_some() => {}

@@ -91,6 +91,11 @@ impl<'a> Conversation<'a> {
         std::iter::once(self.system.as_mut_slice()).chain(messages)
     }
 
+    /// Whether anybody but the system says something.
+    pub(crate) fn has_messages(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
     pub(crate) fn write(self, body: &mut Object<'a>) {
         if !self.system.is_empty() {
             body.insert("system", content(self.system));

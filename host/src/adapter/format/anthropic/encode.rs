@@ -42,6 +42,9 @@ pub(crate) fn body<'a>(
     BodyWriter { request, provider, model, stream }.body(&turns)
 }
 
+/// The highest temperature that models of Anthropic take. <https://docs.claude.com/en/api/messages>
+const CLAUDE_HOTTEST: f64 = 1.0;
+
 struct BodyWriter<'a> {
     request: &'a Request,
     provider: &'a ProviderConfig,
@@ -62,6 +65,11 @@ impl<'a> BodyWriter<'a> {
         let mut marked: Vec<&mut [Json<'a>]> =
             std::iter::once(tools.as_mut_slice()).chain(conversation.blocks()).collect();
         cache::fit(&mut marked, self.extension("anthropic.cache_control"));
+        if !conversation.has_messages() {
+            let problem = "the conversation has system messages alone\n  help: models of Anthropic's format answer a user, so add a \
+                           message of one";
+            return Err(Unwritable::refused(problem));
+        }
         conversation.write(&mut body);
         if !tools.is_empty() {
             body.insert("tools", tools);
@@ -95,6 +103,14 @@ impl<'a> BodyWriter<'a> {
 
     fn add_sampling(&self, body: &mut Object<'a>, reasons: bool) -> Result<(), Unwritable> {
         let options = &self.request.options;
+        let is_claude = self.model.contains("claude");
+        if let Some(temperature) = options.temperature.filter(|temperature| is_claude && *temperature > CLAUDE_HOTTEST)
+        {
+            return Err(Unwritable::refused(format!(
+                "`options.temperature` is {temperature}\n  help: {} takes a number from 0 to {CLAUDE_HOTTEST}",
+                self.model
+            )));
+        }
         let temperature = options.temperature.or_else(|| self.default_temperature(reasons));
         body.insert_number("temperature", temperature.filter(|_| self.takes("temperature")))?;
         body.insert_number("top_p", options.top_p.filter(|_| self.takes("top_p")))?;
@@ -114,7 +130,8 @@ impl<'a> BodyWriter<'a> {
         let options = &self.request.options;
         let reasons = reasons || options.extensions.contains_key("anthropic.thinking");
         let refused = options.top_p.is_some() || reasons || family::refuses_temperature(self.model);
-        self.provider.temperature.filter(|_| !refused)
+        let hottest = if self.model.contains("claude") { CLAUDE_HOTTEST } else { f64::INFINITY };
+        self.provider.temperature.filter(|_| !refused).map(|temperature| temperature.min(hottest))
     }
 
     fn tools(&self) -> Result<Vec<Json<'a>>, Unwritable> {

@@ -8,9 +8,8 @@ use std::{
 use rand::Rng as _;
 use wasmtime::{
     AsContextMut, Result,
-    component::{Access, Accessor, Linker},
+    component::{Access, Accessor},
 };
-use wasmtime_wasi::p2::bindings as wasi_0_2;
 
 use crate::{
     chat::{
@@ -29,7 +28,7 @@ use crate::{
 };
 
 /// The most random bytes of one call, as in <https://www.w3.org/TR/webcrypto/#Crypto-method-getRandomValues>.
-const RANDOM_BYTES: u64 = 65_536;
+pub(crate) const RANDOM_BYTES: u64 = 65_536;
 
 impl types::Host for StoreData {}
 impl monotonic_clock::Host for StoreData {}
@@ -88,11 +87,12 @@ impl system_clock::HostWithStore<StoreData> for Imports {
 }
 
 /// Random bits of the call's own stream, so that a seeded run does not depend on other calls.
-fn insecure_bits(hop: Option<Arc<Hop>>) -> u64 {
+pub(crate) fn insecure_bits(hop: Option<Arc<Hop>>) -> u64 {
     hop.map_or(0, |hop| hop.branch.invoke.random())
 }
 
-fn insecure_bytes(hop: Option<Arc<Hop>>, len: u64) -> Vec<u8> {
+/// Random bytes of the call's own stream.
+pub(crate) fn insecure_bytes(hop: Option<Arc<Hop>>, len: u64) -> Vec<u8> {
     let mut bytes = zeros(len);
     if let Some(hop) = hop {
         hop.branch.invoke.fill(&mut bytes);
@@ -100,10 +100,16 @@ fn insecure_bytes(hop: Option<Arc<Hop>>, len: u64) -> Vec<u8> {
     bytes
 }
 
-fn random_bytes(len: u64) -> Result<Vec<u8>> {
+/// Random bytes that nobody can predict.
+pub(crate) fn random_bytes(len: u64) -> Vec<u8> {
     let mut bytes = zeros(len);
     rand::rng().fill_bytes(&mut bytes);
-    Ok(bytes)
+    bytes
+}
+
+/// Random bits that nobody can predict.
+pub(crate) fn random_bits() -> u64 {
+    rand::rng().next_u64()
 }
 
 fn zeros(len: u64) -> Vec<u8> {
@@ -111,7 +117,7 @@ fn zeros(len: u64) -> Vec<u8> {
 }
 
 /// The time since 1970, by the clock of the call's host. Outside of calls, by the system's.
-fn wall_clock(hop: Option<Arc<Hop>>) -> Duration {
+pub(crate) fn wall_clock(hop: Option<Arc<Hop>>) -> Duration {
     let now = hop.map_or_else(SystemTime::now, |hop| (hop.place.clock)());
     now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -136,11 +142,11 @@ impl insecure_seed::HostWithStore<StoreData> for Imports {
 
 impl random::HostWithStore<StoreData> for Imports {
     fn get_random_bytes(_: Access<'_, StoreData, Self>, max_len: u64) -> Result<Vec<u8>> {
-        random_bytes(max_len.min(RANDOM_BYTES))
+        Ok(random_bytes(max_len.min(RANDOM_BYTES)))
     }
 
     fn get_random_u64(_: Access<'_, StoreData, Self>) -> Result<u64> {
-        Ok(rand::rng().next_u64())
+        Ok(random_bits())
     }
 }
 
@@ -181,51 +187,5 @@ impl logging::HostWithStore<StoreData> for Imports {
             }
         }
         Ok(())
-    }
-}
-
-/// Links WASI 0.2's clock and random numbers to those of WASI 0.3. Its own know no call and have no useful limit.
-pub(crate) fn add_wasi_0_2_to_linker(linker: &mut Linker<StoreData>) -> Result<()> {
-    wasi_0_2::clocks::wall_clock::add_to_linker::<StoreData, Imports>(linker, |state| state)?;
-    wasi_0_2::random::random::add_to_linker::<StoreData, Imports>(linker, |state| state)?;
-    wasi_0_2::random::insecure::add_to_linker::<StoreData, Imports>(linker, |state| state)
-}
-
-/// Checks a length. WASI 0.2 must return all bytes or fail.
-fn bounded(len: u64) -> Result<u64> {
-    let is_bounded = len <= RANDOM_BYTES;
-    let what = "it asked for more random bytes at once than";
-    is_bounded.then_some(len).ok_or_else(|| wasmtime::format_err!("{what} {RANDOM_BYTES}: {len}"))
-}
-
-impl wasi_0_2::clocks::wall_clock::Host for StoreData {
-    fn now(&mut self) -> Result<wasi_0_2::clocks::wall_clock::Datetime> {
-        let now = wall_clock(self.current.hop());
-        let (seconds, nanoseconds) = (now.as_secs(), now.subsec_nanos());
-        Ok(wasi_0_2::clocks::wall_clock::Datetime { seconds, nanoseconds })
-    }
-
-    fn resolution(&mut self) -> Result<wasi_0_2::clocks::wall_clock::Datetime> {
-        Ok(wasi_0_2::clocks::wall_clock::Datetime { seconds: 0, nanoseconds: 1 })
-    }
-}
-
-impl wasi_0_2::random::random::Host for StoreData {
-    fn get_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
-        random_bytes(bounded(len)?)
-    }
-
-    fn get_random_u64(&mut self) -> Result<u64> {
-        Ok(rand::rng().next_u64())
-    }
-}
-
-impl wasi_0_2::random::insecure::Host for StoreData {
-    fn get_insecure_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
-        Ok(insecure_bytes(self.current.hop(), bounded(len)?))
-    }
-
-    fn get_insecure_random_u64(&mut self) -> Result<u64> {
-        Ok(insecure_bits(self.current.hop()))
     }
 }

@@ -9,3 +9,4 @@ pub(crate) mod models;
 pub(crate) mod state;
 pub(crate) mod streams;
 pub(crate) mod types;
+pub(crate) mod wasi_0_2;

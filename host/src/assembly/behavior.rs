@@ -1,4 +1,4 @@
-//! What a module says that it may do.
+//! The words for what a module says that it may do.
 
 use crate::config::suggest::suggest;
 

@@ -1,0 +1,3 @@
+module guardrail
+
+go 1.25
