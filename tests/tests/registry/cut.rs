@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     CutDown(usize, usize),
     /// All hang after so many bytes to the registry.
     HangUp(usize),
+    /// All hang after so many bytes from the registry.
+    HangDown(usize),
 }
 
 /// A line with a fault. It ends when it is dropped.
@@ -71,6 +73,7 @@ async fn carry(near: TcpStream, target: String, fault: Fault, hit: Arc<AtomicUsi
         Fault::CutUp(after, times) if hit.load(SeqCst) < times => (Some(after), None),
         Fault::CutDown(after, times) if hit.load(SeqCst) < times => (None, Some(after)),
         Fault::HangUp(after) => (Some(after), None),
+        Fault::HangDown(after) => (None, Some(after)),
         _ => (None, None),
     };
     // The first that ends takes the connection with it.
@@ -83,7 +86,7 @@ async fn carry(near: TcpStream, target: String, fault: Fault, hit: Arc<AtomicUsi
 async fn note(is_fault: bool, fault: Fault, hit: &AtomicUsize) {
     if is_fault {
         hit.fetch_add(1, SeqCst);
-        if matches!(fault, Fault::HangUp(_)) {
+        if matches!(fault, Fault::HangUp(_) | Fault::HangDown(_)) {
             std::future::pending::<()>().await;
         }
     }

@@ -10,3 +10,4 @@ mod pulled;
 mod signed;
 mod stranger;
 mod tools;
+mod walk;

@@ -192,7 +192,7 @@ async fn a_publish_that_is_killed_leaves_no_tag_and_can_be_done_again() {
 
 #[tokio::test]
 #[ignore = "needs docker-registry and openssl"]
-async fn the_guide_works_command_by_command() {
+async fn publishing_works_command_by_command() {
     let docker = Docker::start().await;
     fs::copy(built_in_module("retry"), docker.folder().join("mine.wasm")).unwrap();
     let guide = fs::read_to_string(root().join("docs/publishing.md")).unwrap();
