@@ -14,7 +14,8 @@ const USUAL: &str = "warn,arcllm::module=info";
 /// The words for the log of requests, which `arcllm serve` writes to standard output.
 const REQUESTS: [&str; 3] = ["human", "json", "off"];
 
-const EXPECTED: &str = "expected error, warn, info, debug, trace or off, or a filter such as warn,arcllm::module=debug";
+const EXPECTED: &str = "expected error, warn, info, debug, trace or off, or a filter such as warn,arcllm::module=debug; \
+                        `arcllm serve` also takes human or json";
 
 /// What `--log` and the environment say.
 pub(crate) struct Log {
@@ -67,14 +68,14 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
     }
     // A level alone is for ArcLLM: the engine and HTTP/2 would drown it.
     let level = text.trim().parse::<LevelFilter>().ok().filter(|level| *level > LevelFilter::WARN);
-    let text = level.map_or_else(|| text.to_owned(), |level| format!("warn,arcllm={level}"));
-    let builder = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into());
-    builder.parse(text).map_err(|error| format!("{error}; {EXPECTED}"))
+    let text = level.map_or_else(|| text.to_owned(), |level| format!("arcllm={level}"));
+    // A level in the text replaces the one before it.
+    EnvFilter::builder().parse(format!("warn,{text}")).map_err(|error| format!("{error}; {EXPECTED}"))
 }
 
 /// A word alone is a level. `tracing` would take any other for the name of a part of the program.
 fn is_mistyped(part: &str) -> bool {
-    let is_level = part.parse::<LevelFilter>().is_ok();
+    let is_level = !part.is_empty() && part.parse::<LevelFilter>().is_ok();
     !is_level && !part.contains(['=', '[', ':']) && !part.starts_with("arcllm")
 }
 

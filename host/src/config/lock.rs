@@ -271,7 +271,7 @@ mod tests {
             (good.replace("oci://registry.example/me/mine:1.2.0", "oci://x"), "`modules.mine.source` is wrong"),
             (good.replace("@sha256:", ":"), "`modules.mine.source` is wrong"),
             (good.replace("\"urls\"", "\"everything\""), "has the unknown grant \"everything\""),
-            (good.replace("payload", "pay"), "unknown field `pay`"),
+            (good.replace("payload", "pay"), "missing field `payload`"),
             (format!("{good}\n[modules.mine]\n"), "arcllm.lock:"),
         ] {
             let error = Lock::parse(&text, Path::new("arcllm.lock")).unwrap_err().to_string();

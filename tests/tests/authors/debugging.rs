@@ -145,7 +145,7 @@ async fn the_log_has_what_was_asked_for() {
     let wrong = run(&folder, &[&invoke[..], &["--log", "verbose"]].concat()).await;
     assert_eq!(wrong.code, 2);
     insta::assert_snapshot!(wrong.stderr, @r"
-    error: invalid value 'verbose' for '--log <LEVEL>': `verbose` is no level; expected error, warn, info, debug, trace or off, or a filter such as warn,arcllm::module=debug
+    error: invalid value 'verbose' for '--log <LEVEL>': `verbose` is no level; expected error, warn, info, debug, trace or off, or a filter such as warn,arcllm::module=debug; `arcllm serve` also takes human or json
 
     For more information, try '--help'.
     ");

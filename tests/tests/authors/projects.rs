@@ -1,6 +1,6 @@
 //! `module new` and `module build`. Tests with toolchains from the network are in `toolchains`.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use crate::{
     scene::soon,
@@ -237,9 +237,15 @@ async fn module_build_runs_the_tools_and_installs_the_component() {
     );
     // Nothing is left of how they were copied.
     assert_eq!(all.len(), 6, "{all:?}");
+    // What was tested is what is installed.
     let again = build(&folder, &["--modules-dir", "others"]).await;
-    assert_eq!((again.code, again.stderr.as_str()), (0, "running npm run build\n"));
+    assert_eq!((again.code, again.stderr.as_str()), (0, ""), "{}", again.stdout);
+    assert!(again.stdout.starts_with("mine/mine.wasm is newer than its sources, and is taken as it is\n"));
     assert!(files(folder.path()).contains(&"others/mine.wasm".to_owned()));
+    let soon = fs::metadata(folder.path().join("mine/mine.wasm")).unwrap().modified().unwrap() + Duration::from_secs(1);
+    fs::File::open(folder.path().join("mine/package.json")).unwrap().set_modified(soon).unwrap();
+    let changed = build(&folder, &["--modules-dir", "others"]).await;
+    assert_eq!((changed.code, changed.stderr.as_str()), (0, "running npm run build\n"));
 }
 
 #[cfg(unix)]

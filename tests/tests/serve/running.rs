@@ -175,7 +175,7 @@ async fn what_does_not_start_says_why() {
         (&["serve"], "[serve]\ntls = { certificate = \"none.pem\", key = \"k\" }", &["none.pem"]),
         (&["serve", "--config", "none.toml"], "", &["none.toml"]),
         (&["serve", "--listen", "localhost:4000"], "", &["an IP address and a port, such as 127.0.0.1:4000"]),
-        (&["serve", "--log", "xml"], "", &["human, json or off"]),
+        (&["serve", "--log", "xml"], "", &["`arcllm serve` also takes human or json"]),
         (&["serve", "key", "two words"], "", &["letters, digits"]),
     ] {
         let folder = Folder::new(config).unwrap().trusted();

@@ -1,7 +1,8 @@
 //! A module's project: its folder, and what it says about the module.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -34,12 +35,19 @@ impl Project {
         fs::write(file, told).map_err(|error| unable(file, &error))
     }
 
-    /// Whether the component is newer than everything that it is built from.
+    /// Whether there is a component, and it is newer than everything that it is built from.
     pub(crate) fn is_built(&self) -> bool {
-        let built = fs::metadata(&self.component).and_then(|metadata| metadata.modified());
-        built.is_ok_and(|built| newest(&self.folder).is_ok_and(|source| source < built))
+        let built = File::open(&self.component).and_then(|mut file| {
+            let mut begins = [0; COMPONENT.len()];
+            file.read_exact(&mut begins)?;
+            Ok((begins == COMPONENT).then_some(file.metadata()?.modified()?))
+        });
+        matches!(built, Ok(Some(built)) if newest(&self.folder).is_ok_and(|source| source < built))
     }
 }
+
+/// How a component begins, by the specification of the component model.
+const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 
 /// The folders that tools write, and no person.
 const OUTPUT: [&str; 5] = ["target", "node_modules", ".venv", "__pycache__", ".git"];

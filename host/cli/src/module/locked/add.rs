@@ -31,9 +31,10 @@ Examples:
   arcllm module add oci://registry.example/me/mine:1.2.0 --allow state=10 --enable --yes
   arcllm module add ./mine.wasm
 
-The module is pulled, verified and looked at, and you see what it is and what it may do. If you agree,
-its place and its grants are written to the configuration, and what you have seen to arcllm.lock
-beside it. From then on a start loads exactly these bytes. Keep both files in version control.
+The module is pulled, verified and looked at, and you see what it is and what it may do. If you
+agree, its place and its grants are written to the configuration, and what you have seen to
+arcllm.lock beside it. From then on a start loads exactly these bytes. Keep both files in version
+control.
 
 Grants can have a scope: `state=10` is 10 MB, `models=openai,groq` these providers or models.
 A module is added switched off; --enable makes it the outermost one of the chain.

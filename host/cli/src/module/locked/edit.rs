@@ -33,13 +33,26 @@ pub(crate) fn enable(document: &mut DocumentMut, config: &Config, name: &str) ->
     let host = table(document.as_item_mut(), "host", false)?;
     match host.get_mut("order").and_then(Item::as_array_mut) {
         Some(order) if order.iter().any(|listed| listed.as_str() == Some(name)) => {}
-        Some(order) => order.insert(0, name),
+        Some(order) => insert_first(order, name),
         None => {
             let order: Array = std::iter::once(name).chain(config.order.iter().map(String::as_str)).collect();
             set(host, "order", Value::Array(order));
         }
     }
     Ok(())
+}
+
+/// Inserts a name before all others. What stood before the first one stands before the new one.
+fn insert_first(order: &mut Array, name: &str) {
+    let before = order.get(0).and_then(|first| first.decor().prefix().cloned()).unwrap_or_default();
+    let is_in_lines = before.as_str().is_some_and(|text| text.contains('\n'));
+    order.insert(0, name);
+    if let Some(second) = order.get_mut(1).filter(|_| !is_in_lines) {
+        second.decor_mut().set_prefix(" ");
+    }
+    if let Some(first) = order.get_mut(0) {
+        first.decor_mut().set_prefix(before);
+    }
 }
 
 /// Removes a module's tables and its place in the chain. Returns whether there was anything.
@@ -155,6 +168,8 @@ mod tests {
                 enable(document, &config, "mine").unwrap();
             })
         };
+        let after = on("[host]\norder = [\n  \"retry\", # asks again\n]\n");
+        assert!(after.contains("order = [\n  \"mine\",\n  \"retry\", # asks again\n]"), "{after}");
         let after = on("[host]\norder = [\"retry\"] # outermost first\n");
         assert!(after.contains("order = [\"mine\", \"retry\"] # outermost first"), "{after}");
         assert!(on("").contains("order = [\"mine\", \"telemetry\""), "{}", on(""));

@@ -19,8 +19,9 @@ use crate::{
 Example:
   git clone … && cd … && arcllm module fetch
 
-Pulls each module of arcllm.lock that is not on this machine, by its digest. Nothing is accepted anew:
-the bytes are those of the lock. With `host.fetch_modules = true`, a start does this by itself.
+Pulls each module of arcllm.lock that is not on this machine, by its digest. Nothing is accepted
+anew: the bytes are those of the lock. With `host.fetch_modules = true`, a start does this by
+itself.
 
 Exit codes: 0 all are here; 1 a registry failed; 2 the lock or the configuration is wrong.")]
 pub(crate) struct ModuleFetch {

@@ -15,8 +15,8 @@ use crate::{
 Example:
   arcllm module remove mine
 
-Its tables leave the configuration, its name leaves host.order, and its entry leaves arcllm.lock. Its
-file stays: other configurations may use it.
+Its tables leave the configuration, its name leaves host.order, and its entry leaves arcllm.lock.
+Its file stays: other configurations may use it.
 
 Exit codes: 0 it is removed; 2 there is no such module, or the result would be no configuration.")]
 pub(crate) struct ModuleRemove {

@@ -28,12 +28,13 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  arcllm module update                       every module, to what its tag points to now
-  arcllm module update mine --to 1.3.0       another tag of the same repository
-  arcllm module update mine --to oci://registry.example/me/mine@sha256:…     back to a version
-  arcllm module update mine --allow state --yes                              accepts a new grant, too
-
-  arcllm module update --sdk politeness      the SDK and the WIT package that a project carries
+  arcllm module update                  every module, to what its tag points to now
+  arcllm module update mine --to 1.3.0  another tag of the same repository
+  arcllm module update mine --to oci://registry.example/me/mine@sha256:…
+                                        back to a version
+  arcllm module update mine --allow state --yes
+                                        accepts a new grant, too
+  arcllm module update --sdk mine       the SDK and the WIT package that a project carries
 
 You see what differs: version, imports, grants, signature. A module that wants more than before is
 taken only if you agree to that. --yes does not agree to it: name the grants with --allow.

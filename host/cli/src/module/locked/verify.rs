@@ -22,9 +22,10 @@ Examples:
   arcllm module verify
   arcllm module verify mine --online
 
-Checks for each module of arcllm.lock that the configuration names it, that its bytes are those of the
-lock, that it imports what was accepted and is granted no more, and that its signature is right.
---online also asks the registry: whether it still has these bytes, and where the tag points now.
+Checks for each module of arcllm.lock that the configuration names it, that its bytes are those of
+the lock, that it imports what was accepted and is granted no more, and that its signature is
+right. --online also asks the registry: whether it still has these bytes, and where the tag points
+now.
 
 Exit codes: 0 all is right; 1 something is not; 2 the configuration or the lock cannot be read.")]
 pub(crate) struct ModuleVerify {
