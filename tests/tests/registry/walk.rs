@@ -145,7 +145,7 @@ async fn served(walk: Walk) -> Walk {
     let gateway = Gateway::of(operator, &[]).await;
     let asked = json!({ "model": "a", "messages": [{ "role": "user", "content": "my password" }] });
     let answer = gateway.post("/v1/chat/completions", &asked).await;
-    assert_eq!(answer.json()["choices"][0]["message"]["content"], REFUSAL, "{}", answer.body);
+    assert_eq!(answer.json()["choices"][0]["message"]["refusal"], REFUSAL, "{}", answer.body);
     let Gateway { folder, running, .. } = gateway;
     drop(running);
     Walk { docker, operator: folder, key, _provider }
