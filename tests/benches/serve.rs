@@ -19,8 +19,9 @@ use tokio::{
 };
 
 /// The gateway has the allocator of the command.
+#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// How long each combination runs unless an argument says otherwise.
 const SECONDS: f64 = 3.0;

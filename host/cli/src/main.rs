@@ -29,9 +29,11 @@ use args::{Args, Command};
 use failure::Failure;
 use log::Log;
 
-/// A call of the gateway takes an eighth less processor time with it than with the allocator of the GNU C library.
+/// A call of the gateway takes a sixth less processor time with it than with the allocator of the GNU C library, and open streams
+/// take less memory. It does not build with Microsoft's compiler.
+#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
