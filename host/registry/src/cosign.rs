@@ -45,7 +45,7 @@ impl Session<'_> {
         }
     }
 
-    /// The first signature of a manifest that can be read, whoever has made it.
+    /// The first signature of a manifest that can be read. Its key may be any.
     pub(crate) async fn signed(&self, digest: &Digest) -> Result<Option<Signed>, RegistryError> {
         let There::Signatures(manifest) = self.signatures(digest).await? else { return Ok(None) };
         for layer in manifest.layers.iter().take(MOST) {

@@ -18,8 +18,8 @@ Example:
   arcllm module publish mine.wasm oci://registry.example/me/mine:1.2.0 --sign mine.key
 
 The keys are ECDSA on P-256 in PEM form. cosign and openssl read them. Keep the private one secret:
-whoever has it can sign in your name. Give the public one to those who use your modules; they name
-it in config.toml:
+a thief of it signs in your name. Give the public one to the users of your modules. They name it in
+config.toml:
   [trust]
   keys = [\"mine.pub\"]")]
 pub(crate) struct ModuleKey {

@@ -24,7 +24,7 @@ enum Waiting {
     Request,
     /// The rest of the head of a request.
     Head,
-    /// Its own answer. Whoever reads the body of the request has a limit for it.
+    /// Its own answer. The reader of the request's body has a limit for it.
     Answer,
 }
 
