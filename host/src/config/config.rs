@@ -14,6 +14,7 @@ use crate::{
     config::{
         defaults::Defaults,
         document::{self, Document},
+        journal::JournalConfig,
         lock::{self, Lock},
         model::ModelConfig,
         module::ModuleConfig,
@@ -71,6 +72,8 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     /// `[serve]`: how `arcllm serve` serves.
     pub serve: ServeConfig,
+    /// `[journal]`: where modules with the grant `journal` append records.
+    pub journal: JournalConfig,
     /// `[trust]`: whose signatures of modules count.
     pub signers: Signers,
     /// `arcllm.lock` beside the file: the modules that were accepted.
@@ -162,6 +165,7 @@ impl Config {
         let models = models.map(|(name, section)| Ok((name, ModelConfig::read(section)?)));
         let models = models.collect::<Result<_, ConfigError>>()?;
         let serve = ServeConfig::read(root.section("serve")?)?;
+        let journal = JournalConfig::read(root.section("journal")?, file)?;
         let signers = Signers::read(root.section("trust")?)?;
         root.finish()?;
 
@@ -188,6 +192,7 @@ impl Config {
             modules,
             models,
             serve,
+            journal,
             signers,
             lock,
             document,

@@ -142,6 +142,7 @@ pub(crate) const WIT: &[File] = wit![
     "llm-provider.wit",
     "models.wit",
     "module.wit",
+    "journal.wit",
     "state.wit",
     "streams.wit",
     "types.wit",

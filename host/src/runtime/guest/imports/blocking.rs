@@ -16,6 +16,7 @@ use crate::{
         hop::Hop,
         imports::{
             inner::{ask, give, validate_config},
+            journal::append,
             state::{compare_and_swap, delete, get, increment, set, within},
         },
         store_data::{StoreData, current_hop},
@@ -30,7 +31,8 @@ type CallState = (Arc<dyn Bucket>, Option<Arc<Hop>>);
 pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> Result<()> {
     provider(&mut linker.instance("arcllm:llm/llm-provider-blocking@0.1.0")?)?;
     models(&mut linker.instance("arcllm:llm/models-blocking@0.1.0")?)?;
-    state(&mut linker.instance("arcllm:llm/state-blocking@0.1.0")?)
+    state(&mut linker.instance("arcllm:llm/state-blocking@0.1.0")?)?;
+    journal(&mut linker.instance("arcllm:llm/journal-blocking@0.1.0")?)
 }
 
 fn provider(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
@@ -126,6 +128,15 @@ fn state(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
         Box::new(async move {
             let (bucket, hop) = bucket(store)?;
             Ok((within(hop.as_deref(), compare_and_swap(&bucket, &key, current, new)).await,))
+        })
+    })
+}
+
+fn journal(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
+    linker.func_wrap_async("append", |mut store, (record,): (String,)| {
+        Box::new(async move {
+            let hop = current_hop(store.as_context_mut())?;
+            Ok((append(hop, record).await,))
         })
     })
 }
