@@ -12,6 +12,7 @@ const ALLOWS: [(&str, &str); 24] = [
     ("[method]request.derive", "name addresses for the provider to fetch (with the grant `urls`)"),
     ("[method]request.derive", "use settings of a single provider (with the grant `extensions`)"),
     ("[method]request.with-options", "use settings of a single provider (with the grant `extensions`)"),
+    ("[method]request.note", "write remarks into the trail"),
     ("[method]response.parts", "read answers"),
     ("[method]response.derive", "rewrite answers"),
     ("[constructor]response", "answer itself"),
