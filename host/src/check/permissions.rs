@@ -1,7 +1,7 @@
 //! Says in plain words what a component's imports let it do.
 
 /// The beginning of an import's name, and what the import allows.
-const ALLOWS: [(&str, &str); 24] = [
+const ALLOWS: [(&str, &str); 25] = [
     ("arcllm:llm/llm-provider", "ask the provider that it stands in front of"),
     ("[method]request.parts", "read what is asked"),
     ("[method]request.last-user-text", "read what is asked"),

@@ -116,7 +116,7 @@ impl Writer {
             Err(error) => self.tell_of_failure(error, batch.len()),
         }
         for (_, done, _room) in batch {
-            let result = written.as_ref().map_err(|error| for_module(error)).copied();
+            let result = written.as_ref().map_err(for_module).copied();
             // The call may be over.
             let _ = done.send(result);
         }

@@ -112,7 +112,7 @@ async fn a_component_without_its_grant() {
     "#);
     assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"
     error: config.toml:10: `modules.fallback.sandbox.allow[0]` has the unknown grant "model"
-      help: known are "models", "state", "urls" and "extensions"
+      help: known are "models", "state", "journal", "urls" and "extensions"
     "#);
     let scoped = |scope: &str| format!("[modules.fallback.sandbox]\nallow = [\n\"state\",\n{scope}\n]");
     assert_snapshot!(with(&scoped("{ models = \"main\" }")).await, @r#"

@@ -158,8 +158,11 @@ struct WatchedEvents {
     /// Whether the end waits until it is noted.
     holds_end: bool,
     /// The end, and what it waits for.
-    held: Option<(Option<Result<Event, ErrorKind>>, BoxFuture<'static, ()>)>,
+    held: Option<HeldEnd>,
 }
+
+/// The last event, and what it waits for.
+type HeldEnd = (Option<Result<Event, ErrorKind>>, BoxFuture<'static, ()>);
 
 impl WatchedEvents {
     /// Waits until the module has noted how the answer ended: for as long as it may work for that, and not past the deadline.
