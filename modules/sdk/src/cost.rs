@@ -1,8 +1,20 @@
-//! Computes what a call costs. Plain Rust, without WebAssembly.
+//! What tokens cost.
 
-use arcllm_module::types::{Price, Usage};
+use crate::types::{Price, Usage};
 
 /// Returns the cost of these tokens, in the currency of the price.
+///
+/// Tokens that were read from a cache or written to one have prices of their own. It does not matter whether the provider counts
+/// them as input or beside it. A price of the cache that is unknown is the price of input.
+///
+/// ```
+/// # use arcllm_module::{Request, Response};
+/// /// What an answer cost. Absent if the price of its model is unknown.
+/// fn cost(request: &Request, response: &Response) -> Option<f64> {
+///     let facts = request.facts(&format!("{}/{}", request.provider(), response.model()))?;
+///     Some(arcllm_module::cost(&response.usage(), &facts.price?))
+/// }
+/// ```
 pub fn cost(usage: &Usage, price: &Price) -> f64 {
     let (read, write) = (usage.cache_read_tokens.unwrap_or_default(), usage.cache_write_tokens.unwrap_or_default());
     // Anthropic's format counts cached tokens apart from the input, OpenAI's counts them as input.
