@@ -46,6 +46,7 @@ pub(crate) struct Inside {
     pub(crate) asked: Vec<Asked>,
     pub(crate) trail: Vec<Attempt>,
     pub(crate) logged: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// How long the module has slept since the last attempt.
     pub(crate) waited: u64,
 }
@@ -76,6 +77,7 @@ impl World {
             asked: Vec::new(),
             trail: Vec::new(),
             logged: Vec::new(),
+            notes: Vec::new(),
             waited: 0,
         };
         Self(Rc::new(RefCell::new(inside))).answers([Ok(text("Hello"))])
@@ -199,6 +201,11 @@ impl World {
     /// Returns the log messages, in order.
     pub fn logged(&self) -> Vec<String> {
         self.0.borrow().logged.clone()
+    }
+
+    /// Returns the remarks that the module has written into the trail, in order.
+    pub fn notes(&self) -> Vec<String> {
+        self.0.borrow().notes.clone()
     }
 
     /// Returns the value that the module keeps under this key.
