@@ -2,13 +2,9 @@
 //!
 //! [`Policy`] decides what becomes of a call whose record cannot be written. This file connects it to the host.
 
-#[path = "../../telemetry/src/cost.rs"]
-mod cost;
 mod policy;
 mod record;
 mod settings;
-
-use std::rc::Rc;
 
 use arcllm_module::{
     Behavior, Description, Error, Module, Request, Response, endings, inner, journal, log, types::Failure,
@@ -40,7 +36,7 @@ impl Module for Audit {
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
-        let call = Rc::new(Call::begin(&request, &self.settings));
+        let call = Call::begin(&request, &self.settings);
         if self.policy.writes_begin(request.streamed())
             && let Err(problem) = append("beginning", call.begun()).await
             && self.policy.without_begin() == Then::Fail
@@ -57,18 +53,7 @@ impl Module for Audit {
             }
         };
         if !response.is_whole() {
-            endings::after(&response, async move |ended| {
-                let record = match &ended {
-                    Ok(ending) => call.ended(&Ended::Answered {
-                        provider: &ending.provider,
-                        model: &ending.model,
-                        usage: &ending.usage,
-                        stop_reason: Some(&ending.stop_reason),
-                    }),
-                    Err(error) => call.ended(&Ended::Failed(error)),
-                };
-                let _ = append("end", record).await;
-            });
+            record_end(call, &response);
             return Ok(response);
         }
         let (provider, model, usage, stop_reason) =
@@ -80,6 +65,22 @@ impl Module for Audit {
             _ => Ok(response),
         }
     }
+}
+
+/// Records how this answer ends, when it has ended. Its events do not pass through the module.
+fn record_end(call: Call, response: &Response) {
+    endings::after(response, async move |ended| {
+        let record = match &ended {
+            Ok(ending) => call.ended(&Ended::Answered {
+                provider: &ending.provider,
+                model: &ending.model,
+                usage: &ending.usage,
+                stop_reason: Some(&ending.stop_reason),
+            }),
+            Err(error) => call.ended(&Ended::Failed(error)),
+        };
+        let _ = append("end", record).await;
+    });
 }
 
 /// Appends a record. Logs why it is not kept, if so: the journal itself cannot tell.

@@ -52,7 +52,8 @@ mod tests {
     #[test]
     fn no_answer_leaves_without_a_trace_unless_that_is_allowed() {
         for begin_record in [true, false] {
-            let policy = |on_journal_failure| Policy::new(&Settings { on_journal_failure, begin_record, ..Settings::default() });
+            let policy =
+                |on_journal_failure| Policy::new(&Settings { on_journal_failure, begin_record, ..Settings::default() });
             let refuse = policy(OnJournalFailure::Refuse);
             assert_eq!((refuse.writes_begin(true), refuse.writes_begin(false)), (true, begin_record));
             assert_eq!((refuse.without_begin(), refuse.without_end(true)), (Then::Fail, Then::Fail));

@@ -3,19 +3,25 @@
 use std::time::Duration;
 
 use arcllm_module::{
-    Error, Request, clock,
+    Error, Request, clock, cost,
     random::get_insecure_random_u64,
     types::{ApiError, Attempt, Failure, Outcome, RequestSize, StopReason, Usage},
 };
 use serde_json::{Map, Value, json};
 
-use crate::{cost::cost, settings::Settings};
+use crate::settings::Settings;
 
 /// The most attempts of a record. The first ones are left out.
-const ATTEMPTS: usize = 200;
+const ATTEMPTS: usize = 100;
 
-/// The most labels of a record, and the most bytes of each value.
-const LABELS: (usize, usize) = (100, 1024);
+/// The most labels of a record.
+const LABELS: usize = 100;
+
+/// The most bytes of a text that comes from outside, as JSON. With these a record always fits the journal.
+const LONG: usize = 1024;
+
+/// The same of a name.
+const SHORT: usize = 200;
 
 /// A call that is recorded.
 pub(crate) struct Call {
@@ -75,15 +81,19 @@ impl Call {
     /// Who asked what.
     fn asked(&self, event: &str) -> Map<String, Value> {
         let (request, options) = (&self.request, self.request.options());
-        let labels: Map<String, Value> =
-            options.labels.into_iter().take(LABELS.0).map(|(key, value)| (cut(key), cut(value).into())).collect();
+        let labels: Map<String, Value> = options
+            .labels
+            .into_iter()
+            .take(LABELS)
+            .map(|(key, value)| (cut(key, SHORT), cut(value, LONG).into()))
+            .collect();
         let asked = json!({
             "event": event,
             "call": self.id,
             "labels": labels,
-            "user": options.user.map(cut),
+            "user": options.user.map(|user| cut(user, LONG)),
             "provider": request.provider(),
-            "model": request.model(),
+            "model": cut(request.model(), LONG),
             "digest": request.digest(),
             "size": size(&request.size()),
             "streamed": request.streamed(),
@@ -93,7 +103,8 @@ impl Call {
             _ => Map::new(),
         };
         if let Some(most) = self.content {
-            record.insert("content".into(), json!(request.last_user_text(most)));
+            let text = request.last_user_text(most);
+            record.insert("content".into(), json!(text.map(|text| cut(text, most.try_into().unwrap_or(usize::MAX)))));
         }
         record
     }
@@ -102,7 +113,7 @@ impl Call {
         let outcome = match ended {
             Ended::Answered { provider, model, usage, stop_reason } => json!({
                 "outcome": "ok",
-                "answered_by": { "provider": provider, "model": model },
+                "answered_by": { "provider": provider, "model": cut((*model).to_owned(), LONG) },
                 "stop_reason": stop_reason.map(stop_word),
                 "usage": tokens(usage),
             }),
@@ -118,11 +129,11 @@ impl Call {
                     Error::Cancelled | Error::DeadlineExceeded => (None, None, None),
                 };
                 // A provider may repeat in it what was asked.
-                let message = message.filter(|_| self.content.is_some()).map(|message| cut(message.clone()));
+                let message = message.filter(|_| self.content.is_some()).map(|message| cut(message.clone(), LONG));
                 json!({
                     "outcome": error.kind(),
                     "status": status,
-                    "reason": reason.map(|reason| reason.as_str().to_owned()),
+                    "reason": reason.map(|reason| cut(reason.as_str().to_owned(), SHORT)),
                     "message": message,
                 })
             }
@@ -160,12 +171,12 @@ fn attempt(attempt: &Attempt) -> Value {
     };
     json!({
         "provider": attempt.provider,
-        "model": attempt.model,
+        "model": cut(attempt.model.clone(), SHORT),
         "asked_by": attempt.asked_by,
         "outcome": outcome,
         "status": status,
-        "reason": attempt.reason.as_ref().map(|reason| reason.as_str().to_owned()),
-        "request_id": attempt.request_id.clone().map(cut),
+        "reason": attempt.reason.as_ref().map(|reason| cut(reason.as_str().to_owned(), SHORT)),
+        "request_id": attempt.request_id.clone().map(|id| cut(id, SHORT)),
         "started_seconds": seconds(Duration::from_nanos(attempt.started_after)),
         "took_seconds": seconds(Duration::from_nanos(attempt.took)),
         "waited_seconds": seconds(Duration::from_nanos(attempt.waited)),
@@ -196,7 +207,7 @@ fn size(size: &RequestSize) -> Value {
     })
 }
 
-fn stop_word(reason: &&StopReason) -> String {
+fn stop_word(reason: &StopReason) -> String {
     match reason {
         StopReason::EndTurn => "end_turn".to_owned(),
         StopReason::MaxTokens => "max_tokens".to_owned(),
@@ -205,7 +216,7 @@ fn stop_word(reason: &&StopReason) -> String {
         StopReason::Refusal => "refusal".to_owned(),
         StopReason::PauseTurn => "pause_turn".to_owned(),
         StopReason::ContentFilter => "content_filter".to_owned(),
-        StopReason::Other(word) => cut(word.clone()),
+        StopReason::Other(word) => cut(word.clone(), SHORT),
     }
 }
 
@@ -214,8 +225,20 @@ fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e6
 }
 
-/// Cuts a text that comes from outside, so that the record fits the journal.
-fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(LABELS.1));
+/// Cuts a text that comes from outside, so that it has at most so many bytes as JSON.
+fn cut(mut text: String, most: usize) -> String {
+    let mut length = 0_usize;
+    let too_long = text.char_indices().find(|(_, letter)| {
+        length += match letter {
+            '"' | '\\' => 2,
+            // Most of them are written as `\u001f`.
+            letter if *letter < ' ' => 6,
+            letter => letter.len_utf8(),
+        };
+        length > most
+    });
+    if let Some((at, _)) = too_long {
+        text.truncate(at);
+    }
     text
 }

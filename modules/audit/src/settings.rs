@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The settings of the module.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// What becomes of a call whose record cannot be written: "refuse" or "allow".
@@ -44,7 +44,8 @@ const MOST_KB: u32 = 512;
 
 impl Config for Settings {
     fn check(&self) -> Vec<ConfigError> {
-        let most = || ConfigError::new("content_kb", format!("is {}", self.content_kb.get()), format!("at most {MOST_KB}"));
+        let most =
+            || ConfigError::new("content_kb", format!("is {}", self.content_kb.get()), format!("at most {MOST_KB}"));
         (self.content_kb.get() > MOST_KB).then(most).into_iter().collect()
     }
 }
@@ -57,6 +58,9 @@ mod tests {
     fn content_has_a_most() {
         assert!(Settings::default().check().is_empty());
         let [error] = Settings { content_kb: Count::new(513), ..Settings::default() }.check().try_into().unwrap();
-        assert_eq!((error.key.as_str(), error.message.as_str(), error.expected.as_str()), ("content_kb", "is 513", "at most 512"));
+        assert_eq!(
+            (error.key.as_str(), error.message.as_str(), error.expected.as_str()),
+            ("content_kb", "is 513", "at most 512")
+        );
     }
 }
