@@ -99,6 +99,7 @@ const SDK: &[File] = sdk![
     "src/endings.rs",
     "src/error.rs",
     "src/export.rs",
+    "src/journal.rs",
     "src/lib.rs",
     "src/module.rs",
     "src/panic.rs",
