@@ -12,7 +12,7 @@ pub mod inner {
     /// Asks the inner.
     pub async fn invoke(request: Request) -> Result<Response, Error> {
         let parts = ask(&request.world, INNER, &request.parts).await?;
-        Ok(Response { parts, pipe: None })
+        Ok(Response::answered(&request.world, INNER, parts))
     }
 
     /// Returns the name of the provider at the end of the chain.
@@ -55,7 +55,7 @@ pub mod models {
         /// Asks it.
         pub async fn invoke(&self, request: Request) -> Result<Response, Error> {
             let parts = ask(&request.world, &self.0, &request.parts).await?;
-            Ok(Response { parts, pipe: None })
+            Ok(Response::answered(&request.world, &self.0, parts))
         }
     }
 

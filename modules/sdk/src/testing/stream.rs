@@ -77,6 +77,12 @@ pub fn read(response: Response) -> Reader {
     }))
 }
 
+/// Makes the events of an answer that breaks off after so many.
+pub(crate) fn broken_off(parts: &ResponseParts, events: usize, error: Error) -> Pipe {
+    let unread = replay(parts.clone()).into_iter().take(events).collect();
+    Rc::new(RefCell::new(Events { unread, failed: Some(error), closed: true, end: None }))
+}
+
 /// Makes an answer whose events are written.
 pub fn write(_request: &Request) -> (Response, Writer) {
     let pipe = Pipe::default();
