@@ -3,10 +3,11 @@
 use arcllm::{Error, ErrorKind, Event, Message, Model, Overrides, Request, Response, Tool};
 use arcllm_simulator::{Fault, Format, Place, Reply, Simulator};
 use futures::StreamExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     scene::{count, replies, soon},
+    serve::gateway::Gateway,
     support::{Chain, Folder},
 };
 
@@ -226,5 +227,38 @@ async fn nothing_is_asked_for_a_caller_who_has_gone() {
         drop(stream);
         tokio::time::sleep(std::time::Duration::from_millis(600)).await;
         assert_eq!(count(&a), 1, "{mode}");
+    }
+}
+
+/// What a client of the gateway reads, in each format, with the provider's own events in between.
+#[tokio::test]
+async fn a_client_of_the_gateway_sees_one_stream() {
+    let paths = [
+        ("/v1/chat/completions", "messages", "/choices/0/delta/content", ["[DONE]", "\"role\":\"assistant\""]),
+        ("/v1/messages", "messages", "/delta/text", ["message_stop", "\"type\":\"message_start\""]),
+        ("/v1/responses", "input", "/delta", ["\"type\":\"response.completed\"", "\"type\":\"response.created\""]),
+    ];
+    for ((path, field, place, once), format) in paths.into_iter().zip(FORMATS) {
+        for mode in ["hold", "continue"] {
+            let words = || Reply::text(TEXT).piece_bytes(7).unknown_events();
+            let cut = words().with_fault(Fault::Truncate).fault_at(Place::BeforeEvent(14));
+            let (a, b) = (replies([cut, words()]).await, replies([]).await);
+            let chain = Chain::new().provider("a", format, &a.url()).provider("b", format, &b.url());
+            let gateway = Gateway::start(&chain.module("resume", &format!("mode = {mode:?}"))).await;
+            let question =
+                json!({"model": "a", "stream": true, "max_tokens": 99, field: [{"role": "user", "content": "Hi"}]});
+            let answer = gateway.post_with(path, &[("x-arcllm-trail", "1")], &question).await;
+            let events = answer.events();
+            let data = |data: &str| serde_json::from_str::<Value>(data).ok();
+            let is_text = |data: &Value| path != "/v1/responses" || data["type"] == "response.output_text.delta";
+            let pieces = events.iter().filter_map(|(_, text)| data(text)).filter(is_text);
+            let said: String = pieces.filter_map(|data| data.pointer(place)?.as_str().map(str::to_owned)).collect();
+            assert_eq!((answer.status, said.as_str(), count(&a)), (200, TEXT, 2), "{path} {mode}: {}", answer.body);
+            for word in once {
+                let found = events.iter().filter(|(_, data)| data.contains(word)).count();
+                assert_eq!(found, 1, "{path} {mode}, {word}: {}", answer.body);
+            }
+            assert_eq!(answer.header("x-arcllm-notes").contains("broke off"), mode == "hold", "{answer:?}");
+        }
     }
 }
