@@ -1,9 +1,7 @@
 //! A response of a world, in place of the host's handle.
 
-use std::collections::VecDeque;
-
 use crate::{
-    testing::{pipe::Pipe, request::Request, stream::broken_off, world::World},
+    testing::{pipe::Pipe, request::Request},
     types::{ContentBlock, ResponseParts, ResponseSize, StopReason, Usage},
 };
 
@@ -15,15 +13,6 @@ pub struct Response {
 }
 
 impl Response {
-    /// Returns the answer of a provider, which may break off while it is streamed.
-    pub(crate) fn answered(world: &World, provider: &str, parts: ResponseParts) -> Self {
-        let mut inside = world.0.borrow_mut();
-        let streamed = inside.streamed;
-        let broken = inside.breaks.get_mut(provider).filter(|_| streamed).and_then(VecDeque::pop_front);
-        let pipe = broken.map(|(events, error)| broken_off(&parts, events, error));
-        Self { parts, pipe }
-    }
-
     /// Makes an answer of the module's own.
     pub fn new(_request: &Request, parts: &ResponseParts) -> Self {
         Self { parts: parts.clone(), pipe: None }
