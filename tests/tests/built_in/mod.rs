@@ -6,3 +6,4 @@ mod journal;
 mod limits_and_circuits;
 mod redact;
 mod replaced_by_a_file;
+mod resume;

@@ -96,6 +96,7 @@ const SDK: &[File] = sdk![
     "src/bindings.rs",
     "src/clock.rs",
     "src/content.rs",
+    "src/cost.rs",
     "src/endings.rs",
     "src/error.rs",
     "src/export.rs",
