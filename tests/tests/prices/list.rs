@@ -56,8 +56,17 @@ async fn without_a_configuration_and_without_keys_the_catalogue_is_listed() {
 async fn what_the_configuration_sets_is_marked() {
     let folder = Folder::new(CONFIG).unwrap();
     let models = async |provider| run(&folder, &["models", "--provider", provider]).await.stdout;
-    assert_snapshot!(models("mine").await, @"");
-    assert_snapshot!(models("deepseek").await, @"");
+    assert_snapshot!(models("mine").await, @"
+    provider  model  window  output     in    out  read  write  as of  can
+    mine      big     5000*       -  1.25*  0.00*     -      -  -      audio*
+    mine      tiny        -       -      -      -     -      -  -
+    ");
+    assert_snapshot!(models("deepseek").await, @"
+    provider  model             window  output    in    out   read  write  as of       can
+    deepseek  deepseek-chat          -       -     -      -      -      -  2026-11-20  tools
+    deepseek  deepseek-flash   1000000  393216  0.30  3.00*  0.006      -  2026-11-20  tools images reasoning prefix*
+    deepseek  deepseek-v4-pro  1000000  393216  1.32   3.96  0.044      -  2026-11-20  tools reasoning
+    ");
     let json = run(&folder, &["models", "--provider", "deepseek", "--json"]).await.json().unwrap();
     let flash = json["models"].as_array().unwrap().iter().find(|model| model["model"] == "deepseek-flash").unwrap();
     assert_eq!(flash["set_by_config"], json!(["cost_output_per_1m", "supports_prefix"]));
@@ -74,7 +83,10 @@ async fn an_unknown_provider_is_an_error_with_the_nearest() {
     let folder = Folder::new(CONFIG).unwrap();
     let output = run(&folder, &["models", "--provider", "opnai"]).await;
     assert_eq!((output.code, output.stdout.as_str()), (2, ""));
-    assert_snapshot!(output.stderr, @"");
+    assert_snapshot!(output.stderr, @"
+    error: unknown provider `opnai`
+      help: did you mean `openai`?
+    ");
     let output = run(&folder, &["models", "--provider", "opnai", "--json"]).await;
     assert_eq!((output.code, &output.json().unwrap()["error"]["kind"]), (2, &json!("config")));
     let wrong = Folder::new("[providers.openai.models.\"gpt-4o\"]\ncost_input_per_1m = nan").unwrap();
