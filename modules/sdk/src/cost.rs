@@ -22,7 +22,7 @@ pub fn cost(usage: &Usage, price: &Price) -> f64 {
     // Anthropic's format counts cached tokens apart from the input, OpenAI's counts them as input.
     let cached = read.saturating_add(write);
     let new = match extension(price, CACHED) {
-        Some(apart) if apart == "\"apart\"" => usage.input_tokens,
+        Some("\"apart\"") => usage.input_tokens,
         _ => usage.input_tokens.saturating_sub(cached),
     };
     // What is kept for an hour is part of what is written.
