@@ -97,6 +97,7 @@ pub use chat::event::Event;
 pub use chat::extensions::Extensions;
 pub use chat::failure::{ApiError, Failure};
 pub use chat::message::{Message, Role};
+pub use chat::note::Note;
 pub use chat::options::{JsonSchema, Options, OutputFormat, Reasoning};
 pub use chat::original::Original;
 pub use chat::plain;

@@ -16,6 +16,7 @@ use crate::{
         config_error::ConfigError,
         error::ErrorKind,
         failure::{Failure, NO_ANSWER},
+        note::{Note, Notes},
         plain::{self, WORD},
         response::Response,
         trail::{Attempt, Outcome},
@@ -51,6 +52,7 @@ pub(crate) struct Invoke {
 
 struct Record {
     trail: AttemptLog,
+    notes: Notes,
     waited: Duration,
     waited_by: Option<Arc<str>>,
     random: SmallRng,
@@ -69,6 +71,7 @@ impl Invoke {
         let random = SmallRng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let record = Record {
             trail: AttemptLog::default(),
+            notes: Notes::default(),
             waited: Duration::ZERO,
             waited_by: None,
             random,
@@ -221,6 +224,22 @@ impl Invoke {
     /// Takes the trail. The invoke is over.
     pub(crate) fn trail(&self) -> Vec<Attempt> {
         self.record().trail.take(self.cut_short())
+    }
+
+    /// Keeps a remark of a module.
+    pub(crate) fn note(&self, module: &str, text: &str) {
+        let after = self.started.elapsed();
+        self.record().notes.add(module, after, text);
+    }
+
+    /// What modules have remarked so far.
+    pub(crate) fn notes_so_far(&self) -> Vec<Note> {
+        self.record().notes.all()
+    }
+
+    /// Takes what modules have remarked. The invoke is over.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        self.record().notes.take()
     }
 
     /// Makes the error that a module gets for a model that does not load. It names the provider and no paths, variables

@@ -6,6 +6,7 @@ use crate::chat::{
     content::{ContentBlock, ToolCall},
     extensions::Extensions,
     message::{Message, Role},
+    note::Note,
     original::{KeptOriginal, Original},
     reserved::{self, Level},
     trail::Attempt,
@@ -37,6 +38,8 @@ pub struct Response {
     pub request_id: Option<String>,
     /// The attempts that led here, in order.
     pub trail: Vec<Attempt>,
+    /// What modules remarked on the way, in order.
+    pub notes: Vec<Note>,
     /// Further data that came with it.
     pub extensions: Extensions,
     /// What the provider sent.
@@ -64,6 +67,7 @@ impl Response {
             provider: String::new(),
             request_id: None,
             trail: Vec::new(),
+            notes: Vec::new(),
             extensions: Extensions::new(),
             original: KeptOriginal::default(),
         }
@@ -173,6 +177,8 @@ struct ResponseJson {
     message: Message,
     #[serde(default)]
     trail: Vec<Attempt>,
+    #[serde(default)]
+    notes: Vec<Note>,
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     extensions: Extensions,
 }
@@ -190,6 +196,7 @@ impl From<Response> for ResponseJson {
             stop_reason: response.stop_reason,
             request_id: response.request_id,
             trail: response.trail,
+            notes: response.notes,
             extensions: response.extensions,
         }
     }
@@ -205,6 +212,7 @@ impl From<ResponseJson> for Response {
             provider: json.provider,
             request_id: json.request_id,
             trail: json.trail,
+            notes: json.notes,
             extensions: json.extensions,
             original: KeptOriginal::default(),
         }
