@@ -29,7 +29,7 @@ use crate::{
     config::{compile_cache::CompileCache, config::Config, module_store::ModuleStore},
     journal::journal::Journal,
     model::defaults::CallDefaults,
-    state::state_store::{MemoryStore, StateStore},
+    state::{memory_store::MemoryStore, state_store::StateStore},
 };
 
 /// A change of the configuration, made when the host is built.
