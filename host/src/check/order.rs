@@ -20,7 +20,7 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule {
         outside: is_limiter,
         inside: |inner| inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS),
@@ -70,6 +70,12 @@ const RULES: [Rule; 10] = [
         move_inner: true,
     },
     Rule {
+        outside: |outer| outer.may(ASKS_AGAIN) || outer.may(ASKS_OTHERS),
+        inside: is_budget,
+        why: "so that each attempt reserves anew, and a call that the budget refuses is tried again",
+        move_inner: true,
+    },
+    Rule {
         outside: |outer| outer.may(ASKS_AGAIN),
         inside: transforms,
         why: "so that it rewrites again for each attempt",
@@ -90,6 +96,11 @@ fn is_limiter(module: &ModuleReport) -> bool {
 
 fn is_breaker(module: &ModuleReport) -> bool {
     module.may(ANSWERS_ITSELF) && module.kind.as_deref() == Some("breaker")
+}
+
+/// A module that refuses calls which may cost more than is left.
+fn is_budget(module: &ModuleReport) -> bool {
+    module.may(ANSWERS_ITSELF) && module.kind.as_deref() == Some("budget")
 }
 
 /// A module that only looks on. One of another kind may have its place inside.

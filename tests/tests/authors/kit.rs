@@ -26,6 +26,7 @@ fn the_built_in_modules_conform() {
     for (name, scenarios) in [
         ("resume", 17),
         ("audit", 14),
+        ("budget", 16),
         ("retry", 39),
         ("fallback", 29),
         ("chaos", 11),
@@ -36,10 +37,13 @@ fn the_built_in_modules_conform() {
     ] {
         let mut all = kit::bundled().unwrap();
         let own = root().join(format!("modules/{name}/scenarios.toml"));
+        let mut settings = Map::new();
         if own.exists() {
-            all.extend(kit::read(&own).unwrap().scenarios);
+            let own = kit::read(&own).unwrap();
+            all.extend(own.scenarios);
+            settings = own.settings;
         }
-        let report = kit::test(&built_in_module(name), &Map::new(), &all).unwrap();
+        let report = kit::test(&built_in_module(name), &settings, &all).unwrap();
         assert_eq!(failed(&report), [""; 0], "{report:#?}");
         let kinds = [
             ("rate-limit", "limiter"),

@@ -1,6 +1,7 @@
 //! Single built-in modules.
 
 mod audit;
+mod budget;
 mod chaos;
 mod journal;
 mod limits_and_circuits;

@@ -186,6 +186,7 @@ async fn observers_stand_outermost_and_transformers_outside_of_retry() {
     let check_order = async |outer: &str, inner: &str| {
         let module = |name: &str| match name {
             "fallback" => "[modules.fallback]\nenabled = true\nchain = [\"local\", \"ollama/x\"]\n".to_owned(),
+            "budget" => "[modules.budget]\nenabled = true\nlimits = [{ window = \"day\", tokens = 9 }]\n".to_owned(),
             name => format!("[modules.{name}]\nenabled = true\n"),
         };
         let modules = format!("[host]\norder = [{outer:?}, {inner:?}]\n{}{}", module(outer), module(inner));
@@ -200,6 +201,14 @@ async fn observers_stand_outermost_and_transformers_outside_of_retry() {
         let expected = format!("`host.order` has `telemetry` inside of `{outer}`, so that it ");
         assert!(said.contains(&expected) && said.lines().count() == 1, "{said}");
         assert_eq!(check_order("telemetry", outer).await, "");
+    }
+    for outer in ["retry", "fallback", "resume"] {
+        let said = check_order(outer, "budget").await;
+        assert!(
+            said.contains(&format!("has `budget` inside of `{outer}`, so that each attempt reserves anew")),
+            "{said}"
+        );
+        assert_eq!(check_order("budget", outer).await, "");
     }
     for outer in ["retry", "fallback"] {
         let said = check_order(outer, "redact").await;
