@@ -131,6 +131,7 @@ pub use config::provider::ProviderConfig;
 pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::serve::{ClientKey, RequestLog, ServeConfig, TlsFiles};
 pub use config::signers::{ModuleSources, SignerRule, Signers};
+pub use config::state::{RedisConfig, StateConfig, StoreConfig};
 pub use config::trust_store::{TrustStore, TrustedFile};
 pub use model::live_trail::LiveTrail;
 pub use model::model::Model;

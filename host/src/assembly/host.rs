@@ -11,6 +11,7 @@ use crate::{
         models::ModuleModels,
         reloader::{Reload, Reloader},
         source::ModuleSource,
+        state::HostState,
         upstreams::Upstreams,
         watcher::Watcher,
     },
@@ -42,6 +43,7 @@ pub(crate) struct HostInner {
     pub(crate) watcher: Watcher,
     pub(crate) defaults: Arc<CallDefaults>,
     pub(crate) clock: Clock,
+    pub(crate) state: HostState,
 }
 
 impl std::fmt::Debug for Host {
@@ -94,6 +96,9 @@ impl Host {
                 break modules;
             }
         };
+        if !modules.is_empty() {
+            inner.state.check(&inner.config).await?;
+        }
         Box::pin(inner.loader.check_disabled(&overrides)).await?;
         inner.upstreams.prepare(&modules);
         let chain = Chain { modules: modules.into(), end };

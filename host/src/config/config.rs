@@ -22,6 +22,7 @@ use crate::{
         section::Section,
         serve::ServeConfig,
         signers::Signers,
+        state::StateConfig,
         trust::Trust,
     },
 };
@@ -71,6 +72,8 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     /// `[serve]`: how `arcllm serve` serves.
     pub serve: ServeConfig,
+    /// `[state]`: where modules keep what outlives a call.
+    pub state: StateConfig,
     /// `[trust]`: whose signatures of modules count.
     pub signers: Signers,
     /// `arcllm.lock` beside the file: the modules that were accepted.
@@ -162,6 +165,7 @@ impl Config {
         let models = models.map(|(name, section)| Ok((name, ModelConfig::read(section)?)));
         let models = models.collect::<Result<_, ConfigError>>()?;
         let serve = ServeConfig::read(root.section("serve")?)?;
+        let state = StateConfig::read(root.section("state")?)?;
         let signers = Signers::read(root.section("trust")?)?;
         root.finish()?;
 
@@ -188,6 +192,7 @@ impl Config {
             modules,
             models,
             serve,
+            state,
             signers,
             lock,
             document,

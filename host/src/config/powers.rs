@@ -18,6 +18,7 @@ use crate::{
         presets::PRESETS,
         provider::{ProviderConfig, authority, is_loopback},
         serve::ServeConfig,
+        state::{StateConfig, StoreConfig},
         trust::Trust,
     },
 };
@@ -43,7 +44,8 @@ impl Config {
         let providers = self.providers.values().flat_map(powers_of_provider);
         let models = self.models.iter().flat_map(|(name, model)| powers_of_model(name, model));
         let attempts = self.power_of_attempts().into_iter();
-        attempts.chain(providers).chain(models).chain(powers_of_serve(&self.serve)).collect()
+        let others = powers_of_serve(&self.serve).into_iter().chain(power_of_state(&self.state));
+        attempts.chain(providers).chain(models).chain(others).collect()
     }
 
     /// Refuses a provider of an untrusted configuration that could harm the user.
@@ -65,6 +67,11 @@ impl Config {
     /// Refuses a `host.max_attempts` above the default in an untrusted configuration.
     pub(crate) fn check_attempts_are_trusted(&self) -> Result<(), ConfigError> {
         self.check_is_trusted(|| self.power_of_attempts())
+    }
+
+    /// Refuses a store of an untrusted configuration that is on another machine.
+    pub(crate) fn check_state_is_trusted(&self) -> Result<(), ConfigError> {
+        self.check_is_trusted(|| power_of_state(&self.state))
     }
 
     /// Refuses a `[serve]` in an untrusted configuration that lets other people in.
@@ -183,6 +190,14 @@ fn powers_of_serve(serve: &ServeConfig) -> Vec<Power> {
     listen.into_iter().chain(keys).chain(tls).collect()
 }
 
+/// The power that `[state]` needs. An address of the environment can hold a password.
+fn power_of_state(state: &StateConfig) -> Option<Power> {
+    let StoreConfig::Redis(redis) = &state.store else { return None };
+    let would = format!("would send what modules keep, such as answers, to {}", redis.servers);
+    let is_harmless = redis.is_local && redis.key == "state.store";
+    (!is_harmless).then(|| Power { key: redis.key.to_owned(), would })
+}
+
 fn is_the_key_of_a_preset(variable: &str, base_url: &Url) -> bool {
     PRESETS.values().any(|preset| {
         matches!(&preset.key, Some(KeySource::Env(preset)) if preset == variable) && is_same(&preset.base_url, base_url)
@@ -284,6 +299,8 @@ mod tests {
             [serve]
             listen = "0.0.0.0:4000"
             tls = { certificate = "c.pem", key = "k.pem" }
+            [state]
+            store = "redis://evil.example"
             [serve.keys.k]
             sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
         "#;
@@ -298,8 +315,10 @@ mod tests {
             "serve.listen",
             "serve.keys.k",
             "serve.tls",
+            "state.store",
         ];
         assert_eq!(keys, expected);
+        assert_eq!(found("[state]\nstore = \"redis://127.0.0.1:6379\"").powers(), []);
         assert_eq!(found("[serve]\nlisten = \"[::1]:4000\"\nlog = \"json\"").powers(), []);
     }
 
