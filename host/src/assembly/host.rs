@@ -24,6 +24,7 @@ use crate::{
         guest::{may_add::MayAdd, place::Place},
         slot::Slot,
     },
+    state::state_store::StateStore,
     telemetry::meters::own_time,
 };
 
@@ -67,6 +68,11 @@ impl Host {
     /// each `PROVIDER/MODEL` that has a table of facts. Leaves out providers without a key.
     pub fn models(&self) -> Vec<KnownModel> {
         self.inner.upstreams.list()
+    }
+
+    /// Where its modules keep what outlives a call.
+    pub fn state_store(&self) -> &Arc<dyn StateStore> {
+        &self.inner.state.store
     }
 
     /// Loads a model: the adapter of a provider, in the modules that the configuration and the overrides put around it.
