@@ -2,9 +2,8 @@
 
 use std::slice;
 
-use arcllm_module::types::ModelFacts;
+use arcllm_module::{ChainTarget, types::ModelFacts};
 
-use crate::target::ChainTarget;
 
 /// Which model a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
