@@ -4,7 +4,6 @@ use std::slice;
 
 use arcllm_module::{ChainTarget, types::ModelFacts};
 
-
 /// Which model a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {

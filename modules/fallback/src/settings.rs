@@ -4,7 +4,6 @@ use arcllm_module::{Config, ConfigError, HttpStatus, Listed, types::Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-
 /// The settings of the module.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
