@@ -1,6 +1,7 @@
 //! The command `arcllm`.
 
 mod args;
+mod audit;
 mod check;
 mod compiling;
 mod completions;
@@ -10,6 +11,7 @@ mod event_rate;
 mod failure;
 mod invoke;
 mod log;
+mod models;
 mod module;
 mod modules;
 mod output;
@@ -66,8 +68,10 @@ async fn run(args: Args) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(arguments, log).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Modules(arguments) => modules::run(arguments).await,
+        Command::Models(arguments) => models::run(&arguments),
         Command::Trust(arguments) => trust::run(&arguments),
         Command::Module(command) => module::run(command).await,
+        Command::Audit(command) => audit::run(command),
         Command::Demo => demo::run().await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments, Args::command()),

@@ -27,6 +27,7 @@ fn the_built_in_modules_conform() {
         ("resume", 17),
         ("hedge", 17),
         ("route", 16),
+        ("audit", 14),
         ("retry", 39),
         ("fallback", 29),
         ("chaos", 11),
