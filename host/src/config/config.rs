@@ -14,6 +14,7 @@ use crate::{
     config::{
         defaults::Defaults,
         document::{self, Document},
+        journal::JournalConfig,
         lock::{self, Lock},
         model::ModelConfig,
         module::ModuleConfig,
@@ -28,8 +29,19 @@ use crate::{
 };
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-pub(crate) const DEFAULT_ORDER: [&str; 8] =
-    ["telemetry", "redact", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
+pub(crate) const DEFAULT_ORDER: [&str; 11] = [
+    "audit",
+    "telemetry",
+    "redact",
+    "resume",
+    "route",
+    "retry",
+    "fallback",
+    "hedge",
+    "circuit-breaker",
+    "rate-limit",
+    "chaos",
+];
 
 /// How many requests one invoke may send unless `host.max_attempts` says otherwise.
 pub(crate) const MAX_ATTEMPTS: u32 = 32;
@@ -74,6 +86,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// `[state]`: where modules keep what outlives a call.
     pub state: StateConfig,
+    /// `[journal]`: where modules with the grant `journal` append records.
+    pub journal: JournalConfig,
     /// `[trust]`: whose signatures of modules count.
     pub signers: Signers,
     /// `arcllm.lock` beside the file: the modules that were accepted.
@@ -166,6 +180,7 @@ impl Config {
         let models = models.collect::<Result<_, ConfigError>>()?;
         let serve = ServeConfig::read(root.section("serve")?)?;
         let state = StateConfig::read(root.section("state")?)?;
+        let journal = JournalConfig::read(root.section("journal")?, file)?;
         let signers = Signers::read(root.section("trust")?)?;
         root.finish()?;
 
@@ -193,6 +208,7 @@ impl Config {
             models,
             serve,
             state,
+            journal,
             signers,
             lock,
             document,
