@@ -139,7 +139,11 @@ pub use runtime::guest::component::Streams;
 pub use runtime::guest::origin::Origin;
 pub use runtime::instance::instance::Probe;
 pub use secrecy::SecretString;
-pub use state::state_store::{Bucket, MemoryStore, StateError, StateStore};
+pub use state::{
+    memory_store::MemoryStore,
+    operation::{Added, Bucket, CounterAddition, Leased, Life, Sum, Taken},
+    state_store::{ModuleState, StateError, StateStore, Stored},
+};
 
 /// Whether a module of this name is built in.
 pub fn is_built_in(module: &str) -> bool {
