@@ -4,6 +4,7 @@
 mod cut;
 pub(crate) mod docker;
 mod hostile;
+mod interrupted;
 mod logins;
 mod published;
 mod pulled;
