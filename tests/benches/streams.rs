@@ -238,7 +238,7 @@ async fn open(how: &str, url: &str) -> u64 {
                 Some(model) => {
                     let mut stream = model.stream_with(request);
                     stream.next().await.unwrap().unwrap();
-                    Open::Stream(stream)
+                    Open::Stream(Box::new(stream))
                 }
             }
         });
@@ -258,5 +258,5 @@ async fn open(how: &str, url: &str) -> u64 {
 #[expect(dead_code, reason = "they are held, and that is all")]
 enum Open {
     Body(reqwest::Response),
-    Stream(arcllm::ResponseStream),
+    Stream(Box<arcllm::ResponseStream>),
 }

@@ -38,7 +38,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let model = host.load_model("busy", Overrides::new()).await?;
     let answer = model.invoke(&[Message::user("Is anybody there?")], &[]).await?;
     let outcome = format!("answered by {}", answer.provider);
-    line!("{}", Timeline { trail: &answer.trail, outcome: &outcome, log: &[] })?;
+    line!("{}", Timeline { trail: &answer.trail, notes: &answer.notes, outcome: &outcome, log: &[] })?;
     let mut text = Text::new();
     text.write(&format!("{STRONG}The answer{STRONG:#}: "))?;
     text.say(&answer.text().unwrap_or_default())?;
@@ -79,7 +79,10 @@ async fn streamed(host: &Host) -> Result<(), Failure> {
             Event::End(response) => {
                 text.write("\n\n")?;
                 let outcome = format!("answered by {}", response.provider);
-                text.write(&format!("{}{rate}", Timeline { trail: &response.trail, outcome: &outcome, log: &[] }))?;
+                text.write(&format!(
+                    "{}{rate}",
+                    Timeline { trail: &response.trail, notes: &response.notes, outcome: &outcome, log: &[] }
+                ))?;
             }
             event => {
                 rate.event();

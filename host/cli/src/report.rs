@@ -66,6 +66,7 @@ fn usage(message: &str, json: bool) -> ExitCode {
             "provider": null,
             "retry_after_seconds": null,
             "trail": [],
+            "notes": [],
         });
         if let Err(failure) = output::json(&json!({ "error": error })) {
             return self::failure(failure, false);

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use anstyle::{AnsiColor, Style};
-use arcllm::{Attempt, Error, Outcome};
+use arcllm::{Attempt, Error, Note, Outcome};
 use tracing::Level;
 
 use crate::{output::word, told::Told};
@@ -17,6 +17,8 @@ const FAINT: Style = Style::new().dimmed();
 /// A trail, and how the call ended.
 pub(crate) struct Timeline<'a> {
     pub(crate) trail: &'a [Attempt],
+    /// What modules remarked, in order.
+    pub(crate) notes: &'a [Note],
     pub(crate) outcome: &'a str,
     /// What modules logged, and how long after the beginning of the call, in order.
     pub(crate) log: &'a [(Duration, Told)],
@@ -34,10 +36,18 @@ impl fmt::Display for Timeline<'_> {
         let names = self.trail.iter().map(|attempt| word(&attempt.provider).chars().count());
         let scale = Scale { total, name: names.max().unwrap_or_default() };
         let mut before: Option<&Attempt> = None;
-        let mut log = self.log.iter().peekable();
+        let (mut log, mut notes) = (self.log.iter().peekable(), self.notes.iter().peekable());
         let mut tell_until = |formatter: &mut fmt::Formatter<'_>, until: Duration| {
-            while let Some((at, told)) = log.next_if(|(at, _)| *at < until) {
-                scale.told(formatter, *at, told)?;
+            loop {
+                // What was said first comes first.
+                let before = log.peek().map_or(until, |(at, _)| until.min(*at));
+                if let Some(note) = notes.next_if(|note| note.after <= before && note.after < until) {
+                    scale.note(formatter, note)?;
+                } else if let Some((at, told)) = log.next_if(|(at, _)| *at < until) {
+                    scale.told(formatter, *at, told)?;
+                } else {
+                    break;
+                }
             }
             Ok(())
         };
@@ -115,6 +125,12 @@ impl Scale {
         };
         let (time, width) = (clock(at), self.name);
         writeln!(formatter, "{time:>8}  {:<width$}  {style}{told}{style:#}", "")
+    }
+
+    /// Writes a remark of a module.
+    fn note(&self, formatter: &mut fmt::Formatter<'_>, note: &Note) -> fmt::Result {
+        let (time, width) = (clock(note.after), self.name);
+        writeln!(formatter, "{time:>8}  {:<width$}  {}: {}", "", word(&note.module), word(&note.text))
     }
 
     fn bar(&self, start: Duration, took: Duration, mark: &str) -> String {

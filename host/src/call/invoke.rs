@@ -16,11 +16,13 @@ use crate::{
         config_error::ConfigError,
         error::ErrorKind,
         failure::{Failure, NO_ANSWER},
+        note::{Note, Notes},
         plain::{self, WORD},
         response::Response,
         trail::{Attempt, Outcome},
         usage::Usage,
     },
+    config::price::Price,
     telemetry::{
         meters::{count_attempt, count_failure},
         trace::{Trace, TraceParent},
@@ -51,6 +53,7 @@ pub(crate) struct Invoke {
 
 struct Record {
     trail: AttemptLog,
+    notes: Notes,
     waited: Duration,
     waited_by: Option<Arc<str>>,
     random: SmallRng,
@@ -69,6 +72,7 @@ impl Invoke {
         let random = SmallRng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let record = Record {
             trail: AttemptLog::default(),
+            notes: Notes::default(),
             waited: Duration::ZERO,
             waited_by: None,
             random,
@@ -223,6 +227,22 @@ impl Invoke {
         self.record().trail.take(self.cut_short())
     }
 
+    /// Keeps a remark of a module.
+    pub(crate) fn note(&self, module: &str, text: &str) {
+        let after = self.started.elapsed();
+        self.record().notes.add(module, after, text);
+    }
+
+    /// What modules have remarked so far.
+    pub(crate) fn notes_so_far(&self) -> Vec<Note> {
+        self.record().notes.all()
+    }
+
+    /// Takes what modules have remarked. The invoke is over.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        self.record().notes.take()
+    }
+
     /// Makes the error that a module gets for a model that does not load. It names the provider and no paths, variables
     /// or other providers. The whole error goes to the log, and to the caller if the call ends with it.
     pub(crate) fn unavailable(&self, module: &str, provider: &str, error: ConfigError) -> ErrorKind {
@@ -288,7 +308,7 @@ impl Invoke {
         drop(record);
         let number = index + 1;
         tracing::debug!(target: "arcllm::attempt", provider, model, number, "attempt");
-        Ok(StartedAttempt { invoke: self.clone(), index })
+        Ok(StartedAttempt { invoke: self.clone(), index, price: None })
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
@@ -301,9 +321,19 @@ impl Invoke {
 pub(crate) struct StartedAttempt {
     invoke: Arc<Invoke>,
     index: usize,
+    /// What the model's tokens cost.
+    price: Option<Price>,
 }
 
 impl StartedAttempt {
+    /// The attempt with the price of its model.
+    pub(crate) fn priced(self, price: Option<Price>) -> Self {
+        // The fields of a type with `Drop` cannot be moved out.
+        let mut priced = self;
+        priced.price = price;
+        priced
+    }
+
     /// The `traceparent` of the attempt, if the provider is told.
     pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
         self.invoke.trace.get().map(|trace| trace.attempt(self.index))
@@ -321,27 +351,9 @@ impl StartedAttempt {
 
     /// Records how the attempt ended. `counted` is what the provider counted of an answer that broke off.
     pub(crate) fn end(self, result: Result<&Response, &ErrorKind>, counted: Option<Usage>) {
-        self.finish(|attempt| match result {
-            Ok(response) => {
-                attempt.outcome = Outcome::Ok;
-                attempt.request_id.clone_from(&response.request_id);
-                attempt.usage = Some(response.usage.clone());
-            }
-            Err(error) => {
-                attempt.outcome = error.outcome();
-                attempt.usage = counted;
-                match error {
-                    ErrorKind::Api(api) => {
-                        attempt.status = Some(api.status);
-                        attempt.reason = Some(api.reason.clone());
-                        attempt.retry_after = api.retry_after;
-                        attempt.should_retry = api.should_retry;
-                        attempt.request_id.clone_from(&api.request_id);
-                    }
-                    ErrorKind::Parse(failure) => attempt.no_answer = failure.extensions.contains_key(NO_ANSWER),
-                    _ => {}
-                }
-            }
+        self.finish(|attempt| {
+            record(attempt, result, counted);
+            attempt.cost = self.price.zip(attempt.usage.as_ref()).and_then(|(price, usage)| price.cost(usage));
         });
     }
 
@@ -349,6 +361,32 @@ impl StartedAttempt {
     fn finish(&self, complete: impl FnOnce(&mut Attempt)) {
         if let Some(attempt) = self.invoke.record().trail.end(self.index, complete) {
             count_attempt(attempt);
+        }
+    }
+}
+
+/// Writes into the entry how the attempt ended.
+fn record(attempt: &mut Attempt, result: Result<&Response, &ErrorKind>, counted: Option<Usage>) {
+    match result {
+        Ok(response) => {
+            attempt.outcome = Outcome::Ok;
+            attempt.request_id.clone_from(&response.request_id);
+            attempt.usage = Some(response.usage.clone());
+        }
+        Err(error) => {
+            attempt.outcome = error.outcome();
+            attempt.usage = counted;
+            match error {
+                ErrorKind::Api(api) => {
+                    attempt.status = Some(api.status);
+                    attempt.reason = Some(api.reason.clone());
+                    attempt.retry_after = api.retry_after;
+                    attempt.should_retry = api.should_retry;
+                    attempt.request_id.clone_from(&api.request_id);
+                }
+                ErrorKind::Parse(failure) => attempt.no_answer = failure.extensions.contains_key(NO_ANSWER),
+                _ => {}
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::chat::{
     content::ContentBlock,
     extensions::Extensions,
     failure::{ApiError, Failure},
+    note::Note,
     reason::ErrorReason,
     seconds,
     trail::{Attempt, Outcome},
@@ -41,6 +42,8 @@ pub struct Error {
     pub kind: ErrorKind,
     /// The attempts that were made, in order.
     pub trail: Vec<Attempt>,
+    /// What modules remarked on the way, in order.
+    pub notes: Vec<Note>,
     /// What had arrived of a streamed answer that broke off, or of an answer that an error ended. A tool call that is incomplete is a block of the type
     /// `partial_tool_use`.
     pub received: Vec<ContentBlock>,
@@ -66,7 +69,7 @@ impl fmt::Display for Error {
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Self { kind, trail: Vec::new(), received: Vec::new() }
+        Self { kind, trail: Vec::new(), notes: Vec::new(), received: Vec::new() }
     }
 }
 
@@ -216,6 +219,8 @@ struct ErrorJson {
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     extensions: Extensions,
     trail: Vec<Attempt>,
+    #[serde(default)]
+    notes: Vec<Note>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     received: Vec<ContentBlock>,
 }
@@ -236,6 +241,7 @@ impl From<Error> for ErrorJson {
             should_retry: None,
             extensions,
             trail: error.trail,
+            notes: error.notes,
             received: error.received,
         };
         match error.kind {
@@ -289,7 +295,7 @@ impl From<ErrorJson> for Error {
             "deadline_exceeded" => ErrorKind::DeadlineExceeded,
             _ => ErrorKind::Other(failure),
         };
-        Error { kind, trail: json.trail, received: json.received }
+        Error { kind, trail: json.trail, notes: json.notes, received: json.received }
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod extensions;
 pub(crate) mod failure;
 pub(crate) mod media_source;
 pub(crate) mod message;
+pub(crate) mod note;
 pub(crate) mod options;
 pub(crate) mod original;
 pub mod plain;

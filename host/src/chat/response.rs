@@ -6,6 +6,7 @@ use crate::chat::{
     content::{ContentBlock, ToolCall},
     extensions::Extensions,
     message::{Message, Role},
+    note::Note,
     original::{KeptOriginal, Original},
     reserved::{self, Level},
     trail::Attempt,
@@ -37,6 +38,8 @@ pub struct Response {
     pub request_id: Option<String>,
     /// The attempts that led here, in order.
     pub trail: Vec<Attempt>,
+    /// What modules remarked on the way, in order.
+    pub notes: Vec<Note>,
     /// Further data that came with it.
     pub extensions: Extensions,
     /// What the provider sent.
@@ -64,6 +67,7 @@ impl Response {
             provider: String::new(),
             request_id: None,
             trail: Vec::new(),
+            notes: Vec::new(),
             extensions: Extensions::new(),
             original: KeptOriginal::default(),
         }
@@ -100,6 +104,14 @@ impl Response {
     /// in the fields of the response. The body shows what ArcLLM does not know, such as new fields.
     pub fn rewritten(&self) -> Option<&Original> {
         self.original.given().filter(|_| self.original.unchanged().is_none())
+    }
+
+    /// What the call cost, in the currency of the configured prices (those of the catalogue are US dollars): the tokens of all its
+    /// attempts, failed ones included, as far as the providers counted them. Tokens of a cache have their own prices. `None` if a
+    /// price or a count is unknown. An answer for which no provider was asked costs nothing.
+    pub fn cost(&self) -> Option<f64> {
+        let used = self.trail.iter().filter(|attempt| attempt.usage.is_some());
+        used.map(|attempt| attempt.cost).try_fold(0.0, |sum, cost| Some(sum + cost?))
     }
 
     /// All text of the answer, if it has any.
@@ -163,6 +175,8 @@ struct ResponseJson {
     #[serde(default)]
     tool_calls: Vec<ToolCall>,
     usage: Usage,
+    #[serde(default, skip_deserializing)]
+    cost: Option<f64>,
     model: String,
     provider: String,
     stop_reason: StopReason,
@@ -173,6 +187,8 @@ struct ResponseJson {
     message: Message,
     #[serde(default)]
     trail: Vec<Attempt>,
+    #[serde(default)]
+    notes: Vec<Note>,
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     extensions: Extensions,
 }
@@ -183,6 +199,7 @@ impl From<Response> for ResponseJson {
             content: response.text(),
             tool_calls: response.tool_calls().cloned().collect(),
             thinking: response.thinking(),
+            cost: response.cost(),
             message: message(response.content, &response.extensions, &response.provider),
             usage: response.usage,
             model: response.model,
@@ -190,6 +207,7 @@ impl From<Response> for ResponseJson {
             stop_reason: response.stop_reason,
             request_id: response.request_id,
             trail: response.trail,
+            notes: response.notes,
             extensions: response.extensions,
         }
     }
@@ -205,6 +223,7 @@ impl From<ResponseJson> for Response {
             provider: json.provider,
             request_id: json.request_id,
             trail: json.trail,
+            notes: json.notes,
             extensions: json.extensions,
             original: KeptOriginal::default(),
         }

@@ -20,7 +20,7 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     Rule {
         outside: is_limiter,
         inside: |inner| inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS),
@@ -38,6 +38,12 @@ const RULES: [Rule; 9] = [
         inside: |inner| inner.may(ASKS_OTHERS),
         why: "so that the other providers have no circuit of their own and are not asked while it is open",
         move_inner: false,
+    },
+    Rule {
+        outside: |outer| (outer.may(ASKS_AGAIN) || outer.may(ASKS_OTHERS)) && !resumes(outer),
+        inside: resumes,
+        why: "so that the requests by which it resumes an answer are not tried again or elsewhere",
+        move_inner: true,
     },
     Rule {
         outside: |outer| outer.may(ASKS_AGAIN),
@@ -89,6 +95,11 @@ fn is_breaker(module: &ModuleReport) -> bool {
 /// A module that only looks on. One of another kind may have its place inside.
 fn observes(module: &ModuleReport) -> bool {
     module.behavior.is_empty() && module.kind.as_deref() == Some("observer")
+}
+
+/// A module that goes on with answers that broke off.
+fn resumes(module: &ModuleReport) -> bool {
+    module.may(ASKS_AGAIN) && module.kind.as_deref() == Some("resume")
 }
 
 fn rewrites(module: &ModuleReport) -> bool {

@@ -1,7 +1,7 @@
 //! Says in plain words what a component's imports let it do.
 
 /// The beginning of an import's name, and what the import allows.
-const ALLOWS: [(&str, &str); 23] = [
+const ALLOWS: [(&str, &str); 24] = [
     ("arcllm:llm/llm-provider", "ask the provider that it stands in front of"),
     ("[method]request.parts", "read what is asked"),
     ("[method]request.last-user-text", "read what is asked"),
@@ -12,6 +12,7 @@ const ALLOWS: [(&str, &str); 23] = [
     ("[method]request.derive", "name addresses for the provider to fetch (with the grant `urls`)"),
     ("[method]request.derive", "use settings of a single provider (with the grant `extensions`)"),
     ("[method]request.with-options", "use settings of a single provider (with the grant `extensions`)"),
+    ("[method]request.note", "write remarks into the trail"),
     ("[method]response.parts", "read answers"),
     ("[method]response.derive", "rewrite answers"),
     ("[constructor]response", "answer itself"),

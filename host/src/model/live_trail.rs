@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::{call::invoke::Invoke, chat::trail::Attempt};
+use crate::{
+    call::invoke::Invoke,
+    chat::{note::Note, trail::Attempt},
+};
 
 /// Shows the attempts of a call while it runs, and those of a call whose future was dropped before its end. It is for one call.
 ///
@@ -27,6 +30,11 @@ impl LiveTrail {
     /// The attempts so far, until the call has ended: then its answer or its error has them.
     pub fn attempts(&self) -> Vec<Attempt> {
         self.0.get().map(|invoke| invoke.trail_so_far()).unwrap_or_default()
+    }
+
+    /// What modules have remarked so far, until the call has ended: then its answer or its error has it.
+    pub fn notes(&self) -> Vec<Note> {
+        self.0.get().map(|invoke| invoke.notes_so_far()).unwrap_or_default()
     }
 
     /// Shows the attempts of this call.

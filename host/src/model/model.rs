@@ -246,7 +246,7 @@ impl StartedCall {
     /// Ends the call with its answer.
     pub(crate) fn answered(self, mut response: Response) -> Response {
         self.cancel.cancel();
-        response.trail = self.invoke.trail();
+        (response.trail, response.notes) = (self.invoke.trail(), self.invoke.notes());
         self.observed.end(Ok(&response));
         response
     }
@@ -258,7 +258,8 @@ impl StartedCall {
             received = if received.is_empty() { before } else { received };
         }
         self.cancel.cancel();
-        let error = Error { kind: self.invoke.explained(kind), trail: self.invoke.trail(), received };
+        let (trail, notes) = (self.invoke.trail(), self.invoke.notes());
+        let error = Error { kind: self.invoke.explained(kind), trail, notes, received };
         self.observed.end(Err(&error));
         error
     }

@@ -17,6 +17,7 @@ use crate::{
         error::{Error, ErrorKind},
         event::Event,
         message::Message,
+        note::Note,
         received::Received,
         request::Request,
         response::Response,
@@ -153,6 +154,11 @@ impl ResponseStream {
     /// is [`Ok`](crate::Outcome::Ok) is being answered.
     pub fn trail(&self) -> Vec<Attempt> {
         self.running.as_ref().map(|running| running.call.invoke.trail_so_far()).unwrap_or_default()
+    }
+
+    /// What modules have remarked so far, until the stream has ended: then the answer or the error has it.
+    pub fn notes(&self) -> Vec<Note> {
+        self.running.as_ref().map(|running| running.call.invoke.notes_so_far()).unwrap_or_default()
     }
 
     /// Reads the whole answer, as [`Model::invoke`](crate::Model::invoke) returns it.

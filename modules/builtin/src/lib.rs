@@ -25,6 +25,7 @@ pub const MODULES: &[Builtin] = &[
     Builtin { name: "fallback", wasm: include_bytes!("../prebuilt/fallback.wasm") },
     Builtin { name: "rate-limit", wasm: include_bytes!("../prebuilt/rate-limit.wasm") },
     Builtin { name: "redact", wasm: include_bytes!("../prebuilt/redact.wasm") },
+    Builtin { name: "resume", wasm: include_bytes!("../prebuilt/resume.wasm") },
     Builtin { name: "retry", wasm: include_bytes!("../prebuilt/retry.wasm") },
     Builtin { name: "telemetry", wasm: include_bytes!("../prebuilt/telemetry.wasm") },
 ];

@@ -45,6 +45,7 @@
 //! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`], [`ModelName`] |
 //! | read or build requests and answers | [`types`] |
 //! | know how an answer ended | [`endings`] |
+//! | know what an answer cost | [`cost`](cost()), [`Request::facts`] |
 //! | read or change a streamed answer on its way | [`stream`] |
 //! | tell errors apart, or refuse a call | [`ErrorKind`], [`types::Reason`], [`Error::refused`] |
 //! | keep values from one call to the next | [`state`], [`RateLimiter`] |
@@ -84,6 +85,7 @@
 pub mod bindings;
 pub mod clock;
 mod content;
+mod cost;
 pub mod endings;
 mod error;
 #[doc(hidden)]
@@ -106,6 +108,7 @@ pub use bindings::{
     arcllm::llm::{llm_provider as inner, models},
     wasi::{clocks::system_clock as wall_clock, logging::logging as log, random::insecure as random},
 };
+pub use cost::cost;
 pub use error::{ErrorKind, is_no_answer};
 pub use inner::{Request, Response};
 pub use module::{Behavior, Cost, Description, Module, Target};

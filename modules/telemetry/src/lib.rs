@@ -1,17 +1,15 @@
 //! Logs and adds up the tokens, time and cost of each call. Changes nothing.
 
-mod cost;
 mod settings;
 
 use std::time::Duration;
 
 use arcllm_module::{
-    Description, Error, Module, Request, Response, clock, endings, inner, log, state,
+    Description, Error, Module, Request, Response, clock, cost, endings, inner, log, state,
     types::{Outcome, Usage},
 };
 use serde_json::json;
 
-pub use cost::cost;
 pub use settings::Settings;
 
 /// The module.

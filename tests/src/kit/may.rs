@@ -35,6 +35,11 @@ impl May {
         self.change_answers || self.answer_itself
     }
 
+    /// Whether it may go on with an answer that breaks off.
+    pub(super) fn go_on(self) -> bool {
+        self.ask_again && self.change_answers
+    }
+
     /// Whether a streamed answer may come in other pieces than it was made in.
     pub(super) fn piece_anew(self) -> bool {
         self.differ() || self.hold_answers_back

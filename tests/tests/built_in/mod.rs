@@ -4,3 +4,4 @@ mod chaos;
 mod limits_and_circuits;
 mod redact;
 mod replaced_by_a_file;
+mod resume;

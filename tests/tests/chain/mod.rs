@@ -10,6 +10,7 @@ mod fallback;
 mod hints;
 mod kinds_and_reasons;
 mod max_attempts;
+mod notes;
 mod retry;
 mod retry_budget;
 mod stage;

@@ -113,3 +113,48 @@ async fn a_module_without_room_is_an_overload() {
         }
     }
 }
+
+/// Breaks off after its first piece, the first time.
+struct Breaking(std::sync::atomic::AtomicUsize, Duration);
+
+impl Adapter for Breaking {
+    fn send(self: Arc<Self>, _: Arc<Request>) -> BoxFuture<'static, Result<Response, ErrorKind>> {
+        async move { Ok(whole()) }.boxed()
+    }
+
+    fn stream(self: Arc<Self>, _: Arc<Request>) -> BoxFuture<'static, Result<Answer, ErrorKind>> {
+        let is_first = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        let broken = Err(ErrorKind::Connection(arcllm::Failure::new("a", "reset")));
+        let rest = [Ok(Event::Text("b".to_owned())), Ok(Event::End(Box::new(whole())))];
+        let rest = if is_first { vec![broken] } else { rest.to_vec() };
+        let wait = self.1;
+        let pieces = [Ok(Event::Text("a".to_owned()))].into_iter().chain(rest);
+        let events: EventStream = stream::iter(pieces)
+            .then(move |piece| async move {
+                tokio::time::sleep(wait).await;
+                piece
+            })
+            .boxed();
+        async move { Ok(Answer::Stream { head: Box::new(Response::new(Vec::new()).with_provider("a", "m")), events }) }
+            .boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_held_until_it_is_whole_is_filled_meanwhile() {
+    for (path, filling, besides) in FILLED {
+        let router = router(
+            "[modules.resume]\nenabled = true\nmode = \"hold\"",
+            Arc::new(Breaking(0.into(), Duration::from_secs(20))),
+        );
+        let (status, _, body) = post(&router, path, &question(true)).await;
+        // The first answer takes 40 s, the second 60 s.
+        let found = body.matches(filling).count();
+        assert_eq!((status, found), (200, 6 + besides(6)), "{path}: {body}");
+        let text = body.find("\"ab\"").unwrap_or_else(|| panic!("{path}: {body}"));
+        assert!(
+            body.rfind(filling).is_some_and(|last| last < text),
+            "{path}: nothing of the answer comes before: {body}"
+        );
+    }
+}

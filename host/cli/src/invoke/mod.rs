@@ -92,13 +92,15 @@ async fn give_up() {
 /// Shows the attempts, what modules logged since the call began and, for a streamed answer, how fast its events came.
 pub(crate) fn trace(result: &Result<Response, Failure>, streamed: Option<&Streamed>, began: Instant) {
     let log: Vec<_> = told::take().into_iter().map(|told| (told.at.saturating_duration_since(began), told)).collect();
-    let (trail, outcome) = match result {
-        Ok(response) => (&response.trail, format!("answered by {} ({})", response.provider, response.model)),
-        Err(Failure::Error(error)) => (&error.trail, outcome_of(error)),
+    let (trail, notes, outcome) = match result {
+        Ok(response) => {
+            (&response.trail, &response.notes, format!("answered by {} ({})", response.provider, response.model))
+        }
+        Err(Failure::Error(error)) => (&error.trail, &error.notes, outcome_of(error)),
         // The answer cannot be written, and its trail is gone with it.
         Err(Failure::Usage(_) | Failure::Failed(_) | Failure::Output(_) | Failure::Told) => return,
     };
-    tell(Timeline { trail, outcome: &outcome, log: &log });
+    tell(Timeline { trail, notes, outcome: &outcome, log: &log });
     if let Some(streamed) = streamed {
         tell(&streamed.rate);
     }

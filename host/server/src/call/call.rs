@@ -5,14 +5,18 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use arcllm::{Attempt, Event, Model, Original, Request};
+use arcllm::{Event, Model, Original, Request};
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    call::{call_head::CallHead, posted::Posted, stream::AnswerBody},
+    call::{
+        call_head::{CallHead, Tried},
+        posted::Posted,
+        stream::AnswerBody,
+    },
     client::{
         client::{Asked, ClientFormat, Heading},
         problem::Problem,
@@ -33,8 +37,11 @@ pub(crate) async fn call(posted: &Posted, format: &'static dyn ClientFormat) -> 
         Ok(asked) => answer(posted, format, &head, asked).await,
         Err(problem) => Err(problem),
     };
-    let (mut response, trail) = answered.unwrap_or_else(|problem| (failed(format, &problem), problem.trail));
-    head.write(&trail, response.headers_mut());
+    let (mut response, tried) = answered.unwrap_or_else(|problem| {
+        let response = failed(format, &problem);
+        (response, Tried { trail: problem.trail, notes: problem.notes })
+    });
+    head.write(&tried, response.headers_mut());
     response
 }
 
@@ -57,7 +64,7 @@ async fn answer(
     format: &'static dyn ClientFormat,
     head: &CallHead,
     mut asked: Asked,
-) -> Result<(Response, Vec<Attempt>), Problem> {
+) -> Result<(Response, Tried), Problem> {
     let Posted { gateway, caller, headers, body, .. } = posted;
     caller.mark(headers, &mut asked.request.options);
     let note = caller.note(&asked.model, asked.streamed);
@@ -112,7 +119,7 @@ async fn whole_answer(
     request: Request,
     note: CallNote,
     ending: CancellationToken,
-) -> Result<(Response, Vec<Attempt>), Problem> {
+) -> Result<(Response, Tried), Problem> {
     let mut answer = match loaded.model.invoke_watched(request, &note.trail, ending.cancelled()).await {
         Ok(answer) => answer,
         Err(error) => {
@@ -125,7 +132,8 @@ async fn whole_answer(
         Some(original) => original.body.clone(),
         None => written(format, heading, &answer).into(),
     };
-    Ok((json(StatusCode::OK, body), std::mem::take(&mut answer.trail)))
+    let tried = Tried { trail: std::mem::take(&mut answer.trail), notes: std::mem::take(&mut answer.notes) };
+    Ok((json(StatusCode::OK, body), tried))
 }
 
 /// An answer in the client's format. One that a module has rewritten has what only its provider knows.
@@ -149,15 +157,16 @@ async fn streamed_answer(
     request: Request,
     note: CallNote,
     ending: CancellationToken,
-) -> Result<(Response, Vec<Attempt>), Problem> {
+) -> Result<(Response, Tried), Problem> {
     let events = loaded.model.stream_with(Arc::new(request)).with_originals();
     let mut body = AnswerBody::new(events, format, format.events(heading), loaded.clone(), note, ending);
     let first = body.first().await;
-    let mut trail = body.trail();
+    let mut tried = body.tried();
     match first {
         Some(Ok(event)) => {
             if let Event::End(answer) = &event {
-                trail.clone_from(&answer.trail);
+                tried.trail.clone_from(&answer.trail);
+                tried.notes.clone_from(&answer.notes);
             }
             body.write(event);
         }
@@ -171,7 +180,7 @@ async fn streamed_answer(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok((response, trail))
+    Ok((response, tried))
 }
 
 /// The answer to a request that failed.

@@ -1,13 +1,27 @@
 //! What the head of an answer tells of its call.
 
-use arcllm::{Attempt, Outcome};
+use arcllm::{Attempt, Note, Outcome};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
 
-/// A request header. With the value `1` the head of the answer has the trail.
+/// A request header. With the value `1` the head of the answer has the trail, and what modules remarked.
 const TRAIL: HeaderName = HeaderName::from_static("x-arcllm-trail");
+
+/// What modules remarked until the head was sent.
+const NOTES: HeaderName = HeaderName::from_static("x-arcllm-notes");
+
+/// The most bytes of the remarks in a head.
+const LONGEST_NOTES: usize = 2 * 1024;
 
 /// The longest trail in a head, in bytes. Many clients read 16 KB of headers at most.
 const LONGEST_TRAIL: usize = 8 * 1024;
+
+/// What was tried for a call, and what modules remarked.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    pub(crate) trail: Vec<Attempt>,
+    pub(crate) notes: Vec<Note>,
+}
 
 /// What the head of an answer tells of its call.
 #[derive(Debug, Clone)]
@@ -25,7 +39,7 @@ impl CallHead {
     }
 
     /// Writes it. The attempt that was answered is the last one that is `ok`.
-    pub(crate) fn write(&self, trail: &[Attempt], headers: &mut HeaderMap) {
+    pub(crate) fn write(&self, Tried { trail, notes }: &Tried, headers: &mut HeaderMap) {
         let mut insert = |name: HeaderName, value: &str| {
             // A name of a model may hold what a header may not.
             if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
@@ -42,24 +56,24 @@ impl CallHead {
             insert(HeaderName::from_static("x-arcllm-model"), &attempt.model);
         }
         if self.wants_trail {
-            insert(TRAIL, &in_ascii(trail));
+            insert(TRAIL, &in_ascii(trail, LONGEST_TRAIL));
+            insert(NOTES, &in_ascii(notes, LONGEST_NOTES));
         }
     }
 }
 
-/// The trail as a line of JSON in ASCII. A long one lacks its first attempts.
-fn in_ascii(trail: &[Attempt]) -> String {
+/// A list as a line of JSON in ASCII. A long one lacks its first items.
+fn in_ascii<T: Serialize>(list: &[T], longest: usize) -> String {
     let mut bytes = 0;
-    let attempts =
-        trail.iter().rev().filter_map(|attempt| serde_json::to_string(attempt).ok()).map(|json| escaped(&json));
-    let mut attempts: Vec<String> = attempts
+    let items = list.iter().rev().filter_map(|item| serde_json::to_string(item).ok()).map(|json| escaped(&json));
+    let mut items: Vec<String> = items
         .take_while(|json| {
             bytes += json.len() + 1;
-            bytes < LONGEST_TRAIL
+            bytes < longest
         })
         .collect();
-    attempts.reverse();
-    format!("[{}]", attempts.join(","))
+    items.reverse();
+    format!("[{}]", items.join(","))
 }
 
 /// JSON with escapes for all that is not ASCII, which only its strings hold.
@@ -82,7 +96,7 @@ mod tests {
     fn a_trail_is_ascii_and_its_end_fits() {
         let attempt = |model: &str| Attempt::new("ö\u{7f}\u{1f600}", model, Outcome::Connection);
         let trail: Vec<_> = (0..200).map(|number| attempt(&number.to_string())).collect();
-        let line = in_ascii(&trail);
+        let line = in_ascii(&trail, LONGEST_TRAIL);
         assert!(line.is_ascii() && line.len() < LONGEST_TRAIL + 2, "{line}");
         let read: Vec<Attempt> = serde_json::from_str(&line).unwrap();
         assert!(read.len() > 10 && read.len() < 200);

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use arcllm::{Attempt, ContentBlock, Error, Event, ResponseStream};
+use arcllm::{ContentBlock, Error, Event, ResponseStream};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use serde_json::Value;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
+    call::call_head::Tried,
     client::{
         client::{ClientFormat, EventWriter},
         kept::{Keeper, write_events},
@@ -99,9 +100,10 @@ impl AnswerBody {
         }
     }
 
-    /// The attempts so far, until the answer has ended.
-    pub(crate) fn trail(&self) -> Vec<Attempt> {
-        self.events.as_ref().map(ResponseStream::trail).unwrap_or_default()
+    /// What was tried so far, until the answer has ended.
+    pub(crate) fn tried(&self) -> Tried {
+        let so_far = |events: &ResponseStream| Tried { trail: events.trail(), notes: events.notes() };
+        self.events.as_ref().map(so_far).unwrap_or_default()
     }
 
     /// Ends an answer that is cut off, since the server ends.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arcllm::{ApiError, Attempt, ConfigError, Error, ErrorKind, ErrorReason, Extensions};
+use arcllm::{ApiError, Attempt, ConfigError, Error, ErrorKind, ErrorReason, Extensions, Note};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
@@ -29,6 +29,8 @@ pub(crate) struct Problem {
     pub(crate) words: Extensions,
     /// What was tried.
     pub(crate) trail: Vec<Attempt>,
+    /// What modules remarked.
+    pub(crate) notes: Vec<Note>,
 }
 
 /// A provider's own words for its error. A client of the same vendor's formats is told them.
@@ -51,6 +53,7 @@ impl Problem {
             request_id: None,
             words: Extensions::new(),
             trail: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -134,6 +137,7 @@ impl From<&Error> for Problem {
             problem.retry_after = Some(Duration::from_secs(1));
         }
         problem.trail.clone_from(&error.trail);
+        problem.notes.clone_from(&error.notes);
         problem
     }
 }

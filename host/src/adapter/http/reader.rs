@@ -172,6 +172,7 @@ impl<'a> Reader<'a> {
             provider: self.asked.provider.name.clone(),
             request_id: self.request_id(&answer.headers, &Value::Null),
             trail: Vec::new(),
+            notes: Vec::new(),
             extensions: Extensions::new(),
             original: KeptOriginal::default(),
         }

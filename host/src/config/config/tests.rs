@@ -46,7 +46,10 @@ fn without_a_file_the_presets_are_there() {
     for provider in config.providers.values() {
         assert_eq!(provider.key.is_none(), is_loopback(&provider.base_url), "{}", provider.name);
     }
-    assert_eq!(config.order, ["telemetry", "redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]);
+    assert_eq!(
+        config.order,
+        ["telemetry", "redact", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]
+    );
     assert_eq!(config.deadline, Duration::from_secs(600));
     assert_eq!(config.modules_dir, None);
 }

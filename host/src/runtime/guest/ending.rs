@@ -113,6 +113,7 @@ fn without_content(response: &Response) -> Response {
         provider: response.provider.clone(),
         request_id: response.request_id.clone(),
         trail: Vec::new(),
+        notes: Vec::new(),
         extensions: extensions.map(|(key, value)| (key.clone(), value.clone())).collect(),
         original: KeptOriginal::default(),
     }

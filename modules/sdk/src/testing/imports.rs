@@ -3,7 +3,7 @@
 /// The inner.
 pub mod inner {
     use crate::{
-        testing::{provider::ask, script::INNER},
+        testing::{provider::ask, script::INNER, stream::answered},
         types::Error,
     };
 
@@ -12,7 +12,7 @@ pub mod inner {
     /// Asks the inner.
     pub async fn invoke(request: Request) -> Result<Response, Error> {
         let parts = ask(&request.world, INNER, &request.parts).await?;
-        Ok(Response { parts, pipe: None })
+        Ok(answered(&request.world, INNER, parts))
     }
 
     /// Returns the name of the provider at the end of the chain.
@@ -32,6 +32,7 @@ pub mod models {
         testing::{
             provider::{ask, unknown},
             script::MODEL,
+            stream::answered,
         },
         types::{Error, ModelFacts},
     };
@@ -55,7 +56,7 @@ pub mod models {
         /// Asks it.
         pub async fn invoke(&self, request: Request) -> Result<Response, Error> {
             let parts = ask(&request.world, &self.0, &request.parts).await?;
-            Ok(Response { parts, pipe: None })
+            Ok(answered(&request.world, &self.0, parts))
         }
     }
 

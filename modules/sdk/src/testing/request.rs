@@ -137,6 +137,11 @@ impl Request {
         Some(text)
     }
 
+    /// Writes a remark into the trail: the world's [`notes`](World::notes).
+    pub fn note(&self, text: &str) {
+        self.world.0.borrow_mut().notes.push(text.to_owned());
+    }
+
     /// Returns what the world knows of a model.
     pub fn facts(&self, name: &str) -> Option<ModelFacts> {
         self.world.0.borrow().facts.get(name).cloned()

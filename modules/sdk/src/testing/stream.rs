@@ -1,6 +1,6 @@
 //! Streamed answers of a world, in place of the host's handles.
 
-use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll};
+use std::{cell::RefCell, collections::VecDeque, future::poll_fn, rc::Rc, task::Poll};
 
 use crate::{
     bindings::arcllm::llm::streams::{Event, ToolArguments, ToolUseEnd, ToolUseStart},
@@ -9,6 +9,7 @@ use crate::{
         request::Request,
         response::Response,
         script::{INNER, MODEL},
+        world::World,
     },
     types::{ContentBlock, Error, Failure, ResponseParts},
 };
@@ -75,6 +76,18 @@ pub fn read(response: Response) -> Reader {
         let unread = replay(response.parts).into();
         Rc::new(RefCell::new(Events { unread, closed: true, ..Events::default() }))
     }))
+}
+
+/// Returns the answer of a provider, which may break off while it is streamed.
+pub(crate) fn answered(world: &World, provider: &str, parts: ResponseParts) -> Response {
+    let mut inside = world.0.borrow_mut();
+    let streamed = inside.streamed;
+    let broken = inside.breaks.get_mut(provider).filter(|_| streamed).and_then(VecDeque::pop_front);
+    let pipe = broken.map(|(events, error)| {
+        let unread = replay(parts.clone()).into_iter().take(events).collect();
+        Rc::new(RefCell::new(Events { unread, failed: Some(error), closed: true, end: None }))
+    });
+    Response { parts, pipe }
 }
 
 /// Makes an answer whose events are written.

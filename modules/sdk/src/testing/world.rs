@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     pin::Pin,
     rc::Rc,
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     testing::script::{Answer, Asked, INNER, Provider, text},
-    types::{Attempt, ModelFacts, RequestParts},
+    types::{Attempt, Error, ModelFacts, RequestParts},
 };
 
 /// Everything around a module under test. Clones are the same world.
@@ -33,6 +33,8 @@ pub(crate) struct Inside {
     /// How long each answer takes.
     pub(crate) takes: u64,
     pub(crate) providers: HashMap<String, Provider>,
+    /// After how many events the next streamed answers of a provider break off, and with which errors.
+    pub(crate) breaks: HashMap<String, VecDeque<(usize, Error)>>,
     /// What is known of models, by the names that load them.
     pub(crate) facts: BTreeMap<String, ModelFacts>,
     /// What `state` keeps.
@@ -46,6 +48,7 @@ pub(crate) struct Inside {
     pub(crate) asked: Vec<Asked>,
     pub(crate) trail: Vec<Attempt>,
     pub(crate) logged: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// How long the module has slept since the last attempt.
     pub(crate) waited: u64,
 }
@@ -68,6 +71,7 @@ impl World {
             streamed: false,
             takes: 0,
             providers: HashMap::new(),
+            breaks: HashMap::new(),
             facts: BTreeMap::new(),
             values: BTreeMap::new(),
             state_takes: 0,
@@ -76,6 +80,7 @@ impl World {
             asked: Vec::new(),
             trail: Vec::new(),
             logged: Vec::new(),
+            notes: Vec::new(),
             waited: 0,
         };
         Self(Rc::new(RefCell::new(inside))).answers([Ok(text("Hello"))])
@@ -112,6 +117,20 @@ impl World {
             let takes = inside.providers.get(name).and_then(|provider| provider.takes);
             inside.providers.insert(name.to_owned(), Provider { script: Some(Box::new(answer)), takes });
         }
+        self
+    }
+
+    /// Makes the next streamed answers of the inner break off, each after so many events and with this error. Those after them
+    /// come whole.
+    #[must_use]
+    pub fn breaks_off(self, breaks: impl IntoIterator<Item = (usize, Error)>) -> Self {
+        self.provider_breaks_off(INNER, breaks)
+    }
+
+    /// Makes the next streamed answers of this provider break off, as [`breaks_off`](World::breaks_off) does those of the inner.
+    #[must_use]
+    pub fn provider_breaks_off(self, name: &str, breaks: impl IntoIterator<Item = (usize, Error)>) -> Self {
+        self.0.borrow_mut().breaks.entry(name.to_owned()).or_default().extend(breaks);
         self
     }
 
@@ -199,6 +218,11 @@ impl World {
     /// Returns the log messages, in order.
     pub fn logged(&self) -> Vec<String> {
         self.0.borrow().logged.clone()
+    }
+
+    /// Returns the remarks that the module has written into the trail, in order.
+    pub fn notes(&self) -> Vec<String> {
+        self.0.borrow().notes.clone()
     }
 
     /// Returns the value that the module keeps under this key.

@@ -15,6 +15,7 @@ use crate::{
 
 /// Asks the inner, and the other model with more than the caller asked for.
 pub(crate) fn look(request: Request, other: &str) -> Result<Response, Error> {
+    request.note("looks");
     let mut told = of_request(&request, other);
     let answer = inner::invoke(request.clone())?;
     told += &of_answer(&answer);

@@ -18,6 +18,7 @@ use crate::{
 
 /// Asks the inner and the other model, and answers with what was to be seen before, between and after.
 pub(crate) async fn look(request: Request, other: &str) -> Result<Response, Error> {
+    request.note("looks at\teverything");
     let mut seen = Map::new();
     seen.insert("request".into(), of_request(&request, other));
     seen.insert("listed".into(), json!(models::list(&request)));

@@ -52,6 +52,7 @@ pub(crate) fn nothing_yet(model: &str, provider: &str) -> Response {
         provider: provider.to_owned(),
         request_id: None,
         trail: Vec::new(),
+        notes: Vec::new(),
         extensions: Extensions::new(),
         original: KeptOriginal::default(),
     }
@@ -111,6 +112,7 @@ pub(crate) fn response_in(parts: wit::ResponseParts, request_id: Option<String>)
         provider: parts.provider,
         request_id,
         trail: Vec::new(),
+        notes: Vec::new(),
         extensions: extensions_in(parts.extensions),
         original: KeptOriginal::default(),
     }

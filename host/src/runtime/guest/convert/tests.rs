@@ -80,6 +80,7 @@ fn a_response_survives_the_way_there_and_back() {
         provider: "p".into(),
         request_id: Some("r".into()),
         trail: Vec::new(),
+        notes: Vec::new(),
         extensions: [("anthropic.id".to_owned(), json!("x"))].into(),
         original: crate::chat::original::KeptOriginal::default(),
     };

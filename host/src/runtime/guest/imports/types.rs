@@ -156,6 +156,12 @@ impl HostRequestWithStore<StoreData> for Imports {
         Ok(loader.facts(&name).as_ref().map(facts_out))
     }
 
+    fn note(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>, text: String) -> Result<()> {
+        let hop = &store.get().table.get(&handle)?.hop;
+        hop.branch.invoke.note(&hop.place.module, &text);
+        Ok(())
+    }
+
     fn drop(mut store: Access<'_, StoreData, Self>, handle: Resource<RequestHandle>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
