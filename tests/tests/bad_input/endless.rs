@@ -36,8 +36,8 @@ async fn a_file_without_an_end_is_not_read_to_its_end() {
 async fn what_is_no_core_module_says_so_in_words() {
     let folder = Folder::new("").unwrap();
     for (bytes, expected) in [
-        (&b"random"[..], "mine.core.wasm: this is not WebAssembly"),
-        (b"", "mine.core.wasm: this is not WebAssembly"),
+        (&b"random"[..], "mine.core.wasm: this is not a core WebAssembly module"),
+        (b"", "mine.core.wasm: this is not a core WebAssembly module"),
         (b"\0asm\x0d\0\x01\0", "it is a component already"),
         (b"\0asm\x01\0\0\0garbage", "this is not a core WebAssembly module"),
         (b"\0asm\x01\0\0\0", "it does not fit its world"),

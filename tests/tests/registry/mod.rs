@@ -10,5 +10,6 @@ mod published;
 mod pulled;
 mod signed;
 mod stranger;
+mod tls;
 mod tools;
 mod walk;

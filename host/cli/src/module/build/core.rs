@@ -47,7 +47,10 @@ pub(crate) fn componentize(core: &Path, world: Option<WorldOfCore<'_>>, project:
     let mut bytes = fs::read(core).map_err(|error| unable(core, &error))?;
     if !bytes.starts_with(b"\0asm") {
         let help = "name the .wasm file that a compiler has made";
-        return Err(Failure::usage(format!("{}: this is not WebAssembly\n  help: {help}", core.display())));
+        return Err(Failure::usage(format!(
+            "{}: this is not a core WebAssembly module: it begins otherwise\n  help: {help}",
+            core.display()
+        )));
     }
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error:#}", core.display()));
     let found = core_module(&bytes).map_err(|error| {
