@@ -9,7 +9,10 @@ use std::{
 };
 
 use crate::{
-    testing::script::{Answer, Asked, INNER, Provider, text},
+    testing::{
+        script::{Answer, Asked, INNER, Provider, text},
+        state::Kept,
+    },
     types::{Attempt, Error, ModelFacts, RequestParts},
 };
 
@@ -38,13 +41,19 @@ pub(crate) struct Inside {
     /// What is known of models, by the names that load them.
     pub(crate) facts: BTreeMap<String, ModelFacts>,
     /// What `state` keeps.
-    pub(crate) values: BTreeMap<String, Vec<u8>>,
+    pub(crate) kept: Kept,
     /// How long each operation of `state` takes.
     pub(crate) state_takes: u64,
     /// Why each operation of `state` fails, if it does.
     pub(crate) state_problem: Option<String>,
     /// How many operations of `state` there were.
     pub(crate) operations: usize,
+    /// The records that were appended.
+    pub(crate) journal: Vec<String>,
+    /// How long each append takes.
+    pub(crate) journal_takes: u64,
+    /// Why each append fails, if it does.
+    pub(crate) journal_problem: Option<String>,
     pub(crate) asked: Vec<Asked>,
     pub(crate) trail: Vec<Attempt>,
     pub(crate) logged: Vec<String>,
@@ -73,10 +82,13 @@ impl World {
             providers: HashMap::new(),
             breaks: HashMap::new(),
             facts: BTreeMap::new(),
-            values: BTreeMap::new(),
+            kept: Kept::default(),
             state_takes: 0,
             state_problem: None,
             operations: 0,
+            journal: Vec::new(),
+            journal_takes: 0,
+            journal_problem: None,
             asked: Vec::new(),
             trail: Vec::new(),
             logged: Vec::new(),
@@ -174,6 +186,27 @@ impl World {
         self
     }
 
+    /// Sets how long each append to the journal takes. Other calls come in between.
+    #[must_use]
+    pub fn journal_after(self, time: Duration) -> Self {
+        self.0.borrow_mut().journal_takes = saturated(time);
+        self
+    }
+
+    /// Makes each append to the journal fail with this problem from now on, as when the disk is full.
+    #[must_use]
+    pub fn journal_fails(self, problem: &str) -> Self {
+        self.0.borrow_mut().journal_problem = Some(problem.to_owned());
+        self
+    }
+
+    /// Makes the journal work again.
+    #[must_use]
+    pub fn journal_works(self) -> Self {
+        self.0.borrow_mut().journal_problem = None;
+        self
+    }
+
     /// Sets the caller's deadline, counted from now on.
     #[must_use]
     pub fn deadline(self, time: Duration) -> Self {
@@ -220,6 +253,11 @@ impl World {
         self.0.borrow().logged.clone()
     }
 
+    /// Returns the records that were appended to the journal, in order.
+    pub fn journal(&self) -> Vec<String> {
+        self.0.borrow().journal.clone()
+    }
+
     /// Returns the remarks that the module has written into the trail, in order.
     pub fn notes(&self) -> Vec<String> {
         self.0.borrow().notes.clone()
@@ -227,7 +265,8 @@ impl World {
 
     /// Returns the value that the module keeps under this key.
     pub fn value(&self, key: &str) -> Option<Vec<u8>> {
-        self.0.borrow().values.get(key).cloned()
+        let inside = self.0.borrow();
+        inside.kept.value(key, inside.now).map(<[u8]>::to_vec)
     }
 
     /// Returns how many operations of `state` there were.
