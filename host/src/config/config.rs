@@ -3,10 +3,13 @@
 use std::{
     collections::BTreeMap,
     env,
+    fs::File,
+    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use arcllm_registry::Limits;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -260,9 +263,26 @@ impl Config {
     }
 }
 
+impl Config {
+    /// What a registry may cost at most: a module is never larger than [`max_module_mb`](Config::max_module_mb).
+    pub fn registry_limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.max_module_bytes = self.max_module_mb.saturating_mul(1 << 20);
+        limits
+    }
+}
+
+/// The largest file of a configuration, in bytes.
+const LARGEST: u64 = 8 << 20;
+
 fn read_text(file: &Path, help: &str) -> Result<String, ConfigError> {
-    std::fs::read_to_string(file)
-        .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).file(file).help(help))
+    let mut text = String::new();
+    let read = File::open(file).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+    match read {
+        Ok(length) if u64::try_from(length).is_ok_and(|length| length <= LARGEST) => Ok(text),
+        Ok(_) => Err(ConfigError::new(format!("is larger than {} MB", LARGEST >> 20)).file(file).help(help)),
+        Err(error) => Err(ConfigError::new(format!("cannot be read: {error}")).file(file).help(help)),
+    }
 }
 
 pub(crate) fn check_order(document: &Document, order: &[String]) -> Result<(), ConfigError> {
