@@ -8,8 +8,20 @@ use crate::{
 };
 
 /// The kinds of the modules of the default order, outermost first.
-const KINDS: [&str; 10] =
-    ["audit", "observer", "budget", "transformer", "resume", "retry", "fallback", "breaker", "limiter", "chaos"];
+const KINDS: [&str; 12] = [
+    "audit",
+    "observer",
+    "budget",
+    "transformer",
+    "resume",
+    "router",
+    "retry",
+    "fallback",
+    "hedge",
+    "breaker",
+    "limiter",
+    "chaos",
+];
 
 /// How far in a module stands.
 pub(crate) type Depth = usize;
@@ -96,9 +108,9 @@ mod tests {
         assert_eq!(at(order("observer", &[])), 2);
         assert_eq!(at(order("budget", &["answers-itself"])), 3);
         assert_eq!(at(order("transformer", &["changes-requests"])), 4);
-        assert_eq!(at(order("hedge", &["asks-again"])), 6);
-        assert_eq!(at(order("router", &["asks-others"])), 7);
-        assert_eq!(at(order("limiter", &[])), 9);
+        assert_eq!(at(order("hedge", &["asks-again"])), 9);
+        assert_eq!(at(order("router", &["asks-others"])), 6);
+        assert_eq!(at(order("limiter", &[])), 11);
         assert_eq!(at(order("cache", &["answers-itself"])), 4);
         assert_eq!(at(order("", &[])), 2);
     }

@@ -20,7 +20,19 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 13] = [
+    Rule {
+        outside: hedges,
+        inside: |inner| (inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS)) && !hedges(inner),
+        why: "so that it takes a call that is tried again, or elsewhere, for a slow one",
+        move_inner: false,
+    },
+    Rule {
+        outside: |outer| outer.may(ASKS_OTHERS) && outer.kind.as_deref() == Some("fallback"),
+        inside: |inner| inner.may(ASKS_OTHERS) && inner.kind.as_deref() == Some("router"),
+        why: "so that it chooses again for each provider, and may choose the one that failed",
+        move_inner: true,
+    },
     Rule {
         outside: is_limiter,
         inside: |inner| inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS),
@@ -96,6 +108,11 @@ fn is_limiter(module: &ModuleReport) -> bool {
 
 fn is_breaker(module: &ModuleReport) -> bool {
     module.may(ANSWERS_ITSELF) && module.kind.as_deref() == Some("breaker")
+}
+
+/// A module that asks a second one beside a slow one.
+fn hedges(module: &ModuleReport) -> bool {
+    (module.may(ASKS_AGAIN) || module.may(ASKS_OTHERS)) && module.kind.as_deref() == Some("hedge")
 }
 
 /// A module that refuses calls which may cost more than is left.

@@ -42,7 +42,7 @@
 //! | to | use |
 //! |---|---|
 //! | ask the inner, or another model | [`inner`], [`models`] |
-//! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`], [`ModelName`] |
+//! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`], [`ModelName`], [`ChainTarget`] |
 //! | read or build requests and answers | [`types`] |
 //! | know how an answer ended | [`endings`] |
 //! | know what an answer cost | [`cost`](cost()), [`Request::facts`] |
@@ -120,6 +120,7 @@ pub use settings::{
     Config, ConfigError, NoSettings,
     names::{ModelName, ProviderName},
     number::{Amount, Count, HttpStatus, Seconds},
+    target::{ChainTarget, Listed},
 };
 #[cfg(not(target_family = "wasm"))]
 pub use testing::imports::{inner, log, models, random, wall_clock};

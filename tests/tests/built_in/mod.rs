@@ -3,8 +3,10 @@
 mod audit;
 mod budget;
 mod chaos;
+mod hedge;
 mod journal;
 mod limits_and_circuits;
 mod redact;
 mod replaced_by_a_file;
 mod resume;
+mod route;

@@ -77,14 +77,16 @@ async fn modules_are_listed_in_their_order() {
             "budget",
             "chaos",
             "circuit-breaker",
+            "hedge",
             "rate-limit",
             "redact",
             "resume",
+            "route",
             "telemetry"
         ]
     );
     for (module, position) in
-        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 8)))
+        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 10)))
     {
         assert_eq!((&module["position"], &module["problem"]), (&position, &Value::Null));
         assert_eq!(module["sha256"].as_str().unwrap().len(), 64);

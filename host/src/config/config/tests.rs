@@ -54,8 +54,10 @@ fn without_a_file_the_presets_are_there() {
             "budget",
             "redact",
             "resume",
+            "route",
             "retry",
             "fallback",
+            "hedge",
             "circuit-breaker",
             "rate-limit",
             "chaos"
