@@ -63,7 +63,7 @@ impl Module for Budget {
             }
         };
         call.reservation = Some(reservation);
-        let response = match inner::invoke(request).await {
+        let response = match inner::invoke(request.clone()).await {
             Ok(response) => response,
             Err(error) => {
                 call.end(None).await;
