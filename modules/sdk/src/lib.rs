@@ -118,6 +118,7 @@ pub use settings::{
     Config, ConfigError, NoSettings,
     names::{ModelName, ProviderName},
     number::{Amount, Count, HttpStatus, Seconds},
+    store::OnStoreFailure,
 };
 #[cfg(not(target_family = "wasm"))]
 pub use testing::imports::{inner, log, models, random, wall_clock};

@@ -5,7 +5,8 @@ mod settings;
 use std::time::Duration;
 
 use arcllm_module::{
-    Description, Error, Module, Request, Response, clock, cost, endings, inner, log, state,
+    Description, Error, Module, Request, Response, clock, cost, endings, inner, log,
+    state::{self, Addition, Life},
     types::{Outcome, Usage},
 };
 use serde_json::json;
@@ -117,12 +118,16 @@ impl Call {
             // A whole number, so that adding up loses nothing.
             ("microcost", cost.map_or(0, |cost| (cost * 1e6).round() as i64)),
         ];
-        for (name, count) in counts.into_iter().filter(|(_, count)| *count != 0) {
-            for whose in [model, "total"] {
-                state::increment(format!("{whose}.{name}"), count).await?;
-            }
-        }
-        Ok(())
+        let counts = counts.into_iter().filter(|(_, count)| *count != 0);
+        let additions = counts.flat_map(|(name, delta)| {
+            [model, "total"].map(|whose| Addition {
+                key: format!("{whose}.{name}"),
+                delta,
+                most: None,
+                life: Life::Forever,
+            })
+        });
+        state::add(additions.collect()).await.map(drop)
     }
 }
 
@@ -192,6 +197,7 @@ mod tests {
             assert_eq!(total(&world, &format!("{of}.microcost")).as_deref(), Some("6000"));
             assert_eq!(total(&world, &format!("{of}.errors")), None);
         }
+        assert_eq!(world.state_operations(), 1);
     }
 
     #[test]

@@ -29,7 +29,7 @@ fn the_built_in_modules_conform() {
         ("fallback", 29),
         ("chaos", 11),
         ("rate-limit", 14),
-        ("circuit-breaker", 16),
+        ("circuit-breaker", 19),
         ("telemetry", 11),
         ("redact", 15),
     ] {
