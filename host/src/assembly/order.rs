@@ -8,7 +8,19 @@ use crate::{
 };
 
 /// The kinds of the modules of the default order, outermost first.
-const KINDS: [&str; 8] = ["observer", "transformer", "resume", "retry", "fallback", "breaker", "limiter", "chaos"];
+const KINDS: [&str; 11] = [
+    "audit",
+    "observer",
+    "transformer",
+    "resume",
+    "router",
+    "retry",
+    "fallback",
+    "hedge",
+    "breaker",
+    "limiter",
+    "chaos",
+];
 
 /// How far in a module stands.
 pub(crate) type Depth = usize;
@@ -91,12 +103,13 @@ mod tests {
     fn a_module_of_a_kind_stands_where_that_kind_does() {
         let order = |kind, behavior: &[&str]| default_order_with("mine", depth(kind, &names(behavior)));
         let at = |order: Vec<String>| order.iter().position(|name| name == "mine").unwrap();
-        assert_eq!(at(order("observer", &[])), 1);
-        assert_eq!(at(order("transformer", &["changes-requests"])), 2);
-        assert_eq!(at(order("hedge", &["asks-again"])), 4);
+        assert_eq!(at(order("audit", &["answers-itself"])), 1);
+        assert_eq!(at(order("observer", &[])), 2);
+        assert_eq!(at(order("transformer", &["changes-requests"])), 3);
+        assert_eq!(at(order("hedge", &["asks-again"])), 8);
         assert_eq!(at(order("router", &["asks-others"])), 5);
-        assert_eq!(at(order("limiter", &[])), 7);
-        assert_eq!(at(order("cache", &["answers-itself"])), 2);
-        assert_eq!(at(order("", &[])), 1);
+        assert_eq!(at(order("limiter", &[])), 10);
+        assert_eq!(at(order("cache", &["answers-itself"])), 3);
+        assert_eq!(at(order("", &[])), 2);
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod names;
 pub(crate) mod number;
 pub(crate) mod read;
 pub(crate) mod store;
+pub(crate) mod target;
 
 /// The settings of a module.
 ///
