@@ -112,6 +112,7 @@ const SDK: &[File] = sdk![
     "src/settings/names.rs",
     "src/settings/read.rs",
     "src/settings/store.rs",
+    "src/settings/target.rs",
     "src/state.rs",
     "src/stream/mod.rs",
     "src/stream/reader.rs",
