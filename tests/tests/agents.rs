@@ -194,7 +194,7 @@ async fn all_six_modules_in_one_chain_do_their_part() {
     assert!(kept("telemetry", "total.microcost").await.is_some());
     // Only `b` has failed last, so only its circuit has a state.
     assert_eq!(kept("circuit-breaker", "failures/a").await, None);
-    assert_eq!(kept("circuit-breaker", "failures/b").await.as_deref(), Some("1"));
+    assert_eq!(kept("circuit-breaker", "failures/b").await.as_deref(), Some("2"));
 }
 
 // The agent that reads streams.

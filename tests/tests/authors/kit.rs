@@ -31,7 +31,7 @@ fn the_built_in_modules_conform() {
         ("retry", 39),
         ("fallback", 29),
         ("chaos", 11),
-        ("rate-limit", 14),
+        ("rate-limit", 17),
         ("circuit-breaker", 19),
         ("telemetry", 11),
         ("redact", 15),

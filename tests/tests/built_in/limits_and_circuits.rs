@@ -97,6 +97,22 @@ async fn an_answer_that_makes_no_sense_to_repeat_holds_back_the_calls_of_all_mod
     }
 }
 
+/// What an answer has used counts for the next call, of another program too.
+#[tokio::test]
+async fn tokens_and_calls_at_once_are_limited_for_all_models() {
+    let (a, b) = (replies([]).await, replies([]).await);
+    let limit = "tokens_per_minute = 60.0\nexpected_output_tokens = 1000\nmax_wait_seconds = 0.0\nmax_in_flight = 1";
+    let [one, two, other] = models(around_both(&a, &b).module("rate-limit", limit)).await;
+    let slow = one.stream(&[Message::user("Hi")], &[]);
+    let mut slow = std::pin::pin!(slow);
+    assert!(soon(slow.next()).await.unwrap().is_ok());
+    let (said, by) = refused(ask(&two).await, 429);
+    assert_eq!(by, json!("rate-limit"));
+    assert!(said.contains("no place for "), "{said}");
+    ask(&other).await.unwrap();
+    assert_eq!((count(&a), count(&b)), (1, 1));
+}
+
 /// Other calls take places while each waits for the store.
 #[tokio::test]
 async fn a_limit_holds_for_1500_calls_at_once_with_a_slow_store() {
