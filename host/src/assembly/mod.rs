@@ -21,6 +21,7 @@ pub(crate) mod reloader;
 pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod source;
+pub(crate) mod state;
 pub(crate) mod stray_files;
 pub(crate) mod trust;
 pub(crate) mod upstreams;

@@ -30,6 +30,7 @@ pub(crate) mod sandbox;
 pub(crate) mod section;
 pub(crate) mod serve;
 pub(crate) mod signers;
+pub(crate) mod state;
 pub(crate) mod suggest;
 pub(crate) mod trust;
 pub(crate) mod trust_store;

@@ -21,6 +21,7 @@ use crate::{
         presets::PRESETS,
         provider::{ProviderConfig, authority, is_loopback},
         serve::ServeConfig,
+        state::{StateConfig, StoreConfig},
         trust::Trust,
     },
 };
@@ -50,6 +51,7 @@ impl Config {
             .chain(providers)
             .chain(models)
             .chain(powers_of_serve(&self.serve))
+            .chain(power_of_state(&self.state))
             .chain(self.power_of_journal())
             .collect()
     }
@@ -73,6 +75,11 @@ impl Config {
     /// Refuses a `host.max_attempts` above the default in an untrusted configuration.
     pub(crate) fn check_attempts_are_trusted(&self) -> Result<(), ConfigError> {
         self.check_is_trusted(|| self.power_of_attempts())
+    }
+
+    /// Refuses a store of an untrusted configuration that is on another machine.
+    pub(crate) fn check_state_is_trusted(&self) -> Result<(), ConfigError> {
+        self.check_is_trusted(|| power_of_state(&self.state))
     }
 
     /// Refuses a journal outside of the folder of an untrusted configuration. Looks at the folder, which may be a link.
@@ -204,6 +211,14 @@ fn powers_of_serve(serve: &ServeConfig) -> Vec<Power> {
     listen.into_iter().chain(keys).chain(tls).collect()
 }
 
+/// The power that `[state]` needs. An address of the environment can hold a password.
+fn power_of_state(state: &StateConfig) -> Option<Power> {
+    let StoreConfig::Redis(redis) = &state.store else { return None };
+    let would = format!("would send what modules keep, such as answers, to {}", redis.servers);
+    let is_harmless = redis.is_local && redis.key == "state.store";
+    (!is_harmless).then(|| Power { key: redis.key.to_owned(), would })
+}
+
 /// Whether this folder lies inside of that one, wherever links lead.
 fn is_inside(folder: &Path, outside: &Path) -> bool {
     // The folder of a file without one is the working directory.
@@ -328,6 +343,8 @@ mod tests {
             [serve]
             listen = "0.0.0.0:4000"
             tls = { certificate = "c.pem", key = "k.pem" }
+            [state]
+            store = "redis://evil.example"
             [serve.keys.k]
             sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -345,9 +362,11 @@ mod tests {
             "serve.listen",
             "serve.keys.k",
             "serve.tls",
+            "state.store",
             "journal.folder",
         ];
         assert_eq!(keys, expected);
+        assert_eq!(found("[state]\nstore = \"redis://127.0.0.1:6379\"").powers(), []);
         assert_eq!(found("[serve]\nlisten = \"[::1]:4000\"\nlog = \"json\"").powers(), []);
     }
 

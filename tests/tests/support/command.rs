@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, PipeReader, Read as _, Write as _},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -202,20 +202,29 @@ impl Running {
         tokio::task::spawn_blocking(move || pipe.read_exact(&mut [0])).await?
     }
 
+    /// Waits until it has ended, be it by a signal.
+    ///
+    /// # Errors
+    ///
+    /// Where it hangs.
+    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            match self.process.try_wait()? {
+                Some(status) => return Ok(status),
+                None if started.elapsed() > LONGEST => return Err(io::Error::other("`arcllm` does not end")),
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors
     ///
     /// Where it ends by a signal, hangs, or writes what is not text.
     pub(crate) async fn end(mut self) -> io::Result<Output> {
-        let started = Instant::now();
-        let status = loop {
-            match self.process.try_wait()? {
-                Some(status) => break status,
-                None if started.elapsed() > LONGEST => return Err(io::Error::other("`arcllm` does not end")),
-                None => tokio::time::sleep(LOOK).await,
-            }
-        };
+        let status = self.ended().await?;
         let code = status.code().ok_or_else(|| io::Error::other(format!("`arcllm` was ended: {status}")))?;
         Ok(Output { code, stdout: self.stdout()?, stderr: self.stderr()? })
     }

@@ -53,6 +53,7 @@
 pub(crate) mod endings;
 pub(crate) mod executor;
 pub(crate) mod imports;
+pub(crate) mod kept;
 mod pipe;
 mod provider;
 mod request;

@@ -10,8 +10,8 @@ use std::{
 
 use crate::{
     testing::{
+        kept::Kept,
         script::{Answer, Asked, INNER, Provider, text},
-        state::Kept,
     },
     types::{Attempt, Error, ModelFacts, RequestParts},
 };
