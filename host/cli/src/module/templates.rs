@@ -119,6 +119,7 @@ const SDK: &[File] = sdk![
     "src/testing/endings.rs",
     "src/testing/executor.rs",
     "src/testing/imports.rs",
+    "src/testing/kept.rs",
     "src/testing/mod.rs",
     "src/testing/pipe.rs",
     "src/testing/provider.rs",
