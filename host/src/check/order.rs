@@ -20,7 +20,7 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule {
         outside: is_limiter,
         inside: |inner| inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS),
@@ -40,9 +40,15 @@ const RULES: [Rule; 10] = [
         move_inner: false,
     },
     Rule {
-        outside: |outer| (outer.may(ASKS_AGAIN) || outer.may(ASKS_OTHERS)) && !resumes(outer),
+        outside: |outer| asks_more(outer) && !validates(outer) && !resumes(outer),
         inside: resumes,
         why: "so that the requests by which it resumes an answer are not tried again or elsewhere",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| asks_more(outer) && !validates(outer),
+        inside: validates,
+        why: "so that it asks again for each of its attempts, and takes an answer that does not fit for a failure",
         move_inner: true,
     },
     Rule {
@@ -95,6 +101,15 @@ fn is_breaker(module: &ModuleReport) -> bool {
 /// A module that only looks on. One of another kind may have its place inside.
 fn observes(module: &ModuleReport) -> bool {
     module.behavior.is_empty() && module.kind.as_deref() == Some("observer")
+}
+
+fn asks_more(module: &ModuleReport) -> bool {
+    module.may(ASKS_AGAIN) || module.may(ASKS_OTHERS)
+}
+
+/// A module that asks again after answers that do not fit.
+fn validates(module: &ModuleReport) -> bool {
+    module.may(ASKS_AGAIN) && module.kind.as_deref() == Some("validator")
 }
 
 /// A module that goes on with answers that broke off.

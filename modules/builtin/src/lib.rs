@@ -28,6 +28,7 @@ pub const MODULES: &[Builtin] = &[
     Builtin { name: "resume", wasm: include_bytes!("../prebuilt/resume.wasm") },
     Builtin { name: "retry", wasm: include_bytes!("../prebuilt/retry.wasm") },
     Builtin { name: "telemetry", wasm: include_bytes!("../prebuilt/telemetry.wasm") },
+    Builtin { name: "validate", wasm: include_bytes!("../prebuilt/validate.wasm") },
 ];
 
 /// Returns the module with this name, if ArcLLM comes with one.

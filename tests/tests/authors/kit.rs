@@ -25,6 +25,7 @@ fn failed(report: &Report) -> Vec<&str> {
 fn the_built_in_modules_conform() {
     for (name, scenarios) in [
         ("resume", 17),
+        ("validate", 13),
         ("retry", 39),
         ("fallback", 29),
         ("chaos", 11),
@@ -45,6 +46,7 @@ fn the_built_in_modules_conform() {
             ("circuit-breaker", "breaker"),
             ("telemetry", "observer"),
             ("redact", "transformer"),
+            ("validate", "validator"),
         ];
         let kind = kinds.into_iter().find(|(module, _)| *module == name);
         assert_eq!(report.kind, kind.map_or(name, |(_, kind)| kind));

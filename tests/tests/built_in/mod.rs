@@ -5,3 +5,4 @@ mod limits_and_circuits;
 mod redact;
 mod replaced_by_a_file;
 mod resume;
+mod validate;
