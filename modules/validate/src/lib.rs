@@ -10,7 +10,7 @@ mod settings;
 use arcllm_module::{
     Behavior, Cost, Description, Error, Module, Request, Response, Target, inner,
     stream::{self, Event},
-    types::{Failure, ResponseParts, Usage},
+    types::{ApiError, Failure, ResponseParts, Usage},
 };
 
 pub use check::{Problem, TooLong, problems};
@@ -99,15 +99,21 @@ impl Validate {
     }
 }
 
+/// The error about a schema that cannot be checked: the request is wrong.
 fn refused(request: &Request, problem: String) -> Error {
-    Error::Config(Failure::new(request.provider(), problem))
+    match Error::refused(request, "validate", 400, 0, problem) {
+        Error::Api(api) => Error::Api(ApiError { retry_after: None, should_retry: Some(false), ..api }),
+        other => other,
+    }
 }
 
 fn unfit(answer: &ResponseParts, rules: &Rules, tries: u32, listed: &str) -> Error {
     let plural = if tries == 1 { "" } else { "s" };
     let message =
         format!("the answer does not fit the schema ({}), after {tries} request{plural}: {listed}", rules.name());
-    Error::Parse(Failure::new(answer.provider.clone(), message))
+    // A gateway tells its client what is wrong only if a module says it.
+    let extensions = vec![("arcllm.checked-by".to_owned(), "\"validate\"".to_owned())];
+    Error::Parse(Failure { extensions, ..Failure::new(answer.provider.clone(), message) })
 }
 
 /// A whole answer.

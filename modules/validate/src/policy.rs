@@ -195,7 +195,7 @@ pub fn corrected(mut parts: RequestParts, answer: &ResponseParts, wrong: &[Wrong
             _ => None,
         })
         .collect();
-    parts.messages.push(message(Role::Assistant, answer.content.clone()));
+    parts.messages.push(message(Role::Assistant, answer.content.iter().filter_map(plain).collect()));
     if calls.is_empty() {
         let told = format!(
             "This answer does not fit the schema: {}. Answer again, with the whole JSON and nothing else.",
@@ -223,6 +223,22 @@ pub fn corrected(mut parts: RequestParts, answer: &ResponseParts, wrong: &[Wrong
     });
     parts.messages.push(message(Role::Tool, results.collect()));
     parts
+}
+
+/// A block as it is sent back: what only the provider knows of it is not needed, and would need a grant.
+fn plain(block: &ContentBlock) -> Option<ContentBlock> {
+    let extensions = Vec::new();
+    match block.clone() {
+        ContentBlock::Text(text) if text.text.is_empty() => None,
+        ContentBlock::Text(text) => Some(ContentBlock::Text(Text { cache: None, extensions, ..text })),
+        ContentBlock::ToolUse(call) => Some(ContentBlock::ToolUse(ToolCall { cache: None, extensions, ..call })),
+        ContentBlock::Thinking(thinking) => Some(ContentBlock::Thinking(Thinking { extensions, ..thinking })),
+        ContentBlock::Image(_)
+        | ContentBlock::Document(_)
+        | ContentBlock::Audio(_)
+        | ContentBlock::ToolResult(_)
+        | ContentBlock::Other(_) => None,
+    }
 }
 
 fn message(role: Role, content: Vec<ContentBlock>) -> Message {
