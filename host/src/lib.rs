@@ -121,10 +121,13 @@ pub use config::key::KeySource;
 pub use config::known_model::KnownModel;
 pub use config::lock::{Lock, LockedModule, LockedSource};
 pub use config::model::ModelConfig;
+pub use config::model_facts::ModelFacts;
+pub use config::model_list::ListedModel;
 pub use config::module::ModuleConfig;
 pub use config::module_store::ModuleStore;
 pub use config::overrides::{Overrides, Switch};
-pub use config::provider::{ModelFacts, ProviderConfig};
+pub use config::price::{LongPrice, Price};
+pub use config::provider::ProviderConfig;
 pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::serve::{ClientKey, RequestLog, ServeConfig, TlsFiles};
 pub use config::signers::{ModuleSources, SignerRule, Signers};
@@ -136,7 +139,11 @@ pub use runtime::guest::component::Streams;
 pub use runtime::guest::origin::Origin;
 pub use runtime::instance::instance::Probe;
 pub use secrecy::SecretString;
-pub use state::state_store::{Bucket, MemoryStore, StateError, StateStore};
+pub use state::{
+    memory_store::MemoryStore,
+    operation::{Added, Bucket, CounterAddition, Leased, Life, Sum, Taken},
+    state_store::{ModuleState, StateError, StateStore, Stored},
+};
 
 /// Whether a module of this name is built in.
 pub fn is_built_in(module: &str) -> bool {

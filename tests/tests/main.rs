@@ -14,6 +14,7 @@ mod in_code;
 mod locked;
 mod models_table;
 mod observability;
+mod prices;
 mod registry;
 mod reload;
 mod sandbox;

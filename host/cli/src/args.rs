@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand, builder::styling};
 
 use crate::{
-    check::Check, completions::Completions, config::Configured, invoke::arguments::Invoke, module::Module,
-    serve::Serve, simulate::Simulate, trust::Trust,
+    check::Check, completions::Completions, config::Configured, invoke::arguments::Invoke, models::Models,
+    module::Module, serve::Serve, simulate::Simulate, trust::Trust,
 };
 
 const STYLES: styling::Styles = styling::Styles::styled()
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Check(Check),
     /// List the modules: where they come from, what they ask for, what they are granted.
     Modules(Configured),
+    /// List the models that are known: what they cost and can do.
+    Models(Models),
     /// Trust a configuration in the working directory until its content changes.
     Trust(Trust),
     /// Create, build, test and publish your own module.
@@ -78,6 +80,7 @@ impl Command {
             Command::Invoke(arguments) => arguments.json,
             Command::Check(arguments) => arguments.configured.json,
             Command::Modules(arguments) => arguments.json,
+            Command::Models(arguments) => arguments.configured.json,
             Command::Module(Module::Run(arguments)) => arguments.json,
             Command::Module(Module::Test(arguments)) => arguments.json,
             Command::Module(Module::Inspect(arguments)) => arguments.json,

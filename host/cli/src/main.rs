@@ -10,6 +10,7 @@ mod event_rate;
 mod failure;
 mod invoke;
 mod log;
+mod models;
 mod module;
 mod modules;
 mod output;
@@ -66,6 +67,7 @@ async fn run(args: Args) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(arguments, log).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Modules(arguments) => modules::run(arguments).await,
+        Command::Models(arguments) => models::run(&arguments),
         Command::Trust(arguments) => trust::run(&arguments),
         Command::Module(command) => module::run(command).await,
         Command::Demo => demo::run().await,

@@ -27,7 +27,7 @@ use crate::{
     chat::config_error::ConfigError,
     config::{compile_cache::CompileCache, config::Config, module_store::ModuleStore},
     model::defaults::CallDefaults,
-    state::state_store::{MemoryStore, StateStore},
+    state::{memory_store::MemoryStore, state_store::StateStore},
 };
 
 /// A change of the configuration, made when the host is built.

@@ -18,6 +18,14 @@ pub(crate) fn format(schema: &Value) -> Option<&str> {
     schema.get("format").and_then(Value::as_str)
 }
 
+/// Whether the setting has this format with this value: its schema has it, or the alternative of its schema for this value, such as
+/// `{"oneOf": [{"const": "cheapest", "format": "arcllm-needs-price"}, {"const": "listed"}]}`.
+pub(crate) fn has_format(schema: &Value, wanted: &str, value: &Value) -> bool {
+    let alternatives = ["oneOf", "anyOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+    let mut of_value = alternatives.filter(|schema| schema.get("const") == Some(value));
+    format(schema) == Some(wanted) || of_value.any(|schema| format(schema) == Some(wanted))
+}
+
 struct Walker<'a, V> {
     defaults: bool,
     visit: &'a mut V,
@@ -64,6 +72,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_format_of_one_value() {
+        let schema = json!({"oneOf": [{"const": "cheapest", "format": "f"}, {"const": "listed"}]});
+        assert!(has_format(&schema, "f", &json!("cheapest")) && !has_format(&schema, "f", &json!("listed")));
+        assert!(!has_format(&schema, "g", &json!("cheapest")) && !has_format(&json!({"oneOf": 1}), "f", &json!(1)));
+        assert!(has_format(&json!({"format": "f"}), "f", &json!(1)));
+    }
 
     #[test]
     fn every_setting_is_visited_at_any_depth() {

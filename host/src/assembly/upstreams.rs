@@ -76,8 +76,8 @@ impl Upstreams {
     }
 
     fn make(&self, name: &str, model: String) -> Result<Upstream, ConfigError> {
-        let adapter: Arc<dyn Adapter> = match self.adapters.get(name) {
-            Some((_, adapter)) => adapter.clone(),
+        let (adapter, price): (Arc<dyn Adapter>, _) = match self.adapters.get(name) {
+            Some((_, adapter)) => (adapter.clone(), None),
             None => {
                 let provider = self.provider(name)?;
                 let access = Some(self.keys.access(provider)?);
@@ -87,10 +87,10 @@ impl Upstreams {
                     None => HttpAdapter::new(provider, model.clone(), access),
                 };
                 let wrong = |problem: String| self.config.provider_error(provider, "base_url", problem);
-                Arc::new(adapter.map_err(|problem| wrong(problem.to_string()))?)
+                (Arc::new(adapter.map_err(|problem| wrong(problem.to_string()))?), provider.price(&model))
             }
         };
-        Ok(Upstream::new(name, model, adapter))
+        Ok(Upstream { price, ..Upstream::new(name, model, adapter) })
     }
 
     /// The model that this provider is asked for, unless `model` says another.
@@ -170,7 +170,7 @@ impl Upstreams {
         let ResolvedModel { provider, overrides, .. } = self.resolve(name, &Overrides::new()).ok()?;
         let model = self.model_of(&provider, overrides.model.as_deref()).ok()?;
         let known = self.config.providers.get(&provider).filter(|_| !self.has_adapter(&provider));
-        let facts = known.and_then(|known| known.models.get(&model)).cloned().unwrap_or_default();
+        let facts = known.map(|known| known.facts(&model)).unwrap_or_default();
         Some(KnownModel { name: name.to_owned(), provider, model, format: known.map(|known| known.adapter), facts })
     }
 

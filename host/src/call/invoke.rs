@@ -22,6 +22,7 @@ use crate::{
         trail::{Attempt, Outcome},
         usage::Usage,
     },
+    config::price::Price,
     telemetry::{
         meters::{count_attempt, count_failure},
         trace::{Trace, TraceParent},
@@ -307,7 +308,7 @@ impl Invoke {
         drop(record);
         let number = index + 1;
         tracing::debug!(target: "arcllm::attempt", provider, model, number, "attempt");
-        Ok(StartedAttempt { invoke: self.clone(), index })
+        Ok(StartedAttempt { invoke: self.clone(), index, price: None })
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
@@ -320,9 +321,19 @@ impl Invoke {
 pub(crate) struct StartedAttempt {
     invoke: Arc<Invoke>,
     index: usize,
+    /// What the model's tokens cost.
+    price: Option<Price>,
 }
 
 impl StartedAttempt {
+    /// The attempt with the price of its model.
+    pub(crate) fn priced(self, price: Option<Price>) -> Self {
+        // The fields of a type with `Drop` cannot be moved out.
+        let mut priced = self;
+        priced.price = price;
+        priced
+    }
+
     /// The `traceparent` of the attempt, if the provider is told.
     pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
         self.invoke.trace.get().map(|trace| trace.attempt(self.index))
@@ -340,27 +351,9 @@ impl StartedAttempt {
 
     /// Records how the attempt ended. `counted` is what the provider counted of an answer that broke off.
     pub(crate) fn end(self, result: Result<&Response, &ErrorKind>, counted: Option<Usage>) {
-        self.finish(|attempt| match result {
-            Ok(response) => {
-                attempt.outcome = Outcome::Ok;
-                attempt.request_id.clone_from(&response.request_id);
-                attempt.usage = Some(response.usage.clone());
-            }
-            Err(error) => {
-                attempt.outcome = error.outcome();
-                attempt.usage = counted;
-                match error {
-                    ErrorKind::Api(api) => {
-                        attempt.status = Some(api.status);
-                        attempt.reason = Some(api.reason.clone());
-                        attempt.retry_after = api.retry_after;
-                        attempt.should_retry = api.should_retry;
-                        attempt.request_id.clone_from(&api.request_id);
-                    }
-                    ErrorKind::Parse(failure) => attempt.no_answer = failure.extensions.contains_key(NO_ANSWER),
-                    _ => {}
-                }
-            }
+        self.finish(|attempt| {
+            record(attempt, result, counted);
+            attempt.cost = self.price.zip(attempt.usage.as_ref()).and_then(|(price, usage)| price.cost(usage));
         });
     }
 
@@ -368,6 +361,32 @@ impl StartedAttempt {
     fn finish(&self, complete: impl FnOnce(&mut Attempt)) {
         if let Some(attempt) = self.invoke.record().trail.end(self.index, complete) {
             count_attempt(attempt);
+        }
+    }
+}
+
+/// Writes into the entry how the attempt ended.
+fn record(attempt: &mut Attempt, result: Result<&Response, &ErrorKind>, counted: Option<Usage>) {
+    match result {
+        Ok(response) => {
+            attempt.outcome = Outcome::Ok;
+            attempt.request_id.clone_from(&response.request_id);
+            attempt.usage = Some(response.usage.clone());
+        }
+        Err(error) => {
+            attempt.outcome = error.outcome();
+            attempt.usage = counted;
+            match error {
+                ErrorKind::Api(api) => {
+                    attempt.status = Some(api.status);
+                    attempt.reason = Some(api.reason.clone());
+                    attempt.retry_after = api.retry_after;
+                    attempt.should_retry = api.should_retry;
+                    attempt.request_id.clone_from(&api.request_id);
+                }
+                ErrorKind::Parse(failure) => attempt.no_answer = failure.extensions.contains_key(NO_ANSWER),
+                _ => {}
+            }
         }
     }
 }

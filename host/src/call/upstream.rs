@@ -24,7 +24,7 @@ use crate::{
         config_error::ConfigError, content::ContentBlock, error::ErrorKind, event::Event, failure::Failure,
         options::Options, response::Response, usage::Usage,
     },
-    config::provider::ProviderConfig,
+    config::{price::Price, provider::ProviderConfig},
     telemetry::{
         scope::Scope,
         spans::{attempt_ended, attempt_span, attempt_traced},
@@ -44,11 +44,14 @@ pub(crate) struct Upstream {
     pub(crate) options: Option<Arc<Options>>,
     /// The provider as it is configured, if a module loaded it: the options of the caller are fitted to it.
     pub(crate) target: Option<Arc<ProviderConfig>>,
+    /// What its tokens cost.
+    pub(crate) price: Option<Price>,
 }
 
 impl Upstream {
     pub(crate) fn new(provider: &str, model: String, adapter: Arc<dyn Adapter>) -> Self {
-        Self { provider: provider.to_owned(), model, adapter, loaded_by: None, options: None, target: None }
+        let (loaded_by, options, target, price) = Default::default();
+        Self { provider: provider.to_owned(), model, adapter, loaded_by, options, target, price }
     }
 }
 
@@ -80,7 +83,8 @@ impl Stop for Upstream {
             }
             let (asked_by, loaded_by) = (call.asked_by.as_ref(), self.loaded_by.as_deref());
             let line = call.branch.line.as_ref();
-            let started = invoke.start_attempt(&self.provider, &self.model, asked_by, loaded_by, line)?;
+            let started =
+                invoke.start_attempt(&self.provider, &self.model, asked_by, loaded_by, line)?.priced(self.price);
             let span = attempt_span(&call.branch.span, &self.provider, &self.model, asked_by.map(|by| &**by));
             let attempt = ObservedAttempt { started: Some(started), span };
             let mut answering = pin!(TraceParent::cover(attempt.traced(), self.attempt(&call)));

@@ -106,6 +106,14 @@ impl Response {
         self.original.given().filter(|_| self.original.unchanged().is_none())
     }
 
+    /// What the call cost, in the currency of the configured prices (those of the catalogue are US dollars): the tokens of all its
+    /// attempts, failed ones included, as far as the providers counted them. Tokens of a cache have their own prices. `None` if a
+    /// price or a count is unknown. An answer for which no provider was asked costs nothing.
+    pub fn cost(&self) -> Option<f64> {
+        let used = self.trail.iter().filter(|attempt| attempt.usage.is_some());
+        used.map(|attempt| attempt.cost).try_fold(0.0, |sum, cost| Some(sum + cost?))
+    }
+
     /// All text of the answer, if it has any.
     pub fn text(&self) -> Option<String> {
         let texts = self.content.iter().filter_map(|block| match block {
@@ -167,6 +175,8 @@ struct ResponseJson {
     #[serde(default)]
     tool_calls: Vec<ToolCall>,
     usage: Usage,
+    #[serde(default, skip_deserializing)]
+    cost: Option<f64>,
     model: String,
     provider: String,
     stop_reason: StopReason,
@@ -189,6 +199,7 @@ impl From<Response> for ResponseJson {
             content: response.text(),
             tool_calls: response.tool_calls().cloned().collect(),
             thinking: response.thinking(),
+            cost: response.cost(),
             message: message(response.content, &response.extensions, &response.provider),
             usage: response.usage,
             model: response.model,

@@ -60,6 +60,9 @@ pub struct Attempt {
     /// The tokens of its answer, also of one that broke off, as far as the provider told them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What these tokens cost, in the currency of the configured prices. Absent if the price or the tokens are unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -87,6 +90,7 @@ impl Attempt {
             no_answer: false,
             request_id: None,
             usage: None,
+            cost: None,
         }
     }
 }

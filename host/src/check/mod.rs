@@ -6,5 +6,6 @@ pub(crate) mod metadata;
 pub(crate) mod models;
 pub(crate) mod order;
 pub(crate) mod permissions;
+pub(crate) mod prices;
 pub(crate) mod report;
 pub(crate) mod warnings;

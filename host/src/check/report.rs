@@ -34,7 +34,7 @@ use crate::{
         guest::{component::Streams, hop::Hop, origin::Origin},
         instance::instance::Probe,
     },
-    state::state_store::MemoryStore,
+    state::memory_store::MemoryStore,
     telemetry::scope::Scope,
 };
 

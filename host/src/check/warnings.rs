@@ -61,6 +61,10 @@ impl HostInner {
                 }));
             }
         }
+        let reached = || asked.iter().filter_map(|(provider, model)| Some((provider.as_str(), model.as_deref()?)));
+        for module in report.modules.iter().filter(|module| module.position.is_some()) {
+            warnings.extend(self.unknown_prices(module, reached()));
+        }
         warnings.extend(asked.iter().flat_map(|(provider, model)| self.about_provider(provider, model.as_deref())));
         warnings.iter().map(ToString::to_string).collect()
     }
@@ -97,12 +101,12 @@ impl HostInner {
     }
 
     /// The module's settings whose schema has this format, by dotted path. Absent settings count with their defaults.
-    fn settings_of_format(&self, module: &ModuleReport, format: &str) -> Vec<(String, Value)> {
+    pub(crate) fn settings_of_format(&self, module: &ModuleReport, format: &str) -> Vec<(String, Value)> {
         let Some(schema) = &module.config_schema else { return Vec::new() };
         let settings = Value::Object(module.settings.clone());
         let mut found = Vec::new();
         let walked = schema::walk(schema, &settings, true, &mut |schema, path, value| {
-            if schema::format(schema) == Some(format) {
+            if schema::has_format(schema, format, value) {
                 found.push((path.to_owned(), value.clone()));
             }
             Ok::<_, std::convert::Infallible>(())
@@ -174,7 +178,7 @@ impl HostInner {
             // It is a problem if the provider is the primary, and also if a fallback asks it.
             Err(error) => return missing.into_iter().chain([error]).collect(),
         };
-        let facts = provider.models.get(&model).cloned().unwrap_or_default();
+        let facts = provider.facts(&model);
         let unknown = [
             ("context_window", facts.context_window.is_none()),
             ("max_output_tokens", facts.max_output_tokens.is_none()),

@@ -273,9 +273,16 @@ fn read_providers(
         })
         .collect();
     let servers = servers(&tables);
+    let mut serves: BTreeMap<String, String> = tables.keys().map(|name| (name.clone(), name.clone())).collect();
     for (name, section) in sections {
         let own = section.rest();
-        let mut preset = tables.remove(&name).unwrap_or_else(|| quirks_of_server(&own, &servers));
+        let mut preset = tables.remove(&name).unwrap_or_else(|| match preset_of_server(&own, &servers) {
+            Some((preset, table)) => {
+                serves.insert(name.clone(), preset.clone());
+                quirks_of_server(&own, table)
+            }
+            None => Map::new(),
+        });
         // Another source of the key takes the place of the preset's.
         if own.contains_key("api_key_file") || own.contains_key("api_key_command") {
             preset.remove("api_key_env");
@@ -284,26 +291,34 @@ fn read_providers(
     }
     let tables = tables.into_iter().map(|(name, table)| {
         let section = Section::new(document, document::join("providers", &name), table);
-        Ok((name.clone(), ProviderConfig::read(name, section, defaults)?))
+        let serves = serves.get(&name).cloned();
+        Ok((name.clone(), ProviderConfig { serves, ..ProviderConfig::read(name, section, defaults)? }))
     });
     tables.collect()
 }
 
+/// A preset by its name.
+type Preset = (String, Map<String, Value>);
+
 /// The presets by their servers. Those on this machine can be any server.
-fn servers(presets: &BTreeMap<String, Map<String, Value>>) -> BTreeMap<String, Map<String, Value>> {
-    let of = |preset: &Map<String, Value>| {
+fn servers(presets: &BTreeMap<String, Map<String, Value>>) -> BTreeMap<String, Preset> {
+    let of = |(name, preset): (&String, &Map<String, Value>)| {
         let url = provider::parse_url(preset.get("base_url")?.as_str()?).ok()?;
         let server = Some(provider::authority(&url)).filter(|_| !provider::is_loopback(&url))?;
-        Some((server, preset.clone()))
+        Some((server, (name.clone(), preset.clone())))
     };
-    presets.values().filter_map(of).collect()
+    presets.iter().filter_map(of).collect()
+}
+
+/// The preset with the server of a provider that is no preset.
+fn preset_of_server<'a>(own: &Map<String, Value>, servers: &'a BTreeMap<String, Preset>) -> Option<&'a Preset> {
+    let url = own.get("base_url").and_then(Value::as_str).and_then(|url| provider::parse_url(url).ok())?;
+    servers.get(&provider::authority(&url))
 }
 
 /// The quirks that a provider that is no preset has of the preset with its server. What a server refuses in one format it may
 /// take in another.
-fn quirks_of_server(own: &Map<String, Value>, servers: &BTreeMap<String, Map<String, Value>>) -> Map<String, Value> {
-    let url = own.get("base_url").and_then(Value::as_str).and_then(|url| provider::parse_url(url).ok());
-    let Some(preset) = url.and_then(|url| servers.get(&provider::authority(&url))) else { return Map::new() };
+fn quirks_of_server(own: &Map<String, Value>, preset: &Map<String, Value>) -> Map<String, Value> {
     let Some(Value::Object(mut quirks)) = preset.get("quirks").cloned() else { return Map::new() };
     if own.get("adapter") != preset.get("adapter") {
         quirks.remove("refuses");

@@ -1,6 +1,6 @@
 //! What a configuration says of one model.
 
-use crate::{chat::wire_format::WireFormat, config::provider::ModelFacts};
+use crate::{chat::wire_format::WireFormat, config::model_facts::ModelFacts};
 
 /// A model that can be loaded, with what is known of it.
 #[derive(Debug, Clone, PartialEq)]

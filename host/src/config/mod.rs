@@ -1,6 +1,7 @@
 //! The configuration: providers, models, modules, defaults, and whether it is trusted.
 
 pub(crate) mod additions;
+pub(crate) mod catalogue;
 pub(crate) mod compile_cache;
 pub(crate) mod config;
 pub(crate) mod defaults;
@@ -12,11 +13,14 @@ pub(crate) mod key;
 pub(crate) mod known_model;
 pub(crate) mod lock;
 pub(crate) mod model;
+pub(crate) mod model_facts;
+pub(crate) mod model_list;
 pub(crate) mod module;
 pub(crate) mod module_store;
 pub(crate) mod overrides;
 pub(crate) mod powers;
 pub(crate) mod presets;
+pub(crate) mod price;
 pub(crate) mod provider;
 pub(crate) mod provider_in_code;
 pub(crate) mod quirks;

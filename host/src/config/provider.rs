@@ -6,11 +6,14 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    chat::{config_error::ConfigError, setters::setters, wire_format::WireFormat},
+    chat::{config_error::ConfigError, wire_format::WireFormat},
     config::{
         additions::{self, Addition},
+        catalogue,
         defaults::Defaults,
         key::KeySource,
+        model_facts::ModelFacts,
+        price::Price,
         quirks::Quirks,
         section::Section,
     },
@@ -75,8 +78,10 @@ pub struct ProviderConfig {
     pub max_tokens: Option<u32>,
     /// The temperature unless the caller says, `defaults.temperature` included.
     pub temperature: Option<f64>,
-    /// What is known of its models: `[providers.NAME.models."MODEL"]`.
+    /// What the configuration says of its models: `[providers.NAME.models."MODEL"]`. [`facts`](Self::facts) has the rest.
     pub models: BTreeMap<String, ModelFacts>,
+    /// The built-in provider whose models it serves.
+    pub(crate) serves: Option<String>,
     /// What it does otherwise than its wire format says: `[providers.NAME.quirks]`.
     pub(crate) quirks: Quirks,
     /// Quirks that the program has set and that are not checked yet.
@@ -85,36 +90,6 @@ pub struct ProviderConfig {
     pub(crate) repair_history: bool,
     /// Whether the program gave it. Then it is trusted, even beside a file that is not.
     pub(crate) is_programs: bool,
-}
-
-/// What is known of one model, for limits and prices. Absent is unknown.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ModelFacts {
-    /// Tokens of input and output together.
-    pub context_window: Option<u64>,
-    /// Tokens of output.
-    pub max_output_tokens: Option<u64>,
-    /// Whether it takes tools.
-    pub supports_tools: Option<bool>,
-    /// Whether it takes images.
-    pub supports_vision: Option<bool>,
-    /// Whether it can reason before it answers.
-    pub supports_thinking: Option<bool>,
-    /// Whether it can be held to a JSON Schema.
-    pub supports_structured_output: Option<bool>,
-    /// What it takes in: `text`, `image` and so on.
-    pub input_modalities: Vec<String>,
-    /// Price of a million tokens that go in.
-    pub cost_input_per_1m: Option<f64>,
-    /// Price of a million tokens that come out.
-    pub cost_output_per_1m: Option<f64>,
-    /// Price of a million input tokens read from the provider's cache.
-    pub cost_cache_read_per_1m: Option<f64>,
-    /// Price of a million input tokens written to the provider's cache.
-    pub cost_cache_write_per_1m: Option<f64>,
-    /// Price of a million input tokens written to the provider's cache for an hour.
-    pub cost_cache_write_hour_per_1m: Option<f64>,
 }
 
 impl ProviderConfig {
@@ -159,6 +134,7 @@ impl ProviderConfig {
             max_tokens: section.count_u32("max_tokens")?.or(defaults.max_tokens),
             temperature: section.temperature()?.or(defaults.temperature),
             models: models.collect::<Result<_, ConfigError>>()?,
+            serves: None,
             quirks: Quirks::read(section.section("quirks")?, Quirks::default())?,
             new_quirks: Map::new(),
             repair_history: false,
@@ -166,6 +142,22 @@ impl ProviderConfig {
         };
         section.finish()?;
         Ok(provider)
+    }
+
+    /// What is known of this model: what the configuration says of it, over what is known of the models of built-in providers. A
+    /// date behind the name makes no difference: `claude-haiku-4-5-20251001` is `claude-haiku-4-5`.
+    pub fn facts(&self, model: &str) -> ModelFacts {
+        let own = self.models.get(model);
+        let Some((name, listed)) = self.serves.as_deref().and_then(|preset| catalogue::find(preset, model)) else {
+            return own.cloned().unwrap_or_default();
+        };
+        let of_line = self.models.get(name).filter(|_| name != model);
+        own.into_iter().chain(of_line).rev().fold(listed.facts.clone(), |under, over| over.over(&under))
+    }
+
+    /// The price of this model, if it is known.
+    pub fn price(&self, model: &str) -> Option<Price> {
+        Price::of(&self.facts(model), Some(self.adapter))
     }
 
     /// The most tokens of an answer of this model, where the caller does not say.
@@ -176,7 +168,7 @@ impl ProviderConfig {
 
     /// The most tokens that this model can answer, if that is known.
     pub(crate) fn max_output_tokens(&self, model: &str) -> Option<u32> {
-        let ceiling = self.models.get(model)?.max_output_tokens?;
+        let ceiling = self.facts(model).max_output_tokens?;
         Some(u32::try_from(ceiling).unwrap_or(u32::MAX))
     }
 }
@@ -220,46 +212,5 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
-    }
-}
-
-impl ModelFacts {
-    /// Facts of a model, none of them known yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    setters! {
-        context_window: u64,
-        max_output_tokens: u64,
-        supports_tools: bool,
-        supports_vision: bool,
-        supports_thinking: bool,
-        supports_structured_output: bool,
-        input_modalities: Vec<String>,
-        cost_input_per_1m: f64,
-        cost_output_per_1m: f64,
-        cost_cache_read_per_1m: f64,
-        cost_cache_write_per_1m: f64,
-        cost_cache_write_hour_per_1m: f64,
-    }
-
-    fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
-        let facts = Self {
-            context_window: section.count("context_window")?,
-            max_output_tokens: section.count("max_output_tokens")?,
-            supports_tools: section.flag("supports_tools")?,
-            supports_vision: section.flag("supports_vision")?,
-            supports_thinking: section.flag("supports_thinking")?,
-            supports_structured_output: section.flag("supports_structured_output")?,
-            input_modalities: section.texts("input_modalities")?.unwrap_or_default(),
-            cost_input_per_1m: section.amount("cost_input_per_1m")?,
-            cost_output_per_1m: section.amount("cost_output_per_1m")?,
-            cost_cache_read_per_1m: section.amount("cost_cache_read_per_1m")?,
-            cost_cache_write_per_1m: section.amount("cost_cache_write_per_1m")?,
-            cost_cache_write_hour_per_1m: section.amount("cost_cache_write_hour_per_1m")?,
-        };
-        section.finish()?;
-        Ok(facts)
     }
 }

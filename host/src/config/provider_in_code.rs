@@ -12,8 +12,9 @@ use crate::{
         additions::{self, Addition},
         document::{Document, join},
         key::{KeySource, is_variable},
+        model_facts::ModelFacts,
         presets::PRESETS,
-        provider::{ModelFacts, ProviderConfig, check_clear, is_loopback, parse_url},
+        provider::{ProviderConfig, check_clear, is_loopback, parse_url},
         quirks::Quirks,
         section::Section,
         suggest::suggest,
@@ -29,10 +30,12 @@ impl ProviderConfig {
     pub fn new(adapter: WireFormat, base_url: &str) -> Result<Self, ConfigError> {
         let wrong = |(problem, help): (String, &str)| ConfigError::new(problem).key("base_url").help(help);
         let base_url = parse_url(base_url).map_err(wrong)?;
+        let preset = preset_of(&base_url);
         Ok(Self {
             name: String::new(),
             adapter,
-            quirks: quirks_of(adapter, &base_url),
+            quirks: preset.map(|preset| quirks_of(preset, adapter)).unwrap_or_default(),
+            serves: preset.map(|preset| preset.name.clone()),
             base_url,
             allow_insecure_http: false,
             key: None,
@@ -199,10 +202,13 @@ impl ProviderConfig {
     }
 }
 
-/// The quirks of the preset that has this server. What a server refuses in one format it may take in another.
-fn quirks_of(adapter: WireFormat, base_url: &Url) -> Quirks {
-    let preset = PRESETS.values().find(|preset| !is_loopback(base_url) && preset.base_url.host() == base_url.host());
-    let Some(preset) = preset else { return Quirks::default() };
+/// The preset that has this server.
+fn preset_of(base_url: &Url) -> Option<&'static ProviderConfig> {
+    PRESETS.values().find(|preset| !is_loopback(base_url) && preset.base_url.host() == base_url.host())
+}
+
+/// The quirks of the preset with the same server. What a server refuses in one format it may take in another.
+fn quirks_of(preset: &ProviderConfig, adapter: WireFormat) -> Quirks {
     let refuses = preset.quirks.refuses.clone().filter(|_| preset.adapter == adapter);
     Quirks { refuses, ..preset.quirks.clone() }
 }

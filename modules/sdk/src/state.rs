@@ -1,9 +1,12 @@
-//! Values that outlive a call and an instance, by key. Needs the grant `state`.
+//! Values, buckets of tokens and leases that outlive a call and an instance, by key. Needs the grant `state`.
+//!
+//! Each function is one step for everybody who shares them, and one round trip where they lie in a store that processes share.
+//! So [`add`] and [`take`] are better than [`update`] wherever they say what is meant.
 
 #[cfg(target_family = "wasm")]
 pub use crate::bindings::arcllm::llm::state::*;
 #[cfg(not(target_family = "wasm"))]
-pub use crate::testing::imports::state::*;
+pub use crate::testing::state::*;
 
 /// How often a change is tried before it is given up. To get there, others must have changed the value each time.
 const TRIES: usize = 1000;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use arcllm_module::types::{
-    ContentBlock, Message, Options, OutputFormat, RequestParts, ResponseParts, Role, StopReason, Text, Tool,
-    ToolResult, ToolResultBlock,
+    ContentBlock, Message, Options, OutputFormat, RequestParts, ResponseParts, Role, StopReason, Text, Thinking, Tool,
+    ToolCall, ToolResult, ToolResultBlock,
 };
 use serde_json::Value;
 

@@ -25,7 +25,7 @@ fn failed(report: &Report) -> Vec<&str> {
 fn the_built_in_modules_conform() {
     for (name, scenarios) in [
         ("resume", 17),
-        ("validate", 13),
+        ("validate", 14),
         ("retry", 39),
         ("fallback", 29),
         ("chaos", 11),

@@ -77,7 +77,7 @@ async fn missing_facts_of_every_provider_that_can_be_asked() {
 provider = \"openai\"
 [modules.fallback]
 enabled = true
-chain = [\"openai\", \"groq\", \"vllm\"]
+chain = [\"openai\", \"groq/new-model\", \"vllm\"]
 ";
     assert_snapshot!(check(config).await.1, @r#"
     config      config.toml
@@ -88,7 +88,7 @@ chain = [\"openai\", \"groq\", \"vllm\"]
     deadline    600 s
     warning     config.toml: `providers.groq.api_key_env` names the environment variable GROQ_API_KEY, which is not set
                 help: put the key of groq into the variable GROQ_API_KEY
-    warning     config.toml: `providers.groq.models."llama-3.3-70b-versatile"` lacks context_window, max_output_tokens, cost_input_per_1m, cost_output_per_1m
+    warning     config.toml: `providers.groq.models."new-model"` lacks context_window, max_output_tokens, cost_input_per_1m, cost_output_per_1m
                 help: without them, limits and prices are unknown
     warning     config.toml: `providers.openai.api_key_env` names the environment variable OPENAI_API_KEY, which is not set
                 help: put the key of openai into the variable OPENAI_API_KEY

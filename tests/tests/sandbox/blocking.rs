@@ -2,16 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arcllm::{Bucket, Config, ErrorKind, Event, Host, MemoryStore, Message, Model, Overrides, StateError, StateStore};
+use arcllm::{Config, ErrorKind, Event, Host, MemoryStore, Message, Model, Overrides, StateStore};
 use arcllm_simulator::{Fault, Reply};
-use futures::{
-    StreamExt as _,
-    future::{BoxFuture, join_all},
-};
+use futures::{StreamExt as _, future::join_all};
 
 use crate::{
     scene::{FAST, around_both, count, replies, soon, steps},
-    support::{Chain, Folder, Instances, Provider},
+    support::{Chain, Elsewhere, Folder, Instances, Odd, Provider, kept},
 };
 
 /// A module that asks again, asks another provider, and counts.
@@ -54,7 +51,7 @@ async fn ask(model: &Model) -> Result<arcllm::Response, arcllm::Error> {
 
 /// What the store holds of the module of this name.
 async fn value(store: &MemoryStore, key: &str) -> Option<String> {
-    store.open("blocking").get(key).await.unwrap().map(|value| String::from_utf8(value).unwrap())
+    kept(store, "blocking", key).await
 }
 
 #[tokio::test]
@@ -159,49 +156,13 @@ async fn state_is_shared_by_all_instances_models_and_hosts_of_a_store() {
     assert_eq!(value(&store, "last").await, None);
 }
 
-/// A store that is down.
-struct Down;
-
-impl StateStore for Down {
-    fn open(&self, _: &str) -> Arc<dyn Bucket> {
-        Arc::new(Down)
-    }
-}
-
-impl Bucket for Down {
-    fn get(&self, _: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StateError>> {
-        Box::pin(std::future::pending())
-    }
-
-    fn set(&self, _: &str, _: Vec<u8>) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(std::future::pending())
-    }
-
-    fn delete(&self, _: &str) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(std::future::pending())
-    }
-
-    fn increment(&self, _: &str, _: i64) -> BoxFuture<'_, Result<i64, StateError>> {
-        Box::pin(std::future::ready(Err(StateError::new("the store is down"))))
-    }
-
-    fn compare_and_swap(
-        &self,
-        _: &str,
-        _: Option<Vec<u8>>,
-        _: Option<Vec<u8>>,
-    ) -> BoxFuture<'_, Result<bool, StateError>> {
-        Box::pin(std::future::pending())
-    }
-}
-
 #[tokio::test]
 async fn a_failing_store_is_an_error_in_the_module() {
     let (a, b) = (replies([]).await, replies([]).await);
     let folder = folder(around_both(&a, &b).host(ORDER), "count = true", GRANTED);
-    let model = soon(host(&folder, Arc::new(Down)).load_model("a", Overrides::new())).await.unwrap();
+    let model = soon(host(&folder, Elsewhere::new(Odd::Fails)).load_model("a", Overrides::new())).await.unwrap();
     let error = ask(&model).await.unwrap_err();
-    assert!(error.to_string().contains("the store is down"), "{error}");
+    assert!(error.to_string().contains("it is gone"), "{error}");
     assert_eq!(count(&a), 0);
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use arcllm::{
     Adapter, Config, ContentBlock, Error, ErrorKind, Event, Host, MemoryStore, Message, Model, Options, Overrides,
-    Request, Response, ResponseStream, StateStore,
+    Request, Response, ResponseStream,
 };
 use arcllm_conformance::kit;
 use arcllm_simulator::{Fault, Format, Place, Reply, Simulator};
@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     scene::{count, replies, soon, steps},
-    support::{Chain, Folder, root, test_module},
+    support::{Chain, Folder, kept, root, test_module},
 };
 
 /// What is known of the model `b-model`.
@@ -67,16 +67,15 @@ impl Stage {
 
     /// What the module keeps under this key, once it is there.
     async fn kept(&self, key: &str) -> Value {
-        let bucket = self.store.open("frozen");
         let waiting = async {
             loop {
-                if let Some(value) = bucket.get(key).await.unwrap() {
+                if let Some(value) = kept(&self.store, "frozen", key).await {
                     break value;
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        serde_json::from_slice(&soon(waiting).await).unwrap()
+        serde_json::from_str(&soon(waiting).await).unwrap()
     }
 }
 

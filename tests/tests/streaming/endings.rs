@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arcllm::{Config, Host, MemoryStore, Message, Model, Overrides, StateStore};
+use arcllm::{Config, Host, MemoryStore, Message, Model, Overrides};
 use arcllm_simulator::{Fault, Place, Reply, Simulator};
 use futures::StreamExt as _;
 
 use super::stage::{first_text, read};
 use crate::{
     scene::{around, replies, soon},
-    support::Folder,
+    support::{Folder, kept},
 };
 
 /// A model behind telemetry alone, whose one instance serves one call at a time, and what telemetry keeps.
@@ -39,11 +39,10 @@ impl Watched {
 
     /// The total of this name, as soon as there is one.
     async fn total(&self, name: &str) -> String {
-        let bucket = self.store.open("telemetry");
         soon(async {
             loop {
-                if let Some(value) = bucket.get(&format!("total.{name}")).await.unwrap() {
-                    return String::from_utf8(value).unwrap();
+                if let Some(value) = kept(&*self.store, "telemetry", &format!("total.{name}")).await {
+                    return value;
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -52,7 +51,7 @@ impl Watched {
     }
 
     async fn has(&self, name: &str) -> bool {
-        self.store.open("telemetry").get(&format!("total.{name}")).await.unwrap().is_some()
+        kept(&*self.store, "telemetry", &format!("total.{name}")).await.is_some()
     }
 }
 

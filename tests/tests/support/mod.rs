@@ -18,4 +18,4 @@ pub(crate) use files::{built_in_module, root, test_module};
 pub(crate) use folder::Folder;
 pub(crate) use instances::Instances;
 pub(crate) use provider::Provider;
-pub(crate) use store::{Elsewhere, Odd};
+pub(crate) use store::{Elsewhere, Odd, kept};

@@ -1,12 +1,23 @@
 //! A state store as it would be on another machine: it yields before it acts, or fails.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
-use arcllm::{Bucket, MemoryStore, StateError, StateStore};
+use arcllm::{
+    Added, Bucket, CounterAddition, Leased, Life, MemoryStore, ModuleState, StateError, StateStore, Stored, Taken,
+};
 use futures::future::BoxFuture;
+
+/// The value that a module keeps under this key, as text.
+pub(crate) async fn kept(store: &dyn StateStore, module: &str, key: &str) -> Option<String> {
+    let mut values = store.open(module).get(&[key.to_owned()]).await.unwrap();
+    values.remove(0).map(|value| String::from_utf8(value).unwrap())
+}
 
 /// What a store does before it does as it is asked.
 #[derive(Clone, Copy, PartialEq)]
@@ -24,7 +35,7 @@ pub(crate) struct Elsewhere {
 
 struct Far {
     odd: Odd,
-    bucket: Arc<dyn Bucket>,
+    state: Arc<dyn ModuleState>,
     operations: Arc<AtomicUsize>,
 }
 
@@ -40,16 +51,13 @@ impl Elsewhere {
 }
 
 impl StateStore for Elsewhere {
-    fn open(&self, module: &str) -> Arc<dyn Bucket> {
-        Arc::new(Far { odd: self.odd, bucket: self.memory.open(module), operations: self.operations.clone() })
+    fn open(&self, module: &str) -> Arc<dyn ModuleState> {
+        Arc::new(Far { odd: self.odd, state: self.memory.open(module), operations: self.operations.clone() })
     }
 }
 
 impl Far {
-    fn after<'a, T: Send + 'a>(
-        &self,
-        doing: BoxFuture<'a, Result<T, StateError>>,
-    ) -> BoxFuture<'a, Result<T, StateError>> {
+    fn after<'a, T: Send + 'a>(&self, doing: BoxFuture<'a, Stored<T>>) -> BoxFuture<'a, Stored<T>> {
         self.operations.fetch_add(1, Ordering::SeqCst);
         let odd = self.odd;
         Box::pin(async move {
@@ -59,34 +67,41 @@ impl Far {
     }
 }
 
-impl Bucket for Far {
-    fn get(&self, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StateError>> {
-        let key = key.to_owned();
-        self.after(Box::pin(async move { self.bucket.get(&key).await }))
+impl ModuleState for Far {
+    fn get<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Stored<Vec<Option<Vec<u8>>>>> {
+        self.after(Box::pin(async move { self.state.get(keys).await }))
     }
 
-    fn set(&self, key: &str, value: Vec<u8>) -> BoxFuture<'_, Result<(), StateError>> {
-        let key = key.to_owned();
-        self.after(Box::pin(async move { self.bucket.set(&key, value).await }))
+    fn set<'a>(&'a self, key: &'a str, value: Vec<u8>, life: Life) -> BoxFuture<'a, Stored<()>> {
+        self.after(Box::pin(async move { self.state.set(key, value, life).await }))
     }
 
-    fn delete(&self, key: &str) -> BoxFuture<'_, Result<(), StateError>> {
-        let key = key.to_owned();
-        self.after(Box::pin(async move { self.bucket.delete(&key).await }))
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Stored<()>> {
+        self.after(Box::pin(async move { self.state.delete(key).await }))
     }
 
-    fn increment(&self, key: &str, delta: i64) -> BoxFuture<'_, Result<i64, StateError>> {
-        let key = key.to_owned();
-        self.after(Box::pin(async move { self.bucket.increment(&key, delta).await }))
-    }
-
-    fn compare_and_swap(
-        &self,
-        key: &str,
+    fn compare_and_swap<'a>(
+        &'a self,
+        key: &'a str,
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
-    ) -> BoxFuture<'_, Result<bool, StateError>> {
-        let key = key.to_owned();
-        self.after(Box::pin(async move { self.bucket.compare_and_swap(&key, current, new).await }))
+    ) -> BoxFuture<'a, Stored<bool>> {
+        self.after(Box::pin(async move { self.state.compare_and_swap(key, current, new).await }))
+    }
+
+    fn add<'a>(&'a self, additions: &'a [CounterAddition]) -> BoxFuture<'a, Stored<Added>> {
+        self.after(Box::pin(async move { self.state.add(additions).await }))
+    }
+
+    fn take<'a>(&'a self, buckets: &'a [Bucket], wait: Duration) -> BoxFuture<'a, Stored<Taken>> {
+        self.after(Box::pin(async move { self.state.take(buckets, wait).await }))
+    }
+
+    fn lease<'a>(&'a self, key: &'a str, most: u32, lasts: Duration) -> BoxFuture<'a, Stored<Leased>> {
+        self.after(Box::pin(async move { self.state.lease(key, most, lasts).await }))
+    }
+
+    fn release<'a>(&'a self, key: &'a str, lease: u64) -> BoxFuture<'a, Stored<()>> {
+        self.after(Box::pin(async move { self.state.release(key, lease).await }))
     }
 }

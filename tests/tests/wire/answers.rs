@@ -29,7 +29,18 @@ async fn an_answer_has_these_keys_of_these_types() {
         let mut keys: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
         keys.retain(|key| !["request_id", "message", "extensions"].contains(key));
         keys.sort_unstable();
-        let expected = ["content", "model", "provider", "stop_reason", "thinking", "tool_calls", "trail", "usage"];
+        let expected = [
+            "content",
+            "cost",
+            "model",
+            "notes",
+            "provider",
+            "stop_reason",
+            "thinking",
+            "tool_calls",
+            "trail",
+            "usage",
+        ];
         assert_eq!(keys, expected);
     }
 }

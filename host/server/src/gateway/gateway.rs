@@ -116,7 +116,7 @@ impl Gateway {
     pub(crate) fn clamp(&self, model: &Model, options: &mut Options) {
         let live = self.shared.live();
         let provider = live.host.config().providers.get(model.provider());
-        let facts = provider.and_then(|provider| provider.models.get(model.model()));
+        let facts = provider.map(|provider| provider.facts(model.model()));
         if let Some(most) = facts.and_then(|facts| facts.max_output_tokens) {
             let most = u32::try_from(most).unwrap_or(u32::MAX);
             let asked = options.max_tokens;

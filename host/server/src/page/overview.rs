@@ -141,11 +141,12 @@ fn provider(provider: &ProviderConfig) -> Value {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     });
-    let prices: Map<String, Value> = provider
-        .models
-        .iter()
-        .filter_map(|(model, facts)| Some((name(model), json!([facts.cost_input_per_1m?, facts.cost_output_per_1m?]))))
-        .collect();
+    let priced = |model: &String| {
+        let price = provider.price(model)?;
+        Some((name(model), json!([price.input, price.output])))
+    };
+    let models = provider.models.keys().chain(&provider.default_model);
+    let prices: Map<String, Value> = models.filter_map(priced).collect();
     json!({
         "name": name(&provider.name),
         "format": provider.adapter.as_str(),

@@ -49,7 +49,7 @@ pub(crate) async fn calls(
 ) -> Response {
     let shared = &gateway.shared;
     let new = shared.page.calls.after(query.as_deref().and_then(|query| query.strip_prefix("after=")));
-    json(&view::calls(&new, gateway.host().config(), shared.calls.get(), caller.holder.as_deref()))
+    json(&view::calls(&new, shared.calls.get(), caller.holder.as_deref()))
 }
 
 fn json(value: &Value) -> Response {

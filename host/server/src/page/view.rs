@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use arcllm::{Attempt, Config, Usage, plain};
+use arcllm::{Attempt, Usage, plain};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,16 +13,16 @@ use crate::{
 /// The longest name that is shown, in characters.
 const LONGEST_NAME: usize = 200;
 
-/// These calls, with what they cost by the prices of this configuration. A key for some models sees its own calls.
-pub(crate) fn calls(new: &NewCalls, config: &Config, running: u64, holder: Option<&Holder>) -> Value {
+/// These calls, with what they cost. A key for some models sees its own calls.
+pub(crate) fn calls(new: &NewCalls, running: u64, holder: Option<&Holder>) -> Value {
     let limited = holder.filter(|holder| holder.patterns().is_some());
     let is_seen = |call: &CallRecord| limited.is_none_or(|holder| call.key.as_ref() == Some(&holder.name));
     let calls = new.calls.iter().filter(|(_, call)| is_seen(call));
-    let calls = calls.map(|([thread, place], record)| call(&format!("{thread}-{place}"), record, config));
+    let calls = calls.map(|([thread, place], record)| call(&format!("{thread}-{place}"), record));
     json!({ "running": running, "cursor": new.cursor, "calls": calls.collect::<Vec<_>>() })
 }
 
-fn call(id: &str, call: &CallRecord, config: &Config) -> Value {
+fn call(id: &str, call: &CallRecord) -> Value {
     let (outcome, provider, model, usage) = match &call.ending {
         Ending::Answered { provider, model, usage } => ("answered", Some(provider), Some(model), Some(usage)),
         Ending::Failed(kind) => (*kind, None, None, None),
@@ -43,7 +43,7 @@ fn call(id: &str, call: &CallRecord, config: &Config) -> Value {
         "waited_seconds": call.trail.iter().map(|attempt| attempt.waited).sum::<Duration>().as_secs_f64(),
         "first_event_seconds": call.trail.last().and_then(first_event).map(|time| time.as_secs_f64()),
         "tokens": usage.map(tokens),
-        "cost": cost::of_call(config, &call.trail, &call.ending),
+        "cost": cost::of_call(&call.trail),
         "trail": call.trail.iter().map(attempt).collect::<Vec<_>>(),
     })
 }

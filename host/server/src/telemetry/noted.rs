@@ -71,8 +71,7 @@ impl Entry {
         if self.shared.log.is_off() || is_probe && status < 400 {
             return;
         }
-        let live = self.shared.live();
-        let cost = told.ending.as_ref().and_then(|ending| of_call(live.host.config(), &told.trail, ending));
+        let cost = of_call(&told.trail);
         let has_left = matches!(told.ending, Some(Ending::Left));
         self.shared.log.write(&Line {
             at: self.at,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     adapter::format::{
-        family,
+        fit,
         format::Format,
         splice::{Change, Editor, field, splice},
     },
@@ -41,6 +41,8 @@ pub(crate) struct BodyEditor<'a> {
     is_limited: bool,
     /// What `include` has to name, until it has come.
     included: Option<&'static str>,
+    /// Whether the model refuses `temperature`, `top_p` and `top_k`.
+    refuses_sampling: bool,
     /// What the client's `stream_options` say, once they have come.
     asks_for_usage: Option<bool>,
 }
@@ -66,7 +68,20 @@ impl<'a> BodyEditor<'a> {
         let limit = (format.limit_field(&provider.quirks, model), limit);
         let included = format.included(provider, model);
         let (set, is_limited, asks_for_usage) = Default::default();
-        Self { request, provider, original, stream, missing, set, limit, is_limited, included, asks_for_usage }
+        let refuses_sampling = fit::refuses_sampling(provider, model);
+        Self {
+            request,
+            provider,
+            original,
+            stream,
+            missing,
+            set,
+            limit,
+            is_limited,
+            included,
+            refuses_sampling,
+            asks_for_usage,
+        }
     }
 
     /// What the client's `stream_options` say, once they have come.
@@ -155,6 +170,7 @@ impl Editor for BodyEditor<'_> {
             "stream_options" if self.is_chat() => self.change_stream_options(value),
             name if LIMITS.contains(&name) => self.change_limit(name, value),
             "thinking" if self.provider.adapter == WireFormat::Anthropic => self.change_thinking(value),
+            "temperature" | "top_p" | "top_k" if self.refuses_sampling => Change::Remove,
             "include" if self.included.is_some() => self.change_include(value),
             name => self.change_setting(name, value),
         }
@@ -181,7 +197,7 @@ fn default_temperature(request: &Request, provider: &ProviderConfig, model: &str
     let options = &request.options;
     let is_anthropic = provider.adapter == WireFormat::Anthropic;
     let reasons = options.reasoning.is_some() || options.extensions.contains_key("anthropic.thinking");
-    let is_refused = family::refuses_temperature(model)
+    let is_refused = fit::refuses_temperature(provider, model)
         || provider.quirks.refuses("temperature")
         || is_anthropic && (options.top_p.is_some() || reasons);
     provider.temperature.filter(|_| options.temperature.is_none() && !is_refused)

@@ -23,7 +23,7 @@ pub(crate) fn fit(options: &mut Options, provider: &ProviderConfig, model: &str)
     if is_left_out || is_refused {
         options.reasoning = None;
     }
-    if family::refuses_temperature(model) || (is_anthropic && asks_to_reason(options)) {
+    if refuses_temperature(provider, model) || (is_anthropic && asks_to_reason(options)) {
         (options.temperature, options.top_p, options.top_k) = (None, None, None);
     }
     if is_anthropic {
@@ -36,9 +36,19 @@ pub(crate) fn fit(options: &mut Options, provider: &ProviderConfig, model: &str)
 /// Whether the model can be asked to reason: by its facts, by its name, or because its provider has a switch for it. `None` if
 /// nothing tells.
 pub fn reasons(provider: &ProviderConfig, model: &str) -> Option<bool> {
-    let facts = provider.models.get(model).and_then(|facts| facts.supports_thinking);
+    let facts = provider.facts(model).supports_thinking;
     let has_switch = matches!(provider.quirks.reasoning, Some(ReasoningForm::Thinking | ReasoningForm::Template));
     facts.or_else(|| family::reasons(model)).or_else(|| has_switch.then_some(true))
+}
+
+/// Whether the model refuses a temperature: by its facts, or by its name. The temperature of the configuration is then left out.
+pub(crate) fn refuses_temperature(provider: &ProviderConfig, model: &str) -> bool {
+    provider.facts(model).refuses_temperature.unwrap_or_else(|| family::refuses_temperature(model))
+}
+
+/// Whether the model is known to refuse `temperature`, `top_p` and `top_k`. They are left out then, whoever sets them.
+pub(crate) fn refuses_sampling(provider: &ProviderConfig, model: &str) -> bool {
+    provider.facts(model).refuses_temperature == Some(true)
 }
 
 fn is_off(options: &Options) -> bool {
@@ -64,7 +74,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{adapter::http::fixture, config::provider::ModelFacts};
+    use crate::{adapter::http::fixture, config::model_facts::ModelFacts};
 
     fn fitted(format: WireFormat, model: &str, options: Value) -> Value {
         let mut provider = fixture::provider(format, "http://localhost:1");

@@ -33,6 +33,7 @@ pub(crate) fn provider(adapter: WireFormat, base_url: &str) -> ProviderConfig {
         max_response_bytes: 1024 * 1024,
         max_tokens: None,
         temperature: None,
+        serves: None,
         models: BTreeMap::new(),
         quirks: Quirks::default(),
         new_quirks: serde_json::Map::new(),

@@ -10,6 +10,7 @@ pub(crate) mod exports;
 pub(crate) mod handles;
 pub(crate) mod hop;
 pub(crate) mod imports;
+pub(crate) mod kept_state;
 pub(crate) mod may_add;
 pub(crate) mod origin;
 pub(crate) mod output;

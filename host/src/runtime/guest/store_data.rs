@@ -18,7 +18,7 @@ use crate::{
         },
         limits::{cpu_clock::CpuClock, limit::Limit, log_rate::LogRate, memory::MemoryLimiter, policy::InstancePolicy},
     },
-    state::state_store::Bucket,
+    state::state_store::ModuleState,
 };
 
 /// The data of an instance's store.
@@ -39,7 +39,7 @@ pub(crate) struct StoreData {
     /// What the guest writes to standard error.
     stderr: GuestOutput,
     /// The values that the module keeps, if it has the grant.
-    pub(crate) bucket: Arc<dyn Bucket>,
+    pub(crate) state: Arc<dyn ModuleState>,
     /// The most content of an answer that the guest may read, and the limit that says so. Absent if it reads none.
     pub(crate) most_content: Option<(usize, Limit)>,
     clock: MonotonicClock,
@@ -47,7 +47,7 @@ pub(crate) struct StoreData {
 }
 
 impl StoreData {
-    pub(crate) fn new(module: Arc<str>, policy: InstancePolicy, bucket: Arc<dyn Bucket>) -> Self {
+    pub(crate) fn new(module: Arc<str>, policy: InstancePolicy, state: Arc<dyn ModuleState>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(policy.handles());
         // The files, sockets and environment of WASI 0.2 are empty.
@@ -67,7 +67,7 @@ impl StoreData {
             culprit: None,
             last_words: None,
             stderr,
-            bucket,
+            state,
             most_content: None,
             clock,
             wasi: wasi.build(),

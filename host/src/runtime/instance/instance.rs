@@ -39,14 +39,14 @@ impl Instance {
         policy: InstancePolicy,
         store: &dyn StateStore,
     ) -> Result<Self, String> {
-        let bucket = match policy.state {
+        let kept = match policy.state {
             None => store.open(&module),
             Some(most) => store.open_within(&module, most).ok_or_else(|| {
                 let problem = "its grant `state` has a max_mb, and the state store of this program has no such limit";
                 format!("{problem}\n  help: allow \"state\" without max_mb")
             })?,
         };
-        let mut state = StoreData::new(module, policy, bucket);
+        let mut state = StoreData::new(module, policy, kept);
         state.most_content = (compiled.streams != Streams::Forwards).then(|| policy.content_of_call());
         let mut store = Store::new(compiled.exports.pre.engine(), state);
         store.limiter(|state| &mut state.memory);

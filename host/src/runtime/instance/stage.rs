@@ -29,7 +29,7 @@ use crate::{
         instance::{error::ServeResult, instance::Instance, pool::Pool},
         limits::policy::InstancePolicy,
     },
-    state::state_store::MemoryStore,
+    state::memory_store::MemoryStore,
     telemetry::{meters::own_time, scope::Scope},
 };
 

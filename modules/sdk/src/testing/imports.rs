@@ -77,65 +77,6 @@ pub mod models {
     }
 }
 
-/// Values that outlive a call.
-pub(crate) mod state {
-    use crate::testing::{executor, world::World};
-
-    /// Waits until the store has come to this operation, and returns the world. Fails if the store does.
-    async fn reached() -> Result<World, String> {
-        let world = executor::current();
-        let takes = {
-            let mut inside = world.0.borrow_mut();
-            inside.operations += 1;
-            inside.state_takes
-        };
-        executor::sleep(&world, takes).await;
-        let problem = world.0.borrow().state_problem.clone();
-        problem.map_or(Ok(world), Err)
-    }
-
-    /// Returns the value of this key.
-    pub async fn get(key: String) -> Result<Option<Vec<u8>>, String> {
-        Ok(reached().await?.0.borrow().values.get(&key).cloned())
-    }
-
-    /// Sets the value of this key.
-    pub async fn set(key: String, value: Vec<u8>) -> Result<(), String> {
-        reached().await?.0.borrow_mut().values.insert(key, value);
-        Ok(())
-    }
-
-    /// Removes the value of this key.
-    pub async fn delete(key: String) -> Result<(), String> {
-        reached().await?.0.borrow_mut().values.remove(&key);
-        Ok(())
-    }
-
-    /// Adds to the whole number under this key, and returns the sum.
-    pub async fn increment(key: String, delta: i64) -> Result<i64, String> {
-        let world = reached().await?;
-        let values = &mut world.0.borrow_mut().values;
-        let number = values.get(&key).map_or(Some(0), |value| std::str::from_utf8(value).ok()?.parse::<i64>().ok());
-        let number = number.ok_or("the value is no whole number")?.saturating_add(delta);
-        values.insert(key, number.to_string().into_bytes());
-        Ok(number)
-    }
-
-    /// Sets the value to `new` if it is `current`, and returns whether it was.
-    pub async fn compare_and_swap(key: String, current: Option<Vec<u8>>, new: Option<Vec<u8>>) -> Result<bool, String> {
-        let world = reached().await?;
-        let values = &mut world.0.borrow_mut().values;
-        if values.get(&key) != current.as_ref() {
-            return Ok(false);
-        }
-        match new {
-            Some(new) => drop(values.insert(key, new)),
-            None => drop(values.remove(&key)),
-        }
-        Ok(true)
-    }
-}
-
 /// The monotonic clock.
 pub(crate) mod clock {
     use crate::testing::executor::{current, sleep};

@@ -59,6 +59,7 @@ mod request;
 mod response;
 mod run;
 mod script;
+pub(crate) mod state;
 pub(crate) mod stream;
 mod world;
 

@@ -9,7 +9,10 @@ use std::{
 };
 
 use crate::{
-    testing::script::{Answer, Asked, INNER, Provider, text},
+    testing::{
+        script::{Answer, Asked, INNER, Provider, text},
+        state::Kept,
+    },
     types::{Attempt, Error, ModelFacts, RequestParts},
 };
 
@@ -38,7 +41,7 @@ pub(crate) struct Inside {
     /// What is known of models, by the names that load them.
     pub(crate) facts: BTreeMap<String, ModelFacts>,
     /// What `state` keeps.
-    pub(crate) values: BTreeMap<String, Vec<u8>>,
+    pub(crate) kept: Kept,
     /// How long each operation of `state` takes.
     pub(crate) state_takes: u64,
     /// Why each operation of `state` fails, if it does.
@@ -73,7 +76,7 @@ impl World {
             providers: HashMap::new(),
             breaks: HashMap::new(),
             facts: BTreeMap::new(),
-            values: BTreeMap::new(),
+            kept: Kept::default(),
             state_takes: 0,
             state_problem: None,
             operations: 0,
@@ -227,7 +230,8 @@ impl World {
 
     /// Returns the value that the module keeps under this key.
     pub fn value(&self, key: &str) -> Option<Vec<u8>> {
-        self.0.borrow().values.get(key).cloned()
+        let inside = self.0.borrow();
+        inside.kept.value(key, inside.now).map(<[u8]>::to_vec)
     }
 
     /// Returns how many operations of `state` there were.

@@ -45,7 +45,9 @@ struct Component;
 impl module::Guest for Component {
     fn describe() -> Description {
         let schema = r#"{"type":"object","additionalProperties":false,"properties":{"again":{"type":"integer"},
-            "other":{"type":"string","format":"arcllm-provider"},"look":{"type":"boolean"},"count":{"type":"boolean"},"tell":{"type":"boolean"}}}"#;
+            "other":{"type":"string","format":"arcllm-provider"},"look":{"type":"boolean"},"count":{"type":"boolean"},"tell":{"type":"boolean"},
+            "paid":{"type":"object","properties":{"most":{"type":"number","format":"arcllm-needs-price"}}},
+            "order":{"oneOf":[{"const":"cheapest","format":"arcllm-needs-price"},{"const":"listed"}]}}}"#;
         let version = match black_box(COUNTED).ends_with("always") {
             true => format!("{:?}", state::increment("described", 1)),
             false => env!("CARGO_PKG_VERSION").into(),

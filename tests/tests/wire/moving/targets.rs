@@ -67,8 +67,10 @@ async fn a_target_gets_what_it_takes_and_the_first_what_the_caller_said() {
 
     // It is the caller's choice where the caller asks for the model.
     let asked = json!({"messages": [{"role": "user", "content": "Hi"}], "options": options()});
-    let chosen = sent_with("openai", ceiling, "", asked).await.unwrap();
-    assert_eq!((&chosen["max_completion_tokens"], &chosen["temperature"]), (&json!(9000), &json!(0.3)));
+    let chosen = sent_with("openai", ceiling, "", asked.clone()).await.unwrap();
+    assert_eq!((&chosen["max_completion_tokens"], chosen.get("temperature")), (&json!(9000), None), "it refuses one");
+    let unknown = sent_with("openai", &ceiling.replace("gpt-5", "gpt-55"), "", asked).await.unwrap();
+    assert_eq!((&unknown["max_completion_tokens"], &unknown["temperature"]), (&json!(9000), &json!(0.3)));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::{
             reasoning::AskedReasoning,
         },
         extensions::ANTHROPIC,
-        family,
+        fit,
         history::{self, Turn},
         outline::{Json, Object, Unwritable},
         schema, tool_choice, tools,
@@ -112,9 +112,10 @@ impl<'a> BodyWriter<'a> {
             )));
         }
         let temperature = options.temperature.or_else(|| self.default_temperature(reasons));
-        body.insert_number("temperature", temperature.filter(|_| self.takes("temperature")))?;
-        body.insert_number("top_p", options.top_p.filter(|_| self.takes("top_p")))?;
-        if let Some(top_k) = options.top_k.filter(|_| self.takes("top_k")) {
+        let takes = |option: &str| self.takes(option) && !fit::refuses_sampling(self.provider, self.model);
+        body.insert_number("temperature", temperature.filter(|_| takes("temperature")))?;
+        body.insert_number("top_p", options.top_p.filter(|_| takes("top_p")))?;
+        if let Some(top_k) = options.top_k.filter(|_| takes("top_k")) {
             body.insert("top_k", top_k);
         }
         if !options.stop.is_empty() && self.takes("stop") {
@@ -129,7 +130,7 @@ impl<'a> BodyWriter<'a> {
     fn default_temperature(&self, reasons: bool) -> Option<f64> {
         let options = &self.request.options;
         let reasons = reasons || options.extensions.contains_key("anthropic.thinking");
-        let refused = options.top_p.is_some() || reasons || family::refuses_temperature(self.model);
+        let refused = options.top_p.is_some() || reasons || fit::refuses_temperature(self.provider, self.model);
         let hottest = if self.model.contains("claude") { CLAUDE_HOTTEST } else { f64::INFINITY };
         self.provider.temperature.filter(|_| !refused).map(|temperature| temperature.min(hottest))
     }

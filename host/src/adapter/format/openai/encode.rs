@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{
     adapter::format::{
         extensions::{FUNCTION, OPENAI},
-        family,
+        family, fit,
         openai::{conversation, options},
         outline::{Json, Object, Unwritable},
         tool_choice, tools,
@@ -71,11 +71,12 @@ fn add_sampling<'a>(
 ) -> Result<(), Unwritable> {
     let quirks = &provider.quirks;
     let takes = |option: &str| !quirks.refuses(option);
-    let default_temperature = provider.temperature.filter(|_| !family::refuses_temperature(model));
-    let temperature = options.temperature.or(default_temperature).filter(|_| takes("temperature"));
+    let takes_sampling = !fit::refuses_sampling(provider, model);
+    let default_temperature = provider.temperature.filter(|_| !fit::refuses_temperature(provider, model));
+    let temperature = options.temperature.or(default_temperature).filter(|_| takes_sampling && takes("temperature"));
     body.insert_number("temperature", temperature)?;
-    body.insert_number("top_p", options.top_p.filter(|_| takes("top_p")))?;
-    if let Some(top_k) = options.top_k.filter(|_| takes("top_k")) {
+    body.insert_number("top_p", options.top_p.filter(|_| takes_sampling && takes("top_p")))?;
+    if let Some(top_k) = options.top_k.filter(|_| takes_sampling && takes("top_k")) {
         body.insert("top_k", top_k);
     }
     if !options.stop.is_empty() && takes("stop") {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     adapter::format::{
         extensions::{OPENAI, RESPONSES},
-        family, fit, foreign,
+        fit, foreign,
         outline::{Json, Object, Unwritable},
         responses::{conversation, fields, options},
         tool_choice, tools,
@@ -129,10 +129,11 @@ fn add_sampling<'a>(
     model: &str,
 ) -> Result<(), Unwritable> {
     let takes = |option: &str| !provider.quirks.refuses(option);
-    let default_temperature = provider.temperature.filter(|_| !family::refuses_temperature(model));
-    let temperature = options.temperature.or(default_temperature).filter(|_| takes("temperature"));
+    let takes_sampling = !fit::refuses_sampling(provider, model);
+    let default_temperature = provider.temperature.filter(|_| !fit::refuses_temperature(provider, model));
+    let temperature = options.temperature.or(default_temperature).filter(|_| takes_sampling && takes("temperature"));
     body.insert_number("temperature", temperature)?;
-    body.insert_number("top_p", options.top_p.filter(|_| takes("top_p")))?;
+    body.insert_number("top_p", options.top_p.filter(|_| takes_sampling && takes("top_p")))?;
     if !options.stop.is_empty() && takes("stop") {
         return Err(Unwritable::refused(
             "options.stop has texts, and OpenAI's Responses format has none\n  help: leave it out, ask a provider of another \

@@ -10,7 +10,7 @@ use crate::{
         http::fixture,
     },
     config::{
-        provider::ModelFacts,
+        model_facts::ModelFacts,
         quirks::{MaxTokensField, ReasoningField, SeedField},
     },
 };

@@ -1,8 +1,14 @@
 //! What is known of models and requests, for modules.
 
+use serde_json::json;
+
 use crate::{
-    chat::{size::RequestSize, wire_format::WireFormat},
-    config::{known_model::KnownModel, provider::ModelFacts},
+    chat::size::RequestSize,
+    config::{
+        known_model::KnownModel,
+        model_facts::ModelFacts,
+        price::{LongPrice, Price},
+    },
     runtime::guest::bindings::arcllm::llm::types as wit,
 };
 
@@ -14,40 +20,38 @@ pub(crate) fn facts_out(known: &KnownModel) -> wit::ModelFacts {
         model: model.clone(),
         context_window: facts.context_window,
         max_output_tokens: facts.max_output_tokens,
-        price: price_out(*format, facts),
+        price: Price::of(facts, *format).map(price_out),
         capabilities: capabilities(facts),
         extensions: Vec::new(),
     }
 }
 
-/// What a model costs, if both directions have a price.
-fn price_out(format: Option<WireFormat>, facts: &ModelFacts) -> Option<wit::Price> {
-    let cached = match format {
-        Some(WireFormat::Anthropic) => "\"apart\"",
-        Some(WireFormat::OpenAi | WireFormat::OpenAiResponses) | None => "\"included\"",
-    };
-    Some(wit::Price {
-        input: facts.cost_input_per_1m?,
-        output: facts.cost_output_per_1m?,
-        cache_read: facts.cost_cache_read_per_1m,
-        cache_write: facts.cost_cache_write_per_1m,
-        cache_write_hour: facts.cost_cache_write_hour_per_1m,
-        extensions: vec![("arcllm.cached".to_owned(), cached.to_owned())],
-    })
+fn price_out(price: Price) -> wit::Price {
+    let cached = if price.cached_apart { "\"apart\"" } else { "\"included\"" };
+    let mut extensions = vec![("arcllm.cached".to_owned(), cached.to_owned())];
+    if let Some(LongPrice { above, input, output }) = price.long {
+        let long = json!({ "above": above, "input": input, "output": output });
+        extensions.push(("arcllm.long".to_owned(), long.to_string()));
+    }
+    wit::Price {
+        input: price.input,
+        output: price.output,
+        cache_read: price.cache_read,
+        cache_write: price.cache_write,
+        cache_write_hour: price.cache_write_hour,
+        extensions,
+    }
 }
 
 fn capabilities(facts: &ModelFacts) -> Vec<(String, bool)> {
-    let takes = |what: &str| {
-        let modalities = &facts.input_modalities;
-        (!modalities.is_empty()).then(|| modalities.iter().any(|modality| modality == what))
-    };
     let known = [
         ("tools", facts.supports_tools),
-        ("images", facts.supports_vision.or_else(|| takes("image"))),
-        ("documents", takes("document").or_else(|| takes("pdf"))),
-        ("audio", takes("audio")),
+        ("images", facts.takes_images()),
+        ("documents", facts.takes_documents()),
+        ("audio", facts.takes_audio()),
         ("structured-output", facts.supports_structured_output),
         ("reasoning", facts.supports_thinking),
+        ("prefix", facts.supports_prefix),
     ];
     known.into_iter().filter_map(|(name, known)| Some((name.to_owned(), known?))).collect()
 }

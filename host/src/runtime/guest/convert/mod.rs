@@ -9,9 +9,9 @@ pub(crate) mod facts;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub(crate) mod json;
-
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod state;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Linked by hand: `bindgen!` would make separate types for these interfaces.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::{
     AsContextMut as _, Result, StoreContextMut,
@@ -11,20 +11,19 @@ use wasmtime::{
 
 use crate::{
     runtime::guest::{
-        convert::{error::error_out, facts::facts_out},
-        handles::{ModelHandle, RequestHandle},
-        hop::Hop,
-        imports::{
-            inner::{ask, give, validate_config},
-            state::{compare_and_swap, delete, get, increment, set, within},
+        bindings::arcllm::llm::state_types as wit,
+        convert::{
+            error::error_out,
+            facts::facts_out,
+            state::{added_out, additions_in, buckets_in, leased_out, life_in, taken_out},
         },
+        handles::{ModelHandle, RequestHandle},
+        imports::inner::{ask, give, validate_config},
+        kept_state::KeptState,
         store_data::{StoreData, current_hop},
     },
-    state::state_store::Bucket,
+    state::operation::Life,
 };
-
-/// The values of a module, and the call that asks for them.
-type CallState = (Arc<dyn Bucket>, Option<Arc<Hop>>);
 
 /// Links all of them.
 pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> Result<()> {
@@ -97,41 +96,52 @@ fn models(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
 }
 
 fn state(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
+    type Bytes = Vec<u8>;
     linker.func_wrap_async("get", |store, (key,): (String,)| {
-        Box::new(async move {
-            let (bucket, hop) = bucket(store)?;
-            Ok((within(hop.as_deref(), get(&bucket, &key)).await,))
-        })
+        Box::new(
+            async move { Ok((on(store)?.get(vec![key]).await.map(|values| values.into_iter().next().flatten()),)) },
+        )
     })?;
-    linker.func_wrap_async("set", |store, (key, value): (String, Vec<u8>)| {
-        Box::new(async move {
-            let (bucket, hop) = bucket(store)?;
-            Ok((within(hop.as_deref(), set(&bucket, &key, value)).await,))
-        })
+    linker.func_wrap_async("get-many", |store, (keys,): (Vec<String>,)| {
+        Box::new(async move { Ok((on(store)?.get(keys).await,)) })
+    })?;
+    linker.func_wrap_async("set", |store, (key, value): (String, Bytes)| {
+        Box::new(async move { Ok((on(store)?.set(key, value, Life::Forever).await,)) })
+    })?;
+    linker.func_wrap_async("set-for", |store, (key, value, life): (String, Bytes, wit::Life)| {
+        Box::new(async move { Ok((on(store)?.set(key, value, life_in(life)).await,)) })
     })?;
     linker.func_wrap_async("delete", |store, (key,): (String,)| {
-        Box::new(async move {
-            let (bucket, hop) = bucket(store)?;
-            Ok((within(hop.as_deref(), delete(&bucket, &key)).await,))
-        })
+        Box::new(async move { Ok((on(store)?.delete(key).await,)) })
     })?;
     linker.func_wrap_async("increment", |store, (key, delta): (String, i64)| {
-        Box::new(async move {
-            let (bucket, hop) = bucket(store)?;
-            Ok((within(hop.as_deref(), increment(&bucket, &key, delta)).await,))
-        })
+        Box::new(async move { Ok((on(store)?.increment(key, delta).await,)) })
     })?;
-    type Swap = (String, Option<Vec<u8>>, Option<Vec<u8>>);
-    linker.func_wrap_async("compare-and-swap", |store, (key, current, new): Swap| {
-        Box::new(async move {
-            let (bucket, hop) = bucket(store)?;
-            Ok((within(hop.as_deref(), compare_and_swap(&bucket, &key, current, new)).await,))
-        })
-    })
+    linker.func_wrap_async(
+        "compare-and-swap",
+        |store, (key, current, new): (String, Option<Bytes>, Option<Bytes>)| {
+            Box::new(async move { Ok((on(store)?.compare_and_swap(key, current, new).await,)) })
+        },
+    )?;
+    linker.func_wrap_async("add", |store, (additions,): (Vec<wit::Addition>,)| {
+        Box::new(async move { Ok((on(store)?.add(additions_in(additions)).await.map(added_out),)) })
+    })?;
+    linker.func_wrap_async("take", |store, (buckets, wait): (Vec<wit::Bucket>, u64)| {
+        Box::new(
+            async move { Ok((on(store)?.take(buckets_in(buckets), Duration::from_nanos(wait)).await.map(taken_out),)) },
+        )
+    })?;
+    linker.func_wrap_async("lease", |store, (key, most, lasts): (String, u32, u64)| {
+        Box::new(async move { Ok((on(store)?.lease(key, most, Duration::from_nanos(lasts)).await.map(leased_out),)) })
+    })?;
+    linker.func_wrap_async("release", |store, (key, lease): (String, u64)| {
+        Box::new(async move { Ok((on(store)?.release(key, lease).await,)) })
+    })?;
+    Ok(())
 }
 
-/// The module's values, and the call that asks for them.
-fn bucket(mut store: StoreContextMut<'_, StoreData>) -> Result<CallState> {
+/// What the module keeps, for the call that asks.
+fn on(mut store: StoreContextMut<'_, StoreData>) -> Result<KeptState> {
     let hop = current_hop(store.as_context_mut())?;
-    Ok((store.data().bucket.clone(), hop))
+    Ok(KeptState { state: store.data().state.clone(), hop })
 }
