@@ -125,7 +125,7 @@ struct Answer {
 /// How an answer came.
 enum From {
     /// Whole.
-    Whole(Response),
+    Whole(Box<Response>),
     /// In these events.
     Events(Vec<Event>),
 }
@@ -134,7 +134,7 @@ impl Answer {
     /// Reads an answer, and waits for its end.
     async fn read(request: &Request, response: Response) -> Result<Self, Error> {
         if !request.streamed() || response.is_whole() {
-            return Ok(Self { parts: response.parts(), from: From::Whole(response) });
+            return Ok(Self { parts: response.parts(), from: From::Whole(Box::new(response)) });
         }
         let events = stream::whole(&stream::read(response)).await?;
         let end = events.iter().rev().find_map(|event| match event {
@@ -149,7 +149,7 @@ impl Answer {
     fn handed_out(self, request: &Request, spent: Option<Usage>) -> Response {
         let Self { mut parts, from } = self;
         match (from, spent) {
-            (From::Whole(response), None) => response,
+            (From::Whole(response), None) => *response,
             (From::Whole(response), Some(spent)) => {
                 parts.usage = spent.plus(&parts.usage);
                 response.derive(&parts)
