@@ -16,6 +16,7 @@ use crate::{
     },
     assembly::{
         host::{Host, HostInner},
+        host_journal::HostJournal,
         key_ring::KeyRing,
         loader::ModuleLoader,
         reloader::Reloader,
@@ -26,6 +27,7 @@ use crate::{
     call::clock::{self, Clock},
     chat::config_error::ConfigError,
     config::{compile_cache::CompileCache, config::Config, module_store::ModuleStore},
+    journal::journal::Journal,
     model::defaults::CallDefaults,
     state::{memory_store::MemoryStore, state_store::StateStore},
 };
@@ -42,6 +44,7 @@ pub struct HostBuilder {
     seed: Option<u64>,
     clock: Option<Clock>,
     state_store: Option<Arc<dyn StateStore>>,
+    journal: Option<Arc<dyn Journal>>,
     watch: Option<bool>,
     compile_cache: CompileCache,
     module_store: Option<ModuleStore>,
@@ -128,6 +131,13 @@ impl HostBuilder {
         self
     }
 
+    /// Where modules with the grant `journal` append records, instead of the folder of `[journal]`.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
     /// Sets whether a module that is dropped into the modules directory, replaced or removed takes effect for the models that are
     /// loaded, as if by [`Host::reload`]. Unless it is set here, `host.watch` decides, and without that nothing is watched.
     /// Watching begins when a model with a module is loaded, and ends with the host and its models.
@@ -187,7 +197,9 @@ impl HostBuilder {
         let keys = KeyRing::new(config.clone(), self.resolver);
         let upstreams = Arc::new(Upstreams::new(config.clone(), self.adapters, keys, self.http_client));
         let source = Arc::new(ModuleSource::new(config.clone(), self.module_store.or_else(ModuleStore::of_user)));
-        let loader = Arc::new(ModuleLoader::new(source.clone(), upstreams.clone(), state_store, self.compile_cache));
+        let journal = HostJournal::new(config.clone(), self.journal);
+        let loader = ModuleLoader::new(source.clone(), upstreams.clone(), state_store, journal, self.compile_cache);
+        let loader = Arc::new(loader);
         let reloader = Arc::new(Reloader::new(loader.clone()));
         let watcher = Watcher::new(source.clone(), reloader.clone(), self.watch.or(config.watch).unwrap_or(false));
         let defaults = CallDefaults {

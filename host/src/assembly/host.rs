@@ -153,6 +153,7 @@ impl HostInner {
         Arc::new(Place {
             loader: Arc::new(ModuleModels::new(self.upstreams.clone(), name.clone())),
             may_add: MayAdd::of(self.config.modules.get(module).map(|module| &module.sandbox)),
+            journal: self.loader.journal.opened.clone(),
             clock: self.clock.clone(),
             own_time: own_time(&name),
             module: name,

@@ -6,6 +6,7 @@ pub(crate) mod enabled;
 pub(crate) mod failures;
 pub(crate) mod good_versions;
 pub(crate) mod host;
+pub(crate) mod host_journal;
 pub(crate) mod in_code;
 pub(crate) mod key_ring;
 pub(crate) mod loader;

@@ -64,7 +64,7 @@ const RULES: [Rule; 11] = [
         move_inner: true,
     },
     Rule {
-        outside: |outer| outer.may(ANSWERS_ITSELF),
+        outside: |outer| outer.may(ANSWERS_ITSELF) && !audits(outer),
         inside: observes,
         why: "so that it does not see the calls that are refused or answered outside of it",
         move_inner: true,
@@ -100,7 +100,12 @@ fn is_breaker(module: &ModuleReport) -> bool {
 
 /// A module that only looks on. One of another kind may have its place inside.
 fn observes(module: &ModuleReport) -> bool {
-    module.behavior.is_empty() && module.kind.as_deref() == Some("observer")
+    (module.behavior.is_empty() && module.kind.as_deref() == Some("observer")) || audits(module)
+}
+
+/// A module that looks on, and refuses calls only where it cannot do that.
+fn audits(module: &ModuleReport) -> bool {
+    module.kind.as_deref() == Some("audit") && module.behavior.iter().all(|behavior| behavior == ANSWERS_ITSELF)
 }
 
 fn asks_more(module: &ModuleReport) -> bool {

@@ -14,6 +14,7 @@ use crate::{
     config::{
         defaults::Defaults,
         document::{self, Document},
+        journal::JournalConfig,
         lock::{self, Lock},
         model::ModelConfig,
         module::ModuleConfig,
@@ -27,8 +28,18 @@ use crate::{
 };
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-pub(crate) const DEFAULT_ORDER: [&str; 9] =
-    ["telemetry", "redact", "validate", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
+pub(crate) const DEFAULT_ORDER: [&str; 10] = [
+    "audit",
+    "telemetry",
+    "redact",
+    "validate",
+    "resume",
+    "retry",
+    "fallback",
+    "circuit-breaker",
+    "rate-limit",
+    "chaos",
+];
 
 /// How many requests one invoke may send unless `host.max_attempts` says otherwise.
 pub(crate) const MAX_ATTEMPTS: u32 = 32;
@@ -71,6 +82,8 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     /// `[serve]`: how `arcllm serve` serves.
     pub serve: ServeConfig,
+    /// `[journal]`: where modules with the grant `journal` append records.
+    pub journal: JournalConfig,
     /// `[trust]`: whose signatures of modules count.
     pub signers: Signers,
     /// `arcllm.lock` beside the file: the modules that were accepted.
@@ -162,6 +175,7 @@ impl Config {
         let models = models.map(|(name, section)| Ok((name, ModelConfig::read(section)?)));
         let models = models.collect::<Result<_, ConfigError>>()?;
         let serve = ServeConfig::read(root.section("serve")?)?;
+        let journal = JournalConfig::read(root.section("journal")?, file)?;
         let signers = Signers::read(root.section("trust")?)?;
         root.finish()?;
 
@@ -188,6 +202,7 @@ impl Config {
             modules,
             models,
             serve,
+            journal,
             signers,
             lock,
             document,

@@ -9,6 +9,7 @@ pub(crate) mod digest;
 pub(crate) mod document;
 pub(crate) mod grant;
 pub(crate) mod in_code;
+pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod known_model;
 pub(crate) mod lock;

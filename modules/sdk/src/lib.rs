@@ -49,6 +49,7 @@
 //! | read or change a streamed answer on its way | [`stream`] |
 //! | tell errors apart, or refuse a call | [`ErrorKind`], [`types::Reason`], [`Error::refused`] |
 //! | keep values from one call to the next | [`state`], [`RateLimiter`] |
+//! | append a record that stays | [`journal`] |
 //! | wait, tell the time, draw random numbers, log | [`clock`], [`random`], [`log`] |
 //! | wait no longer than this, or for one of two | [`clock::timeout`], [`race`](race()) |
 //! | test a module natively | `testing` |
@@ -90,6 +91,7 @@ pub mod endings;
 mod error;
 #[doc(hidden)]
 pub mod export;
+pub mod journal;
 mod module;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]

@@ -26,6 +26,7 @@ fn the_built_in_modules_conform() {
     for (name, scenarios) in [
         ("resume", 17),
         ("validate", 14),
+        ("audit", 14),
         ("retry", 39),
         ("fallback", 29),
         ("chaos", 11),

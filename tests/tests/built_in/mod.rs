@@ -1,6 +1,8 @@
 //! Single built-in modules.
 
+mod audit;
 mod chaos;
+mod journal;
 mod limits_and_circuits;
 mod redact;
 mod replaced_by_a_file;

@@ -102,11 +102,13 @@ async fn the_command_shows_it_and_what_config_needs() {
         look   boolean
         count  boolean
         tell   boolean
+        paid   object
+        order  
 
     To run it, copy stranger.wasm into the modules directory and add this to config.toml:
 
         [host]
-        order = ["telemetry", "stranger", "redact", "validate", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]     # outermost first
+        order = ["audit", "telemetry", "stranger", "redact", "validate", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]     # outermost first
 
         [modules.stranger]
         enabled = true

@@ -108,6 +108,23 @@ impl Arcllm {
         self
     }
 
+    /// Makes a file that becomes too large an error of the write, as on a full disk, and not a signal that ends the process.
+    #[cfg(unix)]
+    #[must_use]
+    pub(crate) fn with_full_files_as_errors(mut self) -> Self {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        shell.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        if let Some(folder) = self.command.get_current_dir() {
+            shell.current_dir(folder);
+        }
+        self.command = shell;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors

@@ -186,7 +186,7 @@ fn wanted(
     let had = configured.unwrap_or_else(|| before.allow.clone());
     let asked = &candidate.report.asks_for;
     // The grants to add to requests are asked for by no import.
-    let still = |grant: &Grant| !["models", "state"].contains(&&*grant.name) || asked.contains(&grant.name);
+    let still = |grant: &Grant| !["models", "state", "journal"].contains(&&*grant.name) || asked.contains(&grant.name);
     let named = |grant: &Grant| arguments.allow.iter().any(|given| given.name == grant.name);
     let kept = had.into_iter().filter(|grant| still(grant) && !named(grant));
     let given: Vec<Grant> = kept.chain(arguments.allow.iter().cloned()).collect();
