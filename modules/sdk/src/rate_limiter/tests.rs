@@ -9,9 +9,10 @@ fn turns(limiter: RateLimiter, arrivals: &[u32]) -> Vec<Option<u64>> {
         let mut turns = Vec::new();
         for arrival in arrivals {
             clock::wait_for((SECOND * *arrival).saturating_sub(clock::unix_time())).await;
-            turns.push(match limiter.take("k", None).await.unwrap() {
-                Turn::After(wait) => Some((clock::unix_time() + wait).as_secs()),
-                Turn::TooLate(_) => None,
+            turns.push(match limiter.take("k", None).await {
+                Ok(Turn::After(wait)) => Some((clock::unix_time() + wait).as_secs()),
+                Ok(Turn::TooLate(_)) => None,
+                Err(problem) => panic!("{problem}"),
             });
         }
         turns
