@@ -4,6 +4,7 @@ use crate::{clock, testing::World};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The seconds at which callers go who come at these seconds; none for a caller who would go too late.
+#[expect(clippy::panic, reason = "a test that fails here has failed")]
 fn turns(limiter: RateLimiter, arrivals: &[u32]) -> Vec<Option<u64>> {
     World::new().run(async {
         let mut turns = Vec::new();
