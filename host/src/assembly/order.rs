@@ -8,10 +8,11 @@ use crate::{
 };
 
 /// The kinds of the modules of the default order, outermost first.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "audit",
     "observer",
     "transformer",
+    "validator",
     "resume",
     "router",
     "retry",
@@ -106,9 +107,9 @@ mod tests {
         assert_eq!(at(order("audit", &["answers-itself"])), 1);
         assert_eq!(at(order("observer", &[])), 2);
         assert_eq!(at(order("transformer", &["changes-requests"])), 3);
-        assert_eq!(at(order("hedge", &["asks-again"])), 8);
-        assert_eq!(at(order("router", &["asks-others"])), 5);
-        assert_eq!(at(order("limiter", &[])), 10);
+        assert_eq!(at(order("hedge", &["asks-again"])), 9);
+        assert_eq!(at(order("router", &["asks-others"])), 6);
+        assert_eq!(at(order("limiter", &[])), 11);
         assert_eq!(at(order("cache", &["answers-itself"])), 3);
         assert_eq!(at(order("", &[])), 2);
     }

@@ -32,10 +32,11 @@ use crate::{
 };
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-pub(crate) const DEFAULT_ORDER: [&str; 11] = [
+pub(crate) const DEFAULT_ORDER: [&str; 12] = [
     "audit",
     "telemetry",
     "redact",
+    "validate",
     "resume",
     "route",
     "retry",

@@ -49,8 +49,10 @@ fn without_a_file_the_presets_are_there() {
     assert_eq!(
         config.order,
         [
+            "audit",
             "telemetry",
             "redact",
+            "validate",
             "resume",
             "route",
             "retry",
