@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// The kinds of the modules of the default order, outermost first.
-const KINDS: [&str; 8] = ["observer", "transformer", "resume", "retry", "fallback", "breaker", "limiter", "chaos"];
+const KINDS: [&str; 9] =
+    ["observer", "cache", "transformer", "resume", "retry", "fallback", "breaker", "limiter", "chaos"];
 
 /// How far in a module stands.
 pub(crate) type Depth = usize;
@@ -92,10 +93,10 @@ mod tests {
         let order = |kind, behavior: &[&str]| default_order_with("mine", depth(kind, &names(behavior)));
         let at = |order: Vec<String>| order.iter().position(|name| name == "mine").unwrap();
         assert_eq!(at(order("observer", &[])), 1);
-        assert_eq!(at(order("transformer", &["changes-requests"])), 2);
-        assert_eq!(at(order("hedge", &["asks-again"])), 4);
-        assert_eq!(at(order("router", &["asks-others"])), 5);
-        assert_eq!(at(order("limiter", &[])), 7);
+        assert_eq!(at(order("transformer", &["changes-requests"])), 3);
+        assert_eq!(at(order("hedge", &["asks-again"])), 5);
+        assert_eq!(at(order("router", &["asks-others"])), 6);
+        assert_eq!(at(order("limiter", &[])), 8);
         assert_eq!(at(order("cache", &["answers-itself"])), 2);
         assert_eq!(at(order("", &[])), 1);
     }

@@ -27,8 +27,8 @@ use crate::{
 };
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-pub(crate) const DEFAULT_ORDER: [&str; 8] =
-    ["telemetry", "redact", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
+pub(crate) const DEFAULT_ORDER: [&str; 9] =
+    ["telemetry", "cache", "redact", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
 
 /// How many requests one invoke may send unless `host.max_attempts` says otherwise.
 pub(crate) const MAX_ATTEMPTS: u32 = 32;

@@ -23,7 +23,7 @@ pub use flight::{Flight, Flights, Pilot, Stage};
 pub use kept::{CACHED, Kept};
 pub use policy::{Call, Policy};
 pub use settings::{Labels, OnStoreFailure, Settings};
-pub use store::{FIRST_PAUSE, Found, Store, longer};
+pub use store::{FIRST_PAUSE, Found, Store, longer, waited};
 
 /// The module.
 pub struct Cache {
@@ -139,10 +139,9 @@ async fn wait(other: &Flight, until: Duration) -> Option<Rc<[u8]>> {
             Stage::UnderWay => {}
         }
         let left = until.saturating_sub(clock::now());
-        if left.is_zero() {
+        if left.is_zero() || !waited(pause.min(left)).await {
             return None;
         }
-        clock::wait_for(pause.min(left)).await;
         pause = longer(pause);
     }
 }

@@ -57,7 +57,9 @@ impl Store {
         while let left = until.min(ends).saturating_sub(clock::now())
             && !left.is_zero()
         {
-            clock::wait_for(pause.min(left)).await;
+            if !waited(pause.min(left)).await {
+                break;
+            }
             pause = longer(pause);
             if let Some(bytes) = self.get(key).await? {
                 return Ok(Found::Answer(bytes));
@@ -108,6 +110,13 @@ impl Store {
 
 async fn lease(key: &str, policy: &Policy) -> Result<Leased, String> {
     state::lease(key.to_owned(), 1, nanoseconds(policy.lease())).await
+}
+
+/// Waits this long. Returns whether it did: when the call is over, a wait ends at once.
+pub async fn waited(time: Duration) -> bool {
+    let began = clock::now();
+    clock::wait_for(time).await;
+    clock::now().saturating_sub(began) >= time / 2
 }
 
 /// The pause after this one.

@@ -13,13 +13,13 @@ async fn an_unknown_module() {
     error: config.toml:10: `host.order` names the unknown module `fallbak`: none is built in, and modules/fallbak.wasm does not exist
       help: did you mean `fallback`?
     ");
-    assert_snapshot!(given(&["--module", "cache=on", "Hi"]).await, @"
-    error: `modules.cache` names the unknown module `cache`: none is built in, and modules/cache.wasm does not exist
-      help: known are chaos, circuit-breaker, fallback, rate-limit, redact, resume, retry, telemetry
+    assert_snapshot!(given(&["--module", "caches=on", "Hi"]).await, @"
+    error: `modules.caches` names the unknown module `caches`: none is built in, and modules/caches.wasm does not exist
+      help: known are cache, chaos, circuit-breaker, fallback, rate-limit, redact, resume, retry, telemetry
     ");
     assert_snapshot!(with("[modules.\"../retry\"]\nenabled = true").await, @"
     error: config.toml:9: `modules.\"../retry\"` names the unknown module `../retry`: a name has letters, digits, `-` and `_`
-      help: known are chaos, circuit-breaker, fallback, rate-limit, redact, resume, retry, telemetry
+      help: known are cache, chaos, circuit-breaker, fallback, rate-limit, redact, resume, retry, telemetry
     ");
 }
 

@@ -1,5 +1,6 @@
 //! Single built-in modules.
 
+mod cache;
 mod chaos;
 mod limits_and_circuits;
 mod redact;

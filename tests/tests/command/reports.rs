@@ -68,9 +68,12 @@ async fn modules_are_listed_in_their_order() {
     let listed = run(&folder, &["modules", "--json"]).await.json().unwrap();
     let modules = listed["modules"].as_array().unwrap();
     let names: Vec<_> = modules.iter().map(|module| module["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["retry", "fallback", "chaos", "circuit-breaker", "rate-limit", "redact", "resume", "telemetry"]);
+    assert_eq!(
+        names,
+        ["retry", "fallback", "cache", "chaos", "circuit-breaker", "rate-limit", "redact", "resume", "telemetry"]
+    );
     for (module, position) in
-        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 6)))
+        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 7)))
     {
         assert_eq!((&module["position"], &module["problem"]), (&position, &Value::Null));
         assert_eq!(module["sha256"].as_str().unwrap().len(), 64);

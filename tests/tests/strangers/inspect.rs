@@ -106,7 +106,7 @@ async fn the_command_shows_it_and_what_config_needs() {
     To run it, copy stranger.wasm into the modules directory and add this to config.toml:
 
         [host]
-        order = ["telemetry", "stranger", "redact", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]     # outermost first
+        order = ["telemetry", "stranger", "cache", "redact", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]     # outermost first
 
         [modules.stranger]
         enabled = true
