@@ -24,7 +24,7 @@ fn failed(report: &Report) -> Vec<&str> {
 #[test]
 fn the_built_in_modules_conform() {
     for (name, scenarios) in [
-        ("cache", 11),
+        ("cache", 16),
         ("resume", 17),
         ("retry", 39),
         ("fallback", 29),

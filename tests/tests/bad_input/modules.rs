@@ -13,8 +13,8 @@ async fn an_unknown_module() {
     error: config.toml:10: `host.order` names the unknown module `fallbak`: none is built in, and modules/fallbak.wasm does not exist
       help: did you mean `fallback`?
     ");
-    assert_snapshot!(given(&["--module", "caches=on", "Hi"]).await, @"
-    error: `modules.caches` names the unknown module `caches`: none is built in, and modules/caches.wasm does not exist
+    assert_snapshot!(given(&["--module", "store=on", "Hi"]).await, @"
+    error: `modules.store` names the unknown module `store`: none is built in, and modules/store.wasm does not exist
       help: known are cache, chaos, circuit-breaker, fallback, rate-limit, redact, resume, retry, telemetry
     ");
     assert_snapshot!(with("[modules.\"../retry\"]\nenabled = true").await, @"
