@@ -59,6 +59,8 @@
 //! | `arcllm.attempts` | `provider`, `outcome` | requests sent, by how they ended |
 //! | `arcllm.retries` | `module` | a module asked its inner again |
 //! | `arcllm.fallbacks` | `module` | a module asked another model after it had asked one |
+//! | `arcllm.journal.records` | | records in the journal |
+//! | `arcllm.journal.failures` | | records that could not be written |
 //! | `arcllm.module.failures` | `module`, `limit` | calls that a module could not serve: traps and limits |
 //! | `arcllm.module.own_time` | `module` | seconds of a call that a module spent itself |
 //! | `arcllm.module.instances` | `module` | instances that run |
@@ -73,6 +75,7 @@ mod config;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod journal;
 mod model;
 mod runtime;
 mod state;
@@ -105,6 +108,9 @@ pub use chat::reason::ErrorReason;
 pub use chat::request::Request;
 pub use chat::reserved::{Level as ExtensionLevel, is_reserved as is_reserved_extension};
 pub use chat::response::{Response, StopReason};
+// For the log of `arcllm serve`.
+#[doc(hidden)]
+pub use chat::time::rfc3339;
 pub use chat::tool::{FunctionTool, Tool, ToolChoice};
 pub use chat::trail::{Attempt, Outcome};
 pub use chat::usage::Usage;
@@ -117,6 +123,7 @@ pub use config::compile_cache::CompileCache;
 pub use config::config::Config;
 pub use config::defaults::Defaults;
 pub use config::grant::{Grant, Scope};
+pub use config::journal::{Fsync, JournalConfig};
 pub use config::key::KeySource;
 pub use config::known_model::KnownModel;
 pub use config::lock::{Lock, LockedModule, LockedSource};
@@ -131,7 +138,12 @@ pub use config::provider::ProviderConfig;
 pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::serve::{ClientKey, RequestLog, ServeConfig, TlsFiles};
 pub use config::signers::{ModuleSources, SignerRule, Signers};
+pub use config::state::{RedisConfig, StateConfig, StoreConfig};
 pub use config::trust_store::{TrustStore, TrustedFile};
+pub use journal::chain::JournalFault;
+pub use journal::journal::{Entry, Journal, JournalError, MemoryJournal};
+pub use journal::line::Hash;
+pub use journal::verify::{JournalProblem, JournalRecord, JournalReport, verify_journal};
 pub use model::live_trail::LiveTrail;
 pub use model::model::Model;
 pub use model::stream::ResponseStream;

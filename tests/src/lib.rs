@@ -1,8 +1,9 @@
 //! The conformance kit of ArcLLM: tests that take any component and check that it is a good module.
 //!
-//! `arcllm module test FILE.wasm` runs it; see [`kit`].
+//! `arcllm module test FILE.wasm` runs it; see [`kit`]. [`state_store`] checks a store of a program's own.
 
 pub mod kit;
+pub mod state_store;
 
 /// Compiles the Rust blocks of the documents.
 #[cfg(doctest)]

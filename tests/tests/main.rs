@@ -20,6 +20,7 @@ mod reload;
 mod sandbox;
 mod scene;
 mod serve;
+mod shared_state;
 mod strangers;
 mod streaming;
 mod support;

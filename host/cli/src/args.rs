@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand, builder::styling};
 
 use crate::{
-    check::Check, completions::Completions, config::Configured, invoke::arguments::Invoke, models::Models,
-    module::Module, serve::Serve, simulate::Simulate, trust::Trust,
+    audit::Audit, check::Check, completions::Completions, config::Configured, invoke::arguments::Invoke,
+    models::Models, module::Module, serve::Serve, simulate::Simulate, trust::Trust,
 };
 
 const STYLES: styling::Styles = styling::Styles::styled()
@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Create, build, test and publish your own module.
     #[command(subcommand)]
     Module(Module),
+    /// Check the journal that the module audit writes.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Watch retry and fallback at work on simulated providers. Needs no key and no network.
     Demo,
     /// Run a simulated provider that answers and fails as a script says.
@@ -80,6 +83,7 @@ impl Command {
             Command::Invoke(arguments) => arguments.json,
             Command::Check(arguments) => arguments.configured.json,
             Command::Modules(arguments) => arguments.json,
+            Command::Audit(Audit::Verify(arguments)) => arguments.json,
             Command::Models(arguments) => arguments.configured.json,
             Command::Module(Module::Run(arguments)) => arguments.json,
             Command::Module(Module::Test(arguments)) => arguments.json,

@@ -1,6 +1,7 @@
 //! The command `arcllm`.
 
 mod args;
+mod audit;
 mod check;
 mod compiling;
 mod completions;
@@ -70,6 +71,7 @@ async fn run(args: Args) -> Result<ExitCode, Failure> {
         Command::Models(arguments) => models::run(&arguments),
         Command::Trust(arguments) => trust::run(&arguments),
         Command::Module(command) => module::run(command).await,
+        Command::Audit(command) => audit::run(command),
         Command::Demo => demo::run().await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments, Args::command()),

@@ -23,7 +23,8 @@ const ODD: Style = AnsiColor::Yellow.on_default();
 A ./config.toml may be a stranger's: it comes with a repository that you clone. Until you trust it,
   - a key is sent only to the host that the key's preset names,
   - conversations are sent only there, or to this machine,
-  - no module is loaded from a file.
+  - no module is loaded from a file,
+  - its journal is written only into its own folder.
 Trust is for one file with one content, and the arcllm.lock beside it. After a change of either,
 trust the file again. `arcllm module` does that when it changes a file that is trusted.
 Trust does not cover what the file names. To pin a module's file, set `sha256` in its sandbox.")]

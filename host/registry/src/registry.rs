@@ -172,7 +172,8 @@ impl Registry {
     }
 
     fn too_large(&self, what: String) -> RegistryError {
-        let help = "\n  help: built without debug information, a module is smaller".to_owned();
+        let help =
+            "\n  help: build it without debug information, or set host.max_module_mb to a higher number".to_owned();
         RegistryError::TooLarge { what, limit: self.http.limits.max_module_bytes, help }
     }
 }

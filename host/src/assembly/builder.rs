@@ -16,18 +16,21 @@ use crate::{
     },
     assembly::{
         host::{Host, HostInner},
+        host_journal::HostJournal,
         key_ring::KeyRing,
         loader::ModuleLoader,
         reloader::Reloader,
         source::ModuleSource,
+        state::HostState,
         upstreams::Upstreams,
         watcher::Watcher,
     },
     call::clock::{self, Clock},
     chat::config_error::ConfigError,
     config::{compile_cache::CompileCache, config::Config, module_store::ModuleStore},
+    journal::journal::Journal,
     model::defaults::CallDefaults,
-    state::{memory_store::MemoryStore, state_store::StateStore},
+    state::state_store::StateStore,
 };
 
 /// A change of the configuration, made when the host is built.
@@ -42,6 +45,7 @@ pub struct HostBuilder {
     seed: Option<u64>,
     clock: Option<Clock>,
     state_store: Option<Arc<dyn StateStore>>,
+    journal: Option<Arc<dyn Journal>>,
     watch: Option<bool>,
     compile_cache: CompileCache,
     module_store: Option<ModuleStore>,
@@ -120,11 +124,18 @@ impl HostBuilder {
         self
     }
 
-    /// Where modules with the grant `state` keep what outlives a call; by default in memory that all hosts of the process
-    /// share.
+    /// Where modules with the grant `state` keep what outlives a call; by default where `[state]` says, which is
+    /// memory that all hosts of the process share.
     #[must_use]
     pub fn state_store(mut self, store: Arc<dyn StateStore>) -> Self {
         self.state_store = Some(store);
+        self
+    }
+
+    /// Where modules with the grant `journal` append records, instead of the folder of `[journal]`.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
         self
     }
 
@@ -183,11 +194,14 @@ impl HostBuilder {
         };
         let config = self.edits.into_iter().try_fold(config, |config, edit| edit(config))?;
         let (config, clock) = (Arc::new(config), self.clock.unwrap_or_else(clock::system));
-        let state_store = self.state_store.unwrap_or_else(|| Arc::new(MemoryStore::of_process()));
+        let state = HostState::new(self.state_store, &config.state)?;
         let keys = KeyRing::new(config.clone(), self.resolver);
         let upstreams = Arc::new(Upstreams::new(config.clone(), self.adapters, keys, self.http_client));
         let source = Arc::new(ModuleSource::new(config.clone(), self.module_store.or_else(ModuleStore::of_user)));
-        let loader = Arc::new(ModuleLoader::new(source.clone(), upstreams.clone(), state_store, self.compile_cache));
+        let journal = HostJournal::new(config.clone(), self.journal);
+        let loader =
+            ModuleLoader::new(source.clone(), upstreams.clone(), state.store.clone(), journal, self.compile_cache);
+        let loader = Arc::new(loader);
         let reloader = Arc::new(Reloader::new(loader.clone()));
         let watcher = Watcher::new(source.clone(), reloader.clone(), self.watch.or(config.watch).unwrap_or(false));
         let defaults = CallDefaults {
@@ -199,7 +213,7 @@ impl HostBuilder {
             calls: AtomicU64::new(0),
         };
         let defaults = Arc::new(defaults);
-        Ok(Host::new(HostInner { config, upstreams, source, loader, reloader, watcher, defaults, clock }))
+        Ok(Host::new(HostInner { config, upstreams, source, loader, reloader, watcher, defaults, clock, state }))
     }
 }
 

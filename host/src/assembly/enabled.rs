@@ -54,20 +54,45 @@ impl From<NotEnabled> for ConfigError {
 ///
 /// Where a module does not exist or is missing from `host.order`.
 pub(crate) fn enabled(source: &ModuleSource, overrides: &Overrides) -> Result<Vec<EnabledModule>, NotEnabled> {
-    let config = source.config();
-    let names: BTreeSet<&String> = config.modules.keys().chain(overrides.modules.keys()).chain(&config.order).collect();
-    let mut enabled = Vec::new();
-    for name in names {
-        check_exists(source, name, overrides)?;
-        let asked = overrides.modules.get(name);
-        if let Switched::On(settings) = Switched::of(name, config.modules.get(name), asked)? {
-            let position = config.order.iter().position(|ordered| ordered == name);
-            let position = position.ok_or_else(|| out_of_order(config, name))?;
-            enabled.push((position, EnabledModule { name: name.clone(), settings, overrides: asked.cloned() }));
+    let all = names(source.config(), overrides).into_iter().map(|name| placed(source, name, overrides));
+    let all: Vec<Option<Placed>> = all.collect::<Result<_, _>>()?;
+    Ok(in_order(all.into_iter().flatten().collect()))
+}
+
+/// The modules that are on in the configuration, outermost first, and what is wrong with others that it names.
+pub(crate) fn enabled_and_wrong(source: &ModuleSource) -> (Vec<EnabledModule>, Vec<ConfigError>) {
+    let (mut on, mut wrong, overrides) = (Vec::new(), Vec::new(), Overrides::new());
+    for name in names(source.config(), &overrides) {
+        match placed(source, name, &overrides) {
+            Ok(module) => on.extend(module),
+            Err(not) => wrong.push(not.into()),
         }
     }
-    enabled.sort_by_key(|(position, _)| *position);
-    Ok(enabled.into_iter().map(|(_, module)| module).collect())
+    (in_order(on), wrong)
+}
+
+/// A module that is on, and its index in `host.order`.
+type Placed = (usize, EnabledModule);
+
+fn in_order(mut placed: Vec<Placed>) -> Vec<EnabledModule> {
+    placed.sort_by_key(|(position, _)| *position);
+    placed.into_iter().map(|(_, module)| module).collect()
+}
+
+/// The names of all modules that the configuration or this load speaks of.
+fn names<'a>(config: &'a Config, overrides: &'a Overrides) -> BTreeSet<&'a String> {
+    config.modules.keys().chain(overrides.modules.keys()).chain(&config.order).collect()
+}
+
+/// The module, if it is on.
+fn placed(source: &ModuleSource, name: &str, overrides: &Overrides) -> Result<Option<Placed>, NotEnabled> {
+    let config = source.config();
+    check_exists(source, name, overrides)?;
+    let asked = overrides.modules.get(name);
+    let Switched::On(settings) = Switched::of(name, config.modules.get(name), asked)? else { return Ok(None) };
+    let position = config.order.iter().position(|ordered| ordered == name);
+    let position = position.ok_or_else(|| out_of_order(config, name))?;
+    Ok(Some((position, EnabledModule { name: name.to_owned(), settings, overrides: asked.cloned() })))
 }
 
 fn check_exists(source: &ModuleSource, name: &str, overrides: &Overrides) -> Result<(), ConfigError> {

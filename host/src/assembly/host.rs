@@ -11,6 +11,7 @@ use crate::{
         models::ModuleModels,
         reloader::{Reload, Reloader},
         source::ModuleSource,
+        state::HostState,
         upstreams::Upstreams,
         watcher::Watcher,
     },
@@ -23,6 +24,7 @@ use crate::{
         guest::{may_add::MayAdd, place::Place},
         slot::Slot,
     },
+    state::state_store::StateStore,
     telemetry::meters::own_time,
 };
 
@@ -42,6 +44,7 @@ pub(crate) struct HostInner {
     pub(crate) watcher: Watcher,
     pub(crate) defaults: Arc<CallDefaults>,
     pub(crate) clock: Clock,
+    pub(crate) state: HostState,
 }
 
 impl std::fmt::Debug for Host {
@@ -65,6 +68,11 @@ impl Host {
     /// each `PROVIDER/MODEL` that has a table of facts. Leaves out providers without a key.
     pub fn models(&self) -> Vec<KnownModel> {
         self.inner.upstreams.list()
+    }
+
+    /// Where its modules keep what outlives a call.
+    pub fn state_store(&self) -> &Arc<dyn StateStore> {
+        &self.inner.state.store
     }
 
     /// Loads a model: the adapter of a provider, in the modules that the configuration and the overrides put around it.
@@ -94,6 +102,9 @@ impl Host {
                 break modules;
             }
         };
+        if !modules.is_empty() {
+            inner.state.check(&inner.config).await?;
+        }
         Box::pin(inner.loader.check_disabled(&overrides)).await?;
         inner.upstreams.prepare(&modules);
         let chain = Chain { modules: modules.into(), end };
@@ -153,6 +164,7 @@ impl HostInner {
         Arc::new(Place {
             loader: Arc::new(ModuleModels::new(self.upstreams.clone(), name.clone())),
             may_add: MayAdd::of(self.config.modules.get(module).map(|module| &module.sandbox)),
+            journal: self.loader.journal.opened.clone(),
             clock: self.clock.clone(),
             own_time: own_time(&name),
             module: name,

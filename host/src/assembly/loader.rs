@@ -10,6 +10,7 @@ use crate::{
         enabled::EnabledModule,
         failures::{GOES_ON, KnownFailures},
         good_versions::GoodVersions,
+        host_journal::HostJournal,
         pools::{PoolKey, Pools},
         prepared::PreparedModule,
         settings::ModuleSettings,
@@ -20,7 +21,7 @@ use crate::{
     config::{
         compile_cache::CompileCache,
         config::Config,
-        grant::{Grant, Scope},
+        grant::{Grant, JOURNAL, MODELS, Scope},
         overrides::Overrides,
     },
     runtime::{
@@ -43,6 +44,7 @@ pub(crate) struct ModuleLoader {
     /// The models that settings may name.
     upstreams: Arc<Upstreams>,
     state_store: Arc<dyn StateStore>,
+    pub(crate) journal: HostJournal,
     compile_cache: CompileCache,
     pools: Pools,
     /// The last good version of each module, by name.
@@ -58,11 +60,23 @@ impl ModuleLoader {
         source: Arc<ModuleSource>,
         upstreams: Arc<Upstreams>,
         state_store: Arc<dyn StateStore>,
+        journal: HostJournal,
         compile_cache: CompileCache,
     ) -> Self {
         let config = upstreams.config.clone();
         let (pools, good_versions, failures, disabled) = Default::default();
-        Self { source, config, upstreams, state_store, compile_cache, pools, good_versions, failures, disabled }
+        Self {
+            source,
+            config,
+            upstreams,
+            state_store,
+            journal,
+            compile_cache,
+            pools,
+            good_versions,
+            failures,
+            disabled,
+        }
     }
 
     /// Loads a module for the current Tokio runtime. If its file does not load, but did before, the earlier version
@@ -177,7 +191,11 @@ impl ModuleLoader {
             return granted.iter().try_for_each(|grant| self.check_scope(&key, grant));
         };
         let origin = &prepared.origin;
-        let would = if grant == "models" { "it would ask other models" } else { "it would keep values between calls" };
+        let would = match grant {
+            MODELS => "it would ask other models",
+            JOURNAL => "it would append records to the journal",
+            _ => "it would keep values between calls",
+        };
         let problem = format!("does not grant `{grant}`, which {origin} imports ({would})");
         let error = self.config.document.error(Some(&key), problem);
         Err(error.help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
@@ -213,6 +231,9 @@ impl ModuleLoader {
         };
         if let Some(pool) = self.pools.get(&key) {
             return Ok(Version::Runs { origin, digest, pool });
+        }
+        if prepared.compiled.asks_for().any(|grant| grant == JOURNAL) {
+            self.journal.open().await?;
         }
         let instance = self.configured(prepared, settings).await?;
         // A reload may come from another runtime.

@@ -8,8 +8,20 @@ use crate::{
 };
 
 /// The kinds of the modules of the default order, outermost first.
-const KINDS: [&str; 9] =
-    ["observer", "cache", "transformer", "resume", "retry", "fallback", "breaker", "limiter", "chaos"];
+const KINDS: [&str; 12] = [
+    "audit",
+    "observer",
+    "cache",
+    "transformer",
+    "resume",
+    "router",
+    "retry",
+    "fallback",
+    "hedge",
+    "breaker",
+    "limiter",
+    "chaos",
+];
 
 /// How far in a module stands.
 pub(crate) type Depth = usize;
@@ -92,12 +104,13 @@ mod tests {
     fn a_module_of_a_kind_stands_where_that_kind_does() {
         let order = |kind, behavior: &[&str]| default_order_with("mine", depth(kind, &names(behavior)));
         let at = |order: Vec<String>| order.iter().position(|name| name == "mine").unwrap();
-        assert_eq!(at(order("observer", &[])), 1);
-        assert_eq!(at(order("transformer", &["changes-requests"])), 3);
-        assert_eq!(at(order("hedge", &["asks-again"])), 5);
+        assert_eq!(at(order("audit", &["answers-itself"])), 1);
+        assert_eq!(at(order("observer", &[])), 2);
+        assert_eq!(at(order("transformer", &["changes-requests"])), 4);
+        assert_eq!(at(order("hedge", &["asks-again"])), 9);
         assert_eq!(at(order("router", &["asks-others"])), 6);
-        assert_eq!(at(order("limiter", &[])), 8);
-        assert_eq!(at(order("cache", &["answers-itself"])), 2);
-        assert_eq!(at(order("", &[])), 1);
+        assert_eq!(at(order("limiter", &[])), 11);
+        assert_eq!(at(order("cache", &["answers-itself"])), 3);
+        assert_eq!(at(order("", &[])), 2);
     }
 }

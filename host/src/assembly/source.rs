@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use arcllm_registry::{Limits, Reference, Registry};
+use arcllm_registry::{Reference, Registry};
 use bytes::Bytes;
 
 use crate::{
@@ -104,7 +104,7 @@ impl ModuleSource {
         let locked = self.entry(name, &reference)?;
         tracing::info!(module = name, "fetching {reference}");
         let fetched = async {
-            let registry = Registry::new(Limits::default())?;
+            let registry = Registry::new(self.config.registry_limits())?;
             store.fetch(&registry, &reference, &locked.wasm, &mut |_, _| ()).await
         };
         fetched.await.map_err(|error| {

@@ -28,6 +28,9 @@ pub(crate) trait Stop: Send + Sync {
     /// The modules from this stop on, around another end.
     fn around(&self, end: Arc<dyn Stop>) -> Arc<dyn Stop>;
 
+    /// Adds the modules from this stop on, outermost first: each as `NAME@` and the first digits of its component's SHA-256.
+    fn name_modules(&self, _names: &mut Vec<String>) {}
+
     /// Asks, and resolves when the answer is committed. Dropping the future cancels the call.
     ///
     /// The instance of the asking module polls it and serves other calls too, so it must not compute long.

@@ -24,6 +24,7 @@ pub(crate) mod response;
 pub(crate) mod seconds;
 pub(crate) mod setters;
 pub(crate) mod size;
+pub(crate) mod time;
 pub(crate) mod tool;
 pub(crate) mod trail;
 pub(crate) mod usage;

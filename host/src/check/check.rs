@@ -12,7 +12,7 @@ use crate::{
     },
     chat::{config_error::ConfigError, seconds},
     check::report::ModuleReport,
-    config::{config::Config, overrides::Overrides},
+    config::{config::Config, grant::JOURNAL, overrides::Overrides},
     runtime::{
         guest::bindings::exports::arcllm::llm::module::{Cost, Target},
         instance::instance::Instance,
@@ -71,6 +71,7 @@ impl Host {
             }
         }
         report.add_modules(config);
+        self.inner.check_journal(&mut report);
         report.warnings.extend(self.stray_files().iter().map(ToString::to_string));
         let provider = report.provider.clone().unwrap_or_default();
         Box::pin(self.inner.check_models(&mut report)).await;
@@ -125,6 +126,14 @@ impl CheckReport {
 }
 
 impl HostInner {
+    /// Notes what keeps the modules that are on from appending to the journal.
+    fn check_journal(&self, report: &mut CheckReport) {
+        let on = report.modules.iter().filter(|module| module.position.is_some());
+        if on.flat_map(|module| &module.granted).any(|grant| grant.name == JOURNAL) {
+            report.problems.extend(self.loader.journal.check().err().map(|error| error.to_string()));
+        }
+    }
+
     /// Notes what is refused because the configuration is not trusted. A provider that the chain cannot ask is only a
     /// warning.
     fn note_distrust(&self, provider: &str, overrides: &Overrides, report: &mut CheckReport) {

@@ -20,7 +20,19 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 14] = [
+    Rule {
+        outside: hedges,
+        inside: |inner| (inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS)) && !hedges(inner),
+        why: "so that it takes a call that is tried again, or elsewhere, for a slow one",
+        move_inner: false,
+    },
+    Rule {
+        outside: |outer| outer.may(ASKS_OTHERS) && outer.kind.as_deref() == Some("fallback"),
+        inside: |inner| inner.may(ASKS_OTHERS) && inner.kind.as_deref() == Some("router"),
+        why: "so that it chooses again for each provider, and may choose the one that failed",
+        move_inner: true,
+    },
     Rule {
         outside: is_limiter,
         inside: |inner| inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS),
@@ -70,7 +82,7 @@ const RULES: [Rule; 12] = [
         move_inner: true,
     },
     Rule {
-        outside: |outer| outer.may(ANSWERS_ITSELF),
+        outside: |outer| outer.may(ANSWERS_ITSELF) && !audits(outer),
         inside: observes,
         why: "so that it does not see the calls that are refused or answered outside of it",
         move_inner: true,
@@ -104,9 +116,19 @@ fn is_breaker(module: &ModuleReport) -> bool {
     module.may(ANSWERS_ITSELF) && module.kind.as_deref() == Some("breaker")
 }
 
+/// A module that asks a second one beside a slow one.
+fn hedges(module: &ModuleReport) -> bool {
+    (module.may(ASKS_AGAIN) || module.may(ASKS_OTHERS)) && module.kind.as_deref() == Some("hedge")
+}
+
 /// A module that only looks on. One of another kind may have its place inside.
 fn observes(module: &ModuleReport) -> bool {
-    module.behavior.is_empty() && module.kind.as_deref() == Some("observer")
+    (module.behavior.is_empty() && module.kind.as_deref() == Some("observer")) || audits(module)
+}
+
+/// A module that looks on, and refuses calls only where it cannot do that.
+fn audits(module: &ModuleReport) -> bool {
+    module.kind.as_deref() == Some("audit") && module.behavior.iter().all(|behavior| behavior == ANSWERS_ITSELF)
 }
 
 /// A module that goes on with answers that broke off.

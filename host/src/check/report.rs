@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::{
     assembly::{
         behavior,
-        enabled::EnabledModule,
+        enabled::{EnabledModule, enabled_and_wrong},
         host::{Host, HostInner},
         loader::configured_settings,
         locked::SignatureState,
@@ -104,6 +104,13 @@ impl Host {
     /// Where the chain in the configuration is not valid. What is wrong with one module is in its report.
     pub async fn modules(&self) -> Result<Vec<ModuleReport>, ConfigError> {
         self.inner.module_reports(&Overrides::new()).await
+    }
+
+    /// Reports on all modules, as [`modules`](Host::modules), also where the chain in the configuration is not valid. Returns
+    /// what is wrong with it beside them, such as a name that no module has.
+    pub async fn modules_and_problems(&self) -> (Vec<ModuleReport>, Vec<ConfigError>) {
+        let (on, wrong) = enabled_and_wrong(&self.inner.source);
+        (self.inner.reports(&on).await, wrong)
     }
 
     /// What looks like a module in the modules directory and is none because of its name, such as `my module.wasm`. Each

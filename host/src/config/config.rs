@@ -3,10 +3,13 @@
 use std::{
     collections::BTreeMap,
     env,
+    fs::File,
+    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use arcllm_registry::Limits;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -14,6 +17,7 @@ use crate::{
     config::{
         defaults::Defaults,
         document::{self, Document},
+        journal::JournalConfig,
         lock::{self, Lock},
         model::ModelConfig,
         module::ModuleConfig,
@@ -22,13 +26,26 @@ use crate::{
         section::Section,
         serve::ServeConfig,
         signers::Signers,
+        state::StateConfig,
         trust::Trust,
     },
 };
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-pub(crate) const DEFAULT_ORDER: [&str; 9] =
-    ["telemetry", "cache", "redact", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"];
+pub(crate) const DEFAULT_ORDER: [&str; 12] = [
+    "audit",
+    "telemetry",
+    "cache",
+    "redact",
+    "resume",
+    "route",
+    "retry",
+    "fallback",
+    "hedge",
+    "circuit-breaker",
+    "rate-limit",
+    "chaos",
+];
 
 /// How many requests one invoke may send unless `host.max_attempts` says otherwise.
 pub(crate) const MAX_ATTEMPTS: u32 = 32;
@@ -71,6 +88,10 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     /// `[serve]`: how `arcllm serve` serves.
     pub serve: ServeConfig,
+    /// `[state]`: where modules keep what outlives a call.
+    pub state: StateConfig,
+    /// `[journal]`: where modules with the grant `journal` append records.
+    pub journal: JournalConfig,
     /// `[trust]`: whose signatures of modules count.
     pub signers: Signers,
     /// `arcllm.lock` beside the file: the modules that were accepted.
@@ -162,6 +183,8 @@ impl Config {
         let models = models.map(|(name, section)| Ok((name, ModelConfig::read(section)?)));
         let models = models.collect::<Result<_, ConfigError>>()?;
         let serve = ServeConfig::read(root.section("serve")?)?;
+        let state = StateConfig::read(root.section("state")?)?;
+        let journal = JournalConfig::read(root.section("journal")?, file)?;
         let signers = Signers::read(root.section("trust")?)?;
         root.finish()?;
 
@@ -188,6 +211,8 @@ impl Config {
             modules,
             models,
             serve,
+            state,
+            journal,
             signers,
             lock,
             document,
@@ -239,9 +264,26 @@ impl Config {
     }
 }
 
+impl Config {
+    /// What a registry may cost at most: a module is never larger than [`max_module_mb`](Config::max_module_mb).
+    pub fn registry_limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.max_module_bytes = self.max_module_mb.saturating_mul(1 << 20);
+        limits
+    }
+}
+
+/// The largest file of a configuration, in bytes.
+const LARGEST: u64 = 8 << 20;
+
 fn read_text(file: &Path, help: &str) -> Result<String, ConfigError> {
-    std::fs::read_to_string(file)
-        .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).file(file).help(help))
+    let mut text = String::new();
+    let read = File::open(file).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+    match read {
+        Ok(length) if u64::try_from(length).is_ok_and(|length| length <= LARGEST) => Ok(text),
+        Ok(_) => Err(ConfigError::new(format!("is larger than {} MB", LARGEST >> 20)).file(file).help(help)),
+        Err(error) => Err(ConfigError::new(format!("cannot be read: {error}")).file(file).help(help)),
+    }
 }
 
 pub(crate) fn check_order(document: &Document, order: &[String]) -> Result<(), ConfigError> {

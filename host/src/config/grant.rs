@@ -14,13 +14,15 @@ use crate::{
 pub(crate) const MODELS: &str = "models";
 /// The grant to keep values between calls.
 pub(crate) const STATE: &str = "state";
+/// The grant to append to the journal.
+pub(crate) const JOURNAL: &str = "journal";
 /// The grant to add addresses that a provider fetches.
 pub(crate) const URLS: &str = "urls";
 /// The grant to add extensions.
 pub(crate) const EXTENSIONS: &str = "extensions";
 
-/// What the configuration can grant: two interfaces, and two kinds of additions to requests.
-const GRANTS: [&str; 4] = [MODELS, STATE, URLS, EXTENSIONS];
+/// What the configuration can grant: three interfaces, and two kinds of additions to requests.
+const GRANTS: [&str; 5] = [MODELS, STATE, JOURNAL, URLS, EXTENSIONS];
 
 /// The most megabytes of state that a scope can name.
 const MOST_MB: u64 = 1 << 20;
@@ -37,7 +39,7 @@ const MOST_MB: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Grant {
-    /// Its name: `models`, `state`, `urls` or `extensions`.
+    /// Its name: `models`, `state`, `journal`, `urls` or `extensions`.
     pub name: String,
     /// How far it reaches. Absent if it reaches everything.
     pub scope: Option<Scope>,
@@ -101,7 +103,7 @@ impl Grant {
                 let max_mb = limits.get("max_mb").and_then(Value::as_u64);
                 max_mb.map(Grant::state_mb).ok_or_else(|| wrong("has a scope of `state` without its `max_mb`", help))
             }
-            URLS | EXTENSIONS => {
+            JOURNAL | URLS | EXTENSIONS => {
                 Err(wrong(format!("has a scope of `{name}`, which has none"), format!("write \"{name}\"")))
             }
             unknown => Self::from(unknown).check().map(|()| Self::from(unknown)),
@@ -112,7 +114,7 @@ impl Grant {
     pub(crate) fn check(&self) -> Result<(), Wrong> {
         let name = self.name.as_str();
         if !GRANTS.contains(&name) {
-            let known = "known are \"models\", \"state\", \"urls\" and \"extensions\"";
+            let known = "known are \"models\", \"state\", \"journal\", \"urls\" and \"extensions\"";
             return Err(wrong(format!("has the unknown grant {name:?}"), known));
         }
         match &self.scope {
@@ -278,7 +280,8 @@ mod tests {
         }
         assert_eq!("state=10".parse(), Ok(Grant::state_mb(10)));
         assert_eq!("models=a, b/c".parse(), Ok(Grant::models(["a", "b/c"])));
-        assert!("urls=1".parse::<Grant>().is_err() && "state=0".parse::<Grant>().is_err());
+        assert!("urls=1".parse::<Grant>().is_err() && "journal=1".parse::<Grant>().is_err());
+        assert!("journal".parse::<Grant>().is_ok() && "state=0".parse::<Grant>().is_err());
     }
 
     #[test]

@@ -128,6 +128,21 @@ impl ModelFacts {
         }
     }
 
+    /// The first price that is no number of zero or more, by its key.
+    pub(crate) fn wrong_price(&self) -> Option<&'static str> {
+        let prices = [
+            ("cost_input_per_1m", self.cost_input_per_1m),
+            ("cost_output_per_1m", self.cost_output_per_1m),
+            ("cost_cache_read_per_1m", self.cost_cache_read_per_1m),
+            ("cost_cache_write_per_1m", self.cost_cache_write_per_1m),
+            ("cost_cache_write_hour_per_1m", self.cost_cache_write_hour_per_1m),
+            ("cost_long_input_times", self.cost_long_input_times),
+            ("cost_long_output_times", self.cost_long_output_times),
+        ];
+        let is_wrong = |price: f64| !price.is_finite() || price < 0.0;
+        prices.into_iter().find(|(_, price)| price.is_some_and(is_wrong)).map(|(key, _)| key)
+    }
+
     /// Whether it takes images, as far as anything tells.
     pub fn takes_images(&self) -> Option<bool> {
         self.supports_vision.or_else(|| self.takes(&["image"]))

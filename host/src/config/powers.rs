@@ -3,7 +3,10 @@
 //! A stranger may have put it there. Until the user trusts it, such a file sends a key only to the server of the key's preset,
 //! sends conversations only to servers of presets and to this machine, and loads no module from a file.
 
-use std::path::Path;
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
 
 use url::{Origin, Url};
 
@@ -18,6 +21,7 @@ use crate::{
         presets::PRESETS,
         provider::{ProviderConfig, authority, is_loopback},
         serve::ServeConfig,
+        state::{StateConfig, StoreConfig},
         trust::Trust,
     },
 };
@@ -43,7 +47,13 @@ impl Config {
         let providers = self.providers.values().flat_map(powers_of_provider);
         let models = self.models.iter().flat_map(|(name, model)| powers_of_model(name, model));
         let attempts = self.power_of_attempts().into_iter();
-        attempts.chain(providers).chain(models).chain(powers_of_serve(&self.serve)).collect()
+        attempts
+            .chain(providers)
+            .chain(models)
+            .chain(powers_of_serve(&self.serve))
+            .chain(power_of_state(&self.state))
+            .chain(self.power_of_journal())
+            .collect()
     }
 
     /// Refuses a provider of an untrusted configuration that could harm the user.
@@ -67,6 +77,16 @@ impl Config {
         self.check_is_trusted(|| self.power_of_attempts())
     }
 
+    /// Refuses a store of an untrusted configuration that is on another machine.
+    pub(crate) fn check_state_is_trusted(&self) -> Result<(), ConfigError> {
+        self.check_is_trusted(|| power_of_state(&self.state))
+    }
+
+    /// Refuses a journal outside of the folder of an untrusted configuration. Looks at the folder, which may be a link.
+    pub(crate) fn check_journal_is_trusted(&self) -> Result<(), ConfigError> {
+        self.check_is_trusted(|| self.power_of_journal())
+    }
+
     /// Refuses a `[serve]` in an untrusted configuration that lets other people in.
     ///
     /// # Errors
@@ -87,6 +107,14 @@ impl Config {
     fn power_of_attempts(&self) -> Option<Power> {
         let would = format!("would send up to {} requests for one call", self.max_attempts);
         (self.max_attempts > MAX_ATTEMPTS).then(|| Power { key: "host.max_attempts".to_owned(), would })
+    }
+
+    /// The power to write outside of the folder of the configuration.
+    fn power_of_journal(&self) -> Option<Power> {
+        let folder = self.journal.folder.as_deref()?;
+        let would = || format!("would write what modules record into {folder:?}, outside of the folder of this file");
+        (!is_inside(folder, self.document.directory()))
+            .then(|| Power { key: "journal.folder".to_owned(), would: would() })
     }
 
     /// The power to run this module from this file.
@@ -181,6 +209,37 @@ fn powers_of_serve(serve: &ServeConfig) -> Vec<Power> {
     let listen = is_open.then(|| power("listen", format!("would let in other machines at {}", serve.listen)));
     let tls = serve.tls.as_ref().map(|tls| power("tls", format!("would serve with the key in {:?}", tls.key)));
     listen.into_iter().chain(keys).chain(tls).collect()
+}
+
+/// The power that `[state]` needs. An address of the environment can hold a password.
+fn power_of_state(state: &StateConfig) -> Option<Power> {
+    let StoreConfig::Redis(redis) = &state.store else { return None };
+    let would = format!("would send what modules keep, such as answers, to {}", redis.servers);
+    let is_harmless = redis.is_local && redis.key == "state.store";
+    (!is_harmless).then(|| Power { key: redis.key.to_owned(), would })
+}
+
+/// Whether this folder lies inside of that one, wherever links lead.
+fn is_inside(folder: &Path, outside: &Path) -> bool {
+    // The folder of a file without one is the working directory.
+    let absolute = |path: &Path| std::path::absolute(Path::new(".").join(path)).and_then(|path| there(&path));
+    let (Ok(folder), Ok(outside)) = (absolute(folder), absolute(outside)) else { return false };
+    !folder.components().any(|part| part == Component::ParentDir) && folder.starts_with(outside)
+}
+
+/// This path without links: as far as it exists, and the rest as it is.
+fn there(path: &Path) -> io::Result<PathBuf> {
+    for beginning in path.ancestors() {
+        match fs::symlink_metadata(beginning) {
+            Ok(_) => {
+                let rest = path.strip_prefix(beginning).map_err(io::Error::other)?;
+                return Ok(beginning.canonicalize()?.join(rest));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(path.to_owned())
 }
 
 fn is_the_key_of_a_preset(variable: &str, base_url: &Url) -> bool {
@@ -284,8 +343,13 @@ mod tests {
             [serve]
             listen = "0.0.0.0:4000"
             tls = { certificate = "c.pem", key = "k.pem" }
+            [state]
+            store = "redis://evil.example"
             [serve.keys.k]
             sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+            [journal]
+            folder = "/var/log/arcllm"
         "#;
         let keys: Vec<_> = found(text).powers().into_iter().map(|power| power.key).collect();
         let expected = [
@@ -298,9 +362,38 @@ mod tests {
             "serve.listen",
             "serve.keys.k",
             "serve.tls",
+            "state.store",
+            "journal.folder",
         ];
         assert_eq!(keys, expected);
+        assert_eq!(found("[state]\nstore = \"redis://127.0.0.1:6379\"").powers(), []);
         assert_eq!(found("[serve]\nlisten = \"[::1]:4000\"\nlog = \"json\"").powers(), []);
+    }
+
+    #[test]
+    fn a_journal_outside_of_the_folder_takes_trust_also_behind_a_link() {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |journal: &str| {
+            let file = folder.path().join("config.toml");
+            let text = format!("[journal]\nfolder = {journal:?}");
+            let config = Config { trust: Trust::Found, ..Config::parse(&text, Some(&file)).unwrap() };
+            config.check_journal_is_trusted().err()
+        };
+        for inside in ["journal", "a/b/c", "./journal"] {
+            assert_eq!(refused(inside), None, "{inside}");
+        }
+        let link = folder.path().join("link");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(outside.path(), &link).unwrap();
+        for away in ["../journal", "a/../../journal", "/tmp/journal", "link", "link/deeper"] {
+            if away.starts_with("link") && !link.exists() {
+                continue;
+            }
+            let error = refused(away).unwrap();
+            assert_eq!((error.key.as_deref(), error.line), (Some("journal.folder"), Some(2)), "{away}");
+            assert!(error.to_string().contains("not trusted"), "{error}");
+        }
     }
 
     #[test]

@@ -198,6 +198,11 @@ impl ProviderConfig {
             let help = if key == "temperature" { Options::TEMPERATURES_IN_WORDS } else { "a number above zero" };
             return Err(error(key, "is out of range").help(help));
         }
+        let wrong_price = |(model, facts): (&String, &ModelFacts)| Some((model.clone(), facts.wrong_price()?));
+        if let Some((model, key)) = self.models.iter().find_map(wrong_price) {
+            let error = error(&format!("models.{model:?}.{key}"), "is out of range");
+            return Err(error.help("a number, zero or more"));
+        }
         Ok(Self { name, is_programs: true, ..self })
     }
 }

@@ -25,8 +25,8 @@ pub struct Sandbox {
     pub wasm: Option<String>,
     /// The expected SHA-256 of the component, in hexadecimal.
     pub sha256: Option<String>,
-    /// What it may do besides waiting, drawing random numbers and logging: ask other `models`, keep `state`, and add to
-    /// requests URLs that a provider fetches (`urls`) or settings for one provider (`extensions`).
+    /// What it may do besides waiting, drawing random numbers and logging: ask other `models`, keep `state`, append to
+    /// the `journal`, and add to requests URLs that a provider fetches (`urls`) or settings for one provider (`extensions`).
     pub allow: Vec<Grant>,
     /// How many calls may share an instance. By default 1000 for a built-in module and 1 for others.
     pub max_concurrent: Option<u32>,
@@ -149,7 +149,7 @@ impl Sandbox {
         self
     }
 
-    /// Sets `allow`: `"models"`, `"state"`, `"urls"`, `"extensions"`, or a [`Grant`] with a scope.
+    /// Sets `allow`: `"models"`, `"state"`, `"journal"`, `"urls"`, `"extensions"`, or a [`Grant`] with a scope.
     #[must_use]
     pub fn allow(mut self, grants: impl IntoIterator<Item = impl Into<Grant>>) -> Self {
         self.allow = grants.into_iter().map(Into::into).collect();

@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+/// How many digits of a component's SHA-256 tell its version.
+const DIGITS: usize = 12;
+
 /// A chain: modules around an upstream, outermost first.
 #[derive(Clone)]
 pub(crate) struct Chain {
@@ -84,6 +87,15 @@ impl Stop for Module {
     fn around(&self, end: Arc<dyn Stop>) -> Arc<dyn Stop> {
         let (place, version, inner) = (self.place.clone(), self.version.clone(), self.inner.around(end));
         Arc::new(Self { place, version, inner })
+    }
+
+    fn name_modules(&self, names: &mut Vec<String>) {
+        let name = &self.place.module;
+        names.push(match &*self.version {
+            Version::Runs { digest, .. } => format!("{name}@{}", digest.get(..DIGITS).unwrap_or(digest)),
+            Version::Removed { .. } => name.to_string(),
+        });
+        self.inner.name_modules(names);
     }
 
     fn invoke(self: Arc<Self>, call: Call) -> AnswerFuture {

@@ -100,6 +100,11 @@ pub(crate) fn count_fallback(module: &Arc<str>) {
     counter!("arcllm.fallbacks", "module" => module.clone()).increment(1);
 }
 
+/// Counts an operation of a module's state that failed.
+pub(crate) fn count_state_failure(module: &Arc<str>) {
+    counter!("arcllm.state.failures", "module" => module.clone()).increment(1);
+}
+
 /// The time that a module works on a call, without waiting for answers and without sleeping.
 pub(crate) fn own_time(module: &Arc<str>) -> Histogram {
     histogram!("arcllm.module.own_time", "module" => module.clone())

@@ -20,14 +20,17 @@ pub struct Builtin {
 
 /// Every module that comes with ArcLLM, sorted by name.
 pub const MODULES: &[Builtin] = &[
+    Builtin { name: "audit", wasm: include_bytes!("../prebuilt/audit.wasm") },
     Builtin { name: "cache", wasm: include_bytes!("../prebuilt/cache.wasm") },
     Builtin { name: "chaos", wasm: include_bytes!("../prebuilt/chaos.wasm") },
     Builtin { name: "circuit-breaker", wasm: include_bytes!("../prebuilt/circuit-breaker.wasm") },
     Builtin { name: "fallback", wasm: include_bytes!("../prebuilt/fallback.wasm") },
+    Builtin { name: "hedge", wasm: include_bytes!("../prebuilt/hedge.wasm") },
     Builtin { name: "rate-limit", wasm: include_bytes!("../prebuilt/rate-limit.wasm") },
     Builtin { name: "redact", wasm: include_bytes!("../prebuilt/redact.wasm") },
     Builtin { name: "resume", wasm: include_bytes!("../prebuilt/resume.wasm") },
     Builtin { name: "retry", wasm: include_bytes!("../prebuilt/retry.wasm") },
+    Builtin { name: "route", wasm: include_bytes!("../prebuilt/route.wasm") },
     Builtin { name: "telemetry", wasm: include_bytes!("../prebuilt/telemetry.wasm") },
 ];
 

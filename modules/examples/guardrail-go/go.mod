@@ -1,3 +1,3 @@
-module guardrail
+module guardrail-module
 
 go 1.25

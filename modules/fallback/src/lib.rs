@@ -6,14 +6,12 @@
 mod policy;
 mod round;
 mod settings;
-mod target;
 
-use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, endings, inner, models};
+use arcllm_module::{Behavior, Cost, Description, Error, Module, Request, Response, Target, endings, inner};
 
 pub use policy::{Answer, Next, Policy};
 pub use round::{Identity, Known, Round};
 pub use settings::{ReasonWord, Settings};
-pub use target::{ChainTarget, Listed};
 
 /// The module.
 pub struct Fallback {
@@ -47,7 +45,7 @@ impl Module for Fallback {
             }
             let Some(target) = round.next(known) else { break };
             kept = outcome.ok().or(kept);
-            outcome = self.judged(ask(target, &request).await).await;
+            outcome = self.judged(target.ask(&request).await).await;
             next = self.next(&outcome);
         }
         // An answer is worth more than an error, also one that counts as a failure.
@@ -78,16 +76,6 @@ impl Fallback {
             Err(error) => self.policy.after_error(error),
         }
     }
-}
-
-/// Loads a target's model and asks it. If loading fails, that counts as a failed target.
-async fn ask(target: &ChainTarget, request: &Request) -> Result<Response, Error> {
-    let model = models::load(request, target.model.0.clone()).await?;
-    let request = match target.has_options() {
-        true => request.with_options(&target.options(request.options())),
-        false => request.clone(),
-    };
-    model.invoke(request).await
 }
 
 arcllm_module::export!(Fallback);

@@ -1,14 +1,13 @@
 //! Decides after which errors and answers another model is asked. Plain Rust, without WebAssembly.
 
 use arcllm_module::{
-    Cost, Error, Target,
+    ChainTarget, Cost, Error, Listed, Target,
     types::{Reason, StopReason},
 };
 
 use crate::{
     round::{Identity, Known, Round},
     settings::{ReasonWord, Settings},
-    target::{ChainTarget, Listed},
 };
 
 /// How a target's answer ended: what matters for a fallback.

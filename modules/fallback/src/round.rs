@@ -2,9 +2,7 @@
 
 use std::slice;
 
-use arcllm_module::types::ModelFacts;
-
-use crate::target::ChainTarget;
+use arcllm_module::{ChainTarget, types::ModelFacts};
 
 /// Which model a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]

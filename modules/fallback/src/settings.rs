@@ -1,10 +1,8 @@
 //! `[modules.fallback]`.
 
-use arcllm_module::{Config, ConfigError, HttpStatus, types::Reason};
+use arcllm_module::{Config, ConfigError, HttpStatus, Listed, types::Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::target::Listed;
 
 /// The settings of the module.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]

@@ -1,5 +1,5 @@
 use arcllm_module::{
-    Count,
+    ChainTarget, Count, Listed,
     testing::{World, api, text},
     types::{ResponseParts, StopReason},
 };

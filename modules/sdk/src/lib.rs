@@ -42,13 +42,14 @@
 //! | to | use |
 //! |---|---|
 //! | ask the inner, or another model | [`inner`], [`models`] |
-//! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`], [`ModelName`] |
+//! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`], [`ModelName`], [`ChainTarget`] |
 //! | read or build requests and answers | [`types`] |
 //! | know how an answer ended | [`endings`] |
 //! | know what an answer cost | [`cost`](cost()), [`Request::facts`] |
 //! | read or change a streamed answer on its way | [`stream`] |
 //! | tell errors apart, or refuse a call | [`ErrorKind`], [`types::Reason`], [`Error::refused`] |
 //! | keep values from one call to the next | [`state`], [`RateLimiter`] |
+//! | append a record that stays | [`journal`] |
 //! | wait, tell the time, draw random numbers, log | [`clock`], [`random`], [`log`] |
 //! | wait no longer than this, or for one of two | [`clock::timeout`], [`race`](race()) |
 //! | test a module natively | `testing` |
@@ -90,6 +91,7 @@ pub mod endings;
 mod error;
 #[doc(hidden)]
 pub mod export;
+pub mod journal;
 mod module;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
@@ -118,6 +120,7 @@ pub use settings::{
     Config, ConfigError, NoSettings,
     names::{ModelName, ProviderName},
     number::{Amount, Count, HttpStatus, Seconds},
+    target::{ChainTarget, Listed},
 };
 #[cfg(not(target_family = "wasm"))]
 pub use testing::imports::{inner, log, models, random, wall_clock};

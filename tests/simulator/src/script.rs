@@ -1,5 +1,7 @@
 //! What a simulator does, from its first request to its last.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -8,6 +10,9 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::script_file;
+
+/// The largest file of a script, in bytes.
+const LARGEST: u64 = 64 << 20;
 
 /// What happens when a script's replies are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -88,7 +93,13 @@ impl Script {
     /// If the file cannot be read or is wrong: the file, the line or reply, the key, and what would be right.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Script, Error> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let mut text = String::new();
+        let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
+        let whole = read.and_then(|length| match u64::try_from(length) {
+            Ok(length) if length < LARGEST => Ok(()),
+            _ => Err(io::Error::other(format!("it is larger than {} MB", LARGEST >> 20))),
+        });
+        whole.map_err(|source| Error::Read { path: path.to_owned(), source })?;
         script_file::parse(&text, &path.display().to_string())
     }
 

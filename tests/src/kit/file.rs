@@ -1,7 +1,8 @@
 //! Reads files of scenarios, in TOML, and finds what no run can be made of.
 
-use std::path::Path;
+use std::{fs::File, io::Read as _, path::Path};
 
+use arcllm_wording::{Format, Mistake};
 use serde_json::Value;
 
 use super::{
@@ -18,6 +19,9 @@ pub(super) const ANY: &str = "any";
 /// The longest time in a scenario, in seconds: a year.
 const LONGEST: f64 = 31_536_000.0;
 
+/// The largest file of scenarios, in bytes.
+const LARGEST: u64 = 8 << 20;
+
 const HELP: &str = "docs/scenarios.md explains the format, and `arcllm module test --schema` prints its schema";
 
 /// Reads a file of scenarios.
@@ -27,7 +31,11 @@ const HELP: &str = "docs/scenarios.md explains the format, and `arcllm module te
 /// If the file cannot be read or is malformed: its name, the line or the scenario, and what is wrong there.
 pub fn read(file: &Path) -> Result<Scenarios, String> {
     let named = |problem: &dyn std::fmt::Display| format!("{}: {problem}", file.display());
-    let text = std::fs::read_to_string(file).map_err(|error| named(&error))?;
+    let mut text = String::new();
+    let read = File::open(file).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
+    if read.map_err(|error| named(&error))? as u64 == LARGEST {
+        return Err(named(&format!("it is larger than {} MB", LARGEST >> 20)));
+    }
     parse(&text).map_err(|problem| format!("{}\n  help: {HELP}", named(&problem).trim_end()))
 }
 
@@ -37,11 +45,25 @@ pub fn read(file: &Path) -> Result<Scenarios, String> {
 ///
 /// The line or the scenario, and what is wrong there.
 pub fn parse(text: &str) -> Result<Scenarios, String> {
-    let parsed: Scenarios = toml::from_str(text).map_err(|error| error.to_string())?;
+    let parsed: Scenarios = read_toml(text)?;
     for scenario in &parsed.scenarios {
         check(scenario).map_err(|problem| format!("scenario {:?}: {problem}", scenario.name))?;
     }
     Ok(parsed)
+}
+
+/// Reads the text as TOML. An error begins with its line.
+fn read_toml(text: &str) -> Result<Scenarios, String> {
+    let at = |error: &toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        before.matches('\n').count() + 1
+    };
+    let document = toml::Deserializer::parse(text)
+        .map_err(|error| format!("line {} is not TOML: {}", at(&error), error.message()))?;
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let mistake = Mistake::of(error.inner().message(), Format::Toml).at(&error.path().to_string());
+        format!("line {}: {mistake}", at(error.inner()))
+    })
 }
 
 /// The JSON Schema of a file of scenarios.
@@ -169,6 +191,26 @@ mod tests {
         for (head, tail, says) in refused {
             let problem = problem(&format!("{head}{expect}{tail}"));
             assert!(problem.starts_with(&format!("scenario \"a\": {says}")), "{head}{tail}: {problem}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_in_plain_words_with_its_line() {
+        let expect = "[scenario.expect]\nasked = [\"primary\"]\n";
+        for (lines, says) in [
+            (format!("chain = 5\n{expect}"), "line 3: `scenario[0].chain` is the number 5\n  help: a list"),
+            (
+                format!("deadline_seconds = \"soon\"\n{expect}"),
+                "line 3: `scenario[0].deadline_seconds` is the text \"soon\"\n  help: a number",
+            ),
+            (
+                format!("chian = []\n{expect}"),
+                "line 3: `scenario[0].chian` is not a key\n  help: did you mean `chain`?",
+            ),
+            ("chain = [\n".to_owned(), "line 3 is not TOML: "),
+        ] {
+            let problem = problem(&lines);
+            assert!(problem.starts_with(says), "{lines}: {problem}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use arcllm::{Config, ConfigError, Host, MemoryStore, Message, Model, ModuleReport, Overrides, Request};
+use arcllm::{Config, ConfigError, Host, MemoryJournal, MemoryStore, Message, Model, ModuleReport, Overrides, Request};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use super::{
 };
 
 /// What a module under test is granted: everything, since nothing leaves this process.
-const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
+const GRANTS: [&str; 5] = ["models", "state", "journal", "urls", "extensions"];
 
 /// How long the host may take to cancel what a module has left.
 const TURN: Duration = Duration::from_millis(1);
@@ -48,7 +48,7 @@ impl Bench {
         let (began, since) = (SystemTime::now(), Instant::now());
         builder = builder.clock(move || began + since.elapsed());
         // No run sees the state of another.
-        builder = builder.state_store(Arc::new(MemoryStore::default()));
+        builder = builder.state_store(Arc::new(MemoryStore::default())).journal(Arc::new(MemoryJournal::default()));
         for name in PROVIDERS {
             let replies = scenario.providers.get(name).or_else(|| scenario.providers.get(ANY));
             let replies = replies.map(Vec::as_slice).unwrap_or_default();

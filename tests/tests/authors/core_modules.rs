@@ -108,3 +108,50 @@ async fn other_files_are_refused() {
         assert!(!folder.path().join(file.replace(".core", "")).exists() || !file.contains(".core"), "{file}");
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_project_in_c_is_built_by_the_clang_of_the_wasi_sdk_that_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("").unwrap();
+    let made = soon(folder.arcllm(["module", "new", "mine", "--lang", "c"]).unwrap().run()).await.unwrap();
+    assert_eq!(made.code, 0, "{made:?}");
+    let manifest = std::fs::read_to_string(folder.path().join("mine/module.toml")).unwrap();
+    assert!(manifest.contains("\"module-blocking\""), "{manifest}");
+    let with_all = manifest.replace("\"module-blocking\"", "\"module-blocking-with-all\"");
+    folder.write("mine/module.toml", with_all).unwrap();
+    // It notes how it was called, and gives a core module that was made before.
+    let core = folder.write("made.wasm", core_of("blocking")).unwrap();
+    let script = format!(
+        "#!/bin/sh\nwhile [ \"$1\" ]; do [ \"$1\" = -o ] && cp '{}' \"$2\"; echo \"$1\" >>'{}'; shift; done\n",
+        core.display(),
+        folder.path().join("called").display()
+    );
+    let clang = folder.write("sdk/bin/clang", script).unwrap();
+    std::fs::set_permissions(&clang, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let sdk = folder.path().join("sdk").display().to_string();
+    let build = folder.arcllm(["module", "build", "mine"]).unwrap().env("WASI_SDK_PATH", &sdk);
+    let output = soon(build.run()).await.unwrap();
+    assert_eq!(output.code, 0, "{output:?}");
+    let called = std::fs::read_to_string(folder.path().join("called")).unwrap();
+    assert!(called.contains("--target=wasm32-wasi\n") && called.contains("module.c\n"), "{called}");
+    assert!(folder.path().join("mine/mine.wasm").is_file());
+
+    let build = folder.arcllm(["module", "build", "mine"]).unwrap().env("WASI_SDK_PATH", "/nowhere");
+    let output = soon(build.run()).await.unwrap();
+    assert_eq!(output.code, 2, "{output:?}");
+    assert!(output.stderr.contains("/nowhere/bin/clang") && output.stderr.contains("WASI_SDK_PATH"), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_project_in_go_has_an_import_path_that_go_takes_for_each_name() {
+    // By `go help packages`, `std` and `cmd` are packages of Go itself, and `vendor` is a folder of others.
+    for name in ["go", "std", "cmd", "vendor", "mine"] {
+        let folder = Folder::new("").unwrap();
+        let made = soon(folder.arcllm(["module", "new", name, "--lang", "go"]).unwrap().run()).await.unwrap();
+        assert_eq!(made.code, 0, "{made:?}");
+        let read = |file: &str| std::fs::read_to_string(folder.path().join(name).join(file)).unwrap();
+        assert!(read("go.mod").starts_with(&format!("module {name}-module\n")), "{}", read("go.mod"));
+        assert!(read("main.go").contains(&format!("\"{name}-module/bindings/wit_exports\"")), "{}", read("main.go"));
+    }
+}

@@ -26,6 +26,9 @@ fn the_built_in_modules_conform() {
     for (name, scenarios) in [
         ("cache", 16),
         ("resume", 17),
+        ("hedge", 17),
+        ("route", 16),
+        ("audit", 14),
         ("retry", 39),
         ("fallback", 29),
         ("chaos", 11),
@@ -46,6 +49,7 @@ fn the_built_in_modules_conform() {
             ("circuit-breaker", "breaker"),
             ("telemetry", "observer"),
             ("redact", "transformer"),
+            ("route", "router"),
         ];
         let kind = kinds.into_iter().find(|(module, _)| *module == name);
         assert_eq!(report.kind, kind.map_or(name, |(_, kind)| kind));
@@ -345,11 +349,8 @@ async fn scenarios_from_a_file_run_and_mistakes_in_it_are_errors() {
     let output = folder.arcllm(["module", "test", &file, "--scenarios", "own.toml"]).unwrap().run().await.unwrap();
     assert_eq!(output.code, 2);
     insta::assert_snapshot!(output.stderr, @r#"
-    error: own.toml: TOML parse error at line 4, column 1
-      |
-    4 | aksed = ["second"]
-      | ^^^^^
-    unknown field `aksed`, expected one of `asked`, `asked_at`, `cancelled`, `waited`, `answered_by`, `error`, `status`, `message`, `sent`, `text`, `tool_arguments`, `pieces`, `took`
+    error: own.toml: line 4: `scenario[0].expect.aksed` is not a key
+      help: did you mean `asked`?
       help: docs/scenarios.md explains the format, and `arcllm module test --schema` prints its schema
     "#);
     let output = folder.arcllm(["module", "test", &file, "--scenarios", "none.toml"]).unwrap().run().await.unwrap();

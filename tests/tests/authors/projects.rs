@@ -123,6 +123,7 @@ async fn module_new_lists_files_and_next_steps() {
     wrote there/it/wit/deps/wasi-logging.wit
     wrote there/it/wit/deps/wasi-random.wit
     wrote there/it/wit/endings.wit
+    wrote there/it/wit/journal.wit
     wrote there/it/wit/llm-provider.wit
     wrote there/it/wit/models.wit
     wrote there/it/wit/module.wit

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod endless;
 mod modules;
 mod modules_folder;
 mod providers;

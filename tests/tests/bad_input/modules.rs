@@ -15,11 +15,11 @@ async fn an_unknown_module() {
     ");
     assert_snapshot!(given(&["--module", "store=on", "Hi"]).await, @"
     error: `modules.store` names the unknown module `store`: none is built in, and modules/store.wasm does not exist
-      help: known are cache, chaos, circuit-breaker, fallback, rate-limit, redact, resume, retry, telemetry
+      help: known are audit, cache, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry
     ");
     assert_snapshot!(with("[modules.\"../retry\"]\nenabled = true").await, @"
     error: config.toml:9: `modules.\"../retry\"` names the unknown module `../retry`: a name has letters, digits, `-` and `_`
-      help: known are cache, chaos, circuit-breaker, fallback, rate-limit, redact, resume, retry, telemetry
+      help: known are audit, cache, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry
     ");
 }
 
@@ -112,7 +112,7 @@ async fn a_component_without_its_grant() {
     "#);
     assert_snapshot!(with("[modules.fallback.sandbox]\nallow = [\"model\"]").await, @r#"
     error: config.toml:10: `modules.fallback.sandbox.allow[0]` has the unknown grant "model"
-      help: known are "models", "state", "urls" and "extensions"
+      help: known are "models", "state", "journal", "urls" and "extensions"
     "#);
     let scoped = |scope: &str| format!("[modules.fallback.sandbox]\nallow = [\n\"state\",\n{scope}\n]");
     assert_snapshot!(with(&scoped("{ models = \"main\" }")).await, @r#"

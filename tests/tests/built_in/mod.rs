@@ -1,8 +1,12 @@
 //! Single built-in modules.
 
+mod audit;
 mod cache;
 mod chaos;
+mod hedge;
+mod journal;
 mod limits_and_circuits;
 mod redact;
 mod replaced_by_a_file;
 mod resume;
+mod route;

@@ -70,10 +70,23 @@ async fn modules_are_listed_in_their_order() {
     let names: Vec<_> = modules.iter().map(|module| module["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["retry", "fallback", "cache", "chaos", "circuit-breaker", "rate-limit", "redact", "resume", "telemetry"]
+        [
+            "retry",
+            "fallback",
+            "audit",
+            "cache",
+            "chaos",
+            "circuit-breaker",
+            "hedge",
+            "rate-limit",
+            "redact",
+            "resume",
+            "route",
+            "telemetry"
+        ]
     );
     for (module, position) in
-        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 7)))
+        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 10)))
     {
         assert_eq!((&module["position"], &module["problem"]), (&position, &Value::Null));
         assert_eq!(module["sha256"].as_str().unwrap().len(), 64);

@@ -2,7 +2,7 @@
 
 mod keys;
 mod model;
-mod stranger;
+pub(crate) mod stranger;
 mod trust;
 mod untrusted;
 mod warnings;

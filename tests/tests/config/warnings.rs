@@ -213,7 +213,10 @@ async fn observers_stand_outermost_and_transformers_outside_of_retry() {
         let stdout = check(&format!("{PROVIDER}\n{modules}")).await.1;
         stdout.lines().filter(|line| line.contains("host.order")).map(str::to_owned).collect::<Vec<_>>().join("\n")
     };
+    assert_eq!(check_order("audit", "telemetry").await, "");
     for outer in ["redact", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"] {
+        assert!(check_order(outer, "audit").await.contains("`audit` inside of"), "{outer}");
+        assert_eq!(check_order("audit", outer).await, "");
         let said = check_order(outer, "telemetry").await;
         let expected = format!("`host.order` has `telemetry` inside of `{outer}`, so that it ");
         assert!(said.contains(&expected) && said.lines().count() == 1, "{said}");

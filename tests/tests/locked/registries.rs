@@ -95,7 +95,7 @@ async fn a_fresh_clone_fetches_what_the_lock_names_and_nothing_else() {
     assert_eq!(output, json!({ "fetched": ["upper"], "present": [] }));
     place.succeeds(&["invoke", "Hi"]).await;
     let output = place.succeeds(&["module", "fetch"]).await;
-    assert!(output.stdout.contains("all 1 modules of registries are here"), "{output:?}");
+    assert!(output.stdout.contains("nothing to fetch: every module of a registry is here (1)"), "{output:?}");
 
     // A file of the store that was changed is noticed, and brought again.
     fs::remove_file(&file).unwrap();

@@ -38,14 +38,28 @@ impl Docker {
         Self::start_with("auth: { htpasswd: { realm: test, path: htpasswd } }\n").await
     }
 
-    async fn start_with(more: &str) -> Self {
+    /// Starts a registry that speaks TLS, as this host. Returns it with the file of its certificate.
+    pub(crate) async fn with_tls(host: &str) -> (Self, String) {
+        let certified = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
         let folder = TempDir::new().unwrap();
+        let certificate = folder.path().join("tls.crt");
+        std::fs::write(&certificate, certified.cert.pem()).unwrap();
+        std::fs::write(folder.path().join("tls.key"), certified.signing_key.serialize_pem()).unwrap();
+        let docker = Self::start_in(folder, "", ", tls: { certificate: tls.crt, key: tls.key }").await;
+        (docker, certificate.display().to_string())
+    }
+
+    async fn start_with(more: &str) -> Self {
+        Self::start_in(TempDir::new().unwrap(), more, "").await
+    }
+
+    async fn start_in(folder: TempDir, more: &str, http: &str) -> Self {
         std::fs::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
         // Another process may take the port before the registry does.
         for _ in 0..5 {
             let address = free_address().await;
             let config = format!(
-                "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: storage }} }}\nhttp: {{ addr: \"{address}\" }}\n{more}"
+                "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: storage }} }}\nhttp: {{ addr: \"{address}\"{http} }}\n{more}"
             );
             std::fs::write(folder.path().join("config.yml"), config).unwrap();
             let log = File::create(folder.path().join("log")).unwrap();

@@ -4,10 +4,12 @@
 mod cut;
 pub(crate) mod docker;
 mod hostile;
+mod interrupted;
 mod logins;
 mod published;
 mod pulled;
 mod signed;
 mod stranger;
+mod tls;
 mod tools;
 mod walk;

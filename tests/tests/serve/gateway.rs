@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     scene::soon,
-    support::{Chain, Folder, Output, Running},
+    support::{Arcllm, Chain, Folder, Output, Running},
 };
 
 /// `arcllm serve` as a process. It ends when this is dropped.
@@ -42,6 +42,11 @@ impl Gateway {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
         let command = folder.arcllm(arguments).unwrap();
         let command = environment.iter().fold(command, |command, (name, value)| command.env(name, value));
+        Self::run(folder, command).await
+    }
+
+    /// Runs this command, which serves.
+    pub(crate) async fn run(folder: Folder, command: Arcllm) -> Self {
         let running = command.start().unwrap();
         Self { url: soon(listening(&running)).await, folder, running }
     }

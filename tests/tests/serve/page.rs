@@ -104,6 +104,28 @@ async fn its_routes_tell_the_course_of_a_call_and_no_content() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_says_who_signed_a_module() {
+    let good = replies([]).await;
+    let chain = Chain::new()
+        .provider("good", Format::OpenAi, &good.url())
+        .host("order = [\"mine\", \"retry\"]")
+        .module("mine", "")
+        .module("retry", "");
+    let folder = chain.folder().unwrap().trusted();
+    folder.write("modules/mine.wasm", std::fs::read(crate::support::test_module("upper")).unwrap()).unwrap();
+    let gateway = Gateway::of(folder, &[]).await;
+    let overview = json_at(&gateway, "", "/api/overview").await;
+    let signature = |name: &str| {
+        let modules = overview["modules"].as_array().unwrap();
+        modules.iter().find(|module| module["name"] == name).unwrap()["signature"].clone()
+    };
+    assert_eq!(signature("mine"), "not signed", "{overview}");
+    assert_eq!(signature("retry"), Value::Null, "what is built in needs no signature");
+    let page = get(&gateway, "", "/").await.body;
+    assert!(page.contains("[\"signature\", module.signature]"), "the page has a row for it");
+}
+
 /// The table of these keys, each with a list of the models that it may use.
 fn keys(keys: &[(&str, &str)]) -> String {
     let key = |(key, models): &(&str, &str)| {

@@ -90,7 +90,7 @@ async fn the_command_shows_it_and_what_config_needs() {
         sha256   [sha256]
         about    ArcLLM module in the blocking world, without the SDK: asks again, asks another provider, and counts calls
         licence  MIT OR Apache-2.0
-        imports  arcllm:llm/state-blocking@0.1.0, arcllm:llm/types@0.1.0, arcllm:llm/models-blocking@0.1.0, arcllm:llm/llm-provider-blocking@0.1.0
+        imports  arcllm:llm/types@0.1.0, arcllm:llm/state-blocking@0.1.0, arcllm:llm/models-blocking@0.1.0, arcllm:llm/llm-provider-blocking@0.1.0
         may      ask the provider that it stands in front of, read what is asked, read the options of what is asked, read the caller's labels, rewrite what is asked, change the options of what is asked, name addresses for the provider to fetch (with the grant `urls`), use settings of a single provider (with the grant `extensions`), write remarks into the trail, answer itself, ask other models (with the grant `models`), keep values between calls (with the grant `state`); nothing else
         does     it may ask more than once, it may ask other models, it may answer or refuse without asking, it may change requests
         streams  events pass while they arrive, unread
@@ -102,11 +102,13 @@ async fn the_command_shows_it_and_what_config_needs() {
         look   boolean
         count  boolean
         tell   boolean
+        paid   object
+        order  
 
     To run it, copy stranger.wasm into the modules directory and add this to config.toml:
 
         [host]
-        order = ["telemetry", "stranger", "cache", "redact", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]     # outermost first
+        order = ["audit", "telemetry", "stranger", "cache", "redact", "resume", "route", "retry", "fallback", "hedge", "circuit-breaker", "rate-limit", "chaos"]     # outermost first
 
         [modules.stranger]
         enabled = true

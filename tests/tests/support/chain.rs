@@ -16,7 +16,7 @@ use super::Folder;
 pub(crate) const MODULES: &str = "ARCLLM_TEST_MODULES";
 
 /// What a module in a file is granted.
-const GRANTS: [&str; 2] = ["models", "state"];
+const GRANTS: [&str; 3] = ["models", "state", "journal"];
 
 /// A configuration of providers and modules. The first provider is the default one; modules stand in the default order,
 /// retry outside of fallback.

@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, PipeReader, Read as _, Write as _},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -108,6 +108,23 @@ impl Arcllm {
         self
     }
 
+    /// Makes a file that becomes too large an error of the write, as on a full disk, and not a signal that ends the process.
+    #[cfg(unix)]
+    #[must_use]
+    pub(crate) fn with_full_files_as_errors(mut self) -> Self {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        shell.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        if let Some(folder) = self.command.get_current_dir() {
+            shell.current_dir(folder);
+        }
+        self.command = shell;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -185,20 +202,29 @@ impl Running {
         tokio::task::spawn_blocking(move || pipe.read_exact(&mut [0])).await?
     }
 
+    /// Waits until it has ended, be it by a signal.
+    ///
+    /// # Errors
+    ///
+    /// Where it hangs.
+    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            match self.process.try_wait()? {
+                Some(status) => return Ok(status),
+                None if started.elapsed() > LONGEST => return Err(io::Error::other("`arcllm` does not end")),
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors
     ///
     /// Where it ends by a signal, hangs, or writes what is not text.
     pub(crate) async fn end(mut self) -> io::Result<Output> {
-        let started = Instant::now();
-        let status = loop {
-            match self.process.try_wait()? {
-                Some(status) => break status,
-                None if started.elapsed() > LONGEST => return Err(io::Error::other("`arcllm` does not end")),
-                None => tokio::time::sleep(LOOK).await,
-            }
-        };
+        let status = self.ended().await?;
         let code = status.code().ok_or_else(|| io::Error::other(format!("`arcllm` was ended: {status}")))?;
         Ok(Output { code, stdout: self.stdout()?, stderr: self.stderr()? })
     }

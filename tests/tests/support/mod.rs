@@ -10,6 +10,7 @@ mod files;
 mod folder;
 mod instances;
 mod provider;
+mod redis;
 mod store;
 
 pub(crate) use chain::Chain;
@@ -18,4 +19,5 @@ pub(crate) use files::{built_in_module, root, test_module};
 pub(crate) use folder::Folder;
 pub(crate) use instances::Instances;
 pub(crate) use provider::Provider;
+pub(crate) use redis::Redis;
 pub(crate) use store::{Elsewhere, Odd, kept};

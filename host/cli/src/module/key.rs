@@ -40,7 +40,11 @@ pub(crate) fn run(arguments: &ModuleKey) -> Result<ExitCode, Failure> {
     }
     let (pem, key) = SigningKey::generate(&public.display().to_string())?;
     write_private(private, &pem)?;
-    fs::write(&public, key.to_pem()).map_err(|error| unable(&public, &error))?;
+    fs::write(&public, key.to_pem()).map_err(|error| {
+        // One without the other would be in the way of the next try.
+        let _ = (fs::remove_file(&public), fs::remove_file(private));
+        unable(&public, &error)
+    })?;
     line!("wrote {}, the private key: keep it secret", private.display())?;
     line!("wrote {}, the public key, with the fingerprint {}", public.display(), key.fingerprint())?;
     Ok(ExitCode::SUCCESS)
@@ -52,10 +56,14 @@ fn write_private(path: &Path, pem: &str) -> Result<(), Failure> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(pem.as_bytes()));
-    written.map_err(|error| match error.kind() {
+    let mut file = options.open(path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(path),
         _ => unable(path, &error),
+    })?;
+    file.write_all(pem.as_bytes()).map_err(|error| {
+        // A part of a key would be in the way of the next try.
+        let _ = fs::remove_file(path);
+        unable(path, &error)
     })
 }
 

@@ -41,6 +41,9 @@ pub(crate) struct ModuleNew {
     pub(crate) directory: Option<PathBuf>,
 }
 
+/// The package that a project in Rust carries.
+const SDK: &str = "arcllm-module";
+
 fn sentence(text: &str) -> Result<String, &'static str> {
     match text.trim() {
         "" => Err("expected a sentence"),
@@ -53,6 +56,10 @@ pub(crate) fn run(arguments: ModuleNew) -> Result<ExitCode, Failure> {
     let ModuleNew { name, lang, description, directory } = arguments;
     let folder = directory.unwrap_or_else(|| PathBuf::from(&name));
     let files = templates::project(lang, &name, description.as_deref());
+    if lang == Language::Rust && name == SDK {
+        let help = "choose another name; Cargo tells packages apart by their names";
+        return Err(Failure::usage(format!("`{SDK}` is the name of the SDK that the project carries\n  help: {help}")));
+    }
     check_is_empty(&folder)?;
     for (path, text) in &files {
         let file = folder.join(path);

@@ -1,6 +1,6 @@
 //! `arcllm module publish`: puts a component into a registry.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs::File, io::Read as _, path::PathBuf, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
 use arcllm::{Host, ModuleReport};
@@ -12,6 +12,9 @@ use crate::{
     output::{json, line, tell, word},
     progress::Spinner,
 };
+
+/// The longest file of a key that is read, in bytes. A longer one is no key.
+const LARGEST_KEY: u64 = 64 << 10;
 
 const STRONG: Style = Style::new().bold();
 const ODD: Style = AnsiColor::Yellow.on_default();
@@ -68,7 +71,9 @@ pub(crate) async fn run(arguments: ModulePublish) -> Result<ExitCode, Failure> {
 /// Reads a private key.
 pub(crate) fn signing_key(file: &PathBuf) -> Result<SigningKey, Failure> {
     let name = file.display().to_string();
-    let pem = fs::read_to_string(file).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+    let mut pem = String::new();
+    let read = File::open(file).and_then(|file| file.take(LARGEST_KEY).read_to_string(&mut pem));
+    read.map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     Ok(SigningKey::from_pem(&name, &pem)?)
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use arcllm_conformance::kit::{self, Report};
+use arcllm_wording::{Format, Mistake};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -59,7 +60,10 @@ pub(crate) struct ModuleTest {
 
 /// Reads a JSON object of settings.
 pub(crate) fn settings(text: &str) -> Result<Map<String, Value>, String> {
-    serde_json::from_str(text).map_err(|error| format!("expected {{\"key\": value}}: {error}"))
+    serde_json::from_str(text).map_err(|error| {
+        let problem = Mistake::of(&error.to_string(), Format::Json).problem;
+        format!("it {problem}; expected {{\"key\": value}}")
+    })
 }
 
 pub(crate) async fn run(arguments: ModuleTest) -> Result<ExitCode, Failure> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arcllm::rfc3339;
 use axum::{extract::State, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -12,7 +13,6 @@ use crate::{
         shape::{Shape, json_answer},
     },
     gateway::{gateway::Gateway, readiness::Stage},
-    telemetry::log::time,
 };
 
 /// Answers as long as the process lives.
@@ -24,7 +24,7 @@ pub(crate) async fn live() -> Response {
 pub(crate) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let readiness = &gateway.shared.readiness;
     let (stage, troubles) = (readiness.stage(), readiness.troubles().clone());
-    let reload = troubles.reload.map(|(at, error)| json!({"failed_at": time(at), "error": error}));
+    let reload = troubles.reload.map(|(at, error)| json!({"failed_at": rfc3339(at), "error": error}));
     let mut response = json_answer(&json!({
         "status": stage.as_str(),
         "failed_reload": reload,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::UNIX_EPOCH};
 
-use arcllm::KnownModel;
+use arcllm::{KnownModel, rfc3339};
 use axum::{
     extract::{Extension, Path, RawQuery, State, rejection::PathRejection},
     response::Response,
@@ -16,7 +16,6 @@ use crate::{
         shape::{Shape, json_answer},
     },
     gateway::{caller::Caller, gateway::Gateway},
-    telemetry::log::time,
 };
 
 /// How many models a page has in Anthropic's shape, unless the client says.
@@ -76,7 +75,7 @@ fn in_shape(shape: Shape, name: &str, provider: &str) -> Value {
         // When the model was made is not known.
         Shape::OpenAi => json!({"id": name, "object": "model", "created": 0, "owned_by": provider}),
         Shape::Anthropic => {
-            json!({"type": "model", "id": name, "display_name": name, "created_at": time(UNIX_EPOCH)})
+            json!({"type": "model", "id": name, "display_name": name, "created_at": rfc3339(UNIX_EPOCH)})
         }
     }
 }

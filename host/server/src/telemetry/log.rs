@@ -5,10 +5,10 @@ use std::{
     io::Write as _,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
-use arcllm::{RequestLog, plain};
+use arcllm::{RequestLog, plain, rfc3339};
 use serde_json::{Map, Value, json};
 
 use crate::gateway::caller::{Ending, Told};
@@ -106,7 +106,7 @@ impl Log {
     pub(crate) fn tell(&self, what: fmt::Arguments<'_>) {
         let what = plain::lines(&what.to_string(), 10_000).replace('\n', "\n  ");
         // There is nowhere to report to if that fails.
-        let _ = writeln!(std::io::stderr(), "{} {what}", time(SystemTime::now()));
+        let _ = writeln!(std::io::stderr(), "{} {what}", rfc3339(SystemTime::now()));
     }
 }
 
@@ -160,7 +160,7 @@ impl Waiting {
 
 impl Line<'_> {
     fn human(&self) -> String {
-        let mut text = format!("{} {} {} {}", time(self.at), self.status, self.method, word(self.path));
+        let mut text = format!("{} {} {} {}", rfc3339(self.at), self.status, self.method, word(self.path));
         let mut add = |what: fmt::Arguments<'_>| text.write_fmt(what).unwrap_or_default();
         if let Some(key) = self.key {
             add(format_args!(" key={}", word(key)));
@@ -195,7 +195,7 @@ impl Line<'_> {
     fn json(&self) -> String {
         let mut line = Map::new();
         let mut set = |name: &str, value: Value| line.insert(name.to_owned(), value);
-        set("time", json!(time(self.at)));
+        set("time", json!(rfc3339(self.at)));
         set("method", json!(self.method));
         set("path", json!(self.path));
         set("status", json!(self.status));
@@ -232,29 +232,10 @@ fn word(text: &str) -> std::borrow::Cow<'_, str> {
     plain::line(text, LONGEST_WORD)
 }
 
-/// A moment as in RFC 3339, to the millisecond.
-pub(crate) fn time(at: SystemTime) -> String {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second, milli) = (second / 3600, second / 60 % 60, second % 60, since.subsec_millis());
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
-}
-
-/// The date so many days after 1970-01-01: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use arcllm::{Response, Usage};
 
     use super::*;
@@ -263,18 +244,6 @@ mod tests {
     fn line<'a>(told: &'a Told, key: Option<&'a str>) -> Line<'a> {
         let (at, took) = (UNIX_EPOCH + Duration::from_millis(1_790_000_000_123), Duration::from_micros(1500));
         Line { at, took, method: "POST", path: "/v1/messages", key, status: 200, told, cost: None }
-    }
-
-    #[test]
-    fn times_are_dates() {
-        for (second, text) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_400, "2000-02-29T00:00:00.000Z"),
-            (4_107_542_399, "2100-02-28T23:59:59.000Z"),
-            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
-        ] {
-            assert_eq!(time(UNIX_EPOCH + Duration::from_secs(second)), text);
-        }
     }
 
     #[test]

@@ -48,7 +48,19 @@ fn without_a_file_the_presets_are_there() {
     }
     assert_eq!(
         config.order,
-        ["telemetry", "cache", "redact", "resume", "retry", "fallback", "circuit-breaker", "rate-limit", "chaos"]
+        [
+            "telemetry",
+            "cache",
+            "redact",
+            "resume",
+            "route",
+            "retry",
+            "fallback",
+            "hedge",
+            "circuit-breaker",
+            "rate-limit",
+            "chaos"
+        ]
     );
     assert_eq!(config.deadline, Duration::from_secs(600));
     assert_eq!(config.modules_dir, None);

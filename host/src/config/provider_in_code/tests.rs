@@ -48,3 +48,13 @@ fn a_key_is_never_shown() {
     assert_eq!(provider, local().key("sk-secret".into()));
     assert_ne!(provider, local().key("sk-other".into()));
 }
+
+#[test]
+fn a_price_is_a_number_of_zero_or_more() {
+    let with = |price: f64| local().model_facts("m", ModelFacts::new().cost_output_per_1m(price)).named("p".to_owned());
+    for price in [-1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let error = with(price).unwrap_err();
+        assert_eq!(error.key.as_deref(), Some("providers.p.models.\"m\".cost_output_per_1m"), "{price}");
+    }
+    assert!(with(0.0).is_ok());
+}

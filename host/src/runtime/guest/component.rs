@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The grants that a component asks for by importing an interface.
-const INTERFACES: [&str; 2] = ["models", "state"];
+const INTERFACES: [&str; 3] = ["models", "state", "journal"];
 
 /// The functions that read the content of an answer.
 const READING: [&str; 2] = ["[method]response.parts", "[method]response.derive"];

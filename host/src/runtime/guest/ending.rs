@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -26,6 +26,9 @@ use crate::{
 
 /// How long a module may work for a call whose answer has ended: it notes how the answer ended.
 const AFTERWARDS: Duration = Duration::from_secs(5);
+
+/// How long before the deadline an end waits no more to be noted: the answer is whole, and must not fail for that.
+const BEFORE_DEADLINE: Duration = Duration::from_millis(50);
 
 /// How an answer ended, as soon as it is known.
 pub(crate) struct Ending {
@@ -43,8 +46,9 @@ struct Ended {
 }
 
 impl Ending {
-    /// Watches this answer. `invoke` says why its reader went away before the end.
-    pub(crate) fn of(answer: Answer, invoke: &Arc<Invoke>) -> (Answer, Arc<Self>) {
+    /// Watches this answer. `invoke` says why its reader went away before the end. With `holds_end`, the reader gets the end when
+    /// the module has noted it.
+    pub(crate) fn of(answer: Answer, invoke: &Arc<Invoke>, holds_end: bool) -> (Answer, Arc<Self>) {
         let ending = Arc::new(Self { state: watch::Sender::new(None), watches: AtomicU32::new(0) });
         let answer = match answer {
             Answer::Whole(response) => {
@@ -53,7 +57,8 @@ impl Ending {
             }
             Answer::Stream { head, events } => {
                 let (provider, invoke) = (head.provider.clone(), invoke.clone());
-                let watched = WatchedEvents { events, ending: Some(ending.clone()), invoke, provider };
+                let watched =
+                    WatchedEvents { events, ending: Some(ending.clone()), invoke, provider, holds_end, held: None };
                 Answer::Stream { head, events: watched.boxed() }
             }
         };
@@ -150,12 +155,39 @@ struct WatchedEvents {
     ending: Option<Arc<Ending>>,
     invoke: Arc<Invoke>,
     provider: String,
+    /// Whether the end waits until it is noted.
+    holds_end: bool,
+    /// The end, and what it waits for.
+    held: Option<HeldEnd>,
+}
+
+/// The last event, and what it waits for.
+type HeldEnd = (Option<Result<Event, ErrorKind>>, BoxFuture<'static, ()>);
+
+impl WatchedEvents {
+    /// Waits until the module has noted how the answer ended: for as long as it may work for that, and not past the deadline.
+    fn noted(&self, ending: Arc<Ending>) -> BoxFuture<'static, ()> {
+        let deadline = self.invoke.deadline().and_then(|deadline| deadline.checked_sub(BEFORE_DEADLINE));
+        async move {
+            match deadline {
+                Some(deadline) => drop(tokio::time::timeout_at(deadline, ending.unwatched()).await),
+                None => ending.unwatched().await,
+            }
+        }
+        .boxed()
+    }
 }
 
 impl Stream for WatchedEvents {
     type Item = Result<Event, ErrorKind>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some((event, noted)) = &mut self.held {
+            ready!(noted.poll_unpin(context));
+            let event = event.take();
+            self.held = None;
+            return Poll::Ready(event);
+        }
         let event = ready!(self.events.poll_next_unpin(context));
         let how = match &event {
             Some(Ok(Event::End(response))) => Ok(&**response),
@@ -165,6 +197,10 @@ impl Stream for WatchedEvents {
         };
         if let Some(ending) = self.ending.take() {
             ending.settle(how);
+            if self.holds_end {
+                self.held = Some((event, self.noted(ending)));
+                return self.poll_next(context);
+            }
         }
         Poll::Ready(event)
     }

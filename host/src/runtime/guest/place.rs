@@ -1,6 +1,6 @@
 //! A module's place in one chain, as its calls see it. An instance may serve many places.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use metrics::Histogram;
 
@@ -8,6 +8,7 @@ use crate::{
     call::{clock::Clock, upstream::Upstream},
     chat::config_error::ConfigError,
     config::known_model::KnownModel,
+    journal::journal::Journal,
     runtime::guest::may_add::MayAdd,
 };
 
@@ -19,11 +20,16 @@ pub(crate) struct Place {
     pub(crate) loader: Arc<dyn ModelLoader>,
     /// What the module may add to a request.
     pub(crate) may_add: MayAdd,
+    /// Where the module appends records. Set when a module with the grant is loaded.
+    pub(crate) journal: OpenedJournal,
     /// Tells the module the time of day.
     pub(crate) clock: Clock,
     /// Counts the time that the module itself takes.
     pub(crate) own_time: Histogram,
 }
+
+/// A host's journal, once it is open.
+pub(crate) type OpenedJournal = Arc<OnceLock<Arc<dyn Journal>>>;
 
 /// Loads the models that a module asks for. The host implements it.
 pub(crate) trait ModelLoader: Send + Sync {

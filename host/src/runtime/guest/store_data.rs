@@ -42,6 +42,8 @@ pub(crate) struct StoreData {
     pub(crate) state: Arc<dyn ModuleState>,
     /// The most content of an answer that the guest may read, and the limit that says so. Absent if it reads none.
     pub(crate) most_content: Option<(usize, Limit)>,
+    /// Whether the module appends to the journal. Then the end of an answer waits until the module has noted it.
+    pub(crate) keeps_journal: bool,
     clock: MonotonicClock,
     wasi: WasiCtx,
 }
@@ -69,6 +71,7 @@ impl StoreData {
             stderr,
             state,
             most_content: None,
+            keeps_journal: false,
             clock,
             wasi: wasi.build(),
         }

@@ -10,6 +10,7 @@ use wasmtime::{
 
 use crate::{
     chat::config_error::ConfigError,
+    config::grant::JOURNAL,
     runtime::{
         guest::{
             bindings::exports::arcllm::llm::module::{ConfigError as Refusal, Cost, Description, Target},
@@ -48,6 +49,7 @@ impl Instance {
         };
         let mut state = StoreData::new(module, policy, kept);
         state.most_content = (compiled.streams != Streams::Forwards).then(|| policy.content_of_call());
+        state.keeps_journal = compiled.asks_for().any(|grant| grant == JOURNAL);
         let mut store = Store::new(compiled.exports.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(policy.hostcall());

@@ -104,7 +104,8 @@ impl ModelLoader for NoOthers {
 pub(crate) fn hop(inner: Arc<dyn Stop>) -> Arc<Hop> {
     let module: Arc<str> = "retry".into();
     let (own_time, loader) = (own_time(&module), Arc::new(NoOthers));
-    let place = Place { module, loader, own_time, may_add: MayAdd::of(None), clock: clock::system() };
+    let place =
+        Place { module, loader, own_time, may_add: MayAdd::of(None), journal: Arc::default(), clock: clock::system() };
     let invoke = Invoke::start(std::time::Duration::from_secs(600), 32, 0, 0, false);
     let branch = Branch { invoke, cancel: Cancel::default(), span: Scope::default(), line: None };
     Arc::new(Hop::new(Arc::new(place), inner, branch, false))

@@ -172,7 +172,7 @@ fn the_sum_is_right_where_many_change_values() {
                 for at in 0..2000_usize {
                     let key = format!("{}", at % 7);
                     let outcome = match (at + thread) % 3 {
-                        0 => set(&room, &key, vec![b'1'; at % 50]),
+                        0 => set(room, &key, vec![b'1'; at % 50]),
                         1 => now(room.delete(&key)),
                         _ => now(room.compare_and_swap(&key, None, Some(vec![b'1'; 9]))).map(drop),
                     };

@@ -5,11 +5,11 @@ package module
 import (
 	"runtime/debug"
 
-	inner "guardrail/bindings/arcllm_llm_llm_provider_blocking"
-	"guardrail/bindings/arcllm_llm_module"
-	types "guardrail/bindings/arcllm_llm_types"
-	wit "guardrail/bindings/wit/types"
-	"guardrail/policy"
+	inner "guardrail-module/bindings/arcllm_llm_llm_provider_blocking"
+	"guardrail-module/bindings/arcllm_llm_module"
+	types "guardrail-module/bindings/arcllm_llm_types"
+	wit "guardrail-module/bindings/wit/types"
+	"guardrail-module/policy"
 )
 
 // The host calls Configure once for each instance, before any call.

@@ -77,6 +77,26 @@ pub mod models {
     }
 }
 
+/// The journal.
+pub(crate) mod journal {
+    use crate::testing::executor;
+
+    /// Appends a record.
+    pub async fn append(record: String) -> Result<(), String> {
+        let world = executor::current();
+        let takes = world.0.borrow().journal_takes;
+        executor::sleep(&world, takes).await;
+        let inside = &mut world.0.borrow_mut();
+        match &inside.journal_problem {
+            Some(problem) => Err(problem.clone()),
+            None => {
+                inside.journal.push(record);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// The monotonic clock.
 pub(crate) mod clock {
     use crate::testing::executor::{current, sleep};

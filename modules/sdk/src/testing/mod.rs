@@ -1,7 +1,7 @@
 //! A world for a module's unit tests, natively: a scripted inner, a virtual clock, seeded random numbers.
 //!
 //! Outside of WebAssembly the imports of a module ([`inner`](crate::inner), [`models`](crate::models),
-//! [`state`](crate::state), [`clock`](crate::clock), [`random`](crate::random), [`log`](crate::log) and
+//! [`state`](crate::state), [`journal`](crate::journal), [`clock`](crate::clock), [`random`](crate::random), [`log`](crate::log) and
 //! [`stream`](crate::stream)) are those of the [`World`] that runs it. So a test calls the `invoke` of the module itself:
 //!
 //! ```
@@ -48,11 +48,12 @@
 //! assert_eq!(cancelled, [("inner".to_owned(), Some(seconds(1))), ("other".to_owned(), None)]);
 //! ```
 //!
-//! [`World::state_fails`] takes the state away.
+//! [`World::state_fails`] takes the state away, [`World::journal_fails`] the journal.
 
 pub(crate) mod endings;
 pub(crate) mod executor;
 pub(crate) mod imports;
+pub(crate) mod kept;
 mod pipe;
 mod provider;
 mod request;

@@ -1,49 +1,16 @@
 //! What a module keeps in a world, as `arcllm:llm/state` offers it.
 
-use std::collections::BTreeMap;
-
 pub use crate::bindings::arcllm::llm::state_types::{Added, Addition, Bucket, Leased, Life, Sum, Taken};
-use crate::testing::{executor, world::World};
+use crate::testing::{
+    executor,
+    kept::{Kept, Value},
+};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What is kept, by key. Times are nanoseconds of the world.
-#[derive(Default)]
-pub(crate) struct Kept {
-    values: BTreeMap<String, Value>,
-    /// When each bucket is full.
-    buckets: BTreeMap<String, u64>,
-    /// The numbers of leases, and when each ends.
-    leases: BTreeMap<String, Vec<(u64, u64)>>,
-    next_lease: u64,
-}
-
-#[derive(Clone)]
-struct Value {
-    value: Vec<u8>,
-    ends: Option<u64>,
-}
-
-impl Kept {
-    /// Returns the value of this key, if it has not ended.
-    pub(crate) fn value(&self, key: &str, now: u64) -> Option<&[u8]> {
-        self.find(key, now).map(|kept| &*kept.value)
-    }
-
-    fn find(&self, key: &str, now: u64) -> Option<&Value> {
-        self.values.get(key).filter(|kept| !kept.is_over(now))
-    }
-}
-
-impl Value {
-    fn is_over(&self, now: u64) -> bool {
-        self.ends.is_some_and(|ends| ends <= now)
-    }
-}
-
 /// Waits until the store has come to this operation, and carries it out. Fails if the store does.
 async fn in_store<T>(operation: impl FnOnce(&mut Kept, u64) -> Result<T, String>) -> Result<T, String> {
-    let world: World = executor::current();
+    let world = executor::current();
     let takes = {
         let mut inside = world.0.borrow_mut();
         inside.operations += 1;

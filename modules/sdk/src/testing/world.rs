@@ -10,8 +10,8 @@ use std::{
 
 use crate::{
     testing::{
+        kept::Kept,
         script::{Answer, Asked, INNER, Provider, text},
-        state::Kept,
     },
     types::{Attempt, Error, ModelFacts, RequestParts},
 };
@@ -48,6 +48,12 @@ pub(crate) struct Inside {
     pub(crate) state_problem: Option<String>,
     /// How many operations of `state` there were.
     pub(crate) operations: usize,
+    /// The records that were appended.
+    pub(crate) journal: Vec<String>,
+    /// How long each append takes.
+    pub(crate) journal_takes: u64,
+    /// Why each append fails, if it does.
+    pub(crate) journal_problem: Option<String>,
     pub(crate) asked: Vec<Asked>,
     pub(crate) trail: Vec<Attempt>,
     pub(crate) logged: Vec<String>,
@@ -80,6 +86,9 @@ impl World {
             state_takes: 0,
             state_problem: None,
             operations: 0,
+            journal: Vec::new(),
+            journal_takes: 0,
+            journal_problem: None,
             asked: Vec::new(),
             trail: Vec::new(),
             logged: Vec::new(),
@@ -177,6 +186,27 @@ impl World {
         self
     }
 
+    /// Sets how long each append to the journal takes. Other calls come in between.
+    #[must_use]
+    pub fn journal_after(self, time: Duration) -> Self {
+        self.0.borrow_mut().journal_takes = saturated(time);
+        self
+    }
+
+    /// Makes each append to the journal fail with this problem from now on, as when the disk is full.
+    #[must_use]
+    pub fn journal_fails(self, problem: &str) -> Self {
+        self.0.borrow_mut().journal_problem = Some(problem.to_owned());
+        self
+    }
+
+    /// Makes the journal work again.
+    #[must_use]
+    pub fn journal_works(self) -> Self {
+        self.0.borrow_mut().journal_problem = None;
+        self
+    }
+
     /// Sets the caller's deadline, counted from now on.
     #[must_use]
     pub fn deadline(self, time: Duration) -> Self {
@@ -221,6 +251,11 @@ impl World {
     /// Returns the log messages, in order.
     pub fn logged(&self) -> Vec<String> {
         self.0.borrow().logged.clone()
+    }
+
+    /// Returns the records that were appended to the journal, in order.
+    pub fn journal(&self) -> Vec<String> {
+        self.0.borrow().journal.clone()
     }
 
     /// Returns the remarks that the module has written into the trail, in order.

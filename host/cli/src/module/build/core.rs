@@ -45,6 +45,13 @@ type WorldOfCore<'a> = (Option<&'a Path>, &'a str);
 /// Makes the component of a project from a core module, which is built for this world or names its world itself.
 pub(crate) fn componentize(core: &Path, world: Option<WorldOfCore<'_>>, project: &Project) -> Result<(), Failure> {
     let mut bytes = fs::read(core).map_err(|error| unable(core, &error))?;
+    if !bytes.starts_with(b"\0asm") {
+        let help = "name the .wasm file that a compiler has made";
+        return Err(Failure::usage(format!(
+            "{}: this is not a core WebAssembly module: it begins otherwise\n  help: {help}",
+            core.display()
+        )));
+    }
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error:#}", core.display()));
     let found = core_module(&bytes).map_err(|error| {
         Failure::usage(format!("{}: this is not a core WebAssembly module: {error:#}", core.display()))

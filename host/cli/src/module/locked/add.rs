@@ -1,21 +1,21 @@
 //! `arcllm module add`: accepts a module from a registry or a file.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use arcllm::{Grant, SignatureState};
-use arcllm_registry::{Limits, Reference, Registry};
+use arcllm_registry::{Digest, Reference, Registry};
 use serde_json::json;
 
 use crate::{
     failure::Failure,
     module::{
-        install,
         locked::{
             candidate::Candidate,
-            change::ConfigFile,
+            change::{ConfigFile, ModuleFile},
             consent::{agreed, grant, grants, shown},
             edit,
         },
@@ -84,8 +84,7 @@ pub(crate) async fn run(arguments: ModuleAdd) -> Result<ExitCode, Failure> {
     };
     agreed(&question, arguments.yes, "--yes adds it with these grants; --allow names others")?;
     let wasm = candidate.source.wasm();
-    place(&config, &candidate)?;
-    config.change(|document, lock| {
+    config.change(file_of(&config, &candidate)?, |document, lock| {
         refuse_known(lock.modules.contains_key(&name), &name)?;
         lock.modules.insert(name.clone(), candidate.locked(allow.clone()));
         edit::set_module(document, &name, &wasm, &allow)?;
@@ -111,7 +110,7 @@ async fn candidate(arguments: &ModuleAdd, file: &ConfigFile) -> Result<(String, 
     let last = reference.repository().rsplit('/').next().unwrap_or_default();
     let name = named(arguments, last)?;
     check_is_new(file, &name, &arguments.what)?;
-    let registry = Registry::new(Limits::default())?;
+    let registry = Registry::new(config.registry_limits())?;
     let candidate = Candidate::from_registry(config, &registry, &reference, &name).await?;
     Ok((name, candidate))
 }
@@ -163,13 +162,18 @@ fn warn(candidate: &Candidate, name: &str) {
     }
 }
 
-/// Puts a file into the modules directory, where the configuration names it.
-pub(crate) fn place(config: &ConfigFile, candidate: &Candidate) -> Result<(), Failure> {
+/// The file that the modules directory is to have, where the configuration names it. `None` for a module of a registry.
+pub(crate) fn file_of(config: &ConfigFile, candidate: &Candidate) -> Result<Option<ModuleFile>, Failure> {
     if candidate.source.reference().is_some() {
-        return Ok(());
+        return Ok(None);
     }
-    let target = config.modules_dir().join(candidate.source.wasm());
-    install::put(&candidate.file, &target)
+    let from = candidate.file.display();
+    let bytes = fs::read(&candidate.file).map_err(|error| Failure::usage(format!("{from}: {error}")))?;
+    if Digest::of(&bytes) != candidate.wasm {
+        let help = "nothing was changed; run this again when the file is whole";
+        return Err(Failure::usage(format!("{from}: it has changed since you were shown what it is\n  help: {help}")));
+    }
+    Ok(Some(ModuleFile { file: config.modules_dir().join(candidate.source.wasm()), bytes }))
 }
 
 fn tell_added(arguments: &ModuleAdd, name: &str, candidate: &Candidate, allow: &[Grant]) -> Result<(), Failure> {

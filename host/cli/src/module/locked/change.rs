@@ -1,4 +1,4 @@
-//! Changes a configuration and its lock, both or neither.
+//! Changes a configuration, its lock and the file of a module: all or nothing.
 
 use std::{
     fs::{self, File},
@@ -19,14 +19,22 @@ pub(crate) struct ConfigFile {
     pub(crate) file: PathBuf,
 }
 
-/// A text that replaces that of a file.
+/// The file of a module, which the modules directory is to have.
+pub(crate) struct ModuleFile {
+    pub(crate) file: PathBuf,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Content that replaces that of a file.
 struct Replacement {
     file: PathBuf,
     /// Absent if there is no such file.
-    before: Option<String>,
-    after: String,
+    before: Option<Vec<u8>>,
+    after: Vec<u8>,
     /// Beside the file, until it takes its place.
     next: PathBuf,
+    /// The old content beside the file, until all files are replaced.
+    old: PathBuf,
 }
 
 impl ConfigFile {
@@ -59,13 +67,15 @@ impl ConfigFile {
         self.config.modules_dir.clone().unwrap_or_default()
     }
 
-    /// Changes the configuration and the lock as they are now. If the configuration was trusted, it is trusted again.
+    /// Changes the configuration and the lock as they are now, and puts the file of a module into its place. If the
+    /// configuration was trusted, it is trusted again.
     ///
     /// # Errors
     ///
     /// Where the change fails, its result is no valid configuration, or a file cannot be written. Nothing is changed then.
     pub(crate) fn change(
         &self,
+        module: Option<ModuleFile>,
         change: impl FnOnce(&mut DocumentMut, &mut Lock) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let config_target = target(&self.file).map_err(|error| unable(&self.file, &error))?;
@@ -83,10 +93,15 @@ impl ConfigFile {
         let (after, lock_after) = (document.to_string(), lock.to_toml());
         Config::parse(&after, Some(&self.file))?;
         Lock::parse(&lock_after, &lock_file)?;
-        let replacements = [
-            Replacement::new(lock_target, lock_text.clone(), lock_after.clone()),
-            Replacement::new(config_target, Some(text.clone()), after.clone()),
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        let mut replacements = vec![
+            Replacement::new(lock_target, lock_text.as_deref().map(bytes), bytes(&lock_after)),
+            Replacement::new(config_target, Some(bytes(&text)), bytes(&after)),
         ];
+        if let Some(ModuleFile { file, bytes }) = module {
+            let before = file.is_file().then(|| fs::read(&file)).transpose().map_err(|error| unable(&file, &error))?;
+            replacements.insert(0, Replacement::new(file, before, bytes));
+        }
         replace(&replacements)?;
         if let Some(store) = TrustStore::of_user() {
             let (before, after) = ((&*text, lock_text.as_deref()), (&*after, Some(&*lock_after)));
@@ -97,17 +112,23 @@ impl ConfigFile {
 }
 
 impl Replacement {
-    fn new(file: PathBuf, before: Option<String>, after: String) -> Self {
-        let mut name = file.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.new", std::process::id()));
-        let next = file.with_file_name(name);
-        Self { file, before, after, next }
+    fn new(file: PathBuf, before: Option<Vec<u8>>, after: Vec<u8>) -> Self {
+        let beside = |ending: &str| {
+            let mut name = file.file_name().unwrap_or_default().to_owned();
+            name.push(format!(".{}.{ending}", std::process::id()));
+            file.with_file_name(name)
+        };
+        let (next, old) = (beside("new"), beside("old"));
+        Self { file, before, after, next, old }
     }
 
-    /// Writes the new text beside the file, with the permissions of the file.
+    /// Writes the new content beside the file, with the permissions of the file.
     fn prepare(&self) -> io::Result<()> {
+        if let Some(folder) = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder)?;
+        }
         let mut next = File::create(&self.next)?;
-        next.write_all(self.after.as_bytes())?;
+        next.write_all(&self.after)?;
         if let Ok(metadata) = fs::metadata(&self.file) {
             next.set_permissions(metadata.permissions())?;
         }
@@ -115,23 +136,31 @@ impl Replacement {
     }
 
     fn commit(&self) -> io::Result<()> {
+        // Kept, since a full disk takes no second copy. Not every file system has links.
+        let _ = fs::hard_link(&self.file, &self.old);
         fs::rename(&self.next, &self.file)
     }
 
-    /// Puts the old text back.
+    /// Puts the old content back.
     fn undo(&self) {
         // There is nothing else to try if it fails.
         let _ = match &self.before {
-            Some(before) => fs::write(&self.file, before),
+            Some(before) => fs::rename(&self.old, &self.file).or_else(|_| fs::write(&self.file, before)),
             None => fs::remove_file(&self.file),
         };
+    }
+
+    /// Removes what lies beside the file.
+    fn clean(&self) {
+        // They may not exist.
+        let _ = (fs::remove_file(&self.next), fs::remove_file(&self.old));
     }
 }
 
 /// Replaces all files, or none.
 fn replace(replacements: &[Replacement]) -> Result<(), Failure> {
     let changed = || replacements.iter().filter(|one| one.before.as_ref() != Some(&one.after));
-    let clean = || changed().for_each(|one| drop(fs::remove_file(&one.next)));
+    let clean = || changed().for_each(Replacement::clean);
     for one in changed() {
         one.prepare().map_err(|error| {
             clean();
@@ -147,6 +176,7 @@ fn replace(replacements: &[Replacement]) -> Result<(), Failure> {
         }
         done.push(one);
     }
+    clean();
     Ok(())
 }
 
@@ -191,8 +221,9 @@ fn is_same(_: &File, _: &Path) -> io::Result<bool> {
 }
 
 fn unable(file: &Path, error: &io::Error) -> Failure {
-    Failure::usage(format!(
-        "{}: cannot be changed: {error}\n  help: nothing was changed; make it writable for you",
-        file.display()
-    ))
+    let help = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on its disk",
+        _ => "make the file and its folder writable for you",
+    };
+    Failure::usage(format!("{}: cannot be changed: {error}\n  help: nothing was changed; {help}", file.display()))
 }

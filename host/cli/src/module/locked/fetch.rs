@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use arcllm_registry::{Limits, Registry};
+use arcllm_registry::Registry;
 use serde_json::json;
 
 use crate::{
@@ -35,7 +35,7 @@ pub(crate) struct ModuleFetch {
 
 pub(crate) async fn run(arguments: ModuleFetch) -> Result<ExitCode, Failure> {
     let file = ConfigFile::find(arguments.config.as_deref())?;
-    let (store, registry) = (store()?, Registry::new(Limits::default())?);
+    let (store, registry) = (store()?, Registry::new(file.config.registry_limits())?);
     let (mut fetched, mut present) = (Vec::new(), Vec::new());
     for (name, locked) in &file.config.lock.modules {
         let Some(reference) = locked.source.reference() else { continue };
@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: ModuleFetch) -> Result<ExitCode, Failure> {
     if arguments.json {
         output::json(&json!({ "fetched": fetched, "present": present }))?;
     } else if fetched.is_empty() {
-        line!("all {} modules of registries are here", present.len())?;
+        line!("nothing to fetch: every module of a registry is here ({})", present.len())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -40,14 +40,17 @@ pub(crate) struct ModuleList {
 pub(crate) async fn run(arguments: ModuleList) -> Result<ExitCode, Failure> {
     let config = config::config(arguments.config.as_deref())?;
     let host = Host::builder().config(config.clone()).watch(false).build()?;
+    let (modules, wrong) = host.modules_and_problems().await;
     let modules: Vec<ModuleReport> =
-        host.modules().await?.into_iter().filter(|module| module.origin.as_deref() != Some("built-in")).collect();
+        modules.into_iter().filter(|module| module.origin.as_deref() != Some("built-in")).collect();
     let gone = config.lock.modules.keys().filter(|name| !modules.iter().any(|module| module.name == **name));
     let gone: Vec<&String> = gone.collect();
+    let code = ExitCode::from(if wrong.is_empty() { 0 } else { 2 });
+    let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
     if arguments.json {
         let modules: Vec<Value> = modules.iter().map(|module| entry(module, &config)).collect();
-        output::json(&json!({ "modules": modules, "only_in_lock": gone }))?;
-        return Ok(ExitCode::SUCCESS);
+        output::json(&json!({ "modules": modules, "only_in_lock": gone, "problems": wrong }))?;
+        return Ok(code);
     }
     modules.iter().try_for_each(|module| print(module, &config))?;
     gone.iter().try_for_each(|name| {
@@ -60,7 +63,8 @@ pub(crate) async fn run(arguments: ModuleList) -> Result<ExitCode, Failure> {
     if modules.is_empty() && gone.is_empty() {
         line!("all modules are built in; `arcllm module add` adds one")?;
     }
-    Ok(ExitCode::SUCCESS)
+    wrong.iter().try_for_each(|text| line!("{BAD}problem{BAD:#}  {}", text.replace('\n', "\n       ")))?;
+    Ok(code)
 }
 
 fn entry(module: &ModuleReport, config: &Config) -> Value {

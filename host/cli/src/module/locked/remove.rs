@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &ModuleRemove) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(format!("the model `{model}` uses the module `{name}`\n  help: {help}")));
     }
     let mut source = None;
-    file.change(|document, lock| {
+    file.change(None, |document, lock| {
         let locked = lock.modules.remove(name);
         source = locked.as_ref().map(|locked| locked.source.wasm());
         match edit::remove_module(document, name) || locked.is_some() {

@@ -7,14 +7,14 @@ use std::{
 };
 
 use arcllm::{Grant, LockedModule};
-use arcllm_registry::{Limits, Reference, Registry};
+use arcllm_registry::{Reference, Registry};
 use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
     module::{
         locked::{
-            add::place,
+            add::file_of,
             candidate::Candidate,
             change::ConfigFile,
             consent::{agreed, grant, grants, shown, typed},
@@ -123,8 +123,7 @@ async fn update(
         difference(name, before, &after)?;
     }
     agree(arguments, name, &more, &candidate)?;
-    place(file, &candidate)?;
-    file.change(|document, lock| {
+    file.change(file_of(file, &candidate)?, |document, lock| {
         if lock.modules.get(name) != Some(before) {
             let help = "run this again";
             return Err(Failure::usage(format!("another command has changed `{name}` meanwhile\n  help: {help}")));
@@ -170,7 +169,7 @@ async fn candidate(
             return Candidate::from_file(&file.config, path, &stored_as, name).await;
         }
     };
-    let registry = Registry::new(Limits::default())?;
+    let registry = Registry::new(file.config.registry_limits())?;
     Candidate::from_registry(&file.config, &registry, &reference, name).await
 }
 
@@ -186,7 +185,7 @@ fn wanted(
     let had = configured.unwrap_or_else(|| before.allow.clone());
     let asked = &candidate.report.asks_for;
     // The grants to add to requests are asked for by no import.
-    let still = |grant: &Grant| !["models", "state"].contains(&&*grant.name) || asked.contains(&grant.name);
+    let still = |grant: &Grant| !["models", "state", "journal"].contains(&&*grant.name) || asked.contains(&grant.name);
     let named = |grant: &Grant| arguments.allow.iter().any(|given| given.name == grant.name);
     let kept = had.into_iter().filter(|grant| still(grant) && !named(grant));
     let given: Vec<Grant> = kept.chain(arguments.allow.iter().cloned()).collect();

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
 use arcllm::{Config, Host, ModuleReport};
-use arcllm_registry::{Limits, Registry};
+use arcllm_registry::Registry;
 use serde_json::{Value, json};
 
 use crate::{
@@ -53,7 +53,7 @@ struct Verdict {
 pub(crate) async fn run(arguments: ModuleVerify) -> Result<ExitCode, Failure> {
     let file = ConfigFile::find(arguments.config.as_deref())?;
     let host = Host::builder().config(file.config.clone()).watch(false).build()?;
-    let registry = arguments.online.then(|| Registry::new(Limits::default())).transpose()?;
+    let registry = arguments.online.then(|| Registry::new(file.config.registry_limits())).transpose()?;
     let mut verdicts = Vec::new();
     for name in names(&file.config, arguments.name.as_deref())? {
         verdicts.push(verdict(&host, &file.config, registry.as_ref(), &name).await?);

@@ -149,7 +149,7 @@ async fn once(arguments: &ModuleRun, component: &Path) -> Result<ExitCode, Failu
     // What it logged while it was loaded belongs to no call.
     spinner.stop();
     tell_log();
-    let model = loaded.map_err(plainly)?;
+    let model = loaded.map_err(|error| plainly(error, component))?;
     let mut spinner = Spinner::start(!arguments.json);
     spinner.say("asking primary".to_owned());
     let request = Request::new([Message::user(&arguments.prompt)]);
@@ -171,8 +171,10 @@ async fn once(arguments: &ModuleRun, component: &Path) -> Result<ExitCode, Failu
 }
 
 /// An error about the configuration that this command makes, without its places: the user has written only the settings.
-fn plainly(mut error: ConfigError) -> ConfigError {
-    (error.file, error.line) = (None, None);
+fn plainly(mut error: ConfigError, component: &Path) -> ConfigError {
+    // One without a key is about the component.
+    let is_of_file = error.key.is_none();
+    (error.file, error.line) = (is_of_file.then(|| component.to_owned()), None);
     if let Some(setting) = error.problem.strip_prefix("missing field ") {
         error = ConfigError::new(format!("this module needs the setting {setting}"));
         error = error.help("give it with --settings '{\"key\": value}'; `arcllm module inspect` shows all settings");

@@ -1,8 +1,8 @@
 //! The simulated providers around a module, and the host that runs it.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 
-use arcllm::{Config, Host};
+use arcllm::{Config, Host, MemoryJournal};
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ use crate::{
 const PROVIDERS: [&str; 4] = ["primary", "second", "third", "fourth"];
 
 /// What the module is granted: everything, since nothing leaves this machine.
-const GRANTS: [&str; 4] = ["models", "state", "urls", "extensions"];
+const GRANTS: [&str; 5] = ["models", "state", "journal", "urls", "extensions"];
 
 /// A value of an argument, and the provider that it is for.
 #[derive(Debug, Clone)]
@@ -102,7 +102,9 @@ impl Stage {
         })?;
         // In a folder that does not exist, so that no other file is taken for a module.
         let place = file.with_extension("run").join("config.toml");
-        Ok(Host::builder().config(Config::parse(&text, Some(&place))?).watch(false).build()?)
+        let builder = Host::builder().config(Config::parse(&text, Some(&place))?).watch(false);
+        // What the module appends is gone with this process.
+        Ok(builder.journal(Arc::new(MemoryJournal::default())).build()?)
     }
 }
 

@@ -143,6 +143,26 @@ fn settings_of_the_provider_are_in_the_body() {
 }
 
 #[test]
+fn a_model_that_refuses_a_temperature_gets_the_rest_as_it_is() {
+    for (format, limit) in
+        [(CHAT, "max_tokens"), (MESSAGES, "max_tokens"), (WireFormat::OpenAiResponses, "max_output_tokens")]
+    {
+        let refusing = provider(format, |provider| {
+            provider.temperature = Some(0.5);
+            provider.models.insert("up".to_owned(), ModelFacts::new().refuses_temperature(true));
+        });
+        let body = format!(r#"{{"mark" : 1,"temperature":1, "model":"a","top_p":0.5,"top_k":3,"{limit}":5}}"#);
+        let (sent, _) = sent(&refusing, &read(format, &body), false);
+        // The Responses format has fixed fields behind it.
+        let kept = format!(r#"{{"mark" : 1, "model":"up","{limit}":5"#);
+        assert!(
+            sent.starts_with(&kept) && !sent.contains("temperature") && !sent.contains("top_"),
+            "{format:?}: {sent}"
+        );
+    }
+}
+
+#[test]
 fn the_limit_of_the_request_has_the_last_word() {
     let request = Arc::new(read(MESSAGES, r#"{"model":"","max_tokens":128000}"#));
     let request = request.change_options(|options| options.max_tokens = Some(64000));

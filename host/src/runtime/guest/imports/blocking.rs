@@ -18,7 +18,10 @@ use crate::{
             state::{added_out, additions_in, buckets_in, leased_out, life_in, taken_out},
         },
         handles::{ModelHandle, RequestHandle},
-        imports::inner::{ask, give, validate_config},
+        imports::{
+            inner::{ask, give, validate_config},
+            journal::append,
+        },
         kept_state::KeptState,
         store_data::{StoreData, current_hop},
     },
@@ -29,7 +32,8 @@ use crate::{
 pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>) -> Result<()> {
     provider(&mut linker.instance("arcllm:llm/llm-provider-blocking@0.1.0")?)?;
     models(&mut linker.instance("arcllm:llm/models-blocking@0.1.0")?)?;
-    state(&mut linker.instance("arcllm:llm/state-blocking@0.1.0")?)
+    state(&mut linker.instance("arcllm:llm/state-blocking@0.1.0")?)?;
+    journal(&mut linker.instance("arcllm:llm/journal-blocking@0.1.0")?)
 }
 
 fn provider(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
@@ -138,6 +142,15 @@ fn state(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
         Box::new(async move { Ok((on(store)?.release(key, lease).await,)) })
     })?;
     Ok(())
+}
+
+fn journal(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
+    linker.func_wrap_async("append", |mut store, (record,): (String,)| {
+        Box::new(async move {
+            let hop = current_hop(store.as_context_mut())?;
+            Ok((append(hop, record).await,))
+        })
+    })
 }
 
 /// What the module keeps, for the call that asks.

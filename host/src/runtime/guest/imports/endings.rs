@@ -28,12 +28,12 @@ impl HostWatchWithStore<StoreData> for Imports {
     fn new(mut store: Access<'_, StoreData, Self>, answer: Resource<ResponseHandle>) -> Result<Resource<WatchHandle>> {
         let hop = current_hop(store.as_context_mut())?
             .ok_or_else(|| wasmtime::format_err!("it watches an answer outside of a call"))?;
-        let table = &mut store.get().table;
+        let StoreData { table, keeps_journal, .. } = store.get();
         let response = table.get_mut(&answer)?;
         let ending = match &response.ending {
             Some(ending) => ending.clone(),
             None => {
-                let (answer, ending) = Ending::of(response.answer.take(), &hop.branch.invoke);
+                let (answer, ending) = Ending::of(response.answer.take(), &hop.branch.invoke, *keeps_journal);
                 response.answer = answer;
                 response.ending = Some(ending.clone());
                 ending

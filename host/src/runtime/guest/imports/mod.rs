@@ -5,6 +5,7 @@ pub(crate) mod ambient;
 pub(crate) mod blocking;
 pub(crate) mod endings;
 pub(crate) mod inner;
+pub(crate) mod journal;
 pub(crate) mod models;
 pub(crate) mod state;
 pub(crate) mod streams;

@@ -383,3 +383,24 @@ fn system_messages_go_where_the_model_takes_them() {
         assert_eq!((&body["system"], &body["messages"]), (&system, &sent), "{messages}");
     }
 }
+
+/// <https://docs.claude.com/en/api/messages>: `temperature` goes up to 1, and `messages` is never empty.
+#[test]
+fn what_the_api_would_refuse_is_refused_before_it_is_sent() {
+    let refusal = |request: Value, model: &str| {
+        let request: Request = serde_json::from_value(request).unwrap();
+        Anthropic.encode(&request, &provider(), model, false).err().map(|error| error.to_string())
+    };
+    let user = json!({"role": "user", "content": "Hi"});
+    let system = json!({"role": "system", "content": "Be brief."});
+    let hot = |temperature: f64| json!({"messages": [user], "options": {"temperature": temperature}});
+    let refused = refusal(hot(1.01), "claude-sonnet-4-5").unwrap();
+    assert!(refused.contains("`options.temperature` is 1.01") && refused.contains("from 0 to 1"), "{refused}");
+    assert_eq!(refusal(hot(1.0), "claude-sonnet-4-5"), None);
+    assert_eq!(refusal(hot(1.01), "another-model"), None, "other models may take more");
+    for messages in [json!([]), json!([system]), json!([system, system])] {
+        let refused = refusal(json!({"messages": messages}), "claude-sonnet-4-5").unwrap();
+        assert!(refused.contains("messages"), "{refused}");
+    }
+    assert_eq!(refusal(json!({"messages": [system, user]}), "claude-sonnet-4-5"), None);
+}

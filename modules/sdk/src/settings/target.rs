@@ -1,15 +1,23 @@
-//! A target of the chain: a model, and the options that it is asked with.
+//! A target: a model, and the options that it is asked with.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
-use arcllm_module::{Amount, Count, ModelName, types::Options};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// A model that is asked when another has failed.
+use crate::{
+    Request, Response, models,
+    settings::{
+        names::ModelName,
+        number::{Amount, Count},
+    },
+    types::{Error, Options},
+};
+
+/// A model that is asked beside the inner or in its place.
 ///
 /// Its options replace those of the caller. An option that only matters if the caller sets none belongs to a `[models.NAME]`,
 /// which can be a target too.
@@ -55,37 +63,59 @@ impl ChainTarget {
             ..caller
         }
     }
-}
 
-/// A target as it stands in a list: the name of a model, or a table with `model` and options.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listed(pub ChainTarget);
-
-impl<'de> Deserialize<'de> for Listed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NameOrTable)
+    /// Loads the model and asks it, with the options of the target. Needs the grant `models`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`models::load`] and of the model.
+    pub async fn ask(&self, request: &Request) -> Result<Response, Error> {
+        let model = models::load(request, self.model.0.clone()).await?;
+        let request = match self.has_options() {
+            true => request.with_options(&self.options(request.options())),
+            false => request.clone(),
+        };
+        model.invoke(request).await
     }
 }
 
-struct NameOrTable;
+impl From<ModelName> for ChainTarget {
+    fn from(model: ModelName) -> Self {
+        Self::new(&model.0)
+    }
+}
 
-impl<'de> Visitor<'de> for NameOrTable {
-    type Value = Listed;
+/// A target as it stands in a list: the name of a model, or a table with `model` and options.
+///
+/// `T` is what the table is read into: [`ChainTarget`], or a struct with further keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed<T = ChainTarget>(pub T);
+
+impl<'de, T: From<ModelName> + Deserialize<'de>> Deserialize<'de> for Listed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NameOrTable(PhantomData))
+    }
+}
+
+struct NameOrTable<T>(PhantomData<T>);
+
+impl<'de, T: From<ModelName> + Deserialize<'de>> Visitor<'de> for NameOrTable<T> {
+    type Value = Listed<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the name of a model, or a table with `model` and options")
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<Listed, E> {
-        Ok(Listed(ChainTarget::new(name)))
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Listed<T>, E> {
+        Ok(Listed(T::from(ModelName(name.to_owned()))))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Listed, A::Error> {
-        ChainTarget::deserialize(MapAccessDeserializer::new(table)).map(Listed)
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Listed<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(table)).map(Listed)
     }
 }
 
-impl JsonSchema for Listed {
+impl<T: JsonSchema> JsonSchema for Listed<T> {
     fn inline_schema() -> bool {
         true
     }
@@ -97,7 +127,7 @@ impl JsonSchema for Listed {
     /// One schema for both forms, so that whoever looks for names of models finds them: `format` is about text alone, and
     /// `properties` about tables.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = ChainTarget::json_schema(generator);
+        let mut schema = T::json_schema(generator);
         schema.insert("type".to_owned(), ["string", "object"].into());
         schema.insert("format".to_owned(), "arcllm-model".into());
         let help = "A name, such as \"openai/gpt-4.1\", or a table, such as { model = \"openai/gpt-4.1\", max_tokens = 1000 }.";
@@ -108,9 +138,8 @@ impl JsonSchema for Listed {
 
 #[cfg(test)]
 mod tests {
-    use arcllm_module::types::RequestParts;
-
     use super::*;
+    use crate::types::RequestParts;
 
     #[test]
     fn the_options_of_a_target_replace_those_of_the_caller() {
@@ -128,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_schema_has_both_forms() {
-        let schema = schemars::schema_for!(Listed);
+        let schema = schemars::schema_for!(Listed<ChainTarget>);
         let schema = schema.as_value();
         assert_eq!((&schema["type"][0], &schema["type"][1]), (&"string".into(), &"object".into()));
         assert_eq!((&schema["format"], &schema["required"][0]), (&"arcllm-model".into(), &"model".into()));

@@ -1,0 +1,4 @@
+//! A store in a Redis, which several processes share.
+
+mod connection;
+pub(crate) mod redis_store;
