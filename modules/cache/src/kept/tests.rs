@@ -172,6 +172,6 @@ fn an_answer_is_marked_once() {
     parts.extensions.push(("openai.id".to_owned(), "\"x\"".to_owned()));
     let twice = Kept { at: Duration::ZERO, parts: Kept { at: Duration::ZERO, parts }.marked() }.marked();
     let marked = (CACHED.to_owned(), "true".to_owned());
-    assert_eq!(twice.usage.extensions, [marked.clone()]);
+    assert_eq!(twice.usage.extensions, std::slice::from_ref(&marked));
     assert_eq!(twice.extensions, [("openai.id".to_owned(), "\"x\"".to_owned()), marked]);
 }
