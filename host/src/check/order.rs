@@ -20,7 +20,7 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 15] = [
     Rule {
         outside: hedges,
         inside: |inner| (inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS)) && !hedges(inner),
@@ -52,7 +52,7 @@ const RULES: [Rule; 14] = [
         move_inner: false,
     },
     Rule {
-        outside: |outer| (outer.may(ASKS_AGAIN) || outer.may(ASKS_OTHERS)) && !resumes(outer),
+        outside: |outer| asks_more(outer) && !validates(outer) && !resumes(outer),
         inside: resumes,
         why: "so that the requests by which it resumes an answer are not tried again or elsewhere",
         move_inner: true,
@@ -67,6 +67,12 @@ const RULES: [Rule; 14] = [
         outside: |outer| outer.may(ASKS_AGAIN) || outer.may(ASKS_OTHERS),
         inside: caches,
         why: "so that it is looked into for each attempt, and the answer of another model is not kept for the one that was asked for",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| asks_more(outer) && !validates(outer),
+        inside: validates,
+        why: "so that it asks again for each of its attempts, and takes an answer that does not fit for a failure",
         move_inner: true,
     },
     Rule {
@@ -129,6 +135,15 @@ fn observes(module: &ModuleReport) -> bool {
 /// A module that looks on, and refuses calls only where it cannot do that.
 fn audits(module: &ModuleReport) -> bool {
     module.kind.as_deref() == Some("audit") && module.behavior.iter().all(|behavior| behavior == ANSWERS_ITSELF)
+}
+
+fn asks_more(module: &ModuleReport) -> bool {
+    module.may(ASKS_AGAIN) || module.may(ASKS_OTHERS)
+}
+
+/// A module that asks again after answers that do not fit.
+fn validates(module: &ModuleReport) -> bool {
+    module.may(ASKS_AGAIN) && module.kind.as_deref() == Some("validator")
 }
 
 /// A module that goes on with answers that broke off.

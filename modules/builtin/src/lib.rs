@@ -32,6 +32,7 @@ pub const MODULES: &[Builtin] = &[
     Builtin { name: "retry", wasm: include_bytes!("../prebuilt/retry.wasm") },
     Builtin { name: "route", wasm: include_bytes!("../prebuilt/route.wasm") },
     Builtin { name: "telemetry", wasm: include_bytes!("../prebuilt/telemetry.wasm") },
+    Builtin { name: "validate", wasm: include_bytes!("../prebuilt/validate.wasm") },
 ];
 
 /// Returns the module with this name, if ArcLLM comes with one.

@@ -28,6 +28,7 @@ fn the_built_in_modules_conform() {
         ("resume", 17),
         ("hedge", 17),
         ("route", 16),
+        ("validate", 14),
         ("audit", 14),
         ("retry", 39),
         ("fallback", 29),
@@ -50,6 +51,7 @@ fn the_built_in_modules_conform() {
             ("telemetry", "observer"),
             ("redact", "transformer"),
             ("route", "router"),
+            ("validate", "validator"),
         ];
         let kind = kinds.into_iter().find(|(module, _)| *module == name);
         assert_eq!(report.kind, kind.map_or(name, |(_, kind)| kind));

@@ -15,11 +15,11 @@ async fn an_unknown_module() {
     ");
     assert_snapshot!(given(&["--module", "store=on", "Hi"]).await, @"
     error: `modules.store` names the unknown module `store`: none is built in, and modules/store.wasm does not exist
-      help: known are audit, cache, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry
+      help: known are audit, cache, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry, validate
     ");
     assert_snapshot!(with("[modules.\"../retry\"]\nenabled = true").await, @"
     error: config.toml:9: `modules.\"../retry\"` names the unknown module `../retry`: a name has letters, digits, `-` and `_`
-      help: known are audit, cache, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry
+      help: known are audit, cache, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry, validate
     ");
 }
 

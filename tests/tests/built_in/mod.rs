@@ -10,3 +10,4 @@ mod redact;
 mod replaced_by_a_file;
 mod resume;
 mod route;
+mod validate;

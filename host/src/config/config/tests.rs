@@ -49,9 +49,11 @@ fn without_a_file_the_presets_are_there() {
     assert_eq!(
         config.order,
         [
+            "audit",
             "telemetry",
             "cache",
             "redact",
+            "validate",
             "resume",
             "route",
             "retry",
