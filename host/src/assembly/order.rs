@@ -8,9 +8,10 @@ use crate::{
 };
 
 /// The kinds of the modules of the default order, outermost first.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "audit",
     "observer",
+    "cache",
     "transformer",
     "validator",
     "resume",
@@ -106,10 +107,10 @@ mod tests {
         let at = |order: Vec<String>| order.iter().position(|name| name == "mine").unwrap();
         assert_eq!(at(order("audit", &["answers-itself"])), 1);
         assert_eq!(at(order("observer", &[])), 2);
-        assert_eq!(at(order("transformer", &["changes-requests"])), 3);
-        assert_eq!(at(order("hedge", &["asks-again"])), 9);
-        assert_eq!(at(order("router", &["asks-others"])), 6);
-        assert_eq!(at(order("limiter", &[])), 11);
+        assert_eq!(at(order("transformer", &["changes-requests"])), 4);
+        assert_eq!(at(order("hedge", &["asks-again"])), 10);
+        assert_eq!(at(order("router", &["asks-others"])), 7);
+        assert_eq!(at(order("limiter", &[])), 12);
         assert_eq!(at(order("cache", &["answers-itself"])), 3);
         assert_eq!(at(order("", &[])), 2);
     }

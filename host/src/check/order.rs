@@ -20,7 +20,7 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 15] = [
     Rule {
         outside: hedges,
         inside: |inner| (inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS)) && !hedges(inner),
@@ -55,6 +55,18 @@ const RULES: [Rule; 13] = [
         outside: |outer| asks_more(outer) && !validates(outer) && !resumes(outer),
         inside: resumes,
         why: "so that the requests by which it resumes an answer are not tried again or elsewhere",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| is_limiter(outer) || is_breaker(outer),
+        inside: caches,
+        why: "so that calls that it answers count as requests to the provider",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| outer.may(ASKS_AGAIN) || outer.may(ASKS_OTHERS),
+        inside: caches,
+        why: "so that it is looked into for each attempt, and the answer of another model is not kept for the one that was asked for",
         move_inner: true,
     },
     Rule {
@@ -137,6 +149,11 @@ fn validates(module: &ModuleReport) -> bool {
 /// A module that goes on with answers that broke off.
 fn resumes(module: &ModuleReport) -> bool {
     module.may(ASKS_AGAIN) && module.kind.as_deref() == Some("resume")
+}
+
+/// A module that answers from what was answered before.
+fn caches(module: &ModuleReport) -> bool {
+    module.may(ANSWERS_ITSELF) && module.kind.as_deref() == Some("cache")
 }
 
 fn rewrites(module: &ModuleReport) -> bool {

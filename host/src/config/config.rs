@@ -32,9 +32,10 @@ use crate::{
 };
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-pub(crate) const DEFAULT_ORDER: [&str; 12] = [
+pub(crate) const DEFAULT_ORDER: [&str; 13] = [
     "audit",
     "telemetry",
+    "cache",
     "redact",
     "validate",
     "resume",

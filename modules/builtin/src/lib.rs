@@ -21,6 +21,7 @@ pub struct Builtin {
 /// Every module that comes with ArcLLM, sorted by name.
 pub const MODULES: &[Builtin] = &[
     Builtin { name: "audit", wasm: include_bytes!("../prebuilt/audit.wasm") },
+    Builtin { name: "cache", wasm: include_bytes!("../prebuilt/cache.wasm") },
     Builtin { name: "chaos", wasm: include_bytes!("../prebuilt/chaos.wasm") },
     Builtin { name: "circuit-breaker", wasm: include_bytes!("../prebuilt/circuit-breaker.wasm") },
     Builtin { name: "fallback", wasm: include_bytes!("../prebuilt/fallback.wasm") },

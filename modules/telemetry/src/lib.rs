@@ -82,7 +82,11 @@ impl Call {
             let price = |model: &str| self.request.facts(&format!("{provider}/{model}"))?.price;
             price(model).or_else(|| price(&asked))
         });
-        let cost = answered.zip(price.as_ref()).map(|((_, usage), price)| cost(usage, price));
+        // An answer for which no provider was asked, such as one from a cache, costs nothing.
+        let cost = match answered {
+            Some(_) if attempts.is_empty() => Some(0.0),
+            answered => answered.zip(price.as_ref()).map(|((_, usage), price)| cost(usage, price)),
+        };
         if self.settings.log {
             let usage = answered.map(|(_, usage)| usage);
             let line = json!({

@@ -24,6 +24,7 @@ fn failed(report: &Report) -> Vec<&str> {
 #[test]
 fn the_built_in_modules_conform() {
     for (name, scenarios) in [
+        ("cache", 16),
         ("resume", 17),
         ("hedge", 17),
         ("route", 16),

@@ -1,6 +1,7 @@
 //! Single built-in modules.
 
 mod audit;
+mod cache;
 mod chaos;
 mod hedge;
 mod journal;

@@ -74,6 +74,7 @@ async fn modules_are_listed_in_their_order() {
             "retry",
             "fallback",
             "audit",
+            "cache",
             "chaos",
             "circuit-breaker",
             "hedge",
@@ -86,7 +87,7 @@ async fn modules_are_listed_in_their_order() {
         ]
     );
     for (module, position) in
-        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 10)))
+        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 11)))
     {
         assert_eq!((&module["position"], &module["problem"]), (&position, &Value::Null));
         assert_eq!(module["sha256"].as_str().unwrap().len(), 64);

@@ -51,6 +51,7 @@ fn without_a_file_the_presets_are_there() {
         [
             "audit",
             "telemetry",
+            "cache",
             "redact",
             "validate",
             "resume",
