@@ -1,9 +1,9 @@
 //! A host that a program writes in code, without a configuration file.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use arcllm::{
-    Config, ConfigError, Error, ErrorKind, Host, Message, ModelConfig, ModuleConfig, Options, Overrides,
+    Config, ConfigError, Error, ErrorKind, Host, MemoryStore, Message, ModelConfig, ModuleConfig, Options, Overrides,
     ProviderConfig, Sandbox, WireFormat,
 };
 use arcllm_simulator::{Reply, Simulator};
@@ -28,6 +28,7 @@ async fn providers_modules_models_and_limits_are_set_in_code() {
     let (a, b) = (replies([Reply::status(503), Reply::status(503)]).await, replies([]).await);
     let anthropic = ProviderConfig::new(WireFormat::Anthropic, &b.url()).unwrap().model("big").key("sk-b".into());
     let host = Host::builder()
+        .state_store(Arc::new(MemoryStore::default()))
         .provider("a", provider(&a).header("x-team", "blue").query("v", "1"))
         .provider("b", anthropic)
         .module("retry", ModuleConfig::on().setting("max_retries", 1).setting("backoff_base_seconds", 0.001))

@@ -8,11 +8,13 @@ use crate::{
 };
 
 /// The kinds of the modules of the default order, outermost first.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 14] = [
     "audit",
     "observer",
     "budget",
+    "cache",
     "transformer",
+    "validator",
     "resume",
     "router",
     "retry",
@@ -107,10 +109,10 @@ mod tests {
         assert_eq!(at(order("audit", &["answers-itself"])), 1);
         assert_eq!(at(order("observer", &[])), 2);
         assert_eq!(at(order("budget", &["answers-itself"])), 3);
-        assert_eq!(at(order("transformer", &["changes-requests"])), 4);
-        assert_eq!(at(order("hedge", &["asks-again"])), 9);
-        assert_eq!(at(order("router", &["asks-others"])), 6);
-        assert_eq!(at(order("limiter", &[])), 11);
+        assert_eq!(at(order("transformer", &["changes-requests"])), 5);
+        assert_eq!(at(order("hedge", &["asks-again"])), 11);
+        assert_eq!(at(order("router", &["asks-others"])), 8);
+        assert_eq!(at(order("limiter", &[])), 13);
         assert_eq!(at(order("cache", &["answers-itself"])), 4);
         assert_eq!(at(order("", &[])), 2);
     }

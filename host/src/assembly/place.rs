@@ -61,7 +61,7 @@ mod tests {
             let prepared = host.inner.loader.compile(name, found).await.unwrap();
             let (_, description) = host.inner.loader.started(name, &prepared).await.unwrap();
             assert_eq!(depth(&description.kind, &description.behavior), at, "{name}");
-            let by_behavior = [0, 1, 3, 3, 4, 1, 1, 1][at];
+            let by_behavior = [3, 1, 3, 3, 7, 7, 8, 7, 8, 7, 3, 3, 3][at];
             assert_eq!(depth("a word of its own", &description.behavior), by_behavior, "{name}");
         }
     }

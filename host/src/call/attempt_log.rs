@@ -71,9 +71,10 @@ impl AttemptLog {
         self.0.iter().map(|entry| entry.snapshot(cut_short)).collect()
     }
 
-    /// Takes all attempts, if all have ended. Copies them if not: those under way still need their entries.
+    /// Takes all attempts, if nobody needs them any more. Copies them if not: those under way still need their entries, and a
+    /// module that watches how the answer ends still asks for those of its call.
     pub(crate) fn take(&mut self, cut_short: Outcome) -> Vec<Attempt> {
-        if self.0.iter().any(|entry| entry.since.is_some()) {
+        if self.0.iter().any(|entry| entry.since.is_some() || entry.line.is_some()) {
             return self.all(cut_short);
         }
         std::mem::take(&mut self.0).into_iter().map(|entry| entry.attempt).collect()

@@ -20,7 +20,7 @@ struct Rule {
     move_inner: bool,
 }
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 16] = [
     Rule {
         outside: hedges,
         inside: |inner| (inner.may(ASKS_AGAIN) || inner.may(ASKS_OTHERS)) && !hedges(inner),
@@ -52,9 +52,27 @@ const RULES: [Rule; 13] = [
         move_inner: false,
     },
     Rule {
-        outside: |outer| (outer.may(ASKS_AGAIN) || outer.may(ASKS_OTHERS)) && !resumes(outer),
+        outside: |outer| asks_more(outer) && !validates(outer) && !resumes(outer),
         inside: resumes,
         why: "so that the requests by which it resumes an answer are not tried again or elsewhere",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| is_limiter(outer) || is_breaker(outer),
+        inside: caches,
+        why: "so that calls that it answers count as requests to the provider",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| outer.may(ASKS_AGAIN) || outer.may(ASKS_OTHERS),
+        inside: caches,
+        why: "so that it is looked into for each attempt, and the answer of another model is not kept for the one that was asked for",
+        move_inner: true,
+    },
+    Rule {
+        outside: |outer| asks_more(outer) && !validates(outer),
+        inside: validates,
+        why: "so that it asks again for each of its attempts, and takes an answer that does not fit for a failure",
         move_inner: true,
     },
     Rule {
@@ -130,9 +148,23 @@ fn audits(module: &ModuleReport) -> bool {
     module.kind.as_deref() == Some("audit") && module.behavior.iter().all(|behavior| behavior == ANSWERS_ITSELF)
 }
 
+fn asks_more(module: &ModuleReport) -> bool {
+    module.may(ASKS_AGAIN) || module.may(ASKS_OTHERS)
+}
+
+/// A module that asks again after answers that do not fit.
+fn validates(module: &ModuleReport) -> bool {
+    module.may(ASKS_AGAIN) && module.kind.as_deref() == Some("validator")
+}
+
 /// A module that goes on with answers that broke off.
 fn resumes(module: &ModuleReport) -> bool {
     module.may(ASKS_AGAIN) && module.kind.as_deref() == Some("resume")
+}
+
+/// A module that answers from what was answered before.
+fn caches(module: &ModuleReport) -> bool {
+    module.may(ANSWERS_ITSELF) && module.kind.as_deref() == Some("cache")
 }
 
 fn rewrites(module: &ModuleReport) -> bool {

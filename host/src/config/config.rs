@@ -32,11 +32,13 @@ use crate::{
 };
 
 /// The modules that stand in a chain unless `host.order` says otherwise, outermost first.
-pub(crate) const DEFAULT_ORDER: [&str; 12] = [
+pub(crate) const DEFAULT_ORDER: [&str; 14] = [
     "audit",
     "telemetry",
     "budget",
+    "cache",
     "redact",
+    "validate",
     "resume",
     "route",
     "retry",

@@ -23,7 +23,7 @@ pub(crate) const BYTES: usize = 64 << 20;
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Keeps things in memory: of each module at most 100,000, which have 64 MiB together, or what its grant says, keys included.
-/// Clones share them. Times pass by tokio's clock.
+/// Clones share them. Times pass by tokio's clock, so hosts on paused times of their own need a store each.
 #[derive(Clone)]
 pub struct MemoryStore {
     modules: Arc<Mutex<HashMap<String, Arc<Values>>>>,

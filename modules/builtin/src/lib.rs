@@ -22,6 +22,7 @@ pub struct Builtin {
 pub const MODULES: &[Builtin] = &[
     Builtin { name: "audit", wasm: include_bytes!("../prebuilt/audit.wasm") },
     Builtin { name: "budget", wasm: include_bytes!("../prebuilt/budget.wasm") },
+    Builtin { name: "cache", wasm: include_bytes!("../prebuilt/cache.wasm") },
     Builtin { name: "chaos", wasm: include_bytes!("../prebuilt/chaos.wasm") },
     Builtin { name: "circuit-breaker", wasm: include_bytes!("../prebuilt/circuit-breaker.wasm") },
     Builtin { name: "fallback", wasm: include_bytes!("../prebuilt/fallback.wasm") },
@@ -32,6 +33,7 @@ pub const MODULES: &[Builtin] = &[
     Builtin { name: "retry", wasm: include_bytes!("../prebuilt/retry.wasm") },
     Builtin { name: "route", wasm: include_bytes!("../prebuilt/route.wasm") },
     Builtin { name: "telemetry", wasm: include_bytes!("../prebuilt/telemetry.wasm") },
+    Builtin { name: "validate", wasm: include_bytes!("../prebuilt/validate.wasm") },
 ];
 
 /// Returns the module with this name, if ArcLLM comes with one.

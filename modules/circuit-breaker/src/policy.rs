@@ -1,53 +1,26 @@
-//! Decides whether a provider is asked. Plain Rust, without WebAssembly.
+//! Decides what the end of a call shows about its provider, and when a circuit opens. Plain Rust, without WebAssembly.
 //!
-//! A circuit is closed while its provider answers. After enough failures in a row it is open, and the provider is not
-//! asked. After a while it is half open: a few calls, the probes, look whether the provider is back.
+//! A circuit is closed while its provider answers. After enough failures it is open, and the provider is not asked. After a
+//! while it is half open: a few calls, the probes, look whether the provider is back.
 
-use arcllm_module::{Error, HttpStatus};
-use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
 
-use crate::settings::Settings;
+use arcllm_module::{Error, HttpStatus, clock};
+
+use crate::settings::{Settings, status_of};
 
 /// Decides when a provider is asked. Times are nanoseconds.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    failures: u32,
-    window: u64,
-    open: u64,
-    probes: usize,
+    failures: i64,
+    pub(crate) window: u64,
+    pub(crate) open: u64,
+    pub(crate) probes: u32,
+    /// From which share of failures the circuit opens, and how many calls that takes. Absent if no share is counted.
+    share: Option<(f64, i64)>,
     statuses: Vec<HttpStatus>,
-}
-
-/// What is kept about a provider. Nothing is kept while all is well. Times are nanoseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Circuit {
-    /// The provider is asked.
-    Closed {
-        /// Failures in a row.
-        failures: u32,
-        /// When the last one was.
-        last: u64,
-    },
-    /// The provider is not asked until a time, and then by probes only.
-    Open {
-        /// When the first probe may go.
-        until: u64,
-        /// When each probe began. A probe that has no result after `open_seconds` makes room for the next one: its process may
-        /// have ended.
-        probes: Vec<u64>,
-    },
-}
-
-/// What a call may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
-    /// Ask.
-    Ask,
-    /// Ask, to see whether the provider is back. This time identifies the probe.
-    Probe(u64),
-    /// Do not ask for this many nanoseconds.
-    Refused(u64),
+    cooldowns: BTreeMap<u16, Duration>,
+    max_cooldown: Duration,
 }
 
 /// What the end of a call shows about its provider.
@@ -61,15 +34,44 @@ pub enum Sign {
     None,
 }
 
+/// For how long nobody is asked after an answer of a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cooldown {
+    /// The status.
+    pub status: u16,
+    /// For how long, in nanoseconds.
+    pub time: u64,
+    /// Whether only this model is not asked, or all of the provider.
+    pub is_of_model: bool,
+}
+
+/// What was counted of a provider, with the failure that has just been added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Failures in a row.
+    pub in_a_row: i64,
+    /// Calls of the window.
+    pub calls: i64,
+    /// Failures of the window.
+    pub failed: i64,
+}
+
 impl Policy {
     /// Makes the policy of these settings.
     pub fn new(settings: Settings) -> Self {
+        let share = settings.failure_share.get();
+        let cooldowns = settings.cooldown_seconds.iter();
         Self {
-            failures: settings.failures.get(),
+            failures: settings.failures.get().into(),
             window: settings.window_seconds.nanoseconds(),
             open: settings.open_seconds.nanoseconds(),
-            probes: usize::try_from(settings.probes.get()).unwrap_or(usize::MAX),
+            probes: settings.probes.get(),
+            share: (share > 0.0).then_some((share, settings.min_calls.get().into())),
             statuses: settings.failure_status_codes,
+            cooldowns: cooldowns
+                .filter_map(|(status, seconds)| Some((status_of(status)?, clock::seconds(seconds.get()))))
+                .collect(),
+            max_cooldown: settings.max_cooldown_seconds.duration(),
         }
     }
 
@@ -85,61 +87,28 @@ impl Policy {
         }
     }
 
-    /// Decides whether a call that comes `now` asks. Also returns the circuit to keep, if it changes.
-    pub fn pass(&self, circuit: Option<&Circuit>, now: u64) -> (Pass, Option<Circuit>) {
-        let Some(Circuit::Open { until, probes }) = circuit else { return (Pass::Ask, None) };
-        // If the clock goes back, the wait is still no longer than `open`.
-        let until = (*until).min(now.saturating_add(self.open));
-        if now < until {
-            return (Pass::Refused(until - now), None);
-        }
-        let mut probes: Vec<u64> =
-            probes.iter().copied().filter(|begun| *begun <= now && now - begun < self.open).collect();
-        if probes.len() >= self.probes {
-            let next = probes.iter().min().map_or(0, |begun| begun.saturating_add(self.open).saturating_sub(now));
-            return (Pass::Refused(next.max(1)), None);
-        }
-        // Two probes of the same nanosecond get different marks.
-        let mark = (now..).find(|mark| !probes.contains(mark)).unwrap_or(now);
-        probes.push(mark);
-        (Pass::Probe(mark), Some(Circuit::Open { until, probes }))
+    /// Returns for how long nobody is asked after this error of a provider. An unknown model says nothing about the others.
+    pub fn cooldown(&self, error: &Error) -> Option<Cooldown> {
+        let Error::Api(api) = error else { return None };
+        let by_setting = *self.cooldowns.get(&api.status)?;
+        let hint = api.retry_after.map(|hint| Duration::from_nanos(hint).min(self.max_cooldown));
+        let time = clock::nanoseconds(hint.unwrap_or(by_setting));
+        (time > 0).then_some(Cooldown { status: api.status, time, is_of_model: api.status == 404 })
     }
 
-    /// Returns the circuit to keep after a call with this pass has ended `now`; none if nothing is to be kept.
-    pub fn ended(&self, circuit: Option<&Circuit>, pass: Pass, sign: Sign, now: u64) -> Option<Circuit> {
-        match (circuit, sign) {
-            (None | Some(Circuit::Closed { .. }), Sign::Alive) => None,
-            (None, Sign::Failed) => Some(self.failed(0, now)),
-            (Some(Circuit::Closed { failures, last }), Sign::Failed) => {
-                let in_a_row = now.saturating_sub(*last) <= self.window;
-                Some(self.failed(if in_a_row { *failures } else { 0 }, now))
-            }
-            (Some(Circuit::Open { until, probes }), sign) => match (pass, sign) {
-                // A probe that was given up may have been a long answer. It closes the circuit if no other probe has failed since.
-                (Pass::Probe(mark), sign) if !probes.contains(&mark) => {
-                    let is_up = sign == Sign::Alive && now >= *until;
-                    if is_up { None } else { circuit.cloned() }
-                }
-                (Pass::Probe(_), Sign::Alive) => None,
-                (Pass::Probe(_), Sign::Failed) => Some(self.opened(now)),
-                (Pass::Probe(mark), Sign::None) => {
-                    let probes = probes.iter().copied().filter(|other| *other != mark).collect();
-                    Some(Circuit::Open { until: *until, probes })
-                }
-                // A call that began before the circuit opened shows nothing about now.
-                (Pass::Ask | Pass::Refused(_), _) => circuit.cloned(),
-            },
-            (circuit, Sign::None) => circuit.cloned(),
-        }
+    /// Whether shares of failures are counted.
+    pub fn counts_shares(&self) -> bool {
+        self.share.is_some()
     }
 
-    fn failed(&self, before: u32, now: u64) -> Circuit {
-        let failures = before.saturating_add(1);
-        if failures >= self.failures { self.opened(now) } else { Circuit::Closed { failures, last: now } }
-    }
-
-    fn opened(&self, now: u64) -> Circuit {
-        Circuit::Open { until: now.saturating_add(self.open), probes: Vec::new() }
+    /// Returns whether the circuit opens after a failure that leaves these counts.
+    pub fn opens(&self, counts: Counts) -> bool {
+        // Calls that were under way when it opened go on counting. Only one in so many of their failures opens it again.
+        let by_row = counts.in_a_row > 0 && counts.in_a_row % self.failures == 0;
+        let by_share = self.share.is_some_and(|(share, min_calls)| {
+            counts.calls >= min_calls && counts.failed as f64 >= share * counts.calls as f64
+        });
+        by_row || by_share
     }
 }
 

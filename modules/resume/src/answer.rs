@@ -1,16 +1,12 @@
 //! Puts one answer together from the pieces of several.
 
 use arcllm_module::{
-    stream::Event,
+    stream::{Event, Held},
     types::{ContentBlock, ResponseParts, StopReason, Text, Thinking, Usage},
 };
 use serde::de::IgnoredAny;
 
-use crate::{
-    hold::Held,
-    seam::{Asked, Seam},
-    usage::add,
-};
+use crate::seam::{Asked, Seam};
 
 /// An answer that is handed out as it comes, and goes on in another if it breaks off.
 ///
@@ -200,7 +196,7 @@ impl Answer {
     /// The tokens of all answers so far; `whole` are those of this one.
     fn total(&self, whole: Option<&Usage>) -> Option<Usage> {
         match (&self.spent, whole.or(self.counted.as_ref())) {
-            (Some(spent), Some(counted)) => Some(add(spent, counted)),
+            (Some(spent), Some(counted)) => Some(spent.plus(counted)),
             (spent, counted) => spent.as_ref().or(counted).cloned(),
         }
     }

@@ -4,31 +4,24 @@
 //! several, and [`Seam`] joins their texts. This file connects them to the host.
 
 mod answer;
-mod hold;
 mod policy;
 mod question;
 mod seam;
 mod settings;
-mod usage;
 
 use std::rc::Rc;
 
 use arcllm_module::{
     Behavior, Cost, Description, Error, Module, Request, Response, Target, inner, models,
-    stream::{self, Event, Reader, Writer},
+    stream::{self, Event, Writer},
     types::Failure,
 };
 
 pub use answer::Answer;
-pub use hold::Held;
 pub use policy::{Policy, Turns, Whom, is_json};
 pub use question::question;
 pub use seam::{Asked, Seam};
 pub use settings::{Mode, Prefix, Settings};
-pub use usage::add;
-
-/// The most events of one write.
-const BATCH: usize = 256;
 
 /// The module.
 pub struct Resume {
@@ -96,8 +89,10 @@ async fn hold(policy: &Policy, request: &Request, first: Response) -> Result<Res
     let (mut turns, mut response) = (turns(policy, request), first);
     loop {
         let mut asked = model_of(&response);
-        match whole(&stream::read(response)).await {
-            Ok(events) => return Ok(stream::written(request, async move |writer| write(events, writer).await)),
+        match stream::whole(&stream::read(response)).await {
+            Ok(events) => {
+                return Ok(stream::written(request, async move |writer| stream::write_all(writer, events).await));
+            }
             Err(error) if Policy::is_broken(&error) => {
                 let question = Question { request, said: "", instruction: "" };
                 (response, _) = question.ask(&mut turns, &mut asked, error).await?;
@@ -105,30 +100,6 @@ async fn hold(policy: &Policy, request: &Request, first: Response) -> Result<Res
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Reads a whole answer.
-async fn whole(reader: &Reader) -> Result<Vec<Event>, Error> {
-    let mut held = Held::default();
-    loop {
-        let events = reader.read().await?;
-        let is_over = matches!(events.last(), Some(Event::End(_)));
-        if events.is_empty() {
-            return Err(ended_early());
-        }
-        events.into_iter().for_each(|event| held.add(event));
-        if is_over {
-            return Ok(held.take());
-        }
-    }
-}
-
-async fn write(events: Vec<Event>, writer: &Writer) -> Result<(), Error> {
-    let mut events = events.into_iter().peekable();
-    while events.peek().is_some() {
-        writer.write(events.by_ref().take(BATCH).collect()).await?;
-    }
-    Ok(())
 }
 
 /// Hands out an answer as it comes. Asks for the rest each time that it breaks off.

@@ -76,6 +76,27 @@ impl ResponseParts {
     }
 }
 
+impl Usage {
+    /// Returns the tokens of two answers together. What else a provider counts is that of `other`.
+    #[must_use]
+    pub fn plus(&self, other: &Usage) -> Self {
+        let both = |one: Option<u64>, other: Option<u64>| match (one, other) {
+            (None, None) => None,
+            (one, other) => Some(one.unwrap_or_default().saturating_add(other.unwrap_or_default())),
+        };
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            total_tokens: self.total_tokens.saturating_add(other.total_tokens),
+            cache_read_tokens: both(self.cache_read_tokens, other.cache_read_tokens),
+            cache_write_tokens: both(self.cache_write_tokens, other.cache_write_tokens),
+            cache_write_hour_tokens: both(self.cache_write_hour_tokens, other.cache_write_hour_tokens),
+            reasoning_tokens: both(self.reasoning_tokens, other.reasoning_tokens),
+            extensions: other.extensions.clone(),
+        }
+    }
+}
+
 impl ContentBlock {
     /// Makes a block of plain text.
     pub fn from_text(text: &str) -> Self {

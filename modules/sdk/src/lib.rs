@@ -120,6 +120,7 @@ pub use settings::{
     Config, ConfigError, NoSettings,
     names::{ModelName, ProviderName},
     number::{Amount, Count, HttpStatus, Seconds},
+    store::OnStoreFailure,
     target::{ChainTarget, Listed},
 };
 #[cfg(not(target_family = "wasm"))]

@@ -5,7 +5,8 @@ mod settings;
 use std::time::Duration;
 
 use arcllm_module::{
-    Description, Error, Module, Request, Response, clock, cost, endings, inner, log, state,
+    Description, Error, Module, Request, Response, clock, cost, endings, inner, log,
+    state::{self, Addition, Life},
     types::{Outcome, Usage},
 };
 use serde_json::json;
@@ -81,7 +82,11 @@ impl Call {
             let price = |model: &str| self.request.facts(&format!("{provider}/{model}"))?.price;
             price(model).or_else(|| price(&asked))
         });
-        let cost = answered.zip(price.as_ref()).map(|((_, usage), price)| cost(usage, price));
+        // An answer for which no provider was asked, such as one from a cache, costs nothing.
+        let cost = match answered {
+            Some(_) if attempts.is_empty() => Some(0.0),
+            answered => answered.zip(price.as_ref()).map(|((_, usage), price)| cost(usage, price)),
+        };
         if self.settings.log {
             let usage = answered.map(|(_, usage)| usage);
             let line = json!({
@@ -117,12 +122,16 @@ impl Call {
             // A whole number, so that adding up loses nothing.
             ("microcost", cost.map_or(0, |cost| (cost * 1e6).round() as i64)),
         ];
-        for (name, count) in counts.into_iter().filter(|(_, count)| *count != 0) {
-            for whose in [model, "total"] {
-                state::increment(format!("{whose}.{name}"), count).await?;
-            }
-        }
-        Ok(())
+        let counts = counts.into_iter().filter(|(_, count)| *count != 0);
+        let additions = counts.flat_map(|(name, delta)| {
+            [model, "total"].map(|whose| Addition {
+                key: format!("{whose}.{name}"),
+                delta,
+                most: None,
+                life: Life::Forever,
+            })
+        });
+        state::add(additions.collect()).await.map(drop)
     }
 }
 
@@ -192,6 +201,7 @@ mod tests {
             assert_eq!(total(&world, &format!("{of}.microcost")).as_deref(), Some("6000"));
             assert_eq!(total(&world, &format!("{of}.errors")), None);
         }
+        assert_eq!(world.state_operations(), 1);
     }
 
     #[test]

@@ -24,16 +24,18 @@ fn failed(report: &Report) -> Vec<&str> {
 #[test]
 fn the_built_in_modules_conform() {
     for (name, scenarios) in [
+        ("cache", 16),
         ("resume", 17),
         ("hedge", 17),
         ("route", 16),
+        ("validate", 14),
         ("audit", 14),
         ("budget", 16),
         ("retry", 39),
         ("fallback", 29),
         ("chaos", 11),
-        ("rate-limit", 14),
-        ("circuit-breaker", 16),
+        ("rate-limit", 17),
+        ("circuit-breaker", 19),
         ("telemetry", 11),
         ("redact", 15),
     ] {
@@ -53,6 +55,7 @@ fn the_built_in_modules_conform() {
             ("telemetry", "observer"),
             ("redact", "transformer"),
             ("route", "router"),
+            ("validate", "validator"),
         ];
         let kind = kinds.into_iter().find(|(module, _)| *module == name);
         assert_eq!(report.kind, kind.map_or(name, |(_, kind)| kind));

@@ -13,13 +13,13 @@ async fn an_unknown_module() {
     error: config.toml:10: `host.order` names the unknown module `fallbak`: none is built in, and modules/fallbak.wasm does not exist
       help: did you mean `fallback`?
     ");
-    assert_snapshot!(given(&["--module", "cache=on", "Hi"]).await, @"
-    error: `modules.cache` names the unknown module `cache`: none is built in, and modules/cache.wasm does not exist
-      help: known are audit, budget, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry
+    assert_snapshot!(given(&["--module", "store=on", "Hi"]).await, @"
+    error: `modules.store` names the unknown module `store`: none is built in, and modules/store.wasm does not exist
+      help: known are audit, budget, cache, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry, validate
     ");
     assert_snapshot!(with("[modules.\"../retry\"]\nenabled = true").await, @"
     error: config.toml:9: `modules.\"../retry\"` names the unknown module `../retry`: a name has letters, digits, `-` and `_`
-      help: known are audit, budget, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry
+      help: known are audit, budget, cache, chaos, circuit-breaker, fallback, hedge, rate-limit, redact, resume, retry, route, telemetry, validate
     ");
 }
 

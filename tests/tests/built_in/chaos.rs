@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arcllm::{Config, Error, Host, Message, Model, Overrides, Response};
+use arcllm::{Config, Error, Host, MemoryStore, Message, Model, Overrides, Response};
 use arcllm_simulator::{Reply, Simulator};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ fn seen(error: Error) -> Value {
 async fn seeded(chain: &Chain, seed: u64) -> Model {
     let folder = chain.folder().unwrap();
     let config = Config::load(&folder.path().join("config.toml")).unwrap();
-    let host = Host::builder().config(config).seed(seed).build().unwrap();
+    let host = Host::builder().config(config).seed(seed).state_store(Arc::new(MemoryStore::default())).build().unwrap();
     soon(host.load_model("a", Overrides::new())).await.unwrap()
 }
 

@@ -77,6 +77,42 @@ async fn a_circuit_is_open_for_all_models_and_says_who_refused() {
     assert_eq!((count(&a), count(&b)), (2, 1));
 }
 
+/// Two programs that share a store: what one learns holds for the other's next call.
+#[tokio::test]
+async fn an_answer_that_makes_no_sense_to_repeat_holds_back_the_calls_of_all_models() {
+    for (reply, status) in [
+        (Reply::status(401), 401),
+        (Reply::status(402), 402),
+        (Reply::status(404), 404),
+        (Reply::status(429).header("retry-after", "60"), 429),
+    ] {
+        let (a, b) = (replies([reply]).await, replies([]).await);
+        let [one, two, other] = models(around_both(&a, &b).module("circuit-breaker", "")).await;
+        ask(&one).await.unwrap_err();
+        let (said, by) = refused(ask(&two).await, status);
+        assert_eq!(by, json!("circuit-breaker"));
+        assert!(said.contains(&format!("since a answered with the status {status}")), "{said}");
+        ask(&other).await.unwrap();
+        assert_eq!((count(&a), count(&b)), (1, 1));
+    }
+}
+
+/// What an answer has used counts for the next call, of another program too.
+#[tokio::test]
+async fn tokens_and_calls_at_once_are_limited_for_all_models() {
+    let (a, b) = (replies([]).await, replies([]).await);
+    let limit = "tokens_per_minute = 60.0\nexpected_output_tokens = 1000\nmax_wait_seconds = 0.0\nmax_in_flight = 1";
+    let [one, two, other] = models(around_both(&a, &b).module("rate-limit", limit)).await;
+    let slow = one.stream(&[Message::user("Hi")], &[]);
+    let mut slow = std::pin::pin!(slow);
+    assert!(soon(slow.next()).await.unwrap().is_ok());
+    let (said, by) = refused(ask(&two).await, 429);
+    assert_eq!(by, json!("rate-limit"));
+    assert!(said.contains("no place for "), "{said}");
+    ask(&other).await.unwrap();
+    assert_eq!((count(&a), count(&b)), (1, 1));
+}
+
 /// Other calls take places while each waits for the store.
 #[tokio::test]
 async fn a_limit_holds_for_1500_calls_at_once_with_a_slow_store() {
@@ -99,16 +135,16 @@ async fn a_limit_holds_for_1500_calls_at_once_with_a_slow_store() {
     assert!(operations == CALLS, "{operations} operations for {CALLS} calls");
 }
 
-/// What `circuit-breaker` keeps about `a`.
-async fn circuit(store: &MemoryStore) -> Option<String> {
-    kept(store, "circuit-breaker", "a").await
+/// The failures in a row that `circuit-breaker` has counted of `a`, and how often its circuit has opened.
+async fn circuit(store: &MemoryStore) -> [Option<String>; 2] {
+    [kept(store, "circuit-breaker", "failures/a").await, kept(store, "circuit-breaker", "opened/a").await]
 }
 
-/// Waits until it keeps a text with this in it; nothing, if this is empty.
-async fn wait_until_kept(store: &MemoryStore, part: &str) {
-    let is_so = |kept: Option<String>| kept.map_or(part.is_empty(), |kept| !part.is_empty() && kept.contains(part));
+/// Waits until these are kept; nothing, if they are empty.
+async fn wait_until_kept(store: &MemoryStore, failures: &str, opened: &str) {
+    let kept = [failures, opened].map(|kept| (!kept.is_empty()).then(|| kept.to_owned()));
     soon(async {
-        while !is_so(circuit(store).await) {
+        while circuit(store).await != kept {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
@@ -145,10 +181,9 @@ async fn a_stream_that_breaks_off_is_a_failure() {
     let a = replies(faults.map(broken)).await;
     let (model, store) = with_circuit(&a, "failures = 4").await;
     for (at, fault) in faults.into_iter().enumerate() {
-        assert_eq!(circuit(&store).await.is_some(), at > 0);
+        assert_eq!(circuit(&store).await[0].is_some(), at > 0);
         assert!(read(&model, true).await.is_some(), "{fault:?}");
-        let noted = if at < 3 { format!("\"failures\":{}", at + 1) } else { "open".to_owned() };
-        wait_until_kept(&store, &noted).await;
+        wait_until_kept(&store, &(at + 1).to_string(), if at < 3 { "" } else { "1" }).await;
     }
     refused(ask(&model).await, 503);
     assert_eq!(count(&a), 4);
@@ -160,12 +195,12 @@ async fn a_stream_that_ends_well_ends_the_row_and_one_that_is_left_shows_nothing
     let a = replies([Reply::status(503), long(), Reply::text("Well")]).await;
     let (model, store) = with_circuit(&a, "failures = 2").await;
     ask(&model).await.unwrap_err();
-    wait_until_kept(&store, "\"failures\":1").await;
+    wait_until_kept(&store, "1", "").await;
     assert!(read(&model, false).await.is_none());
     soon(a.wait_until(|requests| requests[1].dropped())).await;
-    assert!(circuit(&store).await.is_some_and(|kept| kept.contains("\"failures\":1")));
+    assert_eq!(circuit(&store).await[0].as_deref(), Some("1"));
     assert!(read(&model, true).await.is_none());
-    wait_until_kept(&store, "").await;
+    wait_until_kept(&store, "", "").await;
     assert_eq!(count(&a), 3);
 }
 
@@ -175,13 +210,13 @@ async fn a_probe_is_one_until_its_stream_has_ended() {
     let a = replies([broken(Fault::Truncate), slow]).await;
     let (model, store) = with_circuit(&a, "failures = 1\nopen_seconds = 1.0").await;
     assert!(read(&model, true).await.is_some());
-    wait_until_kept(&store, "open").await;
+    wait_until_kept(&store, "1", "1").await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let mut probe = model.stream(&[Message::user("Hi")], &[]);
     assert!(soon(probe.next()).await.unwrap().is_ok());
     refused(ask(&model).await, 503);
     assert_eq!(count(&a), 2);
     soon(probe.collect()).await.unwrap();
-    wait_until_kept(&store, "").await;
+    wait_until_kept(&store, "", "").await;
     ask(&model).await.unwrap();
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod budget;
+mod cache;
 mod chaos;
 mod hedge;
 mod journal;
@@ -10,3 +11,4 @@ mod redact;
 mod replaced_by_a_file;
 mod resume;
 mod route;
+mod validate;

@@ -7,7 +7,8 @@ use std::{
 };
 
 use arcllm::{
-    Adapter, ApiError, Config, ContentBlock, Error, ErrorKind, Failure, Host, Message, Overrides, Request, Response,
+    Adapter, ApiError, Config, ContentBlock, Error, ErrorKind, Failure, Host, MemoryStore, Message, Overrides, Request,
+    Response,
 };
 use arcllm_simulator::{Fault, Reply, Script, Simulator};
 use futures::future::{BoxFuture, join_all};
@@ -83,7 +84,10 @@ fn host(seed: u64, retry: &str) -> Host {
     let config = format!(
         "[modules.retry]\nenabled = true\nbudget_min_per_second = 1e6\n{retry}\n[modules.fallback]\nenabled = true\nchain = [\"b\"]"
     );
-    let builder = Host::builder().config(Config::parse(&config, None).unwrap()).seed(seed);
+    let builder = Host::builder()
+        .config(Config::parse(&config, None).unwrap())
+        .seed(seed)
+        .state_store(Arc::new(MemoryStore::default()));
     let builder = builder.adapter("a", "a-model", Obedient::new("a")).adapter("b", "b-model", Obedient::new("b"));
     builder.build().unwrap()
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arcllm::{Config, Error, Event, Host, Message, Model, Overrides};
+use arcllm::{Config, Error, Event, Host, MemoryStore, Message, Model, Overrides};
 use arcllm_simulator::{Reply, Simulator};
 use futures::StreamExt as _;
 use insta::assert_snapshot;
@@ -129,7 +129,8 @@ async fn other_calls_of_the_instance_are_not_affected() {
          [modules.chaos.sandbox]\ncpu_seconds = 0.3\nmax_instances = 1"
     );
     let (gate, open) = (Arc::new(Provider::closed()), Arc::new(Provider::open()));
-    let host = Host::builder().config(Config::parse(&config, None).unwrap());
+    let host =
+        Host::builder().config(Config::parse(&config, None).unwrap()).state_store(Arc::new(MemoryStore::default()));
     let host = host.adapter("good", "m", gate.clone()).adapter("bad", "m", open.clone()).build().unwrap();
     let good = soon(host.load_model("good", Overrides::new())).await.unwrap();
     let bad = soon(host.load_model("bad", Overrides::new())).await.unwrap();

@@ -75,6 +75,7 @@ async fn modules_are_listed_in_their_order() {
             "fallback",
             "audit",
             "budget",
+            "cache",
             "chaos",
             "circuit-breaker",
             "hedge",
@@ -82,11 +83,12 @@ async fn modules_are_listed_in_their_order() {
             "redact",
             "resume",
             "route",
-            "telemetry"
+            "telemetry",
+            "validate"
         ]
     );
     for (module, position) in
-        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 10)))
+        modules.iter().zip([json!(1), json!(2)].into_iter().chain(std::iter::repeat_n(Value::Null, 12)))
     {
         assert_eq!((&module["position"], &module["problem"]), (&position, &Value::Null));
         assert_eq!(module["sha256"].as_str().unwrap().len(), 64);

@@ -180,6 +180,27 @@ async fn orders_that_defeat_a_modules_purpose() {
     ");
 }
 
+#[tokio::test]
+async fn a_cache_stands_outside_of_what_it_spares() {
+    let check_order = async |outer: &str, inner: &str| {
+        let modules = [outer, inner].map(|name| match name {
+            "fallback" => "[modules.fallback]\nenabled = true\nchain = [\"local\", \"ollama/x\"]\n".to_owned(),
+            name => format!("[modules.{name}]\nenabled = true\n"),
+        });
+        let modules = format!("[host]\norder = [{outer:?}, {inner:?}]\n{}", modules.concat());
+        let stdout = check(&format!("{PROVIDER}\n{modules}")).await.1;
+        stdout.lines().filter(|line| line.contains("host.order")).map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    for outer in ["retry", "fallback", "circuit-breaker", "rate-limit"] {
+        let said = check_order(outer, "cache").await;
+        let expected = format!("`host.order` has `cache` inside of `{outer}`, so that ");
+        assert!(said.contains(&expected) && said.lines().count() == 1, "{said}");
+        assert_eq!(check_order("cache", outer).await, "");
+    }
+    assert_eq!(check_order("cache", "redact").await, "");
+    assert_eq!(check_order("redact", "cache").await, "");
+}
+
 /// As the READMEs of telemetry and redact say.
 #[tokio::test]
 async fn observers_stand_outermost_and_transformers_outside_of_retry() {

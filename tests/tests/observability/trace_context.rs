@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use arcllm::{Adapter, Config, ErrorKind, Failure, Host, Message, Model, Options, Overrides, Request, Response};
+use arcllm::{
+    Adapter, Config, ErrorKind, Failure, Host, MemoryStore, Message, Model, Options, Overrides, Request, Response,
+};
 use arcllm_simulator::{Fault, Reply, Simulator};
 use futures::future::BoxFuture;
 use tracing::{
@@ -107,7 +109,8 @@ async fn waits_are_the_same_with_and_without_a_trace() {
     let waits = async |propagate: bool| {
         let config = format!("[host]\npropagate_trace = {propagate}\n[modules.retry]\nenabled = true\nmax_retries = 4");
         let host = Host::builder().config(Config::parse(&config, None).unwrap()).seed(7);
-        let host = host.adapter("down", "m", Arc::new(Down)).build().unwrap();
+        let host =
+            host.state_store(Arc::new(MemoryStore::default())).adapter("down", "m", Arc::new(Down)).build().unwrap();
         let model = host.load_model("down", Overrides::new()).await.unwrap();
         let error = model.invoke(&[Message::user("Hi")], &[]).await.unwrap_err();
         error.trail.iter().map(|attempt| attempt.waited).collect::<Vec<_>>()

@@ -44,7 +44,7 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.args(&self.arguments).current_dir(self.folder.path()).stdout(Stdio::null());
-        self.server = Some(command.spawn().expect("redis-server is installed"));
+        self.server = Some(command.spawn().unwrap_or_else(|error| panic!("redis-server: {error}")));
         soon(async {
             while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(5)).await;

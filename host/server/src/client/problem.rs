@@ -160,6 +160,8 @@ fn in_words(kind: &ErrorKind) -> String {
             format!("the connection to the provider{provider} failed, or broke before the answer was whole")
         }
         ErrorKind::Timeout(_) => format!("the provider{provider} did not answer in time"),
+        // A module has read it, and says what does not fit.
+        ErrorKind::Parse(failure) if failure.extensions.contains_key("arcllm.checked-by") => kind.to_string(),
         ErrorKind::Parse(_) => format!("the answer of the provider{provider} is unreadable"),
         // Nobody else cancels a call whose client is there.
         ErrorKind::Cancelled => "the gateway stops before the answer is whole".to_owned(),

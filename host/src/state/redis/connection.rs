@@ -22,7 +22,7 @@ pub(crate) enum Connection {
 /// The connections to a cluster.
 #[derive(Clone)]
 pub(crate) struct Cluster {
-    client: ClusterClient,
+    client: Arc<ClusterClient>,
     opened: Arc<OnceCell<ClusterConnection>>,
 }
 
@@ -40,7 +40,7 @@ impl Connection {
                 .retries(1)
                 .min_retry_wait(10)
                 .build()?;
-            return Ok(Self::Cluster(Cluster { client, opened: Arc::default() }));
+            return Ok(Self::Cluster(Cluster { client: Arc::new(client), opened: Arc::default() }));
         }
         let address = config.addresses().next().unwrap_or_default();
         let manager = ConnectionManagerConfig::new()

@@ -1,7 +1,12 @@
-use arcllm_module::{Count, Seconds, testing::api, types::Failure};
+use arcllm_module::{
+    Count, Seconds, clock,
+    testing::{World, api},
+    types::Failure,
+};
 use proptest::prelude::*;
 
 use super::*;
+use crate::circuit::{Circuit, Pass};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -19,94 +24,148 @@ fn policy(probes: u32) -> Policy {
 /// A provider, and what is kept about it.
 struct Kept {
     policy: Policy,
-    circuit: Option<Circuit>,
+    world: World,
+    circuit: Circuit,
 }
 
 impl Kept {
     fn new(probes: u32) -> Self {
-        Self { policy: policy(probes), circuit: None }
+        Self { policy: policy(probes), world: World::new(), circuit: Circuit::new("a", "m") }
     }
 
-    fn pass(&mut self, now: u64) -> Pass {
-        let (pass, changed) = self.policy.pass(self.circuit.as_ref(), now);
-        if changed.is_some() {
-            self.circuit = changed;
-        }
+    /// Waits until this time, and asks whether a call may ask.
+    fn pass(&self, at: u64) -> Pass {
+        self.world.run(async {
+            clock::wait_until(Duration::from_nanos(at)).await;
+            self.circuit.pass(&self.policy).await.unwrap()
+        })
+    }
+
+    fn ended(&self, pass: &Pass, sign: Sign, at: u64) {
+        self.world.run(async {
+            clock::wait_until(Duration::from_nanos(at)).await;
+            self.circuit.ended(&self.policy, pass, sign).await.unwrap();
+        });
+    }
+
+    fn call(&self, sign: Sign, at: u64) -> Pass {
+        let pass = self.pass(at);
+        self.ended(&pass, sign, at);
         pass
     }
 
-    fn ended(&mut self, pass: Pass, sign: Sign, now: u64) {
-        self.circuit = self.policy.ended(self.circuit.as_ref(), pass, sign, now);
+    fn open(probes: u32) -> Self {
+        let kept = Self::new(probes);
+        for _ in 0..3 {
+            kept.call(Sign::Failed, 0);
+        }
+        kept
     }
 
-    fn call(&mut self, sign: Sign, now: u64) -> Pass {
-        let pass = self.pass(now);
-        if !matches!(pass, Pass::Refused(_)) {
-            self.ended(pass, sign, now);
-        }
-        pass
+    fn failures(&self) -> Option<Vec<u8>> {
+        self.world.value("failures/a")
     }
+}
+
+fn asks(pass: &Pass) -> bool {
+    matches!(pass, Pass::Ask { .. })
+}
+
+fn probes(pass: &Pass) -> bool {
+    matches!(pass, Pass::Probe { .. })
+}
+
+fn refused(wait: u64) -> Pass {
+    Pass::Refused { wait, cooldown: None }
 }
 
 #[test]
 fn it_opens_after_failures_in_a_row_looks_and_closes() {
-    let mut kept = Kept::new(1);
+    let kept = Kept::new(1);
     for at in 0..3 {
-        assert_eq!(kept.call(Sign::Failed, at * SECOND), Pass::Ask);
+        assert!(asks(&kept.call(Sign::Failed, at * SECOND)));
     }
-    assert_eq!(kept.pass(2 * SECOND), Pass::Refused(5 * SECOND));
-    assert_eq!(kept.pass(6 * SECOND), Pass::Refused(SECOND));
+    assert_eq!(kept.pass(2 * SECOND), refused(5 * SECOND));
+    assert_eq!(kept.pass(6 * SECOND), refused(SECOND));
     let probe = kept.pass(7 * SECOND);
-    assert_eq!(probe, Pass::Probe(7 * SECOND));
-    assert_eq!(kept.pass(8 * SECOND), Pass::Refused(4 * SECOND));
-    kept.ended(probe, Sign::Failed, 9 * SECOND);
-    assert_eq!(kept.pass(10 * SECOND), Pass::Refused(4 * SECOND));
-    assert!(matches!(kept.call(Sign::Alive, 14 * SECOND), Pass::Probe(_)));
-    assert_eq!(kept.circuit, None);
+    assert!(probes(&probe));
+    assert_eq!(kept.pass(8 * SECOND), refused(4 * SECOND));
+    kept.ended(&probe, Sign::Failed, 9 * SECOND);
+    assert_eq!(kept.pass(10 * SECOND), refused(4 * SECOND));
+    assert!(probes(&kept.call(Sign::Alive, 14 * SECOND)));
+    assert_eq!(kept.call(Sign::Alive, 14 * SECOND), Pass::Ask { has_failures: false });
 }
 
 #[test]
 fn a_success_or_a_pause_ends_the_row() {
-    let mut kept = Kept::new(1);
+    let kept = Kept::new(1);
     for sign in [Sign::Failed, Sign::Failed, Sign::Alive, Sign::Failed, Sign::Failed] {
-        assert_eq!(kept.call(sign, 0), Pass::Ask);
+        assert!(asks(&kept.call(sign, 0)));
     }
-    assert_eq!(kept.call(Sign::None, 0), Pass::Ask);
-    assert_eq!(kept.circuit, Some(Circuit::Closed { failures: 2, last: 0 }));
-    assert_eq!(kept.call(Sign::Failed, 11 * SECOND), Pass::Ask);
-    assert_eq!(kept.circuit, Some(Circuit::Closed { failures: 1, last: 11 * SECOND }));
+    assert!(asks(&kept.call(Sign::None, 0)));
+    assert_eq!(kept.failures().as_deref(), Some(&b"2"[..]));
+    assert!(asks(&kept.call(Sign::Failed, 11 * SECOND)));
+    assert_eq!(kept.failures().as_deref(), Some(&b"1"[..]));
+}
+
+/// The window is counted from the last failure.
+#[test]
+fn failures_that_are_less_than_a_window_apart_are_a_row() {
+    let kept = Kept::new(1);
+    for at in [0, 8, 16] {
+        assert!(asks(&kept.call(Sign::Failed, at * SECOND)));
+    }
+    assert_eq!(kept.pass(16 * SECOND), refused(5 * SECOND));
+}
+
+#[test]
+fn calls_that_were_under_way_when_it_opened_do_not_keep_it_open() {
+    let kept = Kept::new(1);
+    let under_way: Vec<Pass> = (0..20).map(|_| kept.pass(0)).collect();
+    for (at, pass) in (0..).zip(&under_way) {
+        kept.ended(pass, Sign::Failed, at * SECOND / 10);
+    }
+    assert!(probes(&kept.pass(SECOND / 5 + 5 * SECOND)));
 }
 
 #[test]
 fn a_probe_without_a_result_makes_room_for_the_next() {
-    let mut kept = Kept { policy: policy(1), circuit: Some(Circuit::Open { until: 0, probes: Vec::new() }) };
-    let gone = kept.pass(SECOND);
-    assert!(matches!(gone, Pass::Probe(_)));
-    assert_eq!(kept.pass(5 * SECOND), Pass::Refused(SECOND));
-    let next = kept.pass(6 * SECOND);
-    assert!(matches!(next, Pass::Probe(_)));
+    let kept = Kept::open(1);
+    let gone = kept.pass(5 * SECOND);
+    assert!(probes(&gone));
+    assert_eq!(kept.pass(9 * SECOND), refused(SECOND));
+    let next = kept.pass(10 * SECOND);
+    assert!(probes(&next));
     // It fails after all, which no longer counts.
-    kept.ended(gone, Sign::Failed, 6 * SECOND);
-    assert!(matches!(&kept.circuit, Some(Circuit::Open { probes, .. }) if probes.len() == 1));
-    kept.ended(next, Sign::None, 6 * SECOND);
-    assert!(matches!(kept.pass(6 * SECOND), Pass::Probe(_)));
+    kept.ended(&gone, Sign::Failed, 10 * SECOND);
+    assert_eq!(kept.pass(10 * SECOND), refused(5 * SECOND));
+    kept.ended(&next, Sign::None, 10 * SECOND);
+    assert!(probes(&kept.pass(10 * SECOND)));
 }
 
 #[test]
 fn a_probe_that_took_long_closes_the_circuit_if_no_other_has_failed_since() {
-    let circuit = || Some(Circuit::Open { until: 0, probes: Vec::new() });
-    let mut kept = Kept { policy: policy(1), circuit: circuit() };
-    let long = kept.pass(SECOND);
-    let next = kept.pass(6 * SECOND);
-    assert!(matches!((long, next), (Pass::Probe(_), Pass::Probe(_))));
-    kept.ended(long, Sign::Alive, 7 * SECOND);
-    assert_eq!(kept.circuit, None);
+    let kept = Kept::open(1);
+    let (long, next) = (kept.pass(5 * SECOND), kept.pass(10 * SECOND));
+    assert!(probes(&long) && probes(&next));
+    kept.ended(&long, Sign::Alive, 11 * SECOND);
+    assert!(asks(&kept.pass(11 * SECOND)));
 
-    let mut kept = Kept { policy: policy(1), circuit: circuit() };
-    let (long, next) = (kept.pass(SECOND), kept.pass(6 * SECOND));
-    kept.ended(next, Sign::Failed, 7 * SECOND);
-    kept.ended(long, Sign::Alive, 8 * SECOND);
-    assert_eq!(kept.pass(8 * SECOND), Pass::Refused(4 * SECOND));
+    let kept = Kept::open(1);
+    let (long, next) = (kept.pass(5 * SECOND), kept.pass(10 * SECOND));
+    kept.ended(&next, Sign::Failed, 11 * SECOND);
+    kept.ended(&long, Sign::Alive, 12 * SECOND);
+    assert_eq!(kept.pass(12 * SECOND), refused(4 * SECOND));
+}
+
+#[test]
+fn an_unknown_model_holds_back_no_other_model() {
+    let kept = Kept::new(1);
+    let cooldown = kept.policy.cooldown(&api(404)).unwrap();
+    kept.world.run(kept.circuit.cool(cooldown)).unwrap();
+    assert_eq!(kept.pass(SECOND), Pass::Refused { wait: 59 * SECOND, cooldown: Some(404) });
+    let other = kept.world.run(Circuit::new("a", "other").pass(&kept.policy)).unwrap();
+    assert!(asks(&other));
 }
 
 #[test]
@@ -127,34 +186,37 @@ fn which_errors_are_failures() {
 proptest! {
     #[test]
     fn there_are_never_more_probes_and_the_circuit_always_closes_again(
-        probes in 1u32..4,
+        most in 1u32..4,
         steps in prop::collection::vec((0u64..3 * SECOND, 0usize..4, 0usize..3), 1..200),
     ) {
-        let mut kept = Kept::new(probes);
+        let kept = Kept::new(most);
         let (mut now, mut under_way) = (0, Vec::new());
         for (pause, step, which) in steps {
             now += pause;
             let sign = [Sign::Alive, Sign::Failed, Sign::None][which];
             match (step, under_way.pop()) {
-                (0, Some(pass)) => kept.ended(pass, sign, now),
+                (0, Some((pass, _))) => kept.ended(&pass, sign, now),
                 (_, before) => {
                     under_way.extend(before);
                     match kept.pass(now) {
-                        Pass::Refused(wait) => prop_assert!(0 < wait && wait <= 5 * SECOND),
-                        pass => under_way.push(pass),
+                        Pass::Refused { wait, .. } => prop_assert!(0 < wait && wait <= 5 * SECOND),
+                        pass => under_way.push((pass, now)),
                     }
                 }
             }
-            if let Some(Circuit::Open { probes: looking, .. }) = &kept.circuit {
-                let looking = looking.iter().filter(|begun| now.saturating_sub(**begun) < 5 * SECOND).count();
-                prop_assert!(looking <= probes as usize);
-            }
+            // A probe that is given up makes room, and so does a circuit that has closed.
+            let opened = kept.world.value("opened/a");
+            let looking = under_way.iter().filter(|(pass, began)| {
+                matches!(pass, Pass::Probe { opened: then, .. } if Some(then) == opened.as_ref()) && now - began < 5 * SECOND
+            });
+            prop_assert!(looking.count() <= most as usize);
         }
         // Once the provider is up again, a call gets through.
         now += 20 * SECOND;
         let pass = kept.pass(now);
-        prop_assert!(!matches!(pass, Pass::Refused(_)), "{pass:?}");
-        kept.ended(pass, Sign::Alive, now);
-        prop_assert_eq!(&kept.circuit, &None);
+        prop_assert!(!matches!(pass, Pass::Refused { .. }), "{pass:?}");
+        kept.ended(&pass, Sign::Alive, now);
+        prop_assert_eq!(kept.pass(now), Pass::Ask { has_failures: false });
+        prop_assert_eq!(kept.world.value("opened/a"), None);
     }
 }

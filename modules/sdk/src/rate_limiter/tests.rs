@@ -4,14 +4,16 @@ use crate::{clock, testing::World};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The seconds at which callers go who come at these seconds; none for a caller who would go too late.
+#[expect(clippy::panic, reason = "a test that fails here has failed")]
 fn turns(limiter: RateLimiter, arrivals: &[u32]) -> Vec<Option<u64>> {
     World::new().run(async {
         let mut turns = Vec::new();
         for arrival in arrivals {
             clock::wait_for((SECOND * *arrival).saturating_sub(clock::unix_time())).await;
-            turns.push(match limiter.take("k", None).await.unwrap() {
-                Turn::After(wait) => Some((clock::unix_time() + wait).as_secs()),
-                Turn::TooLate(_) => None,
+            turns.push(match limiter.take("k", None).await {
+                Ok(Turn::After(wait)) => Some((clock::unix_time() + wait).as_secs()),
+                Ok(Turn::TooLate(_)) => None,
+                Err(problem) => panic!("{problem}"),
             });
         }
         turns

@@ -8,6 +8,7 @@ pub use crate::bindings::exports::arcllm::llm::module::ConfigError;
 pub(crate) mod names;
 pub(crate) mod number;
 pub(crate) mod read;
+pub(crate) mod store;
 pub(crate) mod target;
 
 /// The settings of a module.

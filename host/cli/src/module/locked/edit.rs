@@ -172,7 +172,7 @@ mod tests {
         assert!(after.contains("order = [\n  \"mine\",\n  \"retry\", # asks again\n]"), "{after}");
         let after = on("[host]\norder = [\"retry\"] # outermost first\n");
         assert!(after.contains("order = [\"mine\", \"retry\"] # outermost first"), "{after}");
-        assert!(on("").contains("order = [\"mine\", \"telemetry\""), "{}", on(""));
+        assert!(on("").contains("order = [\"mine\", \"audit\""), "{}", on(""));
         assert_eq!(on(&after), after);
         let removed = edited(&after, |document| assert!(remove_module(document, "mine")));
         assert_eq!(removed, "[host]\norder = [ \"retry\"] # outermost first\n");

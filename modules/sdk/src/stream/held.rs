@@ -1,6 +1,6 @@
-//! Events that wait.
+//! Events that wait until an answer is whole.
 
-use arcllm_module::stream::{Event, ToolArguments};
+use crate::bindings::arcllm::llm::streams::{Event, ToolArguments};
 
 /// The most bytes to which pieces are joined that wait.
 const LONGEST_PIECE: usize = 4096;

@@ -1,0 +1,182 @@
+//! A JSON Schema that answers can be checked against.
+//!
+//! Both the schema and the answer come from strangers. So nothing is fetched, patterns are matched in linear time, and what cannot be
+//! checked is found before anything is asked.
+
+use std::collections::BTreeMap;
+
+use regex_lite::{Regex, RegexBuilder};
+use serde_json::Value;
+
+/// The most bytes of a schema.
+const LONGEST: usize = 1 << 20;
+/// The most different patterns of a schema, and the most bytes of one.
+const MOST_PATTERNS: usize = 200;
+const LONGEST_PATTERN: usize = 1000;
+/// The memory of a compiled pattern in bytes, and what a match costs then. A larger pattern cannot be checked.
+const SIZES: [(usize, usize); 4] = [(4 << 10, 1), (16 << 10, 4), (64 << 10, 16), (256 << 10, 64)];
+
+/// Keywords that say something of a value and that are not checked.
+const UNKNOWN: [&str; 4] = ["unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"];
+/// Keywords whose value is data and no schema.
+const DATA: [&str; 4] = ["enum", "const", "default", "examples"];
+/// Keywords whose value has schemas by names that may be any word.
+pub(crate) const BY_NAME: [&str; 6] =
+    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
+
+/// A compiled pattern.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    pub(crate) regex: Regex,
+    /// How much a match costs, for its size.
+    pub(crate) cost: usize,
+}
+
+/// A JSON Schema, of any of the drafts in use.
+#[derive(Debug)]
+pub struct Schema {
+    pub(crate) root: Value,
+    /// The compiled patterns, by their text.
+    pub(crate) patterns: BTreeMap<String, Pattern>,
+    /// The places of schemas that `$anchor` or `$id` names.
+    anchors: BTreeMap<String, String>,
+}
+
+impl Schema {
+    /// Reads a schema.
+    ///
+    /// # Errors
+    ///
+    /// Why answers cannot be checked against it.
+    pub fn new(text: &str) -> Result<Self, String> {
+        if text.len() > LONGEST {
+            return Err(format!("it has {} bytes, and {LONGEST} are the most", text.len()));
+        }
+        let root = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+        let mut schema = Self { root: Value::Null, patterns: BTreeMap::new(), anchors: BTreeMap::new() };
+        let mut references = Vec::new();
+        schema.read(&root, "", &mut references)?;
+        schema.root = root;
+        match references.into_iter().find(|reference| schema.find(reference).is_none()) {
+            Some(reference) => Err(format!(
+                "`$ref` names {reference:?}, which is not in it: only parts of the schema itself can be named"
+            )),
+            None => Ok(schema),
+        }
+    }
+
+    /// Returns the part that a `$ref` names.
+    pub(crate) fn find(&self, reference: &str) -> Option<&Value> {
+        let place = match reference.strip_prefix('#') {
+            Some("") => "",
+            Some(pointer) if pointer.starts_with('/') => return self.root.pointer(&decoded(pointer)),
+            _ => match (self.anchors.get(reference), reference.split_once('#')) {
+                (Some(place), _) => place,
+                // The whole schema by its own address.
+                (None, Some((base, rest))) if self.anchors.get(base)?.is_empty() => {
+                    return self.find(&format!("#{rest}"));
+                }
+                (None, _) => return None,
+            },
+        };
+        self.root.pointer(place)
+    }
+
+    /// Reads a part: its patterns, its names, and what it refers to.
+    fn read(&mut self, part: &Value, place: &str, references: &mut Vec<String>) -> Result<(), String> {
+        let fields = match part {
+            Value::Object(fields) => fields,
+            Value::Bool(_) => return Ok(()),
+            _ => return Err(format!("{} is no schema: a schema is an object, true or false", shown(place))),
+        };
+        for (key, value) in fields {
+            let inner = format!("{place}/{}", escaped(key));
+            match (key.as_str(), value) {
+                ("pattern", Value::String(pattern)) => self.pattern(pattern)?,
+                ("$ref", Value::String(reference)) => references.push(reference.clone()),
+                ("$anchor", Value::String(name)) => drop(self.anchors.insert(format!("#{name}"), place.to_owned())),
+                ("$id" | "id", Value::String(name)) => drop(self.anchors.insert(name.clone(), place.to_owned())),
+                (key, _) if UNKNOWN.contains(&key) => return Err(format!("`{key}` cannot be checked")),
+                (key, _) if DATA.contains(&key) => {}
+                (key, Value::Object(named)) if BY_NAME.contains(&key) => {
+                    for (name, schema) in named {
+                        if key == "patternProperties" {
+                            self.pattern(name)?;
+                        }
+                        // `dependencies` of older drafts may have lists of names.
+                        if !schema.is_array() {
+                            self.read(schema, &format!("{inner}/{}", escaped(name)), references)?;
+                        }
+                    }
+                }
+                ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(schemas)) => {
+                    for (at, schema) in schemas.iter().enumerate() {
+                        self.read(schema, &format!("{inner}/{at}"), references)?;
+                    }
+                }
+                (
+                    "items"
+                    | "additionalItems"
+                    | "additionalProperties"
+                    | "propertyNames"
+                    | "contains"
+                    | "not"
+                    | "if"
+                    | "then"
+                    | "else",
+                    schema,
+                ) => self.read(schema, &inner, references)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn pattern(&mut self, pattern: &str) -> Result<(), String> {
+        if self.patterns.contains_key(pattern) {
+            return Ok(());
+        }
+        if self.patterns.len() >= MOST_PATTERNS || pattern.len() > LONGEST_PATTERN {
+            return Err(format!(
+                "it has more than {MOST_PATTERNS} patterns, or one of more than {LONGEST_PATTERN} bytes"
+            ));
+        }
+        let build = |size| RegexBuilder::new(pattern).size_limit(size).build();
+        let built = SIZES.iter().find_map(|(size, cost)| Some(Pattern { regex: build(*size).ok()?, cost: *cost }));
+        let why = || {
+            build(SIZES.last().map_or(0, |(size, _)| *size)).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let built = built.ok_or_else(|| format!("the pattern {pattern:?} cannot be checked: {}", why()))?;
+        self.patterns.insert(pattern.to_owned(), built);
+        Ok(())
+    }
+}
+
+/// A part of a JSON pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn shown(place: &str) -> String {
+    if place.is_empty() { "it".to_owned() } else { format!("`{place}`") }
+}
+
+/// A pointer of a URL, without its escapes.
+fn decoded(pointer: &str) -> String {
+    let mut bytes = Vec::with_capacity(pointer.len());
+    let mut rest = pointer.as_bytes();
+    while let Some((first, then)) = rest.split_first() {
+        let hex = then.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match (first, hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = then.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = then;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
