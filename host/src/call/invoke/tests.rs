@@ -47,7 +47,7 @@ fn one_attempt_too_many_is_the_same_error_for_all_and_wakes_the_caller() {
 fn a_module_that_watches_sees_the_attempts_of_its_call_after_the_caller_has_the_answer() {
     let (invoke, line) = (invoke(9), Line::after(None));
     for line in [Some(&line), None] {
-        drop(invoke.start_attempt("p", "m", None, line, None));
+        drop(invoke.start_attempt("p", "m", None, None, line));
     }
     assert_eq!(invoke.trail().len(), 2);
     assert_eq!((invoke.attempts(&line, 0).len(), invoke.attempt_count(&line)), (1, 1));
