@@ -212,6 +212,15 @@ struct AttemptEvents {
     invoke: Arc<Invoke>,
 }
 
+impl Drop for AttemptEvents {
+    fn drop(&mut self) {
+        // An attempt that is cut short has cost what the provider has counted until then.
+        if let (Some(attempt), Some(counted)) = (self.attempt.take(), self.counted.take()) {
+            attempt.end(Err(&self.invoke.why_over()), Some(counted));
+        }
+    }
+}
+
 impl Stream for AttemptEvents {
     type Item = Result<Event, ErrorKind>;
 
