@@ -108,7 +108,7 @@ async fn the_command_shows_it_and_what_config_needs() {
     To run it, copy stranger.wasm into the modules directory and add this to config.toml:
 
         [host]
-        order = ["audit", "telemetry", "budget", "stranger", "cache", "redact", "validate", "resume", "route", "retry", "fallback", "hedge", "circuit-breaker", "rate-limit", "chaos"]     # outermost first
+        order = ["audit", "telemetry", "stranger", "budget", "cache", "redact", "validate", "resume", "route", "retry", "fallback", "hedge", "circuit-breaker", "rate-limit", "chaos"]     # outermost first
 
         [modules.stranger]
         enabled = true

@@ -114,6 +114,7 @@ const SDK: &[File] = sdk![
     "src/settings/store.rs",
     "src/settings/target.rs",
     "src/state.rs",
+    "src/stream/held.rs",
     "src/stream/mod.rs",
     "src/stream/reader.rs",
     "src/testing/endings.rs",
