@@ -61,7 +61,7 @@ mod tests {
             let prepared = host.inner.loader.compile(name, found).await.unwrap();
             let (_, description) = host.inner.loader.started(name, &prepared).await.unwrap();
             assert_eq!(depth(&description.kind, &description.behavior), at, "{name}");
-            let by_behavior = [3, 1, 3, 3, 7, 7, 8, 7, 8, 7, 3, 3, 3][at];
+            let by_behavior = [4, 1, 4, 4, 4, 8, 8, 9, 8, 9, 8, 4, 4, 4][at];
             assert_eq!(depth("a word of its own", &description.behavior), by_behavior, "{name}");
         }
     }
