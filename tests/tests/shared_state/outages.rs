@@ -114,7 +114,8 @@ async fn a_wrong_password_is_a_wrong_setting() {
         }
     }
     // The address can come from the environment.
-    let command = folder(&provider, "url_env = \"STORE\"").arcllm(["invoke", "Hi"]).unwrap();
+    let folder = folder(&provider, "url_env = \"STORE\"");
+    let command = folder.arcllm(["invoke", "Hi"]).unwrap();
     let output = soon(command.env("STORE", &format!("redis://:right@127.0.0.1:{}", redis.port)).run()).await.unwrap();
     assert_eq!(output.code, 0, "{output:?}");
     assert!(redis.cli(&["-a", "right", "--no-auth-warning", "info", "commandstats"]).contains("evalsha"));
