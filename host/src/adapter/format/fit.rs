@@ -46,7 +46,8 @@ pub(crate) fn refuses_temperature(provider: &ProviderConfig, model: &str) -> boo
     provider.facts(model).refuses_temperature.unwrap_or_else(|| family::refuses_temperature(model))
 }
 
-/// Whether the model is known to refuse `temperature`, `top_p` and `top_k`. They are left out then, whoever sets them.
+/// Whether the model is known to refuse `temperature`, `top_p` and `top_k`. They are then left out, also where the caller sets
+/// them.
 pub(crate) fn refuses_sampling(provider: &ProviderConfig, model: &str) -> bool {
     provider.facts(model).refuses_temperature == Some(true)
 }
