@@ -4,7 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-use crate::adapter::http::rate_limit;
+use crate::{
+    adapter::http::rate_limit,
+    chat::allowance::{Allowance, Allowances},
+};
 
 /// The longest wait. Sums with it do not overflow.
 const LONGEST_SECONDS: f64 = 1e9;
@@ -40,6 +43,23 @@ pub(crate) fn wait_after(status: u16, headers: &HeaderMap, now: SystemTime) -> O
         .and_then(wait)
     };
     retry_after(headers, now).or_else(limits)
+}
+
+/// What is left of the limits of the provider. Times are within the same bounds as waits. What makes no sense is ignored: a number
+/// that is negative or none, and a time that has passed.
+pub(crate) fn allowances(headers: &HeaderMap, now: SystemTime) -> Allowances {
+    let now = sent_at(headers).unwrap_or(now);
+    let mut allowances = Allowances::new();
+    for (limited, remaining, reset) in rate_limit::remaining(headers, now) {
+        let allowance = Allowance::new(remaining, reset.and_then(wait));
+        let tightness = |allowance: &Allowance| (std::cmp::Reverse(allowance.remaining), allowance.resets_in);
+        let kept = allowances.entry(limited).or_insert(allowance);
+        // A provider may limit the same for a minute and for a day.
+        if tightness(&allowance) > tightness(kept) {
+            *kept = allowance;
+        }
+    }
+    allowances
 }
 
 /// When the server sent the answer, by its own clock.
