@@ -59,7 +59,7 @@ fn streamed(world: &World, seconds: u64, end: Result<(), Error>) -> [[Option<Str
         assert!(!matches!(pass, Pass::Refused { .. }), "{pass:?}");
         let call = Call { policy: module.policy.clone(), provider: "inner".to_owned(), circuit, pass: Some(pass) };
         let (response, writer) = stream::write(&request);
-        call.answered(&response).await;
+        call.answered(&response);
         clock::wait_for(Duration::from_secs(seconds) - Duration::from_millis(500)).await;
         let before = kept(world);
         match end {

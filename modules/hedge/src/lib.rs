@@ -51,12 +51,7 @@ impl Module for Hedge {
 
     fn new(settings: Settings) -> Self {
         let share = Share::new(settings.max_share.get(), settings.window_seconds.nanoseconds());
-        Self {
-            policy: Policy::new(&settings),
-            share: RefCell::new(share),
-            settings,
-            delays: RefCell::default(),
-        }
+        Self { policy: Policy::new(&settings), share: RefCell::new(share), settings, delays: RefCell::default() }
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {

@@ -88,7 +88,8 @@ fn limited(name: &str) -> Option<(Limited, String)> {
         ("output-tokens", Limited::OutputTokens),
     ];
     // Some servers add the window: `requests-day`.
-    let is_of = |kind: &str| limit.strip_prefix(kind).is_some_and(|window| window.is_empty() || window.starts_with('-'));
+    let is_of =
+        |kind: &str| limit.strip_prefix(kind).is_some_and(|window| window.is_empty() || window.starts_with('-'));
     kinds.into_iter().find(|(kind, _)| is_of(kind)).map(|(_, limited)| (limited, reset))
 }
 

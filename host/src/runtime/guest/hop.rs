@@ -14,7 +14,8 @@ use crate::{
     },
     chat::{error::ErrorKind, request::Request, trail::Attempt},
     runtime::guest::{
-        ending::Ending, noting::Noting, place::Place, progress::CallProgress, read_originals::ReadOriginals, writing::Writing,
+        ending::Ending, noting::Noting, place::Place, progress::CallProgress, read_originals::ReadOriginals,
+        writing::Writing,
     },
     telemetry::meters::{count_fallback, count_retry},
 };

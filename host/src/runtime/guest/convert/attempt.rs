@@ -48,6 +48,7 @@ pub(crate) fn attempt_out(attempt: &Attempt) -> wit::Attempt {
 
 fn extensions_out(attempt: &Attempt) -> wit::Extensions {
     let no_answer = attempt.no_answer.then(|| (NO_ANSWER.to_owned(), "true".to_owned()));
-    let allowances = (!attempt.allowances.is_empty()).then(|| serde_json::to_string(&attempt.allowances).ok()).flatten();
+    let allowances =
+        (!attempt.allowances.is_empty()).then(|| serde_json::to_string(&attempt.allowances).ok()).flatten();
     no_answer.into_iter().chain(allowances.map(|allowances| (ALLOWANCES.to_owned(), allowances))).collect()
 }
