@@ -30,7 +30,7 @@ pub struct Settings {
     /// The longest wait for a turn, in seconds; a call that would wait longer fails at once: a number, zero or more.
     #[schemars(extend("format" = "arcllm-wait-seconds"))]
     pub max_wait_seconds: Amount,
-    /// Whether nobody asks a model whose provider says that a limit is used up, until it starts afresh: true or false.
+    /// Whether nobody asks a model after a 429 until the time that it names: true or false.
     pub adaptive: bool,
     /// What happens to a call when the store fails: "allow" or "refuse".
     pub on_store_failure: OnStoreFailure,

@@ -301,29 +301,6 @@ fn a_senseless_count_of_tokens_does_not_stop_a_model_for_ever() {
     assert!(at(&world)[1] <= 600, "{:?}", at(&world));
 }
 
-/// A store that fails for a moment would else cost a place until its lease ends.
-#[test]
-fn a_place_is_given_back_when_the_store_works_again() {
-    let world = World::new().answers_after(Duration::from_secs(1));
-    let settings = || Settings { max_in_flight: Some(Count::new(1)), ..Settings::default() };
-    let module = RateLimit::new(settings());
-    let failing = world.clone();
-    world.run_all([0, 1, 2].map(|part| {
-        let (world, module) = (failing.clone(), &module);
-        async move {
-            clock::wait_for(Duration::from_millis(600 * part)).await;
-            match part {
-                0 => drop(module.invoke(world.request("Hi")).await.unwrap()),
-                1 => drop(world.state_fails("it is away")),
-                _ => drop(world.state_works()),
-            }
-        }
-    }));
-    let before = world.now();
-    world.run(module.invoke(world.request("Hi"))).unwrap();
-    assert_eq!(world.asked()[1].at, before);
-}
-
 #[test]
 fn what_happens_when_the_store_fails_is_a_setting() {
     let world = World::new().state_fails("it is away");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arcllm_module::{
-    Error, Request, clock, endings, log,
+    Error, Request, clock, log,
     state::{self, Bucket, Leased},
     types::{Attempt, Usage},
 };
@@ -15,12 +15,6 @@ use crate::{
 
 /// The first and the longest wait between two looks for a place among the calls at once.
 const LOOKS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
-
-/// How often the store is asked to give a place back.
-const RELEASES: u32 = 5;
-
-/// The pause between two of them.
-const RELEASE_AGAIN: Duration = Duration::from_millis(500);
 
 /// The most tokens that a call counts as. No model reads and writes as many in one call, but a provider may say so.
 const MOST_TOKENS: f64 = 1e7;
@@ -84,9 +78,7 @@ impl Turn {
                 Ok(turn)
             }
             Err(problem) => {
-                if !turn.places.is_empty() {
-                    endings::background(async move { turn.release().await });
-                }
+                turn.release().await;
                 Err(problem)
             }
         }
@@ -182,18 +174,9 @@ impl Turn {
         }
     }
 
-    /// Gives the places back. A place that is not given back is held for long, so a store that failed is asked again.
     async fn release(&self) {
         for (key, lease) in &self.places {
-            let mut released = state::release(key.clone(), *lease).await;
-            for _ in 1..RELEASES {
-                if released.is_ok() {
-                    break;
-                }
-                clock::wait_for(RELEASE_AGAIN).await;
-                released = state::release(key.clone(), *lease).await;
-            }
-            noted(released);
+            noted(state::release(key.clone(), *lease).await);
         }
     }
 }
