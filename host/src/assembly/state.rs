@@ -26,11 +26,7 @@ impl HostState {
     pub(crate) fn new(own: Option<Arc<dyn StateStore>>, state: &StateConfig) -> Result<Self, ConfigError> {
         match (own, &state.store) {
             (Some(own), _) => Ok(Self::watched(own, state)),
-            (None, StoreConfig::Memory) => Ok(Self {
-                store: Arc::new(MemoryStore::of_process()),
-                #[cfg(feature = "redis")]
-                redis: None,
-            }),
+            (None, StoreConfig::Memory) => Ok(Self::watched(Arc::new(MemoryStore::of_process()), state)),
             #[cfg(feature = "redis")]
             (None, StoreConfig::Redis(redis)) => {
                 let redis = Arc::new(RedisStore::new(redis.clone(), state));

@@ -54,7 +54,7 @@ impl Module for Budget {
                 return Err(refused(&request, 429, Reason::Quota, ends_in.map(clock::nanoseconds), &why));
             }
             Err(problem) if self.policy.settings().on_store_failure == Decision::Allow => {
-                log::log(log::Level::Warn, "budget", &format!("a call goes on without a reservation: {problem}"));
+                log::log(log::Level::Debug, "budget", &format!("a call goes on without a reservation: {problem}"));
                 (Reservation::none(counters), false)
             }
             Err(problem) => {
@@ -155,7 +155,7 @@ impl Call {
             }
             Err(problem) => {
                 let message = format!("what a call used is not counted, and what it reserved stays: {problem}");
-                log::log(log::Level::Warn, "budget", &message);
+                log::log(log::Level::Debug, "budget", &message);
             }
         }
     }

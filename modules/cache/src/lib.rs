@@ -23,7 +23,7 @@ pub use flight::{Flight, Flights, Pilot, Stage};
 pub use kept::{CACHED, Kept};
 pub use policy::{Call, Policy};
 pub use settings::{Labels, OnStoreFailure, Settings};
-pub use store::{FIRST_PAUSE, Found, Store, longer, waited};
+pub use store::{FIRST_PAUSE, Found, Store, longer};
 
 /// The module.
 pub struct Cache {
@@ -63,7 +63,7 @@ impl Module for Cache {
     }
 
     fn new(settings: Settings) -> Self {
-        let shared = Rc::new(Shared { policy: Policy::new(settings), store: Store::default() });
+        let shared = Rc::new(Shared { policy: Policy::new(settings), store: Store });
         Self { flights: Flights::default(), shared }
     }
 
@@ -139,7 +139,7 @@ async fn wait(other: &Flight, until: Duration) -> Option<Rc<[u8]>> {
             Stage::UnderWay => {}
         }
         let left = until.saturating_sub(clock::now());
-        if left.is_zero() || !waited(pause.min(left)).await {
+        if left.is_zero() || !clock::waited(pause.min(left)).await {
             return None;
         }
         pause = longer(pause);

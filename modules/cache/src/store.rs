@@ -1,6 +1,6 @@
 //! What the store has of a call: its answer, and whether an equal call is under way in another instance or process.
 
-use std::{cell::Cell, time::Duration};
+use std::time::Duration;
 
 use arcllm_module::{
     clock::{self, nanoseconds},
@@ -18,9 +18,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How much later than the lease of the call that is waited for another one ends.
 const ANOTHER: Duration = Duration::from_millis(50);
 
-/// How often a failure of the store is logged.
-const LOG_EVERY: Duration = Duration::from_secs(60);
-
 /// What became of a look.
 pub enum Found {
     /// An answer.
@@ -30,10 +27,7 @@ pub enum Found {
 }
 
 /// The store of a module.
-#[derive(Default)]
-pub struct Store {
-    logged: Cell<Option<Duration>>,
-}
+pub struct Store;
 
 impl Store {
     /// Looks for the answer of a call. If an equal call is under way, waits for it, but not beyond `until`.
@@ -57,7 +51,7 @@ impl Store {
         while let left = until.min(ends).saturating_sub(clock::now())
             && !left.is_zero()
         {
-            if !waited(pause.min(left)).await {
+            if !clock::waited(pause.min(left)).await {
                 break;
             }
             pause = longer(pause);
@@ -93,13 +87,9 @@ impl Store {
         }
     }
 
-    /// Logs a failure of the store, once a minute.
+    /// Logs a failure of the store. The host warns of it.
     pub fn failed(&self, problem: &str) {
-        let now = clock::now();
-        if self.logged.get().is_none_or(|logged| now.saturating_sub(logged) >= LOG_EVERY) {
-            self.logged.set(Some(now));
-            log::log(log::Level::Warn, "cache", &format!("the store failed, so answers are not kept: {problem}"));
-        }
+        log::log(log::Level::Debug, "cache", &format!("the store failed, so answers are not kept: {problem}"));
     }
 
     /// Returns an answer that can be read.
@@ -110,13 +100,6 @@ impl Store {
 
 async fn lease(key: &str, policy: &Policy) -> Result<Leased, String> {
     state::lease(key.to_owned(), 1, nanoseconds(policy.lease())).await
-}
-
-/// Waits this long. Returns whether it did: when the call is over, a wait ends at once.
-pub async fn waited(time: Duration) -> bool {
-    let began = clock::now();
-    clock::wait_for(time).await;
-    clock::now().saturating_sub(began) >= time / 2
 }
 
 /// The pause after this one.

@@ -30,8 +30,6 @@ pub use share::Share;
 const FRESH: Duration = Duration::from_secs(5);
 /// The most models of which an instance remembers the delay.
 const REMEMBERED: usize = 1000;
-/// The shortest time between two log messages by one instance.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// The module.
 pub struct Hedge {
@@ -40,8 +38,6 @@ pub struct Hedge {
     share: RefCell<Share>,
     /// The delay of each model, and when it was read.
     delays: RefCell<HashMap<String, (Duration, Duration)>>,
-    /// When the state was last said to fail.
-    warned: Cell<Option<Duration>>,
 }
 
 impl Module for Hedge {
@@ -55,13 +51,7 @@ impl Module for Hedge {
 
     fn new(settings: Settings) -> Self {
         let share = Share::new(settings.max_share.get(), settings.window_seconds.nanoseconds());
-        Self {
-            policy: Policy::new(&settings),
-            share: RefCell::new(share),
-            settings,
-            delays: RefCell::default(),
-            warned: Cell::default(),
-        }
+        Self { policy: Policy::new(&settings), share: RefCell::new(share), settings, delays: RefCell::default() }
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
@@ -146,7 +136,8 @@ impl Hedge {
         let kept = match state::get(key.clone()).await {
             Ok(kept) => Histogram::read(kept.as_deref()),
             Err(problem) => {
-                self.warn(&problem);
+                let message = format!("no second target is asked, since the p95 is unknown: {problem}");
+                log::log(log::Level::Debug, "hedge", &message);
                 return None;
             }
         };
@@ -173,16 +164,6 @@ impl Hedge {
                 log::log(log::Level::Debug, "hedge", &format!("a time was not counted: {problem}"));
             }
         });
-    }
-
-    /// Warns that the state fails, once in a while.
-    fn warn(&self, problem: &str) {
-        let now = clock::now();
-        if self.warned.get().is_some_and(|last| now < last.saturating_add(SILENCE)) {
-            return;
-        }
-        self.warned.set(Some(now));
-        log::log(log::Level::Warn, "hedge", &format!("no second target is asked, since the p95 is unknown: {problem}"));
     }
 }
 

@@ -108,7 +108,7 @@ async fn read() -> Kept {
     match state::get(KEY.to_owned()).await {
         Ok(kept) => Kept::read(kept.as_deref()),
         Err(problem) => {
-            log::log(log::Level::Warn, "route", &format!("outages and times of targets are unknown: {problem}"));
+            log::log(log::Level::Debug, "route", &format!("outages and times of targets are unknown: {problem}"));
             Kept::default()
         }
     }
@@ -123,7 +123,7 @@ async fn note(change: impl Fn(&mut Kept)) {
         (if before == Some(&*after) { Update::Keep } else { Update::Set(after) }, ())
     });
     if let Err(problem) = changed.await {
-        log::log(log::Level::Warn, "route", &format!("an outage or time of a target was not noted: {problem}"));
+        log::log(log::Level::Debug, "route", &format!("an outage or time of a target was not noted: {problem}"));
     }
 }
 
