@@ -1,4 +1,4 @@
-//! What a module keeps, on behalf of a call: within the limits of the host, and until the call is over.
+//! What a module keeps, on behalf of a call: within the limits of the host, and until shortly after the call is over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +18,9 @@ const KEY: usize = 512;
 const VALUE: usize = 1 << 20;
 /// The most keys of one operation.
 const KEYS: usize = 64;
+/// How long an operation goes on when its call is over. So a module gives back what it holds when a caller leaves, and learns of what
+/// it has just got.
+const AFTERWARDS: Duration = Duration::from_millis(500);
 
 /// A result as a module gets it.
 pub(crate) type Stored<T> = Result<T, String>;
@@ -94,14 +97,14 @@ impl KeptState {
         self.within(self.state.release(&key, lease)).await
     }
 
-    /// Waits for the store, until the call is over.
+    /// Waits for the store, until the call has been over for a while.
     async fn within<T>(&self, doing: BoxFuture<'_, state_store::Stored<T>>) -> Stored<T> {
         let Some(hop) = &self.hop else { return doing.await.map_err(|error| error.message) };
         let _waiting = hop.progress.wait();
         tokio::select! {
             biased;
             done = doing => done.map_err(|error| error.message),
-            () = hop.over() => Err("the call is over".to_owned()),
+            () = async { hop.over().await; tokio::time::sleep(AFTERWARDS).await } => Err("the call is over".to_owned()),
         }
     }
 }
