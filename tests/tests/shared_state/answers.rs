@@ -151,11 +151,11 @@ async fn what_another_program_has_written_is_asked_for_and_replaced() {
     is_stored(&redis, 1).await;
     let key = redis.cli(&["--scan", "--pattern", "arcllm:{cache}:v:*"]).trim().to_owned();
     let leases = key.replace(":v:", ":l:");
-    let cut = redis.cli(&["getrange", &key, "0", "40"]).trim_end().to_owned();
+    let cut = "redis.call('SET', KEYS[1], redis.call('GETRANGE', KEYS[1], 0, 40))";
     let commands = [
         vec!["set", &key, "garbage"],
         vec!["set", &key, ""],
-        vec!["set", &key, &cut],
+        vec!["eval", cut, "1", &key],
         vec!["setrange", &key, "9", "\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}"],
         vec!["append", &key, "more"],
         vec!["lpush", &key, "a list"],
@@ -170,7 +170,9 @@ async fn what_another_program_has_written_is_asked_for_and_replaced() {
         let answers = [gateway.post(CHAT, &question(false)).await];
         assert_eq!(answers.iter().map(said).collect::<Vec<_>>(), [format!("answer {}", at + 1)], "{command:?}");
         soon(async {
-            while redis.cli(&["type", &key]).trim() != "string" || redis.cli(&["get", &key]).len() < 60 {
+            while redis.cli(&["type", &key]).trim() != "string"
+                || redis.cli(&["strlen", &key]).trim().parse::<usize>().unwrap() < 60
+            {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         })

@@ -1,6 +1,9 @@
 //! A budget that several processes share.
 
-use std::{sync::atomic::AtomicUsize, sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use arcllm_simulator::{Fault, Place, Reply, Usage};
 use futures::future::join_all;
@@ -106,7 +109,7 @@ async fn four_processes_keep_one_budget_and_lose_nothing_of_it() {
 #[ignore = "needs redis-server"]
 async fn what_a_killed_process_has_reserved_comes_back() {
     let slow = using().delay(Duration::from_secs(120)).times(2);
-    let (provider, redis) = (replies([slow]).await, Redis::start().await);
+    let (provider, redis) = (replies([slow, using()]).await, Redis::start().await);
     let limit = "limits = [{ window = \"total\", tokens = 1000 }]\nreservation_seconds = 1";
     let modules = chain(&provider, &redis.url()).module("budget", limit);
     let (first, second) = (Gateway::start(&modules).await, Gateway::start(&modules).await);

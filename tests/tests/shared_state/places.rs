@@ -19,7 +19,7 @@ fn question(stream: bool) -> Value {
 }
 
 fn held(redis: &Redis) -> usize {
-    redis.cli(&["zcard", "arcllm:{rate-limit}:l:calls/sim"]).trim().parse().unwrap()
+    redis.cli(&["zcard", "arcllm:{rate-limit}:l:calls/provider/sim"]).trim().parse().unwrap()
 }
 
 /// Two processes, and two clients of the first one who wait for their answers.
