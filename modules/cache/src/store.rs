@@ -8,15 +8,15 @@ use arcllm_module::{
     state::{self, Leased, Life},
 };
 
-use crate::{kept::Kept, policy::Policy};
+use crate::{
+    kept::{Kept, NOT_KEPT},
+    policy::Policy,
+};
 
 /// The pauses between two looks for the answer of an equal call.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// The longest of them.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-
-/// How much later than the lease of the call that is waited for another one ends.
-const ANOTHER: Duration = Duration::from_millis(50);
 
 /// What became of a look.
 pub enum Found {
@@ -24,6 +24,8 @@ pub enum Found {
     Answer(Vec<u8>),
     /// Nothing. This call is to ask; if it has the number of a lease, equal calls wait for it.
     Nothing(Option<u64>),
+    /// The remark that answers to this request are not kept. All calls are to ask.
+    NotKept,
 }
 
 /// The store of a module.
@@ -36,37 +38,27 @@ impl Store {
     ///
     /// The store's own error.
     pub async fn look(&self, key: &str, policy: &Policy, until: Duration) -> Result<Found, String> {
-        if let Some(bytes) = self.get(key).await? {
-            return Ok(Found::Answer(bytes));
-        }
-        if policy.lease().is_zero() {
-            return Ok(Found::Nothing(None));
-        }
-        let held = match lease(key, policy).await? {
-            Leased::Granted(lease) => return Ok(Found::Nothing(Some(lease))),
-            Leased::Held(held) => Duration::from_nanos(held),
-        };
-        let ends = clock::now().saturating_add(held);
         let mut pause = FIRST_PAUSE;
-        while let left = until.min(ends).saturating_sub(clock::now())
-            && !left.is_zero()
-        {
-            if !clock::waited(pause.min(left)).await {
-                break;
+        loop {
+            match state::get(key.to_owned()).await? {
+                Some(bytes) if bytes == NOT_KEPT => return Ok(Found::NotKept),
+                Some(bytes) if Kept::read(&bytes).is_some() => return Ok(Found::Answer(bytes)),
+                _ => {}
+            }
+            if policy.lease().is_zero() {
+                return Ok(Found::Nothing(None));
+            }
+            // If the other call fails, one of those who wait gets the lease, and the rest wait for that one.
+            let held = match lease(key, policy).await? {
+                Leased::Granted(lease) => return Ok(Found::Nothing(Some(lease))),
+                Leased::Held(held) => Duration::from_nanos(held),
+            };
+            let left = until.saturating_sub(clock::now());
+            if left.is_zero() || !clock::waited(pause.min(left).min(held.max(FIRST_PAUSE))).await {
+                return Ok(Found::Nothing(None));
             }
             pause = longer(pause);
-            if let Some(bytes) = self.get(key).await? {
-                return Ok(Found::Answer(bytes));
-            }
-            match lease(key, policy).await? {
-                // The other call has no answer for others, and equal calls can wait for this one.
-                Leased::Granted(lease) => return Ok(Found::Nothing(Some(lease))),
-                // Another call asks since then, so the one that was waited for has failed.
-                Leased::Held(held) if clock::now() + Duration::from_nanos(held) > ends + ANOTHER => break,
-                Leased::Held(_) => {}
-            }
         }
-        Ok(Found::Nothing(None))
     }
 
     /// Keeps an answer.
@@ -76,6 +68,14 @@ impl Store {
         if let Err(problem) = kept {
             self.failed(&problem);
             self.release(key, lease).await;
+        }
+    }
+
+    /// Lets all calls that wait for this one ask.
+    pub async fn keep_nothing(&self, key: &str, lease: Option<u64>, policy: &Policy) {
+        if lease.is_some() {
+            // If it fails, they wait for as long as the lease lasts.
+            let _ = state::set_for(key.to_owned(), NOT_KEPT.to_vec(), Life::Time(nanoseconds(policy.lease()))).await;
         }
     }
 
@@ -90,11 +90,6 @@ impl Store {
     /// Logs a failure of the store. The host warns of it.
     pub fn failed(&self, problem: &str) {
         log::log(log::Level::Debug, "cache", &format!("the store failed, so answers are not kept: {problem}"));
-    }
-
-    /// Returns an answer that can be read.
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(state::get(key.to_owned()).await?.filter(|bytes| Kept::read(bytes).is_some()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use arcllm::{Config, CounterAddition, Host, Life, MemoryStore, Message, Overrides, StateStore};
+use arcllm::{Config, CounterAddition, Host, Life, MemoryStore, Message, Overrides};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tracing::{
     Event, Level, Subscriber,

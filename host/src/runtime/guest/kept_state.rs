@@ -1,4 +1,4 @@
-//! What a module keeps, on behalf of a call: within the limits of the host, and until the call is over.
+//! What a module keeps, on behalf of a call: within the limits of the host, and until shortly after the call is over.
 
 use std::{sync::Arc, time::Duration};
 
