@@ -151,7 +151,9 @@ impl Hedge {
         {
             return Ok(delay);
         }
-        let delay = times.p95(self.settings.min_samples.get()).await?.map_or(start, Duration::from_nanos);
+        // Until there are enough, the next call looks again.
+        let Some(delay) = times.p95(self.settings.min_samples.get()).await? else { return Ok(start) };
+        let delay = Duration::from_nanos(delay);
         let mut delays = self.delays.borrow_mut();
         if delays.len() >= REMEMBERED {
             delays.clear();

@@ -3,4 +3,5 @@
 
 mod outages;
 mod processes;
+mod spread;
 mod store;
