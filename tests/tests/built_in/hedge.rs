@@ -89,22 +89,6 @@ async fn if_the_store_fails_no_second_target_is_asked() {
 }
 
 #[tokio::test]
-async fn the_p95_that_was_seen_becomes_the_delay() {
-    let late = Reply::text("late").delay(LATE);
-    let (a, b) = (replies([Reply::text("quick").times(20), late]).await, replies([Reply::text("quick")]).await);
-    let settings = "after = \"p95\"\nafter_seconds = 3000.0\nmin_samples = 20\nmax_share = 1.0\ntargets = [\"b\"]";
-    let folder = around_both(&a, &b).module("hedge", settings).folder().unwrap();
-    let model = load(&folder, Overrides::new()).await;
-    for _ in 0..20 {
-        soon(say_hi(&model)).await.unwrap();
-    }
-    // The last time may be counted a little later.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(soon(say_hi(&model)).await.unwrap().provider, "b");
-    soon(a.wait_until(|requests| requests[20].dropped())).await;
-}
-
-#[tokio::test]
 async fn retry_and_fallback_around_it_see_one_call() {
     let slow_error = || Reply::status(503).delay(Duration::from_millis(300));
     let (a, b, c) = (replies([slow_error(), slow_error()]).await, replies([slow_error()]).await, replies([]).await);
