@@ -7,4 +7,5 @@ mod clocks;
 mod outages;
 mod places;
 mod processes;
+mod spread;
 mod store;
