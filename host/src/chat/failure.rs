@@ -37,7 +37,7 @@ pub struct ApiError {
     /// asked.
     pub extensions: Extensions,
     /// What the provider says that is left of its limits. The trail shows it.
-    pub(crate) allowances: Allowances,
+    pub(crate) allowances: Box<Allowances>,
 }
 
 /// The extension of a `parse` error whose answer is no answer at all: an empty body, a page, text that is no JSON.
@@ -81,7 +81,7 @@ impl ApiError {
             retry_after: None,
             should_retry: None,
             extensions: Extensions::new(),
-            allowances: Allowances::new(),
+            allowances: Box::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
-use crate::{clock, types::Attempt};
+use crate::types::Attempt;
 
 /// The extension of an attempt with what is left.
 pub(crate) const ALLOWANCES: &str = "arcllm.allowances";
@@ -19,9 +19,9 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// Returns the time from the answer on until the limit starts afresh, if the provider says so.
+    /// Returns the time from the answer on until the limit starts afresh, if the provider says so. Saturates.
     pub fn resets_in(&self) -> Option<Duration> {
-        self.reset_seconds.map(clock::seconds)
+        self.reset_seconds.map(|seconds| Duration::from_nanos((seconds * 1e9) as u64))
     }
 }
 

@@ -93,6 +93,7 @@ macro_rules! sdk {
 
 /// The SDK, which a project in Rust carries so that it builds anywhere.
 const SDK: &[File] = sdk![
+    "src/allowance.rs",
     "src/bindings.rs",
     "src/clock.rs",
     "src/content.rs",

@@ -216,7 +216,7 @@ impl<'a> Reader<'a> {
             retry_after: hint::wait_after(status.as_u16(), &answer.headers, SystemTime::now()),
             should_retry: hint::should_retry(&answer.headers),
             extensions,
-            allowances: hint::allowances(&answer.headers, SystemTime::now()),
+            allowances: Box::new(hint::allowances(&answer.headers, SystemTime::now())),
         })
     }
 

@@ -103,7 +103,7 @@ fn every_error_survives_the_way_there_and_back() {
         retry_after: Some(Duration::from_nanos(1_234_567_891)),
         should_retry: Some(false),
         extensions: [("a.b".to_owned(), json!({}))].into(),
-        allowances: Allowances::new(),
+        allowances: Box::default(),
     };
     for error in [
         ErrorKind::Api(api),
