@@ -91,6 +91,7 @@ pub use assembly::builder::HostBuilder;
 pub use assembly::host::Host;
 pub use assembly::locked::SignatureState;
 pub use assembly::reloader::Reload;
+pub use chat::allowance::{Allowance, Allowances, Limited};
 pub use chat::cache_mark::CacheMark;
 pub use chat::config_error::ConfigError;
 pub use chat::content::{ContentBlock, Media, MediaSource, Text, Thinking, ToolCall, ToolResult};

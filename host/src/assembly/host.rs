@@ -94,6 +94,7 @@ impl Host {
         let inner = &self.inner;
         let ResolvedModel { provider, options, overrides } = inner.upstreams.resolve(name, &overrides)?;
         inner.check_access(&provider, &overrides).await?;
+        inner.state.check_named()?;
         let end = inner.upstreams.get(&provider, overrides.model.as_deref())?;
         let modules = loop {
             let reloads = inner.reloader.count();

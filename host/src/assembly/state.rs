@@ -16,6 +16,8 @@ use {crate::state::redis::redis_store::RedisStore, tokio::sync::OnceCell};
 /// Where the modules of a host keep what outlives a call.
 pub(crate) struct HostState {
     pub(crate) store: Arc<dyn StateStore>,
+    /// Why the configuration names no store. Then no model is loaded.
+    unset: Option<ConfigError>,
     /// A Redis, and whether it has been asked to let this program in.
     #[cfg(feature = "redis")]
     redis: Option<(Arc<RedisStore>, OnceCell<()>)>,
@@ -26,11 +28,10 @@ impl HostState {
     pub(crate) fn new(own: Option<Arc<dyn StateStore>>, state: &StateConfig) -> Result<Self, ConfigError> {
         match (own, &state.store) {
             (Some(own), _) => Ok(Self::watched(own, state)),
-            (None, StoreConfig::Memory) => Ok(Self {
-                store: Arc::new(MemoryStore::of_process()),
-                #[cfg(feature = "redis")]
-                redis: None,
-            }),
+            (None, StoreConfig::Memory) => Ok(Self::watched(Arc::new(MemoryStore::of_process()), state)),
+            (None, StoreConfig::Unset(error)) => {
+                Ok(Self { unset: Some(error.clone()), ..Self::of(Arc::new(MemoryStore::default())) })
+            }
             #[cfg(feature = "redis")]
             (None, StoreConfig::Redis(redis)) => {
                 let redis = Arc::new(RedisStore::new(redis.clone(), state));
@@ -45,11 +46,25 @@ impl HostState {
     }
 
     fn watched(store: Arc<dyn StateStore>, state: &StateConfig) -> Self {
+        Self::of(Arc::new(WatchedStore::new(store, state.timeout)))
+    }
+
+    fn of(store: Arc<dyn StateStore>) -> Self {
         Self {
-            store: Arc::new(WatchedStore::new(store, state.timeout)),
+            store,
+            unset: None,
             #[cfg(feature = "redis")]
             redis: None,
         }
+    }
+
+    /// Checks that the configuration names a store.
+    ///
+    /// # Errors
+    ///
+    /// Names the variable that is not set.
+    pub(crate) fn check_named(&self) -> Result<(), ConfigError> {
+        self.unset.clone().map_or(Ok(()), Err)
     }
 
     /// Checks, once, that a store on another machine lets this program in.

@@ -6,7 +6,10 @@ use tokio::time::Instant;
 
 use crate::{
     call::line::Line,
-    chat::trail::{Attempt, Outcome},
+    chat::{
+        allowance::Allowances,
+        trail::{Attempt, Outcome},
+    },
 };
 
 /// The attempts of an invoke. Each is in it from its beginning.
@@ -43,6 +46,13 @@ impl AttemptLog {
         if let Some(entry) = self.0.get_mut(index) {
             entry.attempt.outcome = Outcome::Ok;
             entry.attempt.first_event = entry.since.map(|since| since.elapsed());
+        }
+    }
+
+    /// Notes what the provider says that is left of its limits.
+    pub(crate) fn allow(&mut self, index: usize, allowances: &Allowances) {
+        if let Some(entry) = self.0.get_mut(index) {
+            entry.attempt.allowances.clone_from(allowances);
         }
     }
 

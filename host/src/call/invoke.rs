@@ -344,9 +344,11 @@ impl StartedAttempt {
         self.invoke.why_over()
     }
 
-    /// Notes that the answer has begun to come.
-    pub(crate) fn commit(&self) {
-        self.invoke.record().trail.commit(self.index);
+    /// Notes that the answer has begun to come, and what its headers say.
+    pub(crate) fn commit(&self, head: &Response) {
+        let mut record = self.invoke.record();
+        record.trail.commit(self.index);
+        record.trail.allow(self.index, &head.allowances);
     }
 
     /// Records how the attempt ended. `counted` is what the provider counted of an answer that broke off.
@@ -372,6 +374,10 @@ fn record(attempt: &mut Attempt, result: Result<&Response, &ErrorKind>, counted:
             attempt.outcome = Outcome::Ok;
             attempt.request_id.clone_from(&response.request_id);
             attempt.usage = Some(response.usage.clone());
+            // Those of a streamed answer were noted at its beginning.
+            if attempt.first_event.is_none() {
+                attempt.allowances.clone_from(&response.allowances);
+            }
         }
         Err(error) => {
             attempt.outcome = error.outcome();
@@ -383,6 +389,9 @@ fn record(attempt: &mut Attempt, result: Result<&Response, &ErrorKind>, counted:
                     attempt.retry_after = api.retry_after;
                     attempt.should_retry = api.should_retry;
                     attempt.request_id.clone_from(&api.request_id);
+                    if attempt.first_event.is_none() {
+                        attempt.allowances.clone_from(&api.allowances);
+                    }
                 }
                 ErrorKind::Parse(failure) => attempt.no_answer = failure.extensions.contains_key(NO_ANSWER),
                 _ => {}

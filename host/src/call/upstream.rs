@@ -141,7 +141,7 @@ impl Upstream {
 
     /// Ends the attempt when the events of its answer end or are dropped.
     fn watch(&self, attempt: ObservedAttempt, head: Box<Response>, events: EventStream, invoke: Arc<Invoke>) -> Answer {
-        attempt.commit();
+        attempt.commit(&head);
         let events = AssertUnwindSafe(events).catch_unwind();
         let provider = self.provider.clone();
         let events = AttemptEvents { events, attempt: Some(attempt), counted: None, provider, invoke };
@@ -179,9 +179,9 @@ impl ObservedAttempt {
         Some(parent)
     }
 
-    fn commit(&self) {
+    fn commit(&self, head: &Response) {
         if let Some(started) = &self.started {
-            started.commit();
+            started.commit(head);
         }
     }
 

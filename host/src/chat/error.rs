@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::chat::{
+    allowance::Allowances,
     config_error::ConfigError,
     content::ContentBlock,
     extensions::Extensions,
@@ -284,6 +285,7 @@ impl From<ErrorJson> for Error {
                 retry_after: json.retry_after_seconds,
                 should_retry: json.should_retry,
                 extensions: failure.extensions,
+                allowances: Allowances::new(),
             }),
             "connection" => ErrorKind::Connection(failure),
             "timeout" => ErrorKind::Timeout(failure),

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::chat::{content::ContentBlock, extensions::Extensions, reason::ErrorReason};
+use crate::chat::{allowance::Allowances, content::ContentBlock, extensions::Extensions, reason::ErrorReason};
 
 /// The provider answered with an error.
 ///
@@ -36,6 +36,8 @@ pub struct ApiError {
     /// Further data that came with it. `arcllm.refused-by` names a module that refused the call, so that the provider was not
     /// asked.
     pub extensions: Extensions,
+    /// What the provider says that is left of its limits. The trail shows it.
+    pub(crate) allowances: Allowances,
 }
 
 /// The extension of a `parse` error whose answer is no answer at all: an empty body, a page, text that is no JSON.
@@ -79,6 +81,7 @@ impl ApiError {
             retry_after: None,
             should_retry: None,
             extensions: Extensions::new(),
+            allowances: Allowances::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Requests, answers and errors: plain data, without a runtime and without a network.
 
+pub(crate) mod allowance;
 pub(crate) mod cache_mark;
 pub(crate) mod config_error;
 pub(crate) mod content;

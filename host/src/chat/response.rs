@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::chat::{
+    allowance::Allowances,
     content::{ContentBlock, ToolCall},
     extensions::Extensions,
     message::{Message, Role},
@@ -44,6 +45,8 @@ pub struct Response {
     pub extensions: Extensions,
     /// What the provider sent.
     pub(crate) original: KeptOriginal,
+    /// What the provider says that is left of its limits. The trail shows it.
+    pub(crate) allowances: Allowances,
 }
 
 impl Response {
@@ -70,6 +73,7 @@ impl Response {
             notes: Vec::new(),
             extensions: Extensions::new(),
             original: KeptOriginal::default(),
+            allowances: Allowances::new(),
         }
     }
 
@@ -226,6 +230,7 @@ impl From<ResponseJson> for Response {
             notes: json.notes,
             extensions: json.extensions,
             original: KeptOriginal::default(),
+            allowances: Allowances::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{reason::ErrorReason, seconds, usage::Usage};
+use crate::chat::{allowance::Allowances, reason::ErrorReason, seconds, usage::Usage};
 
 /// One request sent upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,9 @@ pub struct Attempt {
     /// What these tokens cost, in the currency of the configured prices. Absent if the price or the tokens are unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<f64>,
+    /// What the provider says that is left of its limits.
+    #[serde(default, skip_serializing_if = "Allowances::is_empty")]
+    pub allowances: Allowances,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -91,6 +94,7 @@ impl Attempt {
             request_id: None,
             usage: None,
             cost: None,
+            allowances: Allowances::new(),
         }
     }
 }

@@ -72,6 +72,8 @@ impl Host {
         }
         report.add_modules(config);
         self.inner.check_journal(&mut report);
+        // It may be set where the calls are made, as a key may.
+        report.warnings.extend(self.inner.state.check_named().err().map(|error| error.to_string()));
         report.warnings.extend(self.stray_files().iter().map(ToString::to_string));
         let provider = report.provider.clone().unwrap_or_default();
         Box::pin(self.inner.check_models(&mut report)).await;

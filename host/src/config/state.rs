@@ -31,6 +31,8 @@ pub enum StoreConfig {
     Memory,
     /// A Redis.
     Redis(RedisConfig),
+    /// The variable of `state.url_env` is not set, as this error says. It may be set where calls are made.
+    Unset(ConfigError),
 }
 
 /// A Redis, or another server that speaks its protocol.
@@ -66,13 +68,14 @@ impl StateConfig {
             (None, None) => StoreConfig::Memory,
             (Some(store), None) if store == "memory" => StoreConfig::Memory,
             (Some(store), None) => StoreConfig::Redis(RedisConfig::parse(&section, "store", &store)?),
-            (None, Some(variable)) => {
-                let value = env::var(&variable).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
+            (None, Some(variable)) => match env::var(&variable).ok().filter(|value| !value.is_empty()) {
+                Some(address) => StoreConfig::Redis(RedisConfig::parse(&section, "url_env", &address)?),
+                None => {
                     let error = section.error("url_env", format!("names the variable {variable}, which is not set"));
-                    error.help(format!("set {variable} to the address of the store, or remove this line"))
-                })?;
-                StoreConfig::Redis(RedisConfig::parse(&section, "url_env", &value)?)
-            }
+                    let help = format!("set {variable} to the address of the store, or remove this line");
+                    StoreConfig::Unset(error.help(help))
+                }
+            },
         };
         let prefix = section.text("prefix")?.unwrap_or(default.prefix);
         // Braces would change which part of a key a cluster looks at.
@@ -147,6 +150,7 @@ mod tests {
         let servers = |state: &str| match read(state).unwrap().state.store {
             StoreConfig::Memory => "memory".to_owned(),
             StoreConfig::Redis(redis) => format!("{} {}", redis.servers, redis.is_cluster),
+            StoreConfig::Unset(error) => error.to_string(),
         };
         for (state, expected) in [
             ("", "memory"),
@@ -170,7 +174,6 @@ mod tests {
             ("store = \"redis://:secret@a/first\"", "ends in no database"),
             ("store = \"redis+cluster://:secret@a,b/1\"", "a cluster has one database"),
             ("store = \"redis://a\"\nurl_env = \"A\"", "keep one of them"),
-            ("url_env = \"ARCLLM_TEST_NEVER_SET\"", "which is not set"),
             ("store = \"redis://a\"\nprefix = \"{a}\"", "`{`"),
             ("timeout_seconds = 0", "timeout_seconds"),
             ("stores = \"memory\"", "store"),
@@ -182,6 +185,16 @@ mod tests {
             );
             assert!(!error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_keeps_nobody_from_reading_the_file() {
+        let StoreConfig::Unset(error) = read("url_env = \"ARCLLM_TEST_NEVER_SET\"").unwrap().state.store else {
+            panic!("a store")
+        };
+        let error = error.to_string();
+        assert!(error.contains("config.toml:2") && error.contains("which is not set"), "{error}");
+        assert!(error.contains("`state.url_env`") && error.contains("set ARCLLM_TEST_NEVER_SET to"), "{error}");
     }
 
     #[test]

@@ -69,16 +69,23 @@ pub trait ModuleState: Send + Sync {
 pub struct StateError {
     /// What went wrong.
     pub message: String,
+    /// Whether the module asked for what no store does, such as adding to a text. Then the store has not failed.
+    pub is_of_module: bool,
 }
 
 impl StateError {
-    /// An error that says what went wrong.
+    /// An error of the store that says what went wrong.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), is_of_module: false }
+    }
+
+    /// An error of the module that says what it did wrong.
+    pub fn of_module(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_of_module: true }
     }
 
     /// The error of a counter whose value is something else.
     pub(crate) fn no_number(key: &str) -> Self {
-        Self::new(format!("the value of `{key}` is not a whole number"))
+        Self::of_module(format!("the value of `{key}` is not a whole number"))
     }
 }

@@ -3,6 +3,7 @@
 //! [`Policy`] decides which limits a call has, [`Worst`] what it may use and has used. This file connects them to the host.
 
 mod amounts;
+mod lost;
 mod policy;
 mod reservation;
 mod settings;
@@ -15,6 +16,7 @@ use arcllm_module::{
     types::{ApiError, Failure, Price, Reason, Usage},
 };
 
+use lost::Lost;
 use reservation::{Outcome, Reservation};
 use warned::Warned;
 
@@ -25,6 +27,7 @@ pub use settings::{Decision, Limit, Settings, Window, WithoutLabel};
 /// The module.
 pub struct Budget {
     policy: Policy,
+    lost: Lost,
     warned: Rc<Warned>,
 }
 
@@ -36,14 +39,15 @@ impl Module for Budget {
     }
 
     fn new(settings: Settings) -> Self {
-        Self { policy: Policy::new(settings), warned: Rc::default() }
+        let lost = Lost::new(settings.reservation_seconds.duration());
+        Self { policy: Policy::new(settings), lost, warned: Rc::default() }
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
         let counters = self.policy.counters(|label| request.label(label)).map_err(|why| unfit(&request, &why))?;
         let mut call = self.begin(&request, &counters)?;
         let amounts = call.worst.at(call.price.as_ref());
-        let (reservation, waits) = match Reservation::make(counters.clone(), amounts).await {
+        let (reservation, waits) = match Reservation::make(counters.clone(), amounts, &self.lost).await {
             Ok(Outcome::Made(reservation, counts)) => {
                 note(&request, &reservation, &counts);
                 let waits = reservation.is_tight(&counts);
@@ -54,7 +58,7 @@ impl Module for Budget {
                 return Err(refused(&request, 429, Reason::Quota, ends_in.map(clock::nanoseconds), &why));
             }
             Err(problem) if self.policy.settings().on_store_failure == Decision::Allow => {
-                log::log(log::Level::Warn, "budget", &format!("a call goes on without a reservation: {problem}"));
+                log::log(log::Level::Debug, "budget", &format!("a call goes on without a reservation: {problem}"));
                 (Reservation::none(counters), false)
             }
             Err(problem) => {
@@ -155,7 +159,7 @@ impl Call {
             }
             Err(problem) => {
                 let message = format!("what a call used is not counted, and what it reserved stays: {problem}");
-                log::log(log::Level::Warn, "budget", &message);
+                log::log(log::Level::Debug, "budget", &message);
             }
         }
     }

@@ -158,7 +158,8 @@ impl Counter {
         format!("the limit of {} {} for {}", self.words(self.most), self.window, self.whose)
     }
 
-    fn words(&self, amount: i64) -> String {
+    /// Writes an amount with its unit.
+    pub(crate) fn words(&self, amount: i64) -> String {
         match self.unit {
             Unit::Tokens => format!("{amount} tokens"),
             Unit::Cost => money(amount),

@@ -1,8 +1,8 @@
 //! `[modules.budget]`.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use arcllm_module::{Config, ConfigError, Count, state::Life};
+use arcllm_module::{Config, ConfigError, Count, Seconds, state::Life};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -22,6 +22,9 @@ pub struct Settings {
     pub on_store_failure: Decision,
     /// The tokens of an answer to reserve where neither the request nor its model has a most: a whole number above zero.
     pub max_output_tokens: Count,
+    /// How long a call takes at most, in seconds. What it has reserved comes back after two to three times this if its process dies: a
+    /// number above zero.
+    pub reservation_seconds: Seconds,
 }
 
 /// An item of `limits`.
@@ -94,6 +97,14 @@ impl Window {
         }
     }
 
+    /// Whether what was reserved and not settled would be missed for long.
+    pub(crate) fn is_long(self) -> bool {
+        match self {
+            Window::Minute | Window::Hour => false,
+            Window::Day | Window::Month | Window::Total => true,
+        }
+    }
+
     /// Returns the word of the settings.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -126,12 +137,16 @@ impl Default for Settings {
             without_label: WithoutLabel::Share,
             on_store_failure: Decision::Refuse,
             max_output_tokens: Count::new(4096),
+            reservation_seconds: Seconds::new(600.0),
         }
     }
 }
 
-/// The most limits. All are counted in one step of the store.
+/// The most limits.
 const MOST_LIMITS: usize = 50;
+
+/// The most numbers that a call is held to. All are counted in one step of the store, which has twice as many keys.
+const MOST_NUMBERS: usize = 32;
 
 /// The most money of a limit. A counter has millionths of it.
 const MOST_COST: f64 = 1e12;
@@ -153,6 +168,11 @@ impl Config for Settings {
             let message = format!("has {} limits", self.limits.len());
             errors.push(ConfigError::new("limits", message, format!("at most {MOST_LIMITS}")));
         }
+        let numbers = self.numbers();
+        if numbers > MOST_NUMBERS {
+            let message = format!("holds a call to {numbers} numbers");
+            errors.push(ConfigError::new("limits", message, format!("at most {MOST_NUMBERS}")));
+        }
         if !(self.warn_at > 0.0 && self.warn_at <= 1.0) {
             errors.push(ConfigError::new("warn_at", format!("is {}", self.warn_at), "a number above 0, at most 1"));
         }
@@ -167,6 +187,19 @@ impl Config for Settings {
             }
         }
         errors
+    }
+}
+
+impl Settings {
+    /// The most numbers that one call is held to. Of the limits of a label and window it has one.
+    fn numbers(&self) -> usize {
+        let mut most = BTreeMap::new();
+        for limit in &self.limits {
+            let numbers = usize::from(limit.cost.is_some()) + usize::from(limit.tokens.is_some());
+            let entry = most.entry((&limit.label, limit.window.as_str())).or_insert(0);
+            *entry = numbers.max(*entry);
+        }
+        most.values().sum()
     }
 }
 
@@ -248,6 +281,11 @@ mod tests {
         let search = || Limit { value: Some("search".to_owned()), ..team() };
         assert!(keys(vec![limit(), team(), search(), Limit { window: Window::Hour, ..team() }]).is_empty());
         assert_eq!(keys(vec![team(), search(), team(), search()]), ["limits[2]", "limits[3]"]);
-        assert_eq!(keys((0..51).map(|at| Limit { label: Some(format!("l{at}")), ..limit() }).collect()), ["limits"]);
+        let both = |at| Limit { label: Some(format!("l{at}")), tokens: Some(1), ..limit() };
+        assert!(keys((0..16).map(both).collect()).is_empty());
+        assert_eq!(keys((0..17).map(both).collect()), ["limits"]);
+        let of_value = |at| Limit { value: Some(format!("v{at}")), tokens: Some(1), ..team() };
+        assert!(keys((0..50).map(of_value).collect()).is_empty());
+        assert_eq!(keys((0..51).map(of_value).collect()), ["limits"]);
     }
 }

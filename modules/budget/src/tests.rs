@@ -124,8 +124,8 @@ fn of_many_calls_at_once_no_more_go_than_the_limit_has_room_for() {
     let outcomes = world.run_all((0..500).map(|_| module.invoke(world.request_of(question()))));
     let answered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!((answered, world.asked().len()), (10, 10));
-    // Those that are refused ask the store once. The others also settle, and warn once.
-    assert!(world.state_operations() <= 520, "{}", world.state_operations());
+    // Those that are refused ask the store once, and one looks for what is lost. The others also settle, and warn once.
+    assert!(world.state_operations() <= 521, "{}", world.state_operations());
 }
 
 #[test]
@@ -134,9 +134,12 @@ fn a_call_counts_at_all_of_its_limits_or_at_none() {
     let module = Budget::new(Settings { limits, ..Settings::default() });
     let world = World::new().answers([using(100)]);
     ask(&world, &module).unwrap();
-    let operations = world.state_operations();
-    refusal(ask(&world, &module));
-    assert_eq!(world.state_operations() - operations, 1);
+    // The first one that is refused looks for what is lost.
+    for most in [2, 1] {
+        let operations = world.state_operations();
+        refusal(ask(&world, &module));
+        assert_eq!(world.state_operations() - operations, most);
+    }
     assert_eq!((count(&world, "tokens/total"), count(&world, "tokens/day")), (100, 100));
 }
 
@@ -187,7 +190,7 @@ fn a_streamed_answer_is_counted_at_its_end() {
         let module = of_tokens(Window::Day, 1000);
         let counters = module.policy.counters(|_| None).unwrap();
         let mut call = module.begin(&request, &counters).ok().unwrap();
-        let made = Reservation::make(counters, call.worst.at(None)).await.unwrap();
+        let made = Reservation::make(counters, call.worst.at(None), &module.lost).await.unwrap();
         let Outcome::Made(reservation, _) = made else { panic!("refused") };
         call.reservation = Some(reservation);
         let (response, writer) = stream::write(&request);
@@ -282,6 +285,66 @@ fn a_window_that_begins_while_a_call_is_settled_gets_back_nothing() {
     assert_eq!((world.now().as_millis(), count(&world, "tokens/minute")), (60_600, 0));
 }
 
+/// Reserves what a call may use, and settles nothing, as of a process that dies.
+async fn reserve(module: &Budget) -> Option<Reservation> {
+    let counters = module.policy.counters(|_| None).unwrap();
+    match Reservation::make(counters, Amounts { cost: 0, tokens: MOST }, &module.lost).await.unwrap() {
+        Outcome::Made(reservation, _) => Some(reservation),
+        Outcome::Refused { .. } => None,
+    }
+}
+
+#[test]
+fn what_a_call_has_reserved_whose_process_died_comes_back_once() {
+    for (window, later) in [(Window::Total, 0), (Window::Total, 2000), (Window::Day, 600), (Window::Month, 1200)] {
+        let world = World::new().answers([using(100)]).state_after(Duration::from_millis(1));
+        world.run(clock::wait_for(Duration::from_secs(100)));
+        let modules: Vec<_> = (0..4).map(|_| of_tokens(window, 1000)).collect();
+        // The answer to a call that uses all it may, and nine calls that are lost.
+        ask(&world, &modules[0]).unwrap();
+        world.run(async {
+            for _ in 0..9 {
+                assert!(reserve(&modules[0]).await.is_some());
+            }
+        });
+        let of_all = || world.run_all(modules.iter().map(reserve));
+        // The turn after that of the calls ends at 1200 s.
+        for _ in 0..10 {
+            assert!(of_all().iter().all(Option::is_none), "a call may still run");
+            world.run(clock::wait_for(Duration::from_secs(110)));
+        }
+        world.run(clock::wait_for(Duration::from_secs(later)));
+        let mut begun = vec![world.run(reserve(&modules[3]))];
+        begun.extend(world.run_all((0..20).map(|at| reserve(&modules[at % 4]))));
+        assert_eq!(begun.iter().flatten().count(), 9, "{window:?}");
+        world.run(async {
+            for reservation in begun.into_iter().flatten() {
+                reservation.settle(Amounts { cost: 0, tokens: 10 }).await.unwrap();
+            }
+        });
+        let key = format!("tokens/{}", window.as_str());
+        assert_eq!(count(&world, &key), 190);
+        assert!(world.logged().iter().any(|line| line.contains("900 tokens come back")), "{:?}", world.logged());
+    }
+}
+
+/// A call that takes longer than it should counts all the same.
+#[test]
+fn what_came_back_too_early_is_taken_again() {
+    let world = World::new();
+    let module = of_tokens(Window::Total, 150);
+    let late = world.run(reserve(&module)).unwrap();
+    world.run(clock::wait_for(Duration::from_secs(1300)));
+    let other = world.run(reserve(&module)).expect("what is lost has come back");
+    world.run(late.settle(Amounts { cost: 0, tokens: 70 })).unwrap();
+    assert_eq!(count(&world, "tokens/total"), 70 + MOST);
+    world.run(other.settle(Amounts { cost: 0, tokens: 20 })).unwrap();
+    assert_eq!(count(&world, "tokens/total"), 90);
+    for turn in 0..8 {
+        assert_eq!(count(&world, &format!("reserved{turn}/tokens/total")), 0);
+    }
+}
+
 /// A call that begins at a second, takes so many, and then has used so many tokens.
 type Planned = (u64, u64, i64);
 
@@ -291,7 +354,9 @@ fn make(world: &World, module: &Budget, calls: &[Planned]) -> Vec<(u64, i64)> {
     let made = world.run_all(calls.iter().map(|(at, takes, used)| async move {
         clock::wait_for(Duration::from_secs(*at)).await;
         let counters = module.policy.counters(|_| None).unwrap();
-        let Outcome::Made(reservation, _) = Reservation::make(counters, amounts).await.unwrap() else { return None };
+        let Outcome::Made(reservation, _) = Reservation::make(counters, amounts, &module.lost).await.unwrap() else {
+            return None;
+        };
         clock::wait_for(Duration::from_secs(*takes)).await;
         let settled = reservation.settle(Amounts { cost: 0, tokens: *used }).await.unwrap();
         assert!(settled.iter().all(|(_, count)| *count >= 0 || *takes >= 59), "{settled:?}");

@@ -22,7 +22,9 @@ pub enum Stage {
     UnderWay,
     /// It has this answer, as it is kept.
     Answered(Rc<[u8]>),
-    /// It has no answer that others can have.
+    /// It has an answer that is not kept, as will be those of equal requests.
+    NotKept,
+    /// It has no answer.
     Failed,
 }
 
@@ -55,6 +57,11 @@ impl Flight {
     /// Gives the answer to those who wait.
     pub fn answer(&self, bytes: Rc<[u8]>) {
         *self.0.borrow_mut() = Stage::Answered(bytes);
+    }
+
+    /// Tells those who wait that they get no answer here.
+    pub fn keep_nothing(&self) {
+        *self.0.borrow_mut() = Stage::NotKept;
     }
 }
 

@@ -9,6 +9,9 @@ use crate::bytes::Bytes;
 /// The format of what is kept. A value of another format counts as absent: raise it with every change.
 const FORMAT: u8 = 1;
 
+/// In place of an answer: those of this request are not kept, so that equal calls wait for none of them.
+pub(crate) const NOT_KEPT: &[u8] = &[0];
+
 /// The extension of an answer from the cache, and of its tokens.
 pub const CACHED: &str = "arcllm.cached";
 

@@ -23,7 +23,7 @@ pub use flight::{Flight, Flights, Pilot, Stage};
 pub use kept::{CACHED, Kept};
 pub use policy::{Call, Policy};
 pub use settings::{Labels, OnStoreFailure, Settings};
-pub use store::{FIRST_PAUSE, Found, Store, longer, waited};
+pub use store::{FIRST_PAUSE, Found, Store, longer};
 
 /// The module.
 pub struct Cache {
@@ -55,6 +55,18 @@ struct Asking {
     shared: Rc<Shared>,
 }
 
+/// What became of the answer of a call.
+#[derive(Default)]
+enum End {
+    /// It is kept as these bytes.
+    Kept(Rc<[u8]>),
+    /// It is not kept.
+    NotKept,
+    /// There is none.
+    #[default]
+    Failed,
+}
+
 impl Module for Cache {
     type Config = Settings;
 
@@ -63,7 +75,7 @@ impl Module for Cache {
     }
 
     fn new(settings: Settings) -> Self {
-        let shared = Rc::new(Shared { policy: Policy::new(settings), store: Store::default() });
+        let shared = Rc::new(Shared { policy: Policy::new(settings), store: Store });
         Self { flights: Flights::default(), shared }
     }
 
@@ -98,13 +110,16 @@ impl Cache {
     /// Looks for the answer of a call, or for an equal one that is under way.
     async fn next(&self, key: String, request: &Request) -> Result<Next, Error> {
         let until = clock::now().saturating_add(self.shared.policy.max_wait());
-        let pilot = match self.flights.begin(&key) {
-            Ok(pilot) => pilot,
-            Err(other) => {
-                return Ok(match wait(&other, until).await {
-                    Some(bytes) => Next::Answer(bytes),
-                    None => Next::Ask(self.asking(key, None, None)),
-                });
+        let pilot = loop {
+            let other = match self.flights.begin(&key) {
+                Ok(pilot) => break pilot,
+                Err(other) => other,
+            };
+            match wait(&other, until).await {
+                Stage::Answered(bytes) => return Ok(Next::Answer(bytes)),
+                Stage::NotKept | Stage::UnderWay => return Ok(Next::Ask(self.asking(key, None, None))),
+                // One of those who wait is the next to ask, and the rest wait for it.
+                Stage::Failed => {}
             }
         };
         match self.shared.store.look(&key, &self.shared.policy, until).await {
@@ -114,6 +129,10 @@ impl Cache {
                 Ok(Next::Answer(bytes))
             }
             Ok(Found::Nothing(lease)) => Ok(Next::Ask(self.asking(key, Some(pilot), lease))),
+            Ok(Found::NotKept) => {
+                pilot.flight().keep_nothing();
+                Ok(Next::Ask(self.asking(key, None, None)))
+            }
             Err(problem) => {
                 self.shared.store.failed(&problem);
                 match self.shared.policy.refuses() {
@@ -129,20 +148,15 @@ impl Cache {
     }
 }
 
-/// Waits for the answer of an equal call, but not beyond `until`.
-async fn wait(other: &Flight, until: Duration) -> Option<Rc<[u8]>> {
+/// Waits until an equal call has ended, but not beyond `until`.
+async fn wait(other: &Flight, until: Duration) -> Stage {
     let mut pause = FIRST_PAUSE;
     loop {
-        match other.stage() {
-            Stage::Answered(bytes) => return Some(bytes),
-            Stage::Failed => return None,
-            Stage::UnderWay => {}
-        }
         let left = until.saturating_sub(clock::now());
-        if left.is_zero() || !waited(pause.min(left)).await {
-            return None;
+        match other.stage() {
+            Stage::UnderWay if !left.is_zero() && clock::waited(pause.min(left)).await => pause = longer(pause),
+            stage => return stage,
         }
-        pause = longer(pause);
     }
 }
 
@@ -161,23 +175,21 @@ fn refused(request: &Request, problem: &str) -> Error {
 impl Asking {
     async fn ask(self, request: Request) -> Result<Response, Error> {
         match inner::invoke(request.clone()).await {
-            Ok(response) if response.is_whole() => Ok(self.whole(response).await),
+            Ok(response) if response.is_whole() => Ok(self.whole(response)),
             Ok(response) => Ok(self.streamed(&request, response)),
             Err(error) => {
-                self.end(None).await;
+                self.end(End::Failed).await;
                 Err(error)
             }
         }
     }
 
     /// Hands on a whole answer, and keeps it meanwhile.
-    async fn whole(self, response: Response) -> Response {
+    fn whole(self, response: Response) -> Response {
         let may_keep =
             response.stop_reason().is_some_and(|stop| self.shared.policy.may_keep(&stop, response.size().as_ref()));
-        match may_keep.then(|| self.kept(&response.parts())).flatten() {
-            Some(bytes) => endings::after(&response, async move |_| self.end(Some(bytes)).await),
-            None => self.end(None).await,
-        }
+        let end = self.answered(may_keep.then(|| response.parts()).as_ref());
+        endings::after(&response, async move |_| self.end(end).await);
         response
     }
 
@@ -185,34 +197,38 @@ impl Asking {
     fn streamed(self, request: &Request, response: Response) -> Response {
         let reader = stream::read(response);
         let asking = Rc::new(self);
-        let kept: Rc<RefCell<Option<Rc<[u8]>>>> = Rc::default();
-        let (passing, passed) = (asking.clone(), kept.clone());
+        let end: Rc<RefCell<End>> = Rc::default();
+        let (passing, passed) = (asking.clone(), end.clone());
         let answer = stream::written(request, async move |writer| {
-            pass(&reader, writer, |parts| *passed.borrow_mut() = passing.kept(parts)).await
+            pass(&reader, writer, |parts| *passed.borrow_mut() = passing.answered(Some(parts))).await
         });
         endings::after(&answer, async move |_| {
             // The reader may have left, and the answer has come all the same.
-            let bytes = kept.take();
-            asking.end(bytes).await;
+            let end = end.take();
+            asking.end(end).await;
         });
         answer
     }
 
-    /// The bytes to keep of this answer. Who waits in this instance has it from now on.
-    fn kept(&self, parts: &ResponseParts) -> Option<Rc<[u8]>> {
-        let bytes: Rc<[u8]> = self.shared.policy.kept(clock::unix_time(), parts)?.into();
-        if let Some(pilot) = &self.pilot {
-            pilot.flight().answer(bytes.clone());
+    /// What becomes of this answer, or of one that cannot be kept. Who waits in this instance knows from now on.
+    fn answered(&self, parts: Option<&ResponseParts>) -> End {
+        let bytes: Option<Rc<[u8]>> =
+            parts.and_then(|parts| self.shared.policy.kept(clock::unix_time(), parts)).map(Rc::from);
+        match (&self.pilot, &bytes) {
+            (Some(pilot), Some(bytes)) => pilot.flight().answer(bytes.clone()),
+            (Some(pilot), None) => pilot.flight().keep_nothing(),
+            (None, _) => {}
         }
-        Some(bytes)
+        bytes.map_or(End::NotKept, End::Kept)
     }
 
-    /// Keeps the answer, or lets another call ask.
-    async fn end(&self, bytes: Option<Rc<[u8]>>) {
+    /// Keeps the answer, or lets others ask.
+    async fn end(&self, end: End) {
         let Shared { policy, store } = &*self.shared;
-        match bytes {
-            Some(bytes) => store.keep(&self.key, &bytes, self.lease, policy.ttl()).await,
-            None => store.release(&self.key, self.lease).await,
+        match end {
+            End::Kept(bytes) => store.keep(&self.key, &bytes, self.lease, policy.ttl()).await,
+            End::NotKept => store.keep_nothing(&self.key, self.lease, policy).await,
+            End::Failed => store.release(&self.key, self.lease).await,
         }
     }
 }

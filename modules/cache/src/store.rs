@@ -1,6 +1,6 @@
 //! What the store has of a call: its answer, and whether an equal call is under way in another instance or process.
 
-use std::{cell::Cell, time::Duration};
+use std::time::Duration;
 
 use arcllm_module::{
     clock::{self, nanoseconds},
@@ -8,18 +8,15 @@ use arcllm_module::{
     state::{self, Leased, Life},
 };
 
-use crate::{kept::Kept, policy::Policy};
+use crate::{
+    kept::{Kept, NOT_KEPT},
+    policy::Policy,
+};
 
 /// The pauses between two looks for the answer of an equal call.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// The longest of them.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-
-/// How much later than the lease of the call that is waited for another one ends.
-const ANOTHER: Duration = Duration::from_millis(50);
-
-/// How often a failure of the store is logged.
-const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// What became of a look.
 pub enum Found {
@@ -27,13 +24,12 @@ pub enum Found {
     Answer(Vec<u8>),
     /// Nothing. This call is to ask; if it has the number of a lease, equal calls wait for it.
     Nothing(Option<u64>),
+    /// The remark that answers to this request are not kept. All calls are to ask.
+    NotKept,
 }
 
 /// The store of a module.
-#[derive(Default)]
-pub struct Store {
-    logged: Cell<Option<Duration>>,
-}
+pub struct Store;
 
 impl Store {
     /// Looks for the answer of a call. If an equal call is under way, waits for it, but not beyond `until`.
@@ -42,37 +38,27 @@ impl Store {
     ///
     /// The store's own error.
     pub async fn look(&self, key: &str, policy: &Policy, until: Duration) -> Result<Found, String> {
-        if let Some(bytes) = self.get(key).await? {
-            return Ok(Found::Answer(bytes));
-        }
-        if policy.lease().is_zero() {
-            return Ok(Found::Nothing(None));
-        }
-        let held = match lease(key, policy).await? {
-            Leased::Granted(lease) => return Ok(Found::Nothing(Some(lease))),
-            Leased::Held(held) => Duration::from_nanos(held),
-        };
-        let ends = clock::now().saturating_add(held);
         let mut pause = FIRST_PAUSE;
-        while let left = until.min(ends).saturating_sub(clock::now())
-            && !left.is_zero()
-        {
-            if !waited(pause.min(left)).await {
-                break;
+        loop {
+            match state::get(key.to_owned()).await? {
+                Some(bytes) if bytes == NOT_KEPT => return Ok(Found::NotKept),
+                Some(bytes) if Kept::read(&bytes).is_some() => return Ok(Found::Answer(bytes)),
+                _ => {}
+            }
+            if policy.lease().is_zero() {
+                return Ok(Found::Nothing(None));
+            }
+            // If the other call fails, one of those who wait gets the lease, and the rest wait for that one.
+            let held = match lease(key, policy).await? {
+                Leased::Granted(lease) => return Ok(Found::Nothing(Some(lease))),
+                Leased::Held(held) => Duration::from_nanos(held),
+            };
+            let left = until.saturating_sub(clock::now());
+            if left.is_zero() || !clock::waited(pause.min(left).min(held.max(FIRST_PAUSE))).await {
+                return Ok(Found::Nothing(None));
             }
             pause = longer(pause);
-            if let Some(bytes) = self.get(key).await? {
-                return Ok(Found::Answer(bytes));
-            }
-            match lease(key, policy).await? {
-                // The other call has no answer for others, and equal calls can wait for this one.
-                Leased::Granted(lease) => return Ok(Found::Nothing(Some(lease))),
-                // Another call asks since then, so the one that was waited for has failed.
-                Leased::Held(held) if clock::now() + Duration::from_nanos(held) > ends + ANOTHER => break,
-                Leased::Held(_) => {}
-            }
         }
-        Ok(Found::Nothing(None))
     }
 
     /// Keeps an answer.
@@ -85,6 +71,14 @@ impl Store {
         }
     }
 
+    /// Lets all calls that wait for this one ask.
+    pub async fn keep_nothing(&self, key: &str, lease: Option<u64>, policy: &Policy) {
+        if lease.is_some() {
+            // If it fails, they wait for as long as the lease lasts.
+            let _ = state::set_for(key.to_owned(), NOT_KEPT.to_vec(), Life::Time(nanoseconds(policy.lease()))).await;
+        }
+    }
+
     /// Lets another call ask.
     pub async fn release(&self, key: &str, lease: Option<u64>) {
         if let Some(lease) = lease {
@@ -93,30 +87,14 @@ impl Store {
         }
     }
 
-    /// Logs a failure of the store, once a minute.
+    /// Logs a failure of the store. The host warns of it.
     pub fn failed(&self, problem: &str) {
-        let now = clock::now();
-        if self.logged.get().is_none_or(|logged| now.saturating_sub(logged) >= LOG_EVERY) {
-            self.logged.set(Some(now));
-            log::log(log::Level::Warn, "cache", &format!("the store failed, so answers are not kept: {problem}"));
-        }
-    }
-
-    /// Returns an answer that can be read.
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(state::get(key.to_owned()).await?.filter(|bytes| Kept::read(bytes).is_some()))
+        log::log(log::Level::Debug, "cache", &format!("the store failed, so answers are not kept: {problem}"));
     }
 }
 
 async fn lease(key: &str, policy: &Policy) -> Result<Leased, String> {
     state::lease(key.to_owned(), 1, nanoseconds(policy.lease())).await
-}
-
-/// Waits this long. Returns whether it did: when the call is over, a wait ends at once.
-pub async fn waited(time: Duration) -> bool {
-    let began = clock::now();
-    clock::wait_for(time).await;
-    clock::now().saturating_sub(began) >= time / 2
 }
 
 /// The pause after this one.

@@ -1,6 +1,7 @@
 //! The circuit of a provider, as the state keeps it for everybody who shares it.
 //!
-//! All that ends by itself has its life in the store, so the clocks of processes need not agree. A call that asks costs one read.
+//! All that ends by itself has its life in the store, so the clocks of processes need not agree. A call that asks costs one read, and
+//! what its end shows is noted in one operation. Only a circuit that opens or closes costs another.
 
 use std::time::Duration;
 
@@ -34,8 +35,8 @@ pub struct Circuit {
 pub enum Pass {
     /// Ask.
     Ask {
-        /// Whether failures are counted, which a good answer ends.
-        has_failures: bool,
+        /// How many failures in a row are counted. A good answer ends the row.
+        failures: i64,
     },
     /// Ask, to see whether the provider is back.
     Probe {
@@ -90,7 +91,7 @@ impl Circuit {
         }
         match opened {
             Some(opened) => self.probe(policy, opened).await,
-            None => Ok(Pass::Ask { has_failures: failures.is_some() }),
+            None => Ok(Pass::Ask { failures: failures.map_or(0, |kept| signed(&kept).max(1)) }),
         }
     }
 
@@ -106,8 +107,17 @@ impl Circuit {
     pub fn notes(&self, policy: &Policy, pass: &Pass, sign: Sign) -> bool {
         match (pass, sign) {
             (Pass::Ask { .. }, Sign::Failed) | (Pass::Probe { .. }, _) => true,
-            (Pass::Ask { has_failures }, Sign::Alive) => *has_failures || policy.counts_shares(),
+            (Pass::Ask { failures }, Sign::Alive) => *failures > 0 || policy.counts_shares(),
             (Pass::Ask { .. }, Sign::None) | (Pass::Refused { .. }, _) => false,
+        }
+    }
+
+    /// Whether a failure of a call with this pass may open the circuit. Then the next call must find it open.
+    pub fn may_open(&self, policy: &Policy, pass: &Pass) -> bool {
+        match pass {
+            Pass::Ask { failures } => policy.may_open(failures.saturating_add(1)),
+            // Nobody but the probes asks.
+            Pass::Probe { .. } | Pass::Refused { .. } => false,
         }
     }
 
@@ -119,7 +129,7 @@ impl Circuit {
     pub async fn ended(&self, policy: &Policy, pass: &Pass, sign: Sign) -> Result<(), String> {
         match (pass, sign) {
             (Pass::Ask { .. }, Sign::Failed) => self.failed(policy).await,
-            (Pass::Ask { has_failures }, Sign::Alive) => self.alive(policy, *has_failures).await,
+            (Pass::Ask { failures }, Sign::Alive) => self.alive(policy, *failures > 0).await,
             (Pass::Probe { opened, .. }, Sign::Alive) => self.close(opened).await,
             (Pass::Probe { began, .. }, Sign::Failed) => {
                 // The failure of a probe that was given up says nothing about now.
@@ -208,6 +218,10 @@ fn left(until: u64) -> u64 {
 }
 
 fn number(kept: &[u8]) -> u64 {
+    u64::try_from(signed(kept)).unwrap_or_default()
+}
+
+fn signed(kept: &[u8]) -> i64 {
     std::str::from_utf8(kept).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 

@@ -46,7 +46,7 @@ impl Module for CircuitBreaker {
                 return Err(unknown(&request, &provider, &problem));
             }
             Err(problem) => {
-                warn(&provider, &problem);
+                tell(&provider, &problem);
                 None
             }
         };
@@ -54,15 +54,16 @@ impl Module for CircuitBreaker {
         let before = request.attempt_count();
         match inner::invoke(request.clone()).await {
             Ok(response) => {
-                call.answered(&response).await;
+                call.answered(&response);
                 Ok(response)
             }
             Err(error) => {
                 // If there was no attempt, the error comes from a module inside of this one.
-                if request.attempt_count() > before {
-                    call.failed(&error).await;
+                let failed = (request.attempt_count() > before).then(|| error.clone());
+                if call.is_awaited(failed.as_ref()) {
+                    call.over(failed).await;
                 } else {
-                    call.ended(Sign::None).await;
+                    endings::background(async move { call.over(failed).await });
                 }
                 Err(error)
             }
@@ -81,13 +82,8 @@ struct Call {
 
 impl Call {
     /// Notes how this answer ends. The events of a streamed one do not pass through the module.
-    async fn answered(self, response: &Response) {
-        let is_whole = response.is_whole();
-        // The next call needs what a probe has shown.
-        if is_whole && matches!(self.pass, Some(Pass::Probe { .. })) {
-            return self.ended(Sign::Alive).await;
-        }
-        if is_whole && !self.notes(Sign::Alive) {
+    fn answered(self, response: &Response) {
+        if response.is_whole() && !self.notes(Sign::Alive) {
             return;
         }
         endings::after(response, async move |ended| match ended {
@@ -96,15 +92,30 @@ impl Call {
         });
     }
 
+    /// Whether the caller waits until this error is noted: if the circuit opens by it, the next call must see that.
+    fn is_awaited(&self, failed: Option<&Error>) -> bool {
+        let fails = failed.is_some_and(|error| self.policy.sign(error) == Sign::Failed);
+        fails && self.pass.as_ref().is_some_and(|pass| self.circuit.may_open(&self.policy, pass))
+    }
+
+    /// Notes what the end without an answer shows: by an error of the provider, or by none if it was not asked.
+    async fn over(&self, failed: Option<Error>) {
+        match failed {
+            Some(error) => self.failed(&error).await,
+            None => self.ended(Sign::None).await,
+        }
+    }
+
     /// Notes what an error of the provider shows.
     async fn failed(&self, error: &Error) {
-        self.ended(self.policy.sign(error)).await;
+        // First, since the next call needs it.
         if self.pass.is_some()
             && let Some(cooldown) = self.policy.cooldown(error)
             && let Err(problem) = self.circuit.cool(cooldown).await
         {
-            warn(&self.provider, &problem);
+            tell(&self.provider, &problem);
         }
+        self.ended(self.policy.sign(error)).await;
     }
 
     /// Notes what the end of the call shows.
@@ -113,7 +124,7 @@ impl Call {
             && self.notes(sign)
             && let Err(problem) = self.circuit.ended(&self.policy, pass, sign).await
         {
-            warn(&self.provider, &problem);
+            tell(&self.provider, &problem);
         }
     }
 
@@ -123,9 +134,9 @@ impl Call {
     }
 }
 
-/// Warns that the state failed. The provider is then asked, as it would be without the module.
-fn warn(provider: &str, problem: &str) {
-    log::log(log::Level::Warn, "circuit-breaker", &format!("{provider} is asked although it may be down: {problem}"));
+/// Tells that the state failed. The provider is then asked, as it would be without the module. The host warns of a store that fails.
+fn tell(provider: &str, problem: &str) {
+    log::log(log::Level::Debug, "circuit-breaker", &format!("{provider} is asked although it may be down: {problem}"));
 }
 
 fn down(request: &Request, provider: &str, wait: u64, cooldown: Option<u16>) -> Error {

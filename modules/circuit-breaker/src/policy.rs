@@ -101,6 +101,11 @@ impl Policy {
         self.share.is_some()
     }
 
+    /// Whether the circuit may open after a failure that is this one in a row.
+    pub fn may_open(&self, in_a_row: i64) -> bool {
+        in_a_row >= self.failures || self.counts_shares()
+    }
+
     /// Returns whether the circuit opens after a failure that leaves these counts.
     pub fn opens(&self, counts: Counts) -> bool {
         // Calls that were under way when it opened go on counting. Only one in so many of their failures opens it again.

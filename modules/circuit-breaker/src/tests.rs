@@ -59,7 +59,7 @@ fn streamed(world: &World, seconds: u64, end: Result<(), Error>) -> [[Option<Str
         assert!(!matches!(pass, Pass::Refused { .. }), "{pass:?}");
         let call = Call { policy: module.policy.clone(), provider: "inner".to_owned(), circuit, pass: Some(pass) };
         let (response, writer) = stream::write(&request);
-        call.answered(&response).await;
+        call.answered(&response);
         clock::wait_for(Duration::from_secs(seconds) - Duration::from_millis(500)).await;
         let before = kept(world);
         match end {
@@ -168,6 +168,39 @@ fn a_call_that_asks_or_is_refused_waits_for_one_operation_of_the_store() {
     let module = module();
     world.run_all((0..all).map(|_| module.invoke(world.request("Hi"))));
     assert_eq!(world.state_operations() - before, all);
+}
+
+/// Only the failure that opens the circuit is waited for, since the next call must find it open.
+#[test]
+fn what_an_end_shows_is_noted_after_the_answer() {
+    let store = Duration::from_millis(5);
+    let answers =
+        [Err(api(401)), Err(api(503)), Ok(text("well")), Err(api(503)), Err(api(503)), Ok(text("back")), Err(api(404))];
+    let world = World::new().state_after(store).answers(answers);
+    let cooldown_seconds = [("404".to_owned(), arcllm_module::Amount::new(60.0))].into();
+    let open_seconds = Seconds::new(10.0);
+    let module = CircuitBreaker::new(Settings {
+        failures: Count::new(2),
+        cooldown_seconds,
+        open_seconds,
+        ..Settings::default()
+    });
+    let waited = || {
+        world.run(async {
+            let began = clock::now();
+            drop(module.invoke(world.request("Hi")).await);
+            (clock::now() - began).as_millis()
+        })
+    };
+    let waits: Vec<_> = (0..5).map(|_| waited()).collect();
+    assert_eq!(waits, [5, 5, 5, 5, 15], "the fifth opens it: a read, a count, and the opening");
+    world.run(clock::wait_for(Duration::from_secs(10)));
+    // A probe takes its place, and does not wait until the circuit is closed.
+    assert_eq!(waited(), 10);
+    assert_eq!(waited(), 5);
+    assert_eq!((kept(&world), world.asked().len()), ([None, None], 7));
+    let Err(Error::Api(refused)) = world.run(module.invoke(world.request("Hi"))) else { panic!("no cooldown") };
+    assert_eq!(refused.status, 404);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Asks a second target when the first takes long to begin. The answer that begins first wins, and the other is cancelled.
 //!
-//! [`Policy`] decides whom to ask, [`Share`] how often, [`Histogram`] after which delay. This file connects them to the host.
+//! [`Policy`] decides whom to ask, [`Share`] how often, [`Times`] after which delay. This file connects them to the host.
 
 mod histogram;
 mod policy;
 mod settings;
 mod share;
+mod times;
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,31 +18,26 @@ use std::{
 
 use arcllm_module::{
     Behavior, Cost, Description, Error, Module, Raced, Request, Response, Target, clock, endings, inner, log, race,
-    state::{self, Update},
     types::Failure,
 };
 
-pub use histogram::Histogram;
 pub use policy::Policy;
 pub use settings::{After, Settings};
-pub use share::Share;
+pub use share::{Left, Share};
+pub use times::Times;
 
 /// For how long an instance uses a delay that it has read.
 const FRESH: Duration = Duration::from_secs(5);
 /// The most models of which an instance remembers the delay.
 const REMEMBERED: usize = 1000;
-/// The shortest time between two log messages by one instance.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// The module.
 pub struct Hedge {
     settings: Settings,
     policy: Policy,
-    share: RefCell<Share>,
+    share: Share,
     /// The delay of each model, and when it was read.
     delays: RefCell<HashMap<String, (Duration, Duration)>>,
-    /// When the state was last said to fail.
-    warned: Cell<Option<Duration>>,
 }
 
 impl Module for Hedge {
@@ -55,18 +51,14 @@ impl Module for Hedge {
 
     fn new(settings: Settings) -> Self {
         let share = Share::new(settings.max_share.get(), settings.window_seconds.nanoseconds());
-        Self {
-            policy: Policy::new(&settings),
-            share: RefCell::new(share),
-            settings,
-            delays: RefCell::default(),
-            warned: Cell::default(),
-        }
+        Self { policy: Policy::new(&settings), share, settings, delays: RefCell::default() }
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
+        if self.share.is_nothing() {
+            return inner::invoke(request).await;
+        }
         let began = clock::now();
-        self.share.borrow_mut().earn(clock::nanoseconds(began));
         let asked = Cell::new(false);
         let mut first = pin!(self.begun(inner::invoke(request.clone())));
         let mut second = pin!(self.second(&request, began, &asked));
@@ -106,13 +98,14 @@ impl Hedge {
 
     /// Asks a second target after the delay. Does not end if none is to be asked.
     async fn second(&self, request: &Request, began: Duration, asked: &Cell<bool>) -> Result<Response, Error> {
-        let Some(delay) = self.delay(request).await else { return pending().await };
+        // The first is under way meanwhile: no call waits for the state.
+        let Some((left, delay)) = self.known(self.prepare(request).await) else { return pending().await };
         clock::wait_until(began.saturating_add(delay)).await;
         let slow = (request.provider(), request.model());
         let known = |name: &str| request.facts(name).map(|facts| (facts.provider, facts.model));
         let mut others = self.policy.others(&slow, known).peekable();
         let has_second = self.policy.asks_inner() || others.peek().is_some();
-        if !has_second || !self.share.borrow_mut().take(clock::nanoseconds(clock::now())) {
+        if !has_second || self.known(self.share.spend(left).await) != Some(true) {
             return pending().await;
         }
         asked.set(true);
@@ -130,74 +123,58 @@ impl Hedge {
         outcome
     }
 
-    /// Returns the delay; none if the state fails.
-    async fn delay(&self, request: &Request) -> Option<Duration> {
+    /// Counts the call, and returns what is left of the share and the delay.
+    async fn prepare(&self, request: &Request) -> Result<(Left, Duration), String> {
+        let left = self.share.earn().await?;
+        Ok((left, self.delay(request).await?))
+    }
+
+    /// Returns how long the first has to begin.
+    async fn delay(&self, request: &Request) -> Result<Duration, String> {
         let start = self.settings.after_seconds.duration();
         if self.settings.after == After::Fixed {
-            return Some(start);
+            return Ok(start);
         }
-        let key = key(request);
-        let remembered = self.delays.borrow().get(&key).copied();
+        let times = self.times(request);
+        let remembered = self.delays.borrow().get(times.model()).copied();
         if let Some((delay, read)) = remembered
             && clock::now() < read.saturating_add(FRESH)
         {
-            return Some(delay);
+            return Ok(delay);
         }
-        let kept = match state::get(key.clone()).await {
-            Ok(kept) => Histogram::read(kept.as_deref()),
-            Err(problem) => {
-                self.warn(&problem);
-                return None;
-            }
-        };
-        let (least, window) = (self.settings.min_samples.get(), self.settings.window_seconds.nanoseconds());
-        let delay = kept.p95(least, unix_now(), window).map_or(start, Duration::from_nanos);
+        // Until there are enough, the next call looks again.
+        let Some(delay) = times.p95(self.settings.min_samples.get()).await? else { return Ok(start) };
+        let delay = Duration::from_nanos(delay);
         let mut delays = self.delays.borrow_mut();
         if delays.len() >= REMEMBERED {
             delays.clear();
         }
-        delays.insert(key, (delay, clock::now()));
-        Some(delay)
+        delays.insert(times.model().to_owned(), (delay, clock::now()));
+        Ok(delay)
+    }
+
+    fn times(&self, request: &Request) -> Times {
+        Times::of(request, self.settings.window_seconds.nanoseconds())
     }
 
     /// Counts a time, once the answer has ended: no caller waits for it.
     fn note_time(&self, request: &Request, answer: &Response, took: Duration) {
-        let (key, window) = (key(request), self.settings.window_seconds.nanoseconds());
+        let times = self.times(request);
         endings::after(answer, async move |_| {
-            let counted = state::update(&key, |kept| {
-                let mut histogram = Histogram::read(kept);
-                histogram.add(clock::nanoseconds(took), unix_now(), window);
-                (Update::Set(histogram.write()), ())
-            });
-            if let Err(problem) = counted.await {
+            if let Err(problem) = times.count(clock::nanoseconds(took)).await {
                 log::log(log::Level::Debug, "hedge", &format!("a time was not counted: {problem}"));
             }
         });
     }
 
-    /// Warns that the state fails, once in a while.
-    fn warn(&self, problem: &str) {
-        let now = clock::now();
-        if self.warned.get().is_some_and(|last| now < last.saturating_add(SILENCE)) {
-            return;
-        }
-        self.warned.set(Some(now));
-        log::log(log::Level::Warn, "hedge", &format!("no second target is asked, since the p95 is unknown: {problem}"));
+    /// What the state has said. The host warns of a state that fails.
+    fn known<T>(&self, answer: Result<T, String>) -> Option<T> {
+        let note = |problem: &String| {
+            let message = format!("no second target is asked, since the state failed: {problem}");
+            log::log(log::Level::Debug, "hedge", &message);
+        };
+        answer.inspect_err(note).ok()
     }
-}
-
-/// Whole answers take longer to begin than streamed ones.
-fn key(request: &Request) -> String {
-    let way = if request.streamed() { "streamed" } else { "whole" };
-    // The store takes keys of 512 bytes.
-    let mut key = format!("{way} {}/{}", request.provider(), request.model());
-    key.truncate(key.floor_char_boundary(500));
-    key
-}
-
-/// The time since 1970 in nanoseconds, as the store keeps it.
-fn unix_now() -> u64 {
-    clock::nanoseconds(clock::unix_time())
 }
 
 arcllm_module::export!(Hedge);

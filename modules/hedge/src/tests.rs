@@ -30,7 +30,7 @@ fn an_answer_or_an_error_in_time_is_the_only_one() {
         let world = world().answers([answer]).provider_after("inner", SECOND / 2);
         let outcome = said(&world, &Hedge::new(settings()));
         assert_eq!((world.asked().len(), world.now(), world.notes().len()), (1, SECOND / 2, 0));
-        assert_eq!(world.state_operations(), 0);
+        assert_eq!(world.state_operations(), 1, "it is counted");
         assert!(outcome.is_err() || outcome.is_ok_and(|text| text == "in time"));
     }
 }
@@ -95,12 +95,24 @@ fn a_target_that_is_the_slow_one_or_cannot_be_loaded_is_skipped() {
     assert_eq!(world.asked().len(), 3);
 }
 
+/// However many instances serve them, and whether they come at once or one after the other.
 #[test]
-fn no_more_than_the_share_of_calls_ask_twice() {
-    let (world, module) = (world(), Hedge::new(Settings { max_share: Amount::new(0.05), ..settings() }));
-    let outcomes = world.run_all((0..100).map(|_| module.invoke(world.request("Hi"))));
+fn a_share_of_the_calls_ask_twice() {
+    let five_of_a_hundred = || Hedge::new(Settings { max_share: Amount::new(0.05), ..settings() });
+    let second = |world: &World| world.asked().iter().filter(|asked| asked.provider == "other").count();
+    let (at_once, one) = (world(), five_of_a_hundred());
+    let outcomes = at_once.run_all((0..64).map(|_| one.invoke(at_once.request("Hi"))));
     assert!(outcomes.iter().all(Result::is_ok));
-    assert_eq!(world.asked().iter().filter(|asked| asked.provider == "other").count(), 5);
+    assert_eq!(second(&at_once), 3);
+    let in_a_row = world();
+    for _ in 0..60 {
+        said(&in_a_row, &five_of_a_hundred()).unwrap();
+    }
+    // In 600 seconds, which are two windows.
+    assert_eq!(second(&in_a_row), 3, "each call had an instance of its own");
+    let (nobody, none) = (world(), Hedge::new(Settings { max_share: Amount::new(0.0), ..settings() }));
+    assert_eq!(said(&nobody, &none).unwrap(), "Hello");
+    assert_eq!((nobody.asked().len(), nobody.state_operations()), (1, 0));
 }
 
 #[test]
@@ -124,13 +136,36 @@ fn the_p95_of_what_was_seen_becomes_the_delay() {
 }
 
 #[test]
-fn a_slow_or_failing_state_delays_no_call() {
-    let p95 = || Hedge::new(Settings { after: After::P95, ..settings() });
-    let slow = world().state_after(100 * SECOND).provider_after("inner", SECOND / 2);
-    let answered = slow.run(async { p95().invoke(slow.request("Hi")).await.map(|_| clock::now()) });
-    assert_eq!(answered.unwrap(), SECOND / 2);
-    let down = world().state_fails("it is down");
-    assert_eq!(said(&down, &p95()).unwrap(), "Hello");
-    assert_eq!(down.asked().len(), 1);
-    assert!(down.logged()[0].contains("it is down"), "{:?}", down.logged());
+fn a_slow_or_failing_state_delays_no_call_and_no_second_target_is_asked() {
+    for after in [After::P95, After::Fixed] {
+        let hedge = || Hedge::new(Settings { after, ..settings() });
+        let slow = world().state_after(100 * SECOND).provider_after("inner", SECOND / 2);
+        let answered = slow.run(async { hedge().invoke(slow.request("Hi")).await.map(|_| clock::now()) });
+        assert_eq!(answered.unwrap(), SECOND / 2);
+        let (down, module) = (world().state_fails("it is down"), hedge());
+        for asked in 1..4 {
+            assert_eq!(said(&down, &module).unwrap(), "Hello");
+            assert_eq!(down.asked().len(), asked);
+        }
+        assert!(down.logged()[0].contains("it is down"), "{:?}", down.logged());
+        assert_eq!(down.logged().iter().filter(|line| line.contains("no second target")).count(), 1);
+    }
+}
+
+/// The store works when the call begins, and fails when a second target would be asked.
+#[test]
+fn a_state_that_fails_later_asks_no_second_target_either() {
+    let (world, module) = (world(), Hedge::new(settings()));
+    let outcomes = world.run(async {
+        let breaking = async {
+            clock::wait_for(SECOND / 2).await;
+            let _ = world.clone().state_fails("it is down");
+            clock::wait_for(20 * SECOND).await;
+        };
+        match race(pin!(module.invoke(world.request("Hi"))), pin!(breaking)).await {
+            Raced::One(outcome) => outcome.map(|answer| answer.parts().text()),
+            Raced::Other(()) => panic!("no answer"),
+        }
+    });
+    assert_eq!((outcomes.unwrap().as_str(), world.asked().len(), world.now()), ("Hello", 1, 10 * SECOND));
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Policy`] has the limits, [`Turn`] is what a call has taken of them. This file connects them to the host.
 
+mod learned;
 mod policy;
 mod settings;
 mod turn;
@@ -12,6 +13,7 @@ use arcllm_module::{
     Behavior, Cost, Description, Error, Module, OnStoreFailure, Request, Response, Target, clock, endings, inner, log,
 };
 
+pub use learned::{Pause, pause_after};
 pub use policy::{Limited, Policy};
 pub use settings::{Limit, Settings};
 pub use turn::{NoTurn, Turn};
@@ -39,19 +41,28 @@ impl Module for RateLimit {
         let before = request.attempt_count();
         let turn = match Turn::take(&self.policy, &request).await {
             Ok(turn) => turn,
-            Err(NoTurn::TooLate { what, wait }) => return Err(too_many(&request, &what, wait)),
+            Err(NoTurn::TooLate { what, wait, is_learned }) => {
+                return Err(too_many(&request, &what, wait, is_learned));
+            }
+            Err(NoTurn::Over) => return Err(Error::Cancelled),
             Err(NoTurn::Failed(problem)) if self.policy.settings.on_store_failure == OnStoreFailure::Refuse => {
                 return Err(unknown(&request, &problem));
             }
-            // An answer matters more than the limit.
+            // An answer matters more than the limit. The host warns of a store that fails.
             Err(NoTurn::Failed(problem)) => {
                 let provider = request.provider();
-                log::log(log::Level::Warn, "rate-limit", &format!("{provider} is asked without a limit: {problem}"));
+                log::log(log::Level::Debug, "rate-limit", &format!("{provider} is asked without a limit: {problem}"));
                 return inner::invoke(request).await;
             }
         };
         match inner::invoke(request.clone()).await {
             Ok(response) => {
+                // The headers of a streamed answer are there at its beginning.
+                if turn.learns()
+                    && let Some(pause) = turn.learned(&request.attempts(before))
+                {
+                    endings::background(pause);
+                }
                 if turn.has_more_to_do() {
                     endings::after(&response, async move |ended| match ended {
                         Ok(ending) => turn.answered(&ending.usage).await,
@@ -61,7 +72,15 @@ impl Module for RateLimit {
                 Ok(response)
             }
             Err(error) => {
-                turn.failed(&error, &request.attempts(before)).await;
+                let failed = error.clone();
+                endings::background(async move {
+                    let attempts = request.attempts(before);
+                    // The next call needs the pause.
+                    if let Some(pause) = turn.learned(&attempts) {
+                        pause.await;
+                    }
+                    turn.failed(&failed, &attempts).await;
+                });
                 Err(error)
             }
         }
@@ -72,9 +91,10 @@ impl Module for RateLimit {
     }
 }
 
-fn too_many(request: &Request, what: &str, wait: Duration) -> Error {
+fn too_many(request: &Request, what: &str, wait: Duration, is_learned: bool) -> Error {
     let seconds = wait.as_secs_f64();
-    let message = format!("the module rate-limit has no place for {what} in the next {seconds:.1} s");
+    let why = if is_learned { ", since the provider says that a limit is used up" } else { "" };
+    let message = format!("the module rate-limit has no place for {what} in the next {seconds:.1} s{why}");
     Error::refused(request, "rate-limit", 429, clock::nanoseconds(wait), message)
 }
 

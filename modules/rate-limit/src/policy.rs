@@ -6,8 +6,11 @@ use arcllm_module::{clock::seconds, state::Bucket};
 
 use crate::settings::{Limit, Settings};
 
-/// The longest value of a label that has limits of its own, in bytes. Longer ones that begin alike share theirs.
+/// The longest name or value of a label that has limits of its own, in bytes. Longer ones that begin alike share theirs.
 const LONGEST_VALUE: usize = 200;
+
+/// How many bytes of it a person is shown.
+const LONGEST_SHOWN: usize = 80;
 
 /// How often and how much is asked.
 #[derive(Debug, Clone)]
@@ -48,18 +51,20 @@ impl Policy {
             tokens_per_minute: own.tokens_per_minute.or(settings.tokens_per_minute),
             max_in_flight: own.max_in_flight.or(settings.max_in_flight),
         };
-        let of_provider = self.limited(provider.to_owned(), format!("provider/{provider}"), &own);
+        let of_provider = self.limited(provider, format!("provider/{}", cut(provider)), &own);
         let name = format!("{provider}/{model}");
         let of_model = best(settings.models.keys(), &name).and_then(|pattern| settings.models.get(pattern));
-        let of_model = of_model.map(|limit| self.limited(name.clone(), format!("model/{}", cut(&name)), limit));
+        let of_model = of_model.map(|limit| self.limited(&name, format!("model/{}", cut(&name)), limit));
         let of_labels = settings.labels.iter().filter_map(|(key, limit)| {
             let value = label(key)?;
-            Some(self.limited(format!("{key} {value}"), format!("label/{key}/{}", cut(&value)), limit))
+            let name = format!("{key} {}", cut(&value));
+            Some(self.limited(&name, format!("label/{}/{}", cut(key), cut(&value)), limit))
         });
         [of_provider].into_iter().chain(of_model).chain(of_labels).collect()
     }
 
-    fn limited(&self, what: String, key: String, limit: &Limit) -> Limited {
+    fn limited(&self, what: &str, key: String, limit: &Limit) -> Limited {
+        let what = beginning(what, LONGEST_SHOWN).to_owned();
         let burst = limit.burst.unwrap_or(self.settings.burst).get();
         let tokens = limit.tokens_per_minute.map(|rate| (rate / 60.0, limit.tokens_burst.unwrap_or(rate)));
         let requests = limit.requests_per_minute.map(|rate| (rate / 60.0, f64::from(burst)));
@@ -82,6 +87,11 @@ impl Limited {
     /// The bucket of tokens, to take so many of it; less than zero gives tokens back.
     pub fn tokens_bucket(&self, tokens: f64) -> Option<Bucket> {
         self.tokens.map(|limit| bucket("tokens", &self.key, limit, tokens))
+    }
+
+    /// The bucket of requests, to give back a request that was not sent.
+    pub fn unsent_bucket(&self) -> Option<Bucket> {
+        self.requests.map(|limit| bucket("requests", &self.key, limit, -1.0))
     }
 
     /// Whether tokens are limited.
@@ -110,7 +120,11 @@ fn best<'a>(patterns: impl Iterator<Item = &'a String>, name: &str) -> Option<&'
 
 /// The beginning of a text that fits into a key.
 fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(LONGEST_VALUE)).unwrap_or(text)
+    beginning(text, LONGEST_VALUE)
+}
+
+fn beginning(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -181,6 +181,126 @@ fn after_a_429_nobody_asks_before_the_time_that_it_names() {
     assert_eq!(at(&world), [0, 0, 0, 8, 9]);
 }
 
+/// An answer that says that this is left.
+fn with_allowances(json: &str) -> arcllm_module::types::ResponseParts {
+    let mut parts = text("well");
+    parts.extensions = vec![("arcllm.allowances".to_owned(), json.to_owned())];
+    parts
+}
+
+#[test]
+fn a_good_answer_that_says_that_nothing_is_left_holds_back_the_next_call() {
+    for (left, seconds) in [
+        (r#"{"requests": {"remaining": 0, "reset_seconds": 7.5}}"#, 7.5),
+        (
+            r#"{"requests": {"remaining": 0, "reset_seconds": 7.5}, "tokens": {"remaining": 0, "reset_seconds": 9}}"#,
+            9.0,
+        ),
+        (
+            r#"{"requests": {"remaining": 1, "reset_seconds": 7.5}, "input_tokens": {"remaining": 0, "reset_seconds": 3}}"#,
+            3.0,
+        ),
+        (r#"{"requests": {"remaining": 0, "reset_seconds": 1e9}}"#, 3600.0),
+        (r#"{"requests": {"remaining": 0, "reset_seconds": null}}"#, 0.0),
+        (r#"{"requests": {"remaining": 0, "reset_seconds": -1}}"#, 0.0),
+        (r#"{"requests": {"remaining": -1, "reset_seconds": 9}}"#, 0.0),
+        (r#"{"requests": "#, 0.0),
+        ("", 0.0),
+    ] {
+        for adaptive in [true, false] {
+            let world = World::new().answers([Ok(with_allowances(left)), Ok(text("well"))]);
+            let settings = Settings { adaptive, max_wait_seconds: Amount::new(7200.0), ..Settings::default() };
+            let module = RateLimit::new(settings);
+            for _ in 0..2 {
+                world.run(module.invoke(world.request("Hi"))).unwrap();
+            }
+            let waited = (world.asked()[1].at - world.asked()[0].at).as_secs_f64();
+            let expected = if adaptive { seconds } else { 0.0 };
+            assert!((waited - expected).abs() < 0.01, "{left}: {waited}");
+        }
+    }
+}
+
+/// Nothing is written about a provider that has enough left, and the caller does not wait for what is.
+#[test]
+fn learning_costs_the_caller_nothing() {
+    let plenty = r#"{"requests": {"remaining": 5, "reset_seconds": 7.5}}"#;
+    let none = r#"{"requests": {"remaining": 0, "reset_seconds": 7.5}}"#;
+    let world = World::new().answers([Ok(with_allowances(plenty)), Ok(with_allowances(none)), Err(api(500))]);
+    let world = world.state_after(Duration::from_millis(5));
+    let module = RateLimit::new(Settings { adaptive: true, tokens_per_minute: Some(1e9), ..Settings::default() });
+    let took = |module: &RateLimit| {
+        world.run(async {
+            let began = clock::now();
+            drop(module.invoke(world.request("Hi")).await);
+            clock::now() - began
+        })
+    };
+    for operations in [2, 3] {
+        let before = world.state_operations();
+        assert_eq!((took(&module), world.state_operations() - before), (Duration::from_millis(5), operations));
+    }
+    world.run(clock::wait_for(Duration::from_secs(60)));
+    assert_eq!(took(&module), Duration::from_millis(5));
+}
+
+#[test]
+fn a_call_that_waits_for_the_place_of_its_label_holds_up_no_other() {
+    let world = World::new().answers_after(Duration::from_secs(10));
+    let label = Limit { max_in_flight: Some(Count::new(1)), ..Limit::default() };
+    let settings = Settings {
+        max_in_flight: Some(Count::new(2)),
+        labels: [("team".to_owned(), label)].into(),
+        ..Settings::default()
+    };
+    let module = RateLimit::new(settings);
+    let of = |team: &str| {
+        let mut parts = RequestParts::from_text("Hi");
+        parts.options.labels = vec![("team".to_owned(), team.to_owned())];
+        world.request_of(parts)
+    };
+    let outcomes = world.run_all(["a", "a", "a", "b"].map(|team| module.invoke(of(team))));
+    assert!(outcomes.iter().all(Result::is_ok));
+    assert_eq!(at(&world)[..2], [0, 0]);
+    let first: Vec<_> = world.asked()[..2].iter().map(|asked| asked.parts.options.labels[0].1.clone()).collect();
+    assert_eq!(first, ["a", "b"]);
+}
+
+/// A label comes from a caller, and its value may be anything.
+#[test]
+fn a_label_of_any_length_is_limited_and_shown_in_short() {
+    let world = World::new();
+    let limit = Limit { requests_per_minute: Some(1.0), burst: Some(Count::new(1)), ..Limit::default() };
+    let settings = Settings {
+        labels: [("team".to_owned(), limit)].into(),
+        max_wait_seconds: Amount::new(0.0),
+        ..Settings::default()
+    };
+    let module = RateLimit::new(settings);
+    for team in ["é".repeat(1_000_000), "\u{0}\n{}:*".to_owned(), String::new()] {
+        let mut parts = RequestParts::from_text("Hi");
+        parts.options.labels = vec![("team".to_owned(), team)];
+        world.run(module.invoke(world.request_of(parts.clone()))).unwrap();
+        let outcome = world.run(module.invoke(world.request_of(parts)));
+        let Err(Error::Api(error)) = outcome else { panic!("no limit") };
+        assert!(error.message.len() < 300, "{}", error.message);
+    }
+    assert!(world.logged().is_empty(), "{:?}", world.logged());
+}
+
+/// A provider may say that an answer used any number of tokens.
+#[test]
+fn a_senseless_count_of_tokens_does_not_stop_a_model_for_ever() {
+    let world = World::new().answers([Ok(answer(u64::MAX)), Ok(answer(1))]);
+    let settings =
+        Settings { tokens_per_minute: Some(1e6), max_wait_seconds: Amount::new(3600.0), ..Settings::default() };
+    let module = RateLimit::new(settings);
+    for _ in 0..2 {
+        world.run(module.invoke(world.request("Hi"))).unwrap();
+    }
+    assert!(at(&world)[1] <= 600, "{:?}", at(&world));
+}
+
 #[test]
 fn what_happens_when_the_store_fails_is_a_setting() {
     let world = World::new().state_fails("it is away");

@@ -8,13 +8,16 @@ use arcllm_module::{
     types::{Attempt, Usage},
 };
 
-use crate::policy::{Limited, Policy};
+use crate::{
+    learned::{Pause, pause_after},
+    policy::{Limited, Policy},
+};
 
 /// The first and the longest wait between two looks for a place among the calls at once.
 const LOOKS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
 
-/// The share of a second that a call takes of a pause, so that it waits for the end of it.
-const LOOK_AT_PAUSE: f64 = 1e-6;
+/// The most tokens that a call counts as. No model reads and writes as many in one call, but a provider may say so.
+const MOST_TOKENS: f64 = 1e7;
 
 /// The turn of a call.
 #[derive(Debug)]
@@ -23,8 +26,10 @@ pub struct Turn {
     /// The tokens that are reserved.
     tokens: f64,
     places: Vec<(String, u64)>,
-    /// The key of the pause that a 429 makes. Absent if it makes none.
-    pause: Option<String>,
+    /// The pause of the model, if the module learns from the provider.
+    pause: Option<Pause>,
+    provider: String,
+    model: String,
 }
 
 /// Why a call has no turn.
@@ -36,7 +41,11 @@ pub enum NoTurn {
         what: String,
         /// The time until there would be a place.
         wait: Duration,
+        /// Whether the provider itself says so.
+        is_learned: bool,
     },
+    /// The call is over.
+    Over,
     /// The store failed.
     Failed(String),
 }
@@ -51,11 +60,8 @@ impl Turn {
         let (provider, model) = (request.provider(), request.model());
         let limits = policy.limits(&provider, &model, |key| request.label(key));
         let tokens = if limits.iter().any(Limited::counts_tokens) { estimate(policy, request) } else { 0.0 };
-        let pause = policy
-            .settings
-            .adaptive
-            .then(|| format!("pause/{provider}/{}", model.chars().take(100).collect::<String>()));
-        let mut turn = Self { limits, tokens, places: Vec::new(), pause };
+        let pause = policy.settings.adaptive.then(|| Pause::of(&provider, &model));
+        let mut turn = Self { limits, tokens, places: Vec::new(), pause, provider, model };
         let began = clock::now();
         // A turn at the deadline comes too late.
         let left = request.time_left().map_or(Duration::MAX, |left| left.saturating_sub(Duration::from_nanos(1)));
@@ -78,10 +84,11 @@ impl Turn {
         }
     }
 
-    /// Takes a place among the calls at once, of each that limits them.
+    /// Takes a place among the calls at once, of each that limits them. That of the provider comes last: a call that waits for the
+    /// place of its label must not hold up others.
     async fn take_places(&mut self, longest: Duration, lasts: Duration) -> Result<(), NoTurn> {
         let until = clock::now().saturating_add(longest);
-        for limited in &self.limits {
+        for limited in self.limits.iter().rev() {
             let Some(most) = limited.in_flight else { continue };
             let [mut look, longest_look] = LOOKS;
             loop {
@@ -89,12 +96,16 @@ impl Turn {
                 match state::lease(limited.calls_key(), most, lasts).await.map_err(NoTurn::Failed)? {
                     Leased::Granted(lease) => break self.places.push((limited.calls_key(), lease)),
                     Leased::Held(_) if clock::now().saturating_add(look) <= until => {
-                        clock::wait_for(look).await;
+                        // When the call is over, a wait ends at once.
+                        if !clock::waited(look).await {
+                            return Err(NoTurn::Over);
+                        }
                         look = (look * 2).min(longest_look);
                     }
                     Leased::Held(wait) => {
                         let wait = Duration::from_nanos(wait).min(longest_look);
-                        return Err(NoTurn::TooLate { what: format!("more calls at once of {}", limited.what), wait });
+                        let what = format!("more calls at once of {}", limited.what);
+                        return Err(NoTurn::TooLate { what, wait, is_learned: false });
                     }
                 }
             }
@@ -107,12 +118,13 @@ impl Turn {
         let mut buckets: Vec<Bucket> = self.limits.iter().flat_map(|limited| limited.buckets(self.tokens)).collect();
         let whose: Vec<&str> =
             self.limits.iter().flat_map(|limited| limited.buckets(0.0).map(|_| &*limited.what)).collect();
-        buckets.extend(self.pause.iter().map(|key| pause(key, LOOK_AT_PAUSE)));
+        buckets.extend(self.pause.iter().map(Pause::look));
         let taken = state::take(buckets, clock::nanoseconds(longest)).await.map_err(NoTurn::Failed)?;
         let wait = Duration::from_nanos(taken.wait);
         let Some(at) = taken.refused else { return Ok(wait) };
-        let what = usize::try_from(at).ok().and_then(|at| whose.get(at)).or(whose.first());
-        Err(NoTurn::TooLate { what: what.map_or_else(String::new, |what| (*what).to_owned()), wait })
+        let whose = usize::try_from(at).ok().and_then(|at| whose.get(at));
+        let what = whose.map_or_else(|| format!("{}/{}", self.provider, self.model), |what| (*what).to_owned());
+        Err(NoTurn::TooLate { what, wait, is_learned: whose.is_none() })
     }
 
     /// Whether there is something to do when the answer has ended.
@@ -120,9 +132,21 @@ impl Turn {
         self.tokens > 0.0 || !self.places.is_empty()
     }
 
+    /// Returns the pause that these attempts of the call make, if they make one: its beginning is to be awaited.
+    pub fn learned(&self, attempts: &[Attempt]) -> Option<impl Future<Output = ()> + use<>> {
+        let pause = self.pause.clone()?;
+        let time = pause_after(attempts, &self.provider, &self.model)?;
+        Some(async move { noted(pause.begin(time).await) })
+    }
+
+    /// Whether the module learns from the provider.
+    pub fn learns(&self) -> bool {
+        self.pause.is_some()
+    }
+
     /// Settles the tokens of an answer.
     pub async fn answered(self, usage: &Usage) {
-        self.settle(Some(tokens_of(usage))).await;
+        self.settle(Some(tokens_of(usage)), true).await;
         self.release().await;
     }
 
@@ -135,20 +159,16 @@ impl Turn {
             (true, Error::Api(_)) => Some(0.0),
             (true, _) => attempts.is_empty().then_some(0.0),
         };
-        self.settle(used).await;
+        self.settle(used, !attempts.is_empty()).await;
         self.release().await;
-        if let (Some(key), Error::Api(api), false) = (&self.pause, error, attempts.is_empty())
-            && api.status == 429
-            && let Some(time) = api.retry_after.filter(|time| *time > 0)
-        {
-            noted(hold_back(key, time).await);
-        }
     }
 
     /// Takes what was used beyond what is reserved, or gives back what was not.
-    async fn settle(&self, used: Option<f64>) {
-        let Some(rest) = used.map(|used| used - self.tokens).filter(|rest| *rest != 0.0) else { return };
-        let buckets: Vec<Bucket> = self.limits.iter().filter_map(|limited| limited.tokens_bucket(rest)).collect();
+    async fn settle(&self, used: Option<f64>, was_sent: bool) {
+        let rest = used.map(|used| used - self.tokens).filter(|rest| *rest != 0.0);
+        let tokens = self.limits.iter().filter_map(|limited| limited.tokens_bucket(rest?));
+        let unsent = self.limits.iter().filter(|_| !was_sent).filter_map(Limited::unsent_bucket);
+        let buckets: Vec<Bucket> = tokens.chain(unsent).collect();
         if !buckets.is_empty() {
             noted(state::take(buckets, u64::MAX).await.map(drop));
         }
@@ -161,32 +181,20 @@ impl Turn {
     }
 }
 
-/// Lets nobody ask for so many nanoseconds. Of several that are told so at once, the first one does.
-async fn hold_back(key: &str, time: u64) -> Result<(), String> {
-    if let Leased::Held(_) = state::lease(key.to_owned(), 1, time).await? {
-        return Ok(());
-    }
-    // The full bucket then owes this time.
-    state::take(vec![pause(key, 1.0 + time as f64 / 1e9)], u64::MAX).await.map(drop)
-}
-
-/// A bucket of seconds, which is full while nobody is held back.
-fn pause(key: &str, cost: f64) -> Bucket {
-    Bucket { key: key.to_owned(), per_second: 1.0, burst: 1.0, cost }
-}
-
 /// The tokens that a call will use at most, as far as that is known.
 fn estimate(policy: &Policy, request: &Request) -> f64 {
     let output = request.options().max_tokens.map_or(policy.settings.expected_output_tokens.get(), f64::from);
-    request.size().estimated_tokens as f64 + output
+    (request.size().estimated_tokens as f64 + output).min(MOST_TOKENS)
 }
 
 fn tokens_of(usage: &Usage) -> f64 {
-    usage.total_tokens.max(usage.input_tokens.saturating_add(usage.output_tokens)) as f64
+    let tokens = usage.total_tokens.max(usage.input_tokens.saturating_add(usage.output_tokens));
+    (tokens as f64).min(MOST_TOKENS)
 }
 
 fn noted(result: Result<(), String>) {
     if let Err(problem) = result {
-        log::log(log::Level::Warn, "rate-limit", &format!("what a call used is not settled: {problem}"));
+        // The host warns of a store that fails.
+        log::log(log::Level::Debug, "rate-limit", &format!("what a call used is not settled: {problem}"));
     }
 }

@@ -68,14 +68,15 @@ impl Budget {
         match taken {
             Ok(Turn::After(_)) => true,
             Ok(Turn::TooLate(_)) => {
-                notify(&self.used_up, |failures| {
+                notify(&self.used_up, log::Level::Warn, |failures| {
                     let settings = "budget_ratio, budget_min_per_second";
                     format!("the retry budget is used up: {failures} failures were not tried again ({settings})")
                 });
                 false
             }
             Err(problem) => {
-                notify(&self.unlimited, |failures| {
+                // The host warns of a store that fails.
+                notify(&self.unlimited, log::Level::Debug, |failures| {
                     format!("{failures} failures were tried again without a budget: {problem}")
                 });
                 true
@@ -85,9 +86,9 @@ impl Budget {
 }
 
 /// Logs a message about a failure and those since the last message, if it is time for one.
-fn notify(notice: &RefCell<Notice>, message: impl FnOnce(u64) -> String) {
+fn notify(notice: &RefCell<Notice>, level: log::Level, message: impl FnOnce(u64) -> String) {
     if let Some(failures) = notice.borrow_mut().add(clock::now()) {
-        log::log(log::Level::Warn, "retry", &message(failures));
+        log::log(level, "retry", &message(failures));
     }
 }
 

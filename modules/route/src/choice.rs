@@ -58,10 +58,10 @@ pub fn choose<'a>(
     rule: &Rule,
     candidates: &[Candidate<'a>],
     call: &Call,
-    (kept, now): (&Kept, u64),
+    kept: &Kept,
     mut random: impl FnMut() -> f64,
 ) -> Option<&'a RouteTarget> {
-    let is_healthy = |candidate: &&Candidate<'a>| !kept.is_avoided(&candidate.target.model.0, now);
+    let is_healthy = |candidate: &&Candidate<'a>| !kept.is_avoided(&candidate.target.model.0);
     let healthy: Vec<_> = candidates.iter().filter(is_healthy).copied().collect();
     // If all have failed, any may be back.
     let candidates = if healthy.is_empty() { candidates } else { &healthy };
@@ -75,7 +75,7 @@ pub fn choose<'a>(
         Order::Cheapest => highest(candidates.iter().copied(), |candidate| -candidate.price.unwrap_or(f64::INFINITY))
             .map(|candidate| candidate.target),
         Order::Fastest => {
-            let time = |target: &RouteTarget| kept.begins_after(&target.model.0, now);
+            let time = |target: &RouteTarget| kept.begins_after(&target.model.0);
             let (known, unknown): (Vec<_>, Vec<_>) = targets.partition(|target| time(target).is_some());
             match known.is_empty() || (!unknown.is_empty() && random() < EXPLORED) {
                 true => weighted(unknown, random()),
@@ -95,11 +95,14 @@ fn highest<T: Copy>(all: impl IntoIterator<Item = T>, score: impl Fn(T) -> f64) 
 }
 
 fn weighted(targets: Vec<&RouteTarget>, random: f64) -> Option<&RouteTarget> {
-    let total: f64 = targets.iter().map(|target| target.weight()).sum();
+    let most = targets.iter().map(|target| target.weight()).fold(f64::MIN_POSITIVE, f64::max);
+    // The sum of large weights would be infinite.
+    let weight = |target: &RouteTarget| target.weight() / most;
+    let total: f64 = targets.iter().map(|target| weight(target)).sum();
     let mut left = random * total;
     let last = targets.last().copied();
     let within = |target: &&RouteTarget| {
-        left -= target.weight();
+        left -= weight(target);
         left < 0.0
     };
     targets.into_iter().find(within).or(last)

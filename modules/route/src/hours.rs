@@ -48,7 +48,10 @@ impl Hours {
                 "a text from \"00:00\" to \"24:00\", such as \"22:00\"",
             )),
             () if offset => Some(("has a `utc_offset` that is no offset", "a text such as \"+02:00\" or \"-05:30\"")),
-            () if self.from.is_some() && self.from == self.to => {
+            () if self.begins() >= DAY => {
+                Some(("has a `from` that is the end of the day", "a text from \"00:00\" to \"23:59\""))
+            }
+            () if self.begins() == self.ends() => {
                 Some(("has the same `from` and `to`, so the rule never matches", "two different times, or neither"))
             }
             () if *self == Hours { utc_offset: self.utc_offset.clone(), ..Hours::default() } => {
@@ -58,13 +61,22 @@ impl Hours {
         }
     }
 
+    /// The minute of the day at which it begins.
+    fn begins(&self) -> i64 {
+        self.from.as_deref().and_then(minutes).unwrap_or(0)
+    }
+
+    /// The minute of the day at which it ends.
+    fn ends(&self) -> i64 {
+        self.to.as_deref().and_then(minutes).unwrap_or(DAY)
+    }
+
     /// Whether it holds at this time, in seconds since 1970.
     pub fn holds(&self, unix_seconds: u64) -> bool {
         let minute = i64::try_from(unix_seconds / 60).unwrap_or(i64::MAX - DAY);
         let local = minute + self.utc_offset.as_deref().and_then(offset).unwrap_or_default();
         let (day, at) = (local.div_euclid(DAY), local.rem_euclid(DAY));
-        let from = self.from.as_deref().and_then(minutes).unwrap_or(0);
-        let to = self.to.as_deref().and_then(minutes).unwrap_or(DAY);
+        let (from, to) = (self.begins(), self.ends());
         let began = match from < to {
             true if (from..to).contains(&at) => day,
             false if at >= from => day,
@@ -129,6 +141,14 @@ mod tests {
             ("9:00", "", ""),
             ("", "12:60", ""),
             ("09:00", "09:00", ""),
+            ("24:00", "", ""),
+            ("24:00", "06:00", ""),
+            ("00:00", "00:00", ""),
+            ("", "00:00", ""),
+            ("00:00", "-1:00", ""),
+            ("00:00", "1é:0", ""),
+            ("", "12:00", "+15:00"),
+            ("", "12:00", "Europe/Berlin"),
             ("09:00", "", "2"),
             ("", "", "+01:00"),
             ("", "", ""),

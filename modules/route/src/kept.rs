@@ -1,75 +1,66 @@
-//! What is kept about targets from call to call: outages, and how soon they began.
+//! What is known about targets from earlier calls: outages, and how soon they began. Plain Rust, without WebAssembly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+/// With so many answers in the window under way, those of the one before do not count.
+const ENOUGH: u64 = 10;
 
-/// How much the newest time counts.
-const NEWEST: f64 = 0.2;
-/// For how long a measured time counts, in nanoseconds.
-const MEASURED_FOR: u64 = 600_000_000_000;
-/// The most targets that are kept.
-const MOST: usize = 500;
+/// What is known about the targets of a rule.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Kept {
+    avoided: BTreeSet<String>,
+    begins_after: BTreeMap<String, f64>,
+}
 
-/// What is kept about all targets, under one key: one read tells of all.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Kept(BTreeMap<String, About>);
-
-/// What is kept about a target. Times are nanoseconds, since 1970 where they are points in time.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct About {
-    /// Until when it is avoided.
-    avoid_until: u64,
-    /// The moving time until its answers began.
-    begins_after: f64,
-    /// When that was measured last.
-    measured: u64,
+/// Times until answers began, of one window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Their sum in microseconds.
+    pub sum: u64,
+    /// How many there were.
+    pub count: u64,
 }
 
 impl Kept {
-    /// Reads it. A value that cannot be read counts as none.
-    pub fn read(kept: Option<&[u8]>) -> Self {
-        kept.and_then(|kept| serde_json::from_slice(kept).ok()).unwrap_or_default()
+    /// Notes that a target had an outage.
+    pub fn avoid(&mut self, target: &str) {
+        self.avoided.insert(target.to_owned());
     }
 
-    /// Writes it.
-    pub fn write(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+    /// Notes the times of a target, of the window under way and of the one before.
+    pub fn measured(&mut self, target: &str, newer: Times, older: Times) {
+        let both = Times { sum: newer.sum.saturating_add(older.sum), count: newer.count.saturating_add(older.count) };
+        let Times { sum, count } = if newer.count >= ENOUGH { newer } else { both };
+        if count > 0 {
+            self.begins_after.insert(target.to_owned(), sum as f64 / count as f64);
+        }
     }
 
     /// Whether this target is avoided.
-    pub fn is_avoided(&self, target: &str, now: u64) -> bool {
-        self.0.get(target).is_some_and(|about| about.avoid_until > now)
+    pub fn is_avoided(&self, target: &str) -> bool {
+        self.avoided.contains(target)
     }
 
-    /// Returns the moving time until its answers began, if it was measured in the last ten minutes.
-    pub fn begins_after(&self, target: &str, now: u64) -> Option<f64> {
-        let about = self.0.get(target).filter(|about| about.begins_after.is_finite() && about.begins_after > 0.0)?;
-        (about.measured.saturating_add(MEASURED_FOR) > now).then_some(about.begins_after)
+    /// Returns the moving time until its answers began, in microseconds, if it was measured lately.
+    pub fn begins_after(&self, target: &str) -> Option<f64> {
+        self.begins_after.get(target).copied()
     }
+}
 
-    /// Notes an outage.
-    pub fn failed(&mut self, target: &str, until: u64) {
-        self.about(target).avoid_until = until;
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Notes an answer, and after which time it began if that is measured.
-    pub fn answered(&mut self, target: &str, took: Option<u64>, now: u64) {
-        let before = self.begins_after(target, now);
-        let about = self.about(target);
-        about.avoid_until = 0;
-        if let Some(took) = took {
-            let took = took.max(1) as f64;
-            about.begins_after = before.map_or(took, |before| before + NEWEST * (took - before));
-            about.measured = now;
-        }
-    }
-
-    fn about(&mut self, target: &str) -> &mut About {
-        if self.0.len() >= MOST && !self.0.contains_key(target) {
-            self.0.clear();
-        }
-        self.0.entry(target.to_owned()).or_default()
+    #[test]
+    fn the_time_is_that_of_the_newer_window_once_that_has_enough() {
+        let (mut kept, older) = (Kept::default(), Times { sum: 9_000, count: 9 });
+        kept.measured("a", Times::default(), Times::default());
+        assert_eq!(kept.begins_after("a"), None);
+        kept.measured("a", Times { sum: 3_000, count: 1 }, older);
+        assert_eq!(kept.begins_after("a"), Some(1_200.0));
+        kept.measured("a", Times { sum: 30_000, count: 10 }, older);
+        assert_eq!(kept.begins_after("a"), Some(3_000.0));
+        kept.measured("a", Times { sum: u64::MAX, count: u64::MAX }, Times { sum: u64::MAX, count: u64::MAX });
+        assert_eq!(kept.begins_after("a"), Some(1.0));
     }
 }

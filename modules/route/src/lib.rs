@@ -1,32 +1,33 @@
 //! Chooses provider and model of a call by rules. The first rule that matches counts.
 //!
-//! [`Rule::matches`] decides which rule that is, [`choose`] which of its targets is asked, and [`Kept`] remembers outages and times.
+//! [`Rule::matches`] decides which rule that is, [`choose`] which of its targets is asked, and [`Memory`] remembers outages and times.
 //! This file connects them to the host.
 
 mod call;
 mod choice;
 mod hours;
 mod kept;
+mod memory;
 mod settings;
 
+use std::rc::Rc;
+
 use arcllm_module::{
-    Behavior, Cost, Description, Error, Module, Request, Response, Target, clock, endings, inner, log, random,
-    state::{self, Update},
+    Behavior, Cost, Description, Error, Module, Request, Response, Target, clock, endings, inner, random,
     types::{ApiError, Reason},
 };
 
 pub use call::Call;
 pub use choice::{Candidate, Unfit, choose, price, unfit};
 pub use hours::{Day, Hours};
-pub use kept::Kept;
+pub use kept::{Kept, Times};
+pub use memory::{Memory, Way};
 pub use settings::{OneOrMany, Order, RouteTarget, Rule, Settings};
-
-/// The key of what is kept.
-const KEY: &str = "targets";
 
 /// The module.
 pub struct Route {
     settings: Settings,
+    memory: Rc<Memory>,
 }
 
 impl Module for Route {
@@ -38,7 +39,7 @@ impl Module for Route {
     }
 
     fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self { memory: Rc::new(Memory::new(settings.avoid_seconds.nanoseconds())), settings }
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
@@ -55,37 +56,30 @@ impl Module for Route {
                 None => candidates.push(Candidate { target, price: price(&call, target, facts.as_ref()) }),
             }
         }
+        let way = if call.streamed { Way::Streamed } else { Way::Whole };
+        let way = (rule.order() == Order::Fastest).then_some(way);
         // Without a choice there is nothing to read, to note or to avoid.
         let is_kept = rule.targets.len() > 1;
-        let kept = if is_kept && candidates.len() > 1 { read().await } else { Kept::default() };
+        let kept = match is_kept && candidates.len() > 1 {
+            true => self.memory.read(&names(&candidates), way).await,
+            false => Kept::default(),
+        };
         let draw = || (random::get_insecure_random_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        let Some(target) = choose(rule, &candidates, &call, (&kept, unix_now()), draw) else {
+        let Some(target) = choose(rule, &candidates, &call, &kept, draw) else {
             return Err(nobody(&request, at, &unfit_ones));
         };
         let name = &target.model.0;
         request.note(&format!("rules[{at}] chose {name}"));
         let began = clock::now();
         let outcome = target.chain_target().ask(&request).await;
-        if !is_kept {
-            return outcome;
-        }
         match &outcome {
-            Ok(answer) => {
+            Ok(answer) if is_kept => {
                 let took = clock::nanoseconds(clock::now().saturating_sub(began));
-                let took = (rule.order() == Order::Fastest).then_some(took);
-                // A target that was not avoided and is not measured has nothing to note.
-                if took.is_some() || kept != Kept::default() {
-                    let name = name.clone();
-                    endings::after(answer, async move |_| {
-                        note(|kept| kept.answered(&name, took, unix_now())).await;
-                    });
-                }
+                self.note(answer, name.clone(), kept.is_avoided(name), way.map(|way| (way, took)));
             }
-            Err(error) if is_outage(error) => {
-                let until = unix_now().saturating_add(self.settings.avoid_seconds.nanoseconds());
-                note(|kept| kept.failed(name, until)).await;
-            }
-            Err(_) => {}
+            // A retry outside must find it noted.
+            Err(error) if is_kept && is_outage(error) => self.memory.failed(name).await,
+            _ => {}
         }
         outcome
     }
@@ -103,34 +97,36 @@ impl Module for Route {
     }
 }
 
-/// Reads what is kept about the targets. If the state fails, all count as healthy.
-async fn read() -> Kept {
-    match state::get(KEY.to_owned()).await {
-        Ok(kept) => Kept::read(kept.as_deref()),
-        Err(problem) => {
-            log::log(log::Level::Warn, "route", &format!("outages and times of targets are unknown: {problem}"));
-            Kept::default()
-        }
+impl Route {
+    /// Notes what an answer shows, once it has ended: no caller waits for it.
+    fn note(&self, answer: &Response, target: String, was_avoided: bool, took: Option<(Way, u64)>) {
+        let memory = Rc::clone(&self.memory);
+        endings::after(answer, async move |ended| {
+            match ended {
+                // It broke off.
+                Err(error) if is_outage(&error) => memory.failed(&target).await,
+                Ok(_) if was_avoided => memory.is_back(&target).await,
+                _ => {}
+            }
+            if let Some((way, took)) = took {
+                memory.began(&target, way, took).await;
+            }
+        });
     }
 }
 
-/// Changes what is kept about the targets.
-async fn note(change: impl Fn(&mut Kept)) {
-    let changed = state::update(KEY, |before| {
-        let mut kept = Kept::read(before);
-        change(&mut kept);
-        let after = kept.write();
-        (if before == Some(&*after) { Update::Keep } else { Update::Set(after) }, ())
-    });
-    if let Err(problem) = changed.await {
-        log::log(log::Level::Warn, "route", &format!("an outage or time of a target was not noted: {problem}"));
-    }
+fn names<'a>(candidates: &[Candidate<'a>]) -> Vec<&'a str> {
+    candidates.iter().map(|candidate| candidate.target.model.0.as_str()).collect()
 }
+
+/// The statuses below 500 after which a target cannot work now: its key is wrong or has no credit, it does not have the model, or it
+/// is asked too often.
+const OUTAGES: [u16; 4] = [401, 402, 404, 429];
 
 /// Whether an error says that the target cannot work now.
 fn is_outage(error: &Error) -> bool {
     match error {
-        Error::Api(api) => api.status == 429 || api.status >= 500,
+        Error::Api(api) => api.status >= 500 || OUTAGES.contains(&api.status),
         Error::Connection(_) | Error::Timeout(_) => true,
         Error::Parse(_)
         | Error::Config(_)
@@ -162,11 +158,6 @@ fn nobody(request: &Request, rule: usize, unfit: &[(&RouteTarget, Unfit)]) -> Er
         should_retry: Some(false),
         extensions: vec![("arcllm.refused-by".to_owned(), "\"route\"".to_owned())],
     })
-}
-
-/// The time since 1970 in nanoseconds, as the store keeps it.
-fn unix_now() -> u64 {
-    clock::nanoseconds(clock::unix_time())
 }
 
 arcllm_module::export!(Route);

@@ -153,10 +153,23 @@ impl Rule {
         self.order.unwrap_or_else(by_default)
     }
 
-    /// Whether it matches every call.
-    fn matches_all(&self) -> bool {
-        let conditions = Rule { targets: Vec::new(), order: None, sticky: None, ..self.clone() };
-        conditions == Rule::default()
+    /// Whether every call that `other` matches is one that this rule matches.
+    fn covers(&self, other: &Rule) -> bool {
+        let is = |wanted: Option<bool>, theirs: Option<bool>| wanted.is_none() || wanted == theirs;
+        let values_of = |rule: &Rule, label: &str| rule.labels.get(label).map(|values| values.values().to_vec());
+        self.min_input_tokens.is_none_or(|min| other.min_input_tokens.is_some_and(|theirs| theirs >= min))
+            && self.max_input_tokens.is_none_or(|max| other.max_input_tokens.is_some_and(|theirs| theirs <= max))
+            && is(self.images, other.images)
+            && is(self.documents, other.documents)
+            && is(self.audio, other.audio)
+            && is(self.tools, other.tools)
+            && is(self.streamed, other.streamed)
+            && self.labels.iter().all(|(label, values)| {
+                values_of(other, label).is_some_and(|theirs| theirs.iter().all(|value| values.values().contains(value)))
+            })
+            && (self.models.is_empty()
+                || (!other.models.is_empty() && other.models.iter().all(|name| self.models.contains(name))))
+            && (self.time.is_none() || self.time == other.time)
     }
 
     fn check(&self, key: &str) -> Vec<ConfigError> {
@@ -191,6 +204,9 @@ impl Rule {
                 );
             }
         }
+        if self.models.iter().any(String::is_empty) {
+            wrong("models", "has an empty name, which no call asks for", "names, such as \"gpt-4.1\" or \"openai/*\"");
+        }
         if let Some((message, expected)) = self.time.as_ref().and_then(Hours::problem) {
             wrong("time", message, expected);
         }
@@ -208,15 +224,13 @@ impl Config for Settings {
     fn check(&self) -> Vec<ConfigError> {
         let mut errors: Vec<_> =
             self.rules.iter().enumerate().flat_map(|(at, rule)| rule.check(&format!("rules[{at}]"))).collect();
-        if let Some(at) = self.rules.iter().position(Rule::matches_all)
-            && at + 1 < self.rules.len()
-        {
-            let message = format!("never matches, since rules[{at}] before it has no condition");
-            errors.push(ConfigError::new(
-                format!("rules[{}]", at + 1),
-                message,
-                format!("put rules[{at}] last, or give it a condition"),
-            ));
+        for (at, rule) in self.rules.iter().enumerate() {
+            let before = self.rules.iter().take(at).position(|before| before.covers(rule));
+            if let Some(before) = before {
+                let message = format!("never matches, since rules[{before}] before it matches all of its calls");
+                let expected = format!("put rules[{before}] behind it, or change its conditions");
+                errors.push(ConfigError::new(format!("rules[{at}]"), message, expected));
+            }
         }
         errors
     }

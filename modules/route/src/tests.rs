@@ -76,7 +76,9 @@ fn targets_that_cannot_serve_the_call_are_skipped_and_if_none_is_left_the_error_
 
 #[test]
 fn a_target_with_an_outage_is_avoided_for_a_while() {
-    for error in [api(503), api(429), Error::Timeout(arcllm_module::types::Failure::new("a", "late"))] {
+    for error in
+        [api(503), api(429), api(401), api(404), Error::Timeout(arcllm_module::types::Failure::new("a", "late"))]
+    {
         let world = World::new().provider("a", [Err(error), Ok(text("a"))]).provider("b", [Ok(text("b"))]);
         let module = route(vec![rule(&["a", "b"])]);
         assert!(said(&world, &module, hi()).is_err());
@@ -126,4 +128,33 @@ fn rules_that_can_never_match_are_refused() {
     zero.targets[0].0.weight = Some(arcllm_module::Amount::new(0.0));
     assert_eq!(errors(vec![zero]), ["rules[0].targets[0].weight"]);
     assert_eq!(errors(vec![Rule { tools: Some(true), ..rule(&["a"]) }, rule(&["b"])]), [""; 0]);
+    assert_eq!(errors(vec![Rule { models: vec![String::new()], ..rule(&["a"]) }]), ["rules[0].models"]);
+}
+
+#[test]
+fn a_rule_whose_calls_an_earlier_one_takes_is_refused() {
+    let read = |text: &str| serde_json::from_str::<Rule>(&text.replace('}', ", \"targets\": [\"a\"]}")).unwrap();
+    let is_taken = |first: &str, then: &str| {
+        let errors = Settings { rules: vec![read(first), read(then)], ..Settings::default() }.check();
+        assert!(errors.iter().all(|error| error.key == "rules[1]"), "{errors:?}");
+        !errors.is_empty()
+    };
+    let pairs = [
+        (r#"{"min_input_tokens": 10}"#, r#"{"min_input_tokens": 20}"#),
+        (r#"{"max_input_tokens": 20}"#, r#"{"max_input_tokens": 10}"#),
+        (r#"{"models": ["a", "b/*"]}"#, r#"{"models": ["b/*"]}"#),
+        (r#"{"tools": true}"#, r#"{"tools": true, "images": false}"#),
+    ];
+    for (wide, narrow) in pairs {
+        assert!(is_taken(wide, narrow) && is_taken(wide, wide), "{wide} {narrow}");
+        assert!(!is_taken(narrow, wide), "{narrow} {wide}");
+    }
+    let label = |value: OneOrMany| Rule { labels: BTreeMap::from([("team".to_owned(), value)]), ..rule(&["a"]) };
+    let (one, both) = (OneOrMany::One("x".to_owned()), OneOrMany::Many(vec!["y".to_owned(), "x".to_owned()]));
+    let check = |rules: Vec<Rule>| Settings { rules, ..Settings::default() }.check().len();
+    assert_eq!((check(vec![label(both.clone()), label(one.clone())]), check(vec![label(one), label(both)])), (1, 0));
+    assert!(
+        !is_taken(r#"{"tools": true}"#, r#"{"tools": false}"#)
+            && !is_taken(r#"{"tools": true}"#, r#"{"images": true}"#)
+    );
 }

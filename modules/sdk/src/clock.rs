@@ -22,6 +22,13 @@ pub async fn wait_for(time: Duration) {
     host::wait_for(nanoseconds(time)).await;
 }
 
+/// Waits this long, as [`wait_for`] does. Returns whether it did, and the call is not over: ask that in a loop.
+pub async fn waited(time: Duration) -> bool {
+    let began = now();
+    wait_for(time).await;
+    now().saturating_sub(began) >= time / 2
+}
+
 /// Waits until [`now`] is this time.
 pub async fn wait_until(when: Duration) {
     host::wait_until(nanoseconds(when)).await;

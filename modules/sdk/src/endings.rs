@@ -42,3 +42,26 @@ pub fn after(response: &Response, then: impl AsyncFnOnce(Result<Ending, Error>) 
         drop(watch);
     });
 }
+
+/// Does this after the module has returned its answer or its error: the caller does not wait for it. What it notes in the
+/// [`state`](crate::state) is noted, for a few seconds at most. It can ask nobody.
+///
+/// ```
+/// use arcllm_module::{Error, Request, Response, endings, inner, state};
+///
+/// async fn invoke(request: Request) -> Result<Response, Error> {
+///     let outcome = inner::invoke(request).await;
+///     if outcome.is_err() {
+///         endings::background(async {
+///             let _ = state::increment("errors".to_owned(), 1).await;
+///         });
+///     }
+///     outcome
+/// }
+/// ```
+///
+/// Needs the feature `background`.
+#[cfg(feature = "background")]
+pub fn background(doing: impl Future<Output = ()> + 'static) {
+    spawn_local(doing);
+}

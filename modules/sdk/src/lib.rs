@@ -44,7 +44,8 @@
 //! | ask the inner, or another model | [`inner`], [`models`] |
 //! | read settings with checked ranges | [`Config`], [`Seconds`], [`Amount`], [`Count`], [`HttpStatus`], [`ProviderName`], [`ModelName`], [`ChainTarget`] |
 //! | read or build requests and answers | [`types`] |
-//! | know how an answer ended | [`endings`] |
+//! | know how an answer ended, or note something after an answer or error | [`endings`] |
+//! | know what is left of the provider's limits | [`Attempt::allowances`](types::Attempt::allowances) |
 //! | know what an answer cost | [`cost`](cost()), [`Request::facts`] |
 //! | read or change a streamed answer on its way | [`stream`] |
 //! | tell errors apart, or refuse a call | [`ErrorKind`], [`types::Reason`], [`Error::refused`] |
@@ -82,6 +83,7 @@
 //! # assert_eq!(world.value("calls").as_deref(), Some(&b"2"[..]));
 //! ```
 
+mod allowance;
 #[doc(hidden)]
 pub mod bindings;
 pub mod clock;
@@ -104,6 +106,7 @@ pub mod stream;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
+pub use allowance::Allowance;
 pub use bindings::arcllm::llm::types;
 #[cfg(target_family = "wasm")]
 pub use bindings::{

@@ -107,7 +107,7 @@ impl Call {
         if self.settings.totals {
             let result = self.add_up(&format!("{provider}/{asked}"), answered.map(|(_, usage)| usage), cost).await;
             if let Err(problem) = result {
-                log::log(log::Level::Warn, "telemetry", &format!("this call is not in the totals: {problem}"));
+                log::log(log::Level::Debug, "telemetry", &format!("this call is not in the totals: {problem}"));
             }
         }
     }

@@ -103,7 +103,7 @@ async fn a_module_runs_alone_in_front_of_providers_that_fail_as_told() {
     assert!(output.code == 1 && output.stderr.contains("no answer: connection; 3 attempts"), "{}", output.stderr);
     let both = run(&folder, &["module", "run", &retry, "--script", "down.toml", "--fault", "503"]).await;
     assert!(both.code == 2 && both.stderr.contains("primary has a --script, and also --fault"), "{}", both.stderr);
-    let router = test_module("router").display().to_string();
+    let router = test_module("small-first").display().to_string();
     let missing = run(&folder, &["module", "run", &router]).await;
     assert_eq!(missing.code, 2);
     insta::assert_snapshot!(missing.stderr, @r#"
@@ -117,9 +117,9 @@ async fn a_module_runs_alone_in_front_of_providers_that_fail_as_told() {
 #[tokio::test]
 async fn a_hedge_is_seen_to_wait_beside_a_slow_provider() {
     let settings = "{\"second\": \"second\", \"after_seconds\": 0.05}";
-    let output = run_module("hedge", &["--delay", "primary=30", "--settings", settings]).await;
+    let output = run_module("impatient", &["--delay", "primary=30", "--settings", settings]).await;
     assert_eq!(output.code, 0, "{}", output.stderr);
-    for expected in ["hedge waits", "primary has not answered", "answered by second", "cancelled"] {
+    for expected in ["impatient waits", "primary has not answered", "answered by second", "cancelled"] {
         assert!(output.stderr.contains(expected), "{expected}: {}", output.stderr);
     }
 }

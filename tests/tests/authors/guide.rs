@@ -60,7 +60,7 @@ fn the_guide_works_command_by_command() {
     ] {
         assert!(stdout.contains(expected), "{expected}: {stdout}\n{stderr}");
     }
-    for expected in ["hedge waits", "primary has not answered", "status 529", "INFO arcllm::module"] {
+    for expected in ["impatient waits", "primary has not answered", "status 529", "INFO arcllm::module"] {
         assert!(stderr.contains(expected), "{expected}: {stdout}\n{stderr}");
     }
     assert!(folder.path().join("walk/politeness/modules/politeness.wasm").is_file());
@@ -78,7 +78,7 @@ fn the_guide_to_other_languages_works_command_by_command() {
 #[test]
 fn the_examples_of_the_guide_are_tested() {
     let guide = fs::read_to_string(root().join("docs/writing-a-module.md")).unwrap();
-    for module in ["router", "hedge"] {
+    for module in ["small-first", "impatient"] {
         let source = fs::read_to_string(root().join(format!("tests/modules/{module}/src/lib.rs"))).unwrap();
         assert!(guide.contains(&source), "tests/modules/{module}/src/lib.rs is not in the guide word for word");
     }

@@ -216,13 +216,13 @@ fn a_right_router_and_a_right_hedge_conform() {
     let own = "[[scenario]]\nname = \"a long request goes on\"\nsettings = { up_to_tokens = 1 }\nsay = \"many words\"\n\
                [scenario.expect]\nasked = [\"primary\"]\nanswered_by = \"primary\"\n";
     let all: Vec<_> = kit::bundled().unwrap().into_iter().chain(scenarios(own)).collect();
-    let report = kit::test(&test_module("router"), &settings(json!({ "small": "second" })), &all).unwrap();
+    let report = kit::test(&test_module("small-first"), &settings(json!({ "small": "second" })), &all).unwrap();
     assert_eq!(failed(&report), [""; 0], "{report:#?}");
     assert!(report.checks.iter().any(|check| check.name == "an answer comes piece by piece"));
     let text = std::fs::read_to_string(root().join("tests/scenarios/hedge.toml")).unwrap();
     let own = kit::parse(&text).unwrap();
     let all: Vec<_> = kit::bundled().unwrap().into_iter().chain(own.scenarios).collect();
-    let report = kit::test(&test_module("hedge"), &own.settings, &all).unwrap();
+    let report = kit::test(&test_module("impatient"), &own.settings, &all).unwrap();
     assert_eq!(failed(&report), [""; 0], "{report:#?}");
 }
 
@@ -249,7 +249,7 @@ fn a_wrong_router_and_a_wrong_hedge_are_found() {
     }
     // Right code that does not say that it asks others.
     let folder = Folder::new("").unwrap();
-    let file = folder.write("silent.wasm", with("hedge", "asks-others", "asks-otherz")).unwrap();
+    let file = folder.write("silent.wasm", with("impatient", "asks-others", "asks-otherz")).unwrap();
     let report = kit::test(&file, &settings(json!({ "second": "second", "after_seconds": 0.1 })), &[]).unwrap();
     assert_eq!(failed(&report), ["100 calls at once do not mix"], "{report:#?}");
 }
@@ -272,7 +272,7 @@ fn expectations_about_times_and_cancelled_requests_can_hold_and_fail() {
     ];
     let all: String = right.into_iter().chain(wrong.map(|(expect, _)| expect)).map(scenario).collect();
     let hedge = settings(json!({ "second": "second", "after_seconds": 0.5 }));
-    let report = kit::test(&test_module("hedge"), &hedge, &scenarios(&all)).unwrap();
+    let report = kit::test(&test_module("impatient"), &hedge, &scenarios(&all)).unwrap();
     assert_eq!(failed(&report), wrong.map(|(expect, _)| expect), "{report:#?}");
     for (expect, says) in wrong {
         let found = report.checks.iter().find(|check| check.name == expect).unwrap();
@@ -284,14 +284,15 @@ fn expectations_about_times_and_cancelled_requests_can_hold_and_fail() {
 #[tokio::test]
 async fn a_module_without_its_settings_fails_once_and_settings_come_from_files_and_arguments() {
     let folder = Chain::new().folder().unwrap();
-    let file = test_module("router").display().to_string();
+    let file = test_module("small-first").display().to_string();
     let test = |more: &[&str]| folder.arcllm([&["module", "test", &file], more].concat()).unwrap().run();
     let missing = test(&[]).await.unwrap();
     assert_eq!((missing.code, missing.stdout.as_str()), (2, ""));
-    let told =
-        missing.stderr.replace(&test_module("router").canonicalize().unwrap().display().to_string(), "router.wasm");
+    let told = missing
+        .stderr
+        .replace(&test_module("small-first").canonicalize().unwrap().display().to_string(), "small-first.wasm");
     insta::assert_snapshot!(told, @r#"
-    error: router.wasm: this module needs the setting `small`
+    error: small-first.wasm: this module needs the setting `small`
       help: give --settings '{"small": "second"}', or a table [settings] at the head of the scenarios
     "#);
     let scenario = |expected: &str| {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arcllm::{Config, Error, ErrorKind, Event, Host, MemoryStore, Message, Model, Overrides, Response};
-use arcllm_simulator::{Fault, Place, Reply, Simulator};
+use arcllm_simulator::{Fault, Place, Reply, Simulator, Usage};
 use futures::{StreamExt as _, future::join_all};
 use serde_json::json;
 
@@ -99,18 +99,51 @@ async fn an_answer_that_makes_no_sense_to_repeat_holds_back_the_calls_of_all_mod
 
 /// What an answer has used counts for the next call, of another program too.
 #[tokio::test]
-async fn tokens_and_calls_at_once_are_limited_for_all_models() {
+async fn tokens_are_limited_for_all_models() {
+    for streamed in [false, true] {
+        let using = |tokens| Reply::text("Well").usage(Usage { output_tokens: tokens, ..Usage::default() });
+        let (a, b) = (replies([using(90), using(1).times(100)]).await, replies([]).await);
+        // All reserve next to nothing. The first one uses more than a minute has.
+        let limit = "tokens_per_minute = 60.0\nexpected_output_tokens = 1\nmax_wait_seconds = 0.0";
+        let [one, two, other] = models(around_both(&a, &b).module("rate-limit", limit)).await;
+        if streamed {
+            assert!(read(&one, true).await.is_none())
+        } else {
+            drop(ask(&one).await.unwrap())
+        }
+        // It is counted when the answer has gone on.
+        let said = soon(async {
+            loop {
+                match ask(&two).await {
+                    Ok(_) => tokio::task::yield_now().await,
+                    Err(error) => break refused(Err(error), 429),
+                }
+            }
+        })
+        .await;
+        assert_eq!(said.1, json!("rate-limit"));
+        assert!(said.0.contains("no place for a in the next "), "{}", said.0);
+        // Perhaps one or two calls went before the answer was counted. Without it there would be dozens.
+        assert!(count(&a) <= 3, "{} calls", count(&a));
+        ask(&other).await.unwrap();
+    }
+}
+
+/// A call that is under way takes the only place, whichever program asks.
+#[tokio::test]
+async fn calls_at_once_are_limited_for_all_models() {
     let (a, b) = (replies([]).await, replies([]).await);
-    let limit = "tokens_per_minute = 60.0\nexpected_output_tokens = 1000\nmax_wait_seconds = 0.0\nmax_in_flight = 1";
-    let [one, two, other] = models(around_both(&a, &b).module("rate-limit", limit)).await;
-    let slow = one.stream(&[Message::user("Hi")], &[]);
-    let mut slow = std::pin::pin!(slow);
+    let [one, two, other] =
+        models(around_both(&a, &b).module("rate-limit", "max_in_flight = 1\nmax_wait_seconds = 0.0")).await;
+    let mut slow = one.stream(&[Message::user("Hi")], &[]);
     assert!(soon(slow.next()).await.unwrap().is_ok());
     let (said, by) = refused(ask(&two).await, 429);
     assert_eq!(by, json!("rate-limit"));
-    assert!(said.contains("no place for "), "{said}");
+    assert!(said.contains("no place for more calls at once of a in the next "), "{said}");
     ask(&other).await.unwrap();
     assert_eq!((count(&a), count(&b)), (1, 1));
+    assert!(soon(slow.collect()).await.is_ok());
+    soon(async { while ask(&two).await.is_err() {} }).await;
 }
 
 /// Other calls take places while each waits for the store.

@@ -201,6 +201,44 @@ async fn a_cache_stands_outside_of_what_it_spares() {
     assert_eq!(check_order("redact", "cache").await, "");
 }
 
+/// As the READMEs of hedge, route and resume say.
+#[tokio::test]
+async fn hedge_route_and_resume_stand_where_they_do_their_part() {
+    let check_order = async |outer: &str, inner: &str| {
+        let module = |name: &str| match name {
+            "fallback" => "[modules.fallback]\nenabled = true\nchain = [\"local\", \"ollama/x\"]\n".to_owned(),
+            "route" => "[modules.route]\nenabled = true\nrules = [{ targets = [\"local\"] }]\n".to_owned(),
+            name => format!("[modules.{name}]\nenabled = true\n"),
+        };
+        let modules = format!("[host]\norder = [{outer:?}, {inner:?}]\n{}{}", module(outer), module(inner));
+        let stdout = check(&format!("{PROVIDER}\n{modules}")).await.1;
+        stdout.lines().filter(|line| line.contains("host.order")).map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    let wrong = [
+        ("hedge", "retry", "hedge"),
+        ("hedge", "fallback", "hedge"),
+        ("hedge", "route", "hedge"),
+        ("hedge", "resume", "hedge"),
+        ("fallback", "route", "route"),
+        ("retry", "resume", "resume"),
+        ("fallback", "resume", "resume"),
+        ("route", "resume", "resume"),
+        ("circuit-breaker", "route", "circuit-breaker"),
+        ("circuit-breaker", "hedge", "circuit-breaker"),
+        ("circuit-breaker", "resume", "circuit-breaker"),
+        ("rate-limit", "route", "rate-limit"),
+        ("rate-limit", "hedge", "rate-limit"),
+        ("rate-limit", "resume", "rate-limit"),
+    ];
+    for (outer, inner, moved) in wrong {
+        let said = check_order(outer, inner).await;
+        assert!(said.contains(&format!("`host.order` has `{moved}` ")), "{outer} {inner}: {said}");
+        assert_eq!(check_order(inner, outer).await, "", "{inner} {outer}");
+    }
+    // A retry around route may be sent elsewhere; one inside of it asks the chosen model again.
+    assert_eq!(check_order("retry", "route").await + &check_order("route", "retry").await, "");
+}
+
 /// As the READMEs of telemetry and redact say.
 #[tokio::test]
 async fn observers_stand_outermost_and_transformers_outside_of_retry() {

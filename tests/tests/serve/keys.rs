@@ -17,7 +17,7 @@ fn question(model: &str) -> String {
 }
 
 /// Makes a key of this name, with these settings. Returns the key and its table.
-async fn new_key(name: &str, settings: &str) -> (String, String) {
+pub(crate) async fn new_key(name: &str, settings: &str) -> (String, String) {
     let folder = Folder::new("").unwrap();
     let output = folder.arcllm(["serve", "key", name]).unwrap().run().await.unwrap();
     assert_eq!(output.code, 0, "{output:?}");

@@ -9,7 +9,7 @@ pub(crate) mod gateway;
 mod heads;
 mod in_process;
 mod kept;
-mod keys;
+pub(crate) mod keys;
 mod known_fields;
 mod library;
 mod messages;

@@ -1,14 +1,19 @@
 //! A store that fails holds no call up, and comes back by itself.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use arcllm::{Config, Host, Model, Overrides};
 use arcllm_simulator::Simulator;
 use futures::future::join_all;
+use serde_json::json;
 
 use crate::{
     scene::{around, replies, say_hi, soon},
-    support::{Folder, Redis},
+    serve::gateway::Gateway,
+    support::{Chain, Folder, Redis},
 };
 
 /// A chain whose modules ask the store in each call.
@@ -67,6 +72,61 @@ async fn a_redis_that_is_paused_killed_and_restarted_loses_no_call() {
     tokio::join!(under_way, outage);
 }
 
+/// Every module of the default order, each with its default for a store that fails, but for the budget: it would refuse.
+fn all_modules(provider: &Simulator, redis: &Redis) -> Chain {
+    let state = format!("store = \"{}\"", redis.url());
+    let chain = around(provider).table("state", &state);
+    let many = "requests_per_minute = 1e6\nburst = 10000\nmax_in_flight = 1000\ntokens_per_minute = 1e9";
+    let budget = "limits = [{ window = \"day\", tokens = 100_000_000 }]\non_store_failure = \"allow\"";
+    let others = ["audit", "telemetry", "redact", "validate", "retry", "circuit-breaker"];
+    let chain = others.iter().fold(chain, |chain, name| chain.module(name, ""));
+    let chain = chain.module("budget", budget).module("cache", "cache_all = true").module("rate-limit", many);
+    let chain = chain.module("fallback", "chain = [\"a\"]").module("hedge", "after_seconds = 30.0");
+    chain.module("resume", "").module("route", "rules = [{ order = \"fastest\", targets = [\"a\"] }]")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_redis_that_is_killed_under_all_modules_of_four_processes_loses_no_call() {
+    let (provider, mut redis) = (replies([]).await, Redis::start().await);
+    let modules = all_modules(&provider, &redis);
+    let gateways = join_all((0..4).map(|_| Gateway::start(&modules))).await;
+    let is_over = AtomicBool::new(false);
+    let clients = (0..16).map(|number| {
+        let (gateway, is_over) = (&gateways[number % 4], &is_over);
+        async move {
+            let mut calls = 0;
+            while !is_over.load(Ordering::SeqCst) || calls < 3 {
+                // Some of the questions are equal.
+                let say = if calls % 2 == 0 { "Hi".to_owned() } else { format!("Hi {number} {calls}") };
+                let stream = calls % 3 == 0;
+                let question =
+                    json!({ "model": "a", "stream": stream, "messages": [{ "role": "user", "content": say }] });
+                let answer = gateway.post("/v1/chat/completions", &question).await;
+                assert!(answer.status == 200 && (!stream || answer.body.contains("[DONE]")), "{answer:?}");
+                calls += 1;
+            }
+        }
+    });
+    let outages = async {
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            redis.kill();
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            redis.restart().await;
+        }
+        // The modules use it again.
+        soon(async {
+            while redis.operations() < 20 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        is_over.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(join_all(clients), outages);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_paused_redis_costs_its_time_and_no_more() {
@@ -119,6 +179,38 @@ async fn a_wrong_password_is_a_wrong_setting() {
     let output = soon(command.env("STORE", &format!("redis://:right@127.0.0.1:{}", redis.port)).run()).await.unwrap();
     assert_eq!(output.code, 0, "{output:?}");
     assert!(redis.cli(&["-a", "right", "--no-auth-warning", "info", "commandstats"]).contains("evalsha"));
+}
+
+/// A variable with the address may be set only where calls are made, as one with a key.
+#[tokio::test]
+async fn a_variable_that_is_not_set_ends_only_commands_that_open_the_state() {
+    let provider = replies([]).await;
+    let folder = around(&provider).table("state", "url_env = \"ARCLLM_TEST_NO_STORE\"").module("rate-limit", "");
+    let folder = folder.folder().unwrap();
+    let run = async |arguments: &[&str]| soon(folder.arcllm(arguments).unwrap().run()).await.unwrap();
+    for arguments in [&["invoke", "Hi"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let output = run(arguments).await;
+        assert_eq!(output.code, 2, "{output:?}");
+        let said = "`state.url_env` names the variable ARCLLM_TEST_NO_STORE, which is not set";
+        assert!(output.stderr.contains(said) && output.stderr.contains("config.toml:"), "{output:?}");
+    }
+    assert_eq!(provider.requests().len(), 0);
+    let checked = run(&["check"]).await;
+    assert!(checked.code == 0 && checked.stdout.contains("ARCLLM_TEST_NO_STORE, which is not set"), "{checked:?}");
+    folder.write("journal.jsonl", "").unwrap();
+    for arguments in [
+        &["modules"][..],
+        &["module", "list"],
+        &["models"],
+        &["audit", "verify", "journal.jsonl"],
+        &["trust", "--help"],
+    ] {
+        let output = run(arguments).await;
+        assert!(!output.stderr.contains("ARCLLM_TEST_NO_STORE") && output.code == 0, "{arguments:?}: {output:?}");
+    }
+    // An empty variable is none.
+    let command = folder.arcllm(["invoke", "Hi"]).unwrap().env("ARCLLM_TEST_NO_STORE", "");
+    assert_eq!(soon(command.run()).await.unwrap().code, 2);
 }
 
 /// A stranger's configuration cannot have what modules keep sent to another machine.

@@ -71,7 +71,7 @@ impl Redis {
     /// What `redis-cli` prints for this command.
     pub(crate) fn cli(&self, arguments: &[&str]) -> String {
         let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(arguments).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// How many scripts and commands of modules it has carried out.

@@ -4,7 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-use crate::adapter::http::rate_limit;
+use crate::{
+    adapter::http::rate_limit,
+    chat::allowance::{Allowance, Allowances},
+};
 
 /// The longest wait. Sums with it do not overflow.
 const LONGEST_SECONDS: f64 = 1e9;
@@ -40,6 +43,23 @@ pub(crate) fn wait_after(status: u16, headers: &HeaderMap, now: SystemTime) -> O
         .and_then(wait)
     };
     retry_after(headers, now).or_else(limits)
+}
+
+/// What is left of the limits of the provider. Times are within the same bounds as waits. What makes no sense is ignored: a number
+/// that is negative or none, and a time that has passed.
+pub(crate) fn allowances(headers: &HeaderMap, now: SystemTime) -> Allowances {
+    let now = sent_at(headers).unwrap_or(now);
+    let mut allowances = Allowances::new();
+    for (limited, remaining, reset) in rate_limit::remaining(headers, now) {
+        let allowance = Allowance::new(remaining, reset.and_then(wait));
+        let tightness = |allowance: &Allowance| (std::cmp::Reverse(allowance.remaining), allowance.resets_in);
+        let kept = allowances.entry(limited).or_insert(allowance);
+        // A provider may limit the same for a minute and for a day.
+        if tightness(&allowance) > tightness(kept) {
+            *kept = allowance;
+        }
+    }
+    allowances
 }
 
 /// When the server sent the answer, by its own clock.
@@ -78,6 +98,7 @@ mod tests {
     use reqwest::header::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::chat::allowance::Limited;
 
     /// 1994-11-15 08:12:31, the example of RFC 9110.
     fn now() -> SystemTime {
@@ -183,7 +204,72 @@ mod tests {
         }
     }
 
+    /// What is left of the first limit, and the seconds until it starts afresh.
+    fn left(pairs: &[(&'static str, &str)]) -> Vec<(Limited, u64, Option<f64>)> {
+        let allowances = allowances(&headers(pairs), now());
+        let left = |(limited, left): (Limited, Allowance)| {
+            (limited, left.remaining, left.resets_in.map(|time| time.as_secs_f64()))
+        };
+        allowances.into_iter().map(left).collect()
+    }
+
+    #[test]
+    fn what_is_left_of_each_limit() {
+        let expected = [(Limited::Requests, 9, Some(360.0)), (Limited::Tokens, 0, Some(0.02))];
+        let openai = [
+            ("x-ratelimit-limit-requests", "60"),
+            ("x-ratelimit-remaining-requests", "9"),
+            ("x-ratelimit-reset-requests", "6m0s"),
+            ("x-ratelimit-remaining-tokens", " 0 "),
+            ("x-ratelimit-reset-tokens", "20ms"),
+        ];
+        assert_eq!(left(&openai), expected);
+        let reset = ("anthropic-ratelimit-input-tokens-reset", "1994-11-15T08:12:41Z");
+        let anthropic = [("anthropic-ratelimit-input-tokens-remaining", "0"), reset];
+        assert_eq!(left(&anthropic), [(Limited::InputTokens, 0, Some(10.0))]);
+        // By the clock of the server.
+        let date = ("date", "Tue, 15 Nov 1994 08:12:30 GMT");
+        assert_eq!(left(&[&anthropic[..], &[date]].concat()), [(Limited::InputTokens, 0, Some(11.0))]);
+        // The tighter of two for the same: what is left of the day.
+        let (minute, day) = ("x-ratelimit-remaining-tokens-minute", "x-ratelimit-remaining-tokens-day");
+        let both = [(minute, "5"), (day, "0"), ("x-ratelimit-reset-tokens-day", "3600")];
+        assert_eq!(left(&both), [(Limited::Tokens, 0, Some(3600.0))]);
+        assert_eq!(
+            left(&[("x-ratelimit-remaining", "3"), ("x-ratelimit-reset", "9")]),
+            [(Limited::Requests, 3, Some(9.0))]
+        );
+        for (none, value) in [
+            ("x-ratelimit-remaining-requests", "-1"),
+            ("x-ratelimit-remaining-requests", "NaN"),
+            ("x-ratelimit-remaining-pages", "0"),
+        ] {
+            assert_eq!(left(&[(none, value)]), []);
+        }
+        assert_eq!(
+            left(&[("x-ratelimit-remaining-tokens", "1e300")]),
+            [(Limited::Tokens, 1_000_000_000_000_000, None)]
+        );
+    }
+
     proptest! {
+        #[test]
+        fn what_is_left_is_within_bounds_whatever_the_headers_are(
+            values in proptest::collection::vec((0..6usize, "[0-9.e:TZdhmsinfNa+-]{0,30}"), 0..20),
+        ) {
+            let names = [
+                "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "anthropic-ratelimit-tokens-remaining",
+                "anthropic-ratelimit-tokens-reset", "x-ratelimit-remaining", "date",
+            ];
+            let mut headers = HeaderMap::new();
+            for (name, value) in values {
+                headers.append(names[name], HeaderValue::from_str(&value).unwrap());
+            }
+            for allowance in allowances(&headers, now()).into_values() {
+                prop_assert!(allowance.remaining <= 1_000_000_000_000_000);
+                prop_assert!(allowance.resets_in.is_none_or(|time| !time.is_zero() && time <= Duration::from_secs(1_000_000_000)));
+            }
+        }
+
         #[test]
         fn any_bytes_are_a_hint_within_bounds_or_none(
             values in proptest::collection::vec((0..3usize, proptest::collection::vec(any::<u8>(), 0..40)), 0..4),

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
 
+use crate::chat::allowance::Limited;
+
 /// From here on a number is a date in seconds since 1970, and not a wait.
 const FIRST_DATE: f64 = 1e9;
 
@@ -43,6 +45,52 @@ impl Limits {
     pub(crate) fn reset(&self) -> Option<f64> {
         self.used_up.or(self.unknown)
     }
+}
+
+/// The largest count of what is left. Nobody needs to know that there is more.
+const MOST_REMAINING: f64 = 1e15;
+
+/// What headers say that is left, of what, and the seconds until the limit starts afresh. These may be zero, negative or not finite.
+///
+/// Reads `x-ratelimit-remaining-*` (OpenAI, Groq and others) and `anthropic-ratelimit-*-remaining`, with the header that has `reset`
+/// in place of `remaining`.
+pub(crate) fn remaining(
+    headers: &HeaderMap,
+    now: SystemTime,
+) -> impl Iterator<Item = (Limited, u64, Option<f64>)> + '_ {
+    headers.iter().filter_map(move |(name, value)| {
+        let (limited, reset) = limited(name.as_str())?;
+        let number: f64 = value.to_str().ok()?.trim().parse().ok()?;
+        let remaining = (number.is_finite() && number >= 0.0).then(|| number.min(MOST_REMAINING) as u64)?;
+        let reset = headers.get(reset).and_then(|reset| wait(reset.to_str().ok()?.trim(), now));
+        Some((limited, remaining, reset))
+    })
+}
+
+/// What the header of this name says to be left, and the name of the header with the time of the limit.
+fn limited(name: &str) -> Option<(Limited, String)> {
+    let (limit, reset) = match name.strip_prefix("anthropic-ratelimit-") {
+        Some(limit) => {
+            let limit = limit.strip_suffix("-remaining")?;
+            (limit, format!("anthropic-ratelimit-{limit}-reset"))
+        }
+        None => {
+            let (start, limit) = name.split_once("ratelimit-remaining")?;
+            let is_it = matches!(start, "" | "x-") && (limit.is_empty() || limit.starts_with('-'));
+            let reset = is_it.then(|| format!("{start}ratelimit-reset{limit}"))?;
+            (limit.strip_prefix('-').unwrap_or("requests"), reset)
+        }
+    };
+    let kinds = [
+        ("requests", Limited::Requests),
+        ("tokens", Limited::Tokens),
+        ("input-tokens", Limited::InputTokens),
+        ("output-tokens", Limited::OutputTokens),
+    ];
+    // Some servers add the window: `requests-day`.
+    let is_of =
+        |kind: &str| limit.strip_prefix(kind).is_some_and(|window| window.is_empty() || window.starts_with('-'));
+    kinds.into_iter().find(|(kind, _)| is_of(kind)).map(|(_, limited)| (limited, reset))
 }
 
 /// The header that says how much is left of the limit whose reset this header tells.

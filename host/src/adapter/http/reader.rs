@@ -175,6 +175,7 @@ impl<'a> Reader<'a> {
             notes: Vec::new(),
             extensions: Extensions::new(),
             original: KeptOriginal::default(),
+            allowances: hint::allowances(&answer.headers, SystemTime::now()),
         }
     }
 
@@ -215,6 +216,7 @@ impl<'a> Reader<'a> {
             retry_after: hint::wait_after(status.as_u16(), &answer.headers, SystemTime::now()),
             should_retry: hint::should_retry(&answer.headers),
             extensions,
+            allowances: hint::allowances(&answer.headers, SystemTime::now()),
         })
     }
 

@@ -17,15 +17,14 @@ use crate::{
     adapter::answer::{Answer, EventStream, without_end},
     call::invoke::Invoke,
     chat::{
+        allowance::Allowances,
         error::ErrorKind,
         event::Event,
         original::KeptOriginal,
         response::{OF_MESSAGE, Response},
     },
+    runtime::guest::noting::AFTERWARDS,
 };
-
-/// How long a module may work for a call whose answer has ended: it notes how the answer ended.
-const AFTERWARDS: Duration = Duration::from_secs(5);
 
 /// How long before the deadline an end waits no more to be noted: the answer is whole, and must not fail for that.
 const BEFORE_DEADLINE: Duration = Duration::from_millis(50);
@@ -121,6 +120,7 @@ fn without_content(response: &Response) -> Response {
         notes: Vec::new(),
         extensions: extensions.map(|(key, value)| (key.clone(), value.clone())).collect(),
         original: KeptOriginal::default(),
+        allowances: Allowances::new(),
     }
 }
 

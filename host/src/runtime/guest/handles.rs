@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::{
     adapter::answer::{Answer, EventStream},
     call::upstream::Upstream,
-    chat::{error::ErrorKind, request::Request},
+    chat::{error::ErrorKind, event::Event, request::Request},
     runtime::{
         guest::{ending::Ending, hop::Hop, read_originals::ReadingTurn, writing::Writing},
         limits::memory::HostBytes,
@@ -82,6 +82,8 @@ pub struct ReaderHandle {
 pub(crate) struct Reading {
     /// Absent once the answer has ended.
     pub(crate) events: Option<EventStream>,
+    /// Events that no read has returned.
+    pub(crate) ready: Vec<Event>,
     /// The error that the next read returns, if it came with the events before it.
     pub(crate) failed: Option<ErrorKind>,
 }

@@ -14,7 +14,8 @@ use crate::{
     },
     chat::{error::ErrorKind, request::Request, trail::Attempt},
     runtime::guest::{
-        ending::Ending, place::Place, progress::CallProgress, read_originals::ReadOriginals, writing::Writing,
+        ending::Ending, noting::Noting, place::Place, progress::CallProgress, read_originals::ReadOriginals,
+        writing::Writing,
     },
     telemetry::meters::{count_fallback, count_retry},
 };
@@ -45,14 +46,16 @@ pub(crate) struct Hop {
     asked: AtomicBool,
     /// How often the module has been told that the call is over.
     told: AtomicU32,
+    /// What the module does in the store.
+    pub(crate) noting: Noting,
 }
 
 impl Hop {
     /// Starts a call.
     pub(crate) fn new(place: Arc<Place>, inner: Arc<dyn Stop>, branch: Branch, takes_whole: bool) -> Self {
-        let (writing, handed_on, read, asked, told) = Default::default();
+        let (writing, handed_on, read, asked, told, noting) = Default::default();
         let progress = CallProgress::start();
-        Self { place, inner, branch, progress, takes_whole, writing, handed_on, read, asked, told }
+        Self { place, inner, branch, progress, takes_whole, writing, handed_on, read, asked, told, noting }
     }
 
     /// Returns a guard that ends the call when it is dropped.
@@ -80,6 +83,12 @@ impl Hop {
         if let Some(ending) = self.handed_on.get() {
             Box::pin(ending.unwatched()).await;
         }
+    }
+
+    /// Waits until the module may note nothing more about the call: for a while after it is over.
+    pub(crate) async fn may_note_no_more(&self) {
+        self.over().await;
+        tokio::time::sleep_until(self.noting.ends()).await;
     }
 
     /// Notes that the module has handed on an answer whose end it watches.

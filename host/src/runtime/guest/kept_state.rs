@@ -1,4 +1,4 @@
-//! What a module keeps, on behalf of a call: within the limits of the host, and until the call is over.
+//! What a module keeps, on behalf of a call: within the limits of the host, and until shortly after the call is over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -94,14 +94,14 @@ impl KeptState {
         self.within(self.state.release(&key, lease)).await
     }
 
-    /// Waits for the store, until the call is over.
+    /// Waits for the store. What is done for a call that is over has a while: a lease that it holds would else outlive it.
     async fn within<T>(&self, doing: BoxFuture<'_, state_store::Stored<T>>) -> Stored<T> {
         let Some(hop) = &self.hop else { return doing.await.map_err(|error| error.message) };
-        let _waiting = hop.progress.wait();
+        let (_waiting, _operation) = (hop.progress.wait(), hop.noting.begin());
         tokio::select! {
             biased;
             done = doing => done.map_err(|error| error.message),
-            () = hop.over() => Err("the call is over".to_owned()),
+            () = hop.may_note_no_more() => Err("the call is over".to_owned()),
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod hop;
 pub(crate) mod imports;
 pub(crate) mod kept_state;
 pub(crate) mod may_add;
+pub(crate) mod noting;
 pub(crate) mod origin;
 pub(crate) mod output;
 pub(crate) mod place;

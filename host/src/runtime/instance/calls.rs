@@ -74,9 +74,10 @@ enum LastCheck {
 }
 
 impl CallEntry {
-    /// Whether somebody waits for the answer, or reads what the module writes of it, or the module watches how it ends.
+    /// Whether somebody waits for the answer, or reads what the module writes of it, or the module watches how it ends or notes that.
     fn is_awaited(&self) -> bool {
-        self.reply.as_ref().is_some_and(|reply| !reply.is_closed()) || self.hop.is_read() || self.hop.is_watching()
+        let is_wanted = self.reply.as_ref().is_some_and(|reply| !reply.is_closed());
+        is_wanted || self.hop.is_read() || self.hop.is_watching() || self.hop.noting.goes_on()
     }
 
     /// Answers in the guest's stead.

@@ -134,7 +134,7 @@ async fn serve(
 ) -> wasmtime::Result<()> {
     let NextCall { request, hop, key } = next;
     // Work that the guest left behind ends once it has answered.
-    let _over = hop.end_guard();
+    let over = hop.end_guard();
     if hop.is_over() {
         worker.answer(key, Err(hop.branch.invoke.why_over()));
         worker.leave(key);
@@ -163,6 +163,9 @@ async fn serve(
         // The guest still notes how its answer ends.
         Box::pin(ending.unwatched()).await;
     }
+    drop(over);
+    // The guest still notes in the store how its call ended.
+    hop.noting.done().await;
     if store.with(|mut store| forget(store.data_mut(), task, &hop)) {
         worker.retire();
     }

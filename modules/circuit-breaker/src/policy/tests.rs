@@ -93,7 +93,7 @@ fn it_opens_after_failures_in_a_row_looks_and_closes() {
     kept.ended(&probe, Sign::Failed, 9 * SECOND);
     assert_eq!(kept.pass(10 * SECOND), refused(4 * SECOND));
     assert!(probes(&kept.call(Sign::Alive, 14 * SECOND)));
-    assert_eq!(kept.call(Sign::Alive, 14 * SECOND), Pass::Ask { has_failures: false });
+    assert_eq!(kept.call(Sign::Alive, 14 * SECOND), Pass::Ask { failures: 0 });
 }
 
 #[test]
@@ -216,7 +216,7 @@ proptest! {
         let pass = kept.pass(now);
         prop_assert!(!matches!(pass, Pass::Refused { .. }), "{pass:?}");
         kept.ended(&pass, Sign::Alive, now);
-        prop_assert_eq!(kept.pass(now), Pass::Ask { has_failures: false });
+        prop_assert_eq!(kept.pass(now), Pass::Ask { failures: 0 });
         prop_assert_eq!(kept.world.value("opened/a"), None);
     }
 }

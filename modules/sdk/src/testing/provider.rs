@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::{
+    allowance::ALLOWANCES,
     testing::{
         executor,
         script::{Answer, Asked, MODEL},
         world::World,
     },
-    types::{Attempt, Error, Failure, Outcome, RequestParts},
+    types::{ApiError, Attempt, Error, Failure, Outcome, RequestParts, ResponseParts},
 };
 
 /// The error about a provider that the world does not have.
@@ -77,7 +78,10 @@ impl Asking {
         };
         let extensions = match answer {
             Err(Error::Parse(failure)) => failure.extensions.clone(),
-            _ => Vec::new(),
+            Ok(ResponseParts { extensions, .. }) | Err(Error::Api(ApiError { extensions, .. })) => {
+                extensions.iter().filter(|(key, _)| key == ALLOWANCES).cloned().collect()
+            }
+            Err(_) => Vec::new(),
         };
         let attempt = Attempt {
             provider: self.provider.clone(),

@@ -33,7 +33,7 @@ use crate::{
 Examples:
   arcllm module run mine.wasm 'What is a monad?'
   arcllm module run mine.wasm --fault 529 --fault reset --settings '{\"max_retries\": 3}'
-  arcllm module run hedge.wasm --delay primary=5 --settings '{\"second\": \"second\"}'
+  arcllm module run impatient.wasm --delay primary=5 --settings '{\"second\": \"second\"}'
   arcllm module run . --watch                # builds the project in this folder, after each save
 
 The module stands alone in front of four simulated providers on this machine: primary, which the

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     adapter::http::fixture,
-    chat::{reason::ErrorReason, wire_format::WireFormat},
+    chat::{allowance::Allowances, reason::ErrorReason, wire_format::WireFormat},
 };
 
 fn answer(status: u16, headers: &[(&'static str, &str)], body: impl ToString) -> HttpAnswer {
@@ -66,6 +66,7 @@ fn an_error_of_anthropic() {
         retry_after: Some(Duration::from_secs(7)),
         should_retry: Some(true),
         extensions: [("anthropic.error-type".to_owned(), json!("overloaded_error"))].into(),
+        allowances: Allowances::new(),
     };
     assert_eq!(api_error(WireFormat::Anthropic, &answer(529, &headers, &body)), expected);
     // The same with the status of a success.

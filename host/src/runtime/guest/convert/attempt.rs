@@ -12,6 +12,9 @@ use crate::{
     },
 };
 
+/// The extension of an attempt with what the provider says that is left of its limits.
+const ALLOWANCES: &str = "arcllm.allowances";
+
 pub(crate) fn attempt_out(attempt: &Attempt) -> wit::Attempt {
     let outcome = match attempt.outcome {
         Outcome::Ok => wit::Outcome::Ok,
@@ -39,6 +42,13 @@ pub(crate) fn attempt_out(attempt: &Attempt) -> wit::Attempt {
         should_retry: attempt.should_retry,
         request_id: attempt.request_id.clone(),
         usage: attempt.usage.as_ref().map(usage_out),
-        extensions: if attempt.no_answer { vec![(NO_ANSWER.to_owned(), "true".to_owned())] } else { Vec::new() },
+        extensions: extensions_out(attempt),
     }
+}
+
+fn extensions_out(attempt: &Attempt) -> wit::Extensions {
+    let no_answer = attempt.no_answer.then(|| (NO_ANSWER.to_owned(), "true".to_owned()));
+    let allowances =
+        (!attempt.allowances.is_empty()).then(|| serde_json::to_string(&attempt.allowances).ok()).flatten();
+    no_answer.into_iter().chain(allowances.map(|allowances| (ALLOWANCES.to_owned(), allowances))).collect()
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     chat::{
+        allowance::Allowances,
         config_error::ConfigError,
         error::ErrorKind,
         extensions::Extensions,
@@ -136,6 +137,7 @@ pub(crate) fn error_in(error: wit::Error) -> ErrorKind {
             retry_after: api.retry_after.map(Duration::from_nanos),
             should_retry: api.should_retry,
             extensions: extensions_in(api.extensions),
+            allowances: Allowances::new(),
         }),
         wit::Error::Connection(failure) => ErrorKind::Connection(failure_in(failure)),
         wit::Error::Timeout(failure) => ErrorKind::Timeout(failure_in(failure)),

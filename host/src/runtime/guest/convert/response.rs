@@ -2,6 +2,7 @@
 
 use crate::{
     chat::{
+        allowance::Allowances,
         extensions::Extensions,
         original::KeptOriginal,
         response::{Response, StopReason},
@@ -55,6 +56,7 @@ pub(crate) fn nothing_yet(model: &str, provider: &str) -> Response {
         notes: Vec::new(),
         extensions: Extensions::new(),
         original: KeptOriginal::default(),
+        allowances: Allowances::new(),
     }
 }
 
@@ -115,5 +117,6 @@ pub(crate) fn response_in(parts: wit::ResponseParts, request_id: Option<String>)
         notes: Vec::new(),
         extensions: extensions_in(parts.extensions),
         original: KeptOriginal::default(),
+        allowances: Allowances::new(),
     }
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     chat::{
+        allowance::Allowances,
         error::ErrorKind,
         failure::{ApiError, Failure},
         reason::ErrorReason,
@@ -83,6 +84,7 @@ fn a_response_survives_the_way_there_and_back() {
         notes: Vec::new(),
         extensions: [("anthropic.id".to_owned(), json!("x"))].into(),
         original: crate::chat::original::KeptOriginal::default(),
+        allowances: Allowances::new(),
     };
     assert_eq!(response_in(response_out(&response), response.request_id.clone()), response);
 }
@@ -101,6 +103,7 @@ fn every_error_survives_the_way_there_and_back() {
         retry_after: Some(Duration::from_nanos(1_234_567_891)),
         should_retry: Some(false),
         extensions: [("a.b".to_owned(), json!({}))].into(),
+        allowances: Allowances::new(),
     };
     for error in [
         ErrorKind::Api(api),

@@ -10,7 +10,7 @@ use wasmtime::{
 };
 
 use crate::{
-    adapter::answer::{Answer, EventStream},
+    adapter::answer::Answer,
     chat::{error::ErrorKind, event::Event, failure::Failure},
     runtime::{
         guest::{
@@ -62,7 +62,7 @@ impl HostWithStore<StoreData> for Imports {
                 event => Some(event),
             })
         });
-        let reading = Arc::new(Mutex::new(Reading { events: Some(events.boxed()), failed: None }));
+        let reading = Arc::new(Mutex::new(Reading { events: Some(events.boxed()), ready: Vec::new(), failed: None }));
         Ok(table.push(ReaderHandle { reading, hop, _turn: turn })?)
     }
 
@@ -107,6 +107,7 @@ impl HostReaderWithStore<StoreData> for Imports {
         if let (Err(_), Ok(mut reading)) = (&read, reading.try_lock()) {
             // Closes its connection.
             reading.events = None;
+            reading.ready.clear();
         }
         Ok(read.map(|events| events.into_iter().map(event_out).collect()).map_err(error_out))
     }
@@ -117,44 +118,50 @@ impl HostReaderWithStore<StoreData> for Imports {
     }
 }
 
-/// The next events. Empty after the last. Waits before it takes an event and never after, so that a read that is given
-/// up loses nothing.
+/// The next events. Empty after the last. A read that is given up leaves what it has taken to the next one.
 async fn next(reading: &Mutex<Reading>) -> std::result::Result<Vec<Event>, ErrorKind> {
     let mut reading = reading.lock().await;
-    if let Some(failed) = reading.failed.take() {
-        return Err(failed);
-    }
-    let Some(events) = &mut reading.events else { return Ok(Vec::new()) };
-    let (batch, failed) = batch(events).await;
-    if failed.is_some() || matches!(batch.last(), None | Some(Event::End(_))) {
-        reading.events = None;
-    }
-    match failed {
-        Some(failed) if batch.is_empty() => Err(failed),
+    gather(&mut reading).await;
+    let ready = std::mem::take(&mut reading.ready);
+    match reading.failed.take() {
+        Some(failed) if ready.is_empty() => Err(failed),
         failed => {
             reading.failed = failed;
-            Ok(batch)
+            Ok(ready)
         }
     }
 }
 
-/// Waits for an event, and takes all events that have come with it.
-async fn batch(events: &mut EventStream) -> (Vec<Event>, Option<ErrorKind>) {
-    let mut batch = Vec::new();
-    let mut next = events.next().await;
-    loop {
+/// Waits for an event, and takes all events that come with it. The connection to the provider hands over one event each time
+/// that it runs, so it runs once more after each: to enter the guest for each event costs more than all else.
+async fn gather(reading: &mut Reading) {
+    let mut is_quiet = false;
+    while let Some(events) = &mut reading.events
+        && reading.ready.len() < BATCH
+    {
+        let next = match events.next().now_or_never() {
+            Some(next) => next,
+            None if reading.ready.is_empty() => events.next().await,
+            None if is_quiet => return,
+            None => {
+                is_quiet = true;
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        is_quiet = false;
         match next {
-            Some(Ok(event)) => batch.push(event),
-            Some(Err(error)) => return (batch, Some(error)),
-            None => return (batch, None),
+            Some(Ok(event)) => {
+                let is_end = matches!(event, Event::End(_));
+                reading.ready.push(event);
+                if !is_end {
+                    continue;
+                }
+            }
+            Some(Err(error)) => reading.failed = Some(error),
+            None => {}
         }
-        if batch.len() >= BATCH {
-            return (batch, None);
-        }
-        match events.next().now_or_never() {
-            Some(more) => next = more,
-            None => return (batch, None),
-        }
+        reading.events = None;
     }
 }
 
@@ -214,5 +221,54 @@ impl HostWriterWithStore<StoreData> for Imports {
     fn drop(mut store: Access<'_, StoreData, Self>, handle: Resource<WriterHandle>) -> Result<()> {
         store.get().table.delete(handle)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{SinkExt as _, channel::mpsc, poll};
+
+    use super::*;
+    use crate::chat::response::Response;
+
+    /// An answer whose connection hands over one event each time that it runs.
+    fn reading(events: Vec<Event>) -> Mutex<Reading> {
+        let (mut sender, receiver) = mpsc::channel(0);
+        tokio::spawn(async move {
+            for event in events {
+                sender.send(Ok(event)).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        Mutex::new(Reading { events: Some(receiver.boxed()), ready: Vec::new(), failed: None })
+    }
+
+    fn texts() -> Vec<Event> {
+        (0..10).map(|number| Event::Text(number.to_string())).collect()
+    }
+
+    #[tokio::test]
+    async fn events_that_come_one_after_the_other_are_read_together() {
+        assert_eq!(next(&reading(texts())).await.unwrap(), texts());
+    }
+
+    #[tokio::test]
+    async fn a_read_that_is_given_up_loses_no_event() {
+        let end = Event::End(Box::new(Response::new(Vec::new())));
+        let all: Vec<_> = texts().into_iter().chain([end]).collect();
+        let (reading, mut read) = (reading(all.clone()), Vec::new());
+        while read.len() < all.len() {
+            tokio::task::yield_now().await;
+            // Polled once or twice, and given up.
+            let mut next = Box::pin(next(&reading));
+            for _ in 0..=read.len() % 2 {
+                if let std::task::Poll::Ready(events) = poll!(&mut next) {
+                    read.extend(events.unwrap());
+                    break;
+                }
+            }
+        }
+        assert_eq!(read, all);
+        assert!(next(&reading).await.unwrap().is_empty(), "nothing comes after the end");
     }
 }

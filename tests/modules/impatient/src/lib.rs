@@ -25,15 +25,15 @@ fn a_second() -> Seconds {
 impl Config for Settings {}
 
 /// The module.
-pub struct Hedge {
+pub struct Impatient {
     settings: Settings,
 }
 
-impl Module for Hedge {
+impl Module for Impatient {
     type Config = Settings;
 
     fn describe() -> Description {
-        Description::new("hedge", env!("CARGO_PKG_VERSION"), "hedge").behavior(&[Behavior::AsksOthers])
+        Description::new("impatient", env!("CARGO_PKG_VERSION"), "hedge").behavior(&[Behavior::AsksOthers])
     }
 
     fn new(settings: Settings) -> Self {
@@ -63,7 +63,7 @@ impl Module for Hedge {
     }
 }
 
-arcllm_module::export!(Hedge);
+arcllm_module::export!(Impatient);
 
 #[cfg(test)]
 mod tests {
@@ -75,8 +75,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn hedge() -> Hedge {
-        Hedge::new(Settings { second: ModelName("other".to_owned()), after_seconds: Seconds::new(1.0) })
+    fn impatient() -> Impatient {
+        Impatient::new(Settings { second: ModelName("other".to_owned()), after_seconds: Seconds::new(1.0) })
     }
 
     /// A slow inner, and another model that takes two seconds.
@@ -88,14 +88,14 @@ mod tests {
     #[test]
     fn an_answer_in_time_is_the_only_one() {
         let world = world().provider_after("inner", SECOND / 2);
-        world.run(hedge().invoke(world.request("Hi"))).unwrap();
+        world.run(impatient().invoke(world.request("Hi"))).unwrap();
         assert_eq!(world.asked().len(), 1);
     }
 
     #[test]
     fn the_quicker_one_answers_and_the_slower_one_is_cancelled() {
         let world = world();
-        let answer = world.run(hedge().invoke(world.request("Hi"))).unwrap();
+        let answer = world.run(impatient().invoke(world.request("Hi"))).unwrap();
         assert_eq!((answer.parts().text(), world.now()), ("quick".to_owned(), 3 * SECOND));
         let cancelled: Vec<_> = world.asked().into_iter().map(|asked| asked.cancelled).collect();
         assert_eq!(cancelled, [Some(3 * SECOND), None]);
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn if_the_second_fails_the_first_is_waited_for() {
         let world = world().provider("other", [Err(api(503))]);
-        let answer = world.run(hedge().invoke(world.request("Hi"))).unwrap();
+        let answer = world.run(impatient().invoke(world.request("Hi"))).unwrap();
         assert_eq!((answer.parts().text(), world.now()), ("Hello".to_owned(), 10 * SECOND));
     }
 }

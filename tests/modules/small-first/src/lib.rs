@@ -23,15 +23,15 @@ fn a_thousand() -> Count {
 impl Config for Settings {}
 
 /// The module.
-pub struct Router {
+pub struct SmallFirst {
     settings: Settings,
 }
 
-impl Module for Router {
+impl Module for SmallFirst {
     type Config = Settings;
 
     fn describe() -> Description {
-        Description::new("router", env!("CARGO_PKG_VERSION"), "router").behavior(&[Behavior::AsksOthers])
+        Description::new("small-first", env!("CARGO_PKG_VERSION"), "router").behavior(&[Behavior::AsksOthers])
     }
 
     fn new(settings: Settings) -> Self {
@@ -53,7 +53,7 @@ impl Module for Router {
     }
 }
 
-arcllm_module::export!(Router);
+arcllm_module::export!(SmallFirst);
 
 #[cfg(test)]
 mod tests {
@@ -61,16 +61,16 @@ mod tests {
 
     use super::*;
 
-    fn router() -> Router {
-        Router::new(Settings { small: ModelName("small".to_owned()), up_to_tokens: Count::new(10) })
+    fn small_first() -> SmallFirst {
+        SmallFirst::new(Settings { small: ModelName("small".to_owned()), up_to_tokens: Count::new(10) })
     }
 
     #[test]
     fn a_short_request_goes_to_the_small_model_and_a_long_one_to_the_inner() {
         let world = World::new().provider("small", [Ok(text("from the small one"))]);
-        let answer = world.run(router().invoke(world.request("Hi"))).unwrap();
+        let answer = world.run(small_first().invoke(world.request("Hi"))).unwrap();
         assert_eq!(answer.parts().text(), "from the small one");
-        world.run(router().invoke(world.request(&"long ".repeat(100)))).unwrap();
+        world.run(small_first().invoke(world.request(&"long ".repeat(100)))).unwrap();
         let asked: Vec<String> = world.asked().into_iter().map(|asked| asked.provider).collect();
         assert_eq!(asked, ["small", "inner"]);
     }
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn the_error_of_the_small_model_comes_back_unchanged() {
         let world = World::new().provider("small", [Err(api(529))]);
-        let outcome = world.run(router().invoke(world.request("Hi")));
+        let outcome = world.run(small_first().invoke(world.request("Hi")));
         assert!(matches!(outcome, Err(Error::Api(error)) if error.status == 529));
         assert_eq!(world.asked().len(), 1);
     }
