@@ -144,7 +144,7 @@ pub use config::trust_store::{TrustStore, TrustedFile};
 pub use journal::chain::JournalFault;
 pub use journal::journal::{Entry, Journal, JournalError, MemoryJournal};
 pub use journal::line::Hash;
-pub use journal::verify::{JournalProblem, JournalRecord, JournalReport, verify_journal};
+pub use journal::verify::{JournalCheck, JournalProblem, JournalRecord, JournalReport, verify_journal};
 pub use model::live_trail::LiveTrail;
 pub use model::model::Model;
 pub use model::stream::ResponseStream;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
-use arcllm::{Hash, JournalProblem, JournalReport, verify_journal};
+use arcllm::{Hash, JournalCheck, JournalProblem, JournalReport, verify_journal};
 
 use crate::{
     config::config,
@@ -28,12 +28,16 @@ Examples:
   arcllm audit verify
   arcllm audit verify /var/log/arcllm/journal --json
   arcllm audit verify journal --expect 3f9a0b12…
+  arcllm audit verify journal --after 8c44d1e7…      the files before were moved away
 
 Each record has the hash of the one before. The first place where that is wrong is shown, and what
 it is: changed, removed, inserted, out_of_order or torn (the file ends in the middle of a line).
 
-The chain alone does not show that its end was cut off, or that somebody wrote it anew. Note the
-last hash elsewhere from time to time, and give it with --expect: one of the records must have it.
+The first record has to be record 1, unless `keep_files` has deleted those before. The last one is
+that of journal.head, which stands in the folder. A single file is checked for itself.
+
+The chain does not show that somebody wrote it anew, with its head. Note the last hash elsewhere
+from time to time, and give it with --expect: one of the records must have it.
 
 Exit codes: 0 all is right; 1 something is not; 2 a file cannot be read, or an argument is wrong.")]
 pub(crate) struct AuditVerify {
@@ -43,6 +47,9 @@ pub(crate) struct AuditVerify {
     /// A hash that one of the records must have. Can be repeated.
     #[arg(long, value_name = "HASH")]
     pub(crate) expect: Vec<Hash>,
+    /// The hash of the record before the first one, if older files are kept elsewhere.
+    #[arg(long, value_name = "HASH")]
+    pub(crate) after: Option<Hash>,
     /// The configuration file, if no FILE is given.
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub(crate) config: Option<PathBuf>,
@@ -53,11 +60,11 @@ pub(crate) struct AuditVerify {
 
 pub(crate) fn run(command: Audit) -> Result<ExitCode, Failure> {
     let Audit::Verify(arguments) = command;
-    let files = match arguments.files.is_empty() {
+    let paths = match arguments.files.is_empty() {
         false => arguments.files,
         true => vec![folder(arguments.config)?],
     };
-    let report = verify_journal(&files, &arguments.expect)
+    let report = verify_journal(&JournalCheck { paths, expected: arguments.expect, after: arguments.after })
         .map_err(|error| Failure::usage(format!("{error}\n  help: name the files of a journal, or its folder")))?;
     match arguments.json {
         true => output::json(&report)?,
@@ -85,6 +92,9 @@ fn print(report: &JournalReport) -> Result<(), Failure> {
         if first.sequence > 1 {
             line!("The {} before the first are not here.", plural(first.sequence - 1, "record"))?;
         }
+    }
+    if !report.end_is_noted {
+        line!("There is no journal.head beside the last file. So a cut end does not show.")?;
     }
     match &report.problem {
         None => line!("{GOOD}The chain is right.{GOOD:#}"),

@@ -1,7 +1,7 @@
 //! Says in plain words what a component's imports let it do.
 
 /// The beginning of an import's name, and what the import allows.
-const ALLOWS: [(&str, &str); 25] = [
+const ALLOWS: [(&str, &str); 26] = [
     ("arcllm:llm/llm-provider", "ask the provider that it stands in front of"),
     ("[method]request.parts", "read what is asked"),
     ("[method]request.last-user-text", "read what is asked"),
@@ -19,6 +19,7 @@ const ALLOWS: [(&str, &str); 25] = [
     ("arcllm:llm/models", "ask other models (with the grant `models`)"),
     ("arcllm:llm/state", "keep values between calls (with the grant `state`)"),
     ("arcllm:llm/journal", "append records to the journal (with the grant `journal`)"),
+    ("append-with-request", "append what is asked, which it does not read, to the journal (with the grant `journal`)"),
     ("arcllm:llm/endings", "know how answers end"),
     ("arcllm:llm/streams", "read and write answers as they come"),
     ("wasi:clocks/monotonic-clock", "wait"),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::journal::line::{Hash, Line, Link};
+use crate::journal::line::{Line, Link, Own};
 
 /// Where a line is: the number of its file, and its number in that, counted from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,20 +56,24 @@ pub(crate) struct Chain {
     pub(crate) records: u64,
     pub(crate) first: Option<Line>,
     pub(crate) last: Option<Line>,
+    /// Where the first line is.
+    pub(crate) begins: Option<Place>,
+    /// The lines before this number were deleted, as the configuration says.
+    pub(crate) deleted_before: u64,
     place: Option<Place>,
 }
 
 impl Chain {
     /// A chain before its first line.
     pub(crate) fn new() -> Self {
-        Self { records: 0, first: None, last: None, place: None }
+        Self { records: 0, first: None, last: None, begins: None, deleted_before: 0, place: None }
     }
 
-    /// Follows the chain through these lines, as far as it is right. `seen` gets the hash of each right line.
+    /// Follows the chain through these lines, as far as it is right. `seen` gets the link of each right line.
     pub(crate) fn follow<E>(
         &mut self,
         lines: &mut impl Iterator<Item = Result<(Place, Found), E>>,
-        mut seen: impl FnMut(Hash),
+        mut seen: impl FnMut(Link),
     ) -> Result<Option<Break>, E> {
         while let Some(next) = lines.next() {
             let (place, found) = next?;
@@ -80,8 +84,14 @@ impl Chain {
                     return Ok(Some(self.not_a_line(place, after.as_ref())));
                 }
                 Found::Line(line) if self.goes_on_with(&line) => {
-                    seen(line.link.hash);
+                    match line.own {
+                        Some(Own::Lost(noted)) => return Ok(Some(lost(place, line.link.sequence, noted))),
+                        Some(Own::Deleted(before)) => self.deleted_before = self.deleted_before.max(before),
+                        None => {}
+                    }
+                    seen(line.link);
                     self.records += 1;
+                    self.begins.get_or_insert(place);
                     self.place = Some(place);
                     self.first.get_or_insert_with(|| line.clone());
                     self.last = Some(line);
@@ -178,6 +188,19 @@ impl Chain {
             },
         })
     }
+}
+
+fn lost(place: Place, number: u64, noted: u64) -> Break {
+    let message = match noted.checked_sub(number) {
+        Some(0) => {
+            format!("record {noted} was here before this line was written: it was cut off, or a loss of power took it")
+        }
+        Some(_) => format!(
+            "records {number} to {noted} were here before this line was written: they were cut off, or a loss of power took them"
+        ),
+        None => format!("record {noted} was another one before this line was written: it was changed"),
+    };
+    Break { place, fault: JournalFault::Removed, message }
 }
 
 fn torn(place: Place) -> Break {

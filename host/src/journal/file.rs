@@ -1,7 +1,7 @@
 //! The files of a journal that is appended to: the last one, and how it ends.
 
 use std::{
-    fs::{self, File},
+    fs::{File, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
@@ -42,7 +42,7 @@ impl JournalFile {
     pub(crate) fn open(folder: &Path) -> io::Result<(Self, Option<Torn>)> {
         let files = folder::files(folder)?;
         let path = files.last().cloned().unwrap_or_else(|| folder.join(folder::file_name(1)));
-        let file = folder::open(&path)?;
+        let file = open_alone(&path)?;
         let (length, link, torn) = end(&path, &file)?;
         let link = match (link, files.iter().rev().nth(1)) {
             (Some(link), _) => link,
@@ -94,7 +94,7 @@ impl JournalFile {
             self.file.sync_data()?;
         }
         let path = self.folder.join(folder::file_name(self.link.sequence.saturating_add(1)));
-        let file = folder::open(&path)?;
+        let file = open_alone(&path)?;
         if file.metadata()?.len() > 0 {
             return Err(damaged(&path, "is there already"));
         }
@@ -127,6 +127,23 @@ impl JournalFile {
         }
         Ok(())
     }
+}
+
+/// Opens a file that this process alone appends to. The lock of the folder does not keep out a process that has the file under a
+/// second name in another folder.
+fn open_alone(path: &Path) -> io::Result<File> {
+    let file = folder::open(path)?;
+    // Elsewhere a lock also keeps out those that only read.
+    if cfg!(unix) {
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                let what = "is appended to by another process, which has it under another name (a hard link)";
+                io::Error::other(format!("{} {what}", path.display()))
+            }
+            TryLockError::Error(error) => error,
+        })?;
+    }
+    Ok(file)
 }
 
 /// The last link of this file.
@@ -176,21 +193,22 @@ fn keep(path: &Path, rest: &[u8]) -> io::Result<Torn> {
     Ok(Torn { bytes: rest.len(), kept_in })
 }
 
-/// Removes the oldest files, so that at most this many are left.
-pub(crate) fn remove_oldest(folder: &Path, keep: usize) -> io::Result<()> {
-    let files = folder::files(folder)?;
-    let too_many = files.len().saturating_sub(keep);
-    files.iter().take(too_many).try_for_each(fs::remove_file)
+/// The files that are too many, if this many are kept, and the number of the first line that stays.
+pub(crate) fn too_many(folder: &Path, keep: usize) -> io::Result<Option<(Vec<PathBuf>, u64)>> {
+    let mut files = folder::files(folder)?;
+    let kept = files.split_off(files.len().saturating_sub(keep.max(1)));
+    let first = kept.first().and_then(|file| folder::first_line(file.file_name()?.to_str()?));
+    Ok(first.filter(|_| !files.is_empty()).map(|first| (files, first)))
 }
 
 fn damaged(path: &Path, what: &str) -> io::Error {
-    let help = "`arcllm audit verify` shows where; to begin a new journal, move the files away";
+    let help = "`arcllm audit verify` shows where; to begin a new journal, move the folder away";
     io::Error::other(format!("{} {what} ({help})", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
+    use std::{fs, time::UNIX_EPOCH};
 
     use super::*;
     use crate::journal::journal::Entry;
@@ -263,7 +281,21 @@ mod tests {
         drop(journal);
         let (journal, torn) = JournalFile::open(folder.path()).unwrap();
         assert_eq!((journal.link(), journal.length(), torn), (link, 0, None));
-        remove_oldest(folder.path(), 1).unwrap();
+        let (old, first) = too_many(folder.path(), 1).unwrap().unwrap();
+        assert_eq!((old.len(), first), (1, 3));
+        fs::remove_file(&old[0]).unwrap();
         assert!(JournalFile::open(folder.path()).is_err());
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_file_with_two_names_has_one_journal() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let open = JournalFile::open(one.path()).unwrap();
+        let name = folder::file_name(1);
+        fs::hard_link(one.path().join(&name), other.path().join(&name)).unwrap();
+        let Err(error) = JournalFile::open(other.path()) else { panic!("two append to one file") };
+        assert!(error.to_string().contains("another name"), "{error}");
+        drop(open);
+        JournalFile::open(other.path()).unwrap();
     }
 }

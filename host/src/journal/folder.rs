@@ -21,7 +21,7 @@ pub(crate) fn file_name(first: u64) -> String {
 }
 
 /// The number of the first line of a file with this name.
-fn first_line(name: &str) -> Option<u64> {
+pub(crate) fn first_line(name: &str) -> Option<u64> {
     let digits = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
@@ -50,8 +50,15 @@ pub(crate) fn make(folder: &Path) -> io::Result<()> {
 
 /// Opens a file of the journal, which only its user can read. A link is refused, since it may lead to any file.
 pub(crate) fn open(file: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
+    open_with(file, OpenOptions::new().read(true).append(true).create(true))
+}
+
+/// The same, to write over what is in it.
+pub(crate) fn open_to_replace(file: &Path) -> io::Result<File> {
+    open_with(file, OpenOptions::new().read(true).write(true).create(true).truncate(false))
+}
+
+fn open_with(file: &Path, options: &mut OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;

@@ -110,6 +110,17 @@ pub(crate) struct Line {
     pub(crate) time: String,
     pub(crate) prev: Hash,
     pub(crate) link: Link,
+    /// What the host itself says in it.
+    pub(crate) own: Option<Own>,
+}
+
+/// What a record of the host itself says of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// The lines before this number were deleted, as the configuration says.
+    Deleted(u64),
+    /// The line with this number was there once, and not any more when the journal was opened.
+    Lost(u64),
 }
 
 /// The fields that count for the chain.
@@ -118,6 +129,31 @@ struct Fields {
     seq: u64,
     time: String,
     prev: String,
+    /// Of the host itself, if it is null.
+    #[serde(default)]
+    module: Option<serde::de::IgnoredAny>,
+}
+
+/// The record of the host itself.
+#[derive(Deserialize)]
+struct OwnLine {
+    record: OwnRecord,
+}
+
+#[derive(Deserialize)]
+struct OwnRecord {
+    event: String,
+    before: Option<u64>,
+    noted_seq: Option<u64>,
+}
+
+fn own(text: &[u8]) -> Option<Own> {
+    let OwnRecord { event, before, noted_seq } = serde_json::from_slice::<OwnLine>(text).ok()?.record;
+    match event.as_str() {
+        "deleted" => before.map(Own::Deleted),
+        "lost" => noted_seq.map(Own::Lost),
+        _ => None,
+    }
 }
 
 /// Reads a line, without its end. `None` if it is not as the host has written it.
@@ -130,8 +166,9 @@ pub(crate) fn read(text: &[u8]) -> Option<Line> {
         return None;
     }
     let whole = [text, b"}"].concat();
-    let Fields { seq: sequence, time, prev } = serde_json::from_slice(&whole).ok()?;
-    Some(Line { time, prev: prev.parse().ok()?, link: Link { sequence, hash: computed } })
+    let Fields { seq: sequence, time, prev, module } = serde_json::from_slice(&whole).ok()?;
+    let own = if module.is_none() { own(&whole) } else { None };
+    Some(Line { time, prev: prev.parse().ok()?, link: Link { sequence, hash: computed }, own })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Checks the chain of a journal. Reads its files from the beginning to the end, and keeps one line at a time.
 
 use std::{
-    fs::File,
+    collections::HashSet,
+    fs::{File, OpenOptions},
     io::{self, BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
 };
@@ -10,8 +11,8 @@ use serde::Serialize;
 
 use crate::journal::{
     chain::{Break, Chain, Found, JournalFault, Place},
-    folder,
-    line::{self, Hash},
+    folder, head,
+    line::{self, Hash, Link},
 };
 
 /// What was found of a journal.
@@ -28,6 +29,8 @@ pub struct JournalReport {
     pub first: Option<JournalRecord>,
     /// The last of them.
     pub last: Option<JournalRecord>,
+    /// Whether `journal.head` beside the last file says how far the journal has come, so that a cut end shows.
+    pub end_is_noted: bool,
     /// The first thing that is wrong.
     pub problem: Option<JournalProblem>,
 }
@@ -58,31 +61,48 @@ pub struct JournalProblem {
     pub message: String,
 }
 
-/// Checks that the records in these files are there as they were written, and that those with the `expected` hashes are among
-/// them. A folder stands for the files of the journal in it. Files are read in the order of their names.
+/// What a journal is checked for.
+#[derive(Debug, Clone, Default)]
+pub struct JournalCheck {
+    /// The files. A folder stands for the files of the journal in it. They are read in the order of their names.
+    pub paths: Vec<PathBuf>,
+    /// Hashes that records must have.
+    pub expected: Vec<Hash>,
+    /// The hash of the record before the first one, if the files are a later part of a journal.
+    pub after: Option<Hash>,
+}
+
+/// Checks that all records of a journal are there as they were written.
 ///
-/// The hashes show a change by somebody who does not compute all that follow anew. Against somebody who does, and against a
-/// cut end, compare with a hash that was noted elsewhere.
+/// The first one is record 1, unless the journal says that files before it were deleted, or the check names the hash before it.
+/// A single file can be checked for itself. The last one is that of `journal.head`, if that is beside the last file.
+///
+/// The hashes show a change by somebody who does not compute all that follow anew. Against somebody who does, compare with a
+/// hash that was noted elsewhere.
 ///
 /// # Errors
 ///
 /// If a file cannot be read, or a folder has no journal.
-pub fn verify_journal(paths: &[PathBuf], expected: &[Hash]) -> io::Result<JournalReport> {
-    let files = files(paths)?;
-    let (mut chain, mut missing) = (Chain::new(), expected.to_vec());
-    let mut lines = Lines::new(&files);
-    let broken = chain.follow(&mut lines, |hash| missing.retain(|expected| *expected != hash))?;
-    let problem = match (broken, missing.first()) {
-        (Some(Break { place, fault, message }), _) => {
+pub fn verify_journal(check: &JournalCheck) -> io::Result<JournalReport> {
+    let files = files(&check.paths)?;
+    // Before the lines, which may become more meanwhile.
+    let noted = noted(&files);
+    let (mut chain, mut missing, mut noted_is) = (Chain::new(), check.expected.clone(), None);
+    let broken = chain.follow(&mut Lines::new(&files), |link| {
+        missing.retain(|expected| *expected != link.hash);
+        if noted.is_some_and(|noted| noted.sequence == link.sequence) {
+            noted_is = Some(link);
+        }
+    })?;
+    let problem = match broken.or_else(|| begins_wrong(check, &files, &chain)) {
+        Some(Break { place, fault, message }) => {
             Some(JournalProblem { file: files.get(place.file).cloned(), line: Some(place.line), what: fault, message })
         }
-        (None, Some(hash)) => Some(JournalProblem {
-            file: None,
-            line: None,
-            what: JournalFault::Unknown,
-            message: format!("no record has the hash {hash}: the end was cut off, or this is another journal"),
+        None => ends_wrong(&chain, noted, noted_is).or_else(|| {
+            let hash = missing.first()?;
+            let message = format!("no record has the hash {hash}: the end was cut off, or this is another journal");
+            Some(JournalProblem { file: None, line: None, what: JournalFault::Unknown, message })
         }),
-        (None, None) => None,
     };
     let record =
         |line: line::Line| JournalRecord { sequence: line.link.sequence, time: line.time, hash: line.link.hash };
@@ -92,8 +112,70 @@ pub fn verify_journal(paths: &[PathBuf], expected: &[Hash]) -> io::Result<Journa
         records: chain.records,
         first: chain.first.map(record),
         last: chain.last.map(record),
+        end_is_noted: noted.is_some(),
         problem,
     })
+}
+
+/// What is noted of the end, if the last of these files is the newest one of its folder.
+fn noted(files: &[PathBuf]) -> Option<Link> {
+    let last = files.last()?;
+    let folder = match last.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let newest = folder::files(folder).ok()?.pop()?;
+    (newest.file_name() == last.file_name()).then(|| head::read(folder))?
+}
+
+/// The break, if records before the first one are missing.
+fn begins_wrong(check: &JournalCheck, files: &[PathBuf], chain: &Chain) -> Option<Break> {
+    let (first, place) = (chain.first.as_ref()?, chain.begins?);
+    let number = first.link.sequence;
+    if let Some(after) = check.after {
+        let message = format!("record {number} does not follow the hash {after}");
+        return (first.prev != after).then_some(Break { place, fault: JournalFault::Removed, message });
+    }
+    let of_name = |file: &PathBuf| folder::first_line(file.file_name()?.to_str()?);
+    // One file of several can be looked at alone.
+    let is_part =
+        matches!((&check.paths[..], files), ([path], [file]) if path == file && of_name(file) == Some(number));
+    if number == 1 || number <= chain.deleted_before || is_part {
+        return None;
+    }
+    let missing = match number {
+        2 => "record 1 is".to_owned(),
+        _ => format!("records 1 to {} are", number.saturating_sub(1)),
+    };
+    let message = format!(
+        "{missing} missing before this line. If they are kept elsewhere, give the hash of the last with --after"
+    );
+    Some(Break { place, fault: JournalFault::Removed, message })
+}
+
+/// What is wrong with the end, by what is noted of it. `found` is the line with the noted number.
+fn ends_wrong(chain: &Chain, noted: Option<Link>, found: Option<Link>) -> Option<JournalProblem> {
+    let last = chain.last.as_ref().map_or(0, |last| last.link.sequence);
+    let problem = |what, message| Some(JournalProblem { file: None, line: None, what, message });
+    match noted {
+        Some(noted) if noted.sequence > last => problem(
+            JournalFault::Removed,
+            format!(
+                "the end was cut off: {} notes record {}, and record {last} is the last",
+                head::NAME,
+                noted.sequence
+            ),
+        ),
+        Some(noted) if found.is_some_and(|found| found.hash != noted.hash) => problem(
+            JournalFault::Changed,
+            format!("record {} is another one than {} notes, and all after it follow that", noted.sequence, head::NAME),
+        ),
+        None if last == 0 => problem(
+            JournalFault::Unknown,
+            format!("there is no record, and no {} that says that there was none", head::NAME),
+        ),
+        _ => None,
+    }
 }
 
 /// The files that these paths stand for.
@@ -111,8 +193,10 @@ fn files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
             }
         }
     }
+    // A file may be named twice, in two ways.
+    let mut seen = HashSet::new();
+    files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
     files.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
-    files.dedup();
     Ok(files)
 }
 
@@ -138,7 +222,7 @@ impl<'a> Lines<'a> {
     fn next_of_file(&mut self, path: &Path) -> io::Result<Option<Found>> {
         let reader = match &mut self.open {
             Some(reader) => reader,
-            open => open.insert(BufReader::with_capacity(64 << 10, File::open(path)?)),
+            open => open.insert(BufReader::with_capacity(64 << 10, open_ordinary(path)?)),
         };
         self.text.clear();
         let most = u64::try_from(line::LONGEST).unwrap_or(u64::MAX);
@@ -150,6 +234,19 @@ impl<'a> Lines<'a> {
         }
         // It may be as long as the file.
         Ok(Some(if skip_line(reader)? { Found::Other } else { Found::Torn }))
+    }
+}
+
+/// Opens a file to read it. Others, such as a pipe, could make the check wait for ever.
+fn open_ordinary(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no ordinary file")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writes what many calls append: one write and one sync for all that have come meanwhile.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError},
@@ -16,8 +16,9 @@ use crate::{
     journal::{
         file::{self, JournalFile, Torn},
         folder,
+        head::{self, Head},
         journal::{Entry, JournalError},
-        line,
+        line::{self, Link},
     },
 };
 
@@ -49,6 +50,7 @@ pub(crate) enum Job {
 pub(crate) struct Writer {
     folder: PathBuf,
     file: JournalFile,
+    head: Head,
     settings: JournalConfig,
     /// Since when something waits to be synced.
     unsynced: Option<Instant>,
@@ -72,11 +74,19 @@ impl Writer {
         if settings.fsync == Fsync::Always {
             folder::sync(folder)?;
         }
-        let (unsynced, told) = (None, None);
-        let mut writer = Self { folder: folder.to_owned(), file, settings, unsynced, told, _lock: lock };
+        let (unsynced, told, noted, found) = (None, None, head::read(folder), file.link());
+        let head = Head::open(folder)?;
+        let mut writer = Self { folder: folder.to_owned(), file, head, settings, unsynced, told, _lock: lock };
         if let Some(torn) = torn {
             writer.tell_of_torn(&torn);
         }
+        // A note that is behind is one that a process had no time to write.
+        if let Some(noted) = noted
+            && (noted.sequence > found.sequence || (noted.sequence == found.sequence && noted.hash != found.hash))
+        {
+            writer.tell_of_lost(noted, found.sequence);
+        }
+        writer.note_head();
         Ok(writer)
     }
 
@@ -135,8 +145,20 @@ impl Writer {
             link = line::write(&mut lines, entry, now, link);
         }
         let rotated = self.make_room(lines.len())?;
+        self.append(&lines, link)?;
+        if let Some(keep) = self.settings.keep_files.filter(|_| rotated) {
+            // The records are kept. Whether old ones are deleted is another question.
+            if let Err(error) = self.delete_old(usize::try_from(keep).unwrap_or(usize::MAX)) {
+                tracing::warn!("an old file of the journal cannot be deleted: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends whole lines, which end at `link`, as safely as the settings say.
+    fn append(&mut self, lines: &str, link: Link) -> io::Result<()> {
         let before = (self.file.length(), self.file.link());
-        self.file.append(&lines, link)?;
+        self.file.append(lines, link)?;
         match self.settings.fsync {
             // What could not be synced may be lost later, and nobody would be told then.
             Fsync::Always => {
@@ -145,13 +167,33 @@ impl Writer {
             Fsync::EverySecond => drop(self.unsynced.get_or_insert_with(Instant::now)),
             Fsync::Never => {}
         }
-        if let Some(keep) = self.settings.keep_files.filter(|_| rotated) {
-            // The records are kept. Whether old ones are deleted is another question.
-            if let Err(error) = file::remove_oldest(&self.folder, usize::try_from(keep).unwrap_or(usize::MAX)) {
-                tracing::warn!("an old file of the journal cannot be deleted: {error}");
-            }
-        }
+        self.note_head();
         Ok(())
+    }
+
+    /// Notes how far the journal has come. The records are kept without it: only a cut end would not show.
+    fn note_head(&mut self) {
+        if let Err(error) = self.head.set(self.file.link())
+            && self.may_tell()
+        {
+            tracing::warn!("{} in {} cannot be written: {error}", head::NAME, self.folder.display());
+        }
+    }
+
+    /// Deletes the oldest files, and says so in the journal before: what is missing without that was removed by somebody.
+    fn delete_old(&mut self, keep: usize) -> io::Result<()> {
+        let Some((files, first)) = file::too_many(&self.folder, keep)? else { return Ok(()) };
+        self.append_own(&serde_json::json!({ "event": "deleted", "before": first }))?;
+        files.iter().try_for_each(fs::remove_file)
+    }
+
+    /// Appends a record of the host itself.
+    fn append_own(&mut self, record: &serde_json::Value) -> io::Result<()> {
+        // Without a name, since it is the host's own.
+        let entry = Entry { module: "".into(), inside: Vec::new(), record: record.to_string() };
+        let mut line = String::new();
+        let link = line::write(&mut line, &entry, SystemTime::now(), self.file.link());
+        self.append(&line, link)
     }
 
     /// Begins the next file if this one would become too large. Returns whether it did.
@@ -184,17 +226,38 @@ impl Writer {
         );
         let kept_in = kept_in.file_name().unwrap_or_default().to_string_lossy();
         let record = serde_json::json!({ "event": "recovered", "cut_bytes": bytes, "kept_in": kept_in });
-        // Without a name, since it is the host's own.
-        let entry = Entry { module: "".into(), inside: Vec::new(), record: record.to_string() };
-        if let Err(error) = self.write([&entry].into_iter()) {
+        if let Err(error) = self.append_own(&record) {
             self.tell_of_failure(&error, 1);
         }
     }
 
+    /// Writes into the journal, too, that records are not there which were there before.
+    fn tell_of_lost(&mut self, noted: Link, found: u64) {
+        let Link { sequence, hash } = noted;
+        tracing::error!(
+            "the journal in {} ends with record {found}, and {} notes record {sequence}: its end was cut off or changed, or a loss \
+             of power took it",
+            self.folder.display(),
+            head::NAME,
+        );
+        let record = serde_json::json!({ "event": "lost", "noted_seq": sequence, "noted_hash": hash });
+        if let Err(error) = self.append_own(&record) {
+            self.tell_of_failure(&error, 1);
+        }
+    }
+
+    /// Whether a failure may be logged now.
+    fn may_tell(&mut self) -> bool {
+        let may = self.told.is_none_or(|told| told.elapsed() >= TOLD);
+        if may {
+            self.told = Some(Instant::now());
+        }
+        may
+    }
+
     fn tell_of_failure(&mut self, error: &io::Error, records: usize) {
         counter!("arcllm.journal.failures").increment(u64::try_from(records).unwrap_or(u64::MAX));
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD) {
-            self.told = Some(Instant::now());
+        if self.may_tell() {
             tracing::error!("the journal in {} cannot be written: {error}", self.folder.display());
         }
     }

@@ -6,9 +6,7 @@ mod policy;
 mod record;
 mod settings;
 
-use arcllm_module::{
-    Behavior, Description, Error, Module, Request, Response, endings, inner, journal, log, types::Failure,
-};
+use arcllm_module::{Behavior, Description, Error, Module, Request, Response, endings, inner, log, types::Failure};
 
 use record::{Call, Ended};
 
@@ -38,17 +36,17 @@ impl Module for Audit {
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
         let call = Call::begin(&request, &self.settings);
         if self.policy.writes_begin(request.streamed())
-            && let Err(problem) = append("beginning", call.begun()).await
+            && let Err(problem) = append(&call, "beginning", call.begun()).await
             && self.policy.without_begin() == Then::Fail
         {
             // If the beginning is in the journal after all, its end is there, too.
-            let _ = journal::append(call.ended(&Ended::Refused)).await;
+            let _ = call.append(call.ended(&Ended::Refused)).await;
             return Err(refused(&request, &problem));
         }
         let response = match inner::invoke(request.clone()).await {
             Ok(response) => response,
             Err(error) => {
-                let _ = append("end", call.ended(&Ended::Failed(&error))).await;
+                let _ = append(&call, "end", call.ended(&Ended::Failed(&error))).await;
                 return Err(error);
             }
         };
@@ -60,7 +58,7 @@ impl Module for Audit {
             (response.provider(), response.model(), response.usage(), response.stop_reason());
         let ended =
             Ended::Answered { provider: &provider, model: &model, usage: &usage, stop_reason: stop_reason.as_ref() };
-        match append("end", call.ended(&ended)).await {
+        match append(&call, "end", call.ended(&ended)).await {
             Err(problem) if self.policy.without_end(true) == Then::Fail => Err(withheld(&provider, &problem)),
             _ => Ok(response),
         }
@@ -79,13 +77,13 @@ fn record_end(call: Call, response: &Response) {
             }),
             Err(error) => call.ended(&Ended::Failed(error)),
         };
-        let _ = append("end", record).await;
+        let _ = append(&call, "end", record).await;
     });
 }
 
 /// Appends a record. Logs why it is not kept, if so: the journal itself cannot tell.
-async fn append(what: &str, record: String) -> Result<(), String> {
-    let appended = journal::append(record).await;
+async fn append(call: &Call, what: &str, record: String) -> Result<(), String> {
+    let appended = call.append(record).await;
     if let Err(problem) = &appended {
         log::log(log::Level::Error, "audit", &format!("the {what} of a call is not in the journal: {problem}"));
     }

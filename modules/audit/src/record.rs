@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arcllm_module::{
-    Error, Request, clock, cost,
+    Error, Request, clock, cost, journal,
     random::get_insecure_random_u64,
     types::{ApiError, Attempt, Failure, Outcome, RequestSize, StopReason, Usage},
 };
@@ -54,6 +54,14 @@ impl Call {
         Self { request: request.clone(), id, began: clock::now(), before: request.attempt_count(), content }
     }
 
+    /// Appends a record of it, with what is asked if that is set.
+    pub(crate) async fn append(&self, record: String) -> Result<(), String> {
+        match self.content {
+            Some(most) => journal::append_with_request(record, &self.request, most).await,
+            None => journal::append(record).await,
+        }
+    }
+
     /// Returns the record of its beginning.
     pub(crate) fn begun(&self) -> String {
         Value::Object(self.asked("begin")).to_string()
@@ -98,15 +106,10 @@ impl Call {
             "size": size(&request.size()),
             "streamed": request.streamed(),
         });
-        let mut record = match asked {
+        match asked {
             Value::Object(record) => record,
             _ => Map::new(),
-        };
-        if let Some(most) = self.content {
-            let text = request.last_user_text(most);
-            record.insert("content".into(), json!(text.map(|text| cut(text, most.try_into().unwrap_or(usize::MAX)))));
         }
-        record
     }
 
     fn outcome(&self, ended: &Ended<'_>) -> Map<String, Value> {
@@ -115,6 +118,7 @@ impl Call {
                 "outcome": "ok",
                 "answered_by": { "provider": provider, "model": cut((*model).to_owned(), LONG) },
                 "stop_reason": stop_reason.map(stop_word),
+                "cached": usage.extensions.iter().any(|(key, value)| key == "arcllm.cached" && value == "true"),
                 "usage": tokens(usage),
             }),
             Ended::Failed(error) => {
@@ -134,6 +138,7 @@ impl Call {
                     "outcome": error.kind(),
                     "status": status,
                     "reason": reason.map(|reason| cut(reason.as_str().to_owned(), SHORT)),
+                    "refused_by": refused_by(error),
                     "message": message,
                 })
             }
@@ -155,6 +160,13 @@ impl Call {
             Some(sum + cost(usage, &price))
         })
     }
+}
+
+/// The module that refused the call, so that no provider was asked for it.
+fn refused_by(error: &Error) -> Option<Value> {
+    let Error::Api(ApiError { extensions, .. }) = error else { return None };
+    let (_, name) = extensions.iter().find(|(key, _)| key == "arcllm.refused-by")?;
+    serde_json::from_str::<String>(name).ok().map(|name| cut(name, SHORT).into())
 }
 
 fn attempt(attempt: &Attempt) -> Value {

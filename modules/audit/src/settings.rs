@@ -12,9 +12,9 @@ pub struct Settings {
     pub on_journal_failure: OnJournalFailure,
     /// Whether a record also says that a call begins, before anything is sent: true or false.
     pub begin_record: bool,
-    /// Whether records have the text of the user's last message and the messages of errors: true or false.
+    /// Whether records have the conversation as it was asked and the messages of errors: true or false.
     pub content: bool,
-    /// The longest text of a message in a record, in kilobytes, from 1 to 512. What is longer is cut.
+    /// The longest conversation in a record, in kilobytes, from 1 to 512. Of a longer one the oldest messages are left out.
     pub content_kb: Count,
 }
 
@@ -34,7 +34,7 @@ impl Default for Settings {
             on_journal_failure: OnJournalFailure::Refuse,
             begin_record: true,
             content: false,
-            content_kb: Count::new(64),
+            content_kb: Count::new(512),
         }
     }
 }

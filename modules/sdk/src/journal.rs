@@ -11,6 +11,6 @@
 //! ```
 
 #[cfg(target_family = "wasm")]
-pub use crate::bindings::arcllm::llm::journal::append;
+pub use crate::bindings::arcllm::llm::journal::{append, append_with_request};
 #[cfg(not(target_family = "wasm"))]
-pub use crate::testing::imports::journal::append;
+pub use crate::testing::imports::journal::{append, append_with_request};

@@ -1,8 +1,13 @@
 //! Checks a value against a schema, in bounded time.
 
+use std::cmp::Ordering;
+
 use serde_json::{Map, Number, Value};
 
-use crate::schema::Schema;
+use crate::{
+    number::{compare, is_multiple},
+    schema::Schema,
+};
 
 /// The most problems that are named.
 const MOST: usize = 10;
@@ -77,6 +82,9 @@ impl Check<'_> {
             && let Some(named) = self.schema.find(reference)
         {
             self.apply(named, value, path, depth + 1, found)?;
+            if self.schema.ref_stands_alone {
+                return Ok(());
+            }
         }
         self.kind(fields, value, path, found)?;
         match value {
@@ -309,7 +317,7 @@ impl Check<'_> {
     fn same(&mut self, one: &Value, other: &Value) -> Result<bool, TooLong> {
         self.step(1)?;
         match (one, other) {
-            (Value::Number(one), Value::Number(other)) => Ok(one == other || one.as_f64() == other.as_f64()),
+            (Value::Number(one), Value::Number(other)) => Ok(compare(one, other).is_eq()),
             (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
                 for (one, other) in one.iter().zip(other) {
                     if !self.same(one, other)? {
@@ -365,30 +373,28 @@ fn between(
 }
 
 fn numbers(fields: &Map<String, Value>, number: &Number, path: &str, found: &mut Vec<Problem>) {
-    let Some(value) = number.as_f64() else { return };
-    let limit = |key: &str| fields.get(key).and_then(Value::as_f64);
+    let limit = |key: &str| match fields.get(key) {
+        Some(Value::Number(limit)) => Some(limit),
+        _ => None,
+    };
     // In draft 4 these are `true`, and the limits are those of `minimum` and `maximum`.
     let is_set = |key: &str| fields.get(key) == Some(&Value::Bool(true));
-    let (below, above) = (is_set("exclusiveMinimum"), is_set("exclusiveMaximum"));
-    let limits = [
-        (limit("minimum"), "at least", value >= limit("minimum").unwrap_or(value)),
-        (limit("maximum"), "at most", value <= limit("maximum").unwrap_or(value)),
-        (limit("exclusiveMinimum"), "above", limit("exclusiveMinimum").is_none_or(|limit| value > limit)),
-        (limit("exclusiveMaximum"), "below", limit("exclusiveMaximum").is_none_or(|limit| value < limit)),
-        (limit("minimum").filter(|_| below), "above", !below || limit("minimum").is_none_or(|limit| value > limit)),
-        (limit("maximum").filter(|_| above), "below", !above || limit("maximum").is_none_or(|limit| value < limit)),
+    let (above, below) = (is_set("exclusiveMinimum"), is_set("exclusiveMaximum"));
+    let limits: [(_, _, fn(Ordering) -> bool); 6] = [
+        (limit("minimum").filter(|_| !above), "at least", Ordering::is_ge),
+        (limit("maximum").filter(|_| !below), "at most", Ordering::is_le),
+        (limit("exclusiveMinimum"), "above", Ordering::is_gt),
+        (limit("exclusiveMaximum"), "below", Ordering::is_lt),
+        (limit("minimum").filter(|_| above), "above", Ordering::is_gt),
+        (limit("maximum").filter(|_| below), "below", Ordering::is_lt),
     ];
     for (limit, word, fits) in limits {
-        if let (Some(limit), false) = (limit, fits) {
+        if let Some(limit) = limit.filter(|limit| !fits(compare(number, limit))) {
             add(found, path, format!("must be {word} {limit}, not {number}"));
         }
     }
-    if let Some(step) = limit("multipleOf").filter(|step| *step > 0.0) {
-        let times = value / step;
-        // A tenth has no exact binary form.
-        if (times - times.round()).abs() > 1e-9 * times.abs().max(1.0) {
-            add(found, path, format!("must be a multiple of {step}, not {number}"));
-        }
+    if let Some(step) = limit("multipleOf").filter(|step| !is_multiple(number, step)) {
+        add(found, path, format!("must be a multiple of {step}, not {number}"));
     }
 }
 

@@ -162,9 +162,13 @@ fn problems(schema: &Schema, text: &str) -> Result<Vec<Problem>, TooLong> {
 
 fn read(text: &str) -> Result<Value, Problem> {
     serde_json::from_str(text).map_err(|error| {
-        let message = match text.trim_start().starts_with("```") {
-            true => format!("is not JSON, but has a fence of Markdown around it: {error}"),
-            false => format!("is not JSON: {error}"),
+        let problem = error.to_string();
+        let message = if problem.starts_with("recursion limit") {
+            "is nested too deeply: 127 levels are the most".to_owned()
+        } else if text.trim_start().starts_with("```") {
+            format!("is not JSON, but has a fence of Markdown around it: {problem}")
+        } else {
+            format!("is not JSON: {problem}")
         };
         Problem { path: "$".to_owned(), message }
     })

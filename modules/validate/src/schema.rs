@@ -40,6 +40,8 @@ pub struct Schema {
     pub(crate) patterns: BTreeMap<String, Pattern>,
     /// The places of schemas that `$anchor` or `$id` names.
     anchors: BTreeMap<String, String>,
+    /// Whether `$ref` hides the words beside it, as up to draft 7.
+    pub(crate) ref_stands_alone: bool,
 }
 
 impl Schema {
@@ -53,7 +55,12 @@ impl Schema {
             return Err(format!("it has {} bytes, and {LONGEST} are the most", text.len()));
         }
         let root = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
-        let mut schema = Self { root: Value::Null, patterns: BTreeMap::new(), anchors: BTreeMap::new() };
+        let mut schema = Self {
+            root: Value::Null,
+            patterns: BTreeMap::new(),
+            anchors: BTreeMap::new(),
+            ref_stands_alone: is_old(&root),
+        };
         let mut references = Vec::new();
         schema.read(&root, "", &mut references)?;
         schema.root = root;
@@ -94,8 +101,8 @@ impl Schema {
             match (key.as_str(), value) {
                 ("pattern", Value::String(pattern)) => self.pattern(pattern)?,
                 ("$ref", Value::String(reference)) => references.push(reference.clone()),
-                ("$anchor", Value::String(name)) => drop(self.anchors.insert(format!("#{name}"), place.to_owned())),
-                ("$id" | "id", Value::String(name)) => drop(self.anchors.insert(name.clone(), place.to_owned())),
+                ("$anchor", Value::String(name)) => self.name(format!("#{name}"), place)?,
+                ("$id" | "id", Value::String(name)) => self.name(name.clone(), place)?,
                 (key, _) if UNKNOWN.contains(&key) => return Err(format!("`{key}` cannot be checked")),
                 (key, _) if DATA.contains(&key) => {}
                 (key, Value::Object(named)) if BY_NAME.contains(&key) => {
@@ -132,6 +139,14 @@ impl Schema {
         Ok(())
     }
 
+    /// Gives a place a name.
+    fn name(&mut self, name: String, place: &str) -> Result<(), String> {
+        match self.anchors.insert(name.clone(), place.to_owned()) {
+            Some(before) if before != place => Err(format!("it names two of its parts {name:?}")),
+            _ => Ok(()),
+        }
+    }
+
     fn pattern(&mut self, pattern: &str) -> Result<(), String> {
         if self.patterns.contains_key(pattern) {
             return Ok(());
@@ -150,6 +165,12 @@ impl Schema {
         self.patterns.insert(pattern.to_owned(), built);
         Ok(())
     }
+}
+
+/// Whether a schema says that it is of draft 7 or before.
+fn is_old(root: &Value) -> bool {
+    let draft = root.get("$schema").and_then(Value::as_str).unwrap_or_default();
+    ["draft-03", "draft-04", "draft-06", "draft-07"].iter().any(|old| draft.contains(old))
 }
 
 /// A part of a JSON pointer.

@@ -226,3 +226,70 @@ async fn a_program_can_have_a_journal_of_its_own() {
     let entries = journal.entries();
     assert_eq!((entries.len(), &*entries[1].module, lines(&folder).len()), (2, "audit", 0));
 }
+
+/// The ends of two equal calls, of which these settings of a module answer the second.
+async fn answered_inside(module: &str, settings: &str) -> Vec<Value> {
+    let a = replies([]).await;
+    let chain = around(&a).table("providers.a.models.a-model", PRICES).module(module, settings);
+    let (folder, model) = audited(chain, "").await;
+    let mut request = question();
+    request.options.temperature = Some(0.0);
+    for _ in 0..2 {
+        let _ = soon(model.invoke_with(request.clone())).await;
+    }
+    assert_eq!(count(&a), 1, "{module}");
+    ends(&folder)
+}
+
+#[tokio::test]
+async fn a_call_that_a_module_inside_answers_or_refuses_says_which() {
+    let [asked, cached] = answered_inside("cache", "").await.try_into().unwrap();
+    assert_eq!((&asked["cached"], &cached["cached"]), (&json!(false), &json!(true)));
+    assert_eq!((&cached["outcome"], attempts(&cached).len(), &cached["cost"]), (&json!("ok"), 0, &json!(0.0)));
+    assert_eq!(asked["digest"], cached["digest"]);
+}
+
+#[tokio::test]
+async fn the_whole_conversation_is_recorded_if_set() {
+    let a = replies([]).await;
+    for (settings, is_whole) in [("content = true", true), ("content = true\ncontent_kb = 1", false)] {
+        let (folder, model) = audited(around(&a), settings).await;
+        let messages = [
+            Message::system("Be brief."),
+            Message::user("first".repeat(400)),
+            Message::assistant("one"),
+            Message::user("a \"second\"\nquestion"),
+        ];
+        let tool = arcllm::Tool::new("look", "Looks.", json!({"type": "object"}));
+        let request = Request::new(messages.clone()).with_tools([tool]);
+        soon(model.invoke_with(request.clone())).await.unwrap();
+        soon(model.stream_with(request).collect()).await.unwrap();
+        for line in lines(&folder) {
+            let content = &line["record"]["content"];
+            let all = serde_json::to_value(&messages).unwrap();
+            match is_whole {
+                true => assert_eq!((&content["messages"], content["tools"].as_array().map(Vec::len)), (&all, Some(1))),
+                false => {
+                    let all = all.as_array().unwrap();
+                    assert_eq!(content["messages"].as_array().unwrap().as_slice(), &all[2..]);
+                    assert_eq!(content["messages_left_out"], json!(2));
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn labels_of_any_kind_leave_one_line_each() {
+    let a = replies([]).await;
+    let (folder, model) = audited(around(&a), "").await;
+    let mut request = question();
+    for value in ["a\nb\r\n{\"seq\":1}", "\u{0}\u{1b}[2J\u{2028}", &"x".repeat(1 << 20), "\"}"] {
+        let key = format!("{}{}", request.options.labels.len(), value.chars().take(20).collect::<String>());
+        request.options.labels.insert(key, value.to_owned());
+    }
+    soon(model.invoke_with(request)).await.unwrap();
+    let lines = lines(&folder);
+    assert_eq!((lines.len(), lines[1]["record"]["labels"].as_object().unwrap().len()), (2, 5));
+    assert!(lines[1].to_string().len() < 10_000);
+}

@@ -116,6 +116,45 @@ async fn verify_names_the_first_place_that_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_removed_beginning_or_end_shows() {
+    let (folder, lines) = journal().await;
+    let wrong = async |lines: &[String]| {
+        folder.write(FILE, lines.concat()).unwrap();
+        let (code, json) = verify(&folder).await;
+        assert_eq!((code, &json["problem"]["what"]), (1, &json!("removed")), "{json}");
+        json["problem"]["message"].as_str().unwrap().to_owned()
+    };
+    assert_snapshot!(wrong(&lines[1..]).await, @"record 1 is missing before this line. If they are kept elsewhere, give the hash of the last with --after");
+    assert_snapshot!(wrong(&lines[..3]).await, @"the end was cut off: journal.head notes record 4, and record 3 is the last");
+    assert_snapshot!(wrong(&[]).await, @"the end was cut off: journal.head notes record 4, and record 0 is the last");
+    // The file alone is read with the head beside it.
+    folder.write(FILE, lines[..3].concat()).unwrap();
+    assert_eq!(run(&folder, &["audit", "verify", FILE]).await.code, 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_journal_under_another_name_has_one_process() {
+    let provider = replies([]).await;
+    let gateway = Gateway::start(&chain(&provider)).await;
+    assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+    let there = gateway.folder.path();
+    let other =
+        |name: &str| chain(&provider).table("journal", &format!("folder = {name:?}")).folder().unwrap().trusted();
+    let (linked, hard) = (other("linked"), other("hard"));
+    std::os::unix::fs::symlink(there.join("journal"), linked.path().join("linked")).unwrap();
+    fs::create_dir(hard.path().join("hard")).unwrap();
+    let name = FILE.strip_prefix("journal/").unwrap();
+    fs::hard_link(there.join(FILE), hard.path().join("hard").join(name)).unwrap();
+    for folder in [&linked, &hard] {
+        let output = run(folder, &["invoke", "Hi"]).await;
+        assert_eq!(output.code, 2, "{output:?}");
+        assert!(output.stderr.contains("another process"), "{output:?}");
+    }
+    assert_eq!((provider.requests().len(), verify(&gateway.folder).await.0), (1, 0));
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_told_with_exit_2() {
     let folder = Folder::new("").unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();

@@ -3,7 +3,16 @@ use std::{fs, time::Duration};
 use futures::{FutureExt as _, future::join_all};
 
 use super::*;
-use crate::{config::journal::Fsync, journal::verify::verify_journal};
+use crate::{
+    config::journal::Fsync,
+    journal::chain::JournalFault,
+    journal::line::{self, Link},
+    journal::verify::{JournalCheck, JournalReport, verify_journal},
+};
+
+fn verify(folder: &tempfile::TempDir) -> JournalReport {
+    verify_journal(&JournalCheck { paths: vec![folder.path().to_owned()], ..JournalCheck::default() }).unwrap()
+}
 
 fn entry(record: &str) -> Entry {
     Entry::new("m".into(), Vec::new(), record.to_owned()).unwrap()
@@ -25,7 +34,7 @@ async fn a_thousand_appenders_have_one_chain_and_few_syncs() {
     for appended in join_all((0..1000).map(append)).await {
         appended.unwrap().unwrap();
     }
-    let report = verify_journal(&[folder.path().to_owned()], &[]).unwrap();
+    let report = verify(&folder);
     assert_eq!((report.valid, report.records, report.files), (true, 1000, 1));
     let text = fs::read_to_string(folder.path().join(folder::file_name(1))).unwrap();
     for number in 0..1000 {
@@ -42,7 +51,7 @@ async fn the_chain_goes_on_in_the_next_file_and_old_files_are_deleted_only_if_as
     for _ in 0..10 {
         journal.append(entry(&long)).await.unwrap();
     }
-    let report = verify_journal(&[folder.path().to_owned()], &[]).unwrap();
+    let report = verify(&folder);
     assert_eq!((report.valid, report.records, report.files), (true, 10, 4));
     for file in folder::files(folder.path()).unwrap() {
         assert!(fs::metadata(file).unwrap().len() <= 1 << 20);
@@ -54,8 +63,10 @@ async fn the_chain_goes_on_in_the_next_file_and_old_files_are_deleted_only_if_as
     for _ in 0..6 {
         again.append(entry(&long)).await.unwrap();
     }
-    let report = verify_journal(&[folder.path().to_owned()], &[]).unwrap();
-    assert_eq!((report.valid, report.files, report.last.unwrap().sequence), (true, 2, 16));
+    let report = verify(&folder);
+    assert_eq!((report.valid, report.files, report.end_is_noted), (true, 2, true));
+    // With a record of each deletion.
+    assert!(report.last.unwrap().sequence > 16);
     assert!(report.first.unwrap().sequence > 1);
 }
 
@@ -68,7 +79,7 @@ async fn what_a_call_hands_over_is_kept_though_it_waits_no_longer() {
         let _ = journal.append(entry(&format!("{{\"number\":{number}}}"))).now_or_never();
     }
     journal.append(entry("{}")).await.unwrap();
-    assert_eq!(verify_journal(&[folder.path().to_owned()], &[]).unwrap().records, 101);
+    assert_eq!(verify(&folder).records, 101);
 }
 
 #[tokio::test]
@@ -82,7 +93,7 @@ async fn more_records_than_may_wait_wait_for_their_turn() {
     while journal.room.available_permits() < WAITING_KB {
         tokio::task::yield_now().await;
     }
-    assert_eq!(verify_journal(&[folder.path().to_owned()], &[]).unwrap().records, 50);
+    assert_eq!(verify(&folder).records, 50);
 }
 
 #[tokio::test]
@@ -97,7 +108,7 @@ async fn a_torn_line_is_told_of_in_the_journal_itself() {
     assert_eq!(first["record"]["cut_bytes"], 12);
     let torn = folder.path().join(first["record"]["kept_in"].as_str().unwrap());
     assert_eq!(fs::read_to_string(torn).unwrap(), "{\"seq\":1,\"ti\n");
-    assert!(verify_journal(&[folder.path().to_owned()], &[]).unwrap().valid);
+    assert!(verify(&folder).valid);
 }
 
 #[tokio::test]
@@ -125,4 +136,100 @@ fn only_its_user_can_read_it() {
     let _journal = journal(&journal_folder, &JournalConfig::default());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&journal_folder), mode(&journal_folder.join(folder::file_name(1)))), (0o700, 0o600));
+}
+
+/// A journal of ten records in four files, whose process has ended.
+async fn ended() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = JournalConfig { max_mb: 1, fsync: Fsync::Never, ..JournalConfig::default() };
+    let lock = folder::lock(folder.path()).ok().unwrap();
+    let writer = Writer::open(folder.path(), settings, lock).unwrap();
+    let (jobs, waiting) = channel();
+    let thread = thread::spawn(move || writer.run(&waiting));
+    let journal = FileJournal { jobs, room: Arc::new(Semaphore::new(WAITING_KB)) };
+    let long = format!("{{\"text\":\"{}\"}}", "x".repeat(300 << 10));
+    for _ in 0..10 {
+        journal.append(entry(&long)).await.unwrap();
+    }
+    drop(journal);
+    thread.join().unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn whatever_is_removed_from_a_journal_shows() {
+    let whole = ended().await;
+    assert!(verify(&whole).valid);
+    let files = folder::files(whole.path()).unwrap();
+    let texts: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let lines: usize = texts.iter().map(|text| text.lines().count()).sum();
+    // Any run of lines, which may be whole files.
+    for from in 0..lines {
+        for to in from + 1..=lines {
+            let folder = tempfile::tempdir().unwrap();
+            fs::copy(whole.path().join("journal.head"), folder.path().join("journal.head")).unwrap();
+            let mut number = 0;
+            for (file, text) in files.iter().zip(&texts) {
+                let mut kept = String::new();
+                for line in text.split_inclusive('\n') {
+                    if !(from..to).contains(&number) {
+                        kept += line;
+                    }
+                    number += 1;
+                }
+                if !kept.is_empty() || text.is_empty() {
+                    fs::write(folder.path().join(file.file_name().unwrap()), kept).unwrap();
+                }
+            }
+            if (from, to) == (0, lines) {
+                fs::write(folder.path().join(folder::file_name(1)), "").unwrap();
+            }
+            let problem = verify(&folder).problem.unwrap_or_else(|| panic!("lines {from} to {to}"));
+            assert_eq!(problem.what, JournalFault::Removed, "lines {from} to {to}: {problem:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_is_checked_alone_or_after_the_hash_before_it() {
+    let folder = ended().await;
+    let files = folder::files(folder.path()).unwrap();
+    let check = |paths: &[PathBuf], after| {
+        verify_journal(&JournalCheck { paths: paths.to_vec(), after, ..JournalCheck::default() }).unwrap()
+    };
+    for file in &files {
+        assert!(check(std::slice::from_ref(file), None).valid, "{file:?}");
+    }
+    let before = check(&files[..2], None).last.unwrap().hash;
+    assert_eq!(check(&files[2..], None).problem.unwrap().what, JournalFault::Removed);
+    assert!(check(&files[2..], Some(before)).valid);
+    assert!(!check(&files[1..], Some(before)).valid);
+    // However it is named, a file is one file.
+    let other_way = folder.path().join(".").join(files[0].file_name().unwrap());
+    assert!(check(&[files[0].clone(), other_way, folder.path().to_owned()], None).valid);
+}
+
+#[tokio::test]
+async fn an_end_that_was_cut_off_is_told_of_at_the_next_start_and_shows_for_good() {
+    let folder = ended().await;
+    fs::remove_file(folder::files(folder.path()).unwrap().pop().unwrap()).unwrap();
+    let journal = journal(folder.path(), &JournalConfig::default());
+    journal.append(entry("{}")).await.unwrap();
+    let problem = verify(&folder).problem.unwrap();
+    assert_eq!(problem.what, JournalFault::Removed);
+    assert!(problem.message.contains("was here before") || problem.message.contains("were here before"), "{problem:?}");
+}
+
+#[tokio::test]
+async fn an_end_that_was_written_anew_shows_by_its_head() {
+    let folder = ended().await;
+    let file = folder::files(folder.path()).unwrap().pop().unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let (rest, last) = text.trim_end().rsplit_once('\n').map_or(("", text.trim_end()), |(rest, last)| (rest, last));
+    let last = line::read(last.as_bytes()).unwrap();
+    let mut forged = if rest.is_empty() { String::new() } else { format!("{rest}\n") };
+    let before = Link { sequence: last.link.sequence - 1, hash: last.prev };
+    line::write(&mut forged, &entry("{\"forged\":true}"), std::time::SystemTime::now(), before);
+    fs::write(&file, forged).unwrap();
+    assert_eq!(verify(&folder).problem.unwrap().what, JournalFault::Changed);
 }

@@ -35,7 +35,8 @@ fn check(lines: &[String], expected: &[Hash]) -> JournalReport {
     for (number, lines) in [(1, one), (2, other)] {
         fs::write(folder.path().join(folder::file_name(number)), lines.concat()).unwrap();
     }
-    verify_journal(&[folder.path().to_owned()], expected).unwrap()
+    let paths = vec![folder.path().to_owned()];
+    verify_journal(&JournalCheck { paths, expected: expected.to_vec(), after: None }).unwrap()
 }
 
 /// What is wrong, and at which line of all files together.
@@ -60,10 +61,19 @@ fn a_journal_as_it_was_written_is_right() {
 }
 
 #[test]
-fn files_that_were_deleted_by_setting_are_told_by_the_first_number() {
-    let report = check(&journal(9)[4..], &[]);
-    assert!(report.valid);
-    assert_eq!((report.records, report.first.unwrap().sequence), (5, 5));
+fn lines_before_the_first_may_only_be_missing_if_the_journal_says_that_they_were_deleted() {
+    let mut lines = journal(9);
+    assert_eq!(wrong(&lines[4..]), Some((JournalFault::Removed, 1)));
+    let mut own = String::new();
+    let deleted =
+        Entry { module: "".into(), inside: Vec::new(), record: "{\"event\":\"deleted\",\"before\":5}".to_owned() };
+    line::write(&mut own, &deleted, UNIX_EPOCH, link(&lines[8]));
+    lines.push(own.clone());
+    assert_eq!((check(&lines[4..], &[]).valid, check(&lines[3..], &[]).valid), (true, true));
+    assert_eq!(wrong(&lines[5..]), Some((JournalFault::Removed, 1)));
+    // A module cannot say so.
+    lines[9] = forged(link(&lines[8]), "{\"event\":\"deleted\",\"before\":5}");
+    assert_eq!(wrong(&lines[4..]), Some((JournalFault::Removed, 1)));
 }
 
 #[test]
@@ -162,5 +172,17 @@ proptest! {
         let mut torn = lines[..=at].to_vec();
         torn[at].pop();
         prop_assert_eq!(wrong(&torn), Some((JournalFault::Torn, at + 1)));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_ordinary_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe, PathBuf::from("/dev/zero")] {
+        let error = verify_journal(&JournalCheck { paths: vec![path], ..JournalCheck::default() }).unwrap_err();
+        assert!(error.to_string().contains("it is no ordinary file"), "{error}");
     }
 }

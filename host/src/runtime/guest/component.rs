@@ -20,6 +20,9 @@ use crate::{
 /// The grants that a component asks for by importing an interface.
 const INTERFACES: [&str; 3] = ["models", "state", "journal"];
 
+/// The interfaces of which each function says something else of what a module does.
+const COUNTED: [&str; 3] = ["arcllm:llm/types@", "arcllm:llm/journal@", "arcllm:llm/journal-blocking@"];
+
 /// The functions that read the content of an answer.
 const READING: [&str; 2] = ["[method]response.parts", "[method]response.derive"];
 
@@ -47,7 +50,7 @@ pub(crate) struct CompiledComponent {
     pub(crate) digest: String,
     /// The interfaces that it imports, as `arcllm:llm/models@0.1.0`.
     pub(crate) imports: Vec<String>,
-    /// The functions of `arcllm:llm/types` that it imports, as `[method]request.parts`.
+    /// The functions of [`COUNTED`] that it imports, as `[method]request.parts`.
     pub(crate) functions: Vec<String>,
     pub(crate) streams: Streams,
     /// Whether it reads requests, and so copies them.
@@ -152,9 +155,9 @@ fn streams(imports: &[String], functions: &[String]) -> Streams {
 fn functions(runtime: &WasmRuntime, kind: &types::Component) -> Vec<String> {
     let mut functions = Vec::new();
     for (name, item) in kind.imports(&runtime.engine) {
-        if let (true, types::ComponentItem::ComponentInstance(types)) = (name.starts_with("arcllm:llm/types@"), item.ty)
-        {
-            functions.extend(types.exports(&runtime.engine).map(|(name, _)| name.to_owned()));
+        let counts = COUNTED.iter().any(|counted| name.starts_with(counted));
+        if let (true, types::ComponentItem::ComponentInstance(interface)) = (counts, item.ty) {
+            functions.extend(interface.exports(&runtime.engine).map(|(name, _)| name.to_owned()));
         }
     }
     functions

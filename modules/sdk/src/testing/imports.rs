@@ -79,7 +79,39 @@ pub mod models {
 
 /// The journal.
 pub(crate) mod journal {
-    use crate::testing::executor;
+    use crate::{
+        testing::{executor, request::Request},
+        types::{ContentBlock, Role},
+    };
+
+    /// Appends a record with what a request asks. A host adds whole messages and tools, and this the texts of messages.
+    pub async fn append_with_request(record: String, request: &Request, limit: u32) -> Result<(), String> {
+        let mut room = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut messages = Vec::new();
+        for message in request.parts().messages.into_iter().rev() {
+            let texts = message.content.into_iter().filter_map(|block| match block {
+                ContentBlock::Text(text) => Some(text.text),
+                _ => None,
+            });
+            let mut text: String = texts.collect();
+            let length = |text: &str| serde_json::Value::from(text).to_string().len();
+            while !text.is_empty() && length(&text) > room {
+                text.truncate(text.floor_char_boundary(text.len() / 2));
+            }
+            room = room.saturating_sub(length(&text));
+            let role = match message.role {
+                Role::System => "system",
+                Role::User => "user",
+                Role::Assistant => "assistant",
+                Role::Tool => "tool",
+                Role::Other(_) => "other",
+            };
+            messages.push(format!("{{\"role\":\"{role}\",\"content\":{}}}", serde_json::Value::from(text)));
+        }
+        messages.reverse();
+        let fields = record.trim_end().trim_end_matches('}').to_owned();
+        append(format!("{fields},\"content\":{{\"messages\":[{}]}}}}", messages.join(","))).await
+    }
 
     /// Appends a record.
     pub async fn append(record: String) -> Result<(), String> {

@@ -70,6 +70,18 @@ fn every_keyword_is_checked() {
         (json!({"dependencies": {"a": {"required": ["c"]}}}), json!({"b": 1}), json!({"a": 1})),
         (json!({"minimum": 1, "exclusiveMinimum": true}), json!(2), json!(1)),
         (json!({"multipleOf": 0.1}), json!(0.3), json!(0.35)),
+        (json!({"multipleOf": 2}), json!(9_007_199_254_740_992_u64), json!(9_007_199_254_740_993_u64)),
+        (
+            json!({"exclusiveMaximum": 9_007_199_254_740_993_u64}),
+            json!(9_007_199_254_740_992_u64),
+            json!(9_007_199_254_740_993_u64),
+        ),
+        (
+            json!({"const": 9_007_199_254_740_993_u64}),
+            json!(9_007_199_254_740_993_u64),
+            json!(9_007_199_254_740_992_u64),
+        ),
+        (json!({"uniqueItems": true}), json!([9_007_199_254_740_993_u64, 9_007_199_254_740_992_u64]), json!([1, 1.0])),
         (json!({"$ref": "#/$defs/a~1b%20c", "$defs": {"a/b c": {"type": "string"}}}), json!("x"), json!(1)),
         (json!({"$ref": "#here", "$defs": {"x": {"$anchor": "here", "type": "string"}}}), json!("x"), json!(1)),
         (
@@ -91,6 +103,18 @@ fn every_keyword_is_checked() {
 }
 
 #[test]
+fn what_stands_beside_a_reference_counts_since_draft_8() {
+    let schema = |draft: &str| json!({"$schema": draft, "$ref": "#/definitions/x", "maxItems": 1, "definitions": {"x": {"type": "array"}}});
+    let old = ["http://json-schema.org/draft-04/schema#", "http://json-schema.org/draft-07/schema"];
+    for draft in old {
+        assert_eq!(found(schema(draft), json!([1, 2])), [""; 0]);
+    }
+    for draft in ["https://json-schema.org/draft/2019-09/schema", "https://json-schema.org/draft/2020-12/schema", ""] {
+        assert_eq!(found(schema(draft), json!([1, 2])).len(), 1);
+    }
+}
+
+#[test]
 fn what_cannot_be_checked_is_known_before() {
     for (schema, says) in [
         ("{", "not JSON"),
@@ -102,6 +126,7 @@ fn what_cannot_be_checked_is_known_before() {
         (r#"{"pattern": "((a{1,1000}){1,1000}){1,1000}"}"#, "cannot be checked"),
         (r#"{"unevaluatedProperties": false}"#, "cannot be checked"),
         (r#"{"properties": {"a": {"items": 7}}}"#, "no schema"),
+        (r#"{"$defs": {"a": {"$anchor": "x"}, "b": {"$anchor": "x"}}}"#, "names two of its parts"),
     ] {
         let problem = Schema::new(schema).unwrap_err();
         assert!(problem.contains(says), "{schema}: {problem}");

@@ -20,7 +20,7 @@ use crate::{
         handles::{ModelHandle, RequestHandle},
         imports::{
             inner::{ask, give, validate_config},
-            journal::append,
+            journal::{append, with_content},
         },
         kept_state::KeptState,
         store_data::{StoreData, current_hop},
@@ -150,7 +150,17 @@ fn journal(linker: &mut LinkerInstance<'_, StoreData>) -> Result<()> {
             let hop = current_hop(store.as_context_mut())?;
             Ok((append(hop, record).await,))
         })
-    })
+    })?;
+    linker.func_wrap_async(
+        "append-with-request",
+        |mut store, (record, handle, limit): (String, Resource<RequestHandle>, u32)| {
+            Box::new(async move {
+                let request = store.data().table.get(&handle)?.request.clone();
+                let hop = current_hop(store.as_context_mut())?;
+                Ok((append(hop, with_content(record, &request, limit)).await,))
+            })
+        },
+    )
 }
 
 /// What the module keeps, for the call that asks.
