@@ -372,6 +372,9 @@ fn between(
     }
 }
 
+/// Whether a number that compares like this with a limit keeps to it.
+type Fits = fn(Ordering) -> bool;
+
 fn numbers(fields: &Map<String, Value>, number: &Number, path: &str, found: &mut Vec<Problem>) {
     let limit = |key: &str| match fields.get(key) {
         Some(Value::Number(limit)) => Some(limit),
@@ -380,7 +383,7 @@ fn numbers(fields: &Map<String, Value>, number: &Number, path: &str, found: &mut
     // In draft 4 these are `true`, and the limits are those of `minimum` and `maximum`.
     let is_set = |key: &str| fields.get(key) == Some(&Value::Bool(true));
     let (above, below) = (is_set("exclusiveMinimum"), is_set("exclusiveMaximum"));
-    let limits: [(_, _, fn(Ordering) -> bool); 6] = [
+    let limits: [(_, _, Fits); 6] = [
         (limit("minimum").filter(|_| !above), "at least", Ordering::is_ge),
         (limit("maximum").filter(|_| !below), "at most", Ordering::is_le),
         (limit("exclusiveMinimum"), "above", Ordering::is_gt),
