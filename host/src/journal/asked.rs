@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_file_is_its_hash() {
-        let picture = ContentBlock::Image(Media::new("image/png", MediaSource::Data(vec![7; 1 << 20].into())));
+        let picture = ContentBlock::Image(Media::new("image/png", MediaSource::Data(vec![7; 1 << 20])));
         let request = Request::new([Message::new(Role::User, vec![ContentBlock::text("Look."), picture])]);
         let read = read(&request, 2000);
         let file = &read["messages"][0]["content"][1]["data"];

@@ -114,9 +114,10 @@ async fn what_a_killed_process_has_reserved_comes_back() {
     let modules = chain(&provider, &redis.url()).module("budget", limit);
     let (first, second) = (Gateway::start(&modules).await, Gateway::start(&modules).await);
     let asking = question(450, false);
-    let both = async { tokio::join!(first.post(CHAT, &asking), first.post(CHAT, &asking)) };
+    // Its clients wait until it dies: who leaves before gives back what is reserved.
+    let mut both = std::pin::pin!(async { tokio::join!(first.post(CHAT, &asking), first.post(CHAT, &asking)) });
     tokio::select! {
-        _ = both => panic!("an answer"),
+        _ = &mut both => panic!("an answer"),
         () = async { while provider.requests().len() < 2 { tokio::time::sleep(Duration::from_millis(5)).await } } => {}
     }
     first.signal("KILL");

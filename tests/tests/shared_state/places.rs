@@ -50,25 +50,23 @@ async fn two_with_clients(
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn callers_who_leave_give_their_places_back() {
-    for stream in [false, true] {
-        // Before the answer has begun, and while it comes.
-        let before = Reply::text("slow").delay(Duration::from_secs(120));
-        let begun = Reply::text("slow slow slow").piece_bytes(1).pace(Duration::from_secs(10));
-        for slow in [before, begun] {
-            let (provider, redis) = (replies([slow.times(2)]).await, Redis::start().await);
-            let modules = chain(&provider, &redis.url()).module("rate-limit", LIMIT);
-            let (_first, second, clients) = two_with_clients(&provider, &modules, stream).await;
-            assert_eq!(held(&redis), 2, "{}", redis.cli(&["keys", "*"]));
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            clients.iter().for_each(|client| client.abort());
-            assert_eq!(soon(second.post(CHAT, &question(false))).await.status, 200, "{stream}");
-            soon(async {
-                while held(&redis) > 0 {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            })
-            .await;
-        }
+    // Before the answer has begun, and while it comes.
+    let before = Reply::text("slow").delay(Duration::from_secs(120));
+    let begun = Reply::text("slow slow slow").piece_bytes(1).pace(Duration::from_secs(10));
+    for (stream, slow) in [(false, before.clone()), (true, before), (true, begun)] {
+        let (provider, redis) = (replies([slow.times(2)]).await, Redis::start().await);
+        let modules = chain(&provider, &redis.url()).module("rate-limit", LIMIT);
+        let (_first, second, clients) = two_with_clients(&provider, &modules, stream).await;
+        assert_eq!(held(&redis), 2, "{}", redis.cli(&["keys", "*"]));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        clients.iter().for_each(|client| client.abort());
+        assert_eq!(soon(second.post(CHAT, &question(false))).await.status, 200, "{stream}");
+        soon(async {
+            while held(&redis) > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
     }
 }
 
