@@ -38,7 +38,10 @@ fn refused(error: &Error) -> f64 {
 
 const NO_WAIT: &str = "adaptive = true\nmax_wait_seconds = 0.0";
 
-const USED_UP: [(Format, &[(&str, &str)], f64); 9] = [
+/// A format, the headers of its answers, and the seconds of the wait that they ask for.
+type Row = (Format, &'static [(&'static str, &'static str)], f64);
+
+const USED_UP: [Row; 9] = [
     (Format::OpenAi, &[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6m0s")], 360.0),
     (Format::OpenAi, &[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "59.5s")], 59.5),
     (Format::OpenAi, &[("x-ratelimit-remaining-requests-day", "0"), ("x-ratelimit-reset-requests-day", "900")], 900.0),
