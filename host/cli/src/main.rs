@@ -2,6 +2,7 @@
 
 mod args;
 mod audit;
+mod bounded;
 mod check;
 mod compiling;
 mod completions;

@@ -1,7 +1,7 @@
 //! `arcllm trust`: remembers which configurations its user trusts.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -11,6 +11,7 @@ use arcllm::{Config, Host, Lock, TrustStore, TrustedFile};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    bounded,
     failure::Failure,
     output::{line, word},
 };
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &Trust) -> Result<ExitCode, Failure> {
 
 /// Remembers the file, and says what that allows.
 fn trust(store: &TrustStore, file: &Path) -> Result<(), Failure> {
-    let text = fs::read_to_string(file).map_err(|error| {
+    let text = bounded::read_file(file, bounded::CONFIGURATION).map_err(|error| {
         let help = "name the configuration to trust: `arcllm trust FILE`";
         Failure::usage(format!("{}: cannot be read: {error}\n  help: {help}", file.display()))
     })?;
@@ -77,7 +78,7 @@ fn trust(store: &TrustStore, file: &Path) -> Result<(), Failure> {
 /// The text of the lock beside the configuration, which must be the one that was shown.
 fn lock_text(file: &Path, config: &Config) -> Result<Option<String>, Failure> {
     let lock = Lock::file(file);
-    match fs::read_to_string(&lock) {
+    match bounded::read_file(&lock, bounded::CONFIGURATION) {
         Ok(text) if Lock::parse(&text, &lock)? == config.lock => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && config.lock.modules.is_empty() => Ok(None),
         Ok(_) | Err(_) => {
@@ -109,8 +110,8 @@ fn list(store: &TrustStore) -> Result<(), Failure> {
 
 /// Says why a trusted file has no effect as it is now.
 fn mark(trusted: &TrustedFile) -> Option<String> {
-    match fs::read(&trusted.file) {
-        Ok(content) if format!("{:x}", Sha256::digest(&content)) == trusted.sha256 => None,
+    match bounded::read_file(&trusted.file, bounded::CONFIGURATION) {
+        Ok(content) if format!("{:x}", Sha256::digest(content.as_bytes())) == trusted.sha256 => None,
         Ok(_) => Some("changed: trust it again".to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some("gone: forget it".to_owned()),
         Err(error) => Some(format!("cannot be read: {error}")),

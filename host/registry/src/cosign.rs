@@ -27,6 +27,8 @@ const MOST: usize = 64;
 /// The longest statement, in bytes. Ours have some 300.
 const LONGEST: usize = 64 << 10;
 
+const NOT_OF_COSIGN: &str = "what is at the place of its signatures is none of cosign's";
+
 /// What is at the place of a manifest's signatures.
 enum There {
     Nothing,
@@ -62,6 +64,9 @@ impl Session<'_> {
             There::Nothing => Vec::new(),
             There::Other(why) => return Err(RegistryError::no_module(place(digest), why)),
             There::Signatures(manifest) => {
+                if manifest.layers.iter().any(|layer| layer.media_type != PAYLOAD) {
+                    return Err(RegistryError::no_module(place(digest), NOT_OF_COSIGN.to_owned()));
+                }
                 let own = std::slice::from_ref(key.public());
                 if let Signature::Verified { signed, .. } = self.verify(&manifest, digest, own).await? {
                     return Ok(signed);
@@ -97,10 +102,7 @@ impl Session<'_> {
             Err(error) => return Err(error),
         };
         Ok(match Manifest::read(&bytes) {
-            Ok(manifest) if manifest.layers.iter().all(|layer| layer.media_type == PAYLOAD) => {
-                There::Signatures(manifest)
-            }
-            Ok(_) => There::Other("what is at the place of its signatures is none of cosign's".to_owned()),
+            Ok(manifest) => There::Signatures(manifest),
             Err(why) => There::Other(format!("what is at the place of its signatures cannot be read: {why}")),
         })
     }
@@ -137,6 +139,9 @@ impl Session<'_> {
 
     /// Reads one signature. The inner error says why it is none.
     async fn read_layer(&self, layer: &Descriptor) -> Result<Result<Signed, String>, RegistryError> {
+        if layer.media_type != PAYLOAD {
+            return Ok(Err(NOT_OF_COSIGN.to_owned()));
+        }
         let signature = layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE));
         let (Some(signature), Ok(named)) = (signature, layer.digest.parse::<Digest>()) else {
             return Ok(Err("its signature is malformed".to_owned()));

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ring::{
+    agreement::{self, ECDH_P256, EphemeralPrivateKey, agree_ephemeral},
     rand::SystemRandom,
     signature::{
         ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
@@ -38,6 +39,9 @@ impl PublicKey {
     /// Where the text has no public key of ECDSA on P-256.
     pub fn from_pem(name: impl Into<String>, pem: &str) -> Result<Self, RegistryError> {
         let name = name.into();
+        if pem.matches("-----BEGIN ").count() > 1 {
+            return Err(RegistryError::Key { name, why: SEVERAL.to_owned() });
+        }
         match SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).ok().and_then(|der| point(&der)) {
             Some(point) => Ok(Self { name, point }),
             None => Err(RegistryError::Key { name, why: explain_public(pem).to_owned() }),
@@ -77,8 +81,17 @@ impl fmt::Debug for PublicKey {
 /// The point in the DER form of a public key.
 fn point(der: &[u8]) -> Option<[u8; POINT]> {
     let point: [u8; POINT] = der.strip_prefix(&SPKI)?.try_into().ok()?;
-    (point.first() == Some(&UNCOMPRESSED)).then_some(point)
+    (point.first() == Some(&UNCOMPRESSED) && is_on_curve(&point)).then_some(point)
 }
+
+/// Whether a point is on the curve. One that is not would verify nothing, and look like the key of somebody else.
+fn is_on_curve(point: &[u8; POINT]) -> bool {
+    let mine = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new());
+    mine.is_ok_and(|mine| agree_ephemeral(mine, &agreement::UnparsedPublicKey::new(&ECDH_P256, point), |_| ()).is_ok())
+}
+
+const SEVERAL: &str =
+    "it has more than one part, of which one alone would count\n  help: put each public key into a file of its own";
 
 fn explain_public(pem: &str) -> &'static str {
     if pem.contains("PRIVATE KEY-----") {
@@ -236,11 +249,24 @@ mod tests {
             let error = SigningKey::from_pem("mine", &pem).unwrap_err().to_string();
             assert!(error.starts_with("mine: ") && error.contains(expected), "{error}");
         }
+        // What stands around the block is a note for people (RFC 7468).
+        let noted = format!("The key of me.\n\n{}\nKeep it.\n", public.to_pem());
+        assert_eq!(PublicKey::from_pem("mine", &noted).unwrap(), public);
+        let (_, other) = SigningKey::generate("other").unwrap();
+        let two = format!("{}{}", public.to_pem(), other.to_pem());
+        let mut der = public.der();
+        *der.last_mut().unwrap() ^= 1;
+        let off_the_curve = super::pem("PUBLIC KEY", &der);
+        let cut = public.to_pem().replace("-----END", "");
         let compressed = public.to_pem().replace("QgAE", "QgAD");
         for (pem, expected) in [
             (private, "this is a private key"),
             (pem_of("PUBLIC KEY"), "no key of ECDSA"),
             (compressed, "no key of ECDSA"),
+            (two, "more than one part"),
+            (off_the_curve, "no key of ECDSA"),
+            (cut, "no key of ECDSA"),
+            ("\u{0}".repeat(1000), "no public key"),
             (pem_of("CERTIFICATE"), "no public key"),
         ] {
             let error = PublicKey::from_pem("mine", &pem).unwrap_err().to_string();

@@ -94,6 +94,22 @@ impl Reference {
         }
     }
 
+    /// Whether both name the same registry, though they may write it otherwise: with the port that is asked anyway, or another
+    /// form of the same IP address.
+    pub fn is_at_registry_of(&self, other: &Self) -> bool {
+        self.origin().is_some_and(|origin| other.origin() == Some(origin))
+    }
+
+    /// Who is asked for it.
+    pub(crate) fn origin(&self) -> Option<url::Origin> {
+        let scheme = if self.is_loopback() { "http" } else { "https" };
+        // The names of docker's registry are not the name of the machine that serves it.
+        let (host, port) = split_port(&self.registry);
+        let host = if matches!(host, "docker.io" | "index.docker.io") { "registry-1.docker.io" } else { host };
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        url::Url::parse(&format!("{scheme}://{host}{port}/")).ok().map(|url| url.origin())
+    }
+
     /// The host without its port.
     pub(crate) fn host(&self) -> &str {
         split_port(&self.registry).0
@@ -259,6 +275,27 @@ mod tests {
             let error = text.parse::<Reference>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
             assert!(error.len() < 500, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_registry_is_the_same_however_it_is_written() {
+        for (one, other, expected) in [
+            ("registry.example", "registry.example:443", true),
+            ("registry.example", "registry.example:5000", false),
+            ("registry.example", "registry.example.evil.com", false),
+            ("registry.example", "evil-registry.example", false),
+            ("registry.example", "registry-example.com", false),
+            ("localhost", "localhost:80", true),
+            ("localhost", "localhost:443", false),
+            ("[::1]:5000", "[0:0:0:0:0:0:0:1]:5000", true),
+            ("10.0.0.1", "10.0.1", true),
+            ("10.0.0.1", "10.0.0.11", false),
+            ("docker.io", "registry-1.docker.io", true),
+            ("docker.io", "index.docker.io:443", true),
+        ] {
+            let reference = |registry: &str| format!("oci://{registry}/mine").parse::<Reference>().unwrap();
+            assert_eq!(reference(one).is_at_registry_of(&reference(other)), expected, "{one} {other}");
         }
     }
 

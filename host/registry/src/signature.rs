@@ -35,6 +35,7 @@ pub enum Signature {
 
 /// A statement, and a signature of it. Both are base64 as text, so that a file can keep them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Signed {
     /// The statement, in base64: JSON that names the digest of the manifest.
     pub payload: String,

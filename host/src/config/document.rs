@@ -33,6 +33,10 @@ impl Document {
     pub(crate) fn parse(text: &str, file: Option<&Path>) -> Result<(Self, Map<String, Value>), ConfigError> {
         let mut document = Self { file: file.map(Path::to_owned), lines: HashMap::new() };
         let syntax = |error: toml::de::Error| {
+            if let Some(line) = conflict(text) {
+                let error = document.error(None, CONFLICT).help("resolve the conflict, then run this again");
+                return ConfigError { line: Some(line), ..error };
+            }
             let line = error.span().map(|span| line_of(text, span.start));
             let named = error.span().and_then(|span| text.get(span)).filter(|named| !named.is_empty());
             let error = match (error.message(), named) {
@@ -140,6 +144,15 @@ impl Document {
             }
         })
     }
+}
+
+/// What is wrong with a text that has such marks.
+pub(crate) const CONFLICT: &str = "has the marks of a merge conflict";
+
+/// The first line with a mark of a merge conflict, as version control leaves them.
+pub(crate) fn conflict(text: &str) -> Option<usize> {
+    let is_mark = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
+    text.lines().position(is_mark).map(|at| at + 1)
 }
 
 /// The dotted path of a key inside a table.

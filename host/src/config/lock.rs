@@ -9,12 +9,13 @@ use std::{
 };
 
 use arcllm_registry::{Digest, DigestError, Reference, Signed};
+use arcllm_wording::{Format, Mistake};
 use serde::Deserialize;
 
 use crate::{
     chat::config_error::ConfigError,
     config::{
-        document::{self, line_of},
+        document::{self, CONFLICT, line_of},
         grant::Grant,
     },
 };
@@ -23,7 +24,7 @@ use crate::{
 const NAME: &str = "arcllm.lock";
 
 /// The version of the format.
-const VERSION: u64 = 1;
+const VERSION: i64 = 1;
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 8 << 20;
@@ -70,7 +71,9 @@ pub enum LockedSource {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content {
-    version: u64,
+    /// It is checked before.
+    #[serde(rename = "version")]
+    _version: u64,
     #[serde(default)]
     modules: BTreeMap<String, Entry>,
 }
@@ -135,14 +138,29 @@ impl Lock {
             let help = "take the file back to how `arcllm module` wrote it, from version control for example";
             ConfigError::new(problem).file(file).help(help)
         };
-        let content: Content = toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| line_of(text, span.start));
-            ConfigError { line, ..wrong(format!("is not what `arcllm module` writes: {}", error.message())) }
-        })?;
-        if content.version != VERSION {
-            let problem = format!("has the format {}, and this arcllm knows format {VERSION}", content.version);
-            return Err(wrong(problem).help("use the arcllm that wrote it, or a newer one"));
+        let unreadable = |error: toml::de::Error| match document::conflict(text) {
+            Some(line) => {
+                let help = "resolve the conflict; `arcllm module verify` then says whether all is right";
+                ConfigError { line: Some(line), ..wrong(CONFLICT.to_owned()).help(help) }
+            }
+            None => {
+                let line = error.span().map(|span| line_of(text, span.start));
+                ConfigError {
+                    line,
+                    ..wrong(format!("is not what `arcllm module` writes: {}", mistake(error.message())))
+                }
+            }
+        };
+        let table: toml::Table = toml::from_str(text).map_err(unreadable)?;
+        // First, since another format has other keys.
+        match table.get("version").and_then(toml::Value::as_integer) {
+            Some(version) if version != VERSION => {
+                let problem = format!("has the format {version}, and this arcllm knows format {VERSION}");
+                return Err(wrong(problem).help("use the arcllm that wrote it, or a newer one"));
+            }
+            _ => {}
         }
+        let content: Content = toml::from_str(text).map_err(unreadable)?;
         let locked = content.modules.into_iter().map(|(name, entry)| {
             let key = document::join("modules", &name);
             if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
@@ -162,6 +180,14 @@ impl Lock {
         }
         text
     }
+}
+
+/// Says in plain words what `serde` says of a lock.
+fn mistake(message: &str) -> String {
+    let mistake = Mistake::of(message, Format::Toml).at("");
+    let what = if mistake.path.is_empty() { "a value".to_owned() } else { format!("`{}`", mistake.path) };
+    let help = mistake.help.map(|help| format!(" ({help})")).unwrap_or_default();
+    format!("{what} {}{help}", mistake.problem)
 }
 
 /// Reads the text of a lock. `None` if there is no such file.
@@ -263,15 +289,30 @@ mod tests {
     fn a_lock_that_is_none_says_what_is_wrong_and_where() {
         let good = lock().to_toml();
         for (text, expected) in [
-            (String::new(), "missing field `version`"),
+            (String::new(), "`version` is missing"),
             ("version = 2".to_owned(), "has the format 2"),
+            ("version = 2\nkeys = []\n[modules.mine]\nsha512 = 1".to_owned(), "has the format 2"),
+            ("version = -1".to_owned(), "has the format -1"),
+            (
+                "version = \"1\"".to_owned(),
+                "arcllm.lock:1: is not what `arcllm module` writes: a value is the text \"1\"",
+            ),
+            (good.replace("version = \"1.2.0\"", "version = 1.2"), "a value is the number 1.2 (a text in quotes)"),
+            (good.replace("source = ", "sources = "), "`sources` is not a key (did you mean `source`?)"),
+            (good.replace("source = ", "# "), "`source` is missing"),
+            (good.replace("imports = [", "imports = [5, "), "a value is the number 5"),
+            (good.replace("signature = \"", "extra = 1\nsignature = \""), "`extra` is not a key"),
+            (
+                good.replace("[modules.own]", "<<<<<<< HEAD\n[modules.own]\n=======\n[modules.other]\n>>>>>>> theirs"),
+                "has the marks of a merge conflict",
+            ),
             ("version = 1\nmodule = 1".to_owned(), "arcllm.lock:2: is not what"),
-            (good.replace("imports = ", "exports = "), "unknown field `exports`"),
+            (good.replace("imports = ", "exports = "), "`exports` is not a key"),
             (good.replace("wasm = \"sha256:", "wasm = \"sha1:"), "`modules.mine.wasm` is no digest"),
             (good.replace("oci://registry.example/me/mine:1.2.0", "oci://x"), "`modules.mine.source` is wrong"),
             (good.replace("@sha256:", ":"), "`modules.mine.source` is wrong"),
             (good.replace("\"urls\"", "\"everything\""), "has the unknown grant \"everything\""),
-            (good.replace("payload", "pay"), "missing field `payload`"),
+            (good.replace("payload", "pay"), "`pay` is not a key"),
             (format!("{good}\n[modules.mine]\n"), "arcllm.lock:"),
         ] {
             let error = Lock::parse(&text, Path::new("arcllm.lock")).unwrap_err().to_string();

@@ -65,6 +65,11 @@ impl Signers {
                 let error = section.error_at(own.path(), "is no source of modules");
                 error.help("write \"files\", or the beginning of references such as \"oci://registry.example/me/\"")
             })?;
+            let is_same = |(other, _): &&(ModuleSources, SignerRule)| source.is_same(other);
+            if let Some((_, same)) = sources.iter().find(is_same) {
+                let error = section.error_at(own.path(), format!("is the same source as `{}`", same.place));
+                return Err(error.help("keep one of the two"));
+            }
             let rule = SignerRule::read(&mut own, &default)?;
             own.finish()?;
             sources.push((source, rule));
@@ -118,8 +123,20 @@ impl ModuleSources {
             (Self::Files, None) => true,
             (Self::Registry { registry, path }, Some(reference)) => {
                 let is_below = |rest: &str| rest.is_empty() || path.is_empty() || rest.starts_with('/');
-                reference.registry() == registry
+                at(registry).is_some_and(|at| at.is_at_registry_of(reference))
                     && reference.repository().strip_prefix(path.as_str()).is_some_and(is_below)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether both are the same modules, however they are written.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Files, Self::Files) => true,
+            (Self::Registry { registry, path }, Self::Registry { registry: other, path: of_other }) => {
+                let (one, other) = (at(registry), at(other));
+                path == of_other && one.zip(other).is_some_and(|(one, other)| one.is_at_registry_of(&other))
             }
             _ => false,
         }
@@ -131,6 +148,11 @@ impl ModuleSources {
             Self::Registry { path, .. } => path.len(),
         }
     }
+}
+
+/// A place in this registry.
+fn at(registry: &str) -> Option<Reference> {
+    format!("oci://{registry}/any").parse().ok()
 }
 
 /// The name of a key in reports: that of its file.
@@ -172,6 +194,11 @@ mod tests {
             ("oci://registry.example/you/mine", true),
             ("oci://registry.example:5000/me/mine", true),
             ("oci://registry.example.evil/me/mine", true),
+            ("oci://registry.example.evil.com/me/mine", true),
+            ("oci://evil-registry.example/me/mine", true),
+            // The same registry, written otherwise.
+            ("oci://registry.example:443/me/mine", false),
+            ("oci://registry.example:443/me/strict/er", true),
         ] {
             assert_eq!(required(&config, reference), expected, "{reference}");
         }
@@ -187,6 +214,10 @@ mod tests {
             ("[trust]\nkey = []", "line:2 `trust.key` is not a setting"),
             ("[trust.sources.x]", "line:1 `trust.sources.x` is no source of modules"),
             ("[trust.sources.\"oci://me\"]", "line:1 `trust.sources.\"oci://me\"` is no source of modules"),
+            (
+                "[trust.sources.\"oci://a.example/b\"]\n[trust.sources.\"oci://a.example:443/b/\"]",
+                "`trust.sources.\"oci://a.example:443/b/\"` is the same source as `trust.sources.\"oci://a.example/b\"`",
+            ),
             ("[trust.sources.\"oci://a.example/b:1\"]", "is no source of modules"),
             ("[trust.sources.\"oci://u:p@a.example/b\"]", "is no source of modules"),
         ] {

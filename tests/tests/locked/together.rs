@@ -27,6 +27,30 @@ async fn what_several_processes_add_at_once_is_all_there() {
     assert!(!place.files().keys().any(|file| file.contains("new")), "{:?}", place.files().keys());
 }
 
+#[tokio::test]
+async fn configurations_in_one_folder_share_their_lock_without_losing_anything() {
+    let place = Place::new().await;
+    let file = place.file("upper", "upper.wasm");
+    let configs: Vec<String> = (0..6).map(|at| format!("config{at}.toml")).collect();
+    for config in &configs {
+        place.folder.write(config, place.text("config.toml")).unwrap();
+    }
+    let start = |(at, config): (usize, &String)| {
+        let name = format!("m{at}");
+        let add = ["module", "add", &file, "--name", &name, "--yes", "--enable", "--config", config];
+        place.folder.arcllm(add).unwrap().start().unwrap()
+    };
+    let running: Vec<_> = configs.iter().enumerate().map(start).collect();
+    for command in running {
+        let output = soon(command.end()).await.unwrap();
+        assert_eq!(output.code, 0, "{output:?}");
+    }
+    let lock = place.text("arcllm.lock");
+    for at in 0..configs.len() {
+        assert!(lock.contains(&format!("[modules.m{at}]")), "m{at}: {lock}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_configuration_that_is_a_link_stays_one() {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use arcllm_registry::{Digest, Limits, Reference, Registry, RegistryError, Signature, SigningKey};
+use arcllm_registry::{Digest, Limits, PublicKey, Reference, Registry, RegistryError, Signature, SigningKey};
 use axum::{body::Body, response::Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::StreamExt as _;
 use serde_json::json;
 use tempfile::TempDir;
@@ -205,6 +206,173 @@ async fn thousands_of_signatures_are_not_all_looked_at() {
     let found = soon(registry.signature(&stranger.reference(), &digest, &[key])).await.unwrap();
     assert!(matches!(&found, Signature::DoesNotVerify { why } if why.contains("first 64 of its 10000")), "{found:?}");
     assert!(stranger.asked().len() <= 65, "{}", stranger.asked().len());
+}
+
+/// The place of the signatures of a manifest with these layers, each with its blob. Everything else is missing.
+async fn with_signatures(layers: Vec<(serde_json::Value, Vec<u8>)>) -> Stranger {
+    let text = manifest(&layers.iter().map(|(layer, _)| layer.clone()).collect::<Vec<_>>()).to_string();
+    Stranger::start(move |asked| {
+        if asked.path.contains("/manifests/") {
+            return answer(200, text.clone());
+        }
+        let of_layer = |layer: &serde_json::Value| asked.path.ends_with(layer["digest"].as_str().unwrap_or("none"));
+        match layers.iter().find(|(layer, _)| of_layer(layer)) {
+            Some((_, blob)) => answer(200, blob.clone()),
+            None => answer(404, ""),
+        }
+    })
+    .await
+}
+
+/// A key, and what it says of manifests, as a registry keeps that.
+struct Signer {
+    key: SigningKey,
+    public: PublicKey,
+}
+
+impl Signer {
+    fn new() -> Self {
+        let (pem, public) = SigningKey::generate("key").unwrap();
+        Self { key: SigningKey::from_pem("key", &pem).unwrap(), public }
+    }
+
+    /// The layer of its signature of this manifest. A registry that keeps everything shows what is written into it.
+    async fn sign(&self, digest: &Digest) -> (serde_json::Value, Vec<u8>) {
+        let stranger = Stranger::start(|asked| match asked.method.as_str() {
+            "POST" => with(202, &[("location", "/upload")], ""),
+            "PUT" => answer(201, ""),
+            _ => answer(404, ""),
+        })
+        .await;
+        let registry = Registry::new(limits()).unwrap();
+        let signed = soon(registry.sign(&stranger.reference(), digest, &self.key)).await.unwrap();
+        let payload = STANDARD.decode(signed.payload).unwrap();
+        let mut layer = layer(PAYLOAD, &payload);
+        layer["annotations"] = json!({ "dev.cosignproject.cosign/signature": signed.signature });
+        (layer, payload)
+    }
+}
+
+const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+
+#[tokio::test]
+async fn one_good_signature_counts_whatever_stands_beside_it() {
+    let (mine, other) = (Signer::new(), Signer::new());
+    let digest = Digest::of(b"the manifest");
+    let good = mine.sign(&digest).await;
+    let of_other_key = other.sign(&digest).await;
+    let of_other_module = mine.sign(&Digest::of(b"another")).await;
+    let mut unsigned = good.clone();
+    unsigned.0["annotations"] = json!({});
+    unsigned.0["digest"] = json!(Digest::of(b"nobody").to_string());
+    let mut of_other_kind = of_other_key.clone();
+    of_other_kind.0["mediaType"] = json!("text/html");
+    let mut giant = (layer(PAYLOAD, &[b' '; 100]), vec![b' '; 1 << 20]);
+    giant.0["annotations"] = json!({ "dev.cosignproject.cosign/signature": "AAAA" });
+    let mut gone = (layer(PAYLOAD, b"gone"), Vec::new());
+    gone.0["annotations"] = json!({ "dev.cosignproject.cosign/signature": "not base64" });
+    let odd = [of_other_key, of_other_module, unsigned, of_other_kind, giant, gone];
+    // A hundred keys, of which the last one counts.
+    let mut keys: Vec<_> = (0..99).map(|_| SigningKey::generate("x").unwrap().1).collect();
+    keys.push(mine.public.clone());
+    let look = async |layers: Vec<_>, keys: &[PublicKey]| {
+        let stranger = with_signatures(layers).await;
+        let registry = Registry::new(limits()).unwrap();
+        soon(registry.signature(&stranger.reference(), &digest, keys)).await.unwrap()
+    };
+    for at in 0..=odd.len() {
+        let mut layers = odd.to_vec();
+        layers.insert(at, good.clone());
+        let found = look(layers, &keys).await;
+        assert!(matches!(&found, Signature::Verified { key, .. } if *key == mine.public), "{at}: {found:?}");
+    }
+    // None of the others does, together or alone.
+    let found = look(odd.to_vec(), &keys).await;
+    assert!(matches!(found, Signature::DoesNotVerify { .. }), "{found:?}");
+    let expected = [
+        "by none of the trusted keys",
+        "has signed another module",
+        "is malformed",
+        "none of cosign's",
+        "was changed or is gone",
+        "was changed or is gone",
+    ];
+    for (layer, expected) in odd.into_iter().zip(expected) {
+        let found = look(vec![layer], &keys).await;
+        assert!(matches!(&found, Signature::DoesNotVerify { why } if why.contains(expected)), "{expected}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_compressed_or_counted_wrong_is_never_unpacked_or_trusted() {
+    // 64 MB in some 64 KB. It is not asked for, and what comes is hashed as it is.
+    let bomb = || {
+        let mut bomb = std::io::Read::take(std::io::repeat(b' '), 64 << 20);
+        let mut child = std::process::Command::new("gzip")
+            .arg("-c")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let writing = std::thread::spawn(move || std::io::copy(&mut bomb, &mut input));
+        let output = child.wait_with_output().unwrap().stdout;
+        writing.join().unwrap().unwrap();
+        output
+    };
+    let packed = bomb();
+    assert!(packed.len() < 1 << 20);
+    for encoding in ["gzip", "zstd", "br", "deflate", "gzip, gzip"] {
+        let packed = packed.clone();
+        let stranger = Stranger::start(move |_| with(200, &[("content-encoding", encoding)], packed.clone())).await;
+        let error = soon(Registry::new(limits()).unwrap().look(&stranger.reference())).await.unwrap_err();
+        assert!(matches!(error, RegistryError::NotAModule { .. }), "{encoding}: {error}");
+        assert!(stranger.asked().iter().all(|asked| asked.header("accept-encoding").is_none()), "{encoding}");
+    }
+    // A module that is the packed bytes is those bytes.
+    let packed: &'static [u8] = Box::leak(packed.into_boxed_slice());
+    let stranger = with_blob(packed, move |_| with(200, &[("content-encoding", "gzip")], packed)).await;
+    assert_eq!(pull(&stranger, limits()).await.unwrap(), packed);
+}
+
+/// A registry that answers each connection with these bytes, and closes it.
+async fn raw(answer: &'static [u8]) -> (Reference, tokio::task::JoinHandle<()>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let reference = format!("oci://{}/me/mine:1.0", listener.local_addr().unwrap()).parse().unwrap();
+    let serving = tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 4096]).await;
+            let _ = socket.write_all(answer).await;
+            let _ = socket.shutdown().await;
+        }
+    });
+    (reference, serving)
+}
+
+#[tokio::test]
+async fn answers_that_are_no_http_are_errors_in_words() {
+    for answer in [
+        &b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{}"[..],
+        b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999999\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 5\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n{}",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"",
+    ] {
+        let (reference, serving) = raw(answer).await;
+        let error = soon(Registry::new(limits()).unwrap().look(&reference)).await.unwrap_err();
+        assert!(matches!(error, RegistryError::Connection { .. }), "{}: {error}", String::from_utf8_lossy(answer));
+        assert!(error.to_string().contains("the connection broke"), "{error}");
+        serving.abort();
+    }
+    // Shorter than it is: what follows is not part of it.
+    let (reference, serving) = raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}{\"layers\": []}").await;
+    let error = soon(Registry::new(limits()).unwrap().look(&reference)).await.unwrap_err();
+    assert!(matches!(error, RegistryError::NotAModule { .. }), "{error}");
+    serving.abort();
 }
 
 #[tokio::test]

@@ -1,16 +1,15 @@
 //! Makes the request of `arcllm invoke` from its arguments.
 
-use std::{
-    io::{IsTerminal as _, Read as _},
-    path::Path,
-    time::Duration,
-};
+use std::{io::IsTerminal as _, path::Path, time::Duration};
 
 use arcllm::{Message, Options, Request};
 use arcllm_wording::{Format, Mistake};
 use serde_json::Value;
 
-use crate::{failure::Failure, invoke::arguments::Invoke};
+use crate::{bounded, failure::Failure, invoke::arguments::Invoke};
+
+/// The largest request or prompt that is read, in bytes. Providers take less.
+const LARGEST: u64 = 100 << 20;
 
 /// What a request looks like.
 const FORM: &str =
@@ -62,8 +61,11 @@ fn prompt(arguments: &Invoke) -> Result<Option<String>, Failure> {
 
 fn read_request(file: &Path) -> Result<Request, Failure> {
     let name = name_of(file);
-    let text = if file == Path::new("-") { read_standard_input() } else { std::fs::read_to_string(file) };
-    let text = text.map_err(|error| Failure::usage(format!("{name}: cannot be read: {error}")))?;
+    let text = if file == Path::new("-") { read_standard_input() } else { bounded::read_file(file, LARGEST) };
+    let text = text.map_err(|error| {
+        let help = "give a file with the JSON of a request; `arcllm invoke --help` shows one";
+        Failure::usage(format!("{name}: cannot be read: {error}\n  help: {help}"))
+    })?;
     let request = parse(&text).map_err(|mistake| Failure::usage(format!("{name}:{mistake}")))?;
     check_options(&request.options).map_err(|problem| Failure::usage(format!("{name}: {problem}")))?;
     Ok(request)
@@ -101,7 +103,5 @@ fn check_options(options: &Options) -> Result<(), &'static str> {
 }
 
 fn read_standard_input() -> std::io::Result<String> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text)?;
-    Ok(text)
+    bounded::read(std::io::stdin(), LARGEST)
 }

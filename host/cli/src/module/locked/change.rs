@@ -82,6 +82,7 @@ impl ConfigFile {
         let _one = alone(&config_target).map_err(|error| unable(&self.file, &error))?;
         let lock_file = Lock::file(&self.file);
         let lock_target = target(&lock_file).map_err(|error| unable(&lock_file, &error))?;
+        let _folder = alone_in_folder(&lock_target).map_err(|error| unable(&lock_file, &error))?;
         let text = fs::read_to_string(&config_target).map_err(|error| unable(&self.file, &error))?;
         let lock_text = read_if_there(&lock_file).map_err(|error| unable(&lock_file, &error))?;
         let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
@@ -161,6 +162,11 @@ impl Replacement {
 fn replace(replacements: &[Replacement]) -> Result<(), Failure> {
     let changed = || replacements.iter().filter(|one| one.before.as_ref() != Some(&one.after));
     let clean = || changed().for_each(Replacement::clean);
+    // An editor waits for nobody.
+    if let Some(other) = changed().find(|one| fs::read(&one.file).ok() != one.before) {
+        let (file, help) = (other.file.display(), "nothing was changed; run this again");
+        return Err(Failure::usage(format!("{file}: it has changed meanwhile\n  help: {help}")));
+    }
     for one in changed() {
         one.prepare().map_err(|error| {
             clean();
@@ -206,6 +212,21 @@ fn alone(file: &Path) -> io::Result<File> {
             return Ok(held);
         }
     }
+}
+
+/// Waits until no other process changes the lock in this folder, which several configurations share.
+#[cfg(unix)]
+fn alone_in_folder(lock: &Path) -> io::Result<Option<File>> {
+    let folder = lock.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let held = File::open(folder)?;
+    held.lock()?;
+    Ok(Some(held))
+}
+
+/// A folder cannot be opened here, so that only processes with the same configuration wait for each other.
+#[cfg(not(unix))]
+fn alone_in_folder(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
 }
 
 #[cfg(unix)]
