@@ -92,7 +92,10 @@ async fn malformed_requests() {
     error: request.json:1: `options.deadline_seconds`: -1 is not a number of seconds
       help: expected {"messages": [{"role": "user", "content": "…"}], "tools": […], "options": {…}}
     "#);
-    assert_snapshot!(given(&["--request", "nowhere.json"]).await, @"error: nowhere.json: cannot be read: No such file or directory (os error 2)");
+    assert_snapshot!(given(&["--request", "nowhere.json"]).await, @"
+    error: nowhere.json: cannot be read: No such file or directory (os error 2)
+      help: give a file with the JSON of a request; `arcllm invoke --help` shows one
+    ");
     assert_snapshot!(given(&["--request", "-", "-"]).await, @"
     error: PROMPT and --request are both `-`, but only one can read standard input
       help: put the request into a file: --request FILE
