@@ -18,8 +18,8 @@ use arcllm::{Added, Bucket, CounterAddition, Leased, Life, ModuleState, StateSto
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
-/// How long things live that are to end during a check.
-const SHORT: Duration = Duration::from_millis(60);
+/// How long things live that are to end during a check. On a busy machine a few operations may take as long as a quarter of it.
+const SHORT: Duration = Duration::from_millis(400);
 
 /// The largest value that the host hands on.
 const LARGEST: usize = 1 << 20;

@@ -1,8 +1,11 @@
 //! The host: one configuration, its modules, and the models that are loaded from it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
 
 use crate::{
     assembly::{
@@ -21,12 +24,15 @@ use crate::{
     model::{defaults::CallDefaults, model::Model},
     runtime::{
         chain::Chain,
-        guest::{may_add::MayAdd, place::Place},
+        guest::{may_add::MayAdd, noting::AFTERWARDS, place::Place},
         slot::Slot,
     },
     state::state_store::StateStore,
     telemetry::meters::own_time,
 };
+
+/// How often [`Host::settled`] looks.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Loads models from one configuration. Cheap to clone; all clones share the modules that run.
 #[derive(Clone)]
@@ -122,6 +128,18 @@ impl Host {
     /// A host that watches its modules does this by itself; see [`HostBuilder::watch`](crate::HostBuilder::watch).
     pub async fn reload(&self) -> Reload {
         self.inner.reloader.reload().await
+    }
+
+    /// Waits until no module has a call, nor something to note of one that is over, such as what it has cost; for 5 seconds at
+    /// most. What modules still note when their Tokio runtime ends is lost, so a program that ends after a call waits here first.
+    pub async fn settled(&self) {
+        let idle = async {
+            while !self.inner.loader.pools.are_idle() {
+                sleep(LOOK).await;
+            }
+        };
+        // A module that takes longer is stopped by its limits.
+        let _ = timeout(AFTERWARDS, idle).await;
     }
 }
 

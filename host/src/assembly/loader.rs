@@ -46,7 +46,7 @@ pub(crate) struct ModuleLoader {
     state_store: Arc<dyn StateStore>,
     pub(crate) journal: HostJournal,
     compile_cache: CompileCache,
-    pools: Pools,
+    pub(crate) pools: Pools,
     /// The last good version of each module, by name.
     pub(crate) good_versions: GoodVersions,
     /// The files that did not load.

@@ -34,6 +34,12 @@ impl Pools {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.upgrade()
     }
 
+    /// Whether no instance of any pool has a call.
+    pub(crate) fn are_idle(&self) -> bool {
+        let pools: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        pools.iter().filter_map(Weak::upgrade).all(|pool| pool.is_idle())
+    }
+
     /// Shares this pool with later loads. Returns the pool of another load that was faster.
     pub(crate) fn share(&self, key: PoolKey, pool: Arc<Pool>) -> Arc<Pool> {
         let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// Something that is kept. Times are those since the beginning of the process.
+/// Something that is kept. Times are those of [`since_start`].
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) content: Content,
@@ -250,9 +250,13 @@ impl Open<'_> {
     }
 }
 
-/// The time since the process began to keep things, by tokio's clock.
+/// The time since an hour before the process began to keep things, by tokio's clock. A clock that is paused stands at a time
+/// before that beginning, and would not pass for a while if it were counted from there.
 fn since_start() -> Duration {
     static START: OnceLock<std::time::Instant> = OnceLock::new();
-    let start = *START.get_or_init(std::time::Instant::now);
+    let start = *START.get_or_init(|| {
+        let now = std::time::Instant::now();
+        now.checked_sub(Duration::from_secs(3600)).unwrap_or(now)
+    });
     Instant::now().saturating_duration_since(Instant::from_std(start))
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -22,11 +22,58 @@ use crate::{
 /// How often the log tells that a store fails.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
+/// After how many failures in a row a store is down.
+const FEW: u32 = 3;
+
+/// How often a store is asked that is down. Other operations fail at once, or a call would wait for each of its modules.
+const ASKED_EVERY: Duration = Duration::from_millis(500);
+
 /// A store that may be slow or fail, such as one on another machine.
 pub(crate) struct WatchedStore {
     store: Arc<dyn StateStore>,
     timeout: Duration,
     failures: Arc<Failures>,
+    health: Arc<Health>,
+}
+
+/// Whether a store is down.
+#[derive(Default)]
+struct Health {
+    in_a_row: AtomicU32,
+    /// When a store that is down is asked again.
+    asked_again: Mutex<Option<Instant>>,
+}
+
+impl Health {
+    /// Fails if the store is down and is not to be asked now.
+    fn check(&self) -> Stored<()> {
+        let in_a_row = self.in_a_row.load(Ordering::Relaxed);
+        if in_a_row < FEW {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mut asked_again = self.asked_again.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked_again.is_some_and(|time| now < time) {
+            let seconds = ASKED_EVERY.as_secs_f64();
+            let problem = format!("the store has failed {in_a_row} times in a row, and is asked every {seconds} s");
+            return Err(StateError::new(problem));
+        }
+        // This operation asks. Others wait for what comes of it.
+        *asked_again = Some(now + ASKED_EVERY);
+        Ok(())
+    }
+
+    fn works(&self) {
+        // Seldom written, since all threads read it.
+        if self.in_a_row.load(Ordering::Relaxed) > 0 {
+            self.in_a_row.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn fails(&self) {
+        *self.asked_again.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + ASKED_EVERY);
+        self.in_a_row.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// The failures of a store that the log has not told.
@@ -39,11 +86,12 @@ struct Failures {
 impl WatchedStore {
     /// Each operation of this store fails after this time.
     pub(crate) fn new(store: Arc<dyn StateStore>, timeout: Duration) -> Self {
-        Self { store, timeout, failures: Arc::default() }
+        Self { store, timeout, failures: Arc::default(), health: Arc::default() }
     }
 
     fn watch(&self, module: &str, state: Arc<dyn ModuleState>) -> Arc<dyn ModuleState> {
-        Arc::new(Watched { state, module: module.into(), timeout: self.timeout, failures: self.failures.clone() })
+        let (failures, health) = (self.failures.clone(), self.health.clone());
+        Arc::new(Watched { state, module: module.into(), timeout: self.timeout, failures, health })
     }
 }
 
@@ -62,25 +110,44 @@ struct Watched {
     module: Arc<str>,
     timeout: Duration,
     failures: Arc<Failures>,
+    health: Arc<Health>,
 }
 
 impl Watched {
-    fn within<'a, T: 'a>(&'a self, doing: BoxFuture<'a, Stored<T>>) -> BoxFuture<'a, Stored<T>> {
+    /// Does this in time, unless the store is down.
+    fn within<'a, T: 'a>(
+        &'a self,
+        doing: impl FnOnce() -> BoxFuture<'a, Stored<T>> + Send + 'a,
+    ) -> BoxFuture<'a, Stored<T>> {
         Box::pin(async move {
             let late = |_| {
                 let seconds = self.timeout.as_secs_f64();
                 Err(StateError::new(format!("the store did not answer in {seconds} s")))
             };
-            let done = timeout(self.timeout, doing).await.unwrap_or_else(late);
-            // What a module does wrong, its author must mend: it reads the error.
+            let done = match self.health.check() {
+                Ok(()) => {
+                    let done = timeout(self.timeout, doing()).await.unwrap_or_else(late);
+                    match is_failure(&done) {
+                        true => self.health.fails(),
+                        false => self.health.works(),
+                    }
+                    done
+                }
+                Err(error) => Err(error),
+            };
             if let Err(error) = done.as_ref()
-                && !error.is_of_module
+                && is_failure(&done)
             {
                 self.failures.tell(&self.module, error);
             }
             done
         })
     }
+}
+
+/// Whether the store has failed. What a module does wrong, its author must mend: it reads the error.
+fn is_failure<T>(done: &Stored<T>) -> bool {
+    done.as_ref().is_err_and(|error| !error.is_of_module)
 }
 
 impl Failures {
@@ -106,15 +173,15 @@ impl Failures {
 
 impl ModuleState for Watched {
     fn get<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Stored<Vec<Option<Vec<u8>>>>> {
-        self.within(self.state.get(keys))
+        self.within(move || self.state.get(keys))
     }
 
     fn set<'a>(&'a self, key: &'a str, value: Vec<u8>, life: Life) -> BoxFuture<'a, Stored<()>> {
-        self.within(self.state.set(key, value, life))
+        self.within(move || self.state.set(key, value, life))
     }
 
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Stored<()>> {
-        self.within(self.state.delete(key))
+        self.within(move || self.state.delete(key))
     }
 
     fn compare_and_swap<'a>(
@@ -123,22 +190,22 @@ impl ModuleState for Watched {
         current: Option<Vec<u8>>,
         new: Option<Vec<u8>>,
     ) -> BoxFuture<'a, Stored<bool>> {
-        self.within(self.state.compare_and_swap(key, current, new))
+        self.within(move || self.state.compare_and_swap(key, current, new))
     }
 
     fn add<'a>(&'a self, additions: &'a [CounterAddition]) -> BoxFuture<'a, Stored<Added>> {
-        self.within(self.state.add(additions))
+        self.within(move || self.state.add(additions))
     }
 
     fn take<'a>(&'a self, buckets: &'a [Bucket], wait: Duration) -> BoxFuture<'a, Stored<Taken>> {
-        self.within(self.state.take(buckets, wait))
+        self.within(move || self.state.take(buckets, wait))
     }
 
     fn lease<'a>(&'a self, key: &'a str, most: u32, lasts: Duration) -> BoxFuture<'a, Stored<Leased>> {
-        self.within(self.state.lease(key, most, lasts))
+        self.within(move || self.state.lease(key, most, lasts))
     }
 
     fn release<'a>(&'a self, key: &'a str, lease: u64) -> BoxFuture<'a, Stored<()>> {
-        self.within(self.state.release(key, lease))
+        self.within(move || self.state.release(key, lease))
     }
 }

@@ -5,6 +5,10 @@ use arcllm_module::{
     types::{Attempt, Outcome, Price, Usage},
 };
 
+/// The most tokens of one kind that an attempt counts as. No model reads and writes as many in one call, but a provider may say so,
+/// and would use up a budget for good.
+const MOST_TOKENS: u64 = 10_000_000;
+
 /// Money and tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amounts {
@@ -17,13 +21,29 @@ pub struct Amounts {
 impl Amounts {
     /// Returns the amounts of these tokens. Without a price they cost nothing.
     pub fn of(usage: &Usage, price: Option<&Price>) -> Self {
+        let usage = within_reason(usage);
         let tokens = usage.total_tokens.max(usage.input_tokens.saturating_add(usage.output_tokens));
-        let cost = price.map_or(0, |price| millionths(cost(usage, price)));
+        let cost = price.map_or(0, |price| millionths(cost(&usage, price)));
         Self { cost, tokens: i64::try_from(tokens).unwrap_or(i64::MAX) }
     }
 
     fn plus(self, other: Self) -> Self {
         Self { cost: self.cost.saturating_add(other.cost), tokens: self.tokens.saturating_add(other.tokens) }
+    }
+}
+
+/// The same tokens, as far as a call can have used them.
+fn within_reason(usage: &Usage) -> Usage {
+    let few = |tokens: Option<u64>| tokens.map(|tokens| tokens.min(MOST_TOKENS));
+    Usage {
+        input_tokens: usage.input_tokens.min(MOST_TOKENS),
+        output_tokens: usage.output_tokens.min(MOST_TOKENS),
+        total_tokens: usage.total_tokens.min(2 * MOST_TOKENS),
+        cache_read_tokens: few(usage.cache_read_tokens),
+        cache_write_tokens: few(usage.cache_write_tokens),
+        cache_write_hour_tokens: few(usage.cache_write_hour_tokens),
+        reasoning_tokens: few(usage.reasoning_tokens),
+        extensions: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Policy`] has the limits, [`Turn`] is what a call has taken of them. This file connects them to the host.
 
 mod learned;
+mod owed;
 mod policy;
 mod settings;
 mod turn;
@@ -14,6 +15,7 @@ use arcllm_module::{
 };
 
 pub use learned::{Pause, pause_after};
+pub use owed::Owed;
 pub use policy::{Limited, Policy};
 pub use settings::{Limit, Settings};
 pub use turn::{NoTurn, Turn};
@@ -24,6 +26,7 @@ const STORE_WAIT: Duration = Duration::from_secs(1);
 /// The module.
 pub struct RateLimit {
     policy: Policy,
+    owed: Owed,
 }
 
 impl Module for RateLimit {
@@ -34,12 +37,13 @@ impl Module for RateLimit {
     }
 
     fn new(settings: Settings) -> Self {
-        Self { policy: Policy::new(settings) }
+        Self { policy: Policy::new(settings), owed: Owed::default() }
     }
 
     async fn invoke(&self, request: Request) -> Result<Response, Error> {
         let before = request.attempt_count();
-        let turn = match Turn::take(&self.policy, &request).await {
+        self.owed.settle();
+        let turn = match Turn::take(&self.policy, &request, &self.owed).await {
             Ok(turn) => turn,
             Err(NoTurn::TooLate { what, wait, is_learned }) => {
                 return Err(too_many(&request, &what, wait, is_learned));

@@ -1,3 +1,5 @@
+use std::pin::Pin;
+
 use arcllm_module::{
     Amount, Count,
     stream::{self, Event},
@@ -310,4 +312,29 @@ fn what_happens_when_the_store_fails_is_a_setting() {
     let Err(Error::Api(error)) = outcome else { panic!("it asked") };
     assert!(error.status == 503 && error.message.contains("it is away"), "{error:?}");
     assert_eq!((world.asked().len(), world.logged().len()), (1, 1));
+}
+
+/// An outage of the store while calls end takes no places for good.
+#[test]
+fn places_that_the_store_does_not_take_back_are_given_back_by_the_next_call() {
+    let world = World::new().answers_after(Duration::from_secs(5));
+    let settings = Settings {
+        max_in_flight: Some(Count::new(2)),
+        max_wait_seconds: Amount::new(1.0),
+        on_store_failure: OnStoreFailure::Refuse,
+        ..Settings::default()
+    };
+    let module = RateLimit::new(settings);
+    for _ in 0..3 {
+        let call = async { drop(module.invoke(world.request("Hi")).await.unwrap()) };
+        let outage = async {
+            clock::wait_for(Duration::from_secs(2)).await;
+            drop(world.clone().state_fails("it is away"));
+        };
+        world.run_all([Box::pin(call) as Pin<Box<dyn Future<Output = ()>>>, Box::pin(outage)]);
+        drop(world.clone().state_works());
+        // The place that was not given back is still taken.
+        let outcomes = world.run_all((0..3).map(|_| module.invoke(world.request("Hi"))));
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2);
+    }
 }

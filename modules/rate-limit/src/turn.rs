@@ -10,6 +10,7 @@ use arcllm_module::{
 
 use crate::{
     learned::{Pause, pause_after},
+    owed::{Owed, Taken},
     policy::{Limited, Policy},
 };
 
@@ -25,7 +26,8 @@ pub struct Turn {
     limits: Vec<Limited>,
     /// The tokens that are reserved.
     tokens: f64,
-    places: Vec<(String, u64)>,
+    places: Vec<Taken>,
+    owed: Owed,
     /// The pause of the model, if the module learns from the provider.
     pause: Option<Pause>,
     provider: String,
@@ -56,12 +58,12 @@ impl Turn {
     /// # Errors
     ///
     /// If it would come too late, or if the store fails. Then nothing is taken.
-    pub async fn take(policy: &Policy, request: &Request) -> Result<Self, NoTurn> {
+    pub async fn take(policy: &Policy, request: &Request, owed: &Owed) -> Result<Self, NoTurn> {
         let (provider, model) = (request.provider(), request.model());
         let limits = policy.limits(&provider, &model, |key| request.label(key));
         let tokens = if limits.iter().any(Limited::counts_tokens) { estimate(policy, request) } else { 0.0 };
         let pause = policy.settings.adaptive.then(|| Pause::of(&provider, &model));
-        let mut turn = Self { limits, tokens, places: Vec::new(), pause, provider, model };
+        let mut turn = Self { limits, tokens, places: Vec::new(), owed: owed.clone(), pause, provider, model };
         let began = clock::now();
         // A turn at the deadline comes too late.
         let left = request.time_left().map_or(Duration::MAX, |left| left.saturating_sub(Duration::from_nanos(1)));
@@ -174,10 +176,8 @@ impl Turn {
         }
     }
 
-    async fn release(&self) {
-        for (key, lease) in &self.places {
-            noted(state::release(key.clone(), *lease).await);
-        }
+    async fn release(self) {
+        noted(self.owed.release(self.places).await);
     }
 }
 

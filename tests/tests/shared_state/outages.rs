@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     scene::{around, replies, say_hi, soon},
     serve::gateway::Gateway,
-    support::{Chain, Folder, Redis},
+    support::{Chain, Elsewhere, Folder, Odd, Redis},
 };
 
 /// A chain whose modules ask the store in each call.
@@ -146,6 +146,32 @@ async fn a_paused_redis_costs_its_time_and_no_more() {
     assert!(answers.iter().all(Result::is_ok));
     assert!(before.elapsed() < Duration::from_secs(30), "{:?}", before.elapsed());
     redis.pause(false);
+}
+
+/// A call with many modules does not wait for a store that is down once for each of them.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_down_is_asked_now_and_then() {
+    let store = Elsewhere::new(Odd::Hangs);
+    let host = Host::builder().state_store(store.clone()).build().unwrap();
+    let state = host.state_store().open("any");
+    let (key, begun) = (["k".to_owned()], tokio::time::Instant::now());
+    for _ in 0..100 {
+        state.get(&key).await.unwrap_err();
+    }
+    assert_eq!((store.operations(), begun.elapsed()), (3, Duration::from_millis(750)));
+    let error = state.get(&key).await.unwrap_err();
+    assert_eq!(error.message, "the store has failed 3 times in a row, and is asked every 0.5 s");
+    for asked in 4..8 {
+        tokio::time::sleep(Duration::from_millis(501)).await;
+        join_all((0..100).map(|_| state.get(&key))).await.into_iter().for_each(|got| drop(got.unwrap_err()));
+        assert_eq!(store.operations(), asked);
+    }
+    store.becomes(Odd::Yields);
+    tokio::time::sleep(Duration::from_millis(501)).await;
+    for _ in 0..100 {
+        state.get(&key).await.unwrap();
+    }
+    assert_eq!(store.operations(), 107);
 }
 
 #[tokio::test]

@@ -87,3 +87,17 @@ async fn places_of_a_killed_process_become_free_at_the_deadline_of_its_calls() {
     .await;
     assert_eq!(provider.requests().len(), 3);
 }
+
+/// What a module notes after the answer is noted before the command ends.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_command_that_ends_has_given_its_place_back() {
+    let failing = Reply::status(500);
+    let (provider, redis) = (replies([Reply::text("well"), failing, Reply::text("well")]).await, Redis::start().await);
+    let limit = "max_in_flight = 1\nmax_wait_seconds = 0.0";
+    let folder = chain(&provider, &redis.url()).module("rate-limit", limit).folder().unwrap().trusted();
+    for (arguments, code) in [(&["invoke", "Hi"][..], 0), (&["invoke", "Hi"], 1), (&["invoke", "--stream", "Hi"], 0)] {
+        let output = soon(folder.arcllm(arguments).unwrap().run()).await.unwrap();
+        assert_eq!((output.code, held(&redis)), (code, 0), "{output:?}");
+    }
+}

@@ -11,13 +11,13 @@ pub(crate) fn host(url: &str, settings: &str) -> Host {
     Host::builder().config(Config::parse(&config, None).unwrap()).build().unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn memory() {
     soon(check(&MemoryStore::default())).await.unwrap();
 }
 
 /// A host waits for a store for a time, also for one of the program's own.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn memory_behind_a_host() {
     let host = Host::builder().state_store(std::sync::Arc::new(MemoryStore::default())).build().unwrap();
     soon(check(&**host.state_store())).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -20,28 +20,34 @@ pub(crate) async fn kept(store: &dyn StateStore, module: &str, key: &str) -> Opt
 }
 
 /// What a store does before it does as it is asked.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Odd {
     Yields,
     Fails,
+    Hangs,
 }
 
 /// A store that other tasks can overtake, as one on another machine. It keeps its values in memory.
 pub(crate) struct Elsewhere {
-    odd: Odd,
+    odd: Arc<Mutex<Odd>>,
     memory: MemoryStore,
     operations: Arc<AtomicUsize>,
 }
 
 struct Far {
-    odd: Odd,
+    odd: Arc<Mutex<Odd>>,
     state: Arc<dyn ModuleState>,
     operations: Arc<AtomicUsize>,
 }
 
 impl Elsewhere {
     pub(crate) fn new(odd: Odd) -> Arc<Self> {
-        Arc::new(Self { odd, memory: MemoryStore::default(), operations: Arc::default() })
+        Arc::new(Self { odd: Arc::new(Mutex::new(odd)), memory: MemoryStore::default(), operations: Arc::default() })
+    }
+
+    /// From now on it does this.
+    pub(crate) fn becomes(&self, odd: Odd) {
+        *self.odd.lock().unwrap() = odd;
     }
 
     /// How often it was asked to do something.
@@ -52,17 +58,22 @@ impl Elsewhere {
 
 impl StateStore for Elsewhere {
     fn open(&self, module: &str) -> Arc<dyn ModuleState> {
-        Arc::new(Far { odd: self.odd, state: self.memory.open(module), operations: self.operations.clone() })
+        let (odd, operations) = (self.odd.clone(), self.operations.clone());
+        Arc::new(Far { odd, state: self.memory.open(module), operations })
     }
 }
 
 impl Far {
     fn after<'a, T: Send + 'a>(&self, doing: BoxFuture<'a, Stored<T>>) -> BoxFuture<'a, Stored<T>> {
         self.operations.fetch_add(1, Ordering::SeqCst);
-        let odd = self.odd;
+        let odd = *self.odd.lock().unwrap();
         Box::pin(async move {
             tokio::task::yield_now().await;
-            if odd == Odd::Fails { Err(StateError::new("it is gone")) } else { doing.await }
+            match odd {
+                Odd::Yields => doing.await,
+                Odd::Fails => Err(StateError::new("it is gone")),
+                Odd::Hangs => std::future::pending().await,
+            }
         })
     }
 }

@@ -10,8 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arcllm::{Error, ErrorKind, Overrides, Response};
+use arcllm::{Error, ErrorKind, Host, Overrides, Response};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::{
     config::host,
@@ -65,12 +66,22 @@ pub(crate) async fn run(arguments: Box<Invoke>) -> Result<ExitCode, Failure> {
     if arguments.trace {
         trace(&result, streamed.as_ref(), began);
     }
-    let response = result?;
-    match arguments.json {
-        true => json(&response)?,
-        false => print(&response, streamed.is_some())?,
+    let shown = result.and_then(|response| match arguments.json {
+        true => json(&response),
+        false => print(&response, streamed.is_some()),
+    });
+    settle(&host, &shown).await;
+    shown.map(|()| ExitCode::SUCCESS)
+}
+
+/// Lets modules note what the call has used. After Ctrl-C there is less time for it.
+async fn settle(host: &Host, outcome: &Result<(), Failure>) {
+    match outcome {
+        Err(Failure::Error(error)) if matches!(error.kind, ErrorKind::Cancelled) => {
+            let _ = timeout(GRACE / 2, host.settled()).await;
+        }
+        _ => host.settled().await,
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Ready when Ctrl-C is pressed.

@@ -94,6 +94,8 @@ impl Worker {
         drop(listener);
         drop(open);
         all_ended.recv().await;
+        // The instances end with this thread.
+        shared.live().host.settled().await;
         Ok(())
     }
 }

@@ -232,7 +232,8 @@ impl Calls {
         self.give_back().0
     }
 
-    fn is_idle(&self) -> bool {
+    /// Whether it has no call.
+    pub(crate) fn is_idle(&self) -> bool {
         self.entries.is_empty() && self.waiting.is_empty()
     }
 

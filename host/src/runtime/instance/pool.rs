@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -61,6 +61,8 @@ struct PoolInner {
     count: AtomicU32,
     /// The workers that take calls, for each thread.
     open: Box<[OpenWorkers]>,
+    /// All workers that have not ended.
+    workers: Mutex<Vec<Weak<Worker>>>,
     /// The calls that wait for an instance.
     queue: Queue,
 }
@@ -85,6 +87,7 @@ impl Pool {
             runtime,
             count: AtomicU32::new(0),
             open: std::iter::repeat_with(OpenWorkers::default).take(threads).collect(),
+            workers: Mutex::default(),
             queue: Queue::new(module.clone()),
             module,
             compiled,
@@ -118,6 +121,12 @@ impl Pool {
     /// Whether the module copies requests.
     pub(crate) fn is_copying(&self) -> bool {
         self.0.compiled.copies
+    }
+
+    /// Whether no instance has a call, nor something to note of one.
+    pub(crate) fn is_idle(&self) -> bool {
+        let workers = self.0.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        workers.iter().filter_map(Weak::upgrade).all(|worker| worker.with(|calls| calls.is_idle()))
     }
 
     /// Lets an instance serve this call, as soon as one has room. `content` is how many bytes the guest copies. With
@@ -249,6 +258,11 @@ impl PoolInner {
         permit: Permit,
     ) -> Arc<Worker> {
         let worker = Worker::new(self.clone(), self.policy, thread);
+        {
+            let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+            workers.retain(|worker| worker.strong_count() > 0);
+            workers.push(Arc::downgrade(&worker));
+        }
         let (policy, runtime, turns) = (self.policy, self.runtime.clone(), self.turns.clone());
         let running = instances(&self.module);
         run::spawn(worker.clone(), starting, Terms { policy, runtime, turns, running, permit });
