@@ -12,6 +12,8 @@ pub struct Found {
     pub reference: Reference,
     /// The digest of the manifest. It covers the annotations, and by its digest the module.
     pub manifest_digest: Digest,
+    /// The manifest itself, which [`check_manifest`](crate::check_manifest) ties to the module without a network.
+    pub manifest: String,
     /// The digest of the module's file.
     pub wasm_digest: Digest,
     /// The size of the module's file, in bytes.

@@ -48,6 +48,7 @@ pub use error::RegistryError;
 pub use found::{Description, Found};
 pub use key::{PublicKey, SigningKey};
 pub use limits::Limits;
+pub use manifest::check_manifest;
 pub use reference::Reference;
 pub use registry::{Progress, Registry};
 pub use signature::{Signature, Signed, verify_offline};

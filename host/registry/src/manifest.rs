@@ -22,6 +22,26 @@ pub(crate) const ACCEPTED: [&str; 4] = [MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER
 /// The longest manifest, in bytes: what registries accept.
 pub(crate) const LONGEST: usize = 4 << 20;
 
+/// The longest manifest of a module, in bytes: a lock keeps it.
+pub(crate) const LONGEST_OF_MODULE: usize = 64 << 10;
+
+/// Checks, without a network, that this text is the manifest with this digest, and that it names this module.
+///
+/// # Errors
+///
+/// What differs, in a sentence without a full stop.
+pub fn check_manifest(manifest: &str, digest: &Digest, wasm: &Digest) -> Result<(), String> {
+    let got = Digest::of(manifest.as_bytes());
+    if got != *digest {
+        return Err(format!("its manifest has the digest {got}, and not {digest}"));
+    }
+    let named = Manifest::read(manifest.as_bytes())?.layer()?;
+    match named == *wasm {
+        true => Ok(()),
+        false => Err(format!("its manifest names the bytes {named}, and not {wasm}")),
+    }
+}
+
 /// A manifest.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,25 +103,37 @@ impl Manifest {
         serde_json::from_slice(bytes).map_err(|_| "its manifest is malformed".to_owned())
     }
 
-    /// What the manifest of a module says.
-    pub(crate) fn module(self, reference: &Reference, digest: Digest) -> Result<Found, RegistryError> {
-        let no_module = |why: &str| RegistryError::no_module(reference, why);
-        let layer = match self.layers.as_slice() {
-            [layer] => layer,
-            layers => return Err(no_module(&format!("it has {} layers, and a module has one", layers.len()))),
-        };
-        if layer.media_type != WASM {
-            let media_type = crate::error::excerpt(&layer.media_type);
-            return Err(no_module(&format!("its layer is a `{media_type}`, and a module is a `{WASM}`")));
+    /// What this text, the manifest of a module, says.
+    pub(crate) fn module(text: String, reference: &Reference) -> Result<Found, RegistryError> {
+        let no_module = |why: String| RegistryError::no_module(reference, why);
+        let manifest = Self::read(text.as_bytes()).map_err(no_module)?;
+        let wasm_digest = manifest.layer().map_err(no_module)?;
+        if text.len() > LONGEST_OF_MODULE {
+            let most = LONGEST_OF_MODULE >> 10;
+            return Err(no_module(format!("its manifest has {} bytes, and that of a module {most} KiB", text.len())));
         }
-        let wasm_digest = layer.digest.parse().map_err(|_| no_module("its layer has no SHA-256 as its digest"))?;
+        let digest = Digest::of(text.as_bytes());
         Ok(Found {
             reference: reference.with_digest(digest),
             manifest_digest: digest,
+            manifest: text,
             wasm_digest,
-            size: layer.size,
-            annotations: self.annotations.unwrap_or_default(),
+            size: manifest.layers.first().map_or(0, |layer| layer.size),
+            annotations: manifest.annotations.unwrap_or_default(),
         })
+    }
+
+    /// The digest of the module that it names.
+    fn layer(&self) -> Result<Digest, String> {
+        let layer = match self.layers.as_slice() {
+            [layer] => layer,
+            layers => return Err(format!("it has {} layers, and a module has one", layers.len())),
+        };
+        if layer.media_type != WASM {
+            let media_type = crate::error::excerpt(&layer.media_type);
+            return Err(format!("its layer is a `{media_type}`, and a module is a `{WASM}`"));
+        }
+        layer.digest.parse().map_err(|_| "its layer has no SHA-256 as its digest".to_owned())
     }
 
     /// The bytes that are pushed. The same manifest gives the same bytes.

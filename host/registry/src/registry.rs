@@ -61,8 +61,9 @@ impl Registry {
         if let Some(expected) = reference.digest().filter(|expected| *expected != got) {
             return Err(RegistryError::Changed { what: reference.to_string(), expected, got });
         }
-        let manifest = Manifest::read(&bytes).map_err(|why| RegistryError::no_module(reference, why))?;
-        let found = manifest.module(reference, got)?;
+        let text = String::from_utf8(bytes.into())
+            .map_err(|_| RegistryError::no_module(reference, "its manifest is malformed"))?;
+        let found = Manifest::module(text, reference)?;
         match found.size > self.http.limits.max_module_bytes {
             true => Err(self.too_large(reference.to_string())),
             false => Ok(found),

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,6 +29,9 @@ const REDIRECTS: usize = 5;
 /// The longest answer of a token server, and the longest error of a registry that is read, in bytes.
 const LONGEST_TOKEN: usize = 1 << 20;
 const LONGEST_ERROR: usize = 64 << 10;
+
+/// How long the words of an error are waited for. Its status is there.
+const ERROR_TIME: Duration = Duration::from_secs(5);
 
 /// What proves to registries who asks.
 #[derive(Debug, Default)]
@@ -251,7 +255,9 @@ impl Session<'_> {
     /// What an answer without success means.
     pub(crate) async fn failed(&self, response: Response) -> RegistryError {
         let status = response.status();
-        let body = read(response, LONGEST_ERROR).await.ok().flatten().unwrap_or_default();
+        let time = self.http.limits.answer.min(ERROR_TIME);
+        let body = tokio::time::timeout(time, read(response, LONGEST_ERROR)).await;
+        let body = body.ok().and_then(Result::ok).flatten().unwrap_or_default();
         let said = serde_json::from_slice::<Errors>(&body).unwrap_or_default().errors.into_iter().next();
         let said = said.map(|error| format!("{} {}", error.code, error.message)).unwrap_or_default();
         let said = excerpt(&said);
@@ -288,7 +294,7 @@ impl Session<'_> {
         tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(self.timed_out(limit)))
     }
 
-    pub(crate) fn timed_out(&self, limit: std::time::Duration) -> RegistryError {
+    pub(crate) fn timed_out(&self, limit: Duration) -> RegistryError {
         RegistryError::TimedOut { registry: self.reference.registry().to_owned(), seconds: limit.as_secs() }
     }
 }

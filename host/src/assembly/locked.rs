@@ -157,10 +157,13 @@ impl ModuleSource {
             return Ok(None);
         }
         let manifest = found.sandbox.reference().and_then(|reference| reference.digest());
-        let signed = config.lock.modules.get(name).and_then(|locked| locked.signature.as_ref());
-        let (Some(manifest), Some(signed)) = (manifest, signed) else { return Ok(Some(SignatureState::NotSigned)) };
+        let signed = config.lock.modules.get(name).and_then(|locked| Some((locked, locked.signature.as_ref()?)));
+        let (Some(manifest), Some((locked, signed))) = (manifest, signed) else {
+            return Ok(Some(SignatureState::NotSigned));
+        };
         let keys = self.rule(found).read_keys(config)?;
-        Ok(Some(match verify_offline(signed, &manifest, &keys) {
+        let key = verify_offline(signed, &manifest, &keys).and_then(|key| locked.check_manifest().map(|()| key));
+        Ok(Some(match key {
             Ok(key) => SignatureState::Verified { key: key.name().to_owned() },
             Err(why) => SignatureState::DoesNotVerify { why },
         }))
@@ -187,6 +190,13 @@ impl ModuleSource {
     }
 
     fn check_bytes(&self, name: &str, found: &ModuleBytes, locked: &LockedModule) -> Result<(), ConfigError> {
+        if let Err(why) = locked.check_manifest() {
+            let problem = format!("is not the module of {} in arcllm.lock: {why}", locked.source.wasm());
+            let error = self.config().document.error(Some(&format!("modules.{name}")), problem);
+            let help =
+                format!("take arcllm.lock back to how `arcllm module` wrote it, or remove {name} and add it again");
+            return Err(error.help(help));
+        }
         if locked.wasm.hex() == found.digest {
             return Ok(());
         }

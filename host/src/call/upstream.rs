@@ -93,8 +93,11 @@ impl Stop for Upstream {
                 answering.as_mut().poll(context)
             })
             .await;
+            // The provider has counted an answer also where a module could not read it.
+            let mut counted = None;
             let settled = match answer {
                 Ok(Answer::Whole(response)) => {
+                    counted = response.original.is_unread().then(|| response.usage.clone());
                     let asked = attempt.started.as_ref().filter(|_| asked_by.is_some());
                     invoke.settled(response, asked).map(Answer::Whole)
                 }
@@ -108,7 +111,7 @@ impl Stop for Upstream {
                 }
                 Ok(Answer::Stream { head, events }) => Ok(self.watch(attempt, head, events, invoke.clone())),
                 Err(error) => {
-                    attempt.end(Err(&error), None);
+                    attempt.end(Err(&error), counted);
                     Err(error)
                 }
             }

@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 use crate::chat::{error::ErrorKind, wire_format::WireFormat};
 
+/// The extension of a `parse` error whose answer the caller may read all the same.
+const UNREAD: &str = "arcllm.unread";
+
 /// A request or an answer in a wire format, byte by byte as its author wrote it. Its `Debug` shows no content.
 ///
 /// A gateway gives a request its original. If the provider speaks the same format and nothing has changed the request, the
@@ -83,7 +86,16 @@ impl KeptOriginal {
 
     /// Notes that the content could not be read, and why.
     pub(crate) fn unread(&mut self, error: ErrorKind) {
+        let error = match error {
+            ErrorKind::Parse(failure) => ErrorKind::Parse(failure.with_extension(UNREAD, true)),
+            error => error,
+        };
         self.unread = Some(Arc::new(error));
+    }
+
+    /// Whether the content could not be read.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.unread.is_some()
     }
 
     /// Why the content could not be read, if it could not.

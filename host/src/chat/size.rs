@@ -10,6 +10,8 @@ const IMAGE_TOKENS: u64 = 1_200;
 const FILE_TOKENS: u64 = 2_000;
 /// Bytes of a document or a recording for each of its tokens.
 const FILE_BYTES: u64 = 32;
+/// The extension of a request that asks for several answers.
+const ANSWERS: &str = "openai.n";
 /// Tokens around a message or a tool.
 const AROUND: u64 = 6;
 
@@ -25,12 +27,16 @@ pub(crate) struct RequestSize {
     pub(crate) tools: usize,
     /// An estimate of the tokens of input.
     pub(crate) tokens: u64,
+    /// How many answers are asked for, if it is more than one.
+    pub(crate) answers: Option<u64>,
 }
 
 impl RequestSize {
     /// Measures a request. Takes time in proportion to its text.
     pub(crate) fn of(request: &Request) -> Self {
-        let mut size = Self { messages: request.messages.len(), tools: request.tools.len(), ..Self::default() };
+        let answers = request.extensions.get(ANSWERS).and_then(Value::as_u64).filter(|answers| *answers > 1);
+        let (messages, tools) = (request.messages.len(), request.tools.len());
+        let mut size = Self { messages, tools, answers, ..Self::default() };
         for message in &request.messages {
             size.tokens += AROUND;
             message.content.iter().for_each(|block| size.add_block(block));

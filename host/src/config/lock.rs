@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use arcllm_registry::{Digest, DigestError, Reference, Signed};
+use arcllm_registry::{Digest, DigestError, Reference, Signed, check_manifest};
 use arcllm_wording::{Format, Mistake};
 use serde::Deserialize;
 
@@ -53,6 +53,8 @@ pub struct LockedModule {
     pub allow: Vec<Grant>,
     /// The interfaces that it imports.
     pub imports: Vec<String>,
+    /// The manifest of a module from a registry. It ties the bytes to the source, and by that to the signature.
+    pub manifest: Option<String>,
     /// A signature of its manifest, which a start verifies without a network.
     pub signature: Option<Signed>,
 }
@@ -88,14 +90,26 @@ struct Entry {
     allow: Vec<Grant>,
     #[serde(default)]
     imports: Vec<String>,
+    manifest: Option<String>,
     signature: Option<Signed>,
 }
 
 impl LockedModule {
     /// A module with these bytes from this source, without grants and signature.
     pub fn new(source: LockedSource, wasm: Digest) -> Self {
-        let (version, allow, imports, signature) = Default::default();
-        Self { source, wasm, version, allow, imports, signature }
+        let (version, allow, imports, manifest, signature) = Default::default();
+        Self { source, wasm, version, allow, imports, manifest, signature }
+    }
+
+    /// Checks that the source is that of the bytes: its manifest names them.
+    ///
+    /// # Errors
+    ///
+    /// What differs, in a sentence without a full stop.
+    pub(crate) fn check_manifest(&self) -> Result<(), String> {
+        let Some(digest) = self.source.reference().and_then(Reference::digest) else { return Ok(()) };
+        let manifest = self.manifest.as_deref().ok_or("there is no manifest that ties its bytes to its source")?;
+        check_manifest(manifest, &digest, &self.wasm)
     }
 
     /// The first of these grants that reaches further than what was accepted.
@@ -231,8 +245,8 @@ impl Entry {
                 Err(error) => return Err(("source", format!("is wrong: {error}"))),
             },
         };
-        let Self { version, allow, imports, signature, .. } = self;
-        Ok(LockedModule { source, wasm, version, allow, imports, signature })
+        let Self { version, allow, imports, manifest, signature, .. } = self;
+        Ok(LockedModule { source, wasm, version, allow, imports, manifest, signature })
     }
 }
 
@@ -253,6 +267,9 @@ impl LockedModule {
         field("allow", format!("[{}]", grants.join(", ")));
         let imports: String = self.imports.iter().map(|import| format!("    {},\n", quoted(import))).collect();
         field("imports", if imports.is_empty() { "[]".to_owned() } else { format!("[\n{imports}]") });
+        if let Some(manifest) = &self.manifest {
+            field("manifest", quoted(manifest));
+        }
         if let Some(Signed { payload, signature }) = &self.signature {
             let _ = write!(text, "\n[{table}.signature]\n");
             let _ = writeln!(text, "payload = {}\nsignature = {}", quoted(payload), quoted(signature));
@@ -271,6 +288,7 @@ mod tests {
         mine.version = Some("1.2.0".to_owned());
         mine.allow = vec![Grant::models(["openai", "a \"b\""]), Grant::state_mb(10), Grant::from("urls")];
         mine.imports = vec!["arcllm:llm/models@0.1.0".to_owned()];
+        mine.manifest = Some("{\"schemaVersion\":2,\"annotations\":{\"it's\":\"\\n\"}}".to_owned());
         mine.signature = Some(Signed { payload: "e30=".to_owned(), signature: "MEQ=".to_owned() });
         let file = LockedModule::new(LockedSource::File("own.wasm".to_owned()), Digest::of(b"own"));
         Lock { modules: [("mine".to_owned(), mine), ("own".to_owned(), file)].into() }

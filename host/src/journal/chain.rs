@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::journal::line::{Line, Link, Own};
+use crate::journal::{
+    head,
+    line::{Line, Link, Own},
+};
 
 /// Where a line is: the number of its file, and its number in that, counted from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +89,7 @@ impl Chain {
                 Found::Line(line) if self.goes_on_with(&line) => {
                     match line.own {
                         Some(Own::Lost(noted)) => return Ok(Some(lost(place, line.link.sequence, noted))),
+                        Some(Own::HeadMissing) => return Ok(Some(head_missing(place))),
                         Some(Own::Deleted(before)) => self.deleted_before = self.deleted_before.max(before),
                         None => {}
                     }
@@ -200,6 +204,14 @@ fn lost(place: Place, number: u64, noted: u64) -> Break {
         ),
         None => format!("record {noted} was another one before this line was written: it was changed"),
     };
+    Break { place, fault: JournalFault::Removed, message }
+}
+
+fn head_missing(place: Place) -> Break {
+    let message = format!(
+        "{} was missing, or was not the host's, when this line was written: records before it may have been cut off",
+        head::NAME
+    );
     Break { place, fault: JournalFault::Removed, message }
 }
 

@@ -121,6 +121,8 @@ pub(crate) enum Own {
     Deleted(u64),
     /// The line with this number was there once, and not any more when the journal was opened.
     Lost(u64),
+    /// The note of the last line was gone when the journal was opened.
+    HeadMissing,
 }
 
 /// The fields that count for the chain.
@@ -152,6 +154,7 @@ fn own(text: &[u8]) -> Option<Own> {
     match event.as_str() {
         "deleted" => before.map(Own::Deleted),
         "lost" => noted_seq.map(Own::Lost),
+        "head_missing" => Some(Own::HeadMissing),
         _ => None,
     }
 }

@@ -98,7 +98,7 @@ pub fn verify_journal(check: &JournalCheck) -> io::Result<JournalReport> {
         Some(Break { place, fault, message }) => {
             Some(JournalProblem { file: files.get(place.file).cloned(), line: Some(place.line), what: fault, message })
         }
-        None => ends_wrong(&chain, noted, noted_is).or_else(|| {
+        None => ends_wrong(check, &chain, noted, noted_is).or_else(|| {
             let hash = missing.first()?;
             let message = format!("no record has the hash {hash}: the end was cut off, or this is another journal");
             Some(JournalProblem { file: None, line: None, what: JournalFault::Unknown, message })
@@ -154,7 +154,7 @@ fn begins_wrong(check: &JournalCheck, files: &[PathBuf], chain: &Chain) -> Optio
 }
 
 /// What is wrong with the end, by what is noted of it. `found` is the line with the noted number.
-fn ends_wrong(chain: &Chain, noted: Option<Link>, found: Option<Link>) -> Option<JournalProblem> {
+fn ends_wrong(check: &JournalCheck, chain: &Chain, noted: Option<Link>, found: Option<Link>) -> Option<JournalProblem> {
     let last = chain.last.as_ref().map_or(0, |last| last.link.sequence);
     let problem = |what, message| Some(JournalProblem { file: None, line: None, what, message });
     match noted {
@@ -173,6 +173,15 @@ fn ends_wrong(chain: &Chain, noted: Option<Link>, found: Option<Link>) -> Option
         None if last == 0 => problem(
             JournalFault::Unknown,
             format!("there is no record, and no {} that says that there was none", head::NAME),
+        ),
+        // A host always writes it. Files that were copied are named one by one.
+        None if check.paths.iter().any(|path| path.is_dir()) => problem(
+            JournalFault::Removed,
+            format!(
+                "{} is missing or is not the host's, so the end may have been cut off. To check files that were copied without \
+                 it, name them",
+                head::NAME
+            ),
         ),
         _ => None,
     }

@@ -81,10 +81,15 @@ impl Writer {
             writer.tell_of_torn(&torn);
         }
         // A note that is behind is one that a process had no time to write.
-        if let Some(noted) = noted
-            && (noted.sequence > found.sequence || (noted.sequence == found.sequence && noted.hash != found.hash))
-        {
-            writer.tell_of_lost(noted, found.sequence);
+        match noted {
+            Some(noted)
+                if noted.sequence > found.sequence
+                    || (noted.sequence == found.sequence && noted.hash != found.hash) =>
+            {
+                writer.tell_of_lost(noted, found.sequence);
+            }
+            None if found.sequence > 0 => writer.tell_of_no_head(found.sequence),
+            _ => {}
         }
         writer.note_head();
         Ok(writer)
@@ -242,6 +247,18 @@ impl Writer {
         );
         let record = serde_json::json!({ "event": "lost", "noted_seq": sequence, "noted_hash": hash });
         if let Err(error) = self.append_own(&record) {
+            self.tell_of_failure(&error, 1);
+        }
+    }
+
+    /// Tells that the note of how far the journal has come is gone, in the log and in the journal.
+    fn tell_of_no_head(&mut self, found: u64) {
+        tracing::warn!(
+            "the journal in {} has {found} records, and {} is missing or is not the host's: records at the end may have been removed",
+            self.folder.display(),
+            head::NAME,
+        );
+        if let Err(error) = self.append_own(&serde_json::json!({ "event": "head_missing", "found_seq": found })) {
             self.tell_of_failure(&error, 1);
         }
     }

@@ -86,6 +86,12 @@ impl Model {
         self.chain.modules.iter().map(|slot| &**slot.module())
     }
 
+    /// The first module of the chain that reads what the model answers. It reads one answer of a call: a request that asks for
+    /// several is not for this model.
+    pub fn reader(&self) -> Option<&str> {
+        self.chain.reader()
+    }
+
     /// Checks, without sending anything, that a call can be made: the modules exist, the URL is valid and there is a
     /// key. A key from a command or from the program is checked at the first call.
     ///
@@ -181,7 +187,7 @@ impl Model {
             None => request,
         };
         let (started, call) = StartedCall::start(&self.defaults, &self.meters, request, streamed)?;
-        if call.request.original.given().is_some() && self.chain.reads_answers() {
+        if call.request.original.given().is_some() && self.chain.reader().is_some() {
             started.invoke.set_reads_answers();
         }
         Ok((started, self.chain.start().invoke(call)))

@@ -41,12 +41,13 @@ impl Chain {
         self.modules.iter().rev().fold(self.end.clone(), around)
     }
 
-    /// Whether a module reads what models answer.
-    pub(crate) fn reads_answers(&self) -> bool {
-        self.modules.iter().any(|slot| match &*slot.version() {
+    /// The first module that reads what models answer.
+    pub(crate) fn reader(&self) -> Option<&str> {
+        let reads = |slot: &&Arc<Slot>| match &*slot.version() {
             Version::Runs { pool, .. } => pool.reads_answers(),
             Version::Removed { .. } => false,
-        })
+        };
+        self.modules.iter().find(reads).map(|slot| &**slot.module())
     }
 }
 

@@ -97,8 +97,13 @@ impl Worst {
             (Outcome::Ok, told) => told
                 .or(answered.filter(|usage| is_told(usage)))
                 .map_or(Tokens::Unknown, |told| Tokens::Told(told.clone())),
-            (Outcome::Api(_), Some(told)) => Tokens::Told(told.clone()),
-            (Outcome::Api(_), None) => Tokens::None,
+            // A whole answer that could not be read, or an error instead of one.
+            (Outcome::Api(_) | Outcome::Parse, Some(told)) if attempt.first_event.is_none() => {
+                Tokens::Told(told.clone())
+            }
+            (Outcome::Api(_), None) if attempt.first_event.is_none() => Tokens::None,
+            // An error in the middle of a stream.
+            (Outcome::Api(_), None) => Tokens::Unknown,
             // Providers tell the tokens of input at the start of a stream, and those of output at its end.
             (_, Some(told)) => {
                 let output_tokens = told.output_tokens.max(self.output);

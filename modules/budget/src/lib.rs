@@ -107,7 +107,8 @@ impl Budget {
         let of_model = facts.and_then(|facts| facts.max_output_tokens);
         let asked = request.options().max_tokens.map(u64::from);
         let output = asked.or(of_model).unwrap_or(settings.max_output_tokens.get().into());
-        let worst = Worst { input: request.size().estimated_tokens, output };
+        let size = request.size();
+        let worst = Worst { input: size.estimated_tokens, output: output.saturating_mul(size.answers()) };
         let before = request.attempt_count();
         Ok(Call {
             request: request.clone(),

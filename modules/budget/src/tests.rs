@@ -399,3 +399,15 @@ proptest! {
         prop_assert!(left >= 0 && left <= tokens, "{left}");
     }
 }
+
+/// Each of several answers has its own output.
+#[test]
+fn a_request_for_several_answers_reserves_each_of_them() {
+    let ask = |most: i64, answers: u32| {
+        let world = World::new();
+        let mut parts = question();
+        parts.extensions.push(("openai.n".to_owned(), answers.to_string()));
+        world.run(of_tokens(Window::Total, most).invoke(world.request_of(parts))).is_ok()
+    };
+    assert!(ask(100, 1) && ask(1 + 3 * 99, 3) && !ask(3 * 99, 3) && !ask(1000, u32::MAX));
+}

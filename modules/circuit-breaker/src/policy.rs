@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use arcllm_module::{Error, HttpStatus, clock};
+use arcllm_module::{Error, HttpStatus, clock, is_unread};
 
 use crate::settings::{Settings, status_of};
 
@@ -79,6 +79,8 @@ impl Policy {
     pub fn sign(&self, error: &Error) -> Sign {
         match error {
             Error::Api(api) if self.statuses.iter().any(|status| status.get() == api.status) => Sign::Failed,
+            // The model wrote what cannot be read. Its provider is up.
+            Error::Parse(failure) if is_unread(&failure.extensions) => Sign::Alive,
             Error::Connection(_) | Error::Timeout(_) | Error::Parse(_) => Sign::Failed,
             Error::Api(_) => Sign::Alive,
             Error::Config(_) | Error::Module(_) | Error::Cancelled | Error::DeadlineExceeded | Error::Other(_) => {

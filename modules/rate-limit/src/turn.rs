@@ -184,7 +184,8 @@ impl Turn {
 /// The tokens that a call will use at most, as far as that is known.
 fn estimate(policy: &Policy, request: &Request) -> f64 {
     let output = request.options().max_tokens.map_or(policy.settings.expected_output_tokens.get(), f64::from);
-    (request.size().estimated_tokens as f64 + output).min(MOST_TOKENS)
+    let size = request.size();
+    (size.estimated_tokens as f64 + output * size.answers() as f64).min(MOST_TOKENS)
 }
 
 fn tokens_of(usage: &Usage) -> f64 {

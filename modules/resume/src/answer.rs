@@ -49,7 +49,8 @@ impl Answer {
     /// Notes that the answer has broken off. Returns what can still be handed out.
     pub fn broken(&mut self) -> Vec<Event> {
         let mut out = Vec::new();
-        self.join(&mut out);
+        let new = self.seam.as_mut().map(Seam::broken).unwrap_or_default();
+        self.say(new, &mut out);
         // A half tool call is thrown away.
         self.held = Held::default();
         self.broken = self.ended.take().or(self.broken.take());

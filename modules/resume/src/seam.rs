@@ -30,6 +30,15 @@ pub enum Asked {
     WithInstruction,
 }
 
+/// Something that may be a repetition.
+#[derive(Debug, Clone, Copy)]
+struct Repetition {
+    /// How many bytes of the model's own words come before it.
+    own: usize,
+    /// Where in the text before it stands.
+    at: usize,
+}
+
 /// The place where the text of one answer goes on in another.
 #[derive(Debug)]
 pub struct Seam {
@@ -37,8 +46,8 @@ pub struct Seam {
     asked: Asked,
     /// What has come and was not handed out.
     head: String,
-    /// Where in `before` the model may be repeating it. Absent as long as too little has come.
-    following: Option<Vec<usize>>,
+    /// Where the model may be repeating `before`. Absent as long as too little has come.
+    following: Option<Vec<Repetition>>,
     is_joined: bool,
 }
 
@@ -81,22 +90,45 @@ impl Seam {
         head
     }
 
-    /// Whether all that has come stands in `before`, and more follows there.
+    /// Returns what was not handed out and is certainly new: the text has broken off again, and goes on in yet another. What may
+    /// be the beginning of a repetition is thrown away, since the next text goes on before it.
+    pub fn broken(&mut self) -> String {
+        if self.may_repeat() {
+            self.head.clear();
+        }
+        self.end()
+    }
+
+    /// Whether all that has come, but for a few words of the model's own, stands in `before`.
+    fn may_repeat(&self) -> bool {
+        let (before, head) = (self.before.as_str(), self.head.as_str());
+        let mut rests = own_words(head).filter_map(|at| head.get(at..));
+        before.contains(head) || rests.any(|rest| rest.len() >= REPEATED_LATER && before.contains(rest))
+    }
+
+    /// Whether all that has come, but for words of the model's own, stands in `before`, and more follows there.
     fn is_repeating(&mut self, added: usize) -> bool {
         let (before, head) = (self.before.as_str(), self.head.as_str());
-        let rest = |at: &usize| before.get(*at..).unwrap_or_default();
+        // What stands in `before` behind this many bytes of the repetition.
+        let after =
+            |Repetition { own, at }: &Repetition, length: usize| before.get(at + length - own..).unwrap_or_default();
         match &mut self.following {
             None => {
-                let places = before.match_indices(head).map(|(at, _)| at).filter(|at| rest(at).len() > head.len());
+                let own = own_words(head).filter(|_| self.asked == Asked::WithInstruction);
+                let places = [0].into_iter().chain(own).flat_map(|own| {
+                    let said = head.get(own..).filter(|said| own == 0 || said.len() >= REPEATED_LATER);
+                    said.into_iter()
+                        .flat_map(move |said| before.match_indices(said).map(move |(at, _)| Repetition { own, at }))
+                });
+                let places = places.filter(|place| !after(place, head.len()).is_empty());
                 self.following = Some(places.take(FOLLOWED).collect());
             }
             Some(places) => {
                 let piece = head.get(head.len() - added..).unwrap_or_default();
-                let goes_on = |at: &usize| {
-                    let expected = rest(at).get(head.len() - added..).unwrap_or_default();
+                places.retain(|place| {
+                    let expected = after(place, head.len() - added);
                     expected.len() > piece.len() && expected.starts_with(piece)
-                };
-                places.retain(goes_on);
+                });
             }
         }
         self.following.as_ref().is_some_and(|places| !places.is_empty())
@@ -104,6 +136,10 @@ impl Seam {
 
     /// How many bytes of `head` stand in `before` already, or introduce what does.
     fn repeated(&self, head: &str) -> usize {
+        // It began anew, and ended before it came as far.
+        if head.len() >= REPEATED_LATER && self.before.len() > head.len() && self.before.starts_with(head) {
+            return head.len();
+        }
         let repeated = overlaps(&self.before, head).into_iter().find(|overlap| self.is_certain(head, overlap));
         if let Some(overlap) = repeated {
             return overlap.length;
@@ -140,14 +176,9 @@ impl Seam {
 
     /// How many bytes of words of the model's own come before what it repeats, and of that.
     fn introduced(&self, head: &str) -> Option<usize> {
-        let places = head.char_indices().map(|(at, _)| at).skip(1).take_while(|at| *at <= OWN_WORDS);
-        places.into_iter().find_map(|at| {
-            let (own, rest) = head.split_at_checked(at)?;
-            let is_own = own.ends_with([' ', '\n', ':', '"', '…', '.', '`']) && own.contains(char::is_alphabetic);
-            if !is_own {
-                return None;
-            }
-            let rest = rest.get(..rest.floor_char_boundary(LOOK * 16)).unwrap_or_default();
+        own_words(head).find_map(|at| {
+            let rest = head.get(at..)?;
+            let rest = rest.get(..rest.floor_char_boundary(self.before.len())).unwrap_or_default();
             let is_certain = |overlap: &Overlap| {
                 let text = rest.get(..overlap.length).unwrap_or_default();
                 let at = self.before.len().checked_sub(overlap.length);
@@ -173,6 +204,15 @@ impl Seam {
         let begins = head.strip_prefix(' ').is_some_and(|head| !head.starts_with(char::is_whitespace));
         usize::from(ends && begins)
     }
+}
+
+/// Where words of the model's own may end.
+fn own_words(head: &str) -> impl Iterator<Item = usize> {
+    let places = head.char_indices().map(|(at, _)| at).skip(1).take_while(|at| *at <= OWN_WORDS);
+    places.filter(|at| {
+        let own = head.get(..*at).unwrap_or_default();
+        own.ends_with([' ', '\n', ':', '"', '…', '.', '`']) && own.contains(char::is_alphabetic)
+    })
 }
 
 /// An end of one text that another begins with.

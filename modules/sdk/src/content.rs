@@ -3,9 +3,18 @@
 use crate::{
     Request, Response,
     types::{
-        ContentBlock, Message, Options, RequestParts, ResponseParts, Role, StopReason, Text, ToolResultBlock, Usage,
+        ContentBlock, Message, Options, RequestParts, RequestSize, ResponseParts, Role, StopReason, Text,
+        ToolResultBlock, Usage,
     },
 };
+
+impl RequestSize {
+    /// Returns how many answers are asked for. Each has its own output.
+    pub fn answers(&self) -> u64 {
+        let asked = self.extensions.iter().find(|(key, _)| key == "arcllm.answers");
+        asked.and_then(|(_, number)| number.parse().ok()).unwrap_or(1)
+    }
+}
 
 impl RequestParts {
     /// Makes a conversation of one text, said by the user.

@@ -114,6 +114,15 @@ pub fn is_no_answer(extensions: &[(String, String)]) -> bool {
     extensions.iter().any(|(key, value)| key == NO_ANSWER && value == "true")
 }
 
+/// The extension of a `parse` error whose answer the caller may read all the same.
+const UNREAD: &str = "arcllm.unread";
+
+/// Returns whether these extensions of a `parse` error say that a model has answered, and wrote what nobody but the caller may be able
+/// to read, such as the arguments of a tool that are no JSON. The provider is up, and has counted the tokens.
+pub fn is_unread(extensions: &[(String, String)]) -> bool {
+    extensions.iter().any(|(key, value)| key == UNREAD && value == "true")
+}
+
 impl Failure {
     /// Makes a failure that happened with this provider; the name is empty if there is none.
     pub fn new(provider: impl Into<String>, message: impl Into<String>) -> Self {

@@ -114,7 +114,7 @@ pub use bindings::{
     wasi::{clocks::system_clock as wall_clock, logging::logging as log, random::insecure as random},
 };
 pub use cost::cost;
-pub use error::{ErrorKind, is_no_answer};
+pub use error::{ErrorKind, is_no_answer, is_unread};
 pub use inner::{Request, Response};
 pub use module::{Behavior, Cost, Description, Module, Target};
 pub use race::{Raced, race};

@@ -132,6 +132,35 @@ async fn a_removed_beginning_or_end_shows() {
     assert_eq!(run(&folder, &["audit", "verify", FILE]).await.code, 1);
 }
 
+/// Who removes records at the end would remove the note of them too.
+#[tokio::test]
+async fn a_journal_without_the_note_of_its_end_is_not_right_and_the_next_start_says_so_in_it() {
+    let (folder, lines) = journal().await;
+    let head = folder.path().join("journal/journal.head");
+    folder.write(FILE, lines[..2].concat()).unwrap();
+    for odd in [None, Some(""), Some("00000000000000000002 abc\n")] {
+        fs::remove_file(&head).unwrap();
+        odd.map_or(Ok(()), |odd| fs::write(&head, odd)).unwrap();
+        let (code, json) = verify(&folder).await;
+        assert_eq!((code, &json["problem"]["what"]), (1, &json!("removed")), "{json}");
+        assert!(json["problem"]["message"].as_str().unwrap().starts_with("journal.head is missing"), "{json}");
+        fs::write(&head, "").unwrap();
+    }
+    // Copied files are checked one by one.
+    fs::remove_file(&head).unwrap();
+    assert_eq!(run(&folder, &["audit", "verify", FILE]).await.code, 0);
+    let provider = replies([]).await;
+    let folder = chain(&provider).folder().unwrap().trusted();
+    folder.write(FILE, lines[..2].concat()).unwrap();
+    let output = run(&folder, &["invoke", "Hi"]).await;
+    assert!(output.code == 0 && output.stderr.contains("journal.head is missing"), "{output:?}");
+    let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+    let record: Value = serde_json::from_str(text.lines().nth(2).unwrap()).unwrap();
+    assert_eq!(record["record"], json!({ "event": "head_missing", "found_seq": 2 }));
+    let (code, json) = verify(&folder).await;
+    assert_eq!((code, &json["problem"]["what"], &json["problem"]["line"]), (1, &json!("removed"), &json!(3)), "{json}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_journal_under_another_name_has_one_process() {

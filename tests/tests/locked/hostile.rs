@@ -1,5 +1,7 @@
 //! Locks and references that somebody has written to do harm, or by mistake.
 
+use arcllm_registry::Digest;
+
 use super::stage::Place;
 
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -87,7 +89,12 @@ async fn a_reference_needs_its_digest_an_entry_and_its_bytes() {
     );
 
     // Bytes in the store that are not those of the lock.
-    place.folder.write("arcllm.lock", entry(&reference)).unwrap();
+    let layer = format!("{{\"mediaType\":\"application/wasm\",\"digest\":\"sha256:{HEX}\",\"size\":1}}");
+    let config = layer.replace("application/wasm", "application/vnd.wasm.config.v0+json");
+    let manifest = format!("{{\"schemaVersion\":2,\"config\":{config},\"layers\":[{layer}]}}");
+    let reference = format!("oci://registry.example/me/mine:1@{}", Digest::of(manifest.as_bytes()));
+    let place = Place::with(&module(&reference)).await;
+    place.folder.write("arcllm.lock", format!("{}manifest = '{manifest}'\n", entry(&reference))).unwrap();
     place.file("upper", &format!(".local/share/arcllm/modules/{HEX}.wasm"));
     let error = place.refused(&["invoke", "Hi"]).await;
     assert!(error.contains("is not the module that was accepted") && error.contains("store was changed"), "{error}");

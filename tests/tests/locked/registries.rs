@@ -78,6 +78,45 @@ async fn a_signed_module_is_added_served_offline_updated_and_rolled_back() {
     place.succeeds(&["module", "verify"]).await;
 }
 
+/// A signature is of a manifest, and the bytes are those that the manifest names. Whoever edits the lock alone changes nothing.
+#[tokio::test]
+#[ignore = "needs docker-registry"]
+async fn a_lock_with_other_bytes_than_those_that_were_signed_is_refused() {
+    let docker = Docker::start().await;
+    let key = docker.key("me").await;
+    let mine = publish(&docker, "upper", "me/upper:1.0", &["--sign", &key]).await;
+    let other = publish(&docker, "twice", "me/twice:1.0", &[]).await;
+    let place = Place::with("\n[trust]\nkeys = [\"me.pub\"]\nrequire_signature = false\n").await;
+    place.folder.write("me.pub", fs::read(docker.folder().join("me.pub")).unwrap()).unwrap();
+    place.succeeds(&["module", "add", &mine, "--yes", "--enable"]).await;
+    place.succeeds(&["module", "add", &other, "--yes"]).await;
+    let good = place.text("arcllm.lock");
+    let manifest = |text: &str| text.lines().find(|line| line.starts_with("manifest = ")).unwrap().to_owned();
+    let [of_mine, of_other] =
+        ["[modules.upper]", "[modules.twice]"].map(|table| manifest(good.split_once(table).unwrap().1));
+    let [bytes_of_mine, bytes_of_other] =
+        ["upper", "twice"].map(|name| Digest::of(&fs::read(test_module(name)).unwrap()).to_string());
+    let wasm = |digest: &str| format!("wasm = \"{digest}\"");
+    let bytes = good.replacen(&wasm(&bytes_of_mine), &wasm(&bytes_of_other), 1);
+    for (text, expected) in [
+        (bytes.clone(), "its manifest names the bytes"),
+        (bytes.replace(&of_mine, &of_other), "its manifest has the digest"),
+        (bytes.replace(&bytes_of_mine, &bytes_of_other), "its manifest has the digest"),
+        (bytes.replace(&format!("{of_mine}\n"), ""), "there is no manifest that ties its bytes to its source"),
+        (good.replace(&of_mine, "manifest = \"{\""), "its manifest has the digest"),
+    ] {
+        assert_ne!(text, good);
+        place.folder.write("arcllm.lock", &text).unwrap();
+        let error = place.refused(&["invoke", "Hi"]).await;
+        assert!(error.contains("is not the module of oci://") && error.contains(expected), "{error}");
+        for command in [&["module", "list"][..], &["module", "verify"], &["modules"]] {
+            let output = place.run(command).await;
+            assert!(output.stdout.contains(expected), "{command:?}: {output:?}");
+            assert!(!output.stdout.contains("verified by me.pub"), "{command:?}: {output:?}");
+        }
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs docker-registry"]
 async fn a_fresh_clone_fetches_what_the_lock_names_and_nothing_else() {

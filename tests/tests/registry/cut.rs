@@ -69,39 +69,44 @@ impl Drop for Line {
 async fn carry(near: TcpStream, target: String, fault: Fault, hit: Arc<AtomicUsize>) {
     let far = TcpStream::connect(target).await.unwrap();
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-    let (up, down) = match fault {
-        Fault::CutUp(after, times) if hit.load(SeqCst) < times => (Some(after), None),
-        Fault::CutDown(after, times) if hit.load(SeqCst) < times => (None, Some(after)),
-        Fault::HangUp(after) => (Some(after), None),
-        Fault::HangDown(after) => (None, Some(after)),
-        _ => (None, None),
+    let ((up, down), times) = match fault {
+        Fault::CutUp(after, times) => ((Some(after), None), times),
+        Fault::CutDown(after, times) => ((None, Some(after)), times),
+        Fault::HangUp(after) => ((Some(after), None), usize::MAX),
+        Fault::HangDown(after) => ((None, Some(after)), usize::MAX),
     };
+    // Counted when it happens: a client may have opened connections before.
+    let happens = || hit.fetch_update(SeqCst, SeqCst, |hit| (hit < times).then_some(hit + 1)).is_ok();
     // The first that ends takes the connection with it.
-    tokio::select! {
-        is_fault = copy(near_in, far_out, up) => note(is_fault, fault, &hit).await,
-        is_fault = copy(far_in, near_out, down) => note(is_fault, fault, &hit).await,
+    let is_fault = tokio::select! {
+        is_fault = copy(near_in, far_out, up, happens) => is_fault,
+        is_fault = copy(far_in, near_out, down, happens) => is_fault,
+    };
+    if is_fault && matches!(fault, Fault::HangUp(_) | Fault::HangDown(_)) {
+        std::future::pending::<()>().await;
     }
 }
 
-async fn note(is_fault: bool, fault: Fault, hit: &AtomicUsize) {
-    if is_fault {
-        hit.fetch_add(1, SeqCst);
-        if matches!(fault, Fault::HangUp(_) | Fault::HangDown(_)) {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// Copies until the end, or until the limit. Returns whether it was the limit.
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, limit: Option<usize>) -> bool {
+/// Copies until the end, or until the limit if the fault happens there. Returns whether it does.
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    limit: Option<usize>,
+    happens: impl Fn() -> bool,
+) -> bool {
     let mut left = limit.unwrap_or(usize::MAX);
     let mut buffer = vec![0; 16 << 10];
-    while left > 0 {
+    loop {
+        if left == 0 {
+            if happens() {
+                return true;
+            }
+            left = usize::MAX;
+        }
         let count = from.read(&mut buffer).await.unwrap_or(0).min(left);
         if count == 0 || to.write_all(&buffer[..count]).await.is_err() {
             return false;
         }
         left -= count;
     }
-    true
 }

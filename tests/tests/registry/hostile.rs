@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use arcllm_registry::{Digest, Limits, PublicKey, Reference, Registry, RegistryError, Signature, SigningKey};
+use arcllm_registry::{
+    Description, Digest, Limits, PublicKey, Reference, Registry, RegistryError, Signature, SigningKey,
+};
 use axum::{body::Body, response::Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::StreamExt as _;
@@ -148,6 +150,22 @@ async fn a_registry_that_takes_for_ever_is_left() {
     let stranger = with_blob(b"module", move |_| answer(200, silent())).await;
     let error = pull(&stranger, limits).await.unwrap_err();
     assert!(matches!(error, RegistryError::TimedOut { .. }), "{error}");
+
+    // Its status is what counts of an error, and the words of it may never come.
+    for status in [404, 500, 403, 400] {
+        let stranger = with_blob(b"module", move |_| answer(status, silent())).await;
+        let error = pull(&stranger, limits).await.unwrap_err();
+        assert!(!matches!(error, RegistryError::TimedOut { .. }), "{status}: {error}");
+        let stranger = Stranger::start(move |_| answer(status, silent())).await;
+        let file = TempDir::new().unwrap();
+        let file = file.path().join("mine.wasm");
+        std::fs::copy(crate::support::built_in_module("retry"), &file).unwrap();
+        let registry = Registry::new(limits).unwrap();
+        let reference = stranger.reference();
+        soon(registry.push(&reference, &file, &Description::default(), &mut |_, _| ())).await.unwrap_err();
+        let key = SigningKey::from_pem("key", &SigningKey::generate("key").unwrap().0).unwrap();
+        drop(soon(registry.sign(&reference, &Digest::of(b"any"), &key)).await.unwrap_err());
+    }
 
     // Bytes that come one by one are no silence. The whole transfer has a limit.
     limits.transfer = Duration::from_millis(300);

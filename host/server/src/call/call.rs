@@ -99,10 +99,23 @@ async fn answer(
     answered.map_err(|problem| places.translate(problem))
 }
 
-/// Refuses what only a provider of the client's format can do, where the provider speaks another one.
+/// The field that asks for several answers.
+const SEVERAL: &str = "n";
+
+/// Refuses what only a provider of the client's format can do, where the provider speaks another one or a module stands in the way.
 fn check_format(gateway: &Gateway, format: &dyn ClientFormat, model: &Model, asked: &Asked) -> Result<(), Problem> {
     let Some(field) = asked.only_own_format else { return Ok(()) };
-    if gateway.format(model) == Some(format.wire()) {
+    let is_own = gateway.format(model) == Some(format.wire());
+    // Only the first of several answers would be checked, changed or kept.
+    if let Some(module) = model.reader()
+        && field == SEVERAL
+        && is_own
+    {
+        let problem =
+            format!("the module `{module}` reads answers, and reads one of a call: leave it out, or ask one by one");
+        return Err(Problem::bad_field(field, problem));
+    }
+    if is_own {
         return Ok(());
     }
     let provider = model.provider();

@@ -83,8 +83,14 @@ fn each_attempt_counts_what_it_used_or_may_have_used() {
     ] {
         assert_eq!(used(&[attempt(outcome.clone(), usage.clone())], None), expected, "{outcome:?} {usage:?}");
     }
-    let begun = Attempt { first_event: Some(1), ..attempt(Outcome::Connection, None) };
-    assert_eq!(used(&[begun], None), all);
+    // An answer that has begun has cost something, however it ends.
+    for outcome in [Outcome::Connection, Outcome::Api(503), Outcome::Parse, Outcome::Module] {
+        let begun = |usage| Attempt { first_event: Some(1), ..attempt(outcome.clone(), usage) };
+        assert_eq!(used(&[begun(None)], None), all, "{outcome:?}");
+        assert_eq!(used(&[begun(told())], None), Amounts { cost: 11_000, tokens: 600 }, "{outcome:?}");
+    }
+    // A whole answer that could not be read has its tokens all the same.
+    assert_eq!(used(&[attempt(Outcome::Parse, told())], None), Amounts { cost: 1200, tokens: 110 });
     let page = Attempt {
         extensions: vec![("arcllm.no-answer".to_owned(), "true".to_owned())],
         ..attempt(Outcome::Parse, None)

@@ -172,6 +172,8 @@ fn an_unknown_model_holds_back_no_other_model() {
 fn which_errors_are_failures() {
     let policy = policy(1);
     let failure = || Failure::new("", "");
+    let unread = || vec![("arcllm.unread".to_owned(), "true".to_owned())];
+    assert_eq!(policy.sign(&Error::Parse(Failure { extensions: unread(), ..failure() })), Sign::Alive);
     for error in [api(503), api(529), Error::Connection(failure()), Error::Timeout(failure()), Error::Parse(failure())]
     {
         assert_eq!(policy.sign(&error), Sign::Failed, "{error:?}");

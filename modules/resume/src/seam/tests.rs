@@ -55,9 +55,56 @@ fn a_model_that_begins_from_the_start_is_followed_to_the_cut() {
         let (before, _) = TEXT.split_at(at);
         assert_eq!(joined(before, TEXT, 9, Asked::WithInstruction), TEXT, "cut at {at}");
     }
+    for at in cuts().filter(|at| *at > 2 * REPEATED_LATER) {
+        let (before, again) = (TEXT.get(..at).unwrap(), format!("Sure, once more from the start: {TEXT}"));
+        assert_eq!(joined(before, &again, 9, Asked::WithInstruction), TEXT, "cut at {at}");
+    }
     let long: String = (0..4000).map(|number| format!("Line {number} of many.\n")).collect();
     let cut = long.floor_char_boundary(long.len() - 5);
     assert_eq!(joined(long.get(..cut).unwrap(), &long, 50, Asked::WithInstruction), long);
+}
+
+/// The text of a model that says this and breaks off, behind what was handed out before.
+fn broken(before: &str, after: &str, piece: usize, asked: Asked) -> String {
+    let (mut seam, mut rest, mut joined) = (Seam::new(before.to_owned(), asked), after, before.to_owned());
+    while !rest.is_empty() {
+        let (piece, then) = rest.split_at(rest.ceil_char_boundary(piece));
+        joined += &seam.add(piece);
+        rest = then;
+    }
+    joined + &seam.broken()
+}
+
+#[test]
+fn a_model_that_begins_again_and_breaks_off_doubles_nothing() {
+    for (first, second) in cuts().step_by(7).flat_map(|first| cuts().step_by(5).map(move |second| (first, second))) {
+        let before = TEXT.get(..first).unwrap();
+        for (own, asked) in
+            [("", Asked::WithInstruction), ("", Asked::WithPrefix), ("Sure, here it is: ", Asked::WithInstruction)]
+        {
+            // Of words of its own with next to nothing behind them nobody can tell that they are its own.
+            if !own.is_empty() && first.min(second) < REPEATED_LATER {
+                continue;
+            }
+            // After a prefix it goes on, and repeats nothing as a rule.
+            let (from, second) =
+                if asked == Asked::WithPrefix { (first, (first + second).min(TEXT.len())) } else { (0, second) };
+            let Some(said) = TEXT.get(from..second) else { continue };
+            let two = broken(before, &format!("{own}{said}"), 5, asked);
+            assert!(TEXT.starts_with(&two), "cut at {first} and {second}: {two}");
+            assert_eq!(joined(&two, TEXT, 5, Asked::WithInstruction), TEXT, "cut at {first} and {second}");
+        }
+    }
+}
+
+#[test]
+fn a_model_that_begins_again_and_ends_early_adds_nothing() {
+    for (first, second) in cuts().step_by(7).flat_map(|first| cuts().step_by(5).map(move |second| (first, second))) {
+        if second >= REPEATED_LATER && second < first {
+            let (before, again) = (TEXT.get(..first).unwrap(), TEXT.get(..second).unwrap());
+            assert_eq!(joined(before, again, 5, Asked::WithInstruction), before, "cut at {first} and {second}");
+        }
+    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Request {
             recordings: 0,
             tools: count(self.parts.tools.len()),
             estimated_tokens: 0,
-            extensions: Vec::new(),
+            extensions: self.several(),
         };
         let mut parts = self.parts();
         size.text_bytes = parts.texts_mut().map(|text| text.len() as u64).sum();
@@ -111,6 +111,12 @@ impl Request {
             }
         }
         size
+    }
+
+    /// How many answers are asked for, as the size says it.
+    fn several(&self) -> Vec<(String, String)> {
+        let asked = self.parts.extensions.iter().filter(|(key, number)| key == "openai.n" && number != "1");
+        asked.map(|(_, number)| ("arcllm.answers".to_owned(), number.clone())).collect()
     }
 
     /// Returns 64 hexadecimal digits that are the same for equal requests of a world. A host returns the SHA-256.

@@ -18,6 +18,7 @@ pub(crate) struct Candidate {
     pub(crate) file: PathBuf,
     pub(crate) wasm: Digest,
     pub(crate) report: ModuleReport,
+    manifest: Option<String>,
     signed: Option<Signed>,
 }
 
@@ -59,7 +60,8 @@ impl Candidate {
         let mut report = looked_at(&file, name).await?;
         report.origin = Some(reference.to_string());
         report.signature = Some(state);
-        Ok(Self { source: LockedSource::Registry(reference), file, wasm: found.wasm_digest, report, signed })
+        let (source, wasm, manifest) = (LockedSource::Registry(reference), found.wasm_digest, Some(found.manifest));
+        Ok(Self { source, file, wasm, report, manifest, signed })
     }
 
     /// Looks at a file, which the modules directory will have as `stored_as`.
@@ -73,7 +75,7 @@ impl Candidate {
         let digest = format!("sha256:{}", report.sha256.as_deref().unwrap_or_default());
         let wasm = digest.parse().map_err(|_| Failure::usage(format!("{}: cannot be read", file.display())))?;
         let source = LockedSource::File(stored_as.to_owned());
-        Ok(Self { source, file: file.to_owned(), wasm, report, signed: None })
+        Ok(Self { source, file: file.to_owned(), wasm, report, manifest: None, signed: None })
     }
 
     /// The entry of the lock with these grants.
@@ -82,6 +84,7 @@ impl Candidate {
         locked.version.clone_from(&self.report.version);
         locked.allow = allow;
         locked.imports.clone_from(&self.report.imports);
+        locked.manifest.clone_from(&self.manifest);
         locked.signature.clone_from(&self.signed);
         locked
     }

@@ -58,6 +58,7 @@ fn capabilities(facts: &ModelFacts) -> Vec<(String, bool)> {
 
 pub(crate) fn size_out(size: &RequestSize) -> wit::RequestSize {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let answers = size.answers.map(|answers| ("arcllm.answers".to_owned(), answers.to_string()));
     wit::RequestSize {
         messages: count(size.messages),
         text_bytes: size.text_bytes,
@@ -66,6 +67,6 @@ pub(crate) fn size_out(size: &RequestSize) -> wit::RequestSize {
         recordings: size.recordings,
         tools: count(size.tools),
         estimated_tokens: size.tokens,
-        extensions: Vec::new(),
+        extensions: answers.into_iter().collect(),
     }
 }
