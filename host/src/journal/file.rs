@@ -122,8 +122,16 @@ impl JournalFile {
             return Err(damaged(&self.path, &what));
         }
         #[cfg(unix)]
-        if std::os::unix::fs::MetadataExt::nlink(&found) == 0 {
-            return Err(damaged(&self.path, "was removed while it was in use"));
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            if found.nlink() == 0 {
+                return Err(damaged(&self.path, "was removed while it was in use"));
+            }
+            // What is there now is another file, or none.
+            let there = std::fs::symlink_metadata(&self.path);
+            if !there.is_ok_and(|there| (there.dev(), there.ino()) == (found.dev(), found.ino())) {
+                return Err(damaged(&self.path, "was moved away while it was in use"));
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arcllm::{Config, Host, Model, Overrides};
+use arcllm::{Config, CounterAddition, Host, Life, Model, Overrides};
 use arcllm_simulator::Simulator;
 use futures::future::join_all;
 use serde_json::json;
@@ -199,12 +199,45 @@ async fn a_wrong_password_is_a_wrong_setting() {
             assert!(output.stderr.contains("`state.store`") && output.stderr.contains("config.toml:"), "{output:?}");
         }
     }
+    // Another database is asked for before anything else.
+    for (login, database, said) in [("", 1, "switch database"), (":right@", 99, "out of range"), (":right@", 1, "")] {
+        let store = format!("store = \"redis://{login}127.0.0.1:{}/{database}\"", redis.port);
+        let output = soon(folder(&provider, &store).arcllm(["invoke", "Hi"]).unwrap().run()).await.unwrap();
+        assert_eq!(output.code, if said.is_empty() { 0 } else { 2 }, "{output:?}");
+        assert!(output.stderr.contains(said), "{output:?}");
+    }
     // The address can come from the environment.
     let folder = folder(&provider, "url_env = \"STORE\"");
     let command = folder.arcllm(["invoke", "Hi"]).unwrap();
     let output = soon(command.env("STORE", &format!("redis://:right@127.0.0.1:{}", redis.port)).run()).await.unwrap();
     assert_eq!(output.code, 0, "{output:?}");
     assert!(redis.cli(&["-a", "right", "--no-auth-warning", "info", "commandstats"]).contains("evalsha"));
+}
+
+/// A store that is full, or takes no writes, has failed. That is no mistake of a module.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_full_redis_and_one_without_writes_have_failed() {
+    let redis = Redis::start().await;
+    let host = super::store::host(&redis.url(), "timeout_seconds = 10");
+    let state = host.state_store().open("any");
+    let one = |key: &str| CounterAddition { key: key.to_owned(), delta: 1, most: None, life: Life::Forever };
+    soon(state.add(&[one("n")])).await.unwrap();
+    for (setting, value, back) in [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")] {
+        redis.cli(&["config", "set", setting, value]);
+        for keys in [&["n"][..], &["new"], &["n", "new"]] {
+            let additions: Vec<_> = keys.iter().map(|key| one(key)).collect();
+            let error = soon(state.add(&additions)).await.unwrap_err();
+            assert!(!error.is_of_module, "{setting}: {error}");
+        }
+        redis.cli(&["config", "set", setting, back]);
+        // One of them asks whether it is back.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let added = soon(state.add(&[one("n")])).await.unwrap();
+        assert!(added.sums[0].value >= 2, "{added:?}");
+    }
+    state.set("text", b"many".to_vec(), Life::Forever).await.unwrap();
+    assert!(soon(state.add(&[one("text")])).await.unwrap_err().is_of_module);
 }
 
 /// A variable with the address may be set only where calls are made, as one with a key.

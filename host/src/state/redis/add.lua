@@ -24,10 +24,13 @@ for i, key in ipairs(KEYS) do
   local kept = redis.call('GET', key)
   local done = redis.pcall('INCRBY', key, delta)
   if type(done) == 'table' and done.err then
-    if not string.find(done.err, 'overflow') then
+    local is_no_number = string.find(done.err, 'not an integer') or string.find(done.err, 'WRONGTYPE')
+    if is_no_number then
       put_back(before)
       return { -2, i }
     end
+    -- The store has failed: it is full, or takes no writes.
+    if not string.find(done.err, 'overflow') then return done end
     redis.call('SET', key, delta:sub(1, 1) == '-' and LEAST or MOST, 'KEEPTTL')
   end
   before[i] = kept

@@ -51,11 +51,18 @@ impl Connection {
         ConnectionManager::new_lazy_with_config(Client::open(address)?, manager).map(Self::One)
     }
 
-    /// Whether an error says that the server does not let this user in, so that no later try will help.
+    /// Whether an error says that the server does not let this user in, or has no such database, so that no later try will help.
     pub(crate) fn is_refused(error: &RedisError) -> bool {
         matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
             || error.kind() == ErrorKind::AuthenticationFailed
+            || is_no_database(error)
     }
+}
+
+/// Whether the server does not switch to the database. The crate tells that by its own words, with those of the server.
+fn is_no_database(error: &RedisError) -> bool {
+    let said = error.to_string();
+    said.contains("refused to switch database") && !said.contains("LOADING")
 }
 
 impl Cluster {

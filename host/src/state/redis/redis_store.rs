@@ -69,7 +69,7 @@ impl RedisStore {
                             said(&error)
                         );
                         let error = config.document.error(Some(self.redis.key), problem);
-                        return Err(error.help("check the user and the password"));
+                        return Err(error.help("check the user, the password and the number of the database"));
                     }
                     Ok(Err(error)) => said(&error),
                     Err(_) => format!("it has not answered in {} s", self.timeout.as_secs_f64()),
