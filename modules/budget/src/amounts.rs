@@ -1,7 +1,7 @@
 //! What a call may use, and what it has used: money and tokens.
 
 use arcllm_module::{
-    cost, is_no_answer,
+    cost, is_no_answer, tokens,
     types::{Attempt, Outcome, Price, Usage},
 };
 
@@ -22,9 +22,13 @@ impl Amounts {
     /// Returns the amounts of these tokens. Without a price they cost nothing.
     pub fn of(usage: &Usage, price: Option<&Price>) -> Self {
         let usage = within_reason(usage);
-        let tokens = usage.total_tokens.max(usage.input_tokens.saturating_add(usage.output_tokens));
-        let cost = price.map_or(0, |price| millionths(cost(&usage, price)));
-        Self { cost, tokens: i64::try_from(tokens).unwrap_or(i64::MAX) }
+        let (all, known) = (tokens(&usage, price), tokens(&Usage { total_tokens: 0, ..usage.clone() }, price));
+        let cost = price.map_or(0, |price| {
+            // Tokens that are only part of a total may be of the dearer kind.
+            let rest = all.saturating_sub(known) as f64 * price.input.max(price.output) / 1e6;
+            millionths(cost(&usage, price) + rest)
+        });
+        Self { cost, tokens: i64::try_from(all).unwrap_or(i64::MAX) }
     }
 
     fn plus(self, other: Self) -> Self {

@@ -41,6 +41,20 @@ pub fn cost(usage: &Usage, price: &Price) -> f64 {
     }
 }
 
+/// Returns the tokens of input and output, with those that were read from a cache or written to one.
+///
+/// Without a price, they are known to be counted beside the input if they are more than it.
+pub fn tokens(usage: &Usage, price: Option<&Price>) -> u64 {
+    let (read, write) = (usage.cache_read_tokens.unwrap_or_default(), usage.cache_write_tokens.unwrap_or_default());
+    let cached = read.saturating_add(write);
+    let is_apart = match price.and_then(|price| extension(price, CACHED)) {
+        Some(counted) => counted == "\"apart\"",
+        None => cached > usage.input_tokens,
+    };
+    let input = usage.input_tokens.saturating_add(if is_apart { cached } else { 0 });
+    usage.total_tokens.max(input.saturating_add(usage.output_tokens))
+}
+
 /// The extension of a price that says how cached tokens are counted.
 const CACHED: &str = "arcllm.cached";
 

@@ -46,7 +46,7 @@
 //! | read or build requests and answers | [`types`] |
 //! | know how an answer ended, or note something after an answer or error | [`endings`] |
 //! | know what is left of the provider's limits | [`Attempt::allowances`](types::Attempt::allowances) |
-//! | know what an answer cost | [`cost`](cost()), [`Request::facts`] |
+//! | know what an answer used and cost | [`tokens`], [`cost`](cost()), [`Request::facts`] |
 //! | read or change a streamed answer on its way | [`stream`] |
 //! | tell errors apart, or refuse a call | [`ErrorKind`], [`types::Reason`], [`Error::refused`] |
 //! | keep values from one call to the next | [`state`], [`RateLimiter`] |
@@ -113,7 +113,7 @@ pub use bindings::{
     arcllm::llm::{llm_provider as inner, models},
     wasi::{clocks::system_clock as wall_clock, logging::logging as log, random::insecure as random},
 };
-pub use cost::cost;
+pub use cost::{cost, tokens};
 pub use error::{ErrorKind, is_no_answer, is_unread};
 pub use inner::{Request, Response};
 pub use module::{Behavior, Cost, Description, Module, Target};

@@ -161,6 +161,24 @@ async fn a_journal_without_the_note_of_its_end_is_not_right_and_the_next_start_s
     assert_eq!((code, &json["problem"]["what"], &json["problem"]["line"]), (1, &json!("removed"), &json!(3)), "{json}");
 }
 
+/// What is moved away as logs are rotated elsewhere would take the next records with it.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_moved_away_while_it_is_in_use_gets_no_more_records() {
+    let provider = replies([]).await;
+    let gateway = Gateway::start(&chain(&provider)).await;
+    assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+    let there = gateway.folder.path().join(FILE);
+    let before = fs::metadata(&there).unwrap().len();
+    fs::rename(&there, there.with_extension("jsonl.1")).unwrap();
+    let answer = gateway.post(CHAT, &question(false)).await;
+    assert!(answer.status == 500 && !answer.body.contains("journal-"), "{answer:?}");
+    assert_eq!((fs::metadata(there.with_extension("jsonl.1")).unwrap().len(), provider.requests().len()), (before, 1));
+    fs::rename(there.with_extension("jsonl.1"), &there).unwrap();
+    assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+    assert_eq!(verify(&gateway.folder).await.0, 0);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_journal_under_another_name_has_one_process() {

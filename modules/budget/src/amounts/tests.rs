@@ -61,6 +61,19 @@ fn the_worst_is_all_of_the_output_and_the_dearest_input() {
 }
 
 #[test]
+fn cached_tokens_count_in_both_ways_of_counting_and_tokens_of_no_kind_cost_the_most() {
+    let cached = |input, total| Usage { cache_read_tokens: Some(500), total_tokens: total, ..usage(input, 10) };
+    let apart = Price { extensions: vec![("arcllm.cached".to_owned(), "\"apart\"".to_owned())], ..price(10.0, 20.0) };
+    assert_eq!(Amounts::of(&cached(100, 110), Some(&apart)).tokens, 610);
+    assert_eq!(Amounts::of(&cached(600, 610), Some(&apart)).tokens, 1110);
+    let included = Price { extensions: vec![("arcllm.cached".to_owned(), "\"included\"".to_owned())], ..apart.clone() };
+    assert_eq!(Amounts::of(&cached(600, 610), Some(&included)).tokens, 610);
+    assert_eq!((Amounts::of(&cached(600, 610), None).tokens, Amounts::of(&cached(100, 110), None).tokens), (610, 610));
+    let total = Usage { total_tokens: 1000, ..usage(0, 0) };
+    assert_eq!(Amounts::of(&total, Some(&price(10.0, 20.0))), Amounts { cost: 20_000, tokens: 1000 });
+}
+
+#[test]
 fn each_attempt_counts_what_it_used_or_may_have_used() {
     let (all, none) = (Amounts { cost: 20_000, tokens: 1500 }, Amounts::default());
     let told = || Some(usage(100, 10));
