@@ -10,7 +10,9 @@ use arcllm_module::{
 use crate::{
     pieces::Pieces,
     placeholders::{Known, Placeholders},
+    places::set,
     policy::Policy,
+    quotes::{self, Quotes},
     rewriter::{Rewriter, is_partial},
 };
 
@@ -148,7 +150,7 @@ impl AnswerRewriter {
 
     /// Rewrites the whole answer at its end. Blocks of text may be joined there: each part is rewritten as it was before.
     fn whole(&mut self, parts: &mut ResponseParts) {
-        let (mut ends, mut start) = (self.ends.iter().peekable(), 0);
+        let (mut ends, mut start, mut is_changed) = (self.ends.iter().peekable(), 0, false);
         for block in &mut parts.content {
             let ContentBlock::Text(text) = block else {
                 self.rules.rewriter().block(block);
@@ -162,13 +164,21 @@ impl AnswerRewriter {
                 rewritten.get_or_insert_default().push_str(&part);
                 rest = after;
             }
-            match (self.rules.rewriter().text(rest), rewritten) {
-                (None, None) => {}
-                (Some(new), None) => text.text = new,
-                (new, Some(before)) => text.text = before + new.as_deref().unwrap_or(rest),
-            }
+            let new = match (self.rules.rewriter().text(rest), rewritten) {
+                (new, None) => new,
+                (new, Some(before)) => Some(before + new.as_deref().unwrap_or(rest)),
+            };
+            let changes = new.as_ref().is_some_and(|new| *new != text.text);
+            set(&mut text.text, |_| new);
+            let mut rewriter = self.rules.rewriter();
+            let rewrite = &mut |text: &str| rewriter.text(text);
+            quotes::of_text(&mut text.extensions, changes, Quotes::WrittenAnew, rewrite);
+            is_changed |= changes;
             start = end;
         }
+        let mut rewriter = self.rules.rewriter();
+        let rewrite = &mut |text: &str| rewriter.text(text);
+        quotes::of_message(&mut parts.extensions, is_changed, Quotes::WrittenAnew, rewrite);
     }
 }
 

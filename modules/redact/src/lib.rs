@@ -5,11 +5,14 @@
 
 mod answer;
 mod characters;
+mod document;
 pub mod find;
 mod json;
 mod pieces;
 mod placeholders;
+mod places;
 mod policy;
+mod quotes;
 mod rewriter;
 mod search;
 mod settings;
@@ -78,12 +81,17 @@ impl Redact {
         }
         let mut parts = request.parts();
         if self.restore {
-            parts.texts_mut().for_each(|text| placeholders.avoid(text));
+            for message in &mut parts.messages {
+                places::message(message, &mut |text| {
+                    placeholders.avoid(text);
+                    None
+                });
+            }
         }
         let mut rewriter = Rewriter { policy: &self.requests, placeholders, known: &Known::default() };
         let mut is_changed = false;
-        for block in parts.messages.iter_mut().flat_map(|message| message.content.iter_mut()) {
-            is_changed |= rewriter.block(block);
+        for message in &mut parts.messages {
+            is_changed |= rewriter.message(message);
         }
         is_changed.then(|| request.derive(&parts))
     }
@@ -92,11 +100,7 @@ impl Redact {
 /// Rewrites a whole response. Puts the caller's own data back if `restore` is set.
 fn whole(response: Response, mut rules: Rules) -> Response {
     let mut parts = response.parts();
-    let mut is_changed = false;
-    for block in &mut parts.content {
-        is_changed |= rules.rewriter().block(block);
-    }
-    if is_changed { response.derive(&parts) } else { response }
+    if rules.rewriter().answer(&mut parts) { response.derive(&parts) } else { response }
 }
 
 /// Rewrites a response as it comes.

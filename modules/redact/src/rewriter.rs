@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use arcllm_module::types::{ContentBlock, ToolResultBlock};
-use serde_json::Value;
+use arcllm_module::types::{ContentBlock, Message, ResponseParts};
 
 use crate::{
     json::json,
     placeholders::{Known, Placeholders},
+    places,
     policy::Policy,
+    quotes::Quotes,
     search::{Finding, Next, Search},
 };
 
@@ -80,42 +81,24 @@ impl Rewriter<'_> {
         }
     }
 
-    /// Rewrites the texts of a block, and returns whether one has changed.
+    /// Rewrites the texts of a block of an answer, and returns whether one has changed.
     pub fn block(&mut self, block: &mut ContentBlock) -> bool {
-        match block {
-            ContentBlock::Text(text) => set(&mut text.text, |text| self.text(text)),
-            ContentBlock::ToolUse(call) => set(&mut call.arguments, |arguments| self.arguments(arguments)),
-            ContentBlock::ToolResult(result) => {
-                let mut is_changed = false;
-                for block in &mut result.content {
-                    if let ToolResultBlock::Text(text) = block {
-                        is_changed |= set(&mut text.text, |text| self.text(text));
-                    }
-                }
-                is_changed
-            }
-            ContentBlock::Other(json) => set(json, |json| self.partial(json)),
-            ContentBlock::Image(_) | ContentBlock::Document(_) | ContentBlock::Audio(_) | ContentBlock::Thinking(_) => {
-                false
-            }
-        }
+        places::block(block, Quotes::WrittenAnew, &mut |text| self.text(text))
+    }
+
+    /// Rewrites the texts of a message of the request, and returns whether one has changed.
+    pub fn message(&mut self, message: &mut Message) -> bool {
+        places::message(message, &mut |text| self.text(text))
+    }
+
+    /// Rewrites the texts of a whole answer, and returns whether one has changed.
+    pub fn answer(&mut self, parts: &mut ResponseParts) -> bool {
+        places::answer(parts, &mut |text| self.text(text))
     }
 
     /// Rewrites the strings in the arguments of a tool call. Returns none if nothing changes.
     pub(crate) fn arguments(&mut self, arguments: &str) -> Option<String> {
         json(arguments, &mut |text| self.text(text))
-    }
-
-    /// Rewrites a tool call that was cut off, which has its arguments as text. Leaves other unknown blocks alone.
-    fn partial(&mut self, block: &str) -> Option<String> {
-        if !is_partial(block) {
-            return None;
-        }
-        let mut block: Value = serde_json::from_str(block).ok()?;
-        let arguments = block.get_mut("arguments")?;
-        let rewritten = self.text(arguments.as_str()?)?;
-        *arguments = rewritten.into();
-        Some(block.to_string())
     }
 }
 
@@ -129,16 +112,6 @@ pub(crate) fn is_partial(block: &str) -> bool {
     // The first check is cheap, and excludes most blocks.
     block.contains("partial_tool_use")
         && serde_json::from_str::<Typed<'_>>(block).is_ok_and(|block| block.r#type == "partial_tool_use")
-}
-
-/// Rewrites a text in place, and returns whether it has changed.
-fn set(text: &mut String, rewrite: impl FnOnce(&str) -> Option<String>) -> bool {
-    let rewritten = rewrite(text);
-    let is_changed = rewritten.is_some();
-    if let Some(rewritten) = rewritten {
-        *text = rewritten;
-    }
-    is_changed
 }
 
 #[cfg(test)]

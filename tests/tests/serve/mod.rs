@@ -15,6 +15,7 @@ mod library;
 mod messages;
 mod otlp;
 mod page;
+mod redacted;
 mod refusals;
 mod reload;
 mod responses;

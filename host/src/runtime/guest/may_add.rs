@@ -87,9 +87,15 @@ fn added_extension<'a>(given: &Request, made: &'a Request) -> Option<&'a str> {
     reserved::each(given, &mut |level, extensions| {
         known.extend(extensions.iter().map(|(key, value)| (level, key.as_str(), value.to_string())));
     });
-    let is_new =
-        |(level, key, value): &(Level, &'a String, &Value)| !known.contains(&(*level, key.as_str(), value.to_string()));
+    let is_new = |(level, key, value): &(Level, &'a String, &Value)| {
+        !is_text(*level, key, value) && !known.contains(&(*level, key.as_str(), value.to_string()))
+    };
     all.into_iter().find(is_new).map(|(_, key, _)| key.as_str())
+}
+
+/// Whether an extension is a text for the model, which a module may change as any other text: what it is told of a document.
+fn is_text(level: Level, key: &str, value: &Value) -> bool {
+    level == Level::Media && key == "anthropic.context" && value.is_string()
 }
 
 fn has_added_address(given: &Request, made: &Request) -> bool {
@@ -135,10 +141,9 @@ fn each_reference<'a>(request: &'a Request, found: &mut impl FnMut(Reference<'a>
         Some(OutputFormat::Other(value)) => found(Reference::Json(value.to_string())),
         Some(OutputFormat::Text | OutputFormat::Json) | None => {}
     }
-    reserved::each(request, &mut |_, extensions| {
-        for value in extensions.values().filter(|value| has_address(value)) {
-            found(Reference::Json(value.to_string()));
-        }
+    reserved::each(request, &mut |level, extensions| {
+        let others = extensions.iter().filter(|(key, value)| has_address(value) && !is_text(level, key, value));
+        others.for_each(|(_, value)| found(Reference::Json(value.to_string())));
     });
 }
 
@@ -148,7 +153,7 @@ fn block_references<'a>(block: &'a ContentBlock, found: &mut impl FnMut(Referenc
             media_references(media, found);
         }
         ContentBlock::ToolResult(result) => result.content.iter().for_each(|block| block_references(block, found)),
-        ContentBlock::Other(value) if !block.is_partial_tool_use() => found(Reference::Json(value.to_string())),
+        ContentBlock::Other(value) if !block.is_partial_tool_use() => found(Reference::Json(without_texts(value))),
         ContentBlock::Text(_) | ContentBlock::ToolUse(_) | ContentBlock::Thinking(_) | ContentBlock::Other(_) => {}
     }
 }
@@ -158,12 +163,36 @@ fn media_references<'a>(media: &'a Media, found: &mut impl FnMut(Reference<'a>))
         MediaSource::Url(url) if !is_inline(url) => found(Reference::Address(url)),
         // A lenient server may take it for an address, and another file of the account tells other things.
         MediaSource::File(file) => found(Reference::Address(file)),
-        MediaSource::Other(value) => found(Reference::Json(value.to_string())),
+        MediaSource::Other(value) => found(Reference::Json(without_texts(value))),
         MediaSource::Url(_) | MediaSource::Data(_) => {}
     }
     // It becomes part of an address, `data:TYPE;base64,…`, in which a lenient server may find another.
     if media.media_type.contains(':') {
         found(Reference::Address(&media.media_type));
+    }
+}
+
+/// Types of JSON in which a field is a text for the model, as that of a block of text is.
+const TEXTS: [(&str, &str); 4] =
+    [("text", "text"), ("refusal", "refusal"), ("search_result", "title"), ("content", "content")];
+
+/// The JSON without the texts in it that are for the model alone.
+fn without_texts(value: &Value) -> String {
+    let mut value = value.clone();
+    empty_texts(&mut value);
+    value.to_string()
+}
+
+fn empty_texts(value: &mut Value) {
+    let kind = value.get("type").and_then(Value::as_str);
+    let Some((kind, name)) = TEXTS.into_iter().find(|(known, _)| kind == Some(known)) else { return };
+    if let Some(text @ Value::String(_)) = value.get_mut(name) {
+        *text = "".into();
+    }
+    if let Some(Value::Array(blocks)) =
+        value.get_mut("content").filter(|_| ["search_result", "content"].contains(&kind))
+    {
+        blocks.iter_mut().for_each(empty_texts);
     }
 }
 

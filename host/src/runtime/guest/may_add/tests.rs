@@ -63,6 +63,33 @@ fn kept_and_moved_addresses_need_no_grant() {
 }
 
 #[test]
+fn texts_for_the_model_in_json_may_change_and_nothing_beside_them() {
+    let found = |title: &str, text: &str, source: &str| json!({"type": "search_result", "title": title, "source": source, "content": [{"type": "text", "text": text}]});
+    let document = |content: Value| json!({"type": "document", "source": {"type": "content", "content": content}});
+    let refusal = |text: &str, more: &str| json!({"type": "refusal", "refusal": text, "more": more});
+    let pair = |text: &str, image: &str| json!([{"type": "text", "text": text}, {"type": "image", "source": image}]);
+    let given = of(json!([found("a", "a", "a"), document(json!("a")), document(pair("a", "a")), refusal("a", "a")]));
+    for made in [found("b", "b", "a"), document(json!("b")), document(pair("b", "a")), refusal("b", "a")] {
+        assert!(!has_added_address(&given, &of(json!([made]))), "{made}");
+    }
+    for made in [found("a", "a", "b"), document(pair("a", "b")), refusal("a", "b"), json!({"type": "odd", "text": "b"})]
+    {
+        assert!(has_added_address(&given, &of(json!([made]))), "{made}");
+    }
+    let told = |key: &str, context: Value| {
+        let document =
+            json!({"type": "document", "media_type": "text/plain", "data": "", "extensions": {key: context}});
+        of(json!([document]))
+    };
+    let given = told("anthropic.context", json!("https://a/"));
+    let made = told("anthropic.context", json!("https://b/"));
+    assert!(added_extension(&given, &made).is_none() && !has_added_address(&given, &made));
+    for made in [told("anthropic.context", json!({"url": "b"})), told("anthropic.citations", json!("https://b/"))] {
+        assert!(added_extension(&given, &made).is_some() && has_added_address(&given, &made));
+    }
+}
+
+#[test]
 fn extensions_are_compared_by_place_key_and_value() {
     let with = |extensions: Value| -> Request {
         serde_json::from_value(json!({"messages": [], "extensions": extensions})).unwrap()
