@@ -105,10 +105,20 @@ impl Config for Settings {
             let message = "names no provider".to_owned();
             ConfigError::new(format!("models.{model}"), message, "`provider/model`, such as \"openai/gpt-5*\"")
         });
+        let stars =
+            self.models.keys().filter(|model| model.trim_end_matches('*').contains('*') || model.ends_with("**"));
+        let stars = stars.map(|model| {
+            let message = "has a `*` that is not its end".to_owned();
+            ConfigError::new(format!("models.{model}"), message, "`provider/model`, or `provider/beginning*`")
+        });
+        let nameless = self
+            .labels
+            .contains_key("")
+            .then(|| ConfigError::new("labels.", "names no label", "the name of a label, such as team".to_owned()));
         let labels = self.labels.len();
         let labels = (labels > MOST_LABELS)
             .then(|| ConfigError::new("labels", format!("has {labels} labels"), format!("at most {MOST_LABELS}")));
-        numbers.chain(models).chain(labels).collect()
+        numbers.chain(models).chain(stars).chain(nameless).chain(labels).collect()
     }
 }
 
@@ -128,13 +138,14 @@ mod tests {
         let settings = Settings {
             requests_per_minute: f64::NAN,
             providers: [("a".to_owned(), limit(-1.0))].into(),
-            models: [("m".to_owned(), limit(1.0))].into(),
-            labels: [("team".to_owned(), tokens)].into(),
+            models: ["m", "a/*x", "a/b*", "a/b**"].map(|model| (model.to_owned(), limit(1.0))).into(),
+            labels: [("team".to_owned(), tokens), (String::new(), limit(1.0))].into(),
             ..Settings::default()
         };
         let keys: Vec<_> = settings.check().into_iter().map(|error| error.key).collect();
         let expected =
             ["providers.a.requests_per_minute", "labels.team.tokens_per_minute", "requests_per_minute", "models.m"];
+        let expected = [&expected[..], &["models.a/*x", "models.a/b**", "labels."]].concat();
         assert_eq!(keys, expected);
     }
 }

@@ -41,7 +41,9 @@ impl Redis {
     /// Starts it again, empty.
     pub(crate) async fn restart(&mut self) {
         let port = self.port.to_string();
-        let mut command = Command::new("redis-server");
+        // Another server that speaks its protocol takes its place.
+        let server = std::env::var_os("ARCLLM_TEST_REDIS").unwrap_or_else(|| "redis-server".into());
+        let mut command = Command::new(server);
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.args(&self.arguments).current_dir(self.folder.path()).stdout(Stdio::null());
         self.server = Some(command.spawn().unwrap_or_else(|error| panic!("redis-server: {error}")));
