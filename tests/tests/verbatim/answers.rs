@@ -90,7 +90,9 @@ async fn an_answer_about_tools_that_the_client_does_not_know_is_not_handed_on() 
         let asked = || {
             let original = Original::new(WireFormat::OpenAiResponses, body.to_string());
             let tools = Some(name).filter(|name| !name.is_empty()).map(|name| Tool::new(name, "", json!({})));
-            Request::new([Message::user("Hi")]).with_original(original).with_tools(tools)
+            Request::new([Message::user("Hi")])
+                .with_original(original)
+                .with_tools(tools.into_iter().collect::<Vec<_>>())
         };
         let whole = soon(model.invoke_with(asked())).await.unwrap();
         assert_eq!((whole.original().is_some(), whole.rewritten().is_some()), (is_known, !is_known), "{name}");
