@@ -1,14 +1,17 @@
 //! Tools that the model may ask for, and whether it must.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::chat::{
     cache_mark::{self, CacheMark},
     extensions::Extensions,
 };
+
+/// The extension of a tool that is called with a text: its further fields, as OpenAI Responses has them.
+const CUSTOM: &str = "arcllm.custom";
 
 /// A tool that the model may ask for.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,25 @@ impl Tool {
         let (cache, extensions) = Default::default();
         let (name, description) = (name.into(), description.into());
         Tool::Function(FunctionTool { name, description, parameters, strict: None, cache, extensions })
+    }
+
+    /// A tool that is called with a text. `fields` are its further fields, as OpenAI Responses has them, such as `format` with a
+    /// grammar. For other formats it is a function with the argument `input`, and its description has the grammar.
+    ///
+    /// ```
+    /// use arcllm::Tool;
+    ///
+    /// let grammar = serde_json::json!({"type": "grammar", "syntax": "lark", "definition": "start: /[a-z]+/"});
+    /// let tool = Tool::custom("say", "Says a word.", [("format".to_owned(), grammar)].into_iter().collect());
+    /// assert_eq!(tool.name(), Some("say"));
+    /// ```
+    pub fn custom(name: impl Into<String>, description: &str, fields: Map<String, Value>) -> Self {
+        let told = format!("{description}{}", grammar(&fields));
+        let mut tool = Tool::new(name, told, takes_text());
+        if let Tool::Function(tool) = &mut tool {
+            tool.extensions.insert(CUSTOM.to_owned(), fields.into());
+        }
+        tool
     }
 
     /// The name that the model calls it by, if it has one.
@@ -61,8 +83,36 @@ pub struct FunctionTool {
     pub extensions: Extensions,
 }
 
+impl FunctionTool {
+    /// The description and the further fields of a tool that is called with a text. `None` if it takes arguments, and if somebody
+    /// has changed what a model is told of its input.
+    pub(crate) fn as_custom(&self) -> Option<(&str, &Map<String, Value>)> {
+        let fields = self.extensions.get(CUSTOM)?.as_object()?;
+        let description = self.description.strip_suffix(&*grammar(fields))?;
+        (self.parameters == takes_text()).then_some((description, fields))
+    }
+}
+
+/// The arguments of a tool that is called with a text.
+fn takes_text() -> Value {
+    let input = json!({"type": "string", "description": "The whole input of the tool, as plain text"});
+    json!({"type": "object", "properties": {"input": input}, "required": ["input"]})
+}
+
+/// What a description says of the grammar in these fields of a tool.
+fn grammar(fields: &Map<String, Value>) -> Cow<'static, str> {
+    let text = |name: &str| fields.get("format")?.get(name)?.as_str();
+    match text("definition") {
+        Some(definition) => {
+            let syntax = text("syntax").unwrap_or("own");
+            format!("\n\nThe input is text of this grammar ({syntax}):\n{definition}").into()
+        }
+        None => "".into(),
+    }
+}
+
 fn no_arguments() -> Value {
-    serde_json::json!({"type": "object", "properties": {}})
+    json!({"type": "object", "properties": {}})
 }
 
 impl Serialize for Tool {
@@ -142,8 +192,6 @@ impl<'de> Deserialize<'de> for ToolChoice {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -14,6 +14,7 @@ mod known_fields;
 mod library;
 mod messages;
 mod otlp;
+mod own_tools;
 mod page;
 mod redacted;
 mod refusals;

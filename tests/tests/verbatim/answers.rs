@@ -1,10 +1,18 @@
 //! A whole answer as the provider sends it.
 
-use arcllm::{Message, Request};
+use arcllm::{Event, Message, Original, Request, Tool, WireFormat};
 use arcllm_simulator::{Format, Reply};
+use futures::StreamExt as _;
+use serde_json::json;
 
-use super::stage::{FORMATS, forwarding, model, request, rewritten};
-use crate::scene::{replies, soon};
+use super::{
+    stage::{FORMATS, forwarding, model, request, rewritten},
+    streams::sends,
+};
+use crate::{
+    scene::{replies, soon},
+    support::Chain,
+};
 
 /// An answer in this format with white space and unknown fields.
 pub(crate) fn answer(format: Format) -> &'static str {
@@ -64,5 +72,33 @@ async fn an_answer_that_was_repaired_comes_repaired() {
         assert_eq!(repaired.original().unwrap().body, broken.replacen("[1.0, ]", "[1.0 ]", 1));
         let more = soon(model.invoke_with(request(wire, body))).await.unwrap();
         assert!(more.original().is_none(), "no client could read it");
+    }
+}
+
+/// A module, or the program, has made functions of the client's tools.
+#[tokio::test]
+async fn an_answer_about_tools_that_the_client_does_not_know_is_not_handed_on() {
+    let body = json!({"model": "alias", "input": "Hi", "tools": [{"type": "namespace", "name": "ns", "tools": [
+        {"type": "function", "name": "z", "parameters": {}}]}]});
+    for (name, is_known) in [("ns__z", false), ("z", false), ("", true)] {
+        let answer = r#"{"id": "r", "zz": 1, "model": "m", "status": "completed", "output": [], "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}}"#;
+        let event = format!(
+            "event: response.completed\ndata: {{\"type\": \"response.completed\", \"response\": {answer}}}\n\n"
+        );
+        let provider = replies([Reply::body("application/json", answer), sends([event])]).await;
+        let model = model(&Chain::new().provider("a", Format::Responses, &provider.url())).await;
+        let asked = || {
+            let original = Original::new(WireFormat::OpenAiResponses, body.to_string());
+            let tools = Some(name).filter(|name| !name.is_empty()).map(|name| Tool::new(name, "", json!({})));
+            Request::new([Message::user("Hi")])
+                .with_original(original)
+                .with_tools(tools.into_iter().collect::<Vec<_>>())
+        };
+        let whole = soon(model.invoke_with(asked())).await.unwrap();
+        assert_eq!((whole.original().is_some(), whole.rewritten().is_some()), (is_known, !is_known), "{name}");
+        let mut stream = model.stream_with(asked()).with_originals();
+        let first = soon(stream.next()).await.unwrap().unwrap();
+        assert_eq!(matches!(first, Event::Original(_)), is_known, "{name}: {first:?}");
+        assert_eq!(matches!(first, Event::Rewritten(_)), !is_known, "{name}: {first:?}");
     }
 }

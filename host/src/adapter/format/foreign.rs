@@ -42,8 +42,9 @@ const ANTHROPIC: [&str; 7] = [
 const OPENAI: [&str; 2] = ["file", "refusal"];
 
 /// The types of the items of OpenAI Responses that do not end in `_call` or `_call_output`.
-const RESPONSES: [&str; 12] = [
+const RESPONSES: [&str; 13] = [
     "additional_tools",
+    "compaction_summary",
     "compaction_trigger",
     "configuration_update",
     "item_reference",
@@ -62,10 +63,13 @@ pub(crate) const ITEM: &str = "arcllm.item";
 
 /// The format that has blocks of this type. `None` if neither has.
 pub(crate) fn format_of_block(block: &Value) -> Option<WireFormat> {
-    if block.get(ITEM).is_some() {
+    let kind = block.get("type")?.as_str()?;
+    // Anthropic's format has blocks of this type, too, with a `content`.
+    let is_compaction =
+        kind == "compaction" && block.get("encrypted_content").is_some() && block.get("content").is_none();
+    if is_compaction || block.get(ITEM).is_some() {
         return Some(WireFormat::OpenAiResponses);
     }
-    let kind = block.get("type")?.as_str()?;
     let is_anthropics = has_source(block)
         || ANTHROPIC.contains(&kind)
         || ["_tool_use", "_tool_result"].iter().any(|ending| kind.ends_with(ending));
@@ -129,6 +133,9 @@ mod tests {
         for kind in ["web_search_call", "computer_call_output", "mcp_list_tools", "item_reference", "reasoning"] {
             assert_eq!(owner(kind), Some(WireFormat::OpenAiResponses), "{kind}");
         }
+        let compaction = |field: &str| format_of_block(&json!({"type": "compaction", field: "x"}));
+        assert_eq!(compaction("encrypted_content"), Some(WireFormat::OpenAiResponses));
+        assert_eq!(compaction("content"), Some(WireFormat::Anthropic));
         for kind in ["hologram", "partial_tool_uses", "profile"] {
             assert_eq!(owner(kind), None, "{kind}");
         }

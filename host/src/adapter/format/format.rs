@@ -11,6 +11,7 @@ use crate::{
         format::{
             malformed::Unreadable,
             outline::Unwritable,
+            tool_names::ToolNames,
             tree::{Keep, MemoryBudget},
         },
         key::api_key::ApiKey,
@@ -65,11 +66,11 @@ pub(crate) trait Format: Send + Sync {
     /// Which part of a body with a 2xx status is read.
     fn keeps(&self) -> &'static Keep;
 
-    /// Reads a body with a 2xx status. JSON inside of its texts counts towards the budget.
-    fn decode(&self, body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable>;
+    /// Reads a body with a 2xx status. Tools in namespaces get these names. JSON inside of texts counts towards the budget.
+    fn decode(&self, body: &Value, names: &ToolNames, budget: &MemoryBudget) -> Result<Decoded, Unreadable>;
 
-    /// A reader of one streamed answer within this budget.
-    fn event_reader(&self, budget: MemoryBudget) -> Box<dyn EventReader>;
+    /// A reader of one streamed answer within this budget. Tools in namespaces get these names.
+    fn event_reader(&self, names: &ToolNames, budget: MemoryBudget) -> Box<dyn EventReader>;
 }
 
 /// Reads one streamed answer.

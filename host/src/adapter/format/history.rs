@@ -24,6 +24,8 @@ pub(crate) struct Turn<'a> {
     /// The place of its first message in the request, for errors.
     pub(crate) at: usize,
     pub(crate) blocks: Vec<Block<'a>>,
+    /// Whether its message has other blocks than texts. A format may have no place for these.
+    pub(crate) has_more_than_text: bool,
     pub(crate) extensions: Vec<&'a Extensions>,
 }
 
@@ -101,7 +103,10 @@ pub(crate) fn turns<'a>(
                 last.blocks.extend(blocks);
                 last.extensions.extend(extensions);
             }
-            _ => turns.push(Turn { role: &message.role, at, blocks, extensions }),
+            _ => {
+                let has_more_than_text = message.content.iter().any(|block| !matches!(block, ContentBlock::Text(_)));
+                turns.push(Turn { role: &message.role, at, blocks, has_more_than_text, extensions });
+            }
         }
     }
     calls.add_results(&mut written, begun, messages.len(), &mut turns);
@@ -186,7 +191,7 @@ impl<'a> Calls<'a> {
         *written = begun;
         if !calls.is_empty() {
             let blocks = calls.iter().map(|call| Block::Result(call.id.clone(), call.result)).collect();
-            turns.push(Turn { role: &Role::Tool, at, blocks, extensions: Vec::new() });
+            turns.push(Turn { role: &Role::Tool, at, blocks, has_more_than_text: true, extensions: Vec::new() });
         }
     }
 }

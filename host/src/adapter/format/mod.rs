@@ -3,6 +3,7 @@
 pub(crate) mod anthropic;
 pub(crate) mod beside;
 pub(crate) mod body_editor;
+pub(crate) mod declared;
 pub(crate) mod effort;
 pub(crate) mod ending;
 pub(crate) mod endpoint;
@@ -25,6 +26,7 @@ pub(crate) mod splice;
 pub(crate) mod table;
 pub(crate) mod tool_choice;
 pub(crate) mod tool_ids;
+pub(crate) mod tool_names;
 pub(crate) mod tools;
 pub(crate) mod tree;
 pub(crate) mod verbatim;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     adapter::format::{
         body_editor::{BodyEditor, includes_usage},
+        declared,
         format::Format,
         lenient::{self, Halves},
         outline::Unwritable,
@@ -34,7 +35,7 @@ use crate::{
 pub(crate) struct Outgoing {
     /// In pieces, which may belong to the client's own body.
     pub(crate) body: Vec<Bytes>,
-    /// Set if the client gets the answer as the provider sends it.
+    /// Set if the client gets the answer as the provider sends it, or what only the provider knows of it.
     pub(crate) echo: Option<Echo>,
 }
 
@@ -43,6 +44,9 @@ pub(crate) struct Outgoing {
 pub(crate) struct Echo {
     /// Whether the client has not asked for the event with the counts.
     pub(crate) hides_usage: bool,
+    /// Whether the client does not know the tools that the provider was sent. Then the answer is written for the client, with what
+    /// only the provider knows.
+    pub(crate) is_rewritten: bool,
 }
 
 /// The body to send: the client's own, or one that the format writes.
@@ -62,8 +66,10 @@ pub(crate) fn outgoing(
         }
         (None, Some(original)) => {
             let is_chat = provider.adapter == WireFormat::OpenAi;
-            let echo = Echo { hides_usage: is_chat && stream && !asks_for_usage(&original.body) };
-            Ok(Outgoing { body: vec![format.encode(request, provider, model, stream)?.into()], echo: Some(echo) })
+            let body = format.encode(request, provider, model, stream)?;
+            let is_rewritten = !declared::knows_tools(provider.adapter, &original.body, &body);
+            let echo = Echo { hides_usage: is_chat && stream && !asks_for_usage(&original.body), is_rewritten };
+            Ok(Outgoing { body: vec![body.into()], echo: Some(echo) })
         }
     }
 }
@@ -80,7 +86,7 @@ fn spliced(
     let mut editor = BodyEditor::new(format, request, provider, model, stream, &original.body);
     let body = splice(&original.body, &mut editor)?;
     let hides_usage = editor.wants_usage() && editor.asks_for_usage() != Some(true);
-    Some(Outgoing { body, echo: Some(Echo { hides_usage }) })
+    Some(Outgoing { body, echo: Some(Echo { hides_usage, is_rewritten: false }) })
 }
 
 /// JSON that a client can read: the text as it came, or repaired. `None` if it cannot be.

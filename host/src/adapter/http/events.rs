@@ -24,6 +24,7 @@ use crate::{
             format::{EventReader, Progress},
             malformed::{Malformed, Unreadable},
             refusal,
+            tool_names::ToolNames,
             verbatim::{self, Echo},
         },
         http::{
@@ -63,6 +64,7 @@ pub(crate) struct Events {
     /// Bytes so far that were invalid UTF-8.
     invalid: usize,
     events: Box<dyn EventReader>,
+    names: ToolNames,
     /// Events that were decoded and not returned.
     ready: VecDeque<Event>,
     /// Set if the client gets the answer as the provider sends it.
@@ -78,7 +80,8 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn new(asked: Arc<Asked>, answer: HttpAnswer, body: Body) -> Self {
         Self {
-            events: asked.format().event_reader(Reader::new(&asked).budget()),
+            events: asked.format().event_reader(&ToolNames::default(), Reader::new(&asked).budget()),
+            names: ToolNames::default(),
             answer,
             body: Some(body),
             chunk: Bytes::new(),
@@ -94,6 +97,12 @@ impl Events {
         }
     }
 
+    /// Gives tools in namespaces these names.
+    pub(crate) fn naming(mut self, names: ToolNames) -> Self {
+        self.events = self.asked.format().event_reader(&names, self.reader().budget());
+        Self { names, ..self }
+    }
+
     /// Returns the provider's own events as well, each before what it says, if the client gets them.
     pub(crate) fn echoing(mut self: Box<Self>, echo: Option<Echo>) -> Box<Self> {
         self.echo = echo;
@@ -106,7 +115,7 @@ impl Events {
         let (mut before, mut usage) = (VecDeque::new(), None);
         while let Some(event) = self.next().await {
             match event? {
-                original @ Event::Original(_) => before.push_back(original),
+                original @ (Event::Original(_) | Event::Rewritten(_)) => before.push_back(original),
                 counts @ Event::Usage(_) => usage = Some(counts),
                 content => {
                     self.ready.push_front(content);
@@ -129,7 +138,7 @@ impl Events {
     }
 
     fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.asked)
+        Reader::new(&self.asked).naming(&self.names)
     }
 
     /// Reads until there is an event to return, or the answer ends.
@@ -222,21 +231,26 @@ impl Events {
 
     /// Puts the provider's own event before what it says.
     fn echo_event(&mut self, name: &str, data: String) {
-        let Some(Echo { hides_usage }) = self.echo else { return };
+        let Some(Echo { hides_usage, is_rewritten }) = self.echo else { return };
         let counts = self.ready.iter().any(|event| matches!(event, Event::Usage(_)));
         // Some servers send `null` or `"ping"` to keep the connection open.
         if !data.trim_ascii_start().starts_with('{') || hides_usage && counts && verbatim::is_usage_alone(&data) {
             return;
         }
         if let Some(data) = verbatim::readable(data.into_bytes()) {
-            self.ready.push_front(Event::Original(sse::framed(name, &data)));
+            let original = sse::framed(name, &data);
+            self.ready.push_front(if is_rewritten { Event::Rewritten(original) } else { Event::Original(original) });
         }
     }
 
     /// Puts the last event before the end. It is the format's own where the provider sends none that a client knows.
     fn echo_last(&mut self, name: &str, data: String) {
         match self.asked.format().closing_event() {
-            closing if self.echo.is_some() && !closing.is_empty() && !data.trim_ascii_start().starts_with('{') => {
+            closing
+                if self.echo.is_some_and(|echo| !echo.is_rewritten)
+                    && !closing.is_empty()
+                    && !data.trim_ascii_start().starts_with('{') =>
+            {
                 let end = self.ready.pop_back();
                 self.ready.push_back(Event::Original(Bytes::from_static(closing.as_bytes())));
                 self.ready.extend(end);

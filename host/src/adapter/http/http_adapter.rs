@@ -19,6 +19,7 @@ use crate::{
         answer::Answer,
         format::{
             table::format,
+            tool_names::ToolNames,
             verbatim::{self, Echo, Outgoing},
         },
         http::{
@@ -119,21 +120,18 @@ impl HttpAdapter {
         &self.asked.provider
     }
 
-    fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.asked)
-    }
-
     /// Makes an attempt whose answer is wanted in one piece.
     async fn attempt(&self, request: &Request) -> Result<Response, ErrorKind> {
         let started = Instant::now();
         let asking = timeout(self.provider().timeout, self.ask(request, false)).await;
         let (head, echo) = asking.map_err(|_| failure::no_answer(self.provider()))??;
+        let names = ToolNames::of(request);
         let remaining = self.provider().timeout.saturating_sub(started.elapsed());
         let read = async {
-            match self.arriving(head).await? {
+            match self.arriving(head, &names).await? {
                 // The server streams although it was not asked to.
                 Arriving::Events(events) => events.whole().await,
-                Arriving::Whole(answer) => self.read(answer, echo),
+                Arriving::Whole(answer) => self.read(answer, echo, &names),
             }
         };
         timeout(remaining, read).await.map_err(|_| failure::unfinished(self.provider()))?
@@ -142,21 +140,26 @@ impl HttpAdapter {
     /// Makes an attempt whose answer is wanted in events. Resolves with the first content.
     async fn begin(&self, request: &Request) -> Result<Answer, ErrorKind> {
         let (head, echo) = self.ask(request, true).await?;
-        match self.arriving(head).await? {
+        let names = ToolNames::of(request);
+        match self.arriving(head, &names).await? {
             Arriving::Events(events) => events.echoing(echo).committed().await,
             // The server sends everything at once although it was asked to stream.
             // The client gets events, which are not the provider's.
-            Arriving::Whole(answer) => self.read(answer, None).map(Answer::from),
+            Arriving::Whole(answer) => self.read(answer, None, &names).map(Answer::from),
         }
     }
 
     /// Reads a whole answer. Keeps its body if the client gets it as it is.
-    fn read(&self, answer: HttpAnswer, echo: Option<Echo>) -> Result<Response, ErrorKind> {
-        let mut response = self.reader().read(&answer, echo.is_some())?;
+    fn read(&self, answer: HttpAnswer, echo: Option<Echo>, names: &ToolNames) -> Result<Response, ErrorKind> {
+        let may_read = echo.is_some_and(|echo| !echo.is_rewritten);
+        let mut response = Reader::new(&self.asked).naming(names).read(&answer, may_read)?;
         let unread = response.original.take_unread();
         match (echo.and_then(|_| verbatim::readable(answer.body)), unread) {
             (Some(body), unread) => {
                 response.original = KeptOriginal::of(Original::new(self.provider().adapter, body));
+                if !may_read {
+                    response.original.change();
+                }
                 unread.into_iter().for_each(|error| response.original.unread(error));
                 Ok(response)
             }
@@ -166,12 +169,13 @@ impl HttpAdapter {
     }
 
     /// Reads a whole answer, or only the beginning of a streamed one.
-    async fn arriving(&self, mut head: reqwest::Response) -> Result<Arriving, ErrorKind> {
+    async fn arriving(&self, mut head: reqwest::Response, names: &ToolNames) -> Result<Arriving, ErrorKind> {
         let mut answer = HttpAnswer::without_body(&mut head);
         let mut body = Body::new(head, self.asked.clone());
         if is_streamed(&answer, &mut body).await {
             answer.detach();
-            return Ok(Arriving::Events(Box::new(Events::new(self.asked.clone(), answer, body))));
+            let events = Events::new(self.asked.clone(), answer, body).naming(names.clone());
+            return Ok(Arriving::Events(Box::new(events)));
         }
         body.read_into(&mut answer).await?;
         Ok(Arriving::Whole(answer))

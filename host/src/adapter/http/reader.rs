@@ -16,6 +16,7 @@ use crate::{
             beside::Beside,
             format::Decoded,
             malformed::{Malformed, Unreadable},
+            tool_names::ToolNames,
             tree::{self, Keep, MemoryBudget, TreeError},
         },
         http::{api_error, asked::Asked, hint, reason::reason},
@@ -79,11 +80,17 @@ fn is_framed(head: &reqwest::Response) -> bool {
 /// Reads the answers of one model.
 pub(crate) struct Reader<'a> {
     asked: &'a Asked,
+    names: ToolNames,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(asked: &'a Asked) -> Self {
-        Self { asked }
+        Self { asked, names: ToolNames::default() }
+    }
+
+    /// The same for an answer in which tools in namespaces get these names.
+    pub(crate) fn naming(self, names: &ToolNames) -> Self {
+        Self { names: names.clone(), ..self }
     }
 
     /// Reads a complete answer. One that its client `may_read` alone is not refused if its content cannot be read.
@@ -124,7 +131,7 @@ impl<'a> Reader<'a> {
     /// Reads a body with a 2xx status, as [`read`](Self::read) does.
     pub(crate) fn read_body(&self, answer: &HttpAnswer, body: &Value, may_read: bool) -> Result<Response, ErrorKind> {
         let budget = self.budget();
-        let unreadable = match self.asked.format().decode(body, &budget) {
+        let unreadable = match self.asked.format().decode(body, &self.names, &budget) {
             Ok(decoded) => return Ok(self.response(answer, body, decoded)),
             Err(unreadable) => unreadable,
         };

@@ -2,6 +2,7 @@
 
 mod answers;
 mod broken;
+mod kept;
 mod refused;
 mod requests;
 mod stage;

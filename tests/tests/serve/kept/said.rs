@@ -23,15 +23,27 @@ pub(super) fn request(format: Format) -> Value {
         }),
         Format::Responses => json!({
             "model": "a", "text": {"format": {"type": "text"}}, "tool_choice": {"type": "function", "name": "send"},
-            "tools": [{"type": "function", "name": "send", "parameters": schema}],
+            "tools": [
+                {"type": "function", "name": "send", "parameters": schema},
+                {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"}},
+                {"type": "namespace", "name": "mail", "description": "Mail.", "tools": [
+                    {"type": "function", "name": "send", "parameters": schema}, {"type": "custom", "name": "patch"},
+                    {"type": "web_search"},
+                ]},
+            ],
             "input": [
                 {"role": "user", "content": [{"type": "input_text", "text": format!("I am {SECRET}")}]},
                 {"type": "function_call", "call_id": "c1", "name": "send", "arguments": "{}"},
+                {"type": "custom_tool_call", "call_id": "c2", "namespace": "mail", "name": "patch", "input": "x"},
                 {"type": "function_call_output", "call_id": "c1", "output": "ok"},
+                {"type": "custom_tool_call_output", "call_id": "c2", "output": "ok"},
             ],
         }),
         _ => json!({
-            "model": "a", "tools": [{"type": "function", "function": {"name": "send", "parameters": schema}}],
+            "model": "a", "tools": [
+                {"type": "function", "function": {"name": "send", "parameters": schema}},
+                {"type": "custom", "custom": {"name": "patch"}},
+            ],
             "messages": [
                 {"role": "user", "content": [{"type": "text", "text": format!("I am {SECRET}")}]},
                 {"role": "assistant", "content": null, "tool_calls":

@@ -1,6 +1,6 @@
 //! OpenAI Responses, as clients speak it, in front of providers of each format.
 
-mod accumulate;
+pub(crate) mod accumulate;
 mod answers;
 mod codex;
 mod refusals;

@@ -259,3 +259,38 @@ async fn tools_that_take_a_text_are_functions_elsewhere() {
         assert!(messages.contains("Begin") && messages.contains("Done."), "{messages}");
     }
 }
+
+/// A summary of the conversation so far, which only its provider can read: without it, the model would know nothing of that.
+#[tokio::test]
+async fn a_compacted_conversation_goes_to_providers_of_the_format_alone() {
+    let stage = Stage::new().await;
+    for kind in ["compaction", "compaction_summary"] {
+        let item = json!({"type": kind, "id": "c_1", "encrypted_content": "enc"});
+        let body = json!({"input": [{"role": "user", "content": "Hi"}, item, {"role": "user", "content": "Go on."}]});
+        assert_eq!(sent(&stage, Format::Responses, &body).await["input"][1], item);
+        for format in OTHERS {
+            let answer = stage.ask(format, &Reply::text("Yes."), false, body.clone()).await;
+            let error = &answer.json()["error"];
+            assert_eq!((answer.status, &error["param"]), (400, &json!("input[1]")), "{format}: {}", answer.body);
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(kind) && message.contains("only OpenAI's Responses format has"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_answer_is_made_up_where_an_item_is_left_out() {
+    let stage = Stage::new().await;
+    for item in [
+        json!({"type": "a_new_item", "id": "new_1"}),
+        json!({"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "AAAA"}),
+        json!({"type": "web_search_call", "id": "ws_1", "status": "completed"}),
+        json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"}),
+    ] {
+        let body = json!({"input": [{"role": "user", "content": "Hi"}, item, {"role": "user", "content": "Go on."}]});
+        for format in OTHERS {
+            let sent = sent(&stage, format, &body).await;
+            assert!(!sent["messages"].to_string().contains("assistant"), "{format}: {item}: {:#}", sent["messages"]);
+        }
+    }
+}

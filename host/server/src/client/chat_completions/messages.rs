@@ -16,6 +16,9 @@ pub(crate) const INPUT: &str = "input";
 pub(crate) const DETAILS: &str = "reasoning_details";
 pub(crate) const SIGNED_BY: &str = "arcllm.provider";
 
+/// The extension of reasoning with the fields in which the client has sent it.
+const FIELDS: &str = "arcllm.fields";
+
 /// Takes the messages.
 pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Vec<Message>, Problem> {
     let place = fields.place;
@@ -110,11 +113,17 @@ pub(crate) fn is_signed(message: &Message) -> bool {
 
 /// Takes the reasoning of an answer: what a provider has signed, else its text.
 fn thinking(fields: &mut Fields<'_>) -> Result<Vec<ContentBlock>, Problem> {
-    let mut text = fields.text("reasoning_content")?;
+    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
     // OpenRouter and vLLM have the second name.
-    if fields.peek("reasoning").is_some_and(Value::is_string) {
-        let other = fields.text("reasoning")?;
-        text = text.or(other);
+    for name in ["reasoning_content", "reasoning"] {
+        if name == "reasoning" && !fields.peek(name).is_some_and(Value::is_string) {
+            continue;
+        }
+        let Some(text) = fields.text(name)?.filter(|text| !text.is_empty()) else { continue };
+        match said.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, names)) => names.push(name),
+            None => said.push((text, vec![name])),
+        }
     }
     let is_ours = |detail: &Value| detail.get(SIGNED_BY).is_some_and(Value::is_string);
     let details = fields.peek(DETAILS).and_then(Value::as_array);
@@ -126,11 +135,12 @@ fn thinking(fields: &mut Fields<'_>) -> Result<Vec<ContentBlock>, Problem> {
             .map(|detail| ContentBlock::Thinking(signed(&detail)))
             .collect());
     }
-    Ok(text
-        .into_iter()
-        .filter(|text| !text.is_empty())
-        .map(|text| ContentBlock::Thinking(Thinking::new(text)))
-        .collect())
+    let block = |(text, names): (String, Vec<&str>)| {
+        let mut thinking = Thinking::new(text);
+        thinking.extensions.insert(FIELDS.to_owned(), names.into());
+        ContentBlock::Thinking(thinking)
+    };
+    Ok(said.into_iter().map(block).collect())
 }
 
 /// Reasoning as an answer of ours had it.

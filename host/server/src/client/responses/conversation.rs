@@ -13,6 +13,7 @@ use crate::client::{
         items::is_item,
         names::{INPUT, Names},
         parts, reasoning,
+        tools::own_name,
     },
 };
 
@@ -118,7 +119,7 @@ impl<'n> Conversation<'n> {
     }
 
     fn function_call(&mut self, mut fields: Fields<'_>) -> Result<(), Problem> {
-        let (id, name) = (fields.need_text("call_id")?, self.name(&mut fields)?);
+        let (id, (name, own)) = (fields.need_text("call_id")?, self.name(&mut fields)?);
         let said = fields.need_text("arguments")?;
         let arguments = match said.trim() {
             "" => Map::new(),
@@ -129,23 +130,29 @@ impl<'n> Conversation<'n> {
         };
         let mut call = ToolCall::new(id, name, arguments);
         call.extensions = others(fields);
+        call.extensions.extend(own);
         self.said([ContentBlock::ToolUse(call)]);
         Ok(())
     }
 
     /// A call of a tool that takes a text. To other formats it is a function with this text as its argument.
     fn custom_tool_call(&mut self, mut fields: Fields<'_>) -> Result<(), Problem> {
-        let (id, name) = (fields.need_text("call_id")?, self.name(&mut fields)?);
+        let (id, (name, own)) = (fields.need_text("call_id")?, self.name(&mut fields)?);
         let arguments = Map::from_iter([(INPUT.to_owned(), fields.need_text("input")?.into())]);
         let mut call = ToolCall::new(id, name, arguments);
         call.extensions = others(fields);
+        call.extensions.insert(extension("custom"), true.into());
+        call.extensions.extend(own);
         self.said([ContentBlock::ToolUse(call)]);
         Ok(())
     }
 
-    fn name(&self, fields: &mut Fields<'_>) -> Result<String, Problem> {
+    /// The name of a call, and what the client calls it if that is something else.
+    fn name(&self, fields: &mut Fields<'_>) -> Result<(String, Option<(String, Value)>), Problem> {
         let (namespace, name) = (fields.text("namespace")?, fields.need_text("name")?);
-        Ok(self.names.flat(namespace.as_deref(), &name))
+        let flat = self.names.flat(namespace.as_deref(), &name);
+        let own = namespace.map(|namespace| own_name(&flat, &namespace, &name));
+        Ok((flat, own))
     }
 
     fn output(&mut self, mut fields: Fields<'_>) -> Result<(), Problem> {

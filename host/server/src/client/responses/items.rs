@@ -167,9 +167,10 @@ pub(crate) fn json(item: &impl Serialize) -> Vec<u8> {
 }
 
 /// The types of items that do not end in `_call` or `_call_output`.
-const OTHER_ITEMS: [&str; 9] = [
+const OTHER_ITEMS: [&str; 10] = [
     "additional_tools",
     "compaction",
+    "compaction_summary",
     "compaction_trigger",
     "mcp_approval_request",
     "mcp_approval_response",

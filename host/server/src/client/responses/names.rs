@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
+use arcllm::ToolCall;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+
+use crate::client::responses::extensions::extension;
 
 /// The argument that holds the text which a custom tool is called with.
 pub(crate) const INPUT: &str = "input";
@@ -70,6 +73,13 @@ impl Names {
             (None, Some(namespace)) => joined(namespace, name),
             (None, None) => name.to_owned(),
         }
+    }
+
+    /// The tool that a call is of. A provider of this format may have said a namespace that no tool has.
+    pub(crate) fn called<'a>(&'a self, call: &'a ToolCall) -> ToolName<'a> {
+        let tool = self.tool(&call.name);
+        let said = call.extensions.get(&extension("namespace")).and_then(Value::as_str);
+        ToolName { namespace: tool.namespace.or(said), ..tool }
     }
 
     /// The tool for this name of a function.

@@ -61,7 +61,7 @@ impl<'a> Output<'a, '_> {
             }
             ContentBlock::Thinking(thinking) => self.push("rs", |id| items::reasoning(id, thinking)),
             ContentBlock::ToolUse(call) => {
-                let tool = self.names.tool(&call.name);
+                let tool = self.names.called(call);
                 let said = if tool.is_custom { items::input(call) } else { items::arguments(call) };
                 let item = |id| items::call(id, &call.id, tool, said, "completed").with_others(call);
                 self.push(items::call_prefix(tool), |id| Item::Call(item(id)));

@@ -12,13 +12,7 @@ use crate::client::{
     places::Places,
     problem::Problem,
     responses::{
-        conversation::Conversation,
-        extensions::{extension, extensions},
-        known,
-        names::Names,
-        object::ECHOED,
-        options,
-        tools::Tools,
+        conversation::Conversation, extensions::extensions, known, names::Names, object::ECHOED, options, tools::Tools,
     },
 };
 
@@ -82,17 +76,12 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
         () if tools.chosen.is_some() => Some("tool_choice"),
         () => None,
     };
-    let mut request = Request::new(conversation.messages).with_tools(tools.functions).with_options(options);
+    let mut request =
+        Request::new(conversation.messages).with_tools(std::mem::take(&mut tools.functions)).with_options(options);
     let mut rest = fields.rest();
     rest.retain(|name, _| !NOT_KEPT.iter().any(|other| is_same(name, other)));
     request.extensions = extensions(rest);
-    if !tools.hosted.is_empty() {
-        request.extensions.insert(extension("tools"), tools.hosted.into());
-    }
-    request.extensions.extend(tools.of_choice);
-    if let Some(choice) = tools.chosen {
-        request.extensions.insert(extension("tool_choice"), choice);
-    }
+    request.extensions.extend(tools.extensions());
     Ok(Asked {
         model,
         streamed,

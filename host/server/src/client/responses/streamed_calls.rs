@@ -74,7 +74,7 @@ impl StreamedCalls {
     ) -> Option<EndedCall> {
         let at = self.0.iter().position(|call| call.index == index)?;
         let mut call = self.0.remove(at);
-        let tool = names.tool(&call.name);
+        let tool = names.called(whole);
         let is_told = !tool.is_custom && !call.said.trim().is_empty();
         if !is_told {
             call.said = if tool.is_custom { items::input(whole) } else { items::arguments(whole) };

@@ -9,20 +9,36 @@ use crate::client::{
     problem::Problem,
     responses::{
         extensions::{extension, others},
-        names::{INPUT, Names},
+        names::Names,
     },
 };
+
+/// The extension of a request with the fields of its namespaces.
+const NAMESPACES: &str = "arcllm.namespaces";
+
+/// The extension of a tool, and of a call, that has a namespace: what the client calls it.
+const OWN_NAME: &str = "arcllm.tool";
+
+/// A tool that was read.
+enum Read {
+    /// One that the client runs.
+    Callable(Tool),
+    /// One that the provider runs.
+    Hosted(Value),
+}
 
 /// The tools of a request.
 #[derive(Default)]
 pub(crate) struct Tools {
     pub(crate) functions: Vec<Tool>,
     /// Those that the provider runs, in the JSON of this format.
-    pub(crate) hosted: Vec<Value>,
+    hosted: Vec<Value>,
     /// The choice of one of those, in the JSON of this format.
     pub(crate) chosen: Option<Value>,
     /// The unknown fields of the choice.
     pub(crate) of_choice: Extensions,
+    /// The fields of the namespaces that have functions. `tools` has those tools in them that the provider runs.
+    namespaces: Vec<Value>,
 }
 
 impl Tools {
@@ -33,28 +49,42 @@ impl Tools {
             let fields = Fields::of(tool, at.item(index))?;
             match fields.need_kind()? {
                 "namespace" => read.add_namespace(fields, names)?,
-                _ => read.add(fields, None, names)?,
+                _ => match callable(fields, None, names)? {
+                    Read::Callable(tool) => read.functions.push(tool),
+                    Read::Hosted(tool) => read.hosted.push(tool),
+                },
             }
         }
         Ok(read)
     }
 
-    fn add(&mut self, fields: Fields<'_>, namespace: Option<&str>, names: &Names) -> Result<(), Problem> {
-        match fields.need_kind()? {
-            "function" => self.functions.push(function(fields, namespace, names)?),
-            "custom" => self.functions.push(custom(fields, namespace, names)?),
-            _ => self.hosted.push(fields.into_value()),
-        }
-        Ok(())
-    }
-
     fn add_namespace(&mut self, mut fields: Fields<'_>, names: &Names) -> Result<(), Problem> {
         let (namespace, outer) = (fields.need_text("name")?, fields.place);
         let at = outer.field("tools");
+        let (before, mut hosted) = (self.functions.len(), Vec::new());
         for (index, tool) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-            self.add(Fields::of(tool, at.item(index))?, Some(&namespace), names)?;
+            match callable(Fields::of(tool, at.item(index))?, Some(&namespace), names)? {
+                Read::Callable(tool) => self.functions.push(tool),
+                Read::Hosted(tool) => hosted.push(tool),
+            }
         }
+        let mut rest = fields.rest();
+        rest.insert("name".to_owned(), namespace.into());
+        if !hosted.is_empty() || before == self.functions.len() {
+            rest.insert("tools".to_owned(), hosted.into());
+        }
+        let list = if before == self.functions.len() { &mut self.hosted } else { &mut self.namespaces };
+        list.push(rest.into());
         Ok(())
+    }
+
+    /// What only this format has of the tools, as extensions of the request.
+    pub(crate) fn extensions(&mut self) -> Extensions {
+        let [hosted, namespaces] = [&mut self.hosted, &mut self.namespaces].map(std::mem::take);
+        let lists = [(extension("tools"), hosted), (NAMESPACES.to_owned(), namespaces)].into_iter();
+        let lists = lists.filter(|(_, list)| !list.is_empty()).map(|(key, list)| (key, Value::from(list)));
+        let choice = self.chosen.take().map(|choice| (extension("tool_choice"), choice));
+        lists.chain(std::mem::take(&mut self.of_choice)).chain(choice).collect()
     }
 
     /// Reads which of the tools the model must use. Leaves only the tools that it may use.
@@ -115,6 +145,24 @@ fn of_word(at: &Place<'_>, word: &str) -> Result<ToolChoice, Problem> {
     }
 }
 
+fn callable(fields: Fields<'_>, namespace: Option<&str>, names: &Names) -> Result<Read, Problem> {
+    let name = fields.peek("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut tool = match fields.need_kind()? {
+        "function" => function(fields, namespace, names)?,
+        "custom" => custom(fields, namespace, names)?,
+        _ => return Ok(Read::Hosted(fields.into_value())),
+    };
+    if let Tool::Function(tool) = &mut tool {
+        tool.extensions.extend(namespace.map(|namespace| own_name(&tool.name, namespace, &name)));
+    }
+    Ok(Read::Callable(tool))
+}
+
+/// The extension of a tool or a call with this one name: what the client calls it.
+pub(crate) fn own_name(flat: &str, namespace: &str, name: &str) -> (String, Value) {
+    (OWN_NAME.to_owned(), json!({"as": flat, "namespace": namespace, "name": name}))
+}
+
 fn chosen(fields: &mut Fields<'_>, names: &Names) -> Result<String, Problem> {
     let (namespace, name) = (fields.text("namespace")?, fields.need_text("name")?);
     Ok(names.flat(namespace.as_deref(), &name))
@@ -134,17 +182,11 @@ fn function(mut fields: Fields<'_>, namespace: Option<&str>, names: &Names) -> R
     Ok(tool)
 }
 
-/// A tool that takes a text is a function with one argument.
+/// A tool that takes a text.
 fn custom(mut fields: Fields<'_>, namespace: Option<&str>, names: &Names) -> Result<Tool, Problem> {
     let name = names.flat(namespace, &fields.need_text("name")?);
-    let mut description = fields.text("description")?.unwrap_or_default();
-    let format = fields.object("format")?.unwrap_or_default();
-    let grammar = |field: &str| format.get(field).and_then(Value::as_str);
-    if let Some(definition) = grammar("definition") {
-        let syntax = grammar("syntax").unwrap_or("own");
-        description.push_str(&format!("\n\nThe input is text of this grammar ({syntax}):\n{definition}"));
-    }
-    let input = json!({"type": "string", "description": "The whole input of the tool, as plain text"});
-    let parameters = json!({"type": "object", "properties": {INPUT: input}, "required": [INPUT]});
-    Ok(Tool::new(name, description, parameters))
+    let description = fields.text("description")?.unwrap_or_default();
+    let mut own = fields.rest();
+    own.shift_remove("type");
+    Ok(Tool::custom(name, &description, own))
 }

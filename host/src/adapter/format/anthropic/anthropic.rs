@@ -14,6 +14,7 @@ use crate::{
             format::{Decoded, EventReader, Format},
             malformed::Unreadable,
             outline::Unwritable,
+            tool_names::ToolNames,
             tree::{Keep, MemoryBudget},
         },
         key::api_key::ApiKey,
@@ -66,11 +67,11 @@ impl Format for Anthropic {
         &decode::KEEPS
     }
 
-    fn decode(&self, body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
+    fn decode(&self, body: &Value, _names: &ToolNames, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
         decode::response(body, budget)
     }
 
-    fn event_reader(&self, budget: MemoryBudget) -> Box<dyn EventReader> {
+    fn event_reader(&self, _names: &ToolNames, budget: MemoryBudget) -> Box<dyn EventReader> {
         Box::new(stream::AnthropicStream::new(budget))
     }
 }

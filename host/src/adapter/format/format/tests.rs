@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    adapter::format::{table::format, tree::MemoryBudget},
+    adapter::format::{table::format, tool_names::ToolNames, tree::MemoryBudget},
     chat::{extensions::Extensions, message::Message, request::Request, response::Response, wire_format::WireFormat},
     config::{presets::PRESETS, provider::ProviderConfig},
 };
@@ -96,7 +96,7 @@ fn with(mut value: Value, fields: &Map<String, Value>) -> Value {
 fn sent_back(wire_format: WireFormat, answer: &Value) -> Value {
     let provider = crate::adapter::http::fixture::provider(wire_format, "http://localhost:1");
     let format = format(wire_format);
-    let decoded = format.decode(answer, &MemoryBudget::new(1 << 20)).unwrap();
+    let decoded = format.decode(answer, &ToolNames::default(), &MemoryBudget::new(1 << 20)).unwrap();
     let response =
         Response { extensions: decoded.extensions, ..Response::new(decoded.content) }.with_provider("here", "m");
     let request = Request::new([response.message(), Message::tool_result("t", "1")]);

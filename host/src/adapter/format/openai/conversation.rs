@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use crate::{
     adapter::format::{
-        extensions::{CUSTOM, FUNCTION, INPUT},
+        extensions::{CUSTOM, FUNCTION, INPUT, OPENAI, RESPONSES},
         family, foreign,
         history::{self, Block, NO_RESULT, Place, Turn},
         openai::parts,
@@ -21,6 +23,9 @@ use crate::{
         quirks::{Quirks, ReasoningField, SystemPlace, ToolIdRule},
     },
 };
+
+/// The extension of reasoning with the fields in which a client of this format has sent it.
+const FIELDS: &str = "arcllm.fields";
 
 /// The messages. Each result of a tool becomes a message.
 pub(crate) fn messages<'a>(
@@ -64,7 +69,7 @@ struct Draft<'a> {
     parts: Vec<Json<'a>>,
     /// The id of the call that it answers.
     answers: Option<Json<'a>>,
-    reasoning: Option<(&'static str, Json<'a>)>,
+    reasoning: Vec<(&'static str, Json<'a>)>,
     calls: Vec<Json<'a>>,
     extensions: Vec<&'a Extensions>,
 }
@@ -88,6 +93,8 @@ impl<'a> ConversationWriter<'a, '_> {
                 Some(system) => system.extend(draft),
                 None => self.system = Some(draft),
             },
+            // An empty answer would be made up.
+            (Role::Assistant, _) if turn.has_more_than_text && draft.is_empty() => {}
             _ if self.quirks.strict_turns != Some(true) => self.drafts.push(draft),
             (Role::Assistant, _) if draft.parts.is_empty() && draft.calls.is_empty() => {}
             _ => match self.drafts.last_mut().filter(|last| last.answers.is_some() && draft.role == "user") {
@@ -115,7 +122,11 @@ impl<'a> ConversationWriter<'a, '_> {
                 Block::Result(..) => {}
             }
         }
-        draft.reasoning = self.reasoning_field.filter(|_| turn.has_calls()).map(|field| (field, reasoning(turn)));
+        draft.reasoning = own_reasoning(turn, self.quirks);
+        if let Some(field) = self.reasoning_field.filter(|_| turn.has_calls()) {
+            draft.reasoning.retain(|(own, _)| *own != field);
+            draft.reasoning.push((field, reasoning(turn)));
+        }
         Ok(draft)
     }
 
@@ -175,6 +186,15 @@ impl<'a> Draft<'a> {
         Self { role, gap, parts, answers, reasoning, calls, extensions }
     }
 
+    /// Whether nothing is written in it but its role.
+    fn is_empty(&self) -> bool {
+        let has_own = |extensions: &&Extensions| extensions.keys().any(|key| is_own(key));
+        self.parts.is_empty()
+            && self.calls.is_empty()
+            && self.reasoning.is_empty()
+            && !self.extensions.iter().any(has_own)
+    }
+
     fn extend(&mut self, other: Self) {
         self.parts.extend(other.parts);
         self.extensions.extend(other.extensions);
@@ -188,7 +208,7 @@ impl<'a> Draft<'a> {
         // The API wants null beside tool calls, and refuses it without them.
         let is_null = self.parts.is_empty() && !self.calls.is_empty();
         message.insert("content", if is_null { Json::Null } else { content(self.parts, self.gap) });
-        if let Some((field, text)) = self.reasoning {
+        for (field, text) in self.reasoning {
             message.insert(field, text);
         }
         if !self.calls.is_empty() {
@@ -221,6 +241,33 @@ fn reasoning<'a>(turn: &Turn<'a>) -> Json<'a> {
         _ => None,
     });
     Json::Joined(texts.collect(), "")
+}
+
+/// The reasoning of this turn that a client of this format has sent, in the fields in which it came. Providers that want it back
+/// in a place of their own, or nowhere, have a quirk that says so.
+fn own_reasoning<'a>(turn: &Turn<'a>, quirks: &Quirks) -> Vec<(&'static str, Json<'a>)> {
+    if quirks.reasoning_field.is_some() {
+        return Vec::new();
+    }
+    let fields = ["reasoning_content", "reasoning"].into_iter().map(|field| {
+        let texts = turn.blocks.iter().filter_map(|block| match block {
+            Block::Content(ContentBlock::Thinking(thinking)) => {
+                let fields = thinking.extensions.get(FIELDS).and_then(Value::as_array);
+                let is_in = fields.into_iter().flatten().any(|name| name == field);
+                is_in.then_some(Cow::Borrowed(thinking.text.as_str()))
+            }
+            _ => None,
+        });
+        (field, texts.filter(|text| !text.is_empty()).collect::<Vec<_>>())
+    });
+    let fields = fields.filter(|(_, texts)| !texts.is_empty());
+    fields.map(|(field, texts)| (field, Json::Joined(texts, ""))).collect()
+}
+
+/// Whether this extension is a field of a message of this format.
+fn is_own(key: &str) -> bool {
+    key.strip_prefix(OPENAI).is_some_and(|rest| rest.starts_with('.'))
+        && !key.strip_prefix(RESPONSES).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn is_media(block: &ContentBlock) -> bool {

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use crate::{
     adapter::format::{
         extensions::{FUNCTION, OPENAI},
-        family, fit,
+        family, fit, foreign,
         openai::{conversation, options},
         outline::{Json, Object, Unwritable},
         tool_choice, tools,
@@ -96,7 +98,7 @@ fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -
     if has_tools {
         let tools = written.into_iter().map(|(at, tool)| match tool {
             Tool::Function(tool) => function(at, tool, quirks),
-            Tool::Other(value) => Ok(value.into()),
+            Tool::Other(value) => Ok(nested(value, "custom")),
         });
         body.insert("tools", tools.collect::<Result<Vec<Json<'_>>, _>>()?);
     }
@@ -139,8 +141,32 @@ fn written_choice(choice: &ToolChoice) -> Json<'_> {
         ToolChoice::Tool(name) => {
             Json::object([("type", "function".into()), ("function", Json::object([("name", name.as_str().into())]))])
         }
-        ToolChoice::Other(value) => value.into(),
+        ToolChoice::Other(value) => nested(value, foreign::kind(value)),
     }
+}
+
+/// JSON with the fields of a tool in an object of their own, as this format has them for these kinds. OpenAI Responses has them
+/// beside the type, and so it has those of a grammar.
+fn nested<'a>(value: &'a Value, kind: &'a str) -> Json<'a> {
+    let is_flat = ["function", "custom"].contains(&kind) && foreign::kind(value) == kind && value.get(kind).is_none();
+    let Some(fields) = value.as_object().filter(|_| is_flat) else { return value.into() };
+    let mut inner = Object::default();
+    for (name, field) in fields.iter().filter(|(name, _)| *name != "type") {
+        match name.as_str() {
+            "format" => inner.insert(name, nested_grammar(field)),
+            _ => inner.insert(name, field),
+        }
+    }
+    Json::object([("type", kind.into()), (kind, inner.into())])
+}
+
+fn nested_grammar(format: &Value) -> Json<'_> {
+    let Some(fields) = format.as_object().filter(|fields| fields.contains_key("definition")) else {
+        return format.into();
+    };
+    let grammar: Object<'_> =
+        fields.iter().filter(|(name, _)| *name != "type").map(|(name, field)| (name.as_str(), field.into())).collect();
+    Json::object([("type", foreign::kind(format).into()), ("grammar", grammar.into())])
 }
 
 #[cfg(test)]

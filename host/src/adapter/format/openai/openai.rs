@@ -15,6 +15,7 @@ use crate::{
             malformed::Unreadable,
             openai::{decode, encode, stream},
             outline::Unwritable,
+            tool_names::ToolNames,
             tree::{Keep, MemoryBudget},
         },
         key::api_key::ApiKey,
@@ -70,11 +71,11 @@ impl Format for OpenAi {
         &decode::KEEPS
     }
 
-    fn decode(&self, body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
+    fn decode(&self, body: &Value, _names: &ToolNames, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
         decode::response(body, budget)
     }
 
-    fn event_reader(&self, budget: MemoryBudget) -> Box<dyn EventReader> {
+    fn event_reader(&self, _names: &ToolNames, budget: MemoryBudget) -> Box<dyn EventReader> {
         Box::new(stream::OpenAiStream::new(budget))
     }
 }

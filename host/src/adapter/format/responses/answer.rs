@@ -11,7 +11,7 @@ use crate::{
         history::Block,
         outline::{Json, Object},
         responses::{decode, fields, parts},
-        tools,
+        tool_names, tools,
     },
     chat::{
         content::{ContentBlock, Text, Thinking, ToolCall},
@@ -20,6 +20,9 @@ use crate::{
     },
     config::{provider::ProviderConfig, quirks::ReasoningField},
 };
+
+/// The extension that marks a call of a custom tool in OpenAI Chat Completions.
+const CUSTOM_OF_CHAT: &str = "openai.custom";
 
 /// The items of an answer.
 #[derive(Default)]
@@ -172,8 +175,10 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
     }
 
     fn add_call(&mut self, id: Cow<'a, str>, call: &'a ToolCall) {
-        let name = tools::name_of_call(&call.name);
-        let is_custom = fields::get(&call.extensions, fields::CUSTOM) == Some(&Value::Bool(true));
+        let own = tool_names::own(&call.name, &call.extensions);
+        let name = own.map_or_else(|| tools::name_of_call(&call.name), |own| own.name.into());
+        let is_custom = fields::get(&call.extensions, fields::CUSTOM) == Some(&Value::Bool(true))
+            || call.extensions.contains_key(CUSTOM_OF_CHAT);
         let input = call.arguments.get(INPUT).filter(|_| is_custom && call.arguments.len() == 1);
         let mut item = match input.and_then(Value::as_str) {
             Some(input) => {
@@ -192,6 +197,9 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
                 ("arguments", Json::AsText(&call.arguments)),
             ]),
         };
+        if let Some(own) = own {
+            item.insert("namespace", own.namespace);
+        }
         fields::apply(&mut item, &call.extensions, &fields::OF_CALL, &self.provider.quirks);
         self.add_item(item.into());
     }

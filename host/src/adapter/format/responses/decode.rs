@@ -12,6 +12,7 @@ use crate::{
         openai::decode::counts,
         refusal,
         responses::{fields, status},
+        tool_names::ToolNames,
         tree::{Keep, MemoryBudget},
     },
     chat::{
@@ -40,11 +41,11 @@ pub(crate) const KEEPS: Keep = Keep::Both(&RESPONSE, &refusal::FIELDS);
 pub(crate) const ANSWER: &str = "output";
 
 /// Reads a body with a 2xx status.
-pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
+pub(crate) fn response(body: &Value, names: &ToolNames, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
     let root = JsonNode::root(body, budget);
     let word = status::word(&root);
     if let Err(error) = refusal::refuse_errors(&root, ANSWER).and_then(|()| status::refuse(&root, word.as_deref())) {
-        let received = said(&root, Some("failed")).map(|said| said.content).unwrap_or_default();
+        let received = said(&root, Some("failed"), names).map(|said| said.content).unwrap_or_default();
         return Err(match error {
             Unreadable::Error { .. } if !received.is_empty() => Unreadable::Ended { error: Box::new(error), received },
             error => error,
@@ -52,7 +53,7 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
     }
     refusal::refuse_scalars(&root)?;
     root.object()?;
-    let said = said(&root, word.as_deref())?;
+    let said = said(&root, word.as_deref(), names)?;
     Ok(Decoded {
         stop_reason: stop_reason(word.as_deref(), &said),
         content: said.content,
@@ -71,7 +72,7 @@ struct Said {
 }
 
 /// Reads the items of an answer that ended with this word.
-fn said(root: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Unreadable> {
+fn said(root: &JsonNode<'_>, word: Option<&str>, names: &ToolNames) -> Result<Said, Unreadable> {
     let cut = word.is_some_and(ending::cuts);
     let items = match root.value.get(ANSWER) {
         None if root.text("output_text").is_none() && !root.get("usage").is_some_and(|usage| has_counts(&usage)) => {
@@ -83,7 +84,7 @@ fn said(root: &JsonNode<'_>, word: Option<&str>) -> Result<Said, Unreadable> {
     let mut said = Said::default();
     let last = items.len().saturating_sub(1);
     for (at, node) in items.iter().enumerate() {
-        said.add(item(at, node, cut.then_some(at == last))?);
+        said.add(item(at, node, cut.then_some(at == last), names)?);
     }
     // What SDKs put together of the items, and some servers send alone.
     if let Some(text) = root.text("output_text").filter(|_| items.is_empty()) {
@@ -118,13 +119,18 @@ fn stop_reason(word: Option<&str>, said: &Said) -> StopReason {
 }
 
 /// The blocks of an item. `cut` is set if the answer was cut, and says whether the item is the last one.
-pub(crate) fn item(at: usize, node: &JsonNode<'_>, cut: Option<bool>) -> Result<Vec<ContentBlock>, Malformed> {
+pub(crate) fn item(
+    at: usize,
+    node: &JsonNode<'_>,
+    cut: Option<bool>,
+    names: &ToolNames,
+) -> Result<Vec<ContentBlock>, Malformed> {
     let fields = node.object()?;
     Ok(match kind(fields) {
         "message" => message(node, fields)?,
         "reasoning" => vec![ContentBlock::Thinking(reasoning(fields))],
-        "function_call" => vec![function_call(at, node, cut)?],
-        "custom_tool_call" => vec![custom_tool_call(at, node, cut)?],
+        "function_call" => vec![function_call(at, node, cut, names)?],
+        "custom_tool_call" => vec![custom_tool_call(at, node, cut, names)?],
         "" => return Err(node.malformed("has no `type`")),
         _ => vec![ContentBlock::Other(node.value.clone())],
     })
@@ -221,29 +227,49 @@ pub(crate) fn call_id(at: usize, fields: &Map<String, Value>) -> String {
     id("call_id").or_else(|| id("id")).map_or_else(|| format!("call_{at}"), str::to_owned)
 }
 
-fn function_call(at: usize, node: &JsonNode<'_>, cut: Option<bool>) -> Result<ContentBlock, Malformed> {
+fn function_call(
+    at: usize,
+    node: &JsonNode<'_>,
+    cut: Option<bool>,
+    names: &ToolNames,
+) -> Result<ContentBlock, Malformed> {
     let (fields, said) = (node.object()?, node.get("arguments"));
     let id = call_id(at, fields);
     if cut.is_some_and(|is_last| are_cut(said.as_ref(), is_last)) {
-        let name = node.text("name").unwrap_or_default();
-        return Ok(ContentBlock::partial_tool_use(&id, name, &arguments_text(said.as_ref())));
+        return Ok(ContentBlock::partial_tool_use(&id, names.called(fields), &arguments_text(said.as_ref())));
     }
-    let (name, arguments) = (node.need_name()?, arguments(said.as_ref())?);
-    let extensions = fields::others(fields, &fields::OF_CALL);
+    let arguments = arguments(said.as_ref())?;
+    let (name, extensions) = named(node, names)?;
     Ok(ContentBlock::ToolUse(ToolCall { extensions, ..ToolCall::new(id, name, arguments) }))
 }
 
 /// A call of a tool that takes a text. The text is the argument `input`.
-fn custom_tool_call(at: usize, node: &JsonNode<'_>, cut: Option<bool>) -> Result<ContentBlock, Malformed> {
+fn custom_tool_call(
+    at: usize,
+    node: &JsonNode<'_>,
+    cut: Option<bool>,
+    names: &ToolNames,
+) -> Result<ContentBlock, Malformed> {
     let fields = node.object()?;
     let (id, input) = (call_id(at, fields), arguments_text(node.get(INPUT).as_ref()));
     if cut == Some(true) && fields.get("status").is_none_or(|status| status != "completed") {
-        return Ok(ContentBlock::partial_tool_use(&id, node.text("name").unwrap_or_default(), &input));
+        return Ok(ContentBlock::partial_tool_use(&id, names.called(fields), &input));
     }
-    let mut extensions = fields::others(fields, &fields::OF_CALL);
+    let (name, mut extensions) = named(node, names)?;
     extensions.insert(fields::key(fields::CUSTOM), true.into());
     let arguments = Map::from_iter([(INPUT.to_owned(), input.into())]);
-    Ok(ContentBlock::ToolUse(ToolCall { extensions, ..ToolCall::new(id, node.need_name()?, arguments) }))
+    Ok(ContentBlock::ToolUse(ToolCall { extensions, ..ToolCall::new(id, name, arguments) }))
+}
+
+/// The name of a call, and its unknown fields.
+fn named(node: &JsonNode<'_>, names: &ToolNames) -> Result<(String, Extensions), Malformed> {
+    let (fields, name) = (node.object()?, node.need_name()?);
+    let mut extensions = fields::others(fields, &fields::OF_CALL);
+    let known = node.text("namespace").and_then(|namespace| names.known(namespace, name));
+    let Some((name, own)) = known else { return Ok((name.to_owned(), extensions)) };
+    extensions.remove(&fields::key("namespace"));
+    extensions.extend([own]);
+    Ok((name, extensions))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
         extensions::{OPENAI, RESPONSES},
         fit, foreign,
         outline::{Json, Object, Unwritable},
-        responses::{conversation, fields, options},
+        responses::{conversation, fields, options, own_tools, own_tools::WrittenTools},
         tool_choice, tools,
     },
     chat::{
@@ -147,11 +147,14 @@ fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -
     tools::check(&request.tools, WireFormat::OpenAiResponses)?;
     let written = tools::without_placeholder(&request.tools);
     let has_tools = !written.is_empty();
-    let tools = written.into_iter().map(|(at, tool)| match tool {
-        Tool::Function(tool) => function(at, tool, quirks),
-        Tool::Other(value) => Ok(fields::flat(value, "custom")),
-    });
-    let mut tools = tools.collect::<Result<Vec<Json<'_>>, _>>()?;
+    let mut tools = WrittenTools::default();
+    for (at, tool) in written {
+        match tool {
+            Tool::Function(tool) => tools.add(tool, function(at, tool, quirks)?),
+            Tool::Other(value) => tools.push(flat_tool(value)),
+        }
+    }
+    let mut tools = tools.into_json(&request.extensions);
     // Providers of other formats do not see these, so a fallback can ask one.
     let more = fields::get(&request.extensions, "tools").and_then(Value::as_array);
     tools.extend(more.into_iter().flatten().map(Json::from));
@@ -170,7 +173,10 @@ fn add_tools<'a>(body: &mut Object<'a>, request: &'a Request, quirks: &Quirks) -
 
 /// A tool that the agent runs. Without `strict` the API would hold the arguments to the schema, and demand all of them.
 fn function<'a>(at: usize, tool: &'a FunctionTool, quirks: &Quirks) -> Result<Json<'a>, Unwritable> {
-    let mut function = Object::new([("type", "function".into()), ("name", tool.name.as_str().into())]);
+    if let Some(custom) = own_tools::custom(tool) {
+        return Ok(custom);
+    }
+    let mut function = Object::new([("type", "function".into()), ("name", own_tools::name(tool).into())]);
     if !tool.description.is_empty() {
         function.insert("description", tool.description.as_str());
     }
@@ -184,17 +190,29 @@ fn function<'a>(at: usize, tool: &'a FunctionTool, quirks: &Quirks) -> Result<Js
     Ok(function.into())
 }
 
-fn written_choice<'a>(choice: &'a ToolChoice, tools: &[Tool]) -> Json<'a> {
+/// A tool in its own JSON. Chat Completions has the fields of one that takes text, and those of its grammar, in objects of their own.
+fn flat_tool(value: &Value) -> Json<'_> {
+    let mut tool = fields::flat(value, "custom");
+    if let Json::Object(fields) = &mut tool
+        && let Some((_, format)) = fields.iter_mut().find(|(name, _)| *name == "format")
+        && let Json::Value(value) = format
+    {
+        *format = fields::flat(value, "grammar");
+    }
+    tool
+}
+
+fn written_choice<'a>(choice: &'a ToolChoice, tools: &'a [Tool]) -> Json<'a> {
     match choice {
         ToolChoice::Auto => "auto".into(),
         ToolChoice::Required => "required".into(),
         ToolChoice::None => "none".into(),
         ToolChoice::Tool(name) => {
-            let is_custom = |tool: &Tool| match tool {
-                Tool::Other(json) => foreign::kind(json) == "custom" && tools::name(tool) == Some(name),
-                Tool::Function(_) => false,
+            let kind = match tools.iter().find(|tool| tools::name(tool) == Some(name)) {
+                Some(Tool::Function(tool)) => return own_tools::choice(tool),
+                Some(Tool::Other(json)) if foreign::kind(json) == "custom" => "custom",
+                _ => "function",
             };
-            let kind = if tools.iter().any(is_custom) { "custom" } else { "function" };
             Json::object([("type", kind.into()), ("name", name.as_str().into())])
         }
         ToolChoice::Other(value) => match foreign::kind(value) {

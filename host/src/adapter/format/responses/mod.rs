@@ -6,6 +6,7 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod fields;
 pub(crate) mod options;
+pub(crate) mod own_tools;
 pub(crate) mod parts;
 pub(crate) mod responses;
 pub(crate) mod status;

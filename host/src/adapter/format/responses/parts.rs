@@ -71,10 +71,8 @@ pub(crate) fn is_said(value: &Value) -> bool {
 
 /// Whether the JSON is an item of its own, and not a part of a message.
 pub(crate) fn is_item(value: &Value) -> bool {
-    // Anthropic's format has blocks of this type, too.
-    let is_compaction = foreign::kind(value) == "compaction" && value.get("encrypted_content").is_some();
     let is_unknown = matches!(foreign::format_of_block(value), None | Some(WireFormat::OpenAiResponses));
-    is_compaction || (is_unknown && foreign::kind(value) != "text")
+    is_unknown && foreign::kind(value) != "text"
 }
 
 /// An item in the JSON of its author.

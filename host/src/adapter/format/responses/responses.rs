@@ -15,6 +15,7 @@ use crate::{
             malformed::Unreadable,
             outline::Unwritable,
             responses::{decode, encode, stream},
+            tool_names::ToolNames,
             tree::{Keep, MemoryBudget},
         },
         key::api_key::ApiKey,
@@ -74,11 +75,11 @@ impl Format for Responses {
         &decode::KEEPS
     }
 
-    fn decode(&self, body: &Value, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
-        decode::response(body, budget)
+    fn decode(&self, body: &Value, names: &ToolNames, budget: &MemoryBudget) -> Result<Decoded, Unreadable> {
+        decode::response(body, names, budget)
     }
 
-    fn event_reader(&self, budget: MemoryBudget) -> Box<dyn EventReader> {
-        Box::new(stream::ResponsesStream::new(budget))
+    fn event_reader(&self, names: &ToolNames, budget: MemoryBudget) -> Box<dyn EventReader> {
+        Box::new(stream::ResponsesStream::new(names.clone(), budget))
     }
 }

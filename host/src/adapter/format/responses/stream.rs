@@ -23,6 +23,7 @@ use crate::{
             streamed_item::StreamedItem,
             streamed_part::{Channel, PartList},
         },
+        tool_names::ToolNames,
         tree::{self, Keep, MemoryBudget},
     },
     chat::event::Event,
@@ -50,6 +51,7 @@ const EVENT: Keep = Keep::Both(
 
 /// A streamed answer as far as it has arrived.
 pub(crate) struct ResponsesStream {
+    names: ToolNames,
     /// For everything that is kept.
     budget: MemoryBudget,
     /// The fields of the response besides its items.
@@ -134,9 +136,9 @@ impl EventReader for ResponsesStream {
 
 impl ResponsesStream {
     /// A reader that has read nothing. What it keeps counts towards the budget.
-    pub(crate) fn new(budget: MemoryBudget) -> Self {
+    pub(crate) fn new(names: ToolNames, budget: MemoryBudget) -> Self {
         let (root, items, by_index, by_id) = Default::default();
-        Self { budget, root, items, by_index, by_id, calls: 0, has_begun: false, has_ended: false }
+        Self { names, budget, root, items, by_index, by_id, calls: 0, has_begun: false, has_ended: false }
     }
 
     /// Reads a piece of text without making a tree. `false` if the event is something else.
@@ -198,7 +200,7 @@ impl ResponsesStream {
         self.budget.take(BLOCK)?;
         fields.values().try_for_each(|value| self.budget.take_for(value))?;
         let next = self.items.last().map_or(0, |last| last.place.saturating_add(1));
-        let mut item = StreamedItem::new(fields, index.unwrap_or(next), &mut self.calls);
+        let mut item = StreamedItem::new(fields, index.unwrap_or(next), &self.names, &mut self.calls);
         item.start(events);
         self.by_index.insert(item.place, at);
         if let Some(id) = item.id() {

@@ -13,6 +13,7 @@ use crate::{
             decode, fields,
             streamed_part::{Channel, PartList, StreamedPart, text_field},
         },
+        tool_names::ToolNames,
         tree::MemoryBudget,
     },
     chat::{content::ContentBlock, event::Event},
@@ -24,6 +25,7 @@ pub(crate) struct StreamedItem {
     pub(crate) place: u64,
     /// Its fields. Those that arrive in pieces are added by [`complete`](Self::complete).
     fields: Map<String, Value>,
+    names: ToolNames,
     parts: BTreeMap<(PartList, u64), StreamedPart>,
     /// Whether any part has text.
     has_text: bool,
@@ -43,14 +45,15 @@ pub(crate) struct StreamedItem {
 
 impl StreamedItem {
     /// An item with these fields. `calls` counts the tool calls so far.
-    pub(crate) fn new(fields: Map<String, Value>, place: u64, calls: &mut usize) -> Self {
+    pub(crate) fn new(fields: Map<String, Value>, place: u64, names: &ToolNames, calls: &mut usize) -> Self {
         let call = ["function_call", "custom_tool_call"].contains(&decode::kind(&fields)).then(|| {
             *calls += 1;
             *calls - 1
         });
         let (parts, arguments) = Default::default();
         let (has_text, is_started, told, is_complete, is_reported) = Default::default();
-        Self { place, fields, parts, has_text, arguments, call, is_started, told, is_complete, is_reported }
+        let names = names.clone();
+        Self { place, fields, names, parts, has_text, arguments, call, is_started, told, is_complete, is_reported }
     }
 
     /// The type of the item.
@@ -242,7 +245,7 @@ impl StreamedItem {
     }
 
     fn name(&self) -> &str {
-        self.fields.get("name").and_then(Value::as_str).unwrap_or_default()
+        self.names.called(&self.fields)
     }
 
     /// Tells that the call has begun, if its name and its id are known.
@@ -296,7 +299,7 @@ impl StreamedItem {
         self.is_reported = true;
         self.start(events);
         let value = Value::from(std::mem::take(&mut self.fields));
-        let blocks = decode::item(at, &JsonNode::root(&value, budget), cut);
+        let blocks = decode::item(at, &JsonNode::root(&value, budget), cut, &self.names);
         let Value::Object(fields) = value else { return Ok(()) };
         self.fields = fields;
         for block in blocks? {

@@ -40,8 +40,8 @@ fn provider(format: WireFormat, change: impl FnOnce(&mut ProviderConfig)) -> Pro
     fixture::asked(format, change).provider.clone()
 }
 
-const SHOWN: Option<Echo> = Some(Echo { hides_usage: false });
-const HIDDEN: Option<Echo> = Some(Echo { hides_usage: true });
+const SHOWN: Option<Echo> = Some(Echo { hides_usage: false, is_rewritten: false });
+const HIDDEN: Option<Echo> = Some(Echo { hides_usage: true, is_rewritten: false });
 
 #[test]
 fn a_body_of_the_same_format_changes_where_the_call_decides() {

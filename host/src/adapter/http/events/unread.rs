@@ -16,7 +16,7 @@ impl Events {
     ///
     /// If the client does not get the provider's own events, if it could not read this one either, or if it is an error.
     pub(super) fn pass_on(&mut self, unreadable: Unreadable, name: &str, data: &str) -> Result<Progress, Unreadable> {
-        if self.echo.is_none() || self.unread.is_some() {
+        if !self.is_echoed() || self.unread.is_some() {
             return Err(unreadable);
         }
         let mut beside = Beside::new(self.asked.provider.adapter);
@@ -30,6 +30,10 @@ impl Events {
             }
             _ => Err(unreadable),
         }
+    }
+
+    fn is_echoed(&self) -> bool {
+        self.echo.is_some_and(|echo| !echo.is_rewritten)
     }
 
     /// Whether the answer is complete where its body ends.
@@ -51,7 +55,7 @@ impl Events {
                 let decoded = beside.after(whole, &budget).decoded(&budget);
                 Ok(self.reader().unread(&self.answer, whole, decoded, error))
             }
-            None => self.reader().read_body(&self.answer, whole, self.echo.is_some()),
+            None => self.reader().read_body(&self.answer, whole, self.is_echoed()),
         }
     }
 }

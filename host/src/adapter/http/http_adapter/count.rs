@@ -9,9 +9,11 @@ use url::Url;
 use crate::{
     adapter::{
         excerpt::clean,
+        format::tool_names::ToolNames,
         http::{
             failure,
             http_adapter::{Arriving, HttpAdapter},
+            reader::Reader,
         },
     },
     chat::{config_error::ConfigError, error::ErrorKind, failure::Failure, wire_format::WireFormat},
@@ -28,9 +30,9 @@ impl HttpAdapter {
         let counting = async {
             let sent = self.client.post(counter(&self.endpoint)).headers(headers).body(body).send().await;
             let head = sent.map_err(|error| failure::sending(self.provider(), error))?;
-            match self.arriving(head).await? {
+            match self.arriving(head, &ToolNames::default()).await? {
                 Arriving::Whole(answer) if answer.status.is_success() => Ok(Some(Bytes::from(answer.body))),
-                Arriving::Whole(answer) => match self.reader().read(&answer, false) {
+                Arriving::Whole(answer) => match Reader::new(&self.asked).read(&answer, false) {
                     Err(error) => Err(error),
                     Ok(_) => Ok(None),
                 },

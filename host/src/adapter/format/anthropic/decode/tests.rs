@@ -6,6 +6,7 @@ use crate::{
             anthropic::anthropic::Anthropic,
             format::{Decoded, Format as _},
             malformed::Unreadable,
+            tool_names::ToolNames,
             tree::MemoryBudget,
         },
         http::fixture,
@@ -21,7 +22,7 @@ use crate::{
 };
 
 fn decode(body: Value) -> Result<Decoded, Unreadable> {
-    Anthropic.decode(&body, &MemoryBudget::new(0))
+    Anthropic.decode(&body, &ToolNames::default(), &MemoryBudget::new(0))
 }
 
 fn malformed(body: Value) -> String {

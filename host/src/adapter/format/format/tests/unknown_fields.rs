@@ -11,6 +11,7 @@ use crate::{
         format::{
             format::Decoded,
             table::format,
+            tool_names::ToolNames,
             tree::{self, MemoryBudget},
         },
         http::fixture,
@@ -152,18 +153,18 @@ fn written(wire_format: WireFormat, fields: &[Fields; 4]) -> Written {
 fn answer(wire_format: WireFormat, body: &Value) -> Response {
     let budget = MemoryBudget::new(1 << 20);
     let body = tree::read(body.to_string().as_bytes(), format(wire_format).keeps(), &budget).unwrap();
-    response(format(wire_format).decode(&body, &budget).unwrap())
+    response(format(wire_format).decode(&body, &ToolNames::default(), &budget).unwrap())
 }
 
 /// The answer that the provider `here` gives with these events.
 fn streamed(wire_format: WireFormat, events: &[Value]) -> Response {
-    let mut reader = format(wire_format).event_reader(MemoryBudget::new(1 << 20));
+    let mut reader = format(wire_format).event_reader(&ToolNames::default(), MemoryBudget::new(1 << 20));
     let mut told = VecDeque::new();
     for event in events {
         reader.read("", &event.to_string(), &mut told).unwrap();
     }
     reader.end(&mut told).unwrap();
-    response(format(wire_format).decode(&reader.body(), &MemoryBudget::new(1 << 20)).unwrap())
+    response(format(wire_format).decode(&reader.body(), &ToolNames::default(), &MemoryBudget::new(1 << 20)).unwrap())
 }
 
 fn response(decoded: Decoded) -> Response {

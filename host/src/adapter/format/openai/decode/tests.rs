@@ -6,6 +6,7 @@ use crate::{
             format::{Decoded, Format as _},
             malformed::Unreadable,
             openai::openai::OpenAi,
+            tool_names::ToolNames,
             tree::MemoryBudget,
         },
         http::fixture,
@@ -21,7 +22,7 @@ use crate::{
 };
 
 fn decode(body: Value) -> Result<Decoded, Unreadable> {
-    OpenAi.decode(&body, &MemoryBudget::new(0))
+    OpenAi.decode(&body, &ToolNames::default(), &MemoryBudget::new(0))
 }
 
 /// The answer with this message.

@@ -6,6 +6,7 @@ use crate::{
             format::Decoded,
             malformed::Unreadable,
             table::format,
+            tool_names::ToolNames,
             tree::{self, MemoryBudget},
         },
         http::fixture,
@@ -17,7 +18,7 @@ use crate::{
 fn read(body: Value) -> Result<Decoded, Unreadable> {
     let budget = MemoryBudget::new(1 << 20);
     let body = tree::read(body.to_string().as_bytes(), format(OpenAiResponses).keeps(), &budget).unwrap();
-    format(OpenAiResponses).decode(&body, &budget)
+    format(OpenAiResponses).decode(&body, &ToolNames::default(), &budget)
 }
 
 fn answered(output: Value) -> Decoded {
