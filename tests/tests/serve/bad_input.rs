@@ -214,3 +214,34 @@ async fn a_large_body_is_read_as_a_small_one() {
     let wrong = gateway.post(CHAT, &question(json!([{ "type": "text", "text": long }, { "type": 1 }]))).await;
     assert_eq!((wrong.status, &wrong.json()["error"]["param"]), (400, &json!("messages[0].content[1].type")));
 }
+
+/// A client can make up names without end. They must not grow the heads of answers, the log or `/metrics`.
+#[tokio::test]
+async fn names_of_models_have_a_limit() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let ask = |model: &str| json!({ "model": model, "max_tokens": 9, "messages": [{ "role": "user", "content": "Hi" }], "input": "Hi" });
+    let longest = format!("sim/{}", "x".repeat(252));
+    for path in [CHAT, "/v1/responses", "/v1/messages"] {
+        for wrong in [format!("{longest}x"), format!("sim/{}", "ö".repeat(500_000 - 200))] {
+            let answer = gateway.post(path, &ask(&wrong)).await;
+            assert_eq!(answer.status, 400, "{path}");
+            let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+            assert!(message.starts_with("model: has ") && message.len() < 200, "{message}");
+            assert!(answer.headers.values().all(|value| value.len() < 300));
+        }
+        assert_eq!(gateway.post(path, &ask(&longest)).await.header("x-arcllm-model").len(), 252);
+    }
+    assert_eq!(gateway.post("/v1/messages/count_tokens", &ask(&format!("{longest}x"))).await.status, 400);
+    assert_eq!(gateway.get(&format!("/v1/models/{longest}x")).await.status, 400);
+    for number in 0..150 {
+        assert_eq!(gateway.post(CHAT, &ask(&format!("sim/made-up-{number}"))).await.status, 200);
+    }
+    assert_eq!(gateway.post(CHAT, &ask("sim")).await.status, 200);
+    let metrics = gateway.get("/metrics").await.body;
+    let counted = |model: &str| metrics.contains(&format!("gen_ai_request_model=\"{model}\""));
+    let made_up = (0..150).filter(|number| counted(&format!("made-up-{number}"))).count();
+    assert!((90..100).contains(&made_up) && counted("other") && counted("sim-model"), "{made_up}");
+    let log = gateway.stop().await.stdout;
+    assert!(log.lines().all(|line| line.len() < 1000), "{log}");
+}
