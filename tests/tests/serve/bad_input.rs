@@ -245,3 +245,49 @@ async fn names_of_models_have_a_limit() {
     let log = gateway.stop().await.stdout;
     assert!(log.lines().all(|line| line.len() < 1000), "{log}");
 }
+
+/// Providers differ in which of two values they read, so nobody could say what was checked.
+#[tokio::test]
+async fn a_key_that_stands_twice_is_named() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let call = |arguments: &str| {
+        let function = json!({ "name": "f", "arguments": arguments });
+        let calls = json!([{ "id": "c", "type": "function", "function": function }]);
+        let messages = json!([
+            { "role": "user", "content": "Hi" },
+            { "role": "assistant", "tool_calls": calls },
+            { "role": "tool", "tool_call_id": "c", "content": "1" },
+        ]);
+        json!({ "model": "sim", "messages": messages }).to_string()
+    };
+    let item = |arguments: &str| {
+        let call = json!({ "type": "function_call", "call_id": "c", "name": "f", "arguments": arguments });
+        json!({ "model": "sim", "input": [call, { "type": "function_call_output", "call_id": "c", "output": "1" }] })
+            .to_string()
+    };
+    let (twice, deeper) = (r#"{"a": 1, "\u0061": 2}"#, r#"{"a": [{"b": 1, "b": 1}]}"#);
+    let (messages, responses) = ("/v1/messages", "/v1/responses");
+    let cases = [
+        (CHAT, r#"{"model":"sim","messages":[{"role":"user","content":"a"}],"messages":[{"role":"user","content":"b"}]}"#.to_owned(), "body", "messages"),
+        (CHAT, r#"{"model":"sim","messages":[{"role":"user","content":"a","content":"b"}]}"#.to_owned(), "messages[0]", "content"),
+        (CHAT, r#"{"model":"sim","messages":[{"role":"user","content":"a"}],"zz":[1,{"x":{"y":1,"y":2}}]}"#.to_owned(), "zz[1].x", "y"),
+        (CHAT, call(twice), "messages[1].tool_calls[0].function.arguments", "a"),
+        (CHAT, call(deeper), "messages[1].tool_calls[0].function.arguments.a[0]", "b"),
+        (messages, r#"{"model":"sim","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"a","text":"b"}]}]}"#.to_owned(), "messages[0].content[0]", "text"),
+        (responses, r#"{"model":"sim","input":"a","input":"b"}"#.to_owned(), "body", "input"),
+        (responses, item(twice), "input[0].arguments", "a"),
+        (responses, item(deeper), "input[0].arguments.a[0]", "b"),
+    ];
+    for (path, body, place, key) in cases {
+        let answer = gateway.send(Method::POST, path, &[], body.clone()).await;
+        assert_eq!(answer.status, 400, "{body}");
+        let expected = format!("{place}: has the key `{key}` twice: leave one of them out");
+        assert_eq!(answer.json()["error"]["message"], expected, "{body}");
+    }
+    assert_eq!(provider.requests().len(), 0);
+    for (path, body) in [(CHAT, call("{\"a\": 1")), (responses, item("{\"a\": 1")), (CHAT, call("{\"a\": 1}"))] {
+        let answer = gateway.send(Method::POST, path, &[], body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
