@@ -246,6 +246,37 @@ async fn names_of_models_have_a_limit() {
     assert!(log.lines().all(|line| line.len() < 1000), "{log}");
 }
 
+/// A connection that has been answered is let go like one that has never asked.
+#[tokio::test]
+async fn clients_that_ask_nothing_more_are_let_go() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let body = json!({ "model": "sim", "stream": true, "messages": [{ "role": "user", "content": "Hi" }] }).to_string();
+    let call = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let health = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+    for (requests, answers) in [
+        (health.to_owned(), 1),
+        (health.repeat(3), 3),
+        (format!("{call}{health}"), 2),
+        (call, 1),
+        ("GET /none HTTP/1.1\r\nhost: x\r\n\r\nGET /no".to_owned(), 1),
+    ] {
+        let mut connection = connect(&gateway).await;
+        connection.write_all(requests.as_bytes()).await.unwrap();
+        let mut answered = Vec::new();
+        let _ = soon(connection.read_to_end(&mut answered)).await;
+        assert_eq!(String::from_utf8_lossy(&answered).matches("HTTP/1.1 ").count(), answers, "{requests}");
+    }
+    // One that asks again in time goes on.
+    let mut connection = connect(&gateway).await;
+    for _ in 0..4 {
+        connection.write_all(health.as_bytes()).await.unwrap();
+        let length = soon(connection.read(&mut [0; 4096])).await.unwrap();
+        assert!(length > 0);
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    }
+}
+
 /// Providers differ in which of two values they read, so nobody could say what was checked.
 #[tokio::test]
 async fn a_key_that_stands_twice_is_named() {
