@@ -114,8 +114,9 @@ impl Host {
         }
         Box::pin(inner.loader.check_disabled(&overrides)).await?;
         inner.upstreams.prepare(&modules);
+        let is_named = inner.upstreams.names(&provider, &end.model);
         let chain = Chain { modules: modules.into(), end };
-        Ok(Model::new(chain, options, inner.defaults.clone(), inner.clone()))
+        Ok(Model::new(chain, options, inner.defaults.clone(), inner.clone(), is_named))
     }
 
     /// Looks at the file of every module that a loaded model has, and makes new calls run on what has changed. Calls under

@@ -14,7 +14,7 @@ use crate::{
     call::upstream::Upstream,
     chat::{config_error::ConfigError, options::Options},
     config::{
-        config::Config, known_model::KnownModel, overrides::Overrides, provider::ProviderConfig,
+        config::Config, known_model::KnownModel, model::ModelConfig, overrides::Overrides, provider::ProviderConfig,
         resolve::ResolvedModel, suggest::suggest,
     },
     runtime::slot::Slot,
@@ -109,6 +109,14 @@ impl Upstreams {
             let error = self.config.document.error(Some(&key), "is missing, and no model was asked for");
             error.help(format!("set it, or ask for a model: `{name}/MODEL`"))
         })
+    }
+
+    /// Whether the configuration, the program or the catalogue names this model of this provider.
+    pub(crate) fn names(&self, provider: &str, model: &str) -> bool {
+        let asks = |named: &ModelConfig| named.provider == provider && named.model.as_deref() == Some(model);
+        self.adapters.get(provider).is_some_and(|(default, _)| default == model)
+            || self.config.providers.get(provider).is_some_and(|provider| provider.names(model))
+            || self.config.models.values().any(asks)
     }
 
     fn provider(&self, name: &str) -> Result<&ProviderConfig, ConfigError> {

@@ -155,6 +155,15 @@ impl ProviderConfig {
         own.into_iter().chain(of_line).rev().fold(listed.facts.clone(), |under, over| over.over(&under))
     }
 
+    /// Whether this table or the catalogue names this model.
+    pub(crate) fn names(&self, model: &str) -> bool {
+        let listed = || self.serves.as_deref().and_then(|preset| catalogue::find(preset, model));
+        self.default_model.as_deref() == Some(model)
+            || self.models.contains_key(model)
+            // A name with any date has the facts of a line too.
+            || listed().is_some_and(|(name, line)| name == model || line.aliases.iter().any(|alias| alias == model))
+    }
+
     /// The price of this model, if it is known.
     pub fn price(&self, model: &str) -> Option<Price> {
         Price::of(&self.facts(model), Some(self.adapter))

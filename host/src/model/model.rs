@@ -60,8 +60,9 @@ impl Model {
         options: Options,
         defaults: Arc<CallDefaults>,
         host: Arc<dyn Any + Send + Sync>,
+        is_named: bool,
     ) -> Self {
-        let meters = Arc::new(ModelMeters::new(chain.end.provider(), chain.end.model()));
+        let meters = Arc::new(ModelMeters::new(chain.end.provider(), chain.end.model(), is_named));
         let options = (options != Options::default()).then(|| Arc::new(options));
         Self { chain, meters, options, defaults, _host: host }
     }

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::{Counter, Gauge, Histogram, Label, SharedString, counter, gauge, histogram};
 
-use crate::chat::{error::Error, response::Response, trail::Attempt};
+use crate::{
+    chat::{error::Error, response::Response, trail::Attempt},
+    telemetry::model_label::model_label,
+};
 
 /// What is counted of a model's invokes. The frequent meters are looked up when the model is loaded, so that calls do
 /// not pay for it. Install a recorder before.
@@ -20,12 +23,13 @@ pub(crate) struct ModelMeters {
 }
 
 impl ModelMeters {
-    pub(crate) fn new(provider: &str, model: &str) -> Self {
+    /// Meters of this model. `is_named` says whether the configuration or the catalogue names it.
+    pub(crate) fn new(provider: &str, model: &str, is_named: bool) -> Self {
         let provider: Arc<str> = provider.into();
         let labels = [
             Label::from_static_parts("gen_ai.operation.name", "chat"),
             Label::new("gen_ai.provider.name", provider.clone()),
-            Label::new("gen_ai.request.model", model.to_owned()),
+            Label::new("gen_ai.request.model", model_label(&provider, model, is_named).into_owned()),
         ];
         let tokens = |kind| {
             let labels = with(&labels, "gen_ai.token.type", kind);

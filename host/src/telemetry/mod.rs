@@ -4,6 +4,7 @@
 //! None of them has a key. Messages are in them only if the host is told to put them there.
 
 pub(crate) mod meters;
+pub(crate) mod model_label;
 pub(crate) mod observed;
 pub(crate) mod scope;
 pub(crate) mod spans;

@@ -214,3 +214,111 @@ async fn a_large_body_is_read_as_a_small_one() {
     let wrong = gateway.post(CHAT, &question(json!([{ "type": "text", "text": long }, { "type": 1 }]))).await;
     assert_eq!((wrong.status, &wrong.json()["error"]["param"]), (400, &json!("messages[0].content[1].type")));
 }
+
+/// A client can make up names without end. They must not grow the heads of answers, the log or `/metrics`.
+#[tokio::test]
+async fn names_of_models_have_a_limit() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let ask = |model: &str| json!({ "model": model, "max_tokens": 9, "messages": [{ "role": "user", "content": "Hi" }], "input": "Hi" });
+    let longest = format!("sim/{}", "x".repeat(252));
+    for path in [CHAT, "/v1/responses", "/v1/messages"] {
+        for wrong in [format!("{longest}x"), format!("sim/{}", "ö".repeat(500_000 - 200))] {
+            let answer = gateway.post(path, &ask(&wrong)).await;
+            assert_eq!(answer.status, 400, "{path}");
+            let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+            assert!(message.starts_with("model: has ") && message.len() < 200, "{message}");
+            assert!(answer.headers.values().all(|value| value.len() < 300));
+        }
+        assert_eq!(gateway.post(path, &ask(&longest)).await.header("x-arcllm-model").len(), 252);
+    }
+    assert_eq!(gateway.post("/v1/messages/count_tokens", &ask(&format!("{longest}x"))).await.status, 400);
+    assert_eq!(gateway.get(&format!("/v1/models/{longest}x")).await.status, 400);
+    for number in 0..150 {
+        assert_eq!(gateway.post(CHAT, &ask(&format!("sim/made-up-{number}"))).await.status, 200);
+    }
+    assert_eq!(gateway.post(CHAT, &ask("sim")).await.status, 200);
+    let metrics = gateway.get("/metrics").await.body;
+    let counted = |model: &str| metrics.contains(&format!("gen_ai_request_model=\"{model}\""));
+    let made_up = (0..150).filter(|number| counted(&format!("made-up-{number}"))).count();
+    assert!((90..100).contains(&made_up) && counted("other") && counted("sim-model"), "{made_up}");
+    let log = gateway.stop().await.stdout;
+    assert!(log.lines().all(|line| line.len() < 1000), "{log}");
+}
+
+/// A connection that has been answered is let go like one that has never asked.
+#[tokio::test]
+async fn clients_that_ask_nothing_more_are_let_go() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let body = json!({ "model": "sim", "stream": true, "messages": [{ "role": "user", "content": "Hi" }] }).to_string();
+    let call = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let health = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+    for (requests, answers) in [
+        (health.to_owned(), 1),
+        (health.repeat(3), 3),
+        (format!("{call}{health}"), 2),
+        (call, 1),
+        ("GET /none HTTP/1.1\r\nhost: x\r\n\r\nGET /no".to_owned(), 1),
+    ] {
+        let mut connection = connect(&gateway).await;
+        connection.write_all(requests.as_bytes()).await.unwrap();
+        let mut answered = Vec::new();
+        let _ = soon(connection.read_to_end(&mut answered)).await;
+        assert_eq!(String::from_utf8_lossy(&answered).matches("HTTP/1.1 ").count(), answers, "{requests}");
+    }
+    // One that asks again in time goes on.
+    let mut connection = connect(&gateway).await;
+    for _ in 0..4 {
+        connection.write_all(health.as_bytes()).await.unwrap();
+        let length = soon(connection.read(&mut [0; 4096])).await.unwrap();
+        assert!(length > 0);
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    }
+}
+
+/// Providers differ in which of two values they read, so nobody could say what was checked.
+#[tokio::test]
+async fn a_key_that_stands_twice_is_named() {
+    let provider = replies([]).await;
+    let gateway = gateway(&provider).await;
+    let call = |arguments: &str| {
+        let function = json!({ "name": "f", "arguments": arguments });
+        let calls = json!([{ "id": "c", "type": "function", "function": function }]);
+        let messages = json!([
+            { "role": "user", "content": "Hi" },
+            { "role": "assistant", "tool_calls": calls },
+            { "role": "tool", "tool_call_id": "c", "content": "1" },
+        ]);
+        json!({ "model": "sim", "messages": messages }).to_string()
+    };
+    let item = |arguments: &str| {
+        let call = json!({ "type": "function_call", "call_id": "c", "name": "f", "arguments": arguments });
+        json!({ "model": "sim", "input": [call, { "type": "function_call_output", "call_id": "c", "output": "1" }] })
+            .to_string()
+    };
+    let (twice, deeper) = (r#"{"a": 1, "\u0061": 2}"#, r#"{"a": [{"b": 1, "b": 1}]}"#);
+    let (messages, responses) = ("/v1/messages", "/v1/responses");
+    let cases = [
+        (CHAT, r#"{"model":"sim","messages":[{"role":"user","content":"a"}],"messages":[{"role":"user","content":"b"}]}"#.to_owned(), "body", "messages"),
+        (CHAT, r#"{"model":"sim","messages":[{"role":"user","content":"a","content":"b"}]}"#.to_owned(), "messages[0]", "content"),
+        (CHAT, r#"{"model":"sim","messages":[{"role":"user","content":"a"}],"zz":[1,{"x":{"y":1,"y":2}}]}"#.to_owned(), "zz[1].x", "y"),
+        (CHAT, call(twice), "messages[1].tool_calls[0].function.arguments", "a"),
+        (CHAT, call(deeper), "messages[1].tool_calls[0].function.arguments.a[0]", "b"),
+        (messages, r#"{"model":"sim","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"a","text":"b"}]}]}"#.to_owned(), "messages[0].content[0]", "text"),
+        (responses, r#"{"model":"sim","input":"a","input":"b"}"#.to_owned(), "body", "input"),
+        (responses, item(twice), "input[0].arguments", "a"),
+        (responses, item(deeper), "input[0].arguments.a[0]", "b"),
+    ];
+    for (path, body, place, key) in cases {
+        let answer = gateway.send(Method::POST, path, &[], body.clone()).await;
+        assert_eq!(answer.status, 400, "{body}");
+        let expected = format!("{place}: has the key `{key}` twice: leave one of them out");
+        assert_eq!(answer.json()["error"]["message"], expected, "{body}");
+    }
+    assert_eq!(provider.requests().len(), 0);
+    for (path, body) in [(CHAT, call("{\"a\": 1")), (responses, item("{\"a\": 1")), (CHAT, call("{\"a\": 1}"))] {
+        let answer = gateway.send(Method::POST, path, &[], body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}

@@ -16,6 +16,9 @@ const LONGEST_NOTES: usize = 2 * 1024;
 /// The longest trail in a head, in bytes. Many clients read 16 KB of headers at most.
 const LONGEST_TRAIL: usize = 8 * 1024;
 
+/// The longest name of a provider or a model in a head, in bytes.
+const LONGEST_NAME: usize = 256;
+
 /// What was tried for a call, and what modules remarked.
 #[derive(Debug, Default)]
 pub(crate) struct Tried {
@@ -52,14 +55,19 @@ impl CallHead {
         insert(HeaderName::from_static("x-arcllm-attempts"), &trail.len().to_string());
         let answered = trail.iter().rev().find(|attempt| attempt.outcome == Outcome::Ok).or(trail.last());
         if let Some(attempt) = answered {
-            insert(HeaderName::from_static("x-arcllm-provider"), &attempt.provider);
-            insert(HeaderName::from_static("x-arcllm-model"), &attempt.model);
+            insert(HeaderName::from_static("x-arcllm-provider"), cut(&attempt.provider));
+            insert(HeaderName::from_static("x-arcllm-model"), cut(&attempt.model));
         }
         if self.wants_trail {
             insert(TRAIL, &in_ascii(trail, LONGEST_TRAIL));
             insert(NOTES, &in_ascii(notes, LONGEST_NOTES));
         }
     }
+}
+
+/// As much of a name as a head has room for.
+fn cut(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(LONGEST_NAME)).unwrap_or_default()
 }
 
 /// A list as a line of JSON in ASCII. A long one lacks its first items.

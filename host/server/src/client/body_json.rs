@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::client::{place::Place, problem::Problem};
+use crate::client::{place::Place, problem::Problem, unique};
 
 /// The most values of a body. Each takes up to a hundred bytes of memory, however short it is in the body.
 const MOST_VALUES: u32 = 1_000_000;
@@ -18,19 +18,20 @@ const UNCOUNTED: usize = 1 << 20;
 ///
 /// # Errors
 ///
-/// If it is no JSON, or has more values than the gateway reads.
+/// If it is no JSON, has a key twice in one object, or has more values than the gateway reads.
 pub(crate) fn read(body: &[u8]) -> Result<Value, Problem> {
     if body.len() > UNCOUNTED && has_too_many(body) {
         let message = format!("the body has more than {MOST_VALUES} JSON values, which is the limit of this gateway");
         let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message);
         return Err(Problem { should_retry: Some(false), ..problem });
     }
-    serde_json::from_slice(body).map_err(|error| {
+    unique::read(body).map_err(|error| {
         let no_json = || {
             let problem = Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"));
             Problem { param: Some("body".to_owned()), ..problem }
         };
-        half_character(body).unwrap_or_else(no_json)
+        let repeated = || unique::repeated(body, &Place::Body);
+        half_character(body).or_else(repeated).unwrap_or_else(no_json)
     })
 }
 

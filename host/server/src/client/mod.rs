@@ -14,4 +14,5 @@ pub(crate) mod refusal;
 pub(crate) mod responses;
 pub(crate) mod shape;
 pub(crate) mod sse;
+pub(crate) mod unique;
 pub(crate) mod waiting;

@@ -7,6 +7,9 @@ use http::HeaderMap;
 
 use crate::gateway::keys::Holder;
 
+/// The longest name of a model that a client may ask for, in bytes. Names stand in heads, in the log and in counters.
+pub(crate) const LONGEST_NAME: usize = 256;
+
 /// Who asks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
@@ -56,7 +59,7 @@ impl Caller {
     /// Notes that a call of this model begins.
     pub(crate) fn note(&self, asked: &str, streamed: bool) -> CallNote {
         let mut told = self.told();
-        told.asked = Some(asked.to_owned());
+        told.asked = asked.get(..asked.floor_char_boundary(LONGEST_NAME)).map(str::to_owned);
         told.streamed = streamed;
         drop(told);
         CallNote { caller: self.clone(), trail: LiveTrail::default(), has_ended: false }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     client::problem::Problem,
     gateway::{
-        caller::Caller,
+        caller::{Caller, LONGEST_NAME},
         keys::Holder,
         readiness::Stage,
         shared::{Live, Shared},
@@ -29,9 +29,6 @@ const LEAST_BUDGET: u32 = 1024;
 
 /// The extension with a client's own `thinking`.
 const THINKING: &str = "anthropic.thinking";
-
-/// The longest name of a model that is kept, in bytes.
-const LONGEST_NAME: usize = 256;
 
 /// The host behind the routes, and its models. Each thread has one of its own, so that instances of modules and connections
 /// stay on it.
@@ -95,8 +92,13 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// 403 if the caller may not use it, 404 if no model has this name, 500 if it cannot be loaded.
+    /// 400 if the name is too long, 403 if the caller may not use the model, 404 if no model has this name, 500 if it cannot be
+    /// loaded.
     pub(crate) async fn model(&self, caller: &Caller, name: &str) -> Result<LoadedModel, Problem> {
+        if name.len() > LONGEST_NAME {
+            let message = format!("has {} bytes, and the name of a model has {LONGEST_NAME} at most", name.len());
+            return Err(Problem { should_retry: Some(false), ..Problem::bad_field("model", message) });
+        }
         let loaded = self.loaded();
         let may_use = |full: Option<&str>| caller.holder.as_ref().is_none_or(|holder| holder.may_use(name, full));
         match loaded.model(name).await {
@@ -166,9 +168,7 @@ impl Loaded {
         if models.len() >= MOST_MODELS {
             models.clear();
         }
-        if name.len() <= LONGEST_NAME {
-            models.insert(name.to_owned(), model.clone());
-        }
+        models.insert(name.to_owned(), model.clone());
         Ok(model)
     }
 

@@ -148,6 +148,11 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Guarded<C> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.connection).poll_flush(context);
+        // Behind an answer the connection is flushed, and nobody reads until the client says something. So the wait for it
+        // begins here. Its end wakes the reader, which ends the connection.
+        if flushed.is_ready() && this.turn.is_idle() {
+            let _ = this.poll_read_deadline(context);
+        }
         this.moved(context, flushed)
     }
 

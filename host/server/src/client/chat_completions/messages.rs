@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 use crate::client::{
     chat_completions::{cache_mark::cache_mark, parts},
     fields::Fields,
+    place::Place,
     problem::Problem,
+    unique,
 };
 
 /// The argument that holds a text which a tool is called with.
@@ -173,7 +175,7 @@ fn function_call(id: String, mut fields: Fields<'_>) -> Result<ToolCall, Problem
     let arguments = match fields.take("arguments") {
         None => Map::new(),
         Some(Value::Object(arguments)) => arguments,
-        Some(Value::String(text)) => arguments(text),
+        Some(Value::String(text)) => arguments(text, &fields.place.field("arguments"))?,
         Some(other) => return Err(fields.place.field("arguments").expected("a string", &other)),
     };
     let mut call = ToolCall::new(id, name, arguments);
@@ -182,12 +184,12 @@ fn function_call(id: String, mut fields: Fields<'_>) -> Result<ToolCall, Problem
 }
 
 /// The arguments in a text. A model may have written something else than JSON, and the conversation has to go on.
-fn arguments(text: String) -> Map<String, Value> {
-    match serde_json::from_str(&text) {
-        Ok(Value::Object(arguments)) => arguments,
+fn arguments(text: String, place: &Place<'_>) -> Result<Map<String, Value>, Problem> {
+    Ok(match unique::read_text(&text, place)? {
+        Some(Value::Object(arguments)) => arguments,
         _ if text.trim().is_empty() => Map::new(),
         _ => Map::from_iter([(INPUT.to_owned(), text.into())]),
-    }
+    })
 }
 
 /// A call of a tool that takes a text. The extension `openai.custom` has its further fields.

@@ -15,6 +15,7 @@ use crate::client::{
         parts, reasoning,
         tools::own_name,
     },
+    unique,
 };
 
 /// The argument that holds the arguments of a call that are no JSON of an object.
@@ -121,12 +122,11 @@ impl<'n> Conversation<'n> {
     fn function_call(&mut self, mut fields: Fields<'_>) -> Result<(), Problem> {
         let (id, (name, own)) = (fields.need_text("call_id")?, self.name(&mut fields)?);
         let said = fields.need_text("arguments")?;
-        let arguments = match said.trim() {
-            "" => Map::new(),
+        let arguments = match unique::read_text(said.trim(), &fields.place.field("arguments"))? {
+            Some(Value::Object(arguments)) => arguments,
+            _ if said.trim().is_empty() => Map::new(),
             // A model can write what is no JSON of an object. The client says so in the result.
-            trimmed => {
-                serde_json::from_str(trimmed).unwrap_or_else(|_| Map::from_iter([(UNREADABLE.to_owned(), said.into())]))
-            }
+            _ => Map::from_iter([(UNREADABLE.to_owned(), said.into())]),
         };
         let mut call = ToolCall::new(id, name, arguments);
         call.extensions = others(fields);
