@@ -45,8 +45,8 @@ pub struct Gateway {
 struct Loaded {
     live: Arc<Live>,
     models: Mutex<HashMap<String, LoadedModel>>,
-    /// Whether a module asks again, by its name.
-    repeaters: Mutex<HashMap<String, bool>>,
+    /// What modules say of themselves, by their names.
+    said: Mutex<HashMap<String, Said>>,
 }
 
 /// A model that clients ask.
@@ -55,6 +55,15 @@ pub(crate) struct LoadedModel {
     pub(crate) model: Model,
     /// Whether a module of its chain asks again after a failure. Then clients need not.
     pub(crate) asks_again: bool,
+    /// The module of its chain that rewrites each request, so that no provider gets one as it came.
+    pub(crate) rewritten_by: Option<String>,
+}
+
+/// What a module says of itself, as far as it counts here.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    asks_again: bool,
+    rewrites: bool,
 }
 
 impl LoadedModel {
@@ -151,7 +160,7 @@ impl Gateway {
 
 impl Loaded {
     fn new(live: Arc<Live>) -> Self {
-        Self { live, models: Mutex::default(), repeaters: Mutex::default() }
+        Self { live, models: Mutex::default(), said: Mutex::default() }
     }
 
     async fn model(&self, name: &str) -> Result<LoadedModel, ConfigError> {
@@ -159,11 +168,13 @@ impl Loaded {
             return Ok(model.clone());
         }
         let model = self.live.host.load_model(name, Overrides::new()).await?;
-        let mut asks_again = false;
+        let (mut asks_again, mut rewritten_by) = (false, None);
         for module in model.modules() {
-            asks_again |= self.asks_again(module).await?;
+            let said = self.said(module).await?;
+            asks_again |= said.asks_again;
+            rewritten_by = rewritten_by.or_else(|| said.rewrites.then(|| module.to_owned()));
         }
-        let model = LoadedModel { model, asks_again };
+        let model = LoadedModel { model, asks_again, rewritten_by };
         let mut models = lock(&self.models);
         if models.len() >= MOST_MODELS {
             models.clear();
@@ -172,15 +183,18 @@ impl Loaded {
         Ok(model)
     }
 
-    /// Whether a module says of itself that it asks again.
-    async fn asks_again(&self, module: &str) -> Result<bool, ConfigError> {
-        if let Some(asks_again) = lock(&self.repeaters).get(module) {
-            return Ok(*asks_again);
+    /// What a module says of itself.
+    async fn said(&self, module: &str) -> Result<Said, ConfigError> {
+        if let Some(said) = lock(&self.said).get(module) {
+            return Ok(*said);
         }
         let report = self.live.host.module(module).await?;
-        let asks_again = report.behavior.iter().any(|behavior| behavior == "asks-again");
-        lock(&self.repeaters).insert(module.to_owned(), asks_again);
-        Ok(asks_again)
+        let may = |word: &str| report.behavior.iter().any(|behavior| behavior == word);
+        // Other kinds change a request to ask again, or to ask another model.
+        let rewrites = may("changes-requests") && report.kind.as_deref() == Some("transformer");
+        let said = Said { asks_again: may("asks-again"), rewrites };
+        lock(&self.said).insert(module.to_owned(), said);
+        Ok(said)
     }
 }
 

@@ -52,6 +52,32 @@ async fn dozens_at_once() {
     assert_eq!(provider.requests().len(), 24);
 }
 
+/// A count goes past the modules, so it would show a provider what they keep from it. A module that changes a request only to ask
+/// again keeps nothing.
+#[tokio::test]
+async fn what_a_module_rewrites_is_not_counted() {
+    let body = question(json!({"messages": [{"role": "user", "content": "I am jane@example.com"}]}));
+    for (module, settings, status) in [
+        ("redact", "", 501),
+        ("validate", "", 200),
+        ("resume", "mode = \"continue\"", 200),
+        ("fallback", "chain = [\"a\"]", 200),
+    ] {
+        let provider = replies([]).await;
+        let chain = Chain::new().provider("a", Format::Anthropic, &provider.url()).module(module, settings);
+        let gateway = Gateway::over(&chain);
+        for path in PATHS {
+            let answer = gateway.post(path, &[], &body).await;
+            assert_eq!(answer.status, status, "{module}: {}", answer.text);
+            if status == 501 {
+                assert_eq!(answer.headers["x-should-retry"], "false");
+                assert!(answer.text.contains("redact"), "{}", answer.text);
+            }
+        }
+        assert_eq!(provider.requests().is_empty(), status == 501, "{module}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_counted() {
     let (openai, provider) = gateway(Format::OpenAi, [Reply::text("Hi")]).await;

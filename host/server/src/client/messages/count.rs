@@ -1,6 +1,7 @@
 //! Counts the tokens of a request: <https://docs.claude.com/en/api/messages-count-tokens>.
 //!
-//! Claude Code asks for some dozens of counts at once. So no module sees them, and they are passed on as they are.
+//! Claude Code asks for some dozens of counts at once. So no module sees them, and they are passed on as they are. Where a module
+//! rewrites each request, nothing is passed on: it may be there to keep something from the provider.
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use crate::{
         place::Place,
         problem::Problem,
     },
+    gateway::gateway::LoadedModel,
 };
 
 /// Answers one request for a count.
@@ -31,15 +33,23 @@ pub(crate) async fn count_tokens(asked: &Posted) -> Response {
 
 async fn count(asked: &Posted) -> Result<Bytes, Problem> {
     let Posted { gateway, caller, headers, body, .. } = asked;
-    let model = gateway.model(caller, &model_of(body)?).await?.model;
+    let LoadedModel { model, rewritten_by, .. } = gateway.model(caller, &model_of(body)?).await?;
+    if let Some(module) = rewritten_by {
+        let what = format!("tokens are not counted: the module {module:?} rewrites requests, and a count goes past it");
+        return Err(uncountable(what));
+    }
     let counted = model.count_tokens(body.clone(), passed_on(headers)).await.map_err(|error| Problem::from(&error))?;
     counted.ok_or_else(|| {
         let what = format!(
             "the provider {:?} cannot count tokens: only providers of Anthropic's format can",
             model.provider()
         );
-        Problem { should_retry: Some(false), ..Problem::new(StatusCode::NOT_IMPLEMENTED, what) }
+        uncountable(what)
     })
+}
+
+fn uncountable(what: String) -> Problem {
+    Problem { should_retry: Some(false), ..Problem::new(StatusCode::NOT_IMPLEMENTED, what) }
 }
 
 /// The model that the body names. Nothing else of it is read.
