@@ -432,7 +432,7 @@ fn inner(path: &str, name: &str) -> String {
 }
 
 /// A value as JSON, cut.
-fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     let mut json = value.to_string();
     if json.len() > SHOWN {
         json.truncate(json.floor_char_boundary(SHOWN));

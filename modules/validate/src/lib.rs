@@ -3,6 +3,7 @@
 //! [`Schema`] and [`problems`] know JSON Schema, [`Rules`] judges answers. This file connects them to the host.
 
 mod check;
+mod keywords;
 mod number;
 mod policy;
 mod schema;

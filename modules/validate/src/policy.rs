@@ -1,6 +1,9 @@
 //! Judges answers, and says to the model what was wrong. Plain Rust, without WebAssembly.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use arcllm_module::types::{
     ContentBlock, Message, Options, OutputFormat, RequestParts, ResponseParts, Role, StopReason, Text, Thinking, Tool,
@@ -9,13 +12,15 @@ use arcllm_module::types::{
 use serde_json::Value;
 
 use crate::{
-    check::{self, Problem, TooLong},
+    check::{self, Problem, TooLong, shown},
     schema::Schema,
     settings::{Settings, Uncheckable},
 };
 
 /// The most characters of what the model is told.
 const LONGEST: usize = 2000;
+/// The most tools whose names the model is told.
+const NAMED: usize = 20;
 
 /// What the answers of a call must be.
 #[derive(Debug, Default)]
@@ -23,6 +28,8 @@ pub struct Rules {
     output: Option<Output>,
     /// The parameters of tools, by their names.
     tools: BTreeMap<String, Schema>,
+    /// The names of the tools that can be called. None if calls are not checked, or a tool has no name that is known.
+    names: Option<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -56,7 +63,7 @@ pub struct Wrong {
 }
 
 impl Rules {
-    /// Reads what a call demands. `tools` is empty if tool calls are not checked.
+    /// Reads what a call demands.
     ///
     /// # Errors
     ///
@@ -79,8 +86,9 @@ impl Rules {
             }
             Some(OutputFormat::Text | OutputFormat::Other(_)) | None => None,
         };
-        let mut rules = Self { output, tools: BTreeMap::new() };
-        for tool in tools {
+        let names = || tools.iter().map(name).collect::<Option<BTreeSet<String>>>();
+        let mut rules = Self { output, tools: BTreeMap::new(), names: settings.tools.then(names).flatten() };
+        for tool in tools.iter().filter(|_| settings.tools) {
             let Tool::Function(function) = tool else { continue };
             if let Some(schema) = read(format!("the tool `{}`", function.name), &function.parameters)? {
                 rules.tools.insert(function.name.clone(), schema);
@@ -113,6 +121,10 @@ impl Rules {
         let mut asks = false;
         for call in calls {
             asks = true;
+            if let Some(names) = self.names.as_ref().filter(|names| !names.contains(&call.name)) {
+                wrong.push(Wrong { call: Some(call.id.clone()), problems: vec![unknown(&call.name, names)] });
+                continue;
+            }
             let Some(schema) = self.tools.get(&call.name) else { continue };
             match problems(schema, &call.arguments) {
                 Ok(problems) if problems.is_empty() => {}
@@ -151,6 +163,27 @@ impl Rules {
             }),
         }
     }
+}
+
+/// The name by which the model calls a tool; none if it is not known. A tool of a provider has it in its own JSON.
+fn name(tool: &Tool) -> Option<String> {
+    match tool {
+        Tool::Function(function) => Some(function.name.clone()),
+        Tool::Other(json) => {
+            let tool: Value = serde_json::from_str(json).ok()?;
+            let places = ["/name", "/custom/name", "/function/name"];
+            places.into_iter().find_map(|place| tool.pointer(place)?.as_str()).map(str::to_owned)
+        }
+    }
+}
+
+/// The problem of a call of a tool that the request does not have.
+fn unknown(name: &str, names: &BTreeSet<String>) -> Problem {
+    let known = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let more = if names.len() > NAMED { " and more" } else { "" };
+    let known = if known.is_empty() { "none".to_owned() } else { known };
+    let path = shown(&Value::from(name));
+    Problem { path, message: format!("is no tool of the request, which has {known}{more}") }
 }
 
 fn problems(schema: &Schema, text: &str) -> Result<Vec<Problem>, TooLong> {
@@ -211,11 +244,8 @@ pub fn corrected(mut parts: RequestParts, answer: &ResponseParts, wrong: &[Wrong
     let results = calls.into_iter().map(|id| {
         let of_call: Vec<Wrong> = wrong.iter().filter(|wrong| wrong.call.as_deref() == Some(id)).cloned().collect();
         let told = match of_call.is_empty() {
-            true => {
-                "This call was not run, because another one does not fit the schema of its tool. Ask for both again."
-                    .to_owned()
-            }
-            false => format!("The arguments do not fit the schema of the tool: {}. Call it again.", listed(&of_call)),
+            true => "This call was not run, because another one is wrong. Ask for both again.".to_owned(),
+            false => format!("This call was not run, because it is wrong: {}. Call again.", listed(&of_call)),
         };
         ContentBlock::ToolResult(ToolResult {
             tool_use_id: id.to_owned(),

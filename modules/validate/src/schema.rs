@@ -3,10 +3,12 @@
 //! Both the schema and the answer come from strangers. So nothing is fetched, patterns are matched in linear time, and what cannot be
 //! checked is found before anything is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
+
+use crate::{check::shown as cut, keywords::must_be};
 
 /// The most bytes of a schema.
 const LONGEST: usize = 1 << 20;
@@ -44,6 +46,15 @@ pub struct Schema {
     pub(crate) ref_stands_alone: bool,
 }
 
+/// What was found while a schema is read.
+#[derive(Default)]
+struct Found {
+    /// The places of the parts that were read.
+    places: BTreeSet<String>,
+    /// What `$ref` names.
+    references: Vec<String>,
+}
+
 impl Schema {
     /// Reads a schema.
     ///
@@ -61,36 +72,45 @@ impl Schema {
             anchors: BTreeMap::new(),
             ref_stands_alone: is_old(&root),
         };
-        let mut references = Vec::new();
-        schema.read(&root, "", &mut references)?;
-        schema.root = root;
-        match references.into_iter().find(|reference| schema.find(reference).is_none()) {
-            Some(reference) => Err(format!(
-                "`$ref` names {reference:?}, which is not in it: only parts of the schema itself can be named"
-            )),
-            None => Ok(schema),
+        let mut found = Found::default();
+        schema.read(&root, "", &mut found)?;
+        while let Some(reference) = found.references.pop() {
+            let place = schema.place(&reference);
+            let named = place.and_then(|place| root.pointer(&place).map(|part| (part, place)));
+            let (part, place) = named.ok_or_else(|| {
+                format!("`$ref` names {reference:?}, which is not in it: only parts of the schema itself can be named")
+            })?;
+            // It may stand in a place that has no schema otherwise.
+            schema.read(part, &place, &mut found)?;
         }
+        schema.root = root;
+        Ok(schema)
     }
 
     /// Returns the part that a `$ref` names.
     pub(crate) fn find(&self, reference: &str) -> Option<&Value> {
-        let place = match reference.strip_prefix('#') {
-            Some("") => "",
-            Some(pointer) if pointer.starts_with('/') => return self.root.pointer(&decoded(pointer)),
-            _ => match (self.anchors.get(reference), reference.split_once('#')) {
-                (Some(place), _) => place,
-                // The whole schema by its own address.
-                (None, Some((base, rest))) if self.anchors.get(base)?.is_empty() => {
-                    return self.find(&format!("#{rest}"));
-                }
-                (None, _) => return None,
-            },
-        };
-        self.root.pointer(place)
+        self.root.pointer(&self.place(reference)?)
     }
 
-    /// Reads a part: its patterns, its names, and what it refers to.
-    fn read(&mut self, part: &Value, place: &str, references: &mut Vec<String>) -> Result<(), String> {
+    /// Returns the place that a `$ref` names.
+    fn place(&self, reference: &str) -> Option<String> {
+        match reference.strip_prefix('#') {
+            Some("") => Some(String::new()),
+            Some(pointer) if pointer.starts_with('/') => Some(decoded(pointer)),
+            _ => match (self.anchors.get(reference), reference.split_once('#')) {
+                (Some(place), _) => Some(place.clone()),
+                // The whole schema by its own address.
+                (None, Some((base, rest))) if self.anchors.get(base)?.is_empty() => self.place(&format!("#{rest}")),
+                (None, _) => None,
+            },
+        }
+    }
+
+    /// Reads a part, unless it was read before: its patterns, its names, and what it refers to.
+    fn read(&mut self, part: &Value, place: &str, found: &mut Found) -> Result<(), String> {
+        if !found.places.insert(place.to_owned()) {
+            return Ok(());
+        }
         let fields = match part {
             Value::Object(fields) => fields,
             Value::Bool(_) => return Ok(()),
@@ -98,27 +118,32 @@ impl Schema {
         };
         for (key, value) in fields {
             let inner = format!("{place}/{}", escaped(key));
+            if let Some(expected) = must_be(key, value) {
+                return Err(format!("{} is {}, and must be {expected}", shown(&inner), cut(value)));
+            }
             match (key.as_str(), value) {
-                ("pattern", Value::String(pattern)) => self.pattern(pattern)?,
-                ("$ref", Value::String(reference)) => references.push(reference.clone()),
+                ("pattern", Value::String(pattern)) => self.pattern(pattern, &inner)?,
+                ("$ref", Value::String(reference)) => found.references.push(reference.clone()),
                 ("$anchor", Value::String(name)) => self.name(format!("#{name}"), place)?,
                 ("$id" | "id", Value::String(name)) => self.name(name.clone(), place)?,
-                (key, _) if UNKNOWN.contains(&key) => return Err(format!("`{key}` cannot be checked")),
+                (key, _) if UNKNOWN.contains(&key) => {
+                    return Err(format!("{} cannot be checked", shown(&inner)));
+                }
                 (key, _) if DATA.contains(&key) => {}
                 (key, Value::Object(named)) if BY_NAME.contains(&key) => {
                     for (name, schema) in named {
                         if key == "patternProperties" {
-                            self.pattern(name)?;
+                            self.pattern(name, &inner)?;
                         }
                         // `dependencies` of older drafts may have lists of names.
                         if !schema.is_array() {
-                            self.read(schema, &format!("{inner}/{}", escaped(name)), references)?;
+                            self.read(schema, &format!("{inner}/{}", escaped(name)), found)?;
                         }
                     }
                 }
                 ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(schemas)) => {
                     for (at, schema) in schemas.iter().enumerate() {
-                        self.read(schema, &format!("{inner}/{at}"), references)?;
+                        self.read(schema, &format!("{inner}/{at}"), found)?;
                     }
                 }
                 (
@@ -132,7 +157,7 @@ impl Schema {
                     | "then"
                     | "else",
                     schema,
-                ) => self.read(schema, &inner, references)?,
+                ) => self.read(schema, &inner, found)?,
                 _ => {}
             }
         }
@@ -147,7 +172,7 @@ impl Schema {
         }
     }
 
-    fn pattern(&mut self, pattern: &str) -> Result<(), String> {
+    fn pattern(&mut self, pattern: &str, place: &str) -> Result<(), String> {
         if self.patterns.contains_key(pattern) {
             return Ok(());
         }
@@ -161,7 +186,8 @@ impl Schema {
         let why = || {
             build(SIZES.last().map_or(0, |(size, _)| *size)).err().map(|error| error.to_string()).unwrap_or_default()
         };
-        let built = built.ok_or_else(|| format!("the pattern {pattern:?} cannot be checked: {}", why()))?;
+        let built =
+            built.ok_or_else(|| format!("the pattern {pattern:?} of {} cannot be checked: {}", shown(place), why()))?;
         self.patterns.insert(pattern.to_owned(), built);
         Ok(())
     }

@@ -105,6 +105,46 @@ fn tool_calls_are_checked_if_set() {
 }
 
 #[test]
+fn a_call_of_a_tool_that_the_request_does_not_have_is_wrong() {
+    let call = |name: &str| {
+        let (id, name, arguments) = ("1".to_owned(), name.to_owned(), "{}".to_owned());
+        ContentBlock::ToolUse(ToolCall { id, name, arguments, cache: None, extensions: Vec::new() })
+    };
+    let answer =
+        |name: &str| Ok(ResponseParts { content: vec![call(name)], stop_reason: StopReason::ToolUse, ..text("") });
+    let function = Tool::Function(FunctionTool {
+        name: "look".to_owned(),
+        description: String::new(),
+        parameters: "{}".to_owned(),
+        strict: None,
+        cache: None,
+        extensions: Vec::new(),
+    });
+    let other = |json: &str| Tool::Other(json.to_owned());
+    let custom = r#"{"type": "custom", "custom": {"name": "shell"}}"#;
+    for (tools, called, checks, requests) in [
+        (vec![function.clone()], "zzz", true, 2),
+        (vec![function.clone()], "zzz", false, 1),
+        (vec![function.clone(), other(r#"{"type": "bash_20250124", "name": "bash"}"#)], "bash", true, 1),
+        (vec![function.clone(), other(custom)], "shell", true, 1),
+        (vec![function.clone(), other(custom)], "zzz", true, 2),
+        // A tool whose name is not known may have been called.
+        (vec![function, other(r#"{"type": "odd"}"#)], "zzz", true, 1),
+    ] {
+        let world = World::new().answers([answer(called), answer("look")]);
+        let mut parts = RequestParts::from_text("Look");
+        parts.tools = tools;
+        let request = world.request("").derive(&parts);
+        world.run(Validate::new(Settings { tools: checks, ..Settings::default() }).invoke(request)).unwrap();
+        assert_eq!(world.asked().len(), requests, "{called}");
+        if requests == 2 {
+            let told = said(&world.asked()[1].parts);
+            assert!(told.contains("\"zzz\": is no tool of the request, which has `look`"), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_schema_that_cannot_be_checked_is_refused_before_anything_is_asked_or_passes_if_set() {
     for (uncheckable, requests) in [(Uncheckable::Refuse, 0), (Uncheckable::Pass, 1)] {
         let world = World::new();

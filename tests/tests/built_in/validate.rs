@@ -131,6 +131,11 @@ async fn hostile_schemas_and_answers_end_the_call_with_an_error() {
         ),
         (json!({"$ref": "http://127.0.0.1:1/x.json"}), "1", "only parts of the schema itself"),
         (json!({"pattern": "(?<=a)b"}), "1", "cannot be checked"),
+        (json!({"type": "strin"}), "1", "`/type` is \"strin\", and must be null, boolean"),
+        (json!({"required": "a"}), "{}", "`/required` is \"a\", and must be a list of names"),
+        (json!({"items": {"minLength": -1}}), "[]", "`/items/minLength` is -1, and must be a whole number"),
+        (json!({"properties": {"a": {"multipleOf": 0}}}), "{}", "`/properties/a/multipleOf` is 0, and must be"),
+        (json!({"properties": {"a": {"pattern": "\\p{L}"}}}), "{}", "of `/properties/a/pattern` cannot be checked"),
     ] {
         let a = replies([Reply::text(answer)]).await;
         let (_folder, model) = model(Format::OpenAi, &a, "").await;
@@ -139,6 +144,25 @@ async fn hostile_schemas_and_answers_end_the_call_with_an_error() {
             matches!(&error.kind, ErrorKind::Api(api) if api.status == 400) && error.to_string().contains(says),
             "{error}"
         );
+        assert_eq!(count(&a), usize::from(says.starts_with("too long")), "asked before it was known: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_a_tool_that_there_is_not_is_made_again() {
+    let tool = arcllm::Tool::new("look", "", json!({"type": "object", "properties": {"n": {"type": "integer"}}}));
+    for format in FORMATS {
+        for streamed in [false, true] {
+            let call = |name: &str| Reply::text("").tool_call("1", name, json!({"n": 1}));
+            let a = replies([call("zzz"), call("look")]).await;
+            let (_folder, model) = model(format, &a, "tools = true").await;
+            let mut request = Request::new([Message::user("Look")]);
+            request.tools = vec![tool.clone()];
+            let response = ask(&model, request, streamed).await.1.unwrap();
+            assert_eq!(response.tool_calls().map(|call| call.name.as_str()).collect::<Vec<_>>(), ["look"], "{format}");
+            let told = a.requests()[1].body.to_string();
+            assert!(told.contains("is no tool of the request, which has `look`"), "{told}");
+        }
     }
 }
 

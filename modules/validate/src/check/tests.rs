@@ -127,6 +127,24 @@ fn what_cannot_be_checked_is_known_before() {
         (r#"{"unevaluatedProperties": false}"#, "cannot be checked"),
         (r#"{"properties": {"a": {"items": 7}}}"#, "no schema"),
         (r#"{"$defs": {"a": {"$anchor": "x"}, "b": {"$anchor": "x"}}}"#, "names two of its parts"),
+        // What is no schema, with its place.
+        (r#"{"type": "strin"}"#, "`/type` is \"strin\", and must be null, boolean"),
+        (
+            r#"{"properties": {"a/b": {"minLength": -1}}}"#,
+            "`/properties/a~1b/minLength` is -1, and must be a whole number",
+        ),
+        (r#"{"items": [true, {"multipleOf": 0}]}"#, "`/items/1/multipleOf` is 0, and must be a number above 0"),
+        (r#"{"anyOf": [{"required": "a"}]}"#, "`/anyOf/0/required` is \"a\", and must be a list of names"),
+        (r#"{"properties": []}"#, "`/properties` is [], and must be an object"),
+        (r##"{"$ref": "#/kept/here", "kept": {"here": {"uniqueItems": 1}}}"##, "`/kept/here/uniqueItems` is 1"),
+        (
+            r##"{"$ref": "#/kept/here", "kept": {"here": {"pattern": "(?=a)"}}}"##,
+            "`/kept/here/pattern` cannot be checked",
+        ),
+        // Patterns that are not matched as their writer means them.
+        (r#"{"properties": {"a": {"pattern": "\\p{L}"}}}"#, "`/properties/a/pattern` cannot be checked"),
+        (r#"{"pattern": "\\cA"}"#, "cannot be checked"),
+        (r#"{"pattern": "[a[b]]"}"#, "cannot be checked"),
     ] {
         let problem = Schema::new(schema).unwrap_err();
         assert!(problem.contains(says), "{schema}: {problem}");
