@@ -1,6 +1,7 @@
 //! What modules keep from one call to the next.
 
 mod counter;
+mod health;
 mod memory;
 pub(crate) mod memory_store;
 pub(crate) mod operation;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     state::{
+        health::Health,
         operation::{Added, Bucket, CounterAddition, Leased, Life, Taken},
         state_store::{ModuleState, StateError, StateStore, Stored},
     },
@@ -22,58 +23,12 @@ use crate::{
 /// How often the log tells that a store fails.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// After how many failures in a row a store is down.
-const FEW: u32 = 3;
-
-/// How often a store is asked that is down. Other operations fail at once, or a call would wait for each of its modules.
-const ASKED_EVERY: Duration = Duration::from_millis(500);
-
 /// A store that may be slow or fail, such as one on another machine.
 pub(crate) struct WatchedStore {
     store: Arc<dyn StateStore>,
     timeout: Duration,
     failures: Arc<Failures>,
     health: Arc<Health>,
-}
-
-/// Whether a store is down.
-#[derive(Default)]
-struct Health {
-    in_a_row: AtomicU32,
-    /// When a store that is down is asked again.
-    asked_again: Mutex<Option<Instant>>,
-}
-
-impl Health {
-    /// Fails if the store is down and is not to be asked now.
-    fn check(&self) -> Stored<()> {
-        let in_a_row = self.in_a_row.load(Ordering::Relaxed);
-        if in_a_row < FEW {
-            return Ok(());
-        }
-        let now = Instant::now();
-        let mut asked_again = self.asked_again.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked_again.is_some_and(|time| now < time) {
-            let seconds = ASKED_EVERY.as_secs_f64();
-            let problem = format!("the store has failed {in_a_row} times in a row, and is asked every {seconds} s");
-            return Err(StateError::new(problem));
-        }
-        // This operation asks. Others wait for what comes of it.
-        *asked_again = Some(now + ASKED_EVERY);
-        Ok(())
-    }
-
-    fn works(&self) {
-        // Seldom written, since all threads read it.
-        if self.in_a_row.load(Ordering::Relaxed) > 0 {
-            self.in_a_row.store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn fails(&self) {
-        *self.asked_again.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + ASKED_EVERY);
-        self.in_a_row.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// The failures of a store that the log has not told.
