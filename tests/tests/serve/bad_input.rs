@@ -10,7 +10,10 @@ use tokio::{
 
 use crate::{
     scene::{replies, soon},
-    serve::gateway::{Answer, Gateway},
+    serve::{
+        gateway::{Answer, Gateway},
+        in_process::InProcess,
+    },
     support::Chain,
 };
 
@@ -321,4 +324,38 @@ async fn a_key_that_stands_twice_is_named() {
         let answer = gateway.send(Method::POST, path, &[], body).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
+}
+
+/// The library has other names for some options than the formats of clients.
+#[tokio::test]
+async fn an_error_names_the_field_of_the_client() {
+    let provider = replies([]).await;
+    let chain = Chain::new().provider("r", Format::Responses, &provider.url());
+    let gateway = InProcess::over(&chain.provider("a", Format::Anthropic, &provider.url()));
+    let said = json!([{"role": "user", "content": "Hi"}]);
+    let json_object = json!({"format": {"type": "json_object"}});
+    for (path, body, place) in [
+        ("/v1/chat/completions", json!({"model": "r", "messages": said, "stop": ["x"]}), "stop"),
+        (
+            "/v1/chat/completions",
+            json!({"model": "a", "messages": said, "response_format": json_object["format"]}),
+            "response_format",
+        ),
+        (
+            "/v1/messages",
+            json!({"model": "r", "messages": said, "max_tokens": 9, "stop_sequences": ["x"]}),
+            "stop_sequences",
+        ),
+        ("/v1/responses", json!({"model": "a", "input": "Hi", "text": json_object}), "text.format"),
+    ] {
+        let answer = gateway.post(path, &[], body.to_string()).await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text);
+        let error = answer.json()["error"].take();
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with(place) && !message.contains("options."), "{path}: {message}");
+        if path != "/v1/messages" {
+            assert_eq!(error["param"], place, "{error}");
+        }
+    }
+    assert!(provider.requests().is_empty());
 }

@@ -12,9 +12,9 @@ const SERVER: &str = "server_error";
 /// The JSON of an error.
 pub(crate) fn write(problem: &Problem) -> Vec<u8> {
     let (kind, code) = words(problem);
-    let message = own_names(&problem.message);
+    let message = &problem.message;
     let own = problem.own_words("openai");
-    let param = own.param.cloned().or_else(|| param(problem, &message).map(Value::from));
+    let param = own.param.cloned().or_else(|| param(problem, message).map(Value::from));
     let (kind, code) =
         (own.kind.cloned().unwrap_or_else(|| kind.into()), own.code.cloned().unwrap_or_else(|| code.into()));
     let error = json!({"error": {"message": message, "type": kind, "param": param, "code": code}});
@@ -54,16 +54,6 @@ fn words_of_status(status: StatusCode) -> (&'static str, Option<&'static str>) {
         400..=499 => (REQUEST, None),
         _ => (SERVER, None),
     }
-}
-
-/// The message with the names that this format has for what ArcLLM calls otherwise.
-fn own_names(message: &str) -> String {
-    let names = [
-        ("options.output", "response_format"),
-        ("options.tool_choice", "tool_choice"),
-        ("options.reasoning", "reasoning_effort"),
-    ];
-    names.into_iter().fold(message.to_owned(), |message, (ours, theirs)| message.replace(ours, theirs))
 }
 
 /// The place in the request that is wrong. Some messages name it in their first line.

@@ -16,6 +16,9 @@ use crate::client::{
 /// What only a provider that speaks this format can do. Another one would answer something else than what was asked for.
 const OWN: [&str; 2] = ["n", "audio"];
 
+/// The fields of what the library calls otherwise.
+const OPTIONS: [(&str, &str); 2] = [("output", "response_format"), ("reasoning", "reasoning_effort")];
+
 /// Reads the body of a request.
 pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
     let body = body_json::read(body)?;
@@ -45,7 +48,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
         streamed,
         wants_usage,
         request,
-        places: Places::default(),
+        places: Places { options: &OPTIONS, ..Places::default() },
         headers: Vec::new(),
         forwardable,
         only_own_format,

@@ -20,6 +20,14 @@ const HEADERS: [&str; 2] = ["anthropic-version", "anthropic-beta"];
 /// The longest name of a user that other providers take.
 const LONGEST_USER: usize = 64;
 
+/// The fields of what the library calls otherwise.
+const OPTIONS: [(&str, &str); 4] = [
+    ("output.json_schema.", "output_config.format."),
+    ("output", "output_config.format"),
+    ("reasoning", "thinking"),
+    ("stop", "stop_sequences"),
+];
+
 /// Reads a request.
 pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
     let place = Place::Body;
@@ -30,7 +38,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
     let model = body.need_text("model")?;
     let streamed = body.flag("stream")?.unwrap_or_default();
     let has_system = body.peek("system").is_some_and(says_something);
-    let places = Places { first: has_system.then_some("system"), ..Places::default() };
+    let places = Places { first: has_system.then_some("system"), options: &OPTIONS, ..Places::default() };
     let messages = messages(&mut body)?;
     let tools = tools::read(&mut body)?;
     let options = options(body)?;

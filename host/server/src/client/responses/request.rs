@@ -16,6 +16,14 @@ use crate::client::{
     },
 };
 
+/// The fields of what the library calls otherwise.
+const OPTIONS: [(&str, &str); 4] = [
+    ("output.json_schema.", "text.format."),
+    ("output", "text.format"),
+    ("reasoning", "reasoning.effort"),
+    ("max_tokens", "max_output_tokens"),
+];
+
 /// What the adapters write themselves, or what has no meaning without stored responses.
 const NOT_KEPT: [&str; 17] = [
     "background",
@@ -70,7 +78,7 @@ pub(crate) fn read(body: &Bytes) -> Result<Asked, Problem> {
         None => return Err(fields.missing("input")),
     }
     let forwardable = !conversation.has_sealed;
-    let places = Places { list: "input", first, items: Some(conversation.begins) };
+    let places = Places { list: "input", first, items: Some(conversation.begins), options: &OPTIONS };
     let only_own_format = match () {
         () if fields.peek("prompt").is_some() => Some("prompt"),
         () if tools.chosen.is_some() => Some("tool_choice"),

@@ -112,7 +112,7 @@ fn content_of_each_kind() {
         (json!({"role": "user", "content": [other]}), json!({"role": "user", "content": [other]})),
         (json!({"role": "tool", "content": "bare"}), json!({"role": "user", "content": "bare"})),
         (
-            json!({"role": "assistant", "content": [{"type": "thinking", "text": "only"}]}),
+            json!({"role": "assistant", "content": [{"type": "text", "text": ""}]}),
             json!({"role": "assistant", "content": ""}),
         ),
         (
@@ -130,6 +130,8 @@ fn content_of_each_kind() {
     ] {
         assert_eq!(messages(json!([message])), json!([expected]));
     }
+    let thought = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [{"type": "thinking", "text": "only"}]}]);
+    assert_eq!(messages(thought), json!([{"role": "user", "content": "Hi"}]), "an empty answer would be made up");
     let critic = Message::new(Role::Other("critic".into()), vec![ContentBlock::text("No.")]);
     let body: Value =
         serde_json::from_slice(&OpenAi.encode(&Request::new([critic]), &provider(), "m", false).unwrap()).unwrap();
