@@ -1,6 +1,6 @@
 //! The host: one configuration, its modules, and the models that are loaded from it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -74,6 +74,12 @@ impl Host {
     /// each `PROVIDER/MODEL` that has a table of facts. Leaves out providers without a key.
     pub fn models(&self) -> Vec<KnownModel> {
         self.inner.upstreams.list()
+    }
+
+    /// The providers that the configuration names and that have no key, or lack a value of their headers or query, each with
+    /// what is missing. [`models`](Self::models) leaves them out.
+    pub fn without_key(&self) -> BTreeMap<String, ConfigError> {
+        self.inner.upstreams.without_key()
     }
 
     /// Where its modules keep what outlives a call.

@@ -228,6 +228,13 @@ impl Upstreams {
         names.extend(self.model_of_name(key));
     }
 
+    /// The providers that the configuration names and that have no key, each with what is missing.
+    pub(crate) fn without_key(&self) -> BTreeMap<String, ConfigError> {
+        let named = self.config.providers.values();
+        let named = named.filter(|provider| self.config.is_configured(provider) && !self.has_adapter(&provider.name));
+        named.filter_map(|provider| Some((provider.name.clone(), self.keys.missing(provider).pop()?))).collect()
+    }
+
     fn model_of_name<'a>(&self, text: &'a str) -> Option<&'a str> {
         self.resolve(text, &Overrides::new()).is_ok().then_some(text)
     }

@@ -104,7 +104,7 @@ impl Config {
     }
 
     /// Whether the file or the program has said something of this provider.
-    fn is_configured(&self, provider: &ProviderConfig) -> bool {
+    pub(crate) fn is_configured(&self, provider: &ProviderConfig) -> bool {
         let is_named = |model: &ModelConfig| model.provider == provider.name;
         provider.is_programs
             || self.document.has(&join("providers", &provider.name))

@@ -84,3 +84,29 @@ async fn changes_nothing_if_it_does_not_load() {
     let log = gateway.stop().await;
     assert!(log.stderr.contains("the one before stays in use") && log.stderr.contains("config.toml:2"), "{log:?}");
 }
+
+/// A provider whose variable is not set is told: every call of it would fail.
+#[tokio::test]
+async fn tells_of_providers_without_a_key() {
+    let provider = replies([]).await;
+    let chain = Chain::new().provider("p", Format::OpenAi, &provider.url()).table("models.m", "provider = \"p\"");
+    let gateway = Gateway::start(&chain).await;
+    soon(async { while ready(&gateway).await["status"] != "ready" {} }).await;
+    assert_eq!(ready(&gateway).await["failed_models"], json!({}));
+    let keyless = "[providers.q]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\napi_key_env = \"ARCLLM_TEST_NO_SUCH_KEY\"";
+    let text = format!("{}[models.n]\nprovider = \"q\"\nmodel = \"x\"\n{keyless}\n", config(&provider));
+    gateway.folder.write("config.toml", text).unwrap();
+    soon(async {
+        while ready(&gateway).await["failed_models"] == json!({}) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let body = ready(&gateway).await;
+    let words = "the provider `q` has no key";
+    assert_eq!(body["failed_models"], json!({ "n": words, "q": words }), "{body}");
+    assert_eq!((&body["status"], &body["failed_reload"]), (&json!("ready"), &Value::Null));
+    assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+    let log = gateway.stop().await.stderr;
+    assert!(log.contains("the provider \"q\" cannot be asked: ") && log.contains("ARCLLM_TEST_NO_SUCH_KEY"), "{log}");
+}

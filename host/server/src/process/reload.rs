@@ -85,6 +85,7 @@ impl Reloader {
                 for (model, error) in &failed {
                     log.tell(format_args!("the model {model:?} cannot be loaded: {error}"));
                 }
+                let failed = with_keyless(&self.shared, failed);
                 let mut troubles = self.shared.readiness.troubles();
                 (troubles.reload, troubles.models) = (None, failed);
                 count_reload("ok");
@@ -165,6 +166,19 @@ pub(crate) async fn load_models(host: &Host) -> BTreeMap<String, ConfigError> {
     for model in host.models().into_iter().take(MOST_MODELS) {
         if let Err(error) = host.load_model(&model.name, Overrides::new()).await {
             failed.insert(model.name, error);
+        }
+    }
+    failed
+}
+
+/// Tells the operator of providers without a key. Adds them, and the models that ask them, to those that cannot be loaded.
+pub(crate) fn with_keyless(shared: &Shared, mut failed: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let host = shared.live().host.clone();
+    for (provider, error) in host.without_key() {
+        shared.log.tell(format_args!("the provider {provider:?} cannot be asked: {error}"));
+        let models = host.config().models.iter().filter(|(_, model)| model.provider == provider);
+        for name in models.map(|(name, _)| name).chain([&provider]) {
+            failed.entry(name.clone()).or_insert_with(|| format!("the provider `{provider}` has no key"));
         }
     }
     failed

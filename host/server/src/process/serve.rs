@@ -21,7 +21,7 @@ use crate::{
     gateway::{readiness::Stage, shared::Shared},
     process::{
         port_owner::port_owner,
-        reload::{Reloader, check_open, in_words, load_models},
+        reload::{Reloader, check_open, in_words, load_models, with_keyless},
         signals::{Signal, Signals},
         tls::Certificate,
         worker::Worker,
@@ -209,7 +209,7 @@ async fn prepare(shared: &Shared, reloader: Option<Reloader>, reload: &Notify) -
         return error.into();
     }
     let ready = count - failed.len();
-    shared.readiness.troubles().models = in_words(failed);
+    shared.readiness.troubles().models = with_keyless(shared, in_words(failed));
     shared.readiness.reach(Stage::Ready);
     if count == 0 {
         shared
