@@ -86,6 +86,8 @@ pub use adapter::answer::{Answer, EventStream};
 // For `arcllm serve`.
 #[doc(hidden)]
 pub use adapter::format::fit::reasons;
+#[doc(hidden)]
+pub use adapter::format::tool_ids::AnswerIds;
 pub use arcllm_registry as registry;
 pub use assembly::builder::HostBuilder;
 pub use assembly::host::Host;

@@ -23,5 +23,6 @@ mod responses;
 mod running;
 mod tls;
 mod told;
+mod tool_ids;
 mod two_texts;
 mod unread;

@@ -20,6 +20,7 @@ use crate::{
     client::{
         client::{Asked, ClientFormat, Heading},
         problem::Problem,
+        tool_ids,
     },
     gateway::{
         caller::CallNote,
@@ -37,7 +38,8 @@ pub(crate) async fn call(posted: &Posted, format: &'static dyn ClientFormat) -> 
         Ok(asked) => answer(posted, format, &head, asked).await,
         Err(problem) => Err(problem),
     };
-    let (mut response, tried) = answered.unwrap_or_else(|problem| {
+    let (mut response, tried) = answered.unwrap_or_else(|mut problem| {
+        problem.request_id.get_or_insert_with(|| head.id.clone());
         let response = failed(format, &problem);
         (response, Tried { trail: problem.trail, notes: problem.notes })
     });
@@ -151,9 +153,10 @@ async fn whole_answer(
 
 /// An answer in the client's format. One that a module has rewritten has what only its provider knows.
 fn written(format: &dyn ClientFormat, heading: &Heading, answer: &arcllm::Response) -> Vec<u8> {
-    let written = format.answer(heading, answer);
     let original = answer.rewritten().filter(|original| original.format == format.wire());
-    let Some(Ok(original)) = original.map(|original| serde_json::from_slice(&original.body)) else { return written };
+    let Some(original) = original else { return format.answer(heading, &tool_ids::fitted(format.wire(), answer)) };
+    let written = format.answer(heading, answer);
+    let Ok(original) = serde_json::from_slice(&original.body) else { return written };
     match serde_json::from_slice(&written) {
         Ok(mut whole) => {
             format.keep(&mut whole, original);

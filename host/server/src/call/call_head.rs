@@ -4,6 +4,8 @@ use arcllm::{Attempt, Note, Outcome};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
+use crate::client::request_id;
+
 /// A request header. With the value `1` the head of the answer has the trail, and what modules remarked.
 const TRAIL: HeaderName = HeaderName::from_static("x-arcllm-trail");
 
@@ -38,20 +40,18 @@ impl CallHead {
     /// The head for a request with these headers.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let wants_trail = headers.get(TRAIL).is_some_and(|value| value == "1");
-        Self { id: format!("{:024x}", rand::random::<u128>() >> 32), wants_trail }
+        Self { id: request_id::new(), wants_trail }
     }
 
     /// Writes it. The attempt that was answered is the last one that is `ok`.
     pub(crate) fn write(&self, Tried { trail, notes }: &Tried, headers: &mut HeaderMap) {
+        request_id::write(&self.id, headers);
         let mut insert = |name: HeaderName, value: &str| {
             // A name of a model may hold what a header may not.
             if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
                 headers.insert(name, value);
             }
         };
-        // Anthropic's SDKs read the second one.
-        insert(HeaderName::from_static("x-request-id"), &self.id);
-        insert(HeaderName::from_static("request-id"), &self.id);
         insert(HeaderName::from_static("x-arcllm-attempts"), &trail.len().to_string());
         let answered = trail.iter().rev().find(|attempt| attempt.outcome == Outcome::Ok).or(trail.last());
         if let Some(attempt) = answered {

@@ -21,6 +21,7 @@ use crate::{
         kept::{Keeper, write_events},
         refusal::is_refusal,
         sse,
+        tool_ids::StreamedToolIds,
     },
     gateway::{caller::CallNote, gateway::LoadedModel},
 };
@@ -47,6 +48,8 @@ pub(crate) struct AnswerBody {
     writer: Box<dyn EventWriter>,
     /// Set if a module has read the provider's own events and written others.
     keeper: Option<Box<dyn Keeper>>,
+    /// Makes the ids of calls fit where the provider speaks another format.
+    ids: StreamedToolIds,
     has_begun: bool,
     /// A piece of text that the next event may call a refusal.
     said: Option<String>,
@@ -79,6 +82,7 @@ impl AnswerBody {
             format,
             writer,
             keeper: None,
+            ids: StreamedToolIds::new(format.wire()),
             has_begun: false,
             said: None,
             is_original: false,
@@ -174,6 +178,7 @@ impl AnswerBody {
         if let Event::Rewritten(bytes) = &event {
             return self.read(bytes);
         }
+        let event = if self.is_original || self.keeper.is_some() { event } else { self.ids.event(event) };
         if !self.is_original {
             let begins = !std::mem::replace(&mut self.has_begun, true);
             self.write_with(|writer, out| {

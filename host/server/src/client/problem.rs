@@ -23,7 +23,7 @@ pub(crate) struct Problem {
     pub(crate) retry_after: Option<Duration>,
     /// Whether to ask again; `None` leaves it to the client.
     pub(crate) should_retry: Option<bool>,
-    /// The provider's name for the request that failed, for its support.
+    /// The provider's name for the request that failed, for its support, or else the gateway's.
     pub(crate) request_id: Option<String>,
     /// The provider's own words for its error, such as `openai.error-code`.
     pub(crate) words: Extensions,

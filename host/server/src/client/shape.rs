@@ -4,7 +4,7 @@ use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 
-use crate::client::problem::Problem;
+use crate::client::{problem::Problem, request_id};
 
 /// The shape that a client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +21,14 @@ impl Shape {
         if is_messages || headers.contains_key("anthropic-version") { Self::Anthropic } else { Self::OpenAi }
     }
 
-    /// The JSON of a problem.
-    pub(crate) fn error(self, problem: &Problem) -> Value {
+    /// The JSON of a problem with the request of this name.
+    fn error(self, problem: &Problem, id: &str) -> Value {
         let message = &problem.message;
         match self {
-            Self::Anthropic => json!({"type": "error", "error": {"type": anthropic_type(problem), "message": message}}),
+            Self::Anthropic => {
+                let error = json!({"type": anthropic_type(problem), "message": message});
+                json!({"type": "error", "error": error, "request_id": id})
+            }
             Self::OpenAi => {
                 let (kind, code) = openai_type(problem);
                 json!({"error": {"message": message, "type": kind, "param": problem.param, "code": code}})
@@ -35,8 +38,10 @@ impl Shape {
 
     /// The answer to a request that no format has read.
     pub(crate) fn refuse(self, problem: &Problem) -> Response {
-        let mut response = json_answer(&self.error(problem));
+        let id = request_id::new();
+        let mut response = json_answer(&self.error(problem, &id));
         *response.status_mut() = problem.status;
+        request_id::write(&id, response.headers_mut());
         problem.hint(response.headers_mut());
         response
     }
@@ -101,8 +106,9 @@ mod tests {
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "no");
         let openai =
             json!({"message": "no", "type": "invalid_request_error", "param": null, "code": "invalid_api_key"});
-        assert_eq!(Shape::OpenAi.error(&problem), json!({"error": openai}));
-        let anthropic = json!({"type": "error", "error": {"type": "authentication_error", "message": "no"}});
-        assert_eq!(Shape::Anthropic.error(&problem), anthropic);
+        assert_eq!(Shape::OpenAi.error(&problem, "id"), json!({"error": openai}));
+        let anthropic =
+            json!({"type": "error", "error": {"type": "authentication_error", "message": "no"}, "request_id": "id"});
+        assert_eq!(Shape::Anthropic.error(&problem, "id"), anthropic);
     }
 }

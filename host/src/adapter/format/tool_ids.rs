@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::config::quirks::ToolIdRule;
+use crate::{chat::wire_format::WireFormat, config::quirks::ToolIdRule};
 
 /// The ids that a conversation has used.
 pub(crate) struct ToolIds<'a> {
@@ -36,6 +36,41 @@ impl<'a> ToolIds<'a> {
             *times += 1;
             if self.used.insert(Cow::Owned(hash.clone())) {
                 return Cow::Owned(hash);
+            }
+        }
+    }
+}
+
+/// The ids of the tool calls of one answer, for a client that sends them back to providers of its own format.
+#[derive(Debug)]
+pub struct AnswerIds {
+    rule: ToolIdRule,
+    used: HashSet<String>,
+    /// The next hash to try for an id that does not fit or has come before.
+    times: HashMap<String, u64>,
+}
+
+impl AnswerIds {
+    /// Ids that any provider of this format takes.
+    pub fn new(client: WireFormat) -> Self {
+        let rule = match client {
+            WireFormat::OpenAi => ToolIdRule::Short,
+            WireFormat::Anthropic | WireFormat::OpenAiResponses => ToolIdRule::Word,
+        };
+        Self { rule, used: HashSet::new(), times: HashMap::new() }
+    }
+
+    /// The id of the next call in place of this one, which does not fit or has come before. `None` if it stays.
+    pub fn next(&mut self, id: &str) -> Option<String> {
+        if fits(id, self.rule) && self.used.insert(id.to_owned()) {
+            return None;
+        }
+        let times = self.times.entry(id.to_owned()).or_default();
+        loop {
+            let hash = hashed(id, *times, self.rule);
+            *times += 1;
+            if self.used.insert(hash.clone()) {
+                return Some(hash);
             }
         }
     }
@@ -100,6 +135,22 @@ mod tests {
     #[test]
     fn the_same_id_gets_the_same_hash_in_every_conversation() {
         assert_eq!(ToolIds::new(ToolIdRule::Nine).next("toolu_01A09q90qw90lq917835lq9"), "pywEu4EmA");
+    }
+
+    #[test]
+    fn the_ids_of_an_answer_fit_the_format_of_its_client() {
+        let odd = ["functions.get_weather:0", "functions.get_weather:0", "a b", "ok", "", &"x".repeat(70)];
+        for (client, rule, stays) in [
+            (WireFormat::OpenAi, ToolIdRule::Short, 3),
+            (WireFormat::Anthropic, ToolIdRule::Word, 1),
+            (WireFormat::OpenAiResponses, ToolIdRule::Word, 1),
+        ] {
+            let mut ids = AnswerIds::new(client);
+            let written: Vec<_> = odd.iter().map(|id| ids.next(id).unwrap_or_else(|| (*id).to_owned())).collect();
+            assert!(written.iter().all(|id| fits(id, rule)), "{written:?}");
+            assert_eq!(written.iter().collect::<HashSet<_>>().len(), odd.len(), "{written:?}");
+            assert_eq!(written.iter().zip(odd).filter(|(id, odd)| *id == odd).count(), stays, "{written:?}");
+        }
     }
 
     #[test]

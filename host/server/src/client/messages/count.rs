@@ -15,20 +15,27 @@ use crate::{
         messages::{format::Messages, request::passed_on},
         place::Place,
         problem::Problem,
+        request_id,
     },
     gateway::gateway::LoadedModel,
 };
 
 /// Answers one request for a count.
 pub(crate) async fn count_tokens(asked: &Posted) -> Response {
-    match count(asked).await {
+    let id = request_id::new();
+    let mut response = match count(asked).await {
         Ok(count) => {
             let mut response = Response::new(Body::from(count));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             response
         }
-        Err(problem) => failed(&Messages, &problem),
-    }
+        Err(mut problem) => {
+            problem.request_id.get_or_insert_with(|| id.clone());
+            failed(&Messages, &problem)
+        }
+    };
+    request_id::write(&id, response.headers_mut());
+    response
 }
 
 async fn count(asked: &Posted) -> Result<Bytes, Problem> {
