@@ -164,6 +164,12 @@ async fn clients_that_never_finish_are_let_go() {
         (&many, "HTTP/1.1 431 Request Header Fields Too Large"),
         (&long, "HTTP/1.1 431 Request Header Fields Too Large"),
         ("\u{1}\u{2}\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        ("GET /health/live HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        (&format!("{head}transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), "HTTP/1.1 501 Not Implemented"),
+        (
+            &format!("{head}transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+            "HTTP/1.1 501 Not Implemented",
+        ),
     ] {
         let answer = raw(&gateway, bytes.as_bytes()).await;
         assert_eq!(answer, expected, "{}", bytes.get(..100).unwrap_or(bytes));

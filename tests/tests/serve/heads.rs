@@ -96,6 +96,38 @@ async fn a_name_that_nothing_has_is_404_with_the_nearest_one_and_a_mistake_is_50
     assert_eq!(mistaken.status, 500);
     let secrets = ["ARCLLM_TEST_NO_SUCH_KEY", "api_key", ".toml"];
     assert!(!secrets.iter().any(|secret| mistaken.body.contains(secret)), "{mistaken:?}");
+    let ready = gateway.get("/health/ready").await;
+    let words = "the provider `keyless` has no key";
+    assert_eq!(ready.json()["failed_models"], json!({ "broken": words, "keyless": words }));
     let told = gateway.stop().await.stderr;
     assert!(told.contains("ARCLLM_TEST_NO_SUCH_KEY") && told.contains("providers.keyless"), "{told}");
+}
+
+#[tokio::test]
+async fn every_error_has_the_name_of_its_request() {
+    let provider = replies([]).await;
+    let chain = Chain::new().provider("a", Format::OpenAi, &provider.url());
+    let sha = "00".repeat(32);
+    let keyed = Gateway::start(&chain.clone().table("serve.keys.team", &format!("sha256 = \"{sha}\""))).await;
+    let open = Gateway::start(&chain.table("serve", "max_body_mb = 1")).await;
+    let large = format!("{}{}", question("a", false), " ".repeat(1 << 20));
+    let messages = "/v1/messages";
+    for (gateway, path, body, status) in [
+        (&keyed, CHAT, "{}", 401),
+        (&keyed, messages, "{}", 401),
+        (&open, CHAT, "[", 400),
+        (&open, messages, "[", 400),
+        (&open, messages, &*large, 413),
+        (&open, "/v1/messages/count_tokens", "{}", 400),
+        (&open, "/v1/none", "{}", 404),
+        (&open, "/v1/models", "{}", 405),
+    ] {
+        let answer = gateway.send(reqwest::Method::POST, path, &[], body.to_owned()).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        let id = answer.header("x-request-id");
+        assert!(id.len() == 24 && answer.header("request-id") == id, "{path}: {answer:?}");
+        if path.starts_with(messages) {
+            assert_eq!(answer.json()["request_id"], id, "{path}");
+        }
+    }
 }

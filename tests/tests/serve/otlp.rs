@@ -120,5 +120,9 @@ async fn a_collector_that_is_down_harms_no_call() {
     let gateway = Gateway::with(folder, &[], &environment).await;
     let body = json!({ "model": "sim", "messages": [{ "role": "user", "content": "Hi" }] });
     assert_eq!(gateway.post("/v1/chat/completions", &body).await.status, 200);
-    assert_eq!(gateway.stop().await.code, 0);
+    let output = gateway.stop().await;
+    assert_eq!(output.code, 0);
+    let told = output.stderr.lines().filter(|line| line.contains("the collector at 127.0.0.1:9/v1/"));
+    // Spans and counters have failed, and it is told once.
+    assert_eq!(told.count(), 1, "{}", output.stderr);
 }

@@ -205,8 +205,41 @@ async fn a_line_of_the_log_is_one_line() {
     assert_eq!(gateway.post(CHAT, &body).await.status, 200);
     let log = gateway.stop().await.stdout;
     assert_eq!(log.lines().count(), 2, "{log}");
-    assert!(log.contains("model=sim/a\\n2026") && !log.contains('\u{1b}') && !log.contains('\u{202e}'), "{log:?}");
+    assert!(
+        log.contains("model=\"sim/a\\\\n2026 200 POST ") && !log.contains('\u{1b}') && !log.contains('\u{202e}'),
+        "{log:?}"
+    );
     assert!(!log.contains("Secret"), "{log}");
+}
+
+#[tokio::test]
+async fn a_name_makes_up_no_field_of_the_log() {
+    let provider = replies([]).await;
+    let gateway = Gateway::start(&chain(&provider)).await;
+    let forged = [
+        r#"sim/x key=admin tokens=9+9 1.0 ms"#,
+        r#"sim/x" key="admin"#,
+        r#"sim/x\" key=admin"#,
+        "sim/x\u{a0}key=admin",
+    ];
+    for model in forged {
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "Hi" }] });
+        assert_eq!(gateway.post(CHAT, &body).await.status, 200);
+    }
+    let log = gateway.stop().await.stdout;
+    for line in log.lines().skip(1) {
+        // What stands outside of quotes.
+        let (mut outside, mut is_quoted, mut letters) = (String::new(), false, line.chars());
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\\' if is_quoted => drop(letters.next()),
+                '"' => is_quoted = !is_quoted,
+                letter if !is_quoted => outside.push(letter),
+                _ => {}
+            }
+        }
+        assert!(!outside.contains("admin") && outside.contains("model= by= tokens="), "{line}");
+    }
 }
 
 #[tokio::test]

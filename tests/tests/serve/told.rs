@@ -170,3 +170,18 @@ async fn a_lowered_limit_leaves_room_for_an_answer_beside_reasoning() {
         }
     }
 }
+
+/// A whole answer that has not said why it ended is cut off, as a stream is.
+#[tokio::test]
+async fn a_whole_answer_that_goes_on_is_none() {
+    for stop in [Value::Null, json!("")] {
+        let cut = json!({"id": "m", "type": "message", "role": "assistant", "model": "m", "stop_reason": stop,
+            "content": [{"type": "text", "text": "Half of"}], "usage": {"input_tokens": 1, "output_tokens": 2}});
+        let provider = replies(std::iter::repeat_n(Reply::json(&cut), 3)).await;
+        let gateway = Gateway::start(&Chain::new().provider("oa", Format::Anthropic, &provider.url())).await;
+        for path in PATHS {
+            let answer = gateway.post(path, &question(false)).await;
+            assert_eq!(answer.status, 502, "{path}: {answer:?}");
+        }
+    }
+}

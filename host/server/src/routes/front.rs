@@ -62,6 +62,7 @@ fn noted(response: Response, mut entry: Entry) -> Response {
 }
 
 fn let_in(gateway: &Gateway, request: &Request) -> Result<Caller, Problem> {
+    check_framing(request.headers())?;
     if is_open(request.uri().path()) {
         return Ok(Caller::default());
     }
@@ -70,6 +71,21 @@ fn let_in(gateway: &Gateway, request: &Request) -> Result<Caller, Problem> {
         check_origin(request.uri(), request.headers())?;
     }
     Ok(Caller::new(holder))
+}
+
+/// Refuses what another server in front could read otherwise: two hosts (RFC 9112, 3.2), and a body in a coding that is not
+/// undone here (RFC 9112, 6.1).
+fn check_framing(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.get_all(header::HOST).iter().nth(1).is_some() {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "the header `host` stands twice"));
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_known = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if is_known && codings.next().is_none() {
+        return Ok(());
+    }
+    let message = "the header `transfer-encoding` has another coding than `chunked`";
+    Err(Problem { should_retry: Some(false), ..Problem::new(StatusCode::NOT_IMPLEMENTED, message) })
 }
 
 /// Refuses the pages of other machines, where no keys are set. Whoever lures a user to a page could else ask with the

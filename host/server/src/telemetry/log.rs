@@ -166,12 +166,12 @@ impl Line<'_> {
             add(format_args!(" key={}", word(key)));
         }
         if let Some(asked) = &self.told.asked {
-            add(format_args!(" model={}", word(asked)));
+            add(format_args!(" model={}", quoted(asked)));
         }
         match &self.told.ending {
             Some(Ending::Answered { provider, model, usage }) => {
                 let (input, output) = (usage.input_tokens, usage.output_tokens);
-                add(format_args!(" by={}/{} tokens={input}+{output}", word(provider), word(model)));
+                add(format_args!(" by={} tokens={input}+{output}", quoted(&format!("{provider}/{model}"))));
             }
             Some(Ending::Failed(kind)) => {
                 add(format_args!(" error={kind}"));
@@ -226,6 +226,13 @@ impl Line<'_> {
         }
         plain::json(&Value::Object(line).to_string()).into_owned()
     }
+}
+
+/// A word for people, in quotes where its end would else be unclear.
+fn quoted(text: &str) -> std::borrow::Cow<'_, str> {
+    let word = word(text);
+    let is_clear = !word.is_empty() && !word.contains([' ', '"', '=', '\\']) && !word.contains(char::is_whitespace);
+    if is_clear { word } else { format!("{word:?}").into() }
 }
 
 fn word(text: &str) -> std::borrow::Cow<'_, str> {

@@ -1,9 +1,18 @@
 //! Export of spans and counters by OpenTelemetry's protocol, as the variables `OTEL_*` of the environment say:
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>.
 
-use std::{env, pin::Pin, time::Duration};
+use std::{
+    env,
+    error::Error as _,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use opentelemetry::{
     Context,
     metrics::{Meter, MeterProvider as _},
@@ -19,6 +28,8 @@ use tokio::runtime::Handle;
 use tracing::{Span, Subscriber, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
+
+use crate::telemetry::log::Log;
 
 /// The name of the service, unless `OTEL_SERVICE_NAME` says another one.
 const SERVICE: &str = "arcllm";
@@ -122,6 +133,8 @@ fn counters_to(client: Client, resource: Resource) -> Result<SdkMeterProvider, S
 struct Client {
     client: reqwest::Client,
     runtime: Handle,
+    /// Whether the last export has failed, and the operator was told.
+    has_failed: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -132,7 +145,11 @@ impl Client {
         let timeout = milliseconds.map_or(TIMEOUT, Duration::from_millis);
         let redirects = reqwest::redirect::Policy::none();
         let client = reqwest::Client::builder().timeout(timeout).redirect(redirects).build();
-        Ok(Self { client: client.map_err(|error| error.to_string())?, runtime: Handle::current() })
+        Ok(Self {
+            client: client.map_err(|error| error.to_string())?,
+            runtime: Handle::current(),
+            has_failed: Arc::default(),
+        })
     }
 }
 
@@ -145,9 +162,16 @@ impl HttpClient for Client {
         'client: 'future,
         Self: 'future,
     {
-        let client = self.client.clone();
+        let (client, has_failed) = (self.client.clone(), self.has_failed.clone());
         let sending = self.runtime.spawn(async move {
-            let answer = client.execute(request.try_into()?).await?;
+            let url = request.uri().clone();
+            let answer = client.execute(request.try_into()?).await.inspect_err(|error| {
+                tell_failure(&has_failed, &url, &in_words(error));
+            })?;
+            match answer.status().is_success() {
+                true => has_failed.store(false, Ordering::Relaxed),
+                false => tell_failure(&has_failed, &url, &format!("it answers with {}", answer.status())),
+            }
             let mut response = Response::builder().status(answer.status());
             if let Some(headers) = response.headers_mut() {
                 headers.clone_from(answer.headers());
@@ -156,4 +180,27 @@ impl HttpClient for Client {
         });
         Box::pin(async move { sending.await? })
     }
+}
+
+/// Tells the operator that nothing is exported: once, until an export succeeds.
+fn tell_failure(has_failed: &AtomicBool, url: &Uri, why: &str) {
+    if !has_failed.swap(true, Ordering::Relaxed) {
+        // The user and password of an address stay out of the log.
+        let (host, path) = (url.host().unwrap_or_default(), url.path());
+        let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+        Log::off().tell(format_args!(
+            "spans and counters are lost, since the collector at {host}{port}{path} cannot be reached: {why}"
+        ));
+    }
+}
+
+/// An error with its causes, without the address.
+fn in_words(error: &reqwest::Error) -> String {
+    let mut words = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push(error.to_string());
+        cause = error.source();
+    }
+    if words.is_empty() { "no answer".to_owned() } else { words.join(": ") }
 }

@@ -49,6 +49,10 @@ pub(crate) fn response(body: &Value, budget: &MemoryBudget) -> Result<Decoded, U
         let received = content(&root, Some(word)).unwrap_or_default();
         return Err(Unreadable::Ended { error: Box::new(error), received });
     }
+    // A server that cuts the answer off writes null. Some never say why an answer ends.
+    if word.is_none() && root.value.get("stop_reason").is_some() {
+        return Err(Unreadable::NoAnswer(root.malformed("is not whole: its `stop_reason` is null")));
+    }
     let content = content(&root, word.as_deref())?;
     let asks = content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_)));
     Ok(Decoded {

@@ -121,6 +121,9 @@ fn an_answer_with_the_least() {
     assert_eq!((decoded.usage, decoded.model), (Usage::default(), None));
     assert_eq!(decoded.stop_reason, StopReason::EndTurn);
     assert!(matches!(decode(json!({"content": [], "usage": null, "stop_reason": null})), Err(Unreadable::NoAnswer(_))));
+    let goes_on =
+        json!({"content": [{"type": "text", "text": "Hi"}], "usage": {"output_tokens": 1}, "stop_reason": null});
+    assert!(matches!(decode(goes_on), Err(Unreadable::NoAnswer(_))), "as a stream without its end");
 }
 
 #[test]
