@@ -142,7 +142,7 @@ pub use config::sandbox::{Limits, OnTrap, Sandbox};
 pub use config::serve::{ClientKey, RequestLog, ServeConfig, TlsFiles};
 pub use config::signers::{ModuleSources, SignerRule, Signers};
 pub use config::state::{RedisConfig, StateConfig, StoreConfig};
-pub use config::trust_store::{TrustStore, TrustedFile};
+pub use config::trust_store::{TrustStore, TrustedFile, TrustedKey};
 pub use journal::chain::JournalFault;
 pub use journal::journal::{Entry, Journal, JournalError, MemoryJournal};
 pub use journal::line::Hash;

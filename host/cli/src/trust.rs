@@ -26,9 +26,9 @@ A ./config.toml may be a stranger's: it comes with a repository that you clone. 
   - conversations are sent only there, or to this machine,
   - no module is loaded from a file,
   - its journal is written only into its own folder.
-Trust is for one file with one content, and the arcllm.lock beside it. After a change of either,
-trust the file again. `arcllm module` does that when it changes a file that is trusted.
-Trust does not cover what the file names. To pin a module's file, set `sha256` in its sandbox.")]
+Trust is for one file with one content, the arcllm.lock beside it and the key files of its [trust].
+After a change of one of them, trust the file again. `arcllm module` does that when it changes a file that is trusted.
+Trust does not cover what else the file names. To pin a module's file, set `sha256` in its sandbox.")]
 pub(crate) struct Trust {
     /// The configuration file.
     #[arg(default_value = "config.toml")]
@@ -63,7 +63,8 @@ fn trust(store: &TrustStore, file: &Path) -> Result<(), Failure> {
     // The text that is shown is the one that is remembered.
     let host = Host::builder().config(Config::parse(&text, Some(file))?).watch(false).build()?;
     let lock = lock_text(file, host.config())?;
-    let trusted = store.trust(file, &text, lock.as_deref())?;
+    let keys = host.config().signers.keys();
+    let trusted = store.trust(file, &text, lock.as_deref(), &keys)?;
     line!("{STRONG}trusted{STRONG:#}     {}", word(&trusted.file.display().to_string()))?;
     line!("{STRONG}sha256{STRONG:#}      {}", trusted.sha256)?;
     match host.takes_trust().as_slice() {
@@ -111,7 +112,10 @@ fn list(store: &TrustStore) -> Result<(), Failure> {
 /// Says why a trusted file has no effect as it is now.
 fn mark(trusted: &TrustedFile) -> Option<String> {
     match bounded::read_file(&trusted.file, bounded::CONFIGURATION) {
-        Ok(content) if format!("{:x}", Sha256::digest(content.as_bytes())) == trusted.sha256 => None,
+        Ok(content) if format!("{:x}", Sha256::digest(content.as_bytes())) == trusted.sha256 => {
+            let key = trusted.changed_key()?;
+            Some(format!("{} has changed: trust it again", word(&key.display().to_string())))
+        }
         Ok(_) => Some("changed: trust it again".to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some("gone: forget it".to_owned()),
         Err(error) => Some(format!("cannot be read: {error}")),

@@ -198,7 +198,9 @@ impl ModuleLoader {
         };
         let problem = format!("does not grant `{grant}`, which {origin} imports ({would})");
         let error = self.config.document.error(Some(&key), problem);
-        Err(error.help(format!("allow = [{grant:?}] under [modules.{name}.sandbox], if you trust it with that")))
+        let had = prepared.sandbox.allow.iter().map(Grant::to_toml);
+        let all = had.chain([Grant::from(grant).to_toml()]).collect::<Vec<_>>().join(", ");
+        Err(error.help(format!("allow = [{all}] under [modules.{name}.sandbox], if you trust it with that")))
     }
 
     /// Refuses a scope that names a model that does not exist.
@@ -255,7 +257,7 @@ impl ModuleLoader {
         prepared: &PreparedModule,
         settings: ModuleSettings<'_>,
     ) -> Result<Instance, ConfigError> {
-        let (instance, refusals) = self.offered(prepared, settings).await?;
+        let (instance, refusals) = self.offered(prepared, settings, true).await?;
         let Some(refusals) = refusals else { return Ok(instance) };
         Err(match refusals.into_iter().next() {
             Some(refusal) => self.refused(settings, refusal),
@@ -266,17 +268,19 @@ impl ModuleLoader {
         })
     }
 
-    /// Starts an instance and offers it these settings. Returns it with what it refuses.
+    /// Starts an instance and offers it these settings. Returns it with what it refuses. A module that is off may lack some.
     async fn offered(
         &self,
         prepared: &PreparedModule,
         settings: ModuleSettings<'_>,
+        is_on: bool,
     ) -> Result<(Instance, Option<Vec<Refusal>>), ConfigError> {
         let name = settings.module;
         let (mut instance, description) = self.started(name, prepared).await?;
         // A module may describe its settings with something other than JSON Schema.
         let schema = serde_json::from_str(&description.config_schema).unwrap_or_default();
         settings.check(&self.config, &schema, &self.upstreams)?;
+        settings.check_complete(&self.config, &schema, is_on)?;
         let configured = instance.configure(Value::Object(settings.settings.clone()).to_string()).await;
         let configured = configured.map_err(|reason| prepared.failed(name, "read its settings", &reason))?;
         Ok((instance, configured.err()))
@@ -298,6 +302,11 @@ impl ModuleLoader {
 
     fn refused(&self, settings: ModuleSettings<'_>, refusal: Refusal) -> ConfigError {
         let Refusal { key, message, expected } = refusal;
+        // Modules that read their settings with serde say it so where their schema does not tell what they need.
+        let message = match message.strip_prefix("missing field ") {
+            Some(missing) => format!("needs the setting {missing}"),
+            None => message,
+        };
         settings.error(&self.config, &key, message).help(expected)
     }
 
@@ -327,7 +336,7 @@ impl ModuleLoader {
     /// Checks the settings of a module that is off. A missing file or a missing setting is not an error.
     pub(crate) async fn check_disabled_module(&self, settings: ModuleSettings<'_>) -> Result<(), ConfigError> {
         let Ok(prepared) = self.prepare(settings.module).await else { return Ok(()) };
-        let (_, refusals) = self.offered(&prepared, settings).await?;
+        let (_, refusals) = self.offered(&prepared, settings, false).await?;
         match refusals.into_iter().flatten().find(|refusal| settings.has(&refusal.key)) {
             None => Ok(()),
             Some(refusal) => Err(self.refused(settings, refusal)),

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::chat::plain::{self, SENTENCE};
+
 /// Calls `visit` for each setting with its schema, its dotted path and its value. The keys of objects, under
 /// `propertyNames`, are visited too. With `defaults`, absent settings are visited with the default of their schema.
 pub(crate) fn walk<E>(
@@ -24,6 +26,27 @@ pub(crate) fn has_format(schema: &Value, wanted: &str, value: &Value) -> bool {
     let alternatives = ["oneOf", "anyOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
     let mut of_value = alternatives.filter(|schema| schema.get("const") == Some(value));
     format(schema) == Some(wanted) || of_value.any(|schema| format(schema) == Some(wanted))
+}
+
+/// The settings that this schema of a table requires.
+pub(crate) fn required(schema: &Value) -> impl Iterator<Item = &str> {
+    schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The first line of what this schema of a table says of a setting.
+pub(crate) fn documentation(schema: &Value, key: &str) -> Option<String> {
+    let text = schema.get("properties")?.get(key)?.get("description")?.as_str()?;
+    text.lines().next().map(|line| plain::line(line, SENTENCE).into_owned())
+}
+
+/// The words of a setting that has one of several. `None` if it may have something else.
+pub(crate) fn words(schema: &Value) -> Option<Vec<&str>> {
+    let words = match (schema.get("enum"), schema.get("oneOf")) {
+        (Some(Value::Array(words)), _) => words.iter().map(Value::as_str).collect::<Option<Vec<_>>>(),
+        (None, Some(Value::Array(words))) => words.iter().map(|word| word.get("const")?.as_str()).collect(),
+        _ => None,
+    };
+    words.filter(|words| !words.is_empty())
 }
 
 struct Walker<'a, V> {

@@ -43,6 +43,9 @@ pub struct ApiError {
 /// The extension of a `parse` error whose answer is no answer at all: an empty body, a page, text that is no JSON.
 pub(crate) const NO_ANSWER: &str = "arcllm.no-answer";
 
+/// The extension of a module's failure: its cause, without what the module itself wrote, which may repeat what was said.
+pub(crate) const CAUSE: &str = "arcllm.cause";
+
 /// The extension of an error that ended a whole answer: what was said before. The caller finds it in
 /// [`received`](crate::chat::error::Error::received).
 const RECEIVED: &str = "arcllm.received";

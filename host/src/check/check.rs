@@ -72,6 +72,7 @@ impl Host {
         }
         report.add_modules(config);
         self.inner.check_journal(&mut report);
+        self.inner.check_signers(&mut report);
         // It may be set where the calls are made, as a key may.
         report.warnings.extend(self.inner.state.check_named().err().map(|error| error.to_string()));
         report.warnings.extend(self.stray_files().iter().map(ToString::to_string));
@@ -128,6 +129,15 @@ impl CheckReport {
 }
 
 impl HostInner {
+    /// Notes the keys of `[trust]` that cannot be read or are none. A stranger's are not read.
+    fn check_signers(&self, report: &mut CheckReport) {
+        if self.config.is_trusted() {
+            let wrong = self.config.signers.rules().filter_map(|rule| rule.read_keys(&self.config).err());
+            let wrong: BTreeSet<String> = wrong.map(|error| error.to_string()).collect();
+            report.problems.extend(wrong);
+        }
+    }
+
     /// Notes what keeps the modules that are on from appending to the journal.
     fn check_journal(&self, report: &mut CheckReport) {
         let on = report.modules.iter().filter(|module| module.position.is_some());

@@ -20,7 +20,7 @@ use crate::{
     call::{branch::Branch, cancel::Cancel, invoke::Invoke},
     chat::{
         config_error::ConfigError,
-        plain::{self, MESSAGE, SENTENCE, WORD},
+        plain::{self, SENTENCE, WORD},
     },
     check::{imports::imports, metadata::Metadata, permissions},
     config::{
@@ -137,9 +137,19 @@ impl Host {
     ///
     /// Where the WebAssembly engine does not start.
     pub async fn inspect(file: &Path) -> Result<ModuleReport, ConfigError> {
+        Self::inspect_within(file, Config::parse("", None)?.max_module_mb).await
+    }
+
+    /// Does the same where a component has at most `max_module_mb` binary megabytes, as `host.max_module_mb` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`inspect`](Host::inspect).
+    pub async fn inspect_within(file: &Path, max_module_mb: u64) -> Result<ModuleReport, ConfigError> {
         let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         let name = if is_name(&name) { name } else { "module".to_owned() };
         let mut config = Config::parse("", None)?;
+        config.max_module_mb = max_module_mb;
         let wasm = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         config.modules_dir = wasm.parent().map(Path::to_owned);
         let wasm = wasm.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
@@ -260,9 +270,10 @@ impl HostInner {
     /// A file with the name of a module that is not used.
     fn unused_file(&self, name: &str, origin: &Origin) -> Option<String> {
         let beside = self.config.modules_dir.as_ref()?.join(format!("{name}.wasm"));
+        let shown = |path: &Path| plain::line(&path.display().to_string(), SENTENCE).into_owned();
         let why = match origin {
             Origin::File(used) if *used == beside => return None,
-            Origin::File(used) => format!("is not used: modules.{name}.sandbox.wasm names {}", used.display()),
+            Origin::File(used) => format!("is not used: modules.{name}.sandbox.wasm names {}", shown(used)),
             Origin::Registry(used) => format!("is not used: modules.{name}.sandbox.wasm names {used}"),
             Origin::Code => "is not used: the program gave the module".to_owned(),
             Origin::BuiltIn => format!(
@@ -270,7 +281,7 @@ impl HostInner {
                  in its place"
             ),
         };
-        beside.is_file().then(|| format!("{}: {why}", beside.display()))
+        beside.is_file().then(|| format!("{}: {why}", shown(&beside)))
     }
 
     async fn describe(&self, report: &mut ModuleReport, overrides: Option<&Value>) -> Result<(), ConfigError> {
@@ -297,6 +308,7 @@ impl HostInner {
     /// Reports what can be known without running the module.
     async fn identify(&self, report: &mut ModuleReport) -> Result<PreparedModule, ConfigError> {
         // The report is filled first, so that it is there when an error follows.
+        report.locked = self.config.lock.modules.contains_key(&report.name);
         let found = self.source.find(&report.name).await?;
         report.origin = Some(plain::line(&found.origin.to_string(), SENTENCE).into_owned());
         report.sha256 = Some(found.digest.clone());
@@ -306,12 +318,15 @@ impl HostInner {
         report.imports = imports(&found.bytes).iter().map(|name| word(name)).collect();
         (report.may, report.asks_in_vain) = permissions::of(&report.imports, &[]);
         let unused = self.unused_file(&report.name, &found.origin);
-        report.warnings.extend(unused.map(|warning| plain::line(&warning, MESSAGE).into_owned()));
-        report.locked = self.config.lock.modules.contains_key(&report.name);
+        report.warnings.extend(unused);
         report.signature = self.source.signature(&report.name, &found).unwrap_or_default();
         let pinned = self.loader.check_pin(&report.name, &found);
         let pinned = pinned.and_then(|()| self.source.check_lock(&report.name, &found));
-        let prepared = self.loader.compile(&report.name, found).await?;
+        let prepared = match self.loader.compile(&report.name, found).await {
+            Ok(prepared) => prepared,
+            // That bytes were changed says more than that they are no component any more.
+            Err(error) => return Err(pinned.err().unwrap_or(error)),
+        };
         report.imports = prepared.compiled.imports.iter().map(|name| word(name)).collect();
         (report.may, report.asks_in_vain) = permissions::of(&report.imports, &prepared.compiled.functions);
         report.streams = Some(prepared.compiled.streams);

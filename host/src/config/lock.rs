@@ -13,7 +13,10 @@ use arcllm_wording::{Format, Mistake};
 use serde::Deserialize;
 
 use crate::{
-    chat::config_error::ConfigError,
+    chat::{
+        config_error::ConfigError,
+        plain::{self, WORD},
+    },
     config::{
         document::{self, CONFLICT, line_of},
         grant::Grant,
@@ -152,20 +155,22 @@ impl Lock {
             let help = "take the file back to how `arcllm module` wrote it, from version control for example";
             ConfigError::new(problem).file(file).help(help)
         };
-        let unreadable = |error: toml::de::Error| match document::conflict(text) {
+        let unreadable = |error: toml::de::Error, path: &str| match document::conflict(text) {
             Some(line) => {
                 let help = "resolve the conflict; `arcllm module verify` then says whether all is right";
                 ConfigError { line: Some(line), ..wrong(CONFLICT.to_owned()).help(help) }
             }
             None => {
                 let line = error.span().map(|span| line_of(text, span.start));
-                ConfigError {
-                    line,
-                    ..wrong(format!("is not what `arcllm module` writes: {}", mistake(error.message())))
-                }
+                let key = error.span().and_then(|span| text.get(span)).unwrap_or("a key").trim_matches(['[', ']']);
+                let problem = match error.message() {
+                    "duplicate key" => format!("`{}` is there twice", plain::line(key, WORD)),
+                    message => mistake(message, path),
+                };
+                ConfigError { line, ..wrong(format!("is not what `arcllm module` writes: {problem}")) }
             }
         };
-        let table: toml::Table = toml::from_str(text).map_err(unreadable)?;
+        let table: toml::Table = toml::from_str(text).map_err(|error| unreadable(error, ""))?;
         // First, since another format has other keys.
         match table.get("version").and_then(toml::Value::as_integer) {
             Some(version) if version != VERSION => {
@@ -174,7 +179,11 @@ impl Lock {
             }
             _ => {}
         }
-        let content: Content = toml::from_str(text).map_err(unreadable)?;
+        let content: Content = toml::from_str(text).map_err(|error| {
+            // The text tells the line, and its values tell the key.
+            let read: Result<Content, _> = serde_path_to_error::deserialize(toml::Value::Table(table));
+            unreadable(error, &read.err().map(|error| error.path().to_string()).unwrap_or_default())
+        })?;
         let locked = content.modules.into_iter().map(|(name, entry)| {
             let key = document::join("modules", &name);
             if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
@@ -196,9 +205,9 @@ impl Lock {
     }
 }
 
-/// Says in plain words what `serde` says of a lock.
-fn mistake(message: &str) -> String {
-    let mistake = Mistake::of(message, Format::Toml).at("");
+/// Says in plain words what `serde` says of the value at this path of a lock.
+fn mistake(message: &str, path: &str) -> String {
+    let mistake = Mistake::of(message, Format::Toml).at(path);
     let what = if mistake.path.is_empty() { "a value".to_owned() } else { format!("`{}`", mistake.path) };
     let help = mistake.help.map(|help| format!(" ({help})")).unwrap_or_default();
     format!("{what} {}{help}", mistake.problem)
@@ -313,25 +322,34 @@ mod tests {
             ("version = -1".to_owned(), "has the format -1"),
             (
                 "version = \"1\"".to_owned(),
-                "arcllm.lock:1: is not what `arcllm module` writes: a value is the text \"1\"",
+                "arcllm.lock:1: is not what `arcllm module` writes: `version` is the text \"1\"",
             ),
-            (good.replace("version = \"1.2.0\"", "version = 1.2"), "a value is the number 1.2 (a text in quotes)"),
-            (good.replace("source = ", "sources = "), "`sources` is not a key (did you mean `source`?)"),
-            (good.replace("source = ", "# "), "`source` is missing"),
-            (good.replace("imports = [", "imports = [5, "), "a value is the number 5"),
-            (good.replace("signature = \"", "extra = 1\nsignature = \""), "`extra` is not a key"),
+            (
+                good.replace("version = \"1.2.0\"", "version = 1.2"),
+                "`modules.mine.version` is the number 1.2 (a text in quotes)",
+            ),
+            (good.replace("source = ", "sources = "), "`modules.mine.sources` is not a key (did you mean `source`?)"),
+            (good.replace("source = ", "# "), "`modules.mine.source` is missing"),
+            (good.replace("imports = [", "imports = [5, "), "`modules.mine.imports[0]` is the number 5"),
+            (
+                good.replace("signature = \"", "extra = 1\nsignature = \""),
+                "`modules.mine.signature.extra` is not a key",
+            ),
             (
                 good.replace("[modules.own]", "<<<<<<< HEAD\n[modules.own]\n=======\n[modules.other]\n>>>>>>> theirs"),
                 "has the marks of a merge conflict",
             ),
             ("version = 1\nmodule = 1".to_owned(), "arcllm.lock:2: is not what"),
-            (good.replace("imports = ", "exports = "), "`exports` is not a key"),
+            (good.replace("imports = ", "exports = "), "exports` is not a key"),
             (good.replace("wasm = \"sha256:", "wasm = \"sha1:"), "`modules.mine.wasm` is no digest"),
             (good.replace("oci://registry.example/me/mine:1.2.0", "oci://x"), "`modules.mine.source` is wrong"),
             (good.replace("@sha256:", ":"), "`modules.mine.source` is wrong"),
-            (good.replace("\"urls\"", "\"everything\""), "has the unknown grant \"everything\""),
-            (good.replace("payload", "pay"), "`pay` is not a key"),
-            (format!("{good}\n[modules.mine]\n"), "arcllm.lock:"),
+            (
+                good.replace("\"urls\"", "\"everything\""),
+                "`modules.mine.allow[2]` has the unknown grant \"everything\"",
+            ),
+            (good.replace("payload", "pay"), "`modules.mine.signature.pay` is not a key"),
+            (format!("{good}\n[modules.mine]\n"), "` is there twice"),
         ] {
             let error = Lock::parse(&text, Path::new("arcllm.lock")).unwrap_err().to_string();
             assert!(error.contains(expected) && error.contains("help: "), "{error}");

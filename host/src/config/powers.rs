@@ -140,6 +140,7 @@ impl Config {
         let why = match self.trust {
             Trust::Changed => "it has changed since it was trusted",
             Trust::LockChanged => "the arcllm.lock beside it has changed since it was trusted",
+            Trust::KeyChanged => "a key file of its [trust] has changed since it was trusted",
             Trust::Own | Trust::Found => "it was found in the working directory",
         };
         let file = self.file.as_deref().unwrap_or(Path::new("config.toml")).display();

@@ -1,6 +1,9 @@
 //! `[trust]`: whose signatures count, and which modules need one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use arcllm_registry::Reference;
 
@@ -55,6 +58,17 @@ impl Signers {
         let fitting = self.sources.iter().filter(|(sources, _)| sources.has(reference));
         let longest = fitting.max_by_key(|(sources, _)| sources.length());
         longest.map_or(&self.default, |(_, rule)| rule)
+    }
+
+    /// The files of all keys, each once.
+    pub fn keys(&self) -> Vec<&Path> {
+        let keys: BTreeSet<&Path> = self.rules().flat_map(|rule| &rule.keys).map(PathBuf::as_path).collect();
+        keys.into_iter().collect()
+    }
+
+    /// All rules, the default first.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &SignerRule> {
+        std::iter::once(&self.default).chain(self.sources.iter().map(|(_, rule)| rule))
     }
 
     pub(crate) fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {

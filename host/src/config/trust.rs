@@ -21,6 +21,8 @@ pub(crate) enum Trust {
     Changed,
     /// The same of the lock beside it.
     LockChanged,
+    /// The same of a key file of its `[trust]`.
+    KeyChanged,
 }
 
 impl Trust {
@@ -40,9 +42,11 @@ impl Trust {
         let Some(trusted) = store.entry(file)? else { return Ok(Trust::Found) };
         let trusted_lock = store.entry(lock_file)?.map(|trusted| trusted.sha256);
         Ok(match trusted.sha256 == digest(content.as_bytes()) {
-            true if trusted_lock == lock.map(|lock| digest(lock.as_bytes())) => Trust::Own,
-            true => Trust::LockChanged,
             false => Trust::Changed,
+            true if trusted_lock != lock.map(|lock| digest(lock.as_bytes())) => Trust::LockChanged,
+            // Only those that were trusted are read: a stranger may name others.
+            true if trusted.changed_key().is_some() => Trust::KeyChanged,
+            true => Trust::Own,
         })
     }
 }

@@ -22,6 +22,44 @@ pub struct TrustedFile {
     pub file: PathBuf,
     /// The SHA-256 of its content, in hexadecimal.
     pub sha256: String,
+    /// The key files that its `[trust]` names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<TrustedKey>,
+}
+
+/// The key file of a configuration that the user has trusted, as it was then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TrustedKey {
+    /// The file.
+    pub file: PathBuf,
+    /// The SHA-256 of its content, in hexadecimal. Absent if it could not be read.
+    pub sha256: Option<String>,
+}
+
+/// The largest key file that is looked at, in bytes.
+const LARGEST_KEY: u64 = 64 << 10;
+
+impl TrustedKey {
+    /// This file as it is now.
+    fn now(file: &Path) -> Self {
+        let file = absolute(file).unwrap_or_else(|_| file.to_owned());
+        let is_small = file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LARGEST_KEY);
+        let content = is_small.then(|| fs::read(&file).ok()).flatten();
+        Self { sha256: content.map(|content| digest(&content)), file }
+    }
+}
+
+impl TrustedFile {
+    fn new(file: PathBuf, content: &str, keys: Vec<TrustedKey>) -> Self {
+        Self { file, sha256: digest(content.as_bytes()), keys }
+    }
+
+    /// A key file that is not what it was when the configuration was trusted.
+    pub fn changed_key(&self) -> Option<&Path> {
+        self.keys.iter().find(|key| TrustedKey::now(&key.file) != **key).map(|key| key.file.as_path())
+    }
 }
 
 /// The configurations in working directories that a user trusts.
@@ -75,12 +113,29 @@ impl TrustStore {
         Ok(self.files()?.into_iter().find(|trusted| trusted.file == place))
     }
 
-    /// Trusts this file with this content, and the lock beside it with its content if there is one.
+    /// Trusts this file with this content, the lock beside it with its content if there is one, and the key files of its
+    /// `[trust]` as they are.
     ///
     /// # Errors
     ///
     /// The file's folder does not exist, its path is not Unicode, or the store cannot be read or written.
-    pub fn trust(&self, file: &Path, content: &str, lock: Option<&str>) -> Result<TrustedFile, ConfigError> {
+    pub fn trust(
+        &self,
+        file: &Path,
+        content: &str,
+        lock: Option<&str>,
+        keys: &[&Path],
+    ) -> Result<TrustedFile, ConfigError> {
+        self.remember(file, content, lock, keys.iter().map(|key| TrustedKey::now(key)).collect())
+    }
+
+    fn remember(
+        &self,
+        file: &Path,
+        content: &str,
+        lock: Option<&str>,
+        keys: Vec<TrustedKey>,
+    ) -> Result<TrustedFile, ConfigError> {
         let place = place(file).map_err(|error| unreadable(file, &error))?;
         if place.to_str().is_none() {
             return Err(ConfigError::new("has a path that is not Unicode")
@@ -88,11 +143,11 @@ impl TrustStore {
                 .help("rename the file or its folder"));
         }
         let lock_file = Lock::file(&place);
-        let trusted = TrustedFile { file: place, sha256: digest(content.as_bytes()) };
+        let trusted = TrustedFile::new(place, content, keys);
         self.change(|files| {
             files.retain(|other| other.file != trusted.file && other.file != lock_file);
             files.push(trusted.clone());
-            let lock = lock.map(|lock| TrustedFile { file: lock_file, sha256: digest(lock.as_bytes()) });
+            let lock = lock.map(|lock| TrustedFile::new(lock_file, lock, Vec::new()));
             files.extend(lock);
         })?;
         Ok(trusted)
@@ -110,10 +165,12 @@ impl TrustStore {
         (before, lock_before): (&str, Option<&str>),
         (after, lock_after): (&str, Option<&str>),
     ) -> Result<(), ConfigError> {
-        let digest_of = |file: &Path| Ok::<_, ConfigError>(self.entry(file)?.map(|trusted| trusted.sha256));
-        let is_trusted = digest_of(file)? == Some(digest(before.as_bytes()))
-            && digest_of(&Lock::file(file))? == lock_before.map(|lock| digest(lock.as_bytes()));
-        if is_trusted { self.trust(file, after, lock_after).map(drop) } else { Ok(()) }
+        let Some(trusted) = self.entry(file)? else { return Ok(()) };
+        let trusted_lock = self.entry(&Lock::file(file))?.map(|trusted| trusted.sha256);
+        let is_trusted = trusted.sha256 == digest(before.as_bytes())
+            && trusted_lock == lock_before.map(|lock| digest(lock.as_bytes()));
+        // The keys stay those that the user has trusted, whatever their files have now.
+        if is_trusted { self.remember(file, after, lock_after, trusted.keys).map(drop) } else { Ok(()) }
     }
 
     /// No longer trusts this file. Returns whether it was trusted.
@@ -211,11 +268,11 @@ mod tests {
         let store = TrustStore { folder: folder.path().join("state/arcllm") };
         assert_eq!(store.files().unwrap(), []);
         let (one, other) = (folder.path().join("one.toml"), folder.path().join("other.toml"));
-        let trusted = store.trust(&one, "a", None).unwrap();
+        let trusted = store.trust(&one, "a", None, &[]).unwrap();
         assert_eq!(trusted.sha256, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
-        store.trust(&other, "a", None).unwrap();
+        store.trust(&other, "a", None, &[]).unwrap();
         assert_eq!(store.entry(&one).unwrap(), Some(trusted));
-        let again = store.trust(&one, "b", None).unwrap();
+        let again = store.trust(&one, "b", None, &[]).unwrap();
         assert_eq!(store.files().unwrap().len(), 2, "a file is remembered once");
         assert_eq!(store.entry(&folder.path().join("x/../one.toml")).unwrap(), None, "there is no such folder");
         assert_eq!(store.entry(&folder.path().join("./one.toml")).unwrap(), Some(again));
@@ -240,7 +297,7 @@ mod tests {
         }
         let good = folder.path().join("good/config.toml");
         fs::write(&good, "a").unwrap();
-        store.trust(&good, "a", None).unwrap();
+        store.trust(&good, "a", None, &[]).unwrap();
         let link = folder.path().join("evil/config.toml");
         std::os::unix::fs::symlink(&good, &link).unwrap();
         assert_eq!(store.entry(&link).unwrap(), None, "its modules are others");
@@ -256,7 +313,7 @@ mod tests {
         std::thread::scope(|scope| {
             for at in 0..16 {
                 let (store, file) = (&store, folder.path().join(format!("{at}.toml")));
-                scope.spawn(move || store.trust(&file, "", None).unwrap());
+                scope.spawn(move || store.trust(&file, "", None, &[]).unwrap());
             }
         });
         assert_eq!(store.files().unwrap().len(), 16);
@@ -268,7 +325,7 @@ mod tests {
         let store = TrustStore { folder: folder.path().to_owned() };
         for content in ["", "{", "[]", "{\"trusted\": [{\"file\": \"/a\"}]}", "{\"trust\": []}"] {
             fs::write(store.file(), content).unwrap();
-            let error = store.trust(&folder.path().join("a.toml"), "", None).unwrap_err().to_string();
+            let error = store.trust(&folder.path().join("a.toml"), "", None, &[]).unwrap_err().to_string();
             assert!(error.contains("trusted.json: is not what `arcllm trust` writes"), "{error}");
             assert_eq!(fs::read_to_string(store.file()).unwrap(), content);
         }

@@ -108,7 +108,8 @@ async fn a_module_runs_alone_in_front_of_providers_that_fail_as_told() {
     assert_eq!(missing.code, 2);
     insta::assert_snapshot!(missing.stderr, @r#"
     error: this module needs the setting `small`
-      help: give it with --settings '{"key": value}'; `arcllm module inspect` shows all settings
+      help: give --settings '{"key": value}'
+              `small`: The model for short requests, as `load_model` takes it: a text.
     "#);
     let gone = run(&folder, &["module", "run", "gone.wasm"]).await;
     assert!(gone.code == 2 && gone.stderr.contains("gone.wasm: No such file"), "{}", gone.stderr);
@@ -193,4 +194,19 @@ async fn watching_builds_and_runs_again_after_each_save() {
     let status = std::process::Command::new("kill").args(["-INT", &watching.id().to_string()]).status().unwrap();
     assert!(status.success());
     assert_eq!(soon(watching.end()).await.unwrap().code, 0);
+}
+
+#[tokio::test]
+async fn a_missing_setting_is_named_in_the_users_words_by_each_command() {
+    let provider = replies([]).await;
+    let chain = around(&provider).host("order = [\"small-first\"]").module("small-first", "");
+    let chain = chain.table("modules.small-first.sandbox", "allow = [\"models\"]");
+    let folder = chain.folder().unwrap().trusted();
+    folder.write("modules/small-first.wasm", std::fs::read(test_module("small-first")).unwrap()).unwrap();
+    for command in [&["check"][..], &["invoke", "Hi"], &["modules"]] {
+        let output = run(&folder, command).await;
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert!(said.contains("`modules.small-first` needs the setting `small`\n"), "{said}");
+        assert!(said.contains("help: `small`: The model for short requests"), "{said}");
+    }
 }

@@ -206,7 +206,15 @@ async fn c() {
     is_reproducible(&folder, "c").await;
     its_core_module_makes_the_same(&folder).await;
     lasts(&project).await;
-    conforms(project).await;
+    conforms(project.clone()).await;
+    // A stack of more than 64 KB traps, and writes over no data.
+    let code = fs::read_to_string(project.join("module.c")).unwrap();
+    let deep = "  volatile char deep[66000];\n  for (size_t at = 0; at < sizeof deep; at++) deep[at] = 0;\n";
+    let code = code.replacen("  bool found = false;\n", &format!("{deep}  bool found = deep[9];\n"), 1);
+    fs::write(project.join("module.c"), code).unwrap();
+    build(&folder, "built");
+    let run = folder.arcllm(["module", "run", "built/built.wasm"]).unwrap().run().await.unwrap();
+    assert!(run.code == 1 && run.stderr.contains("out of bounds memory access"), "{run:?}");
 }
 
 /// From componentize-qjs 0.5 on, modules in JavaScript can wait side by side. It is not an error that it is there: the note

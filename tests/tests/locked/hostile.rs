@@ -19,7 +19,7 @@ async fn a_lock_that_is_none_is_refused_with_its_place() {
             good.replace("[modules.upper]", "<<<<<<< HEAD\n[modules.upper]"),
             "arcllm.lock:4: has the marks of a merge conflict",
         ),
-        (good.replace("[modules.upper]", "[modules.upper]\nnote = 1"), "`note` is not a key"),
+        (good.replace("[modules.upper]", "[modules.upper]\nnote = 1"), "`modules.upper.note` is not a key"),
         (format!("{good}\n[modules.upper]\nsource = \"x\"\n"), "arcllm.lock:"),
         (good.replace("version = 1\n", "version = 99\n"), "has the format 99"),
         (format!("{good}\n[[["), "arcllm.lock:"),

@@ -179,3 +179,42 @@ async fn a_signature_without_a_key_is_kept_for_later() {
     place.succeeds(&["invoke", "Hi"]).await;
     assert!(place.succeeds(&["module", "list"]).await.stdout.contains("signed   yes, verified by me.pub"));
 }
+
+/// Whoever can write to a registry has not the key. So a signature is not lost, and no other key takes its place, by a mere yes.
+#[tokio::test]
+#[ignore = "needs docker-registry"]
+async fn an_update_that_loses_the_signer_needs_more_than_a_yes() {
+    let docker = Docker::start().await;
+    let (key, other) = (docker.key("me").await, docker.key("other").await);
+    let first = publish(&docker, "upper", "me/upper:1.0", &["--sign", &key]).await;
+    publish(&docker, "upper-streamed", "me/upper:2.0", &[]).await;
+    publish(&docker, "twice", "me/upper:3.0", &["--sign", &other]).await;
+    publish(&docker, "outcry", "me/upper:4.0", &["--sign", &key]).await;
+    let place = Place::with("\n[trust]\nkeys = [\"me.pub\", \"other.pub\"]\n").await;
+    for name in ["me.pub", "other.pub"] {
+        place.folder.write(name, fs::read(docker.folder().join(name)).unwrap()).unwrap();
+    }
+    place.succeeds(&["module", "add", &first, "--yes", "--enable"]).await;
+    let unsigned = "the version before was signed, and this one is not";
+    let of_another = "another key has signed it than the version before";
+    for (to, expected) in [("2.0", unsigned), ("3.0", of_another)] {
+        let update = ["module", "update", "upper", "--to", to];
+        let error = place.refused(&[&update[..], &["--yes"]].concat()).await;
+        assert!(error.contains(&format!("{expected}, which --yes does not accept")), "{error}");
+        assert!(error.contains("--other-signer --yes` accepts that"), "{error}");
+        let error = place.refused(&update).await;
+        assert!(error.contains("no terminal") && error.contains("--other-signer --yes` accepts that"), "{error}");
+        let error = place.refused(&[&update[..], &["--other-signer"]].concat()).await;
+        assert!(error.contains("no terminal"), "{error}");
+    }
+    place.succeeds(&["module", "update", "upper", "--to", "4.0", "--yes"]).await;
+    // The file of the key has another key now: its name does not make that the same signer.
+    place.folder.write("me.pub", fs::read(docker.folder().join("other.pub")).unwrap()).unwrap();
+    let error = place.refused(&["module", "update", "upper", "--to", "3.0", "--yes"]).await;
+    assert!(error.contains(of_another), "{error}");
+    let accepted = ["module", "update", "upper", "--to", "2.0", "--yes", "--other-signer"];
+    let output = place.succeeds(&accepted).await;
+    assert!(output.stdout.contains(&format!("signed   {unsigned}")), "{output:?}");
+    // What was not signed before loses nothing.
+    place.succeeds(&["module", "update", "upper", "--to", "3.0", "--yes"]).await;
+}

@@ -49,3 +49,36 @@ async fn a_strangers_keys_are_not_read() {
     assert!(output.code == 2 && output.stderr.contains("would run the module in"), "{output:?}");
     assert!(!output.stderr.contains("shadow") && !output.stderr.contains("zero"), "{output:?}");
 }
+
+/// Whoever replaces the file of a key decides who may sign.
+#[tokio::test]
+async fn the_key_files_are_trusted_with_the_configuration_that_names_them() {
+    let place = Place::with("\n[trust]\nkeys = [\"me.pub\"]\n").await;
+    let file = place.file("upper", "upper.wasm");
+    place.folder.write("me.pub", "one").unwrap();
+    assert_eq!(found(&place, &["trust"]).await.code, 0);
+    assert_eq!(found(&place, &["module", "add", &file, "--yes", "--enable"]).await.code, 0);
+    assert_eq!(found(&place, &["invoke", "Hi"]).await.code, 0, "the command has changed the configuration");
+    let key = place.folder.path().join("me.pub");
+    for change in [Some("another"), None] {
+        match change {
+            Some(text) => std::fs::write(&key, text).unwrap(),
+            None => std::fs::remove_file(&key).unwrap(),
+        }
+        let output = found(&place, &["invoke", "Hi"]).await;
+        let why = "a key file of its [trust] has changed since it was trusted";
+        assert!(output.code == 2 && output.stderr.contains(why), "{output:?}");
+        let output = found(&place, &["module", "update", "--yes"]).await;
+        assert!(output.code == 2 && output.stderr.contains("not trusted"), "{output:?}");
+        let list = found(&place, &["trust", "--list"]).await.stdout;
+        assert!(list.contains("me.pub has changed: trust it again"), "{list}");
+        // A command by the name of the file does not make the new key trusted.
+        place.succeeds(&["module", "update", "--yes"]).await;
+        assert_eq!(found(&place, &["invoke", "Hi"]).await.code, 2);
+    }
+    std::fs::write(&key, "one").unwrap();
+    assert_eq!(found(&place, &["invoke", "Hi"]).await.code, 0, "it is what was trusted");
+    std::fs::write(&key, "another").unwrap();
+    assert_eq!(found(&place, &["trust"]).await.code, 0);
+    assert_eq!(found(&place, &["invoke", "Hi"]).await.code, 0);
+}

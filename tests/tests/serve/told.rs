@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     scene::{dead, replies},
     serve::gateway::Gateway,
-    support::Chain,
+    support::{Chain, test_module},
 };
 
 const PATHS: [&str; 3] = ["/v1/chat/completions", "/v1/messages", "/v1/responses"];
@@ -184,4 +184,41 @@ async fn a_whole_answer_that_goes_on_is_none() {
             assert_eq!(answer.status, 502, "{path}: {answer:?}");
         }
     }
+}
+
+/// The operator reads in the line of a call which module failed and why. What a module wrote last may repeat what was said.
+#[tokio::test]
+async fn the_log_says_which_module_failed_and_why_and_nothing_that_was_said() {
+    let provider = replies([]).await;
+    let chain = || Chain::new().provider("oa", Format::OpenAi, &provider.url());
+    for (fault, sandbox, cause) in [
+        ("trap", "", "wasm trap"),
+        ("spin", "cpu_seconds = 0.2", "(cpu_seconds)"),
+        ("recurse", "stack_kb = 256", "(stack_kb)"),
+        ("hang", "stall_seconds = 0.5", "(stall_seconds)"),
+    ] {
+        let chain = chain().module("chaos", &format!("fault = \"{fault}\"")).table("modules.chaos.sandbox", sandbox);
+        let gateway = Gateway::start(&chain).await;
+        for path in PATHS {
+            let answer = gateway.post(path, &question(path == PATHS[0])).await;
+            assert!(answer.status == 500 && !answer.body.contains("_seconds"), "{answer:?}");
+        }
+        let log = gateway.stop().await.stdout;
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(" POST ")).collect();
+        assert_eq!(lines.len(), 3, "{log}");
+        for line in lines {
+            assert!(
+                line.contains("error=module cause=\"the module `chaos` failed: ") && line.contains(cause),
+                "{line}"
+            );
+        }
+    }
+    let chain = chain().host("order = [\"outcry\"]").module("outcry", "");
+    let folder = chain.folder().unwrap().trusted();
+    folder.write("modules/outcry.wasm", std::fs::read(test_module("outcry")).unwrap()).unwrap();
+    let gateway = Gateway::of(folder, &[]).await;
+    let said = json!({"model": "oa", "messages": [{"role": "user", "content": "err my-secret\ntrap now"}]});
+    assert_eq!(gateway.post(PATHS[0], &said).await.status, 500);
+    let log = gateway.stop().await.stdout;
+    assert!(log.contains("cause=\"the module `outcry` failed: ") && !log.contains("my-secret"), "{log}");
 }

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use arcllm::Host;
+use arcllm::{Config, Host};
 use serde_json::json;
 
 use crate::{
@@ -52,23 +52,23 @@ pub(crate) async fn run(arguments: ModuleInstall) -> Result<ExitCode, Failure> {
             Failure::usage(format!("{stem:?} is no name of a module: {expected}\n  help: name it with --name NAME"))
         })?,
     };
-    let directory = match &arguments.modules_dir {
-        Some(directory) => directory.clone(),
+    let (directory, report) = match &arguments.modules_dir {
+        Some(directory) => (directory.clone(), Host::inspect(&arguments.file).await?),
         None => {
-            refuse_locked(arguments.config.as_deref(), &name)?;
-            modules_directory(arguments.config.as_deref())?
+            let config = config(arguments.config.as_deref())?;
+            refuse_locked(&config, &name)?;
+            let report = Host::inspect_within(&arguments.file, config.max_module_mb).await?;
+            (directory_of(config)?, report)
         }
     };
-    let report = Host::inspect(&arguments.file).await?;
     if let Some(problem) = &report.problem {
         return Err(Failure::usage(format!("nothing was installed: {problem}")));
     }
     let file = directory.join(format!("{name}.wasm"));
     put(&arguments.file, &file)?;
-    if arcllm::is_built_in(&name) {
-        tell(format_args!(
-            "`{name}` is built in, and the file is used only with wasm = \"{name}.wasm\" under [modules.{name}.sandbox].\n"
-        ));
+    let is_built_in = arcllm::is_built_in(&name);
+    if is_built_in {
+        tell(format_args!("`{name}` is built in, and the file is not used unless the configuration names it.\n"));
     }
     if arguments.json {
         let (sha256, grants) = (&report.sha256, &report.asks_for);
@@ -80,13 +80,19 @@ pub(crate) async fn run(arguments: ModuleInstall) -> Result<ExitCode, Failure> {
         let grants = &report.asks_for;
         line!("It needs grants: allow = {grants:?} under [modules.{name}.sandbox], if you trust it with them.")?;
     }
+    if is_built_in {
+        line!("To use it, set wasm = \"{name}.wasm\" under [modules.{name}.sandbox].")?;
+    }
     line!("To switch it on, add `{name}` to host.order, and `enabled = true` to [modules.{name}].")?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The modules directory of a configuration, by default the one that the environment points to.
 pub(crate) fn modules_directory(file: Option<&Path>) -> Result<PathBuf, Failure> {
-    let config = config(file)?;
+    directory_of(config(file)?)
+}
+
+fn directory_of(config: Config) -> Result<PathBuf, Failure> {
     config.modules_dir.ok_or_else(|| {
         let help = "name the configuration with --config FILE, or the directory with --modules-dir DIR";
         Failure::usage(format!("no configuration was found, and so no modules directory\n  help: {help}"))
@@ -94,14 +100,25 @@ pub(crate) fn modules_directory(file: Option<&Path>) -> Result<PathBuf, Failure>
 }
 
 /// Refuses a module that was added: it keeps its bytes until it is updated.
-pub(crate) fn refuse_locked(file: Option<&Path>, name: &str) -> Result<(), Failure> {
-    match config(file)?.lock.modules.contains_key(name) {
+pub(crate) fn refuse_locked(config: &Config, name: &str) -> Result<(), Failure> {
+    match config.lock.modules.contains_key(name) {
         false => Ok(()),
         true => {
             let help = format!("`arcllm module update {name} --to FILE` accepts a new file, and puts it there");
             Err(Failure::usage(format!("`{name}` is in arcllm.lock, so only its bytes are loaded\n  help: {help}")))
         }
     }
+}
+
+/// Refuses a file that no start would load, since it is larger than `host.max_module_mb`.
+pub(crate) fn refuse_large(config: &Config, file: &Path) -> Result<(), Failure> {
+    let (mb, most) = (fs::metadata(file).map_or(0, |metadata| metadata.len().div_ceil(1 << 20)), config.max_module_mb);
+    if mb <= most {
+        return Ok(());
+    }
+    let help = format!("build it without debug information, or set host.max_module_mb to {mb} or more");
+    let file = file.display();
+    Err(Failure::usage(format!("{file}: has {mb} MB, more than the {most} MB that a module may have\n  help: {help}")))
 }
 
 /// Copies a component in one step: a host may be reading the file that it replaces. One that is there already stays.

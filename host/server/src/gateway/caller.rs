@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arcllm::{Attempt, Error, ErrorKind, LiveTrail, Options, Response, Usage};
 use http::HeaderMap;
+use serde_json::Value;
 
 use crate::gateway::keys::Holder;
 
@@ -79,6 +80,13 @@ impl Caller {
 fn cause(kind: &ErrorKind) -> Option<String> {
     match kind {
         ErrorKind::Connection(_) | ErrorKind::Timeout(_) | ErrorKind::Config(_) => Some(kind.to_string()),
+        ErrorKind::Module(failure) => {
+            let told = |name: &str| failure.extensions.get(name).and_then(Value::as_str);
+            let module = told("module")?;
+            let limit = || told("limit").map(|limit| format!("it asked for more than it may ({limit})"));
+            let cause = told("arcllm.cause").map(str::to_owned).or_else(limit)?;
+            Some(format!("the module `{module}` failed: {cause}"))
+        }
         ErrorKind::Api(api) => {
             let said = api.extensions.get("arcllm.said")?.as_str()?;
             Some(api.message.strip_prefix(said)?.trim_start_matches([' ', ';']).to_owned())

@@ -6,7 +6,7 @@ use crate::{
     adapter::answer::Answer,
     chat::{
         error::ErrorKind,
-        failure::Failure,
+        failure::{CAUSE, Failure},
         plain::{self, MESSAGE, SENTENCE},
     },
     runtime::{
@@ -25,6 +25,8 @@ pub(crate) struct InstanceError {
     pub(crate) reason: String,
     /// The limit that was exceeded, if the error is about one.
     pub(crate) limit: Option<Limit>,
+    /// The same without the guest's own words, where the reason has them. Those may repeat what was said in a call.
+    cause: Option<String>,
     /// The call that caused the error, if it is known.
     culprit: Option<Arc<Hop>>,
     extent: Extent,
@@ -44,7 +46,7 @@ enum Extent {
 impl InstanceError {
     /// An error about all calls of the module.
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), limit: None, culprit: None, extent: Extent::All }
+        Self { reason: reason.into(), limit: None, cause: None, culprit: None, extent: Extent::All }
     }
 
     /// The guest trapped, at a limit or by itself. `state` has what it said of it.
@@ -53,12 +55,12 @@ impl InstanceError {
         // It has names of the component's own functions, which are for its author.
         tracing::debug!(target: "arcllm::module", "{}", plain::lines(&format!("{error:#}"), MESSAGE));
         // Only the root: the rest has addresses inside of the component.
-        let cause = || plain::line(&error.root_cause().to_string(), SENTENCE).into_owned();
-        let reason = match limit {
-            Some(limit) => state.policy.excess(limit),
-            None => state.last_words(cause),
+        let cause = plain::line(&error.root_cause().to_string(), SENTENCE).into_owned();
+        let (reason, cause) = match limit {
+            Some(limit) => (state.policy.excess(limit), None),
+            None => (state.last_words(|| cause.clone()), Some(cause)),
         };
-        Self { reason, limit, culprit, extent: Extent::Instance }
+        Self { reason, limit, cause, culprit, extent: Extent::Instance }
     }
 
     /// The call made no progress.
@@ -118,6 +120,8 @@ impl InstanceError {
         if let Some(limit) = self.limit {
             failure.extensions.insert("limit".to_owned(), limit.setting().into());
         }
+        let cause = self.cause.as_ref().unwrap_or(&self.reason);
+        failure.extensions.insert(CAUSE.to_owned(), cause.as_str().into());
         ErrorKind::Module(failure)
     }
 
@@ -129,11 +133,15 @@ impl InstanceError {
         if self.extent == Extent::Instance && shared > 1 && !is_culprit {
             failed.extent = Extent::Neighbour;
         }
+        let mut add = |text: &str| {
+            failed.reason.push_str(text);
+            failed.cause.iter_mut().for_each(|cause| cause.push_str(text));
+        };
         if of_another {
-            failed.reason.push_str(", in another call");
+            add(", in another call");
         }
         if shared > 1 {
-            failed.reason.push_str(&format!("; {shared} calls shared the instance (max_concurrent limits how many)"));
+            add(&format!("; {shared} calls shared the instance (max_concurrent limits how many)"));
         }
         failed
     }

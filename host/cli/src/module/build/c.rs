@@ -29,10 +29,11 @@ pub(crate) fn build(project: &Project) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(format!("{}: {error:#}", wit.display())))?;
     write_bindings(folder, &bindings)?;
     let artifact = format!("bindings/{}.core.wasm", project.about.name);
-    let mut arguments =
-        ["--target=wasm32-wasi", "-Os", "-mexec-model=reactor", "-Wl,--strip-all", "-Ibindings", "-o", &artifact]
-            .map(str::to_owned)
-            .to_vec();
+    // The stack comes first in the memory, so that a call that needs too much of it traps and writes over no data.
+    let linked = "-Wl,--strip-all,--stack-first";
+    let mut arguments = ["--target=wasm32-wasi", "-Os", "-mexec-model=reactor", linked, "-Ibindings", "-o", &artifact]
+        .map(str::to_owned)
+        .to_vec();
     arguments.extend(sources(folder)?);
     let generated = bindings.iter().map(|(path, _)| path).filter(|path| path.ends_with(".c") || path.ends_with(".o"));
     arguments.extend(generated.map(|path| format!("bindings/{path}")));

@@ -19,6 +19,7 @@ use std::{
 use arcllm_module_build::About;
 
 use crate::{
+    config::config,
     failure::Failure,
     module::{
         build::project::{Project, unable},
@@ -121,7 +122,9 @@ fn build(arguments: ModuleBuild) -> Result<ExitCode, Failure> {
         false => build_project(&arguments.dir, directory.is_some())?,
     };
     if arguments.install && arguments.modules_dir.is_none() {
-        install::refuse_locked(arguments.config.as_deref(), &project.about.name)?;
+        let config = config(arguments.config.as_deref())?;
+        install::refuse_locked(&config, &project.about.name)?;
+        install::refuse_large(&config, &project.component)?;
     }
     let component = &project.component;
     let Ok(metadata) = fs::metadata(component) else {

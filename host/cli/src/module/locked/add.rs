@@ -37,7 +37,8 @@ arcllm.lock beside it. From then on a start loads exactly these bytes. Keep both
 control.
 
 Grants can have a scope: `state=10` is 10 MB, `models=openai,groq` these providers or models.
-A module is added switched off; --enable makes it the outermost one of the chain.
+A module is added switched off; --enable switches it on, as the outermost one of the chain unless
+host.order has it already.
 
 Exit codes: 0 it is added; 1 you said no, or the registry failed; 2 it cannot be added as asked.")]
 pub(crate) struct ModuleAdd {
@@ -49,7 +50,7 @@ pub(crate) struct ModuleAdd {
     /// Grant this, and not what the module asks for: models, state, urls or extensions. Can be repeated.
     #[arg(long, value_name = "GRANT", value_parser = grant)]
     pub(crate) allow: Vec<Grant>,
-    /// Switch it on, as the outermost module.
+    /// Switch it on, as the outermost module unless host.order has it already.
     #[arg(long)]
     pub(crate) enable: bool,
     /// Agree without being asked.
@@ -90,7 +91,8 @@ pub(crate) async fn run(arguments: ModuleAdd) -> Result<ExitCode, Failure> {
         edit::set_module(document, &name, &wasm, &allow)?;
         if arguments.enable { edit::enable(document, &config.config, &name) } else { Ok(()) }
     })?;
-    tell_added(&arguments, &name, &candidate, &allow)?;
+    let place = config.config.order.iter().position(|listed| *listed == name);
+    tell_added(&arguments, &name, &candidate, &allow, place)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -176,7 +178,14 @@ pub(crate) fn file_of(config: &ConfigFile, candidate: &Candidate) -> Result<Opti
     Ok(Some(ModuleFile { file: config.modules_dir().join(candidate.source.wasm()), bytes }))
 }
 
-fn tell_added(arguments: &ModuleAdd, name: &str, candidate: &Candidate, allow: &[Grant]) -> Result<(), Failure> {
+/// Says what was done. `place` is where `host.order` has had the module before.
+fn tell_added(
+    arguments: &ModuleAdd,
+    name: &str,
+    candidate: &Candidate,
+    allow: &[Grant],
+    place: Option<usize>,
+) -> Result<(), Failure> {
     if arguments.json {
         return output::json(&json!({ "added": {
             "name": name,
@@ -190,8 +199,16 @@ fn tell_added(arguments: &ModuleAdd, name: &str, candidate: &Candidate, allow: &
         }}));
     }
     line!("\nadded {name} from {}", candidate.source.wasm())?;
-    if arguments.enable {
-        return line!("It is on, as the outermost module. `arcllm check` shows the chain.");
+    match (arguments.enable, place) {
+        (true, None) => line!("It is on, as the outermost module. `arcllm check` shows the chain."),
+        (true, Some(at)) => {
+            line!("It is on, at place {} of host.order, which has it already. `arcllm check` shows the chain.", at + 1)
+        }
+        (false, None) => {
+            line!("To switch it on, put \"{name}\" into host.order, and set `enabled = true` under [modules.{name}].")
+        }
+        (false, Some(_)) => {
+            line!("To switch it on, set `enabled = true` under [modules.{name}]. host.order has it already.")
+        }
     }
-    line!("To switch it on, put \"{name}\" into host.order, and set `enabled = true` under [modules.{name}].")
 }

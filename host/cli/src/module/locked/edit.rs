@@ -34,6 +34,7 @@ pub(crate) fn enable(document: &mut DocumentMut, config: &Config, name: &str) ->
     match host.get_mut("order").and_then(Item::as_array_mut) {
         Some(order) if order.iter().any(|listed| listed.as_str() == Some(name)) => {}
         Some(order) => insert_first(order, name),
+        None if config.order.iter().any(|listed| listed == name) => {}
         None => {
             let order: Array = std::iter::once(name).chain(config.order.iter().map(String::as_str)).collect();
             set(host, "order", Value::Array(order));

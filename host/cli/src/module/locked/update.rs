@@ -37,7 +37,8 @@ Examples:
   arcllm module update --sdk mine       the SDK and the WIT package that a project carries
 
 You see what differs: version, imports, grants, signature. A module that wants more than before is
-taken only if you agree to that. --yes does not agree to it: name the grants with --allow.
+taken only if you agree to that. --yes does not agree to it: name the grants with --allow. Nor does
+it agree to a version that lost its signature, or that another key has signed: --other-signer does.
 
 Exit codes: 0 it is updated, or there is nothing new; 1 you said no, or the registry failed; 2 it
 cannot be updated as asked.")]
@@ -59,7 +60,10 @@ pub(crate) struct ModuleUpdate {
     /// Grant this: models, state, urls or extensions, or with a scope as `state=10`. Can be repeated.
     #[arg(long, value_name = "GRANT", value_parser = grant, requires = "name")]
     pub(crate) allow: Vec<Grant>,
-    /// Agree without being asked, but not to more grants.
+    /// Accept a version without a signature, or with that of another key, in the place of a signed one.
+    #[arg(long, requires = "name")]
+    pub(crate) other_signer: bool,
+    /// Agree without being asked, but not to more grants or to another signer.
     #[arg(long)]
     pub(crate) yes: bool,
     /// The configuration file.
@@ -118,11 +122,12 @@ async fn update(
         return Ok(json!({ "name": name, "changed": false, "source": after.source.wasm() }));
     }
     let more: Vec<&Grant> = allow.iter().filter(|grant| before.beyond([*grant]).is_some()).collect();
+    let lost = candidate.lost_signer(before);
     if !arguments.json {
         candidate.print()?;
-        difference(name, before, &after)?;
+        difference(name, before, &after, lost)?;
     }
-    agree(arguments, name, &more, &candidate)?;
+    agree(arguments, name, &more, lost, &candidate)?;
     file.change(file_of(file, &candidate)?, |document, lock| {
         if lock.modules.get(name) != Some(before) {
             let help = "run this again";
@@ -193,7 +198,7 @@ fn wanted(
 }
 
 /// Prints what differs from what was accepted.
-fn difference(name: &str, before: &LockedModule, after: &LockedModule) -> Result<(), Failure> {
+fn difference(name: &str, before: &LockedModule, after: &LockedModule, lost: Option<&str>) -> Result<(), Failure> {
     let unknown = "unknown".to_owned();
     let versions = [before, after].map(|locked| locked.version.as_ref().unwrap_or(&unknown));
     line!("\nWhat changes for {name}:")?;
@@ -207,29 +212,41 @@ fn difference(name: &str, before: &LockedModule, after: &LockedModule) -> Result
     new.into_iter().try_for_each(|grant| line!("    grants   + {}", word(&grant.to_string())))?;
     let gone = before.allow.iter().filter(|grant| after.beyond([*grant]).is_some());
     gone.into_iter().try_for_each(|grant| line!("    grants   - {}", word(&grant.to_string())))?;
-    match (&before.signature, &after.signature) {
-        (Some(_), None) => line!("    signed   the version before was, this one is not"),
-        _ => Ok(()),
-    }
+    lost.map_or(Ok(()), |lost| line!("    signed   {lost}"))
 }
 
-/// Asks for consent. More grants than before need it by name.
-fn agree(arguments: &ModuleUpdate, name: &str, more: &[&Grant], candidate: &Candidate) -> Result<(), Failure> {
+/// Asks for consent. More grants than before need it by name, and so does another signer.
+fn agree(
+    arguments: &ModuleUpdate,
+    name: &str,
+    more: &[&Grant],
+    lost: Option<&str>,
+    candidate: &Candidate,
+) -> Result<(), Failure> {
     let unnamed: Vec<&Grant> = more.iter().copied().filter(|grant| !arguments.allow.contains(grant)).collect();
-    let all = typed(more.iter().copied());
-    let to = candidate.source.wasm();
-    let command = format!("arcllm module update {name} --to {to} {all} --yes");
-    if more.is_empty() {
-        return agreed(&format!("Update {name}?"), arguments.yes, "--yes updates it");
+    let wants = (!unnamed.is_empty())
+        .then(|| format!("{name} wants more than before, which --yes does not accept: {}", shown(unnamed)));
+    let unsigned =
+        lost.filter(|_| !arguments.other_signer).map(|lost| format!("{lost}, which --yes does not accept: {name}"));
+    let mut command = vec![format!("arcllm module update {name} --to {}", candidate.source.wasm())];
+    command.extend(Some(typed(more.iter().copied())).filter(|grants| !grants.is_empty()));
+    command.extend(lost.map(|_| "--other-signer".to_owned()));
+    let help = match (more, lost) {
+        ([], None) => "--yes updates it".to_owned(),
+        _ => format!("`{} --yes` accepts that", command.join(" ")),
+    };
+    if let (true, Some(problem)) = (arguments.yes, unsigned.or(wants)) {
+        return Err(Failure::usage(format!("nothing was changed: {problem}\n  help: {help}")));
     }
-    if arguments.yes && !unnamed.is_empty() {
-        let wants = shown(unnamed);
-        let help = format!("`{command}` accepts that");
-        return Err(Failure::usage(format!(
-            "nothing was changed: {name} wants more than before, which --yes does not accept: {wants}\n  help: {help}"
-        )));
+    let mut question = format!("Update {name}");
+    if let Some(lost) = lost {
+        tell(format_args!("Take care: {lost}.\n"));
+        question.push_str(", although the signer is not that of before");
     }
-    tell(format_args!("{name} wants more than before: {}\n", shown(more.iter().copied())));
-    let question = format!("Update {name}, and grant it {}?", shown(more.iter().copied()));
-    agreed(&question, arguments.yes, &format!("`{command}` accepts that"))
+    if !more.is_empty() {
+        let more = shown(more.iter().copied());
+        tell(format_args!("{name} wants more than before: {more}\n"));
+        question.push_str(&format!(", and grant it {more}"));
+    }
+    agreed(&format!("{question}?"), arguments.yes, &help)
 }

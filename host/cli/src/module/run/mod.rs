@@ -175,9 +175,11 @@ fn plainly(mut error: ConfigError, component: &Path) -> ConfigError {
     // One without a key is about the component.
     let is_of_file = error.key.is_none();
     (error.file, error.line) = (is_of_file.then(|| component.to_owned()), None);
-    if let Some(setting) = error.problem.strip_prefix("missing field ") {
-        error = ConfigError::new(format!("this module needs the setting {setting}"));
-        error = error.help("give it with --settings '{\"key\": value}'; `arcllm module inspect` shows all settings");
+    if error.problem.starts_with("needs the setting") {
+        let place = error.key.iter().flat_map(|key| key.splitn(3, '.').nth(2)).next().map(|key| format!(" in `{key}`"));
+        let told = error.help.map(|help| format!("\n        {help}")).unwrap_or_default();
+        error = ConfigError::new(format!("this module {}{}", error.problem, place.unwrap_or_default()));
+        error = error.help(format!("give --settings '{{\"key\": value}}'{told}"));
     }
     error
 }
