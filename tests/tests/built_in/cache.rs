@@ -269,3 +269,31 @@ async fn a_client_of_the_gateway_gets_it_in_its_format() {
     }
     assert_eq!(count(&a), 1);
 }
+
+/// What only providers of the client's format are sent tells requests apart: fields and headers that ArcLLM does not know.
+#[tokio::test]
+async fn requests_that_differ_in_what_nobody_here_knows_share_no_answer() {
+    let simulator = replies([]).await;
+    let chain = Chain::new().provider("a", Format::Anthropic, &simulator.url());
+    let chain = chain.provider("r", Format::Responses, &simulator.url()).module("cache", ALL);
+    let gateway = Gateway::start(&chain).await;
+    let ask = async |path: &str, beta: &str, body: &Value| {
+        let answer = gateway.post_with(path, &[("anthropic-beta", beta)], body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.header("x-arcllm-attempts") == "0"
+    };
+    let messages = json!({"model": "a", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]});
+    let namespace = |about: &str| {
+        let tool = json!({"type": "function", "name": "z", "parameters": {"type": "object"}});
+        let tools = json!([{"type": "namespace", "name": "ns", "description": about, "tools": [tool]}]);
+        json!({"model": "r", "input": "Hi", "tools": tools})
+    };
+    let (path, other) = ("/v1/messages", "/v1/responses");
+    assert!(!ask(path, "one", &messages).await && ask(path, "one", &messages).await);
+    assert!(!ask(path, "two", &messages).await && ask(path, "two", &messages).await);
+    let mut streamed = messages.clone();
+    streamed["stream"] = json!(true);
+    assert!(ask(path, "two", &streamed).await, "it does not count how the answer comes");
+    assert!(!ask(other, "", &namespace("one")).await && ask(other, "", &namespace("one")).await);
+    assert!(!ask(other, "", &namespace("two")).await && ask(other, "", &namespace("two")).await);
+}
