@@ -8,12 +8,13 @@ use arcllm_module::{
 };
 
 use crate::{
+    json_block::is_partial,
     pieces::Pieces,
     placeholders::{Known, Placeholders},
-    places::set,
     policy::Policy,
     quotes::{self, Quotes},
-    rewriter::{Rewriter, is_partial},
+    rewrite::set,
+    rewriter::Rewriter,
 };
 
 /// Rewrites the events of an answer. Pieces, blocks and the end still have the same text as each other.

@@ -6,7 +6,10 @@ use arcllm_module::types::{Media, MediaSource};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use crate::places::{Rewrite, known, set};
+use crate::{
+    json_block::known,
+    rewrite::{Rewrite, set},
+};
 
 /// The media type of a text that names none.
 const PLAIN: &str = "text/plain";

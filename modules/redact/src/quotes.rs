@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::places::{Rewrite, set};
+use crate::rewrite::{Rewrite, set};
 
 /// What becomes of quotes that have something to replace, beside a text that has nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -102,17 +102,5 @@ impl Rewriter<'_> {
     }
 }
 
-/// Returns whether this block, in JSON, is a tool call that was cut off.
-pub(crate) fn is_partial(block: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Typed<'a> {
-        #[serde(borrow)]
-        r#type: std::borrow::Cow<'a, str>,
-    }
-    // The first check is cheap, and excludes most blocks.
-    block.contains("partial_tool_use")
-        && serde_json::from_str::<Typed<'_>>(block).is_ok_and(|block| block.r#type == "partial_tool_use")
-}
-
 #[cfg(test)]
 pub(crate) mod tests;

@@ -7,12 +7,11 @@ use serde_json::{Map, Number, Value};
 use crate::{
     number::{compare, is_multiple},
     schema::Schema,
+    shown::{SHOWN, shown},
 };
 
 /// The most problems that are named.
 const MOST: usize = 10;
-/// The most characters of a value in a problem.
-const SHOWN: usize = 80;
 /// The most steps of a check: schemas that are applied, and values that are compared.
 const STEPS: usize = 200_000;
 /// The most schemas that are applied inside of each other.
@@ -429,16 +428,6 @@ fn inner(path: &str, name: &str) -> String {
         true => format!("{path}.{name}"),
         false => format!("{path}[{}]", shown(&Value::from(name))),
     }
-}
-
-/// A value as JSON, cut.
-pub(crate) fn shown(value: &Value) -> String {
-    let mut json = value.to_string();
-    if json.len() > SHOWN {
-        json.truncate(json.floor_char_boundary(SHOWN));
-        json.push('…');
-    }
-    json
 }
 
 #[cfg(test)]

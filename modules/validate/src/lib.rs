@@ -8,6 +8,7 @@ mod number;
 mod policy;
 mod schema;
 mod settings;
+mod shown;
 
 use arcllm_module::{
     Behavior, Cost, Description, Error, Module, Request, Response, Target, inner,

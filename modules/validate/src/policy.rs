@@ -12,9 +12,10 @@ use arcllm_module::types::{
 use serde_json::Value;
 
 use crate::{
-    check::{self, Problem, TooLong, shown},
+    check::{self, Problem, TooLong},
     schema::Schema,
     settings::{Settings, Uncheckable},
+    shown::shown,
 };
 
 /// The most characters of what the model is told.

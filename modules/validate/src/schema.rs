@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use crate::{check::shown as cut, keywords::must_be};
+use crate::{keywords::must_be, shown::shown as cut};
 
 /// The most bytes of a schema.
 const LONGEST: usize = 1 << 20;
