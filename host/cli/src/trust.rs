@@ -27,7 +27,8 @@ A ./config.toml may be a stranger's: it comes with a repository that you clone. 
   - no module is loaded from a file,
   - its journal is written only into its own folder.
 Trust is for one file with one content, the arcllm.lock beside it and the key files of its [trust].
-After a change of one of them, trust the file again. `arcllm module` does that when it changes a file that is trusted.
+After a change of one of them, trust the file again. `arcllm module` does that when it changes a
+file that is trusted.
 Trust does not cover what else the file names. To pin a module's file, set `sha256` in its sandbox.")]
 pub(crate) struct Trust {
     /// The configuration file.

@@ -263,8 +263,8 @@ mod tests {
         let priced = Line { cost: Some(0.25), ..line(&told, None) };
         assert!(priced.human().contains(" cost=0.250000 ") && priced.json().contains("\"cost\":0.25"));
         let human = line(&told, Some("team")).human();
-        assert!(human.starts_with("2026-09-21T14:13:20.123Z 200 POST /v1/messages key=team model=fa"), "{human}");
-        assert!(human.ends_with("st by=sim/tiny tokens=3+5 attempts=0 1.5 ms"), "{human}");
+        assert!(human.starts_with("2026-09-21T14:13:20.123Z 200 POST /v1/messages key=team model=\"fa"), "{human}");
+        assert!(human.ends_with("st\" by=sim/tiny tokens=3+5 attempts=0 1.5 ms"), "{human}");
         let json = line(&told, None).json();
         assert!(!human.contains('\u{1b}') && !json.contains('\u{1b}'), "nothing that a terminal obeys");
         let json: Value = serde_json::from_str(&json).unwrap();

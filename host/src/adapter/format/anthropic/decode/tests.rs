@@ -138,7 +138,6 @@ fn stop_reasons() {
         (json!("stop"), StopReason::EndTurn),
         (json!("length"), StopReason::MaxTokens),
         (json!("new"), StopReason::Other("new".into())),
-        (json!(null), StopReason::EndTurn),
     ] {
         let decoded =
             decode(json!({"content": [], "usage": {"input_tokens": 1}, "stop_reason": word, "stop_sequence": "END"}))
