@@ -97,16 +97,20 @@ async fn copy(
     let mut left = limit.unwrap_or(usize::MAX);
     let mut buffer = vec![0; 16 << 10];
     loop {
+        let count = from.read(&mut buffer).await.unwrap_or(0);
+        let (before, behind) = buffer[..count].split_at(count.min(left));
+        if count == 0 || to.write_all(before).await.is_err() {
+            return false;
+        }
+        left -= before.len();
         if left == 0 {
             if happens() {
                 return true;
             }
             left = usize::MAX;
         }
-        let count = from.read(&mut buffer).await.unwrap_or(0).min(left);
-        if count == 0 || to.write_all(&buffer[..count]).await.is_err() {
+        if to.write_all(behind).await.is_err() {
             return false;
         }
-        left -= count;
     }
 }
