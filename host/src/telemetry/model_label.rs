@@ -22,8 +22,8 @@ static UNNAMED: Mutex<Unnamed> = Mutex::new(Unnamed(None));
 /// The label of this model. One that the configuration or the catalogue names always has its own.
 pub(crate) fn model_label<'a>(provider: &str, model: &'a str, is_named: bool) -> Cow<'a, str> {
     let label = model.get(..model.floor_char_boundary(LONGEST)).unwrap_or_default();
-    let mut unnamed = UNNAMED.lock().unwrap_or_else(PoisonError::into_inner);
-    if is_named || unnamed.has_room(provider, label) { label.into() } else { OTHER.into() }
+    let has_room = || UNNAMED.lock().unwrap_or_else(PoisonError::into_inner).has_room(provider, label);
+    if is_named || has_room() { label.into() } else { OTHER.into() }
 }
 
 #[derive(Default)]

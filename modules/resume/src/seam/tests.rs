@@ -7,14 +7,19 @@ const TEXT: &str = "The quick brown fox jumps over the lazy dog, and Zoë — �
                     another item\n\n```rust\nfn main() {\n    println!(\"hi\");\n    println!(\"there\");\n}\n```\n\n| a | b |\n|---|---|\n\
                     | 1 | 2 |\n| 1 | 3 |\n| 1 | 4 |\n\n{\"items\": [1, 11, 111], \"name\": \"aaa\"} ------------ That is all there is to say.";
 
-fn joined(before: &str, after: &str, piece: usize, asked: Asked) -> String {
+/// The text before, with what the seam hands out of the text after it. `end` ends the seam.
+fn across(before: &str, after: &str, piece: usize, asked: Asked, end: impl Fn(&mut Seam) -> String) -> String {
     let (mut seam, mut rest, mut joined) = (Seam::new(before.to_owned(), asked), after, before.to_owned());
     while !rest.is_empty() {
         let (piece, then) = rest.split_at(rest.ceil_char_boundary(piece));
         joined += &seam.add(piece);
         rest = then;
     }
-    joined + &seam.end()
+    joined + &end(&mut seam)
+}
+
+fn joined(before: &str, after: &str, piece: usize, asked: Asked) -> String {
+    across(before, after, piece, asked, Seam::end)
 }
 
 fn cuts() -> impl Iterator<Item = usize> {
@@ -66,13 +71,7 @@ fn a_model_that_begins_from_the_start_is_followed_to_the_cut() {
 
 /// The text of a model that says this and breaks off, behind what was handed out before.
 fn broken(before: &str, after: &str, piece: usize, asked: Asked) -> String {
-    let (mut seam, mut rest, mut joined) = (Seam::new(before.to_owned(), asked), after, before.to_owned());
-    while !rest.is_empty() {
-        let (piece, then) = rest.split_at(rest.ceil_char_boundary(piece));
-        joined += &seam.add(piece);
-        rest = then;
-    }
-    joined + &seam.broken()
+    across(before, after, piece, asked, Seam::broken)
 }
 
 #[test]
