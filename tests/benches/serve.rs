@@ -41,7 +41,7 @@ fn main() {
     let arguments: Option<Vec<&str>> = arguments.as_ref().map(|all| all.iter().map(String::as_str).collect());
     match arguments.as_deref() {
         Some(["provider"]) => support::runtime().block_on(provider()),
-        Some(["gateway", threads, chain, provider]) => gateway(threads.parse().unwrap(), chain, provider),
+        Some(["gateway", threads, modules, provider]) => gateway(threads.parse().unwrap(), modules, provider),
         _ => measure(),
     }
 }
@@ -52,7 +52,7 @@ fn measure() {
     let mut provider = Child::start(&["provider".to_owned()], &[]);
     let address = provider.line();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let gateways: Vec<_> = CHAINS.iter().map(|(name, _)| (*name, Gateway::start(cores, name, &address))).collect();
+    let gateways: Vec<_> = CHAINS.iter().map(|(name, modules)| (*name, Gateway::start(cores, modules, &address))).collect();
     let ways: Vec<_> = std::iter::once(("direct", &address, None))
         .chain(gateways.iter().map(|(name, gateway)| (*name, &gateway.address, Some(gateway))))
         .collect();
@@ -117,9 +117,9 @@ fn each_event(runtime: &Runtime, ways: &[(&str, &String, Option<&Gateway>)], sec
 /// not grow.
 fn threads(runtime: &Runtime, provider: &str, seconds: f64) {
     let table = Table::new("whole calls, 64 connections", &["CPU a call", "calls/s"]);
-    for (name, _) in CHAINS {
+    for (name, modules) in CHAINS {
         for threads in [1, 2] {
-            let gateway = Gateway::start(threads, name, provider);
+            let gateway = Gateway::start(threads, modules, provider);
             let load = Load {
                 address: gateway.address.parse().unwrap(),
                 connections: 64,
@@ -137,8 +137,8 @@ fn threads(runtime: &Runtime, provider: &str, seconds: f64) {
 
 fn open_streams(runtime: &Runtime, provider: &str) {
     let table = Table::new(&format!("{OPEN} open streams"), &["MB before", "MB", "KB a stream"]);
-    for (name, _) in CHAINS {
-        let gateway = Gateway::start(2, name, provider);
+    for (name, modules) in CHAINS {
+        let gateway = Gateway::start(2, modules, provider);
         let address: SocketAddr = gateway.address.parse().unwrap();
         let body = body(true, "open");
         let before = gateway.child.resident_kb();
@@ -174,16 +174,17 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn start(threads: usize, chain: &str, provider: &str) -> Self {
-        let arguments = ["gateway", &threads.to_string(), chain, provider].map(str::to_owned);
+    fn start(threads: usize, modules: &[&str], provider: &str) -> Self {
+        let arguments = ["gateway", &threads.to_string(), &modules.join(","), provider].map(str::to_owned);
         let mut child = Child::start(&arguments, &[]);
         let address = child.line();
         Self { child, address }
     }
 }
 
-fn gateway(threads: usize, chain: &str, provider: &str) {
-    let (_, modules) = CHAINS.iter().find(|(name, _)| *name == chain).unwrap();
+/// Serves with these modules, separated by commas, until the input ends.
+fn gateway(threads: usize, modules: &str, provider: &str) {
+    let modules: Vec<&str> = modules.split_terminator(',').collect();
     let mut text = String::new();
     for name in ["a", "b"] {
         text += &format!(
@@ -191,7 +192,7 @@ fn gateway(threads: usize, chain: &str, provider: &str) {
         );
     }
     text += &format!("[host]\norder = {modules:?}\n");
-    for module in *modules {
+    for module in &modules {
         text += &format!("[modules.{module}]\nenabled = true\n");
         text += match *module {
             "fallback" => "chain = [\"a\", \"b\"]\n",

@@ -103,15 +103,21 @@ pub(crate) struct Shard {
 }
 
 impl Values {
-    /// Locks what these keys mean.
+    /// Locks what these keys mean. Each is then known by its place among them.
     pub(crate) fn open<'a>(&self, most: usize, keys: impl IntoIterator<Item = (Kind, &'a str)>) -> Open<'_> {
-        let mut shards: Vec<usize> = keys.into_iter().map(|(kind, key)| self.shard_of(&kind.of(key))).collect();
+        let name = |(kind, key): (Kind, &str)| {
+            let name = kind.of(key);
+            Name { shard: self.shard_of(&name), name }
+        };
+        let names: Vec<Name> = keys.into_iter().map(name).collect();
+        let mut wanted = [false; SHARDS];
+        for name in &names {
+            wanted.get_mut(name.shard).into_iter().for_each(|wanted| *wanted = true);
+        }
         // In one order, so that two never wait for each other.
-        shards.sort_unstable();
-        shards.dedup();
-        let lock = |at: usize| Some((at, self.shards.get(at)?.lock().unwrap_or_else(PoisonError::into_inner)));
-        let shards = shards.into_iter().filter_map(lock).collect();
-        Open { values: self, most, shards, now: since_start() }
+        let mut shards = self.shards.iter().zip(wanted).map(|(shard, wanted)| wanted.then(|| lock(shard)));
+        let shards = std::array::from_fn(|_| shards.next().flatten());
+        Open { values: self, most, names, shards, now: since_start() }
     }
 
     fn shard_of(&self, name: &str) -> usize {
@@ -123,12 +129,17 @@ impl Values {
         shard.things.retain(|name, kept| {
             let is_over = kept.is_over(now);
             if is_over {
-                self.count.fetch_sub(1, Ordering::Relaxed);
-                self.bytes.fetch_sub(name.len() - 1 + kept.len(), Ordering::Relaxed);
+                self.forgotten(name, kept);
             }
             !is_over
         });
         shard.sweep_at = (shard.things.len() * 2).max(64);
+    }
+
+    fn forgotten(&self, name: &str, kept: &Kept) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        // The first letter of a name is its kind.
+        self.bytes.fetch_sub(name.len() - 1 + kept.len(), Ordering::Relaxed);
     }
 }
 
@@ -140,79 +151,88 @@ struct Change {
     new: usize,
 }
 
-/// What a module keeps, locked for one operation.
+/// Something that may be kept.
+#[derive(PartialEq, Eq)]
+struct Name {
+    shard: usize,
+    name: String,
+}
+
+/// What a module keeps, locked for one operation. Things are told by the place of their key in the operation.
 pub(crate) struct Open<'a> {
     values: &'a Values,
     most: usize,
-    shards: Vec<(usize, MutexGuard<'a, Shard>)>,
+    names: Vec<Name>,
+    /// Those of the keys.
+    shards: [Option<MutexGuard<'a, Shard>>; SHARDS],
     pub(crate) now: Duration,
 }
 
 impl Open<'_> {
+    /// Whether two keys are the same.
+    pub(crate) fn are_same(&self, one: usize, other: usize) -> bool {
+        one == other || self.names.get(one) == self.names.get(other)
+    }
+
     /// What has this key, if it has not ended.
-    pub(crate) fn find(&self, kind: Kind, key: &str) -> Option<&Kept> {
-        let name = kind.of(key);
-        let at = self.values.shard_of(&name);
-        let (_, shard) = self.shards.iter().find(|(shard, _)| *shard == at)?;
-        shard.things.get(&name).filter(|kept| !kept.is_over(self.now))
+    pub(crate) fn find(&self, at: usize) -> Option<&Kept> {
+        self.kept(at).filter(|kept| !kept.is_over(self.now))
+    }
+
+    /// What has this key, whether it has ended or not.
+    fn kept(&self, at: usize) -> Option<&Kept> {
+        let Name { shard, name } = self.names.get(at)?;
+        self.shards.get(*shard)?.as_ref()?.things.get(name)
     }
 
     /// Forgets what has this key.
-    pub(crate) fn remove(&mut self, kind: Kind, key: &str) {
-        let name = kind.of(key);
-        let at = self.values.shard_of(&name);
-        let shard = self.shards.iter_mut().find(|(shard, _)| *shard == at);
-        if let Some(kept) = shard.and_then(|(_, shard)| shard.things.remove(&name)) {
-            self.values.count.fetch_sub(1, Ordering::Relaxed);
-            self.values.bytes.fetch_sub(key.len() + kept.len(), Ordering::Relaxed);
+    pub(crate) fn remove(&mut self, at: usize) {
+        let Self { values, names, shards, .. } = self;
+        let Some(Name { shard, name }) = names.get(at) else { return };
+        let shard = shards.get_mut(*shard).and_then(Option::as_mut);
+        if let Some(kept) = shard.and_then(|shard| shard.things.remove(name)) {
+            values.forgotten(name, &kept);
         }
     }
 
-    /// Keeps all of this, or nothing of it if the module would then keep too much.
-    pub(crate) fn put(&mut self, kind: Kind, things: Vec<(&str, Kept)>) -> Stored<()> {
-        if self.reserve(self.change(kind, &things)).is_err() {
+    /// Keeps all of this, or nothing of it if the module would then keep too much. Of a key that is there twice, the last stays.
+    pub(crate) fn put(&mut self, things: Vec<(usize, Kept)>) -> Stored<()> {
+        if self.reserve(self.change(&things)).is_err() {
             self.sweep_all();
-            self.reserve(self.change(kind, &things))?;
+            self.reserve(self.change(&things))?;
         }
-        for (key, kept) in things {
-            let name = kind.of(key);
-            let at = self.values.shard_of(&name);
-            if let Some((_, shard)) = self.shards.iter_mut().find(|(shard, _)| *shard == at) {
-                shard.things.insert(name, kept);
-                if shard.things.len() > shard.sweep_at {
-                    self.values.sweep(shard, self.now);
-                }
+        let Self { values, names, shards, now, .. } = self;
+        for (at, kept) in things {
+            let Some(Name { shard, name }) = names.get(at) else { continue };
+            let Some(shard) = shards.get_mut(*shard).and_then(Option::as_mut) else { continue };
+            match shard.things.get_mut(name) {
+                Some(before) => *before = kept,
+                None => drop(shard.things.insert(name.clone(), kept)),
+            }
+            if shard.things.len() > shard.sweep_at {
+                values.sweep(shard, *now);
             }
         }
         Ok(())
     }
 
     /// What keeping this changes.
-    fn change(&self, kind: Kind, things: &[(&str, Kept)]) -> Change {
+    fn change(&self, things: &[(usize, Kept)]) -> Change {
         let mut change = Change::default();
-        for (at, (key, kept)) in things.iter().enumerate() {
-            // The last one of a key is what stays.
-            if things.iter().skip(at + 1).any(|(later, _)| later == key) {
+        for (index, (at, kept)) in things.iter().enumerate() {
+            if things.iter().skip(index + 1).any(|(later, _)| self.are_same(*later, *at)) {
                 continue;
             }
             change.bytes += kept.len();
-            match self.len_of(kind, key) {
-                Some(before) => change.freed += before,
+            match self.kept(*at) {
+                Some(before) => change.freed += before.len(),
                 None => {
-                    change.bytes += key.len();
+                    change.bytes += self.names.get(*at).map_or(0, |name| name.name.len() - 1);
                     change.new += 1;
                 }
             }
         }
         change
-    }
-
-    /// The bytes of what has this key, whether it has ended or not.
-    fn len_of(&self, kind: Kind, key: &str) -> Option<usize> {
-        let name = kind.of(key);
-        let at = self.values.shard_of(&name);
-        let (_, shard) = self.shards.iter().find(|(shard, _)| *shard == at)?;
-        shard.things.get(&name).map(Kept::len)
     }
 
     /// Counts a change, unless the module would then keep too much. Counted over all shards without a lock for all of them.
@@ -237,9 +257,9 @@ impl Open<'_> {
 
     /// Forgets what has ended, in all shards that nobody else uses now.
     fn sweep_all(&mut self) {
-        for (at, shard) in self.values.shards.iter().enumerate() {
-            match self.shards.iter_mut().find(|(held, _)| *held == at) {
-                Some((_, held)) => self.values.sweep(held, self.now),
+        for (shard, held) in self.values.shards.iter().zip(&mut self.shards) {
+            match held {
+                Some(held) => self.values.sweep(held, self.now),
                 None => {
                     if let Ok(mut shard) = shard.try_lock() {
                         self.values.sweep(&mut shard, self.now);
@@ -248,6 +268,10 @@ impl Open<'_> {
             }
         }
     }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The time since an hour before the process began to keep things, by tokio's clock. A clock that is paused stands at a time

@@ -86,50 +86,47 @@ impl Room {
     /// Adds, or tells the index of what would pass its most.
     fn add_all(&self, additions: &[CounterAddition]) -> Stored<Added> {
         let mut open = self.open(additions.iter().map(|addition| (Kind::Value, &*addition.key)));
-        let mut changed: Vec<(&str, Kept)> = Vec::new();
+        let mut changed: Vec<(usize, Kept)> = Vec::with_capacity(additions.len());
         let mut refused = None;
         for (at, addition) in additions.iter().enumerate() {
-            let key = &*addition.key;
-            let begun = changed.iter().rev().find(|(other, _)| *other == key).map(|(_, kept)| kept);
-            let (before, ends) = match begun.or_else(|| open.find(Kind::Value, key)) {
-                Some(kept) => (counter::read(kept.value()).ok_or_else(|| StateError::no_number(key))?, kept.ends),
+            let number = |kept: &Kept| counter::read(kept.value()).ok_or_else(|| StateError::no_number(&addition.key));
+            let (before, ends) = match latest(&open, &changed, at) {
+                Some(kept) => (number(kept)?, kept.ends),
                 None => (0, self.ends_in(addition.life).map(|time| open.now.saturating_add(time))),
             };
             let sum = before.saturating_add(addition.delta);
             if addition.delta > 0 && addition.most.is_some_and(|most| sum > most) {
                 refused = refused.or(Some(at));
             }
-            changed.push((key, Kept { content: Content::Value(counter::write(sum)), ends }));
+            changed.push((at, Kept { content: Content::Value(counter::write(sum)), ends }));
         }
         if refused.is_none() {
-            open.put(Kind::Value, changed)?;
+            open.put(changed)?;
         }
-        let sum = |addition: &CounterAddition| {
-            let kept = open.find(Kind::Value, &addition.key);
+        let sum = |at| {
+            let kept = open.find(at);
             let ends_in = kept.and_then(|kept| kept.ends).map(|ends| ends.saturating_sub(open.now));
             Sum { value: kept.and_then(|kept| counter::read(kept.value())).unwrap_or_default(), ends_in }
         };
-        Ok(Added { refused, sums: additions.iter().map(sum).collect() })
+        Ok(Added { refused, sums: (0..additions.len()).map(sum).collect() })
     }
 
     fn take_all(&self, buckets: &[Bucket], most_wait: Duration) -> Stored<Taken> {
         let mut open = self.open(buckets.iter().map(|bucket| (Kind::Tokens, &*bucket.key)));
-        let mut changed: Vec<(&str, Kept)> = Vec::new();
-        let mut latest = (0, Duration::ZERO);
+        let mut changed: Vec<(usize, Kept)> = Vec::with_capacity(buckets.len());
+        let mut longest = (0, Duration::ZERO);
         for (at, bucket) in buckets.iter().enumerate() {
-            let key = &*bucket.key;
-            let begun = changed.iter().rev().find(|(other, _)| *other == key).map(|(_, kept)| kept);
-            let full_at = begun.or_else(|| open.find(Kind::Tokens, key)).and_then(|kept| kept.ends);
+            let full_at = latest(&open, &changed, at).and_then(|kept| kept.ends);
             let (full_in, wait) = tokens::take(full_at.unwrap_or_default().saturating_sub(open.now), bucket);
-            if wait > latest.1 {
-                latest = (at, wait);
+            if wait > longest.1 {
+                longest = (at, wait);
             }
-            changed.push((key, Kept { content: Content::Tokens, ends: Some(open.now.saturating_add(full_in)) }));
+            changed.push((at, Kept { content: Content::Tokens, ends: Some(open.now.saturating_add(full_in)) }));
         }
-        let (at, wait) = latest;
+        let (at, wait) = longest;
         let refused = (wait > most_wait).then_some(at);
         if refused.is_none() {
-            open.put(Kind::Tokens, changed)?;
+            open.put(changed)?;
         }
         Ok(Taken { refused, wait })
     }
@@ -137,7 +134,7 @@ impl Room {
     fn take_lease(&self, key: &str, most: u32, lasts: Duration) -> Stored<Leased> {
         let mut open = self.open([(Kind::Leases, key)]);
         let now = open.now;
-        let mut leases = open.find(Kind::Leases, key).map(Kept::leases).unwrap_or_default().to_vec();
+        let mut leases = open.find(0).map(Kept::leases).unwrap_or_default().to_vec();
         leases.retain(|(_, ends)| *ends > now);
         if leases.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
             let first = leases.iter().map(|(_, ends)| *ends).min().unwrap_or(now + lasts);
@@ -145,39 +142,45 @@ impl Room {
         }
         let lease = self.values.next_lease.fetch_add(1, Ordering::Relaxed);
         leases.push((lease, now.saturating_add(lasts)));
-        open.put(Kind::Leases, vec![(key, Kept::of_leases(leases))])?;
+        open.put(vec![(0, Kept::of_leases(leases))])?;
         Ok(Leased::Granted(lease))
     }
 
     fn release_lease(&self, key: &str, lease: u64) -> Stored<()> {
         let mut open = self.open([(Kind::Leases, key)]);
-        let Some(kept) = open.find(Kind::Leases, key) else { return Ok(()) };
+        let Some(kept) = open.find(0) else { return Ok(()) };
         let others: Vec<_> = kept.leases().iter().filter(|(other, _)| *other != lease).copied().collect();
         match others.is_empty() {
-            true => open.remove(Kind::Leases, key),
-            false => open.put(Kind::Leases, vec![(key, Kept::of_leases(others))])?,
+            true => open.remove(0),
+            false => open.put(vec![(0, Kept::of_leases(others))])?,
         }
         Ok(())
     }
 }
 
+/// What has this key now that this was changed.
+fn latest<'a>(open: &'a Open<'_>, changed: &'a [(usize, Kept)], at: usize) -> Option<&'a Kept> {
+    let begun = changed.iter().rev().find(|(other, _)| open.are_same(*other, at));
+    begun.map(|(_, kept)| kept).or_else(|| open.find(at))
+}
+
 impl ModuleState for Room {
     fn get<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Stored<Vec<Option<Vec<u8>>>>> {
         let open = self.open(keys.iter().map(|key| (Kind::Value, &**key)));
-        let value = |key: &String| open.find(Kind::Value, key).map(|kept| kept.value().to_vec());
-        Box::pin(ready(Ok(keys.iter().map(value).collect())))
+        let value = |at| open.find(at).map(|kept| kept.value().to_vec());
+        Box::pin(ready(Ok((0..keys.len()).map(value).collect())))
     }
 
     fn set<'a>(&'a self, key: &'a str, value: Vec<u8>, life: Life) -> BoxFuture<'a, Stored<()>> {
         let mut open = self.open([(Kind::Value, key)]);
         let ends = self.ends_in(life).map(|time| open.now.saturating_add(time));
-        Box::pin(ready(open.put(Kind::Value, vec![(key, Kept { content: Content::Value(value), ends })])))
+        Box::pin(ready(open.put(vec![(0, Kept { content: Content::Value(value), ends })])))
     }
 
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Stored<()>> {
         let kinds = [Kind::Value, Kind::Tokens, Kind::Leases];
         let mut open = self.open(kinds.map(|kind| (kind, key)));
-        kinds.into_iter().for_each(|kind| open.remove(kind, key));
+        (0..kinds.len()).for_each(|at| open.remove(at));
         Box::pin(ready(Ok(())))
     }
 
@@ -188,12 +191,12 @@ impl ModuleState for Room {
         new: Option<Vec<u8>>,
     ) -> BoxFuture<'a, Stored<bool>> {
         let mut open = self.open([(Kind::Value, key)]);
-        let is_current = open.find(Kind::Value, key).map(Kept::value) == current.as_deref();
+        let is_current = open.find(0).map(Kept::value) == current.as_deref();
         let done = match new {
             _ if !is_current => Ok(()),
-            Some(new) => open.put(Kind::Value, vec![(key, Kept { content: Content::Value(new), ends: None })]),
+            Some(new) => open.put(vec![(0, Kept { content: Content::Value(new), ends: None })]),
             None => {
-                open.remove(Kind::Value, key);
+                open.remove(0);
                 Ok(())
             }
         };
