@@ -18,10 +18,16 @@ use tokio::{
     task::JoinSet,
 };
 
-/// The gateway has the allocator of the command.
+/// The gateway has the allocator of the command, and its settings.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[used]
+#[expect(unsafe_code, reason = "nothing else has this name, and the text ends with a zero")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static ALLOCATOR_SETTINGS: &[u8; 43] = b"background_thread:true,dirty_decay_ms:1000\0";
 
 /// How long each combination runs unless an argument says otherwise.
 const SECONDS: f64 = 3.0;
@@ -52,7 +58,8 @@ fn measure() {
     let mut provider = Child::start(&["provider".to_owned()], &[]);
     let address = provider.line();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let gateways: Vec<_> = CHAINS.iter().map(|(name, modules)| (*name, Gateway::start(cores, modules, &address))).collect();
+    let gateways: Vec<_> =
+        CHAINS.iter().map(|(name, modules)| (*name, Gateway::start(cores, modules, &address))).collect();
     let ways: Vec<_> = std::iter::once(("direct", &address, None))
         .chain(gateways.iter().map(|(name, gateway)| (*name, &gateway.address, Some(gateway))))
         .collect();

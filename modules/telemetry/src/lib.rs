@@ -9,7 +9,8 @@ use arcllm_module::{
     state::{self, Addition, Life},
     types::{Outcome, Usage},
 };
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 pub use settings::Settings;
 
@@ -80,7 +81,7 @@ impl Call {
         let answered = result.ok();
         let price = answered.and_then(|(model, _)| {
             let price = |model: &str| self.request.facts(&format!("{provider}/{model}"))?.price;
-            price(model).or_else(|| price(&asked))
+            price(model).or_else(|| if model == asked { None } else { price(&asked) })
         });
         // An answer for which no provider was asked, such as one from a cache, costs nothing.
         let cost = match answered {
@@ -89,20 +90,20 @@ impl Call {
         };
         if self.settings.log {
             let usage = answered.map(|(_, usage)| usage);
-            let line = json!({
-                "provider": provider,
-                "model": answered.map_or(asked.as_str(), |(model, _)| model),
-                "outcome": result.map_or_else(|error| json!(error.kind()), |_| json!("ok")),
-                "seconds": clock::now().saturating_sub(self.began).as_secs_f64(),
-                "seconds_to_first_event": first.map(|first| first.as_secs_f64()),
-                "attempts": attempts.len(),
-                "input_tokens": usage.map(|usage| usage.input_tokens),
-                "output_tokens": usage.map(|usage| usage.output_tokens),
-                "cache_read_tokens": usage.and_then(|usage| usage.cache_read_tokens),
-                "cache_write_tokens": usage.and_then(|usage| usage.cache_write_tokens),
-                "cost": cost,
-            });
-            log::log(log::Level::Info, "telemetry", &line.to_string());
+            let line = Line {
+                provider: &provider,
+                model: answered.map_or(asked.as_str(), |(model, _)| model),
+                outcome: result.map_or_else(|error| json!(error.kind()), |_| json!("ok")),
+                seconds: clock::now().saturating_sub(self.began).as_secs_f64(),
+                seconds_to_first_event: first.map(|first| first.as_secs_f64()),
+                attempts: attempts.len(),
+                input_tokens: usage.map(|usage| usage.input_tokens),
+                output_tokens: usage.map(|usage| usage.output_tokens),
+                cache_read_tokens: usage.and_then(|usage| usage.cache_read_tokens),
+                cache_write_tokens: usage.and_then(|usage| usage.cache_write_tokens),
+                cost,
+            };
+            log::log(log::Level::Info, "telemetry", &line.json());
         }
         if self.settings.totals {
             let result = self.add_up(&format!("{provider}/{asked}"), answered.map(|(_, usage)| usage), cost).await;
@@ -135,20 +136,41 @@ impl Call {
     }
 }
 
+/// The line in the log of a call that ended.
+#[derive(Serialize)]
+struct Line<'a> {
+    provider: &'a str,
+    model: &'a str,
+    outcome: Value,
+    seconds: f64,
+    seconds_to_first_event: Option<f64>,
+    attempts: usize,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cache_read_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+    cost: Option<f64>,
+}
+
+impl Line<'_> {
+    fn json(&self) -> String {
+        // Numbers and texts can always be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
 arcllm_module::export!(Telemetry);
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::*;
     use arcllm_module::{
         stream::{self, Event},
         testing::{World, api, text},
         types::{ModelFacts, Price, ResponseParts},
     };
-    use serde_json::Value;
-
-    use super::*;
 
     fn module() -> Telemetry {
         Telemetry::new(Settings::default())

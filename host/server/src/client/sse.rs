@@ -22,8 +22,13 @@ pub(crate) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = Frame<'_>> {
 
 /// The JSON of an event.
 pub(crate) fn data(event: &[u8]) -> Option<Value> {
-    let lines = event.split(|&byte| byte == b'\n').filter_map(|line| line.strip_prefix(b"data: "));
-    serde_json::from_slice(&lines.collect::<Vec<_>>().join(&b'\n')).ok()
+    let mut lines = event.split(|&byte| byte == b'\n').filter_map(|line| line.strip_prefix(b"data: "));
+    let first = lines.next()?;
+    let more: Vec<&[u8]> = lines.collect();
+    if more.is_empty() {
+        return serde_json::from_slice(first).ok();
+    }
+    serde_json::from_slice(&[first, &more.join(&b'\n')].join(&b'\n')).ok()
 }
 
 /// The name of an event, empty if it has none.

@@ -57,8 +57,8 @@ pub(crate) fn refuse_errors(root: &JsonNode<'_>, answer: &str) -> Result<(), Unr
 
 /// Fails if the choice or its message is an error. Routers send errors of the provider behind them in this way.
 pub(crate) fn refuse_error_of_choice(choice: &JsonNode<'_>) -> Result<(), Unreadable> {
-    let places = ["/error", "/delta/error", "/message/error"].into_iter();
-    match places.filter_map(|place| choice.value.pointer(place)).find(|error| says_something(error)) {
+    let places: [&[&str]; 3] = [&["error"], &["delta", "error"], &["message", "error"]];
+    match places.into_iter().filter_map(|place| at(choice.value, place)).find(|error| says_something(error)) {
         Some(error) => Err(unreadable(error.clone(), &Value::Null)),
         None => Ok(()),
     }
@@ -114,7 +114,8 @@ pub(crate) fn refuse_scalars(root: &JsonNode<'_>) -> Result<(), Unreadable> {
 /// What the body says about an error.
 fn found(body: &Value, answer: &str) -> Option<Value> {
     let fields = body.as_object()?;
-    let named = ["/error", "/errors", "/x_groq/error"].into_iter().filter_map(|place| body.pointer(place));
+    let places: [&[&str]; 3] = [&["error"], &["errors"], &["x_groq", "error"]];
+    let named = places.into_iter().filter_map(|place| at(body, place));
     if let Some(error) = named.clone().find(|error| says_something(error)) {
         return Some(error.clone());
     }
@@ -146,20 +147,25 @@ fn found(body: &Value, answer: &str) -> Option<Value> {
     named.into_iter().find(is_empty).filter(|_| !is_other && !has_others).cloned()
 }
 
+/// What stands at these names within objects. A JSON pointer would be a text to take apart, for each event of a stream.
+fn at<'a>(value: &'a Value, names: &[&str]) -> Option<&'a Value> {
+    names.iter().try_fold(value, |value, name| value.get(name))
+}
+
 /// Errors of gateways in shapes of their own, as an object with the usual fields.
 fn foreign(body: &Value) -> Option<Value> {
-    let at = |place: &str| body.pointer(place).filter(|value| says_something(value));
+    let said = |place: &[&str]| at(body, place).filter(|value| says_something(value));
     // Apigee.
-    if let Some(message) = at("/fault/faultstring") {
-        return Some(json!({"message": message, "code": at("/fault/detail/errorcode")}));
+    if let Some(message) = said(&["fault", "faultstring"]) {
+        return Some(json!({"message": message, "code": said(&["fault", "detail", "errorcode"])}));
     }
     // AWS.
-    if let Some(error) = at("/Error") {
-        let message = at("/Error/Message").or_else(|| at("/Error/message")).unwrap_or(error);
-        return Some(json!({"message": message, "code": at("/Error/Code")}));
+    if let Some(error) = said(&["Error"]) {
+        let message = said(&["Error", "Message"]).or_else(|| said(&["Error", "message"])).unwrap_or(error);
+        return Some(json!({"message": message, "code": said(&["Error", "Code"])}));
     }
-    let kind = at("/__type")?;
-    let message = MESSAGES.into_iter().find_map(|name| at(&format!("/{name}"))).unwrap_or(kind);
+    let kind = said(&["__type"])?;
+    let message = MESSAGES.into_iter().find_map(|name| said(&[name])).unwrap_or(kind);
     Some(json!({"message": message, "type": kind}))
 }
 

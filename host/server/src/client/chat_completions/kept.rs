@@ -115,9 +115,8 @@ impl Keeper for ChunkKeeper {
         }
         adopt(&mut self.identity, &chunk, &IDENTITY);
         self.counts.extend(USAGE.unknown(chunk.get_mut("usage").map(Value::take).unwrap_or_default()));
-        let choice = self.choice_of(&chunk);
-        let delta = choice.get("delta").cloned().unwrap_or_default();
-        let (content, refusal) = said(&delta);
+        let choice = self.choice_of(&mut chunk);
+        let (content, refusal) = choice.get("delta").map(said).unwrap_or_default();
         let logprobs = choice.get("logprobs").filter(|logprobs| {
             let is_of = |name, text| are_of(logprobs.get(name), text);
             logprobs.is_object() && is_of("content", &content) && is_of("refusal", &refusal)
@@ -170,11 +169,13 @@ impl Keeper for ChunkKeeper {
 }
 
 impl ChunkKeeper {
-    /// The choice that is read: the first that comes.
-    fn choice_of(&mut self, chunk: &Value) -> Value {
-        let Some(first) = items(chunk, "choices").min_by_key(|choice| index_of(choice)) else { return Value::Null };
-        let index = *self.choice.get_or_insert(index_of(first));
-        items(chunk, "choices").find(|choice| index_of(choice) == index).cloned().unwrap_or_default()
+    /// Takes out the choice that is read: the first that comes.
+    fn choice_of(&mut self, chunk: &mut Value) -> Value {
+        let choices = chunk.get_mut("choices").map(Value::take).unwrap_or_default();
+        let Value::Array(choices) = choices else { return Value::Null };
+        let Some(first) = choices.iter().map(index_of).min() else { return Value::Null };
+        let index = *self.choice.get_or_insert(first);
+        choices.into_iter().find(|choice| index_of(choice) == index).unwrap_or_default()
     }
 
     /// Adds the probabilities of the tokens, as long as the module hands on the provider's text.
