@@ -71,7 +71,8 @@ impl Kept {
         if let Content::Leases(leases) = &self.content { leases } else { &[] }
     }
 
-    fn len(&self) -> usize {
+    /// Its bytes.
+    pub(crate) fn len(&self) -> usize {
         match &self.content {
             Content::Value(value) => value.len(),
             Content::Tokens => size_of::<Duration>(),
@@ -209,6 +210,9 @@ impl Open<'_> {
                 Some(before) => *before = kept,
                 None => drop(shard.things.insert(name.clone(), kept)),
             }
+        }
+        // After all of it: what has ended and is replaced was counted as freed above.
+        for shard in shards.iter_mut().flatten() {
             if shard.things.len() > shard.sweep_at {
                 values.sweep(shard, *now);
             }

@@ -135,3 +135,15 @@ async fn output_that_cannot_be_written_is_an_error() {
         assert!(!output.stderr.contains("panicked"), "{arguments:?}: {output:?}");
     }
 }
+
+/// The allocator looks for its settings by a name, and does without where a linker has dropped it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test]
+async fn memory_that_nobody_uses_goes_back_soon() {
+    let (_a, folder) = gives(Reply::default()).await;
+    let command = folder.arcllm(&["--version"]).unwrap().env("_RJEM_MALLOC_CONF", "stats_print:true");
+    let told = soon(command.run()).await.unwrap().stderr;
+    for setting in ["opt.background_thread: true ", "opt.dirty_decay_ms: 1000 "] {
+        assert!(told.contains(setting), "{setting}: {told}");
+    }
+}

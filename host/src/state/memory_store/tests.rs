@@ -181,13 +181,39 @@ fn the_sum_is_right_where_many_change_values() {
             });
         }
     });
-    let kept = |shard: &Mutex<Shard>| {
-        let shard = shard.lock().unwrap();
-        shard.things.iter().map(|(name, kept)| name.len() - 1 + kept.value().len()).sum::<usize>()
-    };
-    assert_eq!(values.bytes.load(Ordering::Relaxed), values.shards.iter().map(kept).sum::<usize>());
+    assert_eq!(counted(&values), kept(&values));
     (0..7).for_each(|at| now(room.delete(&at.to_string())).unwrap());
-    assert_eq!((values.bytes.load(Ordering::Relaxed), values.count.load(Ordering::Relaxed)), (0, 0));
+    assert_eq!(counted(&values), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sum_is_right_where_what_has_ended_is_replaced() {
+    let values = Arc::new(Values::default());
+    let room = Room { values: values.clone(), most: BYTES, clock: Arc::new(SystemTime::now) };
+    let addition =
+        |key: String| CounterAddition { key, delta: 1, most: None, life: Life::Time(Duration::from_millis(1)) };
+    for at in 0..2000 {
+        let again = (0..32).map(|at| addition(format!("again {at}")));
+        let additions: Vec<_> = std::iter::once(addition(format!("new {at}"))).chain(again).collect();
+        now(room.add(&additions)).unwrap();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(counted(&values), kept(&values), "{at}");
+    }
+}
+
+/// How many things and bytes are counted.
+fn counted(values: &Values) -> (usize, usize) {
+    (values.count.load(Ordering::Relaxed), values.bytes.load(Ordering::Relaxed))
+}
+
+/// How many things and bytes there are.
+fn kept(values: &Values) -> (usize, usize) {
+    let of_shard = |shard: &Mutex<Shard>| {
+        let shard = shard.lock().unwrap();
+        let bytes: usize = shard.things.iter().map(|(name, kept)| name.len() - 1 + kept.len()).sum();
+        (shard.things.len(), bytes)
+    };
+    values.shards.iter().map(of_shard).fold((0, 0), |(count, bytes), more| (count + more.0, bytes + more.1))
 }
 
 #[test]
