@@ -107,7 +107,14 @@ impl Answer {
             }
             // The text may still repeat another block.
             Event::Block(ContentBlock::Text(_)) if self.seam.as_ref().is_some_and(|seam| !seam.is_joined()) => {}
-            Event::Block(ContentBlock::Text(text)) => self.ended = Some(text),
+            Event::Block(ContentBlock::Text(text)) => {
+                let is_refusal = is_refusal(&text);
+                self.ended = Some(text);
+                // It goes with its pieces, which would else be told as text. Nothing goes on with it.
+                if is_refusal && !self.is_resumed {
+                    self.end_text(out);
+                }
+            }
             // It would stand in the middle of the text that it goes on with.
             Event::Thinking(_) | Event::Block(ContentBlock::Thinking(_)) if self.is_continuing() => {}
             Event::Thinking(piece) => {
@@ -201,6 +208,11 @@ impl Answer {
             (spent, counted) => spent.as_ref().or(counted).cloned(),
         }
     }
+}
+
+/// Whether the provider has marked the text as a refusal.
+fn is_refusal(text: &Text) -> bool {
+    text.extensions.iter().any(|(name, value)| name == "openai.responses.refusal" && value == "true")
 }
 
 #[cfg(test)]

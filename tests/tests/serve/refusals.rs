@@ -48,18 +48,18 @@ fn refusal(format: Format) -> [Reply; 2] {
 
 #[tokio::test]
 async fn are_told_once() {
-    for (format, settings) in
-        [(Format::OpenAi, ""), (Format::Responses, ""), (Format::OpenAi, "redact"), (Format::Responses, "redact")]
-    {
+    let modules = [("", ""), ("redact", ""), ("resume", "mode = \"continue\"")];
+    let all = modules.iter().flat_map(|module| [Format::OpenAi, Format::Responses].map(|format| (format, *module)));
+    for (format, (module, settings)) in all {
         for (path, is_chat) in [("/v1/chat/completions", true), ("/v1/responses", false)] {
             let provider = replies(refusal(format)).await;
             let chain = Chain::new().provider("a", format, &provider.url());
-            let chain = if settings.is_empty() { chain } else { chain.module(settings, "") };
+            let chain = if module.is_empty() { chain } else { chain.module(module, settings) };
             let gateway = Gateway::start(&chain).await;
             let ask = |stream: bool| json!({"model": "a", "stream": stream, "input": "Hi", "messages": [{"role": "user", "content": "Hi"}]});
             let whole = gateway.post(path, &ask(false)).await.json();
             let streamed = gateway.post(path, &ask(true)).await;
-            let about = format!("{format}, {path}, {settings}: {whole}, {}", streamed.body);
+            let about = format!("{format}, {path}, {module}: {whole}, {}", streamed.body);
             let datas: Vec<Value> =
                 streamed.events().iter().filter_map(|(_, data)| serde_json::from_str(data).ok()).collect();
             let joined =

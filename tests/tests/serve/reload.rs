@@ -85,6 +85,60 @@ async fn changes_nothing_if_it_does_not_load() {
     assert!(log.stderr.contains("the one before stays in use") && log.stderr.contains("config.toml:2"), "{log:?}");
 }
 
+/// A file that is being written is empty for a moment. A pipe would hold up the reader for good.
+#[cfg(unix)]
+#[tokio::test]
+async fn takes_nothing_from_an_empty_file_or_a_pipe() {
+    let provider = replies([]).await;
+    let chain = Chain::new().provider("p", Format::OpenAi, &provider.url()).table("models.m", "provider = \"p\"");
+    let gateway = Gateway::start(&chain).await;
+    let file = gateway.folder.path().join("config.toml");
+    let told = async |words: &str| {
+        gateway.signal("HUP");
+        soon(async {
+            while !ready(&gateway).await["failed_reload"]["error"].as_str().is_some_and(|error| error.contains(words)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+    };
+    gateway.folder.write("config.toml", "").unwrap();
+    told("is empty").await;
+    std::fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    told("no regular file").await;
+    std::fs::remove_file(&file).unwrap();
+    gateway.folder.write("config.toml", config(&provider)).unwrap();
+    soon(async {
+        while !ready(&gateway).await["failed_reload"].is_null() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+/// What the next start would refuse is refused now.
+#[cfg(unix)]
+#[tokio::test]
+async fn takes_no_address_for_everybody_without_keys() {
+    let provider = replies([]).await;
+    let chain = Chain::new().provider("p", Format::OpenAi, &provider.url()).table("models.m", "provider = \"p\"");
+    let gateway = Gateway::start(&chain).await;
+    let open = format!("[serve]\nlisten = \"0.0.0.0:4000\"\n{}", config(&provider));
+    gateway.folder.write("config.toml", open).unwrap();
+    gateway.signal("HUP");
+    soon(async {
+        while !ready(&gateway).await["failed_reload"]["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("no key is set"))
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
 /// A provider whose variable is not set is told: every call of it would fail.
 #[tokio::test]
 async fn tells_of_providers_without_a_key() {

@@ -44,6 +44,12 @@ async fn a_client_that_leaves_ends_its_call() {
         }
         soon(provider.wait_until(|requests| requests.get(number).is_some_and(|request| request.dropped()))).await;
     }
+    soon(async {
+        while !gateway.get("/metrics").await.body.contains("status=\"499\"} 2") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
     let log = gateway.stop().await.stdout;
     let left = |line: &&str| line.contains(" 499 POST /v1/chat/completions") && line.contains(" attempts=1 ");
     assert_eq!(log.lines().filter(left).count(), 2, "{log}");

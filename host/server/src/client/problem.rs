@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arcllm::{ApiError, Attempt, ConfigError, Error, ErrorKind, ErrorReason, Extensions, Note};
+use arcllm::{ApiError, Attempt, ConfigError, Error, ErrorKind, ErrorReason, Extensions, Note, Outcome};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
@@ -133,6 +133,13 @@ impl From<&Error> for Problem {
             ErrorKind::Config(config) => Problem::of_load(config),
             kind => Problem::new(status_of_kind(kind), in_words(kind)),
         };
+        if let (ErrorKind::Usage(_), Some(failed)) = (&error.kind, error.trail.iter().rev().find_map(failed)) {
+            // One model has failed, and another cannot be asked this. The request is not wrong.
+            let (provider, status) = failed;
+            problem.status = status;
+            problem.message =
+                format!("the provider `{provider}` has failed, and another cannot be asked: {}", problem.message);
+        }
         if error.kind.is_overload() {
             problem.retry_after = Some(Duration::from_secs(1));
         }
@@ -140,6 +147,17 @@ impl From<&Error> for Problem {
         problem.notes.clone_from(&error.notes);
         problem
     }
+}
+
+/// The provider of an attempt that has failed there, and the status for it.
+fn failed(attempt: &Attempt) -> Option<(&str, StatusCode)> {
+    let status = match attempt.outcome {
+        Outcome::Api => status_of(attempt.status.unwrap_or_default()),
+        Outcome::Connection | Outcome::Parse => StatusCode::BAD_GATEWAY,
+        Outcome::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        _ => return None,
+    };
+    Some((&attempt.provider, status))
 }
 
 /// What the provider says. The head of the answer names the provider.

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -102,12 +102,19 @@ impl Reloader {
     /// The models that cannot be loaded, or else why nothing changes: without the names of files, and with them.
     async fn try_reload(&self) -> Result<BTreeMap<String, String>, (String, String)> {
         let both = |error: ConfigError| (without_file(&error), error.to_string());
+        if let Some(file) = &self.shared.live().host.config().file {
+            check_file(file)
+                .map_err(|problem| (format!("the file {problem}"), format!("{} {problem}", file.display())))?;
+        }
         let read = self.read.clone();
         let host = tokio::task::spawn_blocking(move || read()).await.map_err(|error| same(error.to_string()))?;
         let host = host.map_err(both)?;
         host.config().check_serve_is_trusted().map_err(both)?;
         let (old, new) = (self.shared.live().clone(), &host.config().serve);
         check_open(self.address, new).map_err(same)?;
+        if old.config().listen != new.listen {
+            check_open(new.listen, new).map_err(same)?;
+        }
         let failed = load_models(&host).await;
         let failed_before = self.shared.readiness.troubles().models.clone();
         if let Some((model, error)) = failed.iter().find(|(model, _)| !failed_before.contains_key(*model)) {
@@ -144,6 +151,17 @@ fn look(shared: &Shared) -> Look {
 
 fn same(text: String) -> (String, String) {
     (text.clone(), text)
+}
+
+/// Refuses what is no file that somebody has written. A pipe would hold up the reader, or has nothing left to read. An empty
+/// file is one that is being written, and would take all keys away.
+fn check_file(file: &Path) -> Result<(), &'static str> {
+    match fs::metadata(file) {
+        Ok(data) if !data.is_file() => Err("is no regular file, which is read at the start only"),
+        Ok(data) if data.len() == 0 => Err("is empty; for a server without settings, write a comment into it"),
+        // Who reads it tells what is wrong.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Refuses to let in other machines without a key.

@@ -72,14 +72,13 @@ impl Entry {
             return;
         }
         let cost = of_call(&told.trail);
-        let has_left = matches!(told.ending, Some(Ending::Left));
         self.shared.log.write(&Line {
             at: self.at,
             took: self.begun.elapsed(),
             method: self.method.as_str(),
             path: &self.path,
             key: self.caller.key(),
-            status: if has_left { CLIENT_LEFT } else { status },
+            status,
             told,
             cost,
         });
@@ -89,8 +88,10 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
-        count_request(&self.path, status);
         let told = std::mem::take(&mut *self.caller.told());
+        // Also behind the head of a streamed answer.
+        let status = if matches!(told.ending, Some(Ending::Left)) { CLIENT_LEFT } else { status };
+        count_request(&self.path, status);
         self.log(status, &told);
         if let Some(call) = CallRecord::of(told, status, self.caller.key(), self.at, self.begun.elapsed()) {
             self.calls.add(call);

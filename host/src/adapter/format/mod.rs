@@ -17,6 +17,7 @@ pub(crate) mod history;
 pub(crate) mod json;
 pub(crate) mod lenient;
 pub(crate) mod malformed;
+pub(crate) mod only_own;
 pub(crate) mod openai;
 pub(crate) mod outline;
 pub(crate) mod refusal;

@@ -13,6 +13,7 @@ use crate::{
         declared,
         format::Format,
         lenient::{self, Halves},
+        only_own,
         outline::Unwritable,
         splice::{field, splice},
     },
@@ -57,7 +58,11 @@ pub(crate) fn outgoing(
     model: &str,
     stream: bool,
 ) -> Result<Outgoing, Unwritable> {
-    let given = request.original.given().filter(|original| original.format == provider.adapter);
+    let given = request.original.given();
+    if given.is_some() {
+        only_own::check(request, provider.adapter)?;
+    }
+    let given = given.filter(|original| original.format == provider.adapter);
     let own = given.filter(|_| request.original().is_some() && takes(request, provider));
     match (own.and_then(|original| spliced(format, request, provider, model, stream, original)), given) {
         (Some(own), _) => Ok(own),

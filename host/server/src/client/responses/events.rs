@@ -35,6 +35,8 @@ pub(crate) struct Events {
     open: Option<Open>,
     calls: StreamedCalls,
     has_refused: bool,
+    /// What ended messages have said of a text that is not known to be whole.
+    said: String,
     originals: Option<Originals>,
     /// The types of the items that the provider has sent, where a module rewrites its answer.
     provided: Vec<String>,
@@ -141,6 +143,7 @@ impl Events {
             open: None,
             calls,
             has_refused: false,
+            said: String::new(),
             originals: None,
             provided: Vec::new(),
         }
@@ -227,8 +230,17 @@ impl Events {
     }
 
     fn know(&mut self, text: &Text, out: &mut Vec<u8>) {
-        self.in_message(out, |message, lines| message.know(text, lines));
         self.has_refused |= is_refusal(text);
+        let said = std::mem::take(&mut self.said);
+        match text.text.strip_prefix(&*said).filter(|_| !said.is_empty()) {
+            Some("") => {}
+            Some(rest) => {
+                let mut text = text.clone();
+                text.text = rest.to_owned();
+                self.in_message(out, |message, lines| message.know(&text, lines));
+            }
+            None => self.in_message(out, |message, lines| message.know(text, lines)),
+        }
     }
 
     fn other(&mut self, value: &Value, out: &mut Vec<u8>) {
@@ -256,7 +268,10 @@ impl Events {
         let mut lines = Lines { sequence: &mut self.sequence, out };
         let ended = match self.open.take() {
             None => None,
-            Some(Open::Message(message)) => Some((message.place, message.end(status, more, &mut lines))),
+            Some(Open::Message(message)) => {
+                self.said.push_str(message.unknown());
+                Some((message.place, message.end(status, more, &mut lines)))
+            }
             Some(Open::Reasoning(reasoning)) => Some((reasoning.place, reasoning.end(None, &mut lines))),
         };
         self.keep(ended);

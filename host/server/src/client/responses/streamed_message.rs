@@ -94,6 +94,12 @@ impl StreamedMessage {
         }
     }
 
+    /// What was said of a text that is not known to be whole.
+    pub(crate) fn unknown(&self) -> &str {
+        let part = self.part.as_ref().filter(|part| part.whole.is_none());
+        part.and_then(|part| part.said.get(part.known..)).unwrap_or_default()
+    }
+
     /// All that was said here.
     pub(crate) fn said(&self) -> String {
         let ended = self.parts.iter().map(|part| match part {
