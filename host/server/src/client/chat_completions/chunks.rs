@@ -1,5 +1,7 @@
 //! Writes streamed answers.
 
+use std::collections::HashMap;
+
 use arcllm::{ContentBlock, Event, Response};
 use serde_json::{Map, Value, json};
 
@@ -23,11 +25,14 @@ pub(crate) struct Chunks {
     text: usize,
     reasoning: usize,
     has_refused: bool,
+    /// In the order in which they began.
     calls: Vec<Call>,
+    /// The places of the calls in `calls`, by their numbers in the events. SDKs take the index for a place in a list, so no index
+    /// may come before a smaller one, as where a provider tells a call without arguments last.
+    places: HashMap<usize, usize>,
 }
 
 /// What was written of a tool call.
-#[derive(Default)]
 struct Call {
     is_custom: bool,
     has_arguments: bool,
@@ -41,8 +46,8 @@ impl Chunks {
         write_json(&heading.model, &mut head);
         head.extend_from_slice(b",\"choices\":");
         let tail: &[u8] = if heading.wants_usage { b",\"usage\":null}\n\n" } else { b"}\n\n" };
-        let calls = Vec::new();
-        Self { heading, head, tail, has_role: false, text: 0, reasoning: 0, has_refused: false, calls }
+        let (calls, places) = Default::default();
+        Self { heading, head, tail, has_role: false, text: 0, reasoning: 0, has_refused: false, calls, places }
     }
 
     /// Writes a chunk around what `delta` writes.
@@ -93,15 +98,12 @@ impl Chunks {
         self.text_delta(b"{\"refusal\":", text, b"}", out);
     }
 
-    fn begin_call(&mut self, index: usize, id: &str, name: &str, out: &mut Vec<u8>) {
+    fn begin_call(&mut self, number: usize, id: &str, name: &str, out: &mut Vec<u8>) {
         self.role(false, out);
         let is_custom = self.heading.call_forms.is_custom(name);
-        if self.calls.len() <= index {
-            self.calls.resize_with(index + 1, Call::default);
-        }
-        if let Some(call) = self.calls.get_mut(index) {
-            call.is_custom = is_custom;
-        }
+        let index = self.calls.len();
+        self.places.insert(number, index);
+        self.calls.push(Call { is_custom, has_arguments: false });
         let function = json!({"name": name, "arguments": ""});
         match (self.heading.call_forms.older, is_custom) {
             (true, _) if index > 0 => {}
@@ -120,7 +122,8 @@ impl Chunks {
         self.json_delta(&json!({"tool_calls": [call]}), out);
     }
 
-    fn add_arguments(&mut self, index: usize, json: &str, out: &mut Vec<u8>) {
+    fn add_arguments(&mut self, number: usize, json: &str, out: &mut Vec<u8>) {
+        let Some(index) = self.places.get(&number).copied() else { return };
         let Some(call) = self.calls.get_mut(index).filter(|call| !call.is_custom) else { return };
         call.has_arguments |= !json.is_empty();
         match self.heading.call_forms.older {
@@ -134,7 +137,8 @@ impl Chunks {
     }
 
     /// Writes what the pieces of a call have not said.
-    fn end_call(&mut self, index: usize, call: &arcllm::ToolCall, out: &mut Vec<u8>) {
+    fn end_call(&mut self, number: usize, call: &arcllm::ToolCall, out: &mut Vec<u8>) {
+        let Some(index) = self.places.get(&number).copied() else { return };
         let Some(Call { is_custom, has_arguments }) = self.calls.get(index) else { return };
         let (is_custom, has_arguments) = (*is_custom, *has_arguments);
         let (name, mut inner): (_, Map<String, Value>) = match is_custom {
@@ -146,7 +150,7 @@ impl Chunks {
             false => ("function", choice::function_fields(call).collect()),
         };
         if !is_custom && !has_arguments {
-            self.add_arguments(index, &choice::arguments(call), out);
+            self.add_arguments(number, &choice::arguments(call), out);
         }
         let mut further: Map<String, Value> = choice::further_fields(call).collect();
         if (!further.is_empty() || !inner.is_empty()) && !self.heading.call_forms.older {

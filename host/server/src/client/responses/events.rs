@@ -1,6 +1,6 @@
 //! Writes a streamed answer: <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
-use arcllm::{ContentBlock, Event, Response, Text};
+use arcllm::{ContentBlock, Event, Response, Text, Thinking};
 use serde_json::Value;
 
 use crate::client::{
@@ -37,6 +37,8 @@ pub(crate) struct Events {
     has_refused: bool,
     /// What ended messages have said of a text that is not known to be whole.
     said: String,
+    /// What ended items of reasoning have said of reasoning that is not known to be whole.
+    thought: String,
     originals: Option<Originals>,
     /// The types of the items that the provider has sent, where a module rewrites its answer.
     provided: Vec<String>,
@@ -144,6 +146,7 @@ impl Events {
             calls,
             has_refused: false,
             said: String::new(),
+            thought: String::new(),
             originals: None,
             provided: Vec::new(),
         }
@@ -215,17 +218,27 @@ impl Events {
     fn block(&mut self, block: &ContentBlock, out: &mut Vec<u8>) {
         match block {
             ContentBlock::Text(text) if !text.text.is_empty() => self.know(text, out),
-            ContentBlock::Thinking(thinking) => {
-                self.in_reasoning(out, |_, _| {});
-                if let Some(Open::Reasoning(reasoning)) = self.open.take() {
-                    let mut lines = Lines { sequence: &mut self.sequence, out };
-                    let place = reasoning.place;
-                    let json = reasoning.end(Some(thinking), &mut lines);
-                    self.keep([(place, json)]);
-                }
-            }
+            ContentBlock::Thinking(thinking) => self.know_thinking(thinking, out),
             ContentBlock::Other(value) => self.other(value, out),
             _ => {}
+        }
+    }
+
+    fn know_thinking(&mut self, whole: &Thinking, out: &mut Vec<u8>) {
+        let (thought, mut whole) = (std::mem::take(&mut self.thought), whole.clone());
+        if let Some(rest) = whole.text.strip_prefix(&*thought).filter(|_| !thought.is_empty()) {
+            let is_sealed = whole.signature.is_some() || whole.redacted.is_some();
+            if rest.is_empty() && !is_sealed {
+                return;
+            }
+            whole.text = rest.to_owned();
+        }
+        self.in_reasoning(out, |_, _| {});
+        if let Some(Open::Reasoning(reasoning)) = self.open.take() {
+            let mut lines = Lines { sequence: &mut self.sequence, out };
+            let place = reasoning.place;
+            let json = reasoning.end(Some(&whole), &mut lines);
+            self.keep([(place, json)]);
         }
     }
 
@@ -272,7 +285,10 @@ impl Events {
                 self.said.push_str(message.unknown());
                 Some((message.place, message.end(status, more, &mut lines)))
             }
-            Some(Open::Reasoning(reasoning)) => Some((reasoning.place, reasoning.end(None, &mut lines))),
+            Some(Open::Reasoning(reasoning)) => {
+                self.thought.push_str(reasoning.said());
+                Some((reasoning.place, reasoning.end(None, &mut lines)))
+            }
         };
         self.keep(ended);
     }

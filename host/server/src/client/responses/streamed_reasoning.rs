@@ -29,6 +29,11 @@ impl StreamedReasoning {
         self.tell("response.reasoning_summary_text.delta", "delta", piece, lines);
     }
 
+    /// What was said here.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
     /// Ends it. `whole` is the whole block, if it is known. Returns its JSON.
     pub(crate) fn end(mut self, whole: Option<&Thinking>, lines: &mut Lines<'_>) -> Vec<u8> {
         let rest = whole.and_then(|whole| whole.text.strip_prefix(self.said.as_str()));

@@ -97,8 +97,7 @@ impl StreamedToolCalls {
         self.all.get(at).is_some_and(|call| call.id.is_none())
     }
 
-    /// Begins a call and returns its place. Tells the call before it if that is complete, or else that it has begun: calls are told
-    /// in their order, also one whose arguments are empty.
+    /// Begins a call and returns its place. Tells the call before it, if that is complete.
     pub(crate) fn begin(
         &mut self,
         index: Option<u64>,
@@ -106,11 +105,8 @@ impl StreamedToolCalls {
         events: &mut VecDeque<Event>,
     ) -> Result<usize, Malformed> {
         let at = self.all.len();
-        if let Some(call) = self.all.last_mut().filter(|call| call.is_open()) {
-            match call.is_complete() {
-                true => call.tell(at - 1, false, false, budget, events)?,
-                false => call.start(at - 1, events),
-            }
+        if let Some(call) = self.all.last_mut().filter(|call| call.is_complete() && call.is_open()) {
+            call.tell(at - 1, false, false, budget, events)?;
         }
         if let Some(index) = index {
             self.by_index.insert(index, at);
