@@ -141,7 +141,7 @@ async fn output_that_cannot_be_written_is_an_error() {
 #[tokio::test]
 async fn memory_that_nobody_uses_goes_back_soon() {
     let (_a, folder) = gives(Reply::default()).await;
-    let command = folder.arcllm(&["--version"]).unwrap().env("_RJEM_MALLOC_CONF", "stats_print:true");
+    let command = folder.arcllm(["--version"]).unwrap().env("_RJEM_MALLOC_CONF", "stats_print:true");
     let told = soon(command.run()).await.unwrap().stderr;
     for setting in ["opt.background_thread: true ", "opt.dirty_decay_ms: 1000 "] {
         assert!(told.contains(setting), "{setting}: {told}");
