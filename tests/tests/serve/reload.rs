@@ -27,6 +27,30 @@ async fn ready(gateway: &Gateway) -> Value {
     gateway.get("/health/ready").await.json()
 }
 
+/// Asks for a reload, which must fail with these words, and leave the configuration in use.
+#[cfg(unix)]
+async fn stays(gateway: &Gateway, words: &str) {
+    gateway.signal("HUP");
+    soon(async {
+        while !ready(gateway).await["failed_reload"]["error"].as_str().is_some_and(|error| error.contains(words)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+}
+
+/// Waits until a reload has mended the last one.
+#[cfg(unix)]
+async fn loads(gateway: &Gateway) {
+    soon(async {
+        while !ready(gateway).await["failed_reload"].is_null() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn counts_for_new_calls_and_leaves_running_streams_alone() {
     let old = replies([Reply::text("one"), Reply::text("a b c d e f").pace(Duration::from_millis(150))]).await;
@@ -64,23 +88,11 @@ async fn changes_nothing_if_it_does_not_load() {
     ] {
         let text = format!("{}{wrong}", if wrong.contains("modules") { config(&provider) } else { String::new() });
         gateway.folder.write("config.toml", text).unwrap();
-        gateway.signal("HUP");
-        soon(async {
-            while !ready(&gateway).await["failed_reload"]["error"].as_str().is_some_and(|error| error.contains(words)) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await;
-        assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+        stays(&gateway, words).await;
         assert!(gateway.get("/metrics").await.body.contains("arcllm_serve_reload_failed 1"));
     }
     gateway.folder.write("config.toml", config(&provider)).unwrap();
-    soon(async {
-        while !ready(&gateway).await["failed_reload"].is_null() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    loads(&gateway).await;
     let log = gateway.stop().await;
     assert!(log.stderr.contains("the one before stays in use") && log.stderr.contains("config.toml:2"), "{log:?}");
 }
@@ -93,29 +105,14 @@ async fn takes_nothing_from_an_empty_file_or_a_pipe() {
     let chain = Chain::new().provider("p", Format::OpenAi, &provider.url()).table("models.m", "provider = \"p\"");
     let gateway = Gateway::start(&chain).await;
     let file = gateway.folder.path().join("config.toml");
-    let told = async |words: &str| {
-        gateway.signal("HUP");
-        soon(async {
-            while !ready(&gateway).await["failed_reload"]["error"].as_str().is_some_and(|error| error.contains(words)) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await;
-        assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
-    };
     gateway.folder.write("config.toml", "").unwrap();
-    told("is empty").await;
+    stays(&gateway, "is empty").await;
     std::fs::remove_file(&file).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
-    told("no regular file").await;
+    stays(&gateway, "no regular file").await;
     std::fs::remove_file(&file).unwrap();
     gateway.folder.write("config.toml", config(&provider)).unwrap();
-    soon(async {
-        while !ready(&gateway).await["failed_reload"].is_null() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    loads(&gateway).await;
 }
 
 /// What the next start would refuse is refused now.
@@ -127,16 +124,7 @@ async fn takes_no_address_for_everybody_without_keys() {
     let gateway = Gateway::start(&chain).await;
     let open = format!("[serve]\nlisten = \"0.0.0.0:4000\"\n{}", config(&provider));
     gateway.folder.write("config.toml", open).unwrap();
-    gateway.signal("HUP");
-    soon(async {
-        while !ready(&gateway).await["failed_reload"]["error"]
-            .as_str()
-            .is_some_and(|error| error.contains("no key is set"))
-        {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    stays(&gateway, "no key is set").await;
 }
 
 /// A provider whose variable is not set is told: every call of it would fail.
