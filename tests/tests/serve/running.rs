@@ -56,6 +56,26 @@ async fn a_client_that_leaves_ends_its_call() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_is_noticed_behind_what_nobody_reads() {
+    let body = question(false).to_string();
+    let request = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    // An end of line too many, the next requests, and more than the server reads before it answers. It fits into the buffers of
+    // the system, which else cannot send the end of the connection.
+    let behind = ["\r\n".to_owned(), request.repeat(3), format!("{request}{}", "x".repeat(30_000))];
+    let provider = replies(std::iter::repeat_n(slow(), behind.len())).await;
+    let gateway = Gateway::start(&chain(&provider)).await;
+    for (number, behind) in behind.into_iter().enumerate() {
+        let mut connection = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
+        connection.write_all((request.clone() + &behind).as_bytes()).await.unwrap();
+        soon(provider.wait_for_requests(number + 1)).await;
+        drop(connection);
+        soon(provider.wait_until(|requests| requests.get(number).is_some_and(|request| request.dropped()))).await;
+    }
+    let log = gateway.stop().await.stdout;
+    assert_eq!((provider.requests().len(), log.matches(" 499 POST ").count()), (3, 3), "{log}");
+}
+
+#[tokio::test]
 async fn a_call_too_many_is_told_when_to_come_back() {
     let provider = replies([slow()]).await;
     let gateway = Gateway::start(&chain(&provider).table("serve", "max_in_flight = 1")).await;

@@ -1,6 +1,12 @@
 //! One connection: reads requests, gives them to the routes, and writes the answers, until either side ends it.
 
-use std::{convert::Infallible, pin::pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use axum::{Router, body::Body};
 use hyper::{server::conn::http1, service::service_fn};
@@ -22,9 +28,15 @@ const LONGEST_HEAD: usize = 64 * 1024;
 /// The most headers of a request.
 const MOST_HEADERS: usize = 128;
 
-/// Serves a connection. Ends it after the answer under way once `stop` says so.
-pub(crate) async fn serve<C>(connection: C, router: Router, patience: Patience, mut stop: watch::Receiver<bool>)
-where
+/// Serves a connection. Ends it after the answer under way once `stop` says so, and with the answer under way once the client has
+/// left.
+pub(crate) async fn serve<C>(
+    connection: C,
+    left: impl Future<Output = ()>,
+    router: Router,
+    patience: Patience,
+    mut stop: watch::Receiver<bool>,
+) where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = Guarded::new(connection, patience);
@@ -44,16 +56,26 @@ where
             .max_header_size(LONGEST_HEAD)
             .serve_connection(TokioIo::new(connection), service)
     );
+    // While it reads, hyper sees the end itself, behind the requests in front of it.
+    let mut left = pin!(async {
+        left.await;
+        poll_fn(|_| if turn.is_answering() { Poll::Ready(()) } else { Poll::Pending }).await;
+    });
     let served = tokio::select! {
         // First, so that a request that has arrived is answered.
         biased;
         served = serving.as_mut() => served,
+        () = left.as_mut() => return,
         () = told(&mut stop) => {
             if turn.is_idle() {
                 return;
             }
             serving.as_mut().graceful_shutdown();
-            serving.await
+            tokio::select! {
+                biased;
+                served = serving => served,
+                () = left => return,
+            }
         }
     };
     if let Err(error) = served {

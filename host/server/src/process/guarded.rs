@@ -48,6 +48,11 @@ impl Turn {
         self.get() == Waiting::Request
     }
 
+    /// Whether a request has come whose answer has not been handed over.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.get() == Waiting::Answer
+    }
+
     fn get(&self) -> Waiting {
         match self.0.load(Ordering::Relaxed) {
             0 => Waiting::Request,

@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod guarded;
+pub(crate) mod leaving;
 pub(crate) mod port_owner;
 pub(crate) mod reload;
 pub mod serve;

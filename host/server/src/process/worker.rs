@@ -17,6 +17,7 @@ use crate::{
     process::{
         connection::{serve, told},
         guarded::Patience,
+        leaving::watched,
         tls::Certificate,
     },
     routes::router::router,
@@ -118,10 +119,11 @@ impl Client {
         if is_open.and_then(|()| connection.set_nodelay(true)).is_err() {
             return;
         }
+        let (connection, left) = watched(connection);
         match acceptor {
-            None => serve(connection, router, patience, stop).await,
+            None => serve(connection, left, router, patience, stop).await,
             Some(acceptor) => match timeout(patience.head, acceptor.accept(connection)).await {
-                Ok(Ok(connection)) => Box::pin(serve(connection, router, patience, stop)).await,
+                Ok(Ok(connection)) => Box::pin(serve(connection, left, router, patience, stop)).await,
                 Ok(Err(error)) => tracing::debug!(target: "arcllm::serve", %error, "a client gets no TLS connection"),
                 Err(_) => {}
             },
