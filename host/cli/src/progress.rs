@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use arcllm_server::StandardError;
 use indicatif::ProgressBar;
 use tracing::{
     Event, Level, Subscriber,
@@ -16,6 +17,7 @@ use tracing::{
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::{FilterExt as _, filter_fn},
+    fmt::MakeWriter,
     layer::{Context, SubscriberExt as _},
     registry::LookupSpan,
     util::SubscriberInitExt as _,
@@ -37,18 +39,23 @@ pub(crate) fn listen(filter: EnvFilter, json: bool, keeps_log: bool) {
     let is_kept = filter_fn(move |metadata| !(keeps_log && metadata.target() == told::TARGET));
     let compiling = (!json).then_some(Compiling { say: say_above }.with_filter(LevelFilter::DEBUG));
     let steps = Steps.with_filter(LevelFilter::DEBUG);
-    let lines = lines().with_filter(filter.and(is_kept));
+    let lines = lines(std::io::stderr).with_filter(filter.and(is_kept));
     tracing_subscriber::registry().with(lines).with(steps).with(compiling).with(keep).init();
 }
 
-/// Writes the log, and nothing else, since a spinner would cost each call of a server. Gives spans to this layer.
+/// Writes the log of a server, and nothing else, since a spinner would cost each call. No call waits for who reads it. Gives spans to
+/// this layer.
 pub(crate) fn listen_with(spans: Option<impl Layer<Registry> + Send + Sync>, filter: EnvFilter) {
-    tracing_subscriber::registry().with(spans).with(lines().with_filter(filter)).init();
+    tracing_subscriber::registry().with(spans).with(lines(StandardError::default).with_filter(filter)).init();
 }
 
-fn lines<S: Subscriber + for<'span> LookupSpan<'span>>() -> impl Layer<S> {
+fn lines<S, W>(writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'line> MakeWriter<'line> + Send + Sync + 'static,
+{
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours)
+    tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours)
 }
 
 /// A spinner with a text beside it.

@@ -13,7 +13,7 @@ use tokio::{
 use crate::{
     scene::{replies, soon},
     serve::gateway::{Gateway, client},
-    support::{Chain, Folder},
+    support::{Arcllm, Chain, Folder},
 };
 
 const CHAT: &str = "/v1/chat/completions";
@@ -269,24 +269,38 @@ async fn a_name_makes_up_no_field_of_the_log() {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_stops_no_call() {
-    let provider = replies([]).await;
-    let folder = chain(&provider).folder().unwrap().trusted();
-    // Not a free port, since nobody can read which one it is.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let address = format!("127.0.0.1:{port}");
-    let command = folder.arcllm(["serve", "--listen", &address]).unwrap().with_stalled_pipe();
-    let running = command.start().unwrap();
-    soon(running.has_written()).await.unwrap();
-    let gateway = Gateway { url: format!("http://{address}"), folder, running };
-    // More than a pipe holds.
-    let path = format!("/{}", "x".repeat(200));
-    let client = client();
-    for _ in 0..400 {
-        let answer = soon(client.get(format!("{}{path}", gateway.url)).send()).await.unwrap();
-        assert_eq!(answer.status(), 404);
+async fn output_that_nobody_reads_stops_no_call() {
+    let quiet: fn(Arcllm) -> Arcllm = Arcllm::with_stalled_pipe;
+    for stalled in [quiet, Arcllm::with_stalled_pipes] {
+        let provider = replies([]).await;
+        let folder = chain(&provider).folder().unwrap().trusted();
+        // Not a free port, since nobody can read which one it is.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let command = folder.arcllm(["serve", "--listen", &address, "--log", "human", "--log", "debug"]).unwrap();
+        let running = stalled(command).start().unwrap();
+        soon(running.has_written()).await.unwrap();
+        let gateway = Gateway { url: format!("http://{address}"), folder, running };
+        // More than a pipe holds.
+        let path = format!("/{}", "x".repeat(200));
+        let client = client();
+        for _ in 0..400 {
+            let answer = soon(client.get(format!("{}{path}", gateway.url)).send()).await.unwrap();
+            assert_eq!(answer.status(), 404);
+            assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+        }
+        assert_eq!(gateway.stop().await.code, 0);
     }
-    assert_eq!(gateway.stop().await.code, 0);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_cannot_say_where_it_listens_does_not_start() {
+    let folder = chain(&replies([]).await).folder().unwrap().trusted();
+    let command = folder.arcllm(["serve", "--listen", "127.0.0.1:0"]).unwrap().with_full_disk();
+    let output = soon(command.run()).await.unwrap();
+    assert_eq!(output.code, 2);
+    assert!(output.stderr.contains("cannot write to standard output: "), "{output:?}");
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ enum Stdout {
     FullDisk,
     ClosedPipe,
     StalledPipe,
+    /// With standard error.
+    StalledPipes,
 }
 
 impl Arcllm {
@@ -108,6 +110,13 @@ impl Arcllm {
         self
     }
 
+    /// Makes its standard output and its standard error one such pipe.
+    #[must_use]
+    pub(crate) fn with_stalled_pipes(mut self) -> Self {
+        self.stdout = Stdout::StalledPipes;
+        self
+    }
+
     /// Makes a file that becomes too large an error of the write, as on a full disk, and not a signal that ends the process.
     #[cfg(unix)]
     #[must_use]
@@ -138,14 +147,18 @@ impl Arcllm {
         self.command.stdin(Stdio::from(File::open(file("stdin"))?));
         let stdout = File::create(file("stdout"))?;
         let (reader, writer) = io::pipe()?;
-        let pipe = matches!(self.stdout, Stdout::StalledPipe).then_some(reader);
+        let pipe = matches!(self.stdout, Stdout::StalledPipe | Stdout::StalledPipes).then_some(reader);
+        let stderr = File::create(file("stderr"))?;
+        self.command.stderr(match self.stdout {
+            Stdout::StalledPipes => Stdio::from(writer.try_clone()?),
+            _ => Stdio::from(stderr),
+        });
         self.command.stdout(match self.stdout {
             Stdout::File => Stdio::from(stdout),
             #[cfg(target_os = "linux")]
             Stdout::FullDisk => Stdio::from(File::options().write(true).open("/dev/full")?),
-            Stdout::ClosedPipe | Stdout::StalledPipe => Stdio::from(writer),
+            Stdout::ClosedPipe | Stdout::StalledPipe | Stdout::StalledPipes => Stdio::from(writer),
         });
-        self.command.stderr(Stdio::from(File::create(file("stderr"))?));
         Ok(Running { process: self.command.spawn()?, files, pipe })
     }
 

@@ -3,10 +3,13 @@
 mod demo;
 mod key;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism};
+use std::{
+    io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism,
+};
 
 use arcllm::RequestLog;
 use arcllm_server::{
+    StandardError,
     otlp::Otlp,
     serve::{Ended, ReadHost, ServeError, Server, Setup},
 };
@@ -70,16 +73,29 @@ pub(crate) async fn run(arguments: Serve, log: Log) -> Result<ExitCode, Failure>
     });
     let threads = available_parallelism().map_or(1, usize::from);
     let server = Server::listen(Setup { host, read: demo.is_none().then_some(read), listen, log, threads, otlp })?;
-    if is_json {
-        output::json(&json!({"event": "listening", "url": server.url()}))?;
-    } else {
-        demo.iter().try_for_each(|demo| demo.introduce(&server.url()))?;
-        line!("listening on {}; Ctrl-C stops it", server.url())?;
+    introduce(&server, demo.as_ref(), is_json).map_err(|failure| match failure {
+        Failure::Output(error) => Failure::usage(format!("cannot write to standard output: {error}")),
+        other => other,
+    })?;
+    let ended = server.run().await;
+    if let Ok(Ended::AtOnce) = ended {
+        // There is nowhere to report to if that fails.
+        let _ = StandardError.write_all(b"error: stopped at once, by a second signal\n");
     }
-    match server.run().await? {
+    StandardError.drain();
+    match ended? {
         Ended::Stopped => Ok(ExitCode::SUCCESS),
-        Ended::AtOnce => Err(Failure::failed("stopped at once, by a second signal")),
+        Ended::AtOnce => Ok(ExitCode::FAILURE),
     }
+}
+
+/// Says where it listens.
+fn introduce(server: &Server, demo: Option<&Demo>, is_json: bool) -> Result<(), Failure> {
+    if is_json {
+        return output::json(&json!({"event": "listening", "url": server.url()}));
+    }
+    demo.iter().try_for_each(|demo| demo.introduce(&server.url()))?;
+    line!("listening on {}; Ctrl-C stops it", server.url())
 }
 
 impl From<ServeError> for Failure {

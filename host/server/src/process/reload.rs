@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::sleep};
 use crate::{
     gateway::{readiness::without_file, shared::Shared},
     process::tls::Certificate,
-    telemetry::metrics::count_reload,
+    telemetry::{metrics::count_reload, standard_error::tell},
 };
 
 /// How often the files are looked at. A change counts once it is seen twice: a file is seldom written at once.
@@ -79,22 +79,21 @@ impl Reloader {
 
     /// Makes new calls use the configuration as it is now. One that does not load changes nothing.
     async fn reload(&self) {
-        let log = &self.shared.log;
         match self.try_reload().await {
             Ok(failed) => {
                 for (model, error) in &failed {
-                    log.tell(format_args!("the model {model:?} cannot be loaded: {error}"));
+                    tell(format_args!("the model {model:?} cannot be loaded: {error}"));
                 }
                 let failed = with_keyless(&self.shared, failed);
                 let mut troubles = self.shared.readiness.troubles();
                 (troubles.reload, troubles.models) = (None, failed);
                 count_reload("ok");
-                log.tell(format_args!("the configuration is loaded anew"));
+                tell(format_args!("the configuration is loaded anew"));
             }
             Err((public, text)) => {
                 self.shared.readiness.troubles().reload = Some((SystemTime::now(), public));
                 count_reload("failed");
-                log.tell(format_args!("the configuration is not loaded, and the one before stays in use: {text}"));
+                tell(format_args!("the configuration is not loaded, and the one before stays in use: {text}"));
             }
         }
     }
@@ -130,7 +129,7 @@ impl Reloader {
             ("log", old.config().log != new.log),
         ] {
             if has_changed {
-                self.shared.log.tell(format_args!("`serve.{setting}` has changed, which counts from the next start"));
+                tell(format_args!("`serve.{setting}` has changed, which counts from the next start"));
             }
         }
         self.shared.replace(host);
@@ -193,7 +192,7 @@ pub(crate) async fn load_models(host: &Host) -> BTreeMap<String, ConfigError> {
 pub(crate) fn with_keyless(shared: &Shared, mut failed: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let host = shared.live().host.clone();
     for (provider, error) in host.without_key() {
-        shared.log.tell(format_args!("the provider {provider:?} cannot be asked: {error}"));
+        tell(format_args!("the provider {provider:?} cannot be asked: {error}"));
         let models = host.config().models.iter().filter(|(_, model)| model.provider == provider);
         for name in models.map(|(name, _)| name).chain([&provider]) {
             failed.entry(name.clone()).or_insert_with(|| format!("the provider `{provider}` has no key"));

@@ -26,11 +26,7 @@ use crate::{
         tls::Certificate,
         worker::Worker,
     },
-    telemetry::{
-        log::{Log, LogEnd},
-        metrics::Metrics,
-        otlp::Otlp,
-    },
+    telemetry::{log::Log, metrics::Metrics, otlp::Otlp, standard_error::tell},
 };
 
 /// How many connections may wait to be accepted.
@@ -89,7 +85,6 @@ pub struct Server {
     shared: Arc<Shared>,
     certificate: Option<Arc<Certificate>>,
     read: Option<ReadHost>,
-    log_end: LogEnd,
     otlp: Option<Otlp>,
 }
 
@@ -115,11 +110,11 @@ impl Server {
         let certificate = config.tls.as_ref().map(Certificate::read).transpose().map_err(ServeError::Refused)?;
         let certificate = certificate.map(Arc::new);
         let (listeners, address) = listeners(address, threads).map_err(|error| cannot_listen(address, &error))?;
-        let (log, log_end) = Log::start(log.unwrap_or(config.log)).map_err(|error| no_thread(&error))?;
+        let log = Log::start(log.unwrap_or(config.log)).map_err(|error| no_thread(&error))?;
         // A program that counts already goes on as it does.
         let metrics = Metrics::install(otlp.as_ref().and_then(Otlp::meter));
         let shared = Arc::new(Shared::new(host, log, metrics));
-        Ok(Self { listeners, address, shared, certificate, read, log_end, otlp })
+        Ok(Self { listeners, address, shared, certificate, read, otlp })
     }
 
     /// Where it listens.
@@ -139,7 +134,7 @@ impl Server {
     ///
     /// If the system gives no threads, or if no model can be loaded.
     pub async fn run(self) -> Result<Ended, ServeError> {
-        let Self { listeners, address, shared, certificate, read, log_end, otlp } = self;
+        let Self { listeners, address, shared, certificate, read, otlp } = self;
         let mut signals = Signals::listen().map_err(|error| ServeError::Refused(error.to_string()))?;
         let reloader = read.map(|read| Reloader::new(shared.clone(), read, address, certificate.clone()));
         let (stop, stopped) = watch::channel(false);
@@ -163,7 +158,7 @@ impl Server {
         // Nobody listens if all threads have ended.
         let _ = stop.send(true);
         let ended = finish(&shared, &mut threads, &mut signals).await;
-        drop(log_end);
+        shared.log.end();
         if let Some(otlp) = otlp {
             // A collector that does not answer must not keep the server from ending.
             let _ = timeout(LAST_EXPORT, tokio::task::spawn_blocking(move || otlp.end())).await;
@@ -177,7 +172,7 @@ async fn finish(shared: &Shared, threads: &mut Threads, signals: &mut Signals) -
     let most = shared.live().config().shutdown;
     let calls = shared.calls.get();
     if calls > 0 {
-        shared.log.tell(format_args!("stopping; {calls} calls may run for {} seconds more", most.as_secs_f64()));
+        tell(format_args!("stopping; {calls} calls may run for {} seconds more", most.as_secs_f64()));
     }
     let again = async { while signals.next().await != Signal::Stop {} };
     let ended = tokio::select! {
@@ -187,7 +182,7 @@ async fn finish(shared: &Shared, threads: &mut Threads, signals: &mut Signals) -
         },
         () = again => Ended::AtOnce,
     };
-    shared.log.tell(format_args!("{} calls are cut off", shared.calls.get()));
+    tell(format_args!("{} calls are cut off", shared.calls.get()));
     // Each client is told, if it reads.
     shared.ending.cancel();
     let _ = timeout(LAST_WORDS, threads.ended()).await;
@@ -201,7 +196,7 @@ async fn prepare(shared: &Shared, reloader: Option<Reloader>, reload: &Notify) -
     let count = host.models().len();
     let mut failed = load_models(&host).await;
     for (model, error) in &failed {
-        shared.log.tell(format_args!("the model {model:?} cannot be loaded: {error}"));
+        tell(format_args!("the model {model:?} cannot be loaded: {error}"));
     }
     if failed.len() == count
         && let Some((_, error)) = failed.pop_first()
@@ -212,11 +207,9 @@ async fn prepare(shared: &Shared, reloader: Option<Reloader>, reload: &Notify) -
     shared.readiness.troubles().models = with_keyless(shared, in_words(failed));
     shared.readiness.reach(Stage::Ready);
     if count == 0 {
-        shared
-            .log
-            .tell(format_args!("no provider has a key: set one, such as ANTHROPIC_API_KEY, or write config.toml"));
+        tell(format_args!("no provider has a key: set one, such as ANTHROPIC_API_KEY, or write config.toml"));
     }
-    shared.log.tell(format_args!("ready; models: {ready}; loaded in {:.1} s", begun.elapsed().as_secs_f64()));
+    tell(format_args!("ready; models: {ready}; loaded in {:.1} s", begun.elapsed().as_secs_f64()));
     match reloader {
         Some(reloader) => reloader.keep_up(reload).await,
         None => std::future::pending().await,

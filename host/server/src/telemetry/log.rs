@@ -1,23 +1,18 @@
 //! The log: one line for each request, never with content.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write as _},
-    io::Write as _,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
     time::{Duration, SystemTime},
 };
 
 use arcllm::{RequestLog, plain, rfc3339};
 use serde_json::{Map, Value, json};
 
-use crate::gateway::caller::{Ending, Told};
-
-/// The most bytes that wait to be written. A reader that is slower loses lines, and no request waits for it.
-const MOST_WAITING: usize = 1 << 20;
-
-/// How long lines are gathered before they are written.
-const GATHERED: Duration = Duration::from_millis(20);
+use crate::{
+    gateway::caller::{Ending, Told},
+    telemetry::background::{Background, Output},
+};
 
 /// The longest word of a line, in characters.
 const LONGEST_WORD: usize = 200;
@@ -44,117 +39,38 @@ pub(crate) struct Line<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     form: RequestLog,
-    waiting: Option<Arc<Waiting>>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    lines: Mutex<Lines>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Lines {
-    text: String,
-    lost: u64,
-    is_closed: bool,
+    written: Option<Background>,
 }
 
 impl Log {
     /// No log.
     pub(crate) fn off() -> Self {
-        Self { form: RequestLog::Off, waiting: None }
+        Self { form: RequestLog::Off, written: None }
     }
 
-    /// A log to standard output. The returned value writes what waits, and ends the log, when it is dropped.
+    /// A log to standard output.
     ///
     /// # Errors
     ///
     /// If no thread can be started.
-    pub(crate) fn start(form: RequestLog) -> std::io::Result<(Self, LogEnd)> {
-        if form == RequestLog::Off {
-            return Ok((Self::off(), LogEnd(None)));
-        }
-        let waiting = Arc::<Waiting>::default();
-        let written = waiting.clone();
-        let thread = thread::Builder::new().name("arcllm-log".to_owned()).spawn(move || written.write())?;
-        Ok((Self { form, waiting: Some(waiting.clone()) }, LogEnd(Some((waiting, thread)))))
+    pub(crate) fn start(form: RequestLog) -> std::io::Result<Self> {
+        let written = (form != RequestLog::Off).then(|| Background::start(Output::Standard)).transpose()?;
+        Ok(Self { form, written })
     }
 
     pub(crate) fn is_off(&self) -> bool {
-        self.waiting.is_none()
+        self.written.is_none()
     }
 
     /// Adds a line.
     pub(crate) fn write(&self, line: &Line<'_>) {
-        let Some(waiting) = &self.waiting else { return };
-        let text = if self.form == RequestLog::Json { line.json() } else { line.human() };
-        let mut lines = waiting.lines();
-        if lines.text.len() + text.len() > MOST_WAITING {
-            lines.lost += 1;
-            return;
-        }
-        let was_empty = lines.text.is_empty();
-        lines.text.push_str(&text);
-        lines.text.push('\n');
-        if was_empty {
-            waiting.changed.notify_one();
-        }
+        let Some(written) = &self.written else { return };
+        written.add(&if self.form == RequestLog::Json { line.json() } else { line.human() });
     }
 
-    /// Tells the operator of something else than a request, on standard error.
-    pub(crate) fn tell(&self, what: fmt::Arguments<'_>) {
-        let what = plain::lines(&what.to_string(), 10_000).replace('\n', "\n  ");
-        // There is nowhere to report to if that fails.
-        let _ = writeln!(std::io::stderr(), "{} {what}", rfc3339(SystemTime::now()));
-    }
-}
-
-/// Ends the log when it is dropped.
-#[derive(Debug)]
-pub(crate) struct LogEnd(Option<(Arc<Waiting>, thread::JoinHandle<()>)>);
-
-impl Drop for LogEnd {
-    fn drop(&mut self) {
-        let Some((waiting, thread)) = self.0.take() else { return };
-        waiting.lines().is_closed = true;
-        waiting.changed.notify_one();
-        let begun = std::time::Instant::now();
-        // A reader that has stopped reading must not keep the server from ending.
-        while !thread.is_finished() && begun.elapsed() < Duration::from_secs(1) {
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-impl Waiting {
-    fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) {
-        loop {
-            let mut lines = self.lines();
-            while lines.text.is_empty() && !lines.is_closed {
-                lines = self.changed.wait(lines).unwrap_or_else(PoisonError::into_inner);
-            }
-            if !lines.is_closed {
-                drop(lines);
-                thread::sleep(GATHERED);
-                lines = self.lines();
-            }
-            let (text, lost, is_closed) =
-                (std::mem::take(&mut lines.text), std::mem::take(&mut lines.lost), lines.is_closed);
-            drop(lines);
-            let mut output = std::io::stdout().lock();
-            let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
-            if lost > 0 {
-                let _ = writeln!(std::io::stderr(), "{lost} lines of the log are lost: its reader is too slow");
-            }
-            if is_closed || written.is_err() {
-                return;
-            }
-        }
+    /// Writes what waits, and ends.
+    pub(crate) fn end(&self) {
+        self.written.iter().for_each(Background::close);
     }
 }
 
@@ -202,7 +118,7 @@ impl Line<'_> {
         set("ms", json!((self.took.as_secs_f64() * 1e6).round() / 1e3));
         set("key", json!(self.key));
         if let Some(asked) = &self.told.asked {
-            set("model", json!(word(asked)));
+            set("model", json!(cut(asked, LONGEST_WORD)));
             set("streamed", json!(self.told.streamed));
             set("attempts", json!(self.told.trail.len()));
         }
@@ -211,14 +127,14 @@ impl Line<'_> {
         }
         match &self.told.ending {
             Some(Ending::Answered { provider, model, usage }) => {
-                set("answered_by", json!({"provider": word(provider), "model": word(model)}));
+                set("answered_by", json!({"provider": cut(provider, LONGEST_WORD), "model": cut(model, LONGEST_WORD)}));
                 set("input_tokens", json!(usage.input_tokens));
                 set("output_tokens", json!(usage.output_tokens));
             }
             Some(Ending::Failed(kind)) => {
                 set("error", json!(kind));
                 if let Some(cause) = &self.told.cause {
-                    set("cause", json!(plain::line(cause, LONGEST_CAUSE)));
+                    set("cause", json!(cut(cause, LONGEST_CAUSE)));
                 }
             }
             Some(Ending::Left) => drop(set("error", json!("client-left"))),
@@ -229,14 +145,22 @@ impl Line<'_> {
 }
 
 /// A word for people, in quotes where its end would else be unclear.
-fn quoted(text: &str) -> std::borrow::Cow<'_, str> {
+fn quoted(text: &str) -> Cow<'_, str> {
     let word = word(text);
     let is_clear = !word.is_empty() && !word.contains([' ', '"', '=', '\\']) && !word.contains(char::is_whitespace);
     if is_clear { word } else { format!("{word:?}").into() }
 }
 
-fn word(text: &str) -> std::borrow::Cow<'_, str> {
+fn word(text: &str) -> Cow<'_, str> {
     plain::line(text, LONGEST_WORD)
+}
+
+/// A text for JSON, which has escapes of its own.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
 }
 
 #[cfg(test)]
@@ -258,7 +182,7 @@ mod tests {
         let caller = Caller::default();
         let mut response = Response::new(Vec::new()).with_provider("sim", "tiny");
         response.usage = Usage::new(3, 5);
-        caller.note("fa\u{1b}st", true).answered(&response);
+        caller.note("fa\u{1b}\nst", true).answered(&response);
         let told = caller.told();
         let priced = Line { cost: Some(0.25), ..line(&told, None) };
         assert!(priced.human().contains(" cost=0.250000 ") && priced.json().contains("\"cost\":0.25"));
@@ -268,6 +192,7 @@ mod tests {
         let json = line(&told, None).json();
         assert!(!human.contains('\u{1b}') && !json.contains('\u{1b}'), "nothing that a terminal obeys");
         let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["model"], json!("fa\u{1b}\nst"));
         assert_eq!(json["answered_by"], json!({"provider": "sim", "model": "tiny"}));
         assert_eq!((&json["ms"], &json["key"], &json["streamed"]), (&json!(1.5), &Value::Null, &json!(true)));
         assert_eq!((&json["input_tokens"], &json["attempts"]), (&json!(3), &json!(0)));

@@ -29,7 +29,7 @@ use tracing::{Span, Subscriber, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-use crate::telemetry::log::Log;
+use crate::telemetry::standard_error::tell;
 
 /// The name of the service, unless `OTEL_SERVICE_NAME` says another one.
 const SERVICE: &str = "arcllm";
@@ -188,7 +188,7 @@ fn tell_failure(has_failed: &AtomicBool, url: &Uri, why: &str) {
         // The user and password of an address stay out of the log.
         let (host, path) = (url.host().unwrap_or_default(), url.path());
         let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
-        Log::off().tell(format_args!(
+        tell(format_args!(
             "spans and counters are lost, since the collector at {host}{port}{path} cannot be reached: {why}"
         ));
     }
