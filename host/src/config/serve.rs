@@ -21,6 +21,8 @@ pub struct ServeConfig {
     pub keys: BTreeMap<String, ClientKey>,
     /// The largest body of a request, in binary megabytes.
     pub max_body_mb: u64,
+    /// How much memory the bodies of running calls may take together, in binary megabytes.
+    pub max_bodies_mb: u64,
     /// How many calls may run at once.
     pub max_in_flight: u64,
     /// How many connections may be open at once.
@@ -93,6 +95,7 @@ impl Default for ServeConfig {
             tls: None,
             keys: BTreeMap::new(),
             max_body_mb: 32,
+            max_bodies_mb: 4096,
             max_in_flight: 10_000,
             max_connections: 20_000,
             shutdown: Duration::from_secs(30),
@@ -114,6 +117,7 @@ impl ServeConfig {
             tls: read_tls(&mut section)?,
             keys: read_keys(&mut section)?,
             max_body_mb: section.count_u32("max_body_mb")?.map_or(default.max_body_mb, u64::from),
+            max_bodies_mb: section.count_u32("max_bodies_mb")?.map_or(default.max_bodies_mb, u64::from),
             max_in_flight: section.count_u32("max_in_flight")?.map_or(default.max_in_flight, u64::from),
             max_connections: section.count_u32("max_connections")?.map_or(default.max_connections, u64::from),
             shutdown: section.seconds("shutdown_seconds")?.unwrap_or(default.shutdown),
@@ -229,13 +233,14 @@ mod tests {
     #[test]
     fn every_setting_is_read() {
         let config = read(&format!(
-            "[serve]\nlisten = \"[::1]:80\"\nmax_body_mb = 1\nmax_in_flight = 2\nmax_connections = 3\nshutdown_seconds = 0.5
+            "[serve]\nlisten = \"[::1]:80\"\nmax_body_mb = 1\nmax_bodies_mb = 9\nmax_in_flight = 2\nmax_connections = 3\nshutdown_seconds = 0.5
             header_timeout_seconds = 1\nbody_timeout_seconds = 2\nidle_timeout_seconds = 3\nwrite_timeout_seconds = 4\nlog = \"json\"
             tls = {{ certificate = \"c.pem\", key = \"/k.pem\" }}
             [serve.keys.a]\nsha256 = \"{SHA}\"\nmodels = [\"fast\", \"anthropic/*\"]\nlabels = {{ team = \"search\" }}"
         ));
         let config = config.unwrap();
         assert_eq!(config.listen, "[::1]:80".parse().unwrap());
+        assert_eq!(config.max_bodies_mb, 9);
         assert_eq!((config.max_body_mb, config.max_in_flight, config.max_connections), (1, 2, 3));
         let seconds = [config.shutdown, config.header_timeout, config.body_timeout, config.idle_timeout];
         assert_eq!(seconds, [0.5, 1.0, 2.0, 3.0].map(Duration::from_secs_f64));

@@ -1,6 +1,8 @@
 //! Requests that no model is asked for: they get an error in the client's shape, and disturb no other.
 
-use arcllm_simulator::{Format, Simulator};
+use std::time::Duration;
+
+use arcllm_simulator::{Format, Reply, Simulator};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -364,4 +366,43 @@ async fn an_error_names_the_field_of_the_client() {
         }
     }
     assert!(provider.requests().is_empty());
+}
+
+#[tokio::test]
+async fn bodies_have_a_limit_of_memory_together() {
+    let slow = || Reply::text("Hi").delay(Duration::from_secs(100));
+    let provider = replies([slow(), slow(), Reply::text("Hi")]).await;
+    let chain = Chain::new().provider("sim", Format::OpenAi, &provider.url()).table("serve", "max_bodies_mb = 1");
+    let gateway = Gateway::start(&chain).await;
+    let text = |length: usize| {
+        json!({ "model": "sim", "messages": [{ "role": "user", "content": "x".repeat(length) }] }).to_string()
+    };
+    let ask = async |body: String| gateway.send(Method::POST, CHAT, &[], body).await;
+    // More than all may have: a long text, and many short values.
+    let many = format!(r#"{{"model":"sim","messages":[],"x":[{}0]}}"#, "0,".repeat(11_000));
+    for body in [text(600 << 10), many.clone()] {
+        let answer = ask(body).await;
+        assert_eq!((answer.status, answer.header("x-should-retry")), (413, "false"), "{answer:?}");
+        assert!(answer.body.contains("more memory than 1 MB"), "{answer:?}");
+    }
+    // What is held while calls run, and given back when they end.
+    let (one, other) = (ask(text(200 << 10)), ask(text(200 << 10)));
+    let refused = async {
+        provider.wait_for_requests(2).await;
+        let answer = ask(text(200 << 10)).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
+        assert!(gateway.get("/metrics").await.body.contains("\narcllm_serve_body_bytes 8"));
+    };
+    tokio::select! {
+        answer = one => panic!("{answer:?}"),
+        answer = other => panic!("{answer:?}"),
+        () = refused => {}
+    }
+    soon(async {
+        while !gateway.get("/metrics").await.body.contains("\narcllm_serve_body_bytes 0\n") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(ask(text(500 << 10)).await.status, 200);
 }

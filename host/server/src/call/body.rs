@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use crate::client::problem::Problem;
+use crate::{client::problem::Problem, gateway::shared::Counted};
 
 /// How long the rest of a refused body is read.
 const LINGER: Duration = Duration::from_secs(5);
@@ -23,15 +23,25 @@ const BELIEVED: usize = 64 << 10;
 /// From here on a body fills most of the read buffer that it is a slice of, in bytes.
 const SMALL: usize = 4 << 10;
 
-/// Reads the body of a request in JSON.
+/// What a body takes beside its text once it is read, for each sign that stands between or before values. It is about the most, as
+/// lists of short values need it.
+const PER_VALUE: u64 = 100;
+
+/// Reads the body of a request in JSON. What it takes is counted in `held`, as long as that is kept.
 ///
 /// # Errors
 ///
-/// If it is too long, takes too long, is empty, or is not UTF-8; if the headers say that it is something else than JSON.
-pub(crate) async fn read(config: &ServeConfig, headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
+/// If it is too long, takes too long, is empty, or is not UTF-8; if the headers say that it is something else than JSON; if there is
+/// no memory for it beside the bodies of other calls.
+pub(crate) async fn read(
+    config: &ServeConfig,
+    headers: &HeaderMap,
+    mut body: Body,
+    held: &mut Counted,
+) -> Result<Bytes, Problem> {
     let read = match check_headers(config, headers) {
         Err(problem) => Err(problem),
-        Ok(()) => timeout(config.body_timeout, collect(config, &mut body)).await.unwrap_or_else(|_| {
+        Ok(()) => timeout(config.body_timeout, collect(config, &mut body, held)).await.unwrap_or_else(|_| {
             let seconds = config.body_timeout.as_secs_f64();
             let message = format!("the body did not arrive within {seconds} seconds");
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, message))
@@ -46,7 +56,35 @@ pub(crate) async fn read(config: &ServeConfig, headers: &HeaderMap, mut body: Bo
         let message = format!("the body is not UTF-8: byte {} is wrong", error.valid_up_to());
         return Err(Problem::new(StatusCode::BAD_REQUEST, message));
     }
+    hold(config, held, read_size(&bytes))?;
     Ok(bytes)
+}
+
+/// What a body takes beside its text once it is read, in bytes: its texts again, and its values. Signs in texts count too, since
+/// finding out would take as long as reading it.
+fn read_size(body: &[u8]) -> u64 {
+    let signs = body.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+    body.len() as u64 + PER_VALUE * signs as u64
+}
+
+/// Counts so many more bytes of a body.
+///
+/// # Errors
+///
+/// If that is too much together with the bodies of other calls.
+fn hold(config: &ServeConfig, held: &mut Counted, bytes: u64) -> Result<(), Problem> {
+    let most = config.max_bodies_mb << 20;
+    if held.grow(bytes, most) {
+        return Ok(());
+    }
+    let limit = format!("{} MB, which is the limit of this gateway", config.max_bodies_mb);
+    if held.get() + bytes > most {
+        let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body takes more memory than {limit}"));
+        return Err(Problem { should_retry: Some(false), ..problem });
+    }
+    let message = format!("the bodies of the calls that run take more memory than {limit}");
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
+    Err(Problem { retry_after: Some(Duration::from_secs(1)), ..problem })
 }
 
 /// Reads what is left of a body and drops it. A connection that is closed before could destroy the answer on its way.
@@ -99,7 +137,7 @@ fn too_large(config: &ServeConfig) -> Problem {
 
 /// Reads a body. A large one that comes in one piece is not copied. A small one is: it is a slice of the connection's read buffer,
 /// and an answer that streams for long would hold it.
-async fn collect(config: &ServeConfig, body: &mut Body) -> Result<Bytes, Problem> {
+async fn collect(config: &ServeConfig, body: &mut Body, held: &mut Counted) -> Result<Bytes, Problem> {
     let most = usize::try_from(most(config)).unwrap_or(usize::MAX);
     let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
@@ -108,6 +146,7 @@ async fn collect(config: &ServeConfig, body: &mut Body) -> Result<Bytes, Problem
         if first.len() + whole.len() + data.len() > most {
             return Err(too_large(config));
         }
+        hold(config, held, data.len() as u64)?;
         if first.is_empty() && whole.is_empty() {
             first = data;
             continue;

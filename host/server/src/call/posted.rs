@@ -12,7 +12,7 @@ use http::HeaderMap;
 use crate::{
     call::body,
     client::shape::Shape,
-    gateway::{caller::Caller, gateway::Gateway},
+    gateway::{caller::Caller, gateway::Gateway, shared::Counted},
 };
 
 /// A request with a body in JSON, as the routes that are posted to get it.
@@ -22,6 +22,8 @@ pub(crate) struct Posted {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// The memory that the body takes. It is kept until the answer has ended.
+    pub(crate) held: Counted,
 }
 
 impl FromRequest<Arc<Gateway>> for Posted {
@@ -30,10 +32,11 @@ impl FromRequest<Arc<Gateway>> for Posted {
     async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Response> {
         let (mut head, body) = request.into_parts();
         let live = gateway.shared.live().clone();
-        let body = body::read(live.config(), &head.headers, body).await;
+        let mut held = gateway.shared.bodies.none();
+        let body = body::read(live.config(), &head.headers, body, &mut held).await;
         let body = body.map_err(|problem| Shape::of(head.uri.path(), &head.headers).refuse(&problem))?;
         let caller = head.extensions.remove().unwrap_or_default();
         let (gateway, path) = (gateway.clone(), head.uri.path().to_owned());
-        Ok(Self { gateway, caller, path, headers: head.headers, body })
+        Ok(Self { gateway, caller, path, headers: head.headers, body, held })
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) ending: CancellationToken,
     /// How many calls run.
     pub(crate) calls: Arc<Count>,
+    /// How many bytes the bodies of running calls take.
+    pub(crate) bodies: Arc<Count>,
     /// How many connections are open.
     pub(crate) connections: Arc<Count>,
     pub(crate) log: Log,
@@ -54,9 +56,9 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(host: Host, log: Log, metrics: Option<Metrics>) -> Self {
         let live = ArcSwap::from_pointee(Live::new(host));
-        let (readiness, calls, connections) = (Readiness::default(), Arc::default(), Arc::default());
-        let ending = CancellationToken::new();
-        Self { live, readiness, ending, calls, connections, log, metrics, page: Page::default() }
+        let (readiness, ending, page) = (Readiness::default(), CancellationToken::new(), Page::default());
+        let (calls, bodies, connections) = (Arc::default(), Arc::default(), Arc::default());
+        Self { live, readiness, ending, calls, bodies, connections, log, metrics, page }
     }
 
     /// The configuration that new calls use.
@@ -70,15 +72,20 @@ impl Shared {
     }
 }
 
-/// Counts things that exist, up to a limit.
+/// Counts things that exist, or their bytes, up to a limit.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);
 
 impl Count {
     /// Counts one more; `None` if there are `most` of them.
     pub(crate) fn add(self: &Arc<Self>, most: u64) -> Option<Counted> {
-        let counted = Counted(self.clone());
-        (self.0.fetch_add(1, Ordering::Relaxed) < most).then_some(counted)
+        let mut counted = self.none();
+        counted.grow(1, most).then_some(counted)
+    }
+
+    /// Something that is not counted yet, but can [`grow`](Counted::grow).
+    pub(crate) fn none(self: &Arc<Self>) -> Counted {
+        Counted { all: self.clone(), counted: 0 }
     }
 
     /// How many there are.
@@ -87,13 +94,33 @@ impl Count {
     }
 }
 
-/// One of the things that are counted.
+/// What one of the things counts for, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Counted(Arc<Count>);
+pub(crate) struct Counted {
+    all: Arc<Count>,
+    counted: u64,
+}
+
+impl Counted {
+    /// What it counts for.
+    pub(crate) fn get(&self) -> u64 {
+        self.counted
+    }
+
+    /// Counts so many more. Whether they are within the limit for all together. Else they are not counted.
+    pub(crate) fn grow(&mut self, by: u64, most: u64) -> bool {
+        let fits = self.all.0.fetch_add(by, Ordering::Relaxed).saturating_add(by) <= most;
+        match fits {
+            true => self.counted += by,
+            false => drop(self.all.0.fetch_sub(by, Ordering::Relaxed)),
+        }
+        fits
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.all.0.fetch_sub(self.counted, Ordering::Relaxed);
     }
 }
 
@@ -110,5 +137,9 @@ mod tests {
         drop(one);
         assert_eq!(count.get(), 1);
         assert!(count.add(2).is_some());
+        let mut bytes = count.none();
+        assert!(bytes.grow(3, 4) && !bytes.grow(1, 4) && count.get() == 4);
+        drop((bytes, two));
+        assert_eq!(count.get(), 0);
     }
 }

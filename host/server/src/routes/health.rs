@@ -43,9 +43,7 @@ pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>, headers: Header
         let message = "nothing is counted here: the program counts with a recorder of its own";
         return Shape::of("/metrics", &headers).refuse(&Problem::new(StatusCode::NOT_FOUND, message));
     };
-    let has_failed = shared.readiness.troubles().reload.is_some();
-    let text = metrics.render(shared.calls.get(), shared.connections.get(), has_failed);
-    let mut response = Response::new(text.into());
+    let mut response = Response::new(metrics.render(shared).into());
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response

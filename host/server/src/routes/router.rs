@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    body::Body,
     extract::DefaultBodyLimit,
     middleware::from_fn_with_state,
     response::Response,
@@ -12,7 +13,7 @@ use axum::{
 use tracing::Instrument as _;
 
 use crate::{
-    call::{call::call, posted::Posted},
+    call::{call::call, held_body::HeldBody, posted::Posted},
     client::{
         chat_completions::format::ChatCompletions,
         client::ClientFormat,
@@ -63,7 +64,10 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
     post(async move |asked: Posted| {
         let span = request_span(&asked.path, &asked.headers, asked.caller.key());
-        if span.is_disabled() { call(&asked, format).await } else { call(&asked, format).instrument(span).await }
+        let answering = call(&asked, format);
+        let answer = if span.is_disabled() { answering.await } else { answering.instrument(span).await };
+        // Modules can read the request as long as the answer has not ended.
+        answer.map(|body| Body::new(HeldBody::new(body, asked.held)))
     })
 }
 

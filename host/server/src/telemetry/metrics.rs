@@ -6,7 +6,7 @@ use metrics::{SharedString, counter, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::metrics::Meter;
 
-use crate::telemetry::recorder::Both;
+use crate::{gateway::shared::Shared, telemetry::recorder::Both};
 
 /// Seconds of a call or of its beginning.
 const SECONDS: &[f64] = &[0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
@@ -61,9 +61,11 @@ impl Metrics {
     }
 
     /// All counters, as text.
-    pub(crate) fn render(&self, calls: u64, connections: u64, reload_failed: bool) -> String {
-        gauge!("arcllm.serve.calls").set(calls as f64);
-        gauge!("arcllm.serve.connections").set(connections as f64);
+    pub(crate) fn render(&self, shared: &Shared) -> String {
+        gauge!("arcllm.serve.calls").set(shared.calls.get() as f64);
+        gauge!("arcllm.serve.body.bytes").set(shared.bodies.get() as f64);
+        gauge!("arcllm.serve.connections").set(shared.connections.get() as f64);
+        let reload_failed = shared.readiness.troubles().reload.is_some();
         gauge!("arcllm.serve.reload_failed").set(if reload_failed { 1.0 } else { 0.0 });
         gauge!("arcllm.serve.uptime").set(self.begun.elapsed().as_secs_f64());
         self.handle.render()
