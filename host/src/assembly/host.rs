@@ -137,6 +137,11 @@ impl Host {
         self.inner.reloader.reload().await
     }
 
+    /// The modules of loaded models whose file was removed after they were loaded, by name. How their calls end, `on_trap` says.
+    pub fn removed_modules(&self) -> Vec<String> {
+        self.inner.reloader.removed()
+    }
+
     /// Waits until no module has a call, nor something to note of one that is over, such as what it has cost; for 5 seconds at
     /// most. What modules still note when their Tokio runtime ends is lost, so a program that ends after a call waits here first.
     pub async fn settled(&self) {

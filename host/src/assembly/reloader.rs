@@ -144,6 +144,13 @@ impl Reloader {
         }
     }
 
+    /// The modules whose file is gone.
+    pub(crate) fn removed(&self) -> Vec<String> {
+        let is_removed = |slot: &Arc<Slot>| matches!(&*slot.version(), Version::Removed { .. });
+        let removed = self.living().into_iter().filter(|(_, slots)| slots.iter().any(is_removed));
+        removed.map(|(name, _)| name.to_string()).collect()
+    }
+
     fn living(&self) -> BTreeMap<Arc<str>, Vec<Arc<Slot>>> {
         let mut slots = self.slots();
         slots.retain(|slot| slot.strong_count() > 0);

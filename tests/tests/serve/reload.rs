@@ -115,6 +115,35 @@ async fn takes_nothing_from_an_empty_file_or_a_pipe() {
     loads(&gateway).await;
 }
 
+/// Files are copied in any order.
+#[cfg(unix)]
+#[tokio::test]
+async fn is_tried_again_when_the_file_of_a_module_comes_later() {
+    let provider = replies([]).await;
+    let chain = Chain::new().provider("p", Format::OpenAi, &provider.url()).table("models.m", "provider = \"p\"");
+    let gateway = Gateway::start(&chain).await;
+    let module = "[host]\norder = [\"upper\"]\n[modules.upper]\nenabled = true\n";
+    let with_module = config(&provider) + module;
+    gateway.folder.write("config.toml", with_module).unwrap();
+    stays(&gateway, "`upper`").await;
+    gateway.folder.write("modules/upper.wasm", include_bytes!("../../prebuilt/upper-streamed.wasm")).unwrap();
+    loads(&gateway).await;
+    let answer = gateway.post(CHAT, &question(false)).await.json();
+    assert_eq!(answer["choices"][0]["message"]["content"], "HELLO FROM THE SIMULATOR.");
+    let told = gateway.running.stderr().unwrap();
+    assert_eq!(told.matches("the configuration is not loaded").count(), 1, "once, however often it is tried: {told}");
+    // A file that is gone later fails calls, and is told.
+    assert_eq!(ready(&gateway).await["removed_modules"], json!([]));
+    std::fs::remove_file(gateway.folder.path().join("modules/upper.wasm")).unwrap();
+    soon(async {
+        while ready(&gateway).await["removed_modules"] != json!(["upper"]) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(gateway.post(CHAT, &question(false)).await.status, 500);
+}
+
 /// What the next start would refuse is refused now.
 #[cfg(unix)]
 #[tokio::test]

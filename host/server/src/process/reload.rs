@@ -21,6 +21,11 @@ use crate::{
 /// How often the files are looked at. A change counts once it is seen twice: a file is seldom written at once.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// After this time a reload that failed is tried again, and each time after twice as long, up to the longest. What it lacked may be
+/// there by then, such as the file of a module.
+const AGAIN: Duration = Duration::from_secs(1);
+const LONGEST_AGAIN: Duration = Duration::from_secs(60);
+
 /// The most models that are loaded at the start.
 const MOST_MODELS: usize = 1000;
 
@@ -39,6 +44,17 @@ pub(crate) struct Reloader {
     certificate: Option<Arc<Certificate>>,
     /// What the files looked like when they were read.
     seen: Look,
+    /// The last reload, if it failed.
+    failed: Option<Failed>,
+}
+
+/// A reload that failed.
+#[derive(Debug)]
+struct Failed {
+    /// Why, as it has been told.
+    why: String,
+    /// After how long it is tried again.
+    again: Duration,
 }
 
 impl Reloader {
@@ -49,18 +65,20 @@ impl Reloader {
         certificate: Option<Arc<Certificate>>,
     ) -> Self {
         let seen = look(&shared);
-        Self { shared, read, address, certificate, seen }
+        Self { shared, read, address, certificate, seen, failed: None }
     }
 
-    /// Reloads whenever the files change, and when it is asked to. Does not end.
+    /// Reloads whenever the files change, when it is asked to, and some time after a reload that failed. Does not end.
     pub(crate) async fn keep_up(mut self, asked: &Notify) {
         loop {
-            tokio::select! {
-                () = self.changed() => {}
-                () = asked.notified() => {}
-            }
+            let again = self.failed.as_ref().map(|failed| failed.again);
+            let is_again = tokio::select! {
+                () = self.changed() => false,
+                () = asked.notified() => false,
+                () = async { sleep(again.unwrap_or_default()).await }, if again.is_some() => true,
+            };
             self.seen = look(&self.shared);
-            self.reload().await;
+            self.reload(is_again).await;
         }
     }
 
@@ -77,8 +95,9 @@ impl Reloader {
         }
     }
 
-    /// Makes new calls use the configuration as it is now. One that does not load changes nothing.
-    async fn reload(&self) {
+    /// Makes new calls use the configuration as it is now. One that does not load changes nothing, and is told again only if it fails
+    /// for another reason.
+    async fn reload(&mut self, is_again: bool) {
         match self.try_reload().await {
             Ok(failed) => {
                 for (model, error) in &failed {
@@ -87,13 +106,20 @@ impl Reloader {
                 let failed = with_keyless(&self.shared, failed);
                 let mut troubles = self.shared.readiness.troubles();
                 (troubles.reload, troubles.models) = (None, failed);
+                self.failed = None;
                 count_reload("ok");
                 tell(format_args!("the configuration is loaded anew"));
             }
-            Err((public, text)) => {
-                self.shared.readiness.troubles().reload = Some((SystemTime::now(), public));
-                count_reload("failed");
-                tell(format_args!("the configuration is not loaded, and the one before stays in use: {text}"));
+            Err((public, why)) => {
+                let before = self.failed.take().filter(|_| is_again);
+                let again = before.as_ref().map_or(AGAIN, |failed| (failed.again * 2).min(LONGEST_AGAIN));
+                let is_told = before.is_some_and(|failed| failed.why == why);
+                if !is_told {
+                    self.shared.readiness.troubles().reload = Some((SystemTime::now(), public));
+                    count_reload("failed");
+                    tell(format_args!("the configuration is not loaded, and the one before stays in use: {why}"));
+                }
+                self.failed = Some(Failed { why, again });
             }
         }
     }

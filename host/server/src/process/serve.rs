@@ -86,6 +86,7 @@ pub struct Server {
     certificate: Option<Arc<Certificate>>,
     read: Option<ReadHost>,
     otlp: Option<Otlp>,
+    signals: Signals,
 }
 
 impl std::fmt::Debug for Server {
@@ -95,7 +96,8 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Listens, once for each thread. Port 0 takes a free one. Call it before models are loaded, so that they are counted.
+    /// Listens, once for each thread. Port 0 takes a free one. Call it inside of a Tokio runtime, before models are loaded, so that they
+    /// are counted.
     ///
     /// # Errors
     ///
@@ -110,11 +112,13 @@ impl Server {
         let certificate = config.tls.as_ref().map(Certificate::read).transpose().map_err(ServeError::Refused)?;
         let certificate = certificate.map(Arc::new);
         let (listeners, address) = listeners(address, threads).map_err(|error| cannot_listen(address, &error))?;
+        // From here on a signal is obeyed. Whoever reads where it listens may send one at once.
+        let signals = Signals::listen().map_err(|error| ServeError::Refused(error.to_string()))?;
         let log = Log::start(log.unwrap_or(config.log)).map_err(|error| no_thread(&error))?;
         // A program that counts already goes on as it does.
         let metrics = Metrics::install(otlp.as_ref().and_then(Otlp::meter));
         let shared = Arc::new(Shared::new(host, log, metrics));
-        Ok(Self { listeners, address, shared, certificate, read, otlp })
+        Ok(Self { listeners, address, shared, certificate, read, otlp, signals })
     }
 
     /// Where it listens.
@@ -134,8 +138,7 @@ impl Server {
     ///
     /// If the system gives no threads, or if no model can be loaded.
     pub async fn run(self) -> Result<Ended, ServeError> {
-        let Self { listeners, address, shared, certificate, read, otlp } = self;
-        let mut signals = Signals::listen().map_err(|error| ServeError::Refused(error.to_string()))?;
+        let Self { listeners, address, shared, certificate, read, otlp, mut signals } = self;
         let reloader = read.map(|read| Reloader::new(shared.clone(), read, address, certificate.clone()));
         let (stop, stopped) = watch::channel(false);
         let mut threads = Threads::start(listeners, &shared, certificate.as_ref(), &stopped)?;

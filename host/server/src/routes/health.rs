@@ -29,6 +29,7 @@ pub(crate) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
         "status": stage.as_str(),
         "failed_reload": reload,
         "failed_models": troubles.models,
+        "removed_modules": gateway.host().removed_modules(),
     }));
     if stage != Stage::Ready {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
