@@ -126,3 +126,53 @@ async fn a_collector_that_is_down_harms_no_call() {
     // Spans and counters have failed, and it is told once.
     assert_eq!(told.count(), 1, "{}", output.stderr);
 }
+
+/// What listens at a wrong address may answer without end.
+#[tokio::test]
+async fn an_endless_answer_is_not_kept() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (sent, mut ended) = tokio::sync::mpsc::channel(100);
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let sent = sent.clone();
+            tokio::spawn(async move {
+                let mut count = 0_u64;
+                let piece = [b'x'; 10_000];
+                let mut answer = connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+                while answer.is_ok() {
+                    answer = connection.write_all(&piece).await;
+                    count += 1;
+                }
+                let _ = sent.send(count).await;
+            });
+        }
+    });
+    let provider = replies([]).await;
+    let folder = Chain::new().provider("sim", Format::OpenAi, &provider.url()).folder().unwrap().trusted();
+    let gateway = Gateway::with(folder, &[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]).await;
+    let body = json!({ "model": "sim", "messages": [{ "role": "user", "content": "Hi" }] });
+    assert_eq!(gateway.post("/v1/chat/completions", &body).await.status, 200);
+    let output = gateway.stop().await;
+    assert!(output.code == 0 && output.stderr.contains("its answer is too long"), "{}", output.stderr);
+    // The buffers of the system hold more than what was read.
+    assert!(ended.recv().await.unwrap() < 2000, "20 MB");
+}
+
+#[tokio::test]
+async fn values_that_are_ignored_are_told() {
+    let provider = replies([]).await;
+    let folder = Chain::new().provider("sim", Format::OpenAi, &provider.url()).folder().unwrap().trusted();
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/protobuf"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1s"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+    ];
+    let stderr = Gateway::with(folder, &[], &environment).await.stop().await.stderr;
+    let told: Vec<&str> = stderr.lines().filter_map(|line| Some(&line[line.find("OTEL_")?..])).collect();
+    let protocol = "and only http/protobuf is spoken, for which a collector has a port of its own, mostly 4318";
+    let protocol = format!("OTEL_EXPORTER_OTLP_PROTOCOL is \"grpc\", {protocol}");
+    assert_eq!(told, ["OTEL_METRIC_EXPORT_INTERVAL is no whole number, and is ignored", &protocol], "{stderr}");
+}

@@ -163,6 +163,23 @@ async fn a_second_signal_ends_it_at_once_and_time_ends_it_too() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_body_that_the_end_cuts_off_is_told() {
+    let provider = replies([]).await;
+    let gateway = Gateway::start(&chain(&provider).table("serve", "shutdown_seconds = 0.05")).await;
+    let mut connection = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
+    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{");
+    connection.write_all(head.as_bytes()).await.unwrap();
+    soon(async { while !gateway.get("/metrics").await.body.contains("\narcllm_serve_calls 1\n") {} }).await;
+    gateway.signal("TERM");
+    let mut answer = String::new();
+    soon(connection.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("the gateway stops"), "{answer}");
+    let output = soon(gateway.running.end()).await.unwrap();
+    assert!(output.code == 0 && output.stdout.contains(" 503 POST /v1/chat/completions "), "{output:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn an_answer_that_the_end_cuts_off_ends_with_an_error_of_its_format() {
     for (path, error) in [
         (CHAT, "data: {\"error\":"),

@@ -7,11 +7,11 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 use crate::{
     call::body,
-    client::shape::Shape,
+    client::{problem::Problem, shape::Shape},
     gateway::{caller::Caller, gateway::Gateway, shared::Counted},
 };
 
@@ -33,7 +33,12 @@ impl FromRequest<Arc<Gateway>> for Posted {
         let (mut head, body) = request.into_parts();
         let live = gateway.shared.live().clone();
         let mut held = gateway.shared.bodies.none();
-        let body = body::read(live.config(), &head.headers, body, &mut held).await;
+        let body = tokio::select! {
+            body = body::read(live.config(), &head.headers, body, &mut held) => body,
+            () = gateway.shared.ending.cancelled() => {
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops, and the body is not whole"))
+            }
+        };
         let body = body.map_err(|problem| Shape::of(head.uri.path(), &head.headers).refuse(&problem))?;
         let caller = head.extensions.remove().unwrap_or_default();
         let (gateway, path) = (gateway.clone(), head.uri.path().to_owned());

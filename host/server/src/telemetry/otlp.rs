@@ -37,6 +37,22 @@ const SERVICE: &str = "arcllm";
 /// How long an export may take, unless `OTEL_EXPORTER_OTLP_TIMEOUT` says.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The longest answer of a collector, in bytes. What listens at a wrong address could answer for ever.
+const MOST_ANSWERED: usize = 64 << 10;
+
+/// The only protocol that is spoken.
+const PROTOCOL: &str = "http/protobuf";
+
+/// The variables that hold a whole number.
+const NUMBERS: [&str; 6] = [
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BSP_EXPORT_TIMEOUT",
+];
+
 /// Exports spans and counters.
 #[derive(Debug)]
 pub struct Otlp {
@@ -63,6 +79,7 @@ impl Otlp {
         if !spans && !counters {
             return Ok(None);
         }
+        tell_ignored();
         let (client, resource) = (Client::new()?, Resource::builder().with_service_name(service()).build());
         let spans = spans.then(|| spans_to(client.clone(), resource.clone())).transpose()?;
         let counters = counters.then(|| counters_to(client, resource)).transpose()?;
@@ -110,6 +127,25 @@ pub(crate) fn request_span(path: &str, headers: &HeaderMap, key: Option<&str>) -
         let _ = span.set_parent(parent);
     }
     span
+}
+
+/// Tells the operator of values that are ignored, as the standard wants it:
+/// <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>.
+fn tell_ignored() {
+    let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    for name in NUMBERS {
+        if set(name).is_some_and(|value| value.parse::<u64>().is_err()) {
+            tell(format_args!("{name} is no whole number, and is ignored"));
+        }
+    }
+    for signal in ["", "TRACES_", "METRICS_"] {
+        let name = format!("OTEL_EXPORTER_OTLP_{signal}PROTOCOL");
+        if let Some(value) = set(&name).filter(|value| value != PROTOCOL) {
+            tell(format_args!(
+                "{name} is {value:?}, and only {PROTOCOL} is spoken, for which a collector has a port of its own, mostly 4318"
+            ));
+        }
+    }
 }
 
 fn service() -> String {
@@ -165,18 +201,26 @@ impl HttpClient for Client {
         let (client, has_failed) = (self.client.clone(), self.has_failed.clone());
         let sending = self.runtime.spawn(async move {
             let url = request.uri().clone();
-            let answer = client.execute(request.try_into()?).await.inspect_err(|error| {
+            let mut answer = client.execute(request.try_into()?).await.inspect_err(|error| {
                 tell_failure(&has_failed, &url, &in_words(error));
             })?;
-            match answer.status().is_success() {
-                true => has_failed.store(false, Ordering::Relaxed),
-                false => tell_failure(&has_failed, &url, &format!("it answers with {}", answer.status())),
-            }
             let mut response = Response::builder().status(answer.status());
             if let Some(headers) = response.headers_mut() {
                 headers.clone_from(answer.headers());
             }
-            Ok::<_, HttpError>(response.body(answer.bytes().await?)?)
+            let mut body = Vec::new();
+            while let Some(piece) = answer.chunk().await? {
+                body.extend_from_slice(&piece);
+                if body.len() > MOST_ANSWERED {
+                    tell_failure(&has_failed, &url, "its answer is too long");
+                    return Err("the answer of the collector is too long".into());
+                }
+            }
+            match answer.status().is_success() {
+                true => has_failed.store(false, Ordering::Relaxed),
+                false => tell_failure(&has_failed, &url, &format!("it answers with {}", answer.status())),
+            }
+            Ok::<_, HttpError>(response.body(body.into())?)
         });
         Box::pin(async move { sending.await? })
     }
@@ -189,7 +233,7 @@ fn tell_failure(has_failed: &AtomicBool, url: &Uri, why: &str) {
         let (host, path) = (url.host().unwrap_or_default(), url.path());
         let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
         tell(format_args!(
-            "spans and counters are lost, since the collector at {host}{port}{path} cannot be reached: {why}"
+            "spans and counters are lost, since the collector at {host}{port}{path} does not take them: {why}"
         ));
     }
 }
