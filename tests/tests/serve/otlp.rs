@@ -139,6 +139,7 @@ async fn an_endless_answer_is_not_kept() {
             tokio::spawn(async move {
                 let mut count = 0_u64;
                 let piece = [b'x'; 10_000];
+                let _ = connection.read(&mut [0; 1000]).await;
                 let mut answer = connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
                 while answer.is_ok() {
                     answer = connection.write_all(&piece).await;

@@ -14,6 +14,13 @@ const MOST_VALUES: u32 = 1_000_000;
 /// A body of fewer bytes cannot have many values, and they are not counted.
 const UNCOUNTED: usize = 1 << 20;
 
+/// What some editors and languages write in front of a text (RFC 8259, 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How many lists and objects may stand inside of each other, and how `serde_json` begins its error for more.
+const DEEPEST: usize = 127;
+const TOO_DEEP: &str = "recursion limit exceeded";
+
 /// Reads a body.
 ///
 /// # Errors
@@ -27,8 +34,14 @@ pub(crate) fn read(body: &[u8]) -> Result<Value, Problem> {
     }
     unique::read(body).map_err(|error| {
         let no_json = || {
-            let problem = Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"));
-            Problem { param: Some("body".to_owned()), ..problem }
+            let message = if body.starts_with(BYTE_ORDER_MARK) {
+                "the body begins with a byte order mark, which JSON does not have: leave it out".to_owned()
+            } else if error.to_string().starts_with(TOO_DEEP) {
+                format!("the body has more than {DEEPEST} lists and objects inside of each other")
+            } else {
+                format!("the body is not JSON: {error}")
+            };
+            Problem { param: Some("body".to_owned()), ..Problem::new(StatusCode::BAD_REQUEST, message) }
         };
         let repeated = || unique::repeated(body, &Place::Body);
         half_character(body).or_else(repeated).unwrap_or_else(no_json)
@@ -179,6 +192,15 @@ mod tests {
             assert!(problem.message.starts_with("the body is not JSON: "), "{}", problem.message);
         }
         assert!(read(br#"["\\ud83d"]"#).is_ok(), "a backslash and letters");
+    }
+
+    #[test]
+    fn json_that_is_not_read_is_told_from_what_is_none() {
+        let deep = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(read(deep(DEEPEST).as_bytes()).is_ok());
+        let problem = read(deep(DEEPEST + 1).as_bytes()).unwrap_err();
+        assert_eq!(problem.message, "the body has more than 127 lists and objects inside of each other");
+        assert!(read("\u{feff}{}".as_bytes()).unwrap_err().message.contains("a byte order mark"));
     }
 
     #[test]

@@ -28,6 +28,8 @@ impl<'a> Place<'a> {
     /// The error for a value that is something else than it must be.
     pub(crate) fn expected(&self, what: &str, found: &Value) -> Problem {
         let found = match found {
+            // It is no such number.
+            Value::Number(number) if what.contains("number") => &number.to_string(),
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
@@ -68,6 +70,12 @@ impl fmt::Display for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_does_not_fit_is_named() {
+        let problem = Place::Body.field("n").expected("a whole number from 0 on", &(-1).into());
+        assert_eq!(problem.message, "n: must be a whole number from 0 on, not -1");
+    }
 
     #[test]
     fn places_are_written_as_paths() {

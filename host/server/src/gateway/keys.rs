@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use arcllm::{ClientKey, ServeConfig};
+use arcllm::{ClientKey, Host, KnownModel, ServeConfig};
 use http::{HeaderMap, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
@@ -122,6 +122,27 @@ impl Holder {
     }
 }
 
+/// The patterns of keys that name nothing, each with the name of its key: no model of this host, and none that a provider could have.
+pub(crate) fn idle_patterns(host: &Host) -> Vec<(&str, &str)> {
+    let (config, known) = (host.config(), host.models());
+    let is_idle = |pattern: &str| {
+        let provider = pattern.split_once('/').map(|(provider, _)| provider);
+        let has_provider = provider.is_some_and(|name| config.providers.keys().any(|known| matches(name, known)));
+        let fits = |known: &KnownModel| {
+            let full = format!("{}/{}", known.provider, known.model);
+            [&known.name, &known.model, &full].iter().any(|name| matches(pattern, name))
+        };
+        // A model whose provider has no key is not known to the host.
+        let mut named = config.models.keys().chain(config.providers.keys());
+        !has_provider && !known.iter().any(fits) && !named.any(|name| matches(pattern, name))
+    };
+    let patterns = config.serve.keys.iter().flat_map(|(name, key)| {
+        let patterns = key.models.iter().flatten().map(String::as_str);
+        patterns.map(move |pattern| (name.as_str(), pattern))
+    });
+    patterns.filter(|(_, pattern)| is_idle(pattern)).collect()
+}
+
 /// Whether the text fits the pattern, in which `*` stands for any text.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
@@ -206,6 +227,20 @@ mod tests {
             BTreeMap::from([("team", "a"), ("key", "one")].map(|(k, v)| (k.into(), v.into())))
         );
         assert_eq!(labels(b"second")["key"], "own");
+    }
+
+    #[test]
+    fn a_pattern_that_names_nothing_is_found() {
+        let key =
+            |name: &str, models: &str| format!("[serve.keys.{name}]\nsha256 = \"{name:a>64}\"\nmodels = {models}\n");
+        let config = format!(
+            "[providers.p]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\ndefault_model = \"m\"
+            [models.fast]\nprovider = \"p\"\n{}{}",
+            key("1", r#"["fast", "f*", "p", "p/*", "p/other", "p/m", "m", "*"]"#),
+            key("2", r#"["fsat", "q/*", "fast/"]"#)
+        );
+        let host = Host::builder().config(arcllm::Config::parse(&config, None).unwrap()).build().unwrap();
+        assert_eq!(idle_patterns(&host), [("2", "fsat"), ("2", "q/*"), ("2", "fast/")]);
     }
 
     #[test]

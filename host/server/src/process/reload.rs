@@ -13,7 +13,7 @@ use arcllm::{ConfigError, Host, Lock, Overrides, ServeConfig};
 use tokio::{sync::Notify, time::sleep};
 
 use crate::{
-    gateway::{readiness::without_file, shared::Shared},
+    gateway::{keys::idle_patterns, readiness::without_file, shared::Shared},
     process::tls::Certificate,
     telemetry::{metrics::count_reload, standard_error::tell},
 };
@@ -103,7 +103,7 @@ impl Reloader {
                 for (model, error) in &failed {
                     tell(format_args!("the model {model:?} cannot be loaded: {error}"));
                 }
-                let failed = with_keyless(&self.shared, failed);
+                let failed = with_gaps(&self.shared, failed);
                 let mut troubles = self.shared.readiness.troubles();
                 (troubles.reload, troubles.models) = (None, failed);
                 self.failed = None;
@@ -214,9 +214,12 @@ pub(crate) async fn load_models(host: &Host) -> BTreeMap<String, ConfigError> {
     failed
 }
 
-/// Tells the operator of providers without a key. Adds them, and the models that ask them, to those that cannot be loaded.
-pub(crate) fn with_keyless(shared: &Shared, mut failed: BTreeMap<String, String>) -> BTreeMap<String, String> {
+/// Tells the operator of providers without a key, and of keys for models that nobody has. Adds them, and the models that ask them, to those that cannot be loaded.
+pub(crate) fn with_gaps(shared: &Shared, mut failed: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let host = shared.live().host.clone();
+    for (key, pattern) in idle_patterns(&host) {
+        tell(format_args!("`serve.keys.{key}.models` has {pattern:?}, which fits no model"));
+    }
     for (provider, error) in host.without_key() {
         tell(format_args!("the provider {provider:?} cannot be asked: {error}"));
         let models = host.config().models.iter().filter(|(_, model)| model.provider == provider);

@@ -21,7 +21,7 @@ use crate::{
     gateway::{readiness::Stage, shared::Shared},
     process::{
         port_owner::port_owner,
-        reload::{Reloader, check_open, in_words, load_models, with_keyless},
+        reload::{Reloader, check_open, in_words, load_models, with_gaps},
         signals::{Signal, Signals},
         tls::Certificate,
         worker::Worker,
@@ -175,7 +175,8 @@ async fn finish(shared: &Shared, threads: &mut Threads, signals: &mut Signals) -
     let most = shared.live().config().shutdown;
     let calls = shared.calls.get();
     if calls > 0 {
-        tell(format_args!("stopping; {calls} calls may run for {} seconds more", most.as_secs_f64()));
+        let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+        tell(format_args!("stopping; {calls} may run for {} seconds more", most.as_secs_f64()));
     }
     let again = async { while signals.next().await != Signal::Stop {} };
     let ended = tokio::select! {
@@ -185,7 +186,11 @@ async fn finish(shared: &Shared, threads: &mut Threads, signals: &mut Signals) -
         },
         () = again => Ended::AtOnce,
     };
-    tell(format_args!("{} calls are cut off", shared.calls.get()));
+    let cut = match shared.calls.get() {
+        1 => "1 call is".to_owned(),
+        calls => format!("{calls} calls are"),
+    };
+    tell(format_args!("{cut} cut off"));
     // Each client is told, if it reads.
     shared.ending.cancel();
     let _ = timeout(LAST_WORDS, threads.ended()).await;
@@ -207,7 +212,7 @@ async fn prepare(shared: &Shared, reloader: Option<Reloader>, reload: &Notify) -
         return error.into();
     }
     let ready = count - failed.len();
-    shared.readiness.troubles().models = with_keyless(shared, in_words(failed));
+    shared.readiness.troubles().models = with_gaps(shared, in_words(failed));
     shared.readiness.reach(Stage::Ready);
     if count == 0 {
         tell(format_args!("no provider has a key: set one, such as ANTHROPIC_API_KEY, or write config.toml"));

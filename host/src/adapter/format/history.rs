@@ -232,8 +232,7 @@ fn not_the_models(at: usize, message: &Message, call: &ToolCall) -> Unwritable {
 fn no_result(call: &Call<'_>) -> Unwritable {
     let (at, id, name) = (call.at, &call.call.id, &call.call.name);
     Unwritable::refused(format!(
-        "messages[{at}] has the tool call {id:?} ({name}) without a result\n  help: add a `tool_result` with this \
-         `tool_use_id`, or set host.repair_history = true"
+        "messages[{at}] has the tool call {id:?} ({name}) without a result\n  help: add its result behind it, or set host.repair_history = true"
     ))
 }
 

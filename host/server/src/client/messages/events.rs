@@ -186,7 +186,8 @@ impl EventWriter for Events {
     }
 
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
-        write_event("error", &error::json(problem), out);
+        let id = problem.request_id.clone().or_else(|| Some(self.heading.id.clone()));
+        write_event("error", &error::json(&Problem { request_id: id, ..problem.clone() }), out);
     }
 
     /// A ping may stand before the message.
