@@ -80,3 +80,44 @@ async fn the_grammar_of_a_custom_tool_has_the_form_of_responses() {
     let result = json!({"type": "custom_tool_call_output", "call_id": "c1", "output": "ok"});
     assert_eq!((&sent["input"][1], &sent["input"][2]), (&call, &result), "{sent}");
 }
+
+/// Marks of caches, the field of a limit and what stands beside a schema: other servers than OpenAI's know them.
+#[tokio::test]
+async fn a_request_that_is_written_anew_says_what_it_said() {
+    let mark = json!({"type": "ephemeral", "ttl": "1h", "new": true});
+    let image = json!({"url": "data:image/png;base64,AAAA", "detail": "low"});
+    let body = json!({
+        "messages": [
+            {"role": "system", "content": [{"type": "text", "text": "Be kind.", "cache_control": mark}]},
+            {"role": "user", "content": "Hi", "cache_control": mark},
+            {"role": "assistant", "content": "x", "cache_control": mark, "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}, "cache_control": mark},
+            ]},
+            {"role": "tool", "tool_call_id": "c1", "content": "ok", "cache_control": mark},
+            {"role": "user", "content": [
+                {"type": "image_url", "image_url": image, "cache_control": mark},
+                {"type": "text", "text": "And this?", "cache_control": {"type": "ephemeral"}},
+            ]},
+        ],
+        "tools": [
+            {"type": "function", "cache_control": mark, "function": {
+                "name": "look", "description": "Looks.", "parameters": {"type": "object", "properties": {}}}},
+            {"type": "function", "function": {
+                "name": "see", "parameters": {"type": "object", "properties": {}}, "cache_control": mark}},
+        ],
+        "max_completion_tokens": 40,
+        "response_format": {"type": "json_schema", "new": {"a": 1}, "json_schema": {
+            "name": "answer", "new": 2, "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}},
+    });
+    let mut written = sent(Format::OpenAi, "", body.clone()).await;
+    for (name, value) in [("model", json!("a-model")), ("temperature", json!(0.3))] {
+        assert_eq!(written.as_object_mut().unwrap().remove(name), Some(value));
+    }
+    assert_eq!(written, body);
+    let limited = sent(Format::OpenAi, "quirks = { max_tokens_field = \"max_tokens\" }", body.clone()).await;
+    assert_eq!((&limited["max_tokens"], limited.get("max_completion_tokens")), (&json!(40), None), "the quirk decides");
+    for other in [Format::Anthropic, Format::Responses] {
+        let sent = sent(other, "", body.clone()).await.to_string();
+        assert!(!sent.contains("arcllm.") && !sent.contains("max_completion_tokens"), "{sent}");
+    }
+}

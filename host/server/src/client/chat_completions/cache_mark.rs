@@ -9,9 +9,10 @@ use crate::client::{fields::Fields, problem::Problem};
 /// The field with the mark.
 const FIELD: &str = "cache_control";
 
-/// Takes the mark of a part, a message or a tool.
-pub(crate) fn cache_mark(fields: &mut Fields<'_>) -> Result<Option<CacheMark>, Problem> {
-    let Some(mark) = fields.take(FIELD) else { return Ok(None) };
+/// Reads the mark of a part, a message or a tool. It also stays among the other fields, so that a server of this format gets it at
+/// its place.
+pub(crate) fn cache_mark(fields: &Fields<'_>) -> Result<Option<CacheMark>, Problem> {
+    let Some(mark) = fields.peek(FIELD).filter(|mark| !mark.is_null()).cloned() else { return Ok(None) };
     let place = fields.place;
     let mut fields = Fields::of(mark, place.field(FIELD))?;
     fields.text("type")?;

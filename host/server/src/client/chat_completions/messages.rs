@@ -38,7 +38,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Vec<Message>, Problem> {
 
 fn message(mut fields: Fields<'_>, at: usize, older_call: &mut String) -> Result<Message, Problem> {
     let role = fields.need_text("role")?;
-    let mark = cache_mark(&mut fields)?;
+    let mark = cache_mark(&fields)?;
     let message = match role.as_str() {
         "system" | "developer" => said(Role::System, fields)?,
         "user" => said(Role::User, fields)?,

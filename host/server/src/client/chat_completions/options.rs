@@ -5,11 +5,23 @@ use serde_json::{Map, Value};
 
 use crate::client::{fields::Fields, place::Place, problem::Problem};
 
+/// The newer field for the most tokens, which some servers want, and others do not know.
+const NEWER_LIMIT: &str = "max_completion_tokens";
+
+/// The extension with the field that the client has used for it.
+const LIMIT_FIELD: &str = "arcllm.max_tokens_field";
+
+/// The extension of a schema with what stands beside it.
+const BESIDE_SCHEMA: &str = "arcllm.response_format";
+
 /// Takes the options. The choice of a tool stands beside the tools.
 pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Options, Problem> {
     let mut options = Options::new();
-    let older = fields.count("max_tokens")?;
-    options.max_tokens = fields.count("max_completion_tokens")?.or(older);
+    let (older, newer) = (fields.count("max_tokens")?, fields.count(NEWER_LIMIT)?);
+    options.max_tokens = newer.or(older);
+    if newer.is_some() {
+        options.extensions.insert(LIMIT_FIELD.to_owned(), NEWER_LIMIT.into());
+    }
     options.temperature = fields.temperature()?;
     options.top_p = fields.number("top_p")?;
     // vLLM takes -1 for no limit, which no other format has.
@@ -119,5 +131,9 @@ fn schema(mut format: Map<String, Value>, place: &Place<'_>) -> Result<OutputFor
     schema.description = fields.text("description")?.unwrap_or_default();
     schema.strict = fields.flag("strict")?;
     schema.extensions.extend(fields.others(ExtensionLevel::Schema, "openai."));
+    format.retain(|name, value| !["type", "json_schema"].contains(&name.as_str()) && !value.is_null());
+    if !format.is_empty() {
+        schema.extensions.insert(BESIDE_SCHEMA.to_owned(), format.into());
+    }
     Ok(OutputFormat::JsonSchema(schema))
 }

@@ -46,7 +46,7 @@ fn part(value: Value, place: Place<'_>, is_answer: bool) -> Result<ContentBlock,
 
 fn text(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
     let mut text = Text::new(fields.need_text("text")?);
-    text.cache = cache_mark(&mut fields)?;
+    text.cache = cache_mark(&fields)?;
     text.extensions.extend(fields.others(ExtensionLevel::Text, "openai."));
     Ok(ContentBlock::Text(text))
 }
@@ -92,8 +92,8 @@ fn audio(mut fields: Fields<'_>) -> Result<ContentBlock, Problem> {
 }
 
 /// Adds what stands around the source and beside it.
-fn whole(mut media: Media, mut fields: Fields<'_>, inner: Fields<'_>, kind: &str) -> Result<Media, Problem> {
-    media.cache = cache_mark(&mut fields)?;
+fn whole(mut media: Media, fields: Fields<'_>, inner: Fields<'_>, kind: &str) -> Result<Media, Problem> {
+    media.cache = cache_mark(&fields)?;
     let mut extensions = Extensions::new();
     extensions.extend(fields.others(ExtensionLevel::Media, "openai."));
     extensions.extend(inner.others(ExtensionLevel::Media, &format!("openai.{kind}.")));

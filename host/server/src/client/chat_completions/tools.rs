@@ -32,7 +32,7 @@ fn tool(value: Value, place: Place<'_>) -> Result<Tool, Problem> {
     fields.take("type");
     let mut tool = function(Fields::of(fields.need("function")?, place.field("function"))?)?;
     if let Tool::Function(tool) = &mut tool {
-        tool.cache = cache_mark(&mut fields)?.or(tool.cache.take());
+        tool.cache = cache_mark(&fields)?.or(tool.cache.take());
         tool.extensions.extend(fields.others(ExtensionLevel::Tool, "openai."));
     }
     Ok(tool)
@@ -50,7 +50,7 @@ fn function(mut fields: Fields<'_>) -> Result<Tool, Problem> {
     let mut tool = Tool::new(name, description, parameters);
     if let Tool::Function(tool) = &mut tool {
         tool.strict = fields.flag("strict")?;
-        tool.cache = cache_mark(&mut fields)?;
+        tool.cache = cache_mark(&fields)?;
         tool.extensions.extend(fields.others(ExtensionLevel::Tool, "openai.function."));
     }
     Ok(tool)

@@ -25,6 +25,13 @@ use crate::{
     },
 };
 
+/// The extension with the field that a client of this format has used for the most tokens. Where the provider has no quirk about it,
+/// the client knows best what the provider takes.
+const CLIENTS_LIMIT: &str = "arcllm.max_tokens_field";
+
+/// The newer field for the most tokens.
+const NEWER_LIMIT: &str = "max_completion_tokens";
+
 /// The body, with these messages of the request. The messages stand before all that changes from one turn to the next. Extensions replace what is written here.
 pub(crate) fn body<'a>(
     request: &'a Request,
@@ -37,7 +44,11 @@ pub(crate) fn body<'a>(
     let messages = conversation::messages(messages, provider, model)?;
     let mut body = Object::new([("model", model.into()), ("messages", messages)]);
     if let Some(max_tokens) = options.max_tokens.or_else(|| provider.default_max_tokens(model)) {
-        body.insert(max_tokens_name(quirks, model), max_tokens);
+        let name = options
+            .extensions
+            .get(CLIENTS_LIMIT)
+            .filter(|name| *name == NEWER_LIMIT && quirks.max_tokens_field.is_none());
+        body.insert(name.map_or_else(|| max_tokens_name(quirks, model), |_| NEWER_LIMIT), max_tokens);
     }
     add_tools(&mut body, request, quirks)?;
     add_sampling(&mut body, options, provider, model)?;
@@ -59,8 +70,8 @@ pub(crate) fn body<'a>(
 pub(crate) fn max_tokens_name(quirks: &Quirks, model: &str) -> &'static str {
     match quirks.max_tokens_field {
         Some(MaxTokensField::MaxTokens) => "max_tokens",
-        Some(MaxTokensField::MaxCompletionTokens) => "max_completion_tokens",
-        None if family::is_openai_reasoning(model) => "max_completion_tokens",
+        Some(MaxTokensField::MaxCompletionTokens) => NEWER_LIMIT,
+        None if family::is_openai_reasoning(model) => NEWER_LIMIT,
         None => "max_tokens",
     }
 }

@@ -23,6 +23,9 @@ use crate::{
 /// The extension with which OpenAI keeps a request.
 const STORE: &str = "openai.store";
 
+/// The extension of a schema with the fields that a client of this format has set beside it.
+const BESIDE_SCHEMA: &str = "arcllm.response_format";
+
 /// Adds the format of the answer. Any text is what providers give by themselves.
 pub(crate) fn add_output<'a>(body: &mut Object<'a>, options: &'a Options, quirks: &Quirks) -> Result<(), Unwritable> {
     let form = quirks.schema.unwrap_or(SchemaForm::JsonSchema);
@@ -62,7 +65,11 @@ fn json_object(schema: Json<'_>) -> Json<'_> {
 fn json_schema(schema: &JsonSchema) -> Json<'_> {
     let mut fields = Object::default();
     schema::add(&mut fields, schema);
-    Json::object([("type", "json_schema".into()), ("json_schema", fields.extended(&schema.extensions, OPENAI))])
+    let mut format = Object::new([("type", "json_schema".into())]);
+    format.insert("json_schema", fields.extended(&schema.extensions, OPENAI));
+    let beside = schema.extensions.get(BESIDE_SCHEMA).and_then(Value::as_object);
+    beside.into_iter().flatten().for_each(|(name, value)| format.insert(name, value));
+    format.into()
 }
 
 /// Adds how much the model reasons.
