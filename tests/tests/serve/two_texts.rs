@@ -3,7 +3,11 @@
 use arcllm_simulator::{Format, Reply};
 use serde_json::{Value, json};
 
-use crate::{scene::replies, serve::gateway::Gateway, support::Chain};
+use crate::{
+    scene::replies,
+    serve::{gateway::Gateway, responses::accumulate::accumulate},
+    support::Chain,
+};
 
 fn stream() -> String {
     let text = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
@@ -49,5 +53,79 @@ async fn are_said_once_in_each_format() {
     {
         let answer = gateway.post(path, &json!({"model": "a", "max_tokens": 9, "stream": true, field: message})).await;
         assert_eq!((answer.status, &*said(&answer.events(), path)), (200, "AB"), "{path}: {}", answer.body);
+    }
+}
+
+/// A message as OpenAI writes it. Each text has a quote, unless it is empty.
+fn message(id: &str, phase: &str, texts: &[&str]) -> Value {
+    let part = |text: &&str| {
+        let quote = json!({"type": "url_citation", "start_index": 0, "end_index": 1, "url": format!("https://{text}.test"), "title": text});
+        json!({"type": "output_text", "text": text, "annotations": [quote], "logprobs": []})
+    };
+    let content: Vec<Value> = texts.iter().map(part).collect();
+    json!({"id": id, "type": "message", "status": "completed", "role": "assistant", "phase": phase, "content": content})
+}
+
+/// An answer with these items, whole and streamed.
+fn answer(items: &[Value]) -> (Value, String) {
+    let response = |status: &str, output: &[Value]| {
+        json!({"id": "r1", "object": "response", "created_at": 1, "status": status, "model": "m", "output": output,
+            "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}})
+    };
+    let mut events = vec![json!({"type": "response.created", "response": response("in_progress", &[])})];
+    for (place, item) in items.iter().enumerate() {
+        let mut tell = |kind: &str, more: Value| {
+            let mut event = json!({"type": format!("response.{kind}"), "output_index": place});
+            event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            events.push(event);
+        };
+        let mut begun = item.clone();
+        (begun["status"], begun["content"]) = (json!("in_progress"), json!([]));
+        tell("output_item.added", json!({"item": begun}));
+        for (at, part) in item["content"].as_array().unwrap().iter().enumerate() {
+            let of = |name: &str, value: &Value| json!({"item_id": item["id"], "content_index": at, name: value});
+            let mut empty = part.clone();
+            (empty["text"], empty["annotations"]) = (json!(""), json!([]));
+            tell("content_part.added", of("part", &empty));
+            for piece in part["text"].as_str().unwrap().split_inclusive(' ') {
+                tell("output_text.delta", of("delta", &json!(piece)));
+            }
+            let mut quote = of("annotation", &part["annotations"][0]);
+            quote["annotation_index"] = json!(0);
+            tell("output_text.annotation.added", quote);
+            tell("output_text.done", of("text", &part["text"]));
+            tell("content_part.done", of("part", part));
+        }
+        tell("output_item.done", json!({"item": item}));
+    }
+    events.push(json!({"type": "response.completed", "response": response("completed", items)}));
+    let write = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+    (response("completed", items), events.iter().map(write).collect())
+}
+
+/// Messages beside each other, and texts beside each other in one message, stay what they are behind modules that read the answer.
+#[tokio::test]
+async fn neighbours_stay_apart() {
+    for items in [
+        vec![message("m1", "commentary", &["First of all"]), message("m2", "final_answer", &["It is so"])],
+        vec![message("m1", "commentary", &["One two", "three four", "five"])],
+        vec![
+            message("m1", "a", &["One", "two"]),
+            message("m2", "b", &["three"]),
+            message("m3", "c", &["four", "five"]),
+        ],
+    ] {
+        for module in ["redact", "resume"] {
+            let (whole, streamed) = answer(&items);
+            let told = [Reply::json(&whole), Reply::body("text/event-stream", streamed)];
+            let provider = replies(told).await;
+            let chain = Chain::new().provider("a", Format::Responses, &provider.url()).module(module, "");
+            let gateway = Gateway::start(&chain).await;
+            let body = |stream: bool| json!({"model": "a", "stream": stream, "input": "Hi"});
+            let told = gateway.post("/v1/responses", &body(false)).await.json();
+            assert_eq!(told["output"], json!(items), "{module}");
+            let told = accumulate(&gateway.post("/v1/responses", &body(true)).await);
+            assert_eq!(told["output"], json!(items), "{module}, streamed");
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! Writes a streamed answer: <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
+use std::collections::HashMap;
+
 use arcllm::{ContentBlock, Event, Response, Text, Thinking};
 use serde_json::Value;
 
 use crate::client::{
     client::{EventWriter, Heading},
+    kept,
     problem::Problem,
     refusal::is_refusal,
     responses::{
         annotations, error,
-        items::is_item,
+        items::{self, is_item},
         kept_item::kind_of,
         line::Lines,
         message,
@@ -42,6 +45,8 @@ pub(crate) struct Events {
     originals: Option<Originals>,
     /// The types of the items that the provider has sent, where a module rewrites its answer.
     provided: Vec<String>,
+    /// How many texts the messages have that the provider has ended, by their ids.
+    ended: HashMap<String, usize>,
 }
 
 /// How the provider's own events are sent.
@@ -109,6 +114,7 @@ impl EventWriter for Events {
     fn rewritten(&mut self, event: &Value) {
         let kind = event.pointer("/item/type").and_then(Value::as_str);
         self.provided.extend(kind.filter(|kind| !self.provided.iter().any(|known| known == kind)).map(str::to_owned));
+        self.ended.extend(ended_message(event));
     }
 
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
@@ -149,6 +155,7 @@ impl Events {
             thought: String::new(),
             originals: None,
             provided: Vec::new(),
+            ended: HashMap::new(),
         }
     }
 
@@ -254,6 +261,13 @@ impl Events {
             }
             None => self.in_message(out, |message, lines| message.know(text, lines)),
         }
+        // The next message of the provider may follow at once.
+        let texts = items::message_of(text).and_then(|id| self.ended.get(id)).copied();
+        if let (Some(Open::Message(message)), Some(texts)) = (&self.open, texts)
+            && message.texts() >= texts
+        {
+            self.close(out);
+        }
     }
 
     fn other(&mut self, value: &Value, out: &mut Vec<u8>) {
@@ -325,6 +339,15 @@ impl Events {
             block => self.block(block, out),
         }
     }
+}
+
+/// The id of the message that this event of the provider ends, with how many texts it has. A message that was cut is the last one.
+fn ended_message(event: &Value) -> Option<(String, usize)> {
+    let item =
+        event.get("item").filter(|item| kind_of(item) == "message" && event["type"] == "response.output_item.done")?;
+    let is_text = |part: &&Value| ["text", "refusal"].iter().any(|name| !kept::text(part, name).is_empty());
+    let texts = kept::items(item, "content").filter(is_text).count();
+    Some((item.get("id")?.as_str()?.to_owned(), texts)).filter(|_| item["status"] != "incomplete")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use arcllm::{Extensions, Thinking, ToolCall};
+use arcllm::{Extensions, Text, Thinking, ToolCall};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -149,6 +149,11 @@ pub(crate) fn others_of_message(extensions: &Extensions) -> Others<'_> {
     let own = ["id", "type", "status", "role", "content"];
     let fields = item.into_iter().flatten().filter(|(name, _)| !own.contains(&name.as_str()));
     fields.map(|(name, value)| (name.as_str(), value)).collect()
+}
+
+/// The id of the provider's message that a text is of.
+pub(crate) fn message_of(text: &Text) -> Option<&str> {
+    text.extensions.get(&extension("item"))?.get("id")?.as_str()
 }
 
 fn others<'a>(extensions: &'a Extensions, own: &[&str]) -> Others<'a> {

@@ -19,7 +19,8 @@ use crate::client::{
 
 /// The items of this answer.
 pub(crate) fn of<'a>(answer: &str, response: &'a Response, names: &'a Names) -> Vec<Item<'a>> {
-    let mut output = Output { answer, names, provided: provided(response), items: Vec::new(), message: None };
+    let mut output =
+        Output { answer, names, provided: provided(response), items: Vec::new(), message: None, message_of: None };
     response.content.iter().for_each(|block| output.add(block));
     if message::refuses(response) && !output.has_refusal() {
         output.refuse(response);
@@ -41,6 +42,8 @@ struct Output<'a, 'i> {
     items: Vec<Item<'a>>,
     /// The message under construction.
     message: Option<MessageItem<'a>>,
+    /// The id of the provider's message that it stands for.
+    message_of: Option<&'a str>,
 }
 
 impl<'a> Output<'a, '_> {
@@ -54,6 +57,12 @@ impl<'a> Output<'a, '_> {
         match block {
             ContentBlock::Text(text) if text.text.is_empty() => {}
             ContentBlock::Text(text) => {
+                // Two messages of the provider can stand beside each other.
+                let of = items::message_of(text);
+                if of.is_some() && self.message_of.is_some() && of != self.message_of {
+                    self.end_message();
+                }
+                self.message_of = of.or(self.message_of);
                 let others = items::others_of_message(&text.extensions);
                 let message = self.message();
                 message.others.extend(others);
@@ -95,6 +104,7 @@ impl<'a> Output<'a, '_> {
     }
 
     fn end_message(&mut self) {
+        self.message_of = None;
         self.items.extend(self.message.take().map(Item::Message));
     }
 

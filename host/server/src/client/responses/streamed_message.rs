@@ -23,6 +23,8 @@ pub(crate) struct StreamedMessage {
     part: Option<StreamedPart>,
     /// The extensions of its first text.
     extensions: Extensions,
+    /// How many texts are known to be whole.
+    texts: usize,
 }
 
 /// A part that has begun.
@@ -38,7 +40,7 @@ struct StreamedPart {
 impl StreamedMessage {
     pub(crate) fn begin(answer: &str, place: usize, lines: &mut Lines<'_>) -> Self {
         let id = items::id("msg", answer, place);
-        let message = Self { place, id, parts: Vec::new(), part: None, extensions: Extensions::new() };
+        let message = Self { place, id, parts: Vec::new(), part: None, extensions: Extensions::new(), texts: 0 };
         let item = items::json(&message.item("in_progress"));
         lines.line("response.output_item.added").field("output_index", &place).json("item", &item).end();
         message
@@ -81,6 +83,7 @@ impl StreamedMessage {
         if let Some(rest) = rest {
             self.say(rest, lines);
         }
+        self.texts += 1;
         if self.extensions.is_empty() {
             self.extensions.clone_from(&text.extensions);
         }
@@ -92,6 +95,11 @@ impl StreamedMessage {
             self.end_part(Vec::new(), lines);
             self.refuse(text.text.clone(), lines);
         }
+    }
+
+    /// How many texts are known to be whole.
+    pub(crate) fn texts(&self) -> usize {
+        self.texts
     }
 
     /// What was said of a text that is not known to be whole.

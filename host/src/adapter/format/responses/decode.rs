@@ -142,10 +142,15 @@ pub(crate) fn kind(fields: &Map<String, Value>) -> &str {
     if kind.is_empty() && fields.contains_key("role") { "message" } else { kind }
 }
 
+/// The fields of a message that its texts name.
+pub(crate) fn of_message(fields: &Map<String, Value>) -> Map<String, Value> {
+    let of_item = fields.iter().filter(|(name, value)| !value.is_null() && fields::is_other(name, &fields::OF_MESSAGE));
+    of_item.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// The texts of a message. Each names the fields of the message, so that the message can be sent back as it was.
 fn message(node: &JsonNode<'_>, fields: &Map<String, Value>) -> Result<Vec<ContentBlock>, Malformed> {
-    let of_item = fields.iter().filter(|(name, value)| !value.is_null() && fields::is_other(name, &fields::OF_MESSAGE));
-    let of_item = Value::Object(of_item.map(|(name, value)| (name.clone(), value.clone())).collect());
+    let of_item = Value::Object(of_message(fields));
     let Some(content) = node.get("content") else { return Ok(Vec::new()) };
     let mut blocks = Vec::new();
     if let Value::String(text) = content.value {
@@ -156,11 +161,17 @@ fn message(node: &JsonNode<'_>, fields: &Map<String, Value>) -> Result<Vec<Conte
             blocks.push(part_block(&part, &of_item)?);
         }
     }
-    blocks.retain(|block| !matches!(block, ContentBlock::Text(text) if text.text.is_empty()));
+    blocks.retain(|block| !is_empty(block));
     Ok(blocks)
 }
 
-fn part_block(part: &JsonNode<'_>, of_item: &Value) -> Result<ContentBlock, Malformed> {
+/// Whether a block of a message says nothing.
+pub(crate) fn is_empty(block: &ContentBlock) -> bool {
+    matches!(block, ContentBlock::Text(text) if text.text.is_empty())
+}
+
+/// A part of a message with these fields.
+pub(crate) fn part_block(part: &JsonNode<'_>, of_item: &Value) -> Result<ContentBlock, Malformed> {
     if let Value::String(text) = part.value {
         return Ok(text_block(text, Extensions::new(), of_item));
     }

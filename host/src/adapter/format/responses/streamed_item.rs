@@ -1,6 +1,9 @@
 //! An item of a streamed answer, as far as it has arrived.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
+};
 
 use serde_json::{Map, Value};
 
@@ -39,6 +42,9 @@ pub(crate) struct StreamedItem {
     told: usize,
     /// Whether all of it has arrived.
     pub(crate) is_complete: bool,
+    /// The last part that was told before all of the item has arrived, and how many blocks were told so.
+    told_part: Option<(PartList, u64)>,
+    told_blocks: usize,
     /// Whether it was told as a whole.
     is_reported: bool,
 }
@@ -51,9 +57,23 @@ impl StreamedItem {
             *calls - 1
         });
         let (parts, arguments) = Default::default();
-        let (has_text, is_started, told, is_complete, is_reported) = Default::default();
+        let (has_text, is_started, told, is_complete, told_part, told_blocks, is_reported) = Default::default();
         let names = names.clone();
-        Self { place, fields, names, parts, has_text, arguments, call, is_started, told, is_complete, is_reported }
+        Self {
+            place,
+            fields,
+            names,
+            parts,
+            has_text,
+            arguments,
+            call,
+            is_started,
+            told,
+            is_complete,
+            told_part,
+            told_blocks,
+            is_reported,
+        }
     }
 
     /// The type of the item.
@@ -88,6 +108,7 @@ impl StreamedItem {
             self.tell_arguments(events);
             return Ok(());
         };
+        self.report_before(list, index, budget, events)?;
         let has_said = self.has_text;
         let part = self.part(list, index, kind, budget)?;
         let is_first = part.text.text.is_empty();
@@ -136,11 +157,47 @@ impl StreamedItem {
             (PartList::Content, _) => Channel::Text,
         };
         let kind = channel.part().map_or("", |(kind, _)| kind);
+        self.report_before(list, index, budget, events)?;
         self.part(list, index, kind, budget)?.read_fields(fields, budget)?;
-        match fields.get(text_field(fields)).and_then(Value::as_str).filter(|_| is_whole) {
-            Some(text) => self.add(channel, index, (text, true), budget, events),
-            None => Ok(()),
+        if let Some(text) = fields.get(text_field(fields)).and_then(Value::as_str).filter(|_| is_whole) {
+            self.add(channel, index, (text, true), budget, events)?;
+            self.part(list, index, kind, budget)?.is_whole = true;
         }
+        Ok(())
+    }
+
+    /// Tells the texts of a message that are whole, before the next one begins: nothing else shows where a piece belongs.
+    fn report_before(
+        &mut self,
+        list: PartList,
+        index: u64,
+        budget: &MemoryBudget,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Malformed> {
+        let place = (list, index);
+        let is_behind = self.parts.last_key_value().is_some_and(|(last, _)| *last < place);
+        if !is_behind || self.kind() != "message" {
+            return Ok(());
+        }
+        let after = self.told_part.map_or(Bound::Unbounded, Bound::Excluded);
+        let whole = self.parts.range((after, Bound::Unbounded)).take_while(|(_, part)| part.is_whole);
+        let whole: Vec<_> = whole.map(|(place, part)| (*place, part.value())).collect();
+        for (place, part) in whole {
+            let mut of_message = decode::of_message(&self.fields);
+            if let Some(status) = of_message.get_mut("status").filter(|status| *status == "in_progress") {
+                *status = "completed".into();
+            }
+            let of_message = Value::Object(of_message);
+            budget.take_for(&part)?;
+            budget.take_for(&of_message)?;
+            let block = decode::part_block(&JsonNode::root(&part, budget), &of_message)?;
+            self.told_part = Some(place);
+            if !decode::is_empty(&block) {
+                self.told_blocks += 1;
+                self.tell_block(block, events);
+            }
+        }
+        Ok(())
     }
 
     /// Adds an annotation that came alone.
@@ -155,7 +212,10 @@ impl StreamedItem {
         budget: &MemoryBudget,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
-        for (name, value) in item.object()?.iter().filter(|(_, value)| !value.is_null()) {
+        // A text names the other fields.
+        let fields = item.object()?.iter().filter(|(_, value)| !value.is_null());
+        let (texts, others): (Vec<_>, Vec<_>) = fields.partition(|(name, _)| *name == "content");
+        for (name, value) in others.into_iter().chain(texts) {
             if !self.read_text(name, item, budget, events)? {
                 budget.take_for_instead(value, self.fields.get(name))?;
                 self.fields.insert(name.clone(), value.clone());
@@ -302,25 +362,27 @@ impl StreamedItem {
         let blocks = decode::item(at, &JsonNode::root(&value, budget), cut, &self.names);
         let Value::Object(fields) = value else { return Ok(()) };
         self.fields = fields;
-        for block in blocks? {
-            let index = self.call.unwrap_or_default();
-            events.extend(
-                match block {
-                    ContentBlock::ToolUse(call) => {
-                        let input = self.is_custom().then(|| Value::from(call.arguments.clone()).to_string());
-                        let input = input.map(|json| Event::ToolArguments { index, json });
-                        [input, Some(Event::ToolUseEnd { index, call })]
-                    }
-                    ContentBlock::Text(text) if fields::get(&text.extensions, fields::REFUSAL).is_some() => {
-                        [Some(Event::Text(text.text.clone())), Some(Event::Block(ContentBlock::Text(text)))]
-                    }
-                    block => [None, Some(Event::Block(block))],
-                }
-                .into_iter()
-                .flatten(),
-            );
-        }
+        blocks?.into_iter().skip(self.told_blocks).for_each(|block| self.tell_block(block, events));
         Ok(())
+    }
+
+    fn tell_block(&self, block: ContentBlock, events: &mut VecDeque<Event>) {
+        let index = self.call.unwrap_or_default();
+        events.extend(
+            match block {
+                ContentBlock::ToolUse(call) => {
+                    let input = self.is_custom().then(|| Value::from(call.arguments.clone()).to_string());
+                    let input = input.map(|json| Event::ToolArguments { index, json });
+                    [input, Some(Event::ToolUseEnd { index, call })]
+                }
+                ContentBlock::Text(text) if fields::get(&text.extensions, fields::REFUSAL).is_some() => {
+                    [Some(Event::Text(text.text.clone())), Some(Event::Block(ContentBlock::Text(text)))]
+                }
+                block => [None, Some(Event::Block(block))],
+            }
+            .into_iter()
+            .flatten(),
+        );
     }
 
     /// The item as it would be without streaming.

@@ -79,12 +79,18 @@ pub(crate) struct StreamedPart {
     /// Its fields without the text.
     fields: Map<String, Value>,
     pub(crate) text: JoinedText,
+    /// Whether an event has said it as a whole.
+    pub(crate) is_whole: bool,
 }
 
 impl StreamedPart {
     /// A part of this type.
     pub(crate) fn of_type(kind: &str) -> Self {
-        Self { fields: Map::from_iter([("type".to_owned(), kind.into())]), text: JoinedText::default() }
+        Self {
+            fields: Map::from_iter([("type".to_owned(), kind.into())]),
+            text: JoinedText::default(),
+            is_whole: false,
+        }
     }
 
     /// Whether it says that the model refuses.
@@ -118,15 +124,22 @@ impl StreamedPart {
 
     /// The part as it would be without streaming.
     pub(crate) fn take_value(&mut self) -> Value {
-        let mut fields = std::mem::take(&mut self.fields);
-        let (name, text) = (text_field(&fields), self.text.take());
-        let has_text =
-            ["output_text", "text", "refusal", "summary_text", "reasoning_text", ""].contains(&kind(&fields));
-        if has_text || !text.is_empty() {
-            fields.insert(name.to_owned(), text.into());
-        }
-        fields.into()
+        whole(std::mem::take(&mut self.fields), self.text.take())
     }
+
+    /// A copy of it.
+    pub(crate) fn value(&self) -> Value {
+        whole(self.fields.clone(), self.text.text.clone())
+    }
+}
+
+fn whole(mut fields: Map<String, Value>, text: String) -> Value {
+    let name = text_field(&fields);
+    let has_text = ["output_text", "text", "refusal", "summary_text", "reasoning_text", ""].contains(&kind(&fields));
+    if has_text || !text.is_empty() {
+        fields.insert(name.to_owned(), text.into());
+    }
+    fields.into()
 }
 
 /// The name of the field with the text of a part.
