@@ -4,10 +4,12 @@ use std::{
     borrow::Cow,
     fmt,
     io::{IsTerminal as _, Stdout, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice, adapter::strip_str, stream::RawStream};
 use arcllm::plain;
+use arcllm_server::Output;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -44,9 +46,30 @@ pub(crate) fn word(text: &str) -> Cow<'_, str> {
     plain::line(text, 1000)
 }
 
+/// Whether this is a server, which waits for nobody who reads.
+static IS_SERVER: AtomicBool = AtomicBool::new(false);
+
+/// From here on no write to standard error waits for its reader.
+pub(crate) fn serve() {
+    IS_SERVER.store(true, Ordering::Relaxed);
+}
+
 /// Writes to standard error. There is nowhere to report to if that fails.
 pub(crate) fn tell(text: impl fmt::Display) {
-    let _ = write!(anstream::stderr(), "{text}");
+    if !IS_SERVER.load(Ordering::Relaxed) {
+        let _ = write!(anstream::stderr(), "{text}");
+        return;
+    }
+    add(Output::Error, &std::io::stderr(), text.to_string().trim_end());
+    let _ = Output::Error.drain();
+}
+
+/// Adds lines to an output of a server, with colours only on a terminal.
+pub(crate) fn add(output: Output, stream: &impl RawStream, text: &str) {
+    match AutoStream::choice(stream) {
+        ColorChoice::Never => output.add(&strip_str(text).to_string()),
+        _ => output.add(text),
+    }
 }
 
 /// A text that is written to standard output piece by piece.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use arcllm_server::StandardError;
+use arcllm_server::Output;
 use indicatif::ProgressBar;
 use tracing::{
     Event, Level, Subscriber,
@@ -46,7 +46,7 @@ pub(crate) fn listen(filter: EnvFilter, json: bool, keeps_log: bool) {
 /// Writes the log of a server, and nothing else, since a spinner would cost each call. No call waits for who reads it. Gives spans to
 /// this layer.
 pub(crate) fn listen_with(spans: Option<impl Layer<Registry> + Send + Sync>, filter: EnvFilter) {
-    tracing_subscriber::registry().with(spans).with(lines(StandardError::default).with_filter(filter)).init();
+    tracing_subscriber::registry().with(spans).with(lines(|| Output::Error).with_filter(filter)).init();
 }
 
 fn lines<S, W>(writer: W) -> impl Layer<S>

@@ -14,4 +14,4 @@ mod telemetry;
 pub use gateway::{gateway::Gateway, keys::NewKey};
 pub use process::serve;
 pub use routes::router::router;
-pub use telemetry::{otlp, standard_error::StandardError};
+pub use telemetry::{background::Output, otlp};

@@ -320,6 +320,87 @@ async fn a_server_that_cannot_say_where_it_listens_does_not_start() {
     assert!(output.stderr.contains("cannot write to standard output: "), "{output:?}");
 }
 
+/// An answer that has been handed over is not sent yet: its end takes as long as the client does.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_answer_on_its_way_comes_whole() {
+    // More than the buffers of the system hold.
+    let text = "x ".repeat(6 << 20);
+    for way in ["the server is stopped", "the client has no more to ask", "the client reads slowly"] {
+        let provider = replies([Reply::text(text.as_str())]).await;
+        let chain = chain(&provider).table("serve", "idle_timeout_seconds = 0.3");
+        let gateway = Gateway::start(&chain).await;
+        let body = question(false).to_string();
+        let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+        let mut connection = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
+        connection.write_all((head + &body).as_bytes()).await.unwrap();
+        soon(async {
+            while !gateway.running.stdout().unwrap().contains(" 200 POST /v1/chat/completions") {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        match way {
+            "the server is stopped" => gateway.signal("TERM"),
+            "the client has no more to ask" => connection.shutdown().await.unwrap(),
+            _ => {}
+        }
+        let mut answer = Vec::new();
+        let mut pauses = 8;
+        while soon(connection.read_buf(&mut answer)).await.is_ok_and(|count| count > 0) {
+            if answer.len() >= text.len() && answer.ends_with(b"}") {
+                break;
+            }
+            if pauses > 0 {
+                pauses -= 1;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        assert!(answer.len() > text.len() && answer.ends_with(b"}"), "{way}: {} of {}", answer.len(), text.len());
+    }
+}
+
+/// Others who share an output can make a write to it end at once where it would wait.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_whose_reader_pauses_goes_on() {
+    use std::io::Read as _;
+
+    let provider = replies([]).await;
+    let folder = chain(&provider).folder().unwrap().trusted();
+    let (mut reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    reader.set_nonblocking(true).unwrap();
+    let command = folder.arcllm(["serve", "--listen", "127.0.0.1:0"]).unwrap().with_stdout(writer.into());
+    let running = command.start().unwrap();
+    let mut log = Vec::new();
+    let mut read = async |log: &mut Vec<u8>, words: &str| {
+        soon(async {
+            while !String::from_utf8_lossy(log).contains(words) {
+                let mut piece = [0; 4096];
+                match reader.read(&mut piece) {
+                    Ok(count) => log.extend_from_slice(&piece[..count]),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        })
+        .await;
+    };
+    read(&mut log, "Ctrl-C").await;
+    let url = String::from_utf8_lossy(&log)
+        .split(['n', ';'])
+        .find_map(|part| part.find("http").map(|at| part[at..].to_owned()));
+    let gateway = Gateway { url: url.unwrap(), folder, running };
+    // More than the pipe holds, and less than what waits.
+    let path = format!("/{}", "x".repeat(190));
+    for _ in 0..2500 {
+        assert_eq!(gateway.get(&path).await.status, 404);
+    }
+    assert_eq!(gateway.get("/the-last-one").await.status, 404);
+    read(&mut log, "/the-last-one").await;
+    assert_eq!(String::from_utf8_lossy(&log).lines().filter(|line| line.ends_with(" ms")).count(), 2501);
+}
+
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_let_go() {
     // More than the buffers of the system hold.

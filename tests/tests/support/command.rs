@@ -42,6 +42,8 @@ enum Stdout {
     StalledPipe,
     /// With standard error.
     StalledPipes,
+    #[cfg(unix)]
+    Given(std::os::fd::OwnedFd),
 }
 
 impl Arcllm {
@@ -110,6 +112,14 @@ impl Arcllm {
         self
     }
 
+    /// Makes this its standard output.
+    #[cfg(unix)]
+    #[must_use]
+    pub(crate) fn with_stdout(mut self, output: std::os::fd::OwnedFd) -> Self {
+        self.stdout = Stdout::Given(output);
+        self
+    }
+
     /// Makes its standard output and its standard error one such pipe.
     #[must_use]
     pub(crate) fn with_stalled_pipes(mut self) -> Self {
@@ -157,6 +167,8 @@ impl Arcllm {
             Stdout::File => Stdio::from(stdout),
             #[cfg(target_os = "linux")]
             Stdout::FullDisk => Stdio::from(File::options().write(true).open("/dev/full")?),
+            #[cfg(unix)]
+            Stdout::Given(output) => Stdio::from(output),
             Stdout::ClosedPipe | Stdout::StalledPipe | Stdout::StalledPipes => Stdio::from(writer),
         });
         Ok(Running { process: self.command.spawn()?, files, pipe })

@@ -6,7 +6,7 @@ use anstyle::Style;
 use arcllm::{Config, Host};
 use arcllm_simulator::{Fault, Place, Reply, Script, Simulator, Then, Usage};
 
-use crate::{failure::Failure, output::line};
+use crate::failure::Failure;
 
 const STRONG: Style = Style::new().bold();
 
@@ -72,24 +72,27 @@ impl Demo {
         Ok(Host::builder().config(Config::parse(&config, None)?).build()?)
     }
 
-    /// Prints what the demo is, and what to paste where.
-    pub(crate) fn introduce(&self, url: &str) -> Result<(), Failure> {
-        line!(
-            "{STRONG}Three simulated providers{STRONG:#}: `busy` fails in turns, `dead` refuses connections, `spare` works."
-        )?;
-        line!(
-            "{STRONG}The chain{STRONG:#}: client -> fallback -> retry -> provider. The model `demo` is served through it, whole or streamed."
-        )?;
-        line!("{STRONG}Watch it{STRONG:#}: {url}/\n")?;
-        line!("{STRONG}curl{STRONG:#}, twice or more, since each call takes another course:\n")?;
+    /// What the demo is, and what to paste where.
+    pub(crate) fn introduction(&self, url: &str) -> String {
         let body = r#"{"model": "demo", "messages": [{"role": "user", "content": "Is anybody there?"}]}"#;
-        line!("    curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'\n")?;
-        line!("{STRONG}The SDKs of OpenAI and Anthropic{STRONG:#} (Python), with any key:\n")?;
-        line!("    OpenAI(base_url=\"{url}/v1\", api_key=\"any\").chat.completions.create(")?;
-        line!("        model=\"demo\", messages=[{{\"role\": \"user\", \"content\": \"Is anybody there?\"}}])\n")?;
-        line!("    Anthropic(base_url=\"{url}\", api_key=\"any\").messages.create(")?;
-        line!(
-            "        model=\"demo\", max_tokens=100, messages=[{{\"role\": \"user\", \"content\": \"Is anybody there?\"}}])\n"
+        format!(
+            r#"{STRONG}Three simulated providers{STRONG:#}: `busy` fails in turns, `dead` refuses connections, `spare` works.
+{STRONG}The chain{STRONG:#}: client -> fallback -> retry -> provider. The model `demo` is served through it, whole or streamed.
+{STRONG}Watch it{STRONG:#}: {url}/
+
+{STRONG}curl{STRONG:#}, twice or more, since each call takes another course:
+
+    curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'
+
+{STRONG}The SDKs of OpenAI and Anthropic{STRONG:#} (Python), with any key:
+
+    OpenAI(base_url="{url}/v1", api_key="any").chat.completions.create(
+        model="demo", messages=[{{"role": "user", "content": "Is anybody there?"}}])
+
+    Anthropic(base_url="{url}", api_key="any").messages.create(
+        model="demo", max_tokens=100, messages=[{{"role": "user", "content": "Is anybody there?"}}])
+
+"#
         )
     }
 }

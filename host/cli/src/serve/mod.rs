@@ -3,13 +3,11 @@
 mod demo;
 mod key;
 
-use std::{
-    io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism,
-};
+use std::{io::stdout, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, thread::available_parallelism};
 
 use arcllm::RequestLog;
 use arcllm_server::{
-    StandardError,
+    Output,
     otlp::Otlp,
     serve::{Ended, ReadHost, ServeError, Server, Setup},
 };
@@ -19,8 +17,7 @@ use crate::{
     config,
     failure::Failure,
     log::Log,
-    output::{self, line},
-    progress,
+    output, progress,
     serve::{demo::Demo, key::Key},
 };
 
@@ -54,6 +51,7 @@ pub(crate) async fn run(arguments: Serve, log: Log) -> Result<ExitCode, Failure>
     if let Some(Command::Key(key)) = &arguments.command {
         return key::run(key);
     }
+    output::serve();
     let Serve { config: file, listen, demo, command: _ } = arguments;
     let Log { filter, requests: log } = log;
     let otlp = Otlp::from_env().map_err(Failure::usage)?;
@@ -73,29 +71,24 @@ pub(crate) async fn run(arguments: Serve, log: Log) -> Result<ExitCode, Failure>
     });
     let threads = available_parallelism().map_or(1, usize::from);
     let server = Server::listen(Setup { host, read: demo.is_none().then_some(read), listen, log, threads, otlp })?;
-    introduce(&server, demo.as_ref(), is_json).map_err(|failure| match failure {
-        Failure::Output(error) => Failure::usage(format!("cannot write to standard output: {error}")),
-        other => other,
-    })?;
-    let ended = server.run().await;
-    if let Ok(Ended::AtOnce) = ended {
-        // There is nowhere to report to if that fails.
-        let _ = StandardError.write_all(b"error: stopped at once, by a second signal\n");
-    }
-    StandardError.drain();
-    match ended? {
+    introduce(&server.url(), demo.as_ref(), is_json);
+    Output::Standard.drain().map_err(|error| Failure::usage(format!("cannot write to standard output: {error}")))?;
+    let ended = server.run().await?;
+    // Who does not read has lost the last lines.
+    let _ = Output::Error.drain();
+    match ended {
         Ended::Stopped => Ok(ExitCode::SUCCESS),
-        Ended::AtOnce => Ok(ExitCode::FAILURE),
+        Ended::AtOnce => Err(Failure::failed("stopped at once, by a second signal")),
     }
 }
 
 /// Says where it listens.
-fn introduce(server: &Server, demo: Option<&Demo>, is_json: bool) -> Result<(), Failure> {
+fn introduce(url: &str, demo: Option<&Demo>, is_json: bool) {
     if is_json {
-        return output::json(&json!({"event": "listening", "url": server.url()}));
+        return Output::Standard.add(&json!({"event": "listening", "url": url}).to_string());
     }
-    demo.iter().try_for_each(|demo| demo.introduce(&server.url()))?;
-    line!("listening on {}; Ctrl-C stops it", server.url())
+    let demo = demo.map(|demo| demo.introduction(url)).unwrap_or_default();
+    output::add(Output::Standard, &stdout(), &format!("{demo}listening on {url}; Ctrl-C stops it"));
 }
 
 impl From<ServeError> for Failure {

@@ -7,6 +7,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
+use memchr::{memchr, memchr2};
 use tokio::time::timeout;
 
 use crate::{client::problem::Problem, gateway::shared::Counted};
@@ -23,9 +24,13 @@ const BELIEVED: usize = 64 << 10;
 /// From here on a body fills most of the read buffer that it is a slice of, in bytes.
 const SMALL: usize = 4 << 10;
 
-/// What a body takes beside its text once it is read, for each sign that stands between or before values. It is about the most, as
-/// lists of short values need it.
-const PER_VALUE: u64 = 100;
+/// What a body takes beside its texts once it is read, in bytes: for each list or object, and for each sign behind a value or a name.
+/// It is about the most, as lists and objects with one short value need it.
+const PER_LIST: u64 = 300;
+const PER_SIGN: u64 = 100;
+
+/// Up to here it is not worth finding out which signs stand in texts.
+const ROUGH: u64 = 1 << 20;
 
 /// Reads the body of a request in JSON. What it takes is counted in `held`, as long as that is kept.
 ///
@@ -60,11 +65,41 @@ pub(crate) async fn read(
     Ok(bytes)
 }
 
-/// What a body takes beside its text once it is read, in bytes: its texts again, and its values. Signs in texts count too, since
-/// finding out would take as long as reading it.
+/// What a body takes beside its text once it is read, in bytes: its texts again, and its values.
 fn read_size(body: &[u8]) -> u64 {
-    let signs = body.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
-    body.len() as u64 + PER_VALUE * signs as u64
+    let texts = body.len() as u64;
+    let most = texts + weight(body);
+    if most <= ROUGH {
+        return most;
+    }
+    let (mut size, mut rest) = (texts, body);
+    while let Some(quote) = memchr(b'"', rest) {
+        size += weight(&rest[..quote]);
+        rest = behind_text(&rest[quote + 1..]);
+    }
+    size + weight(rest)
+}
+
+/// What values with these signs take.
+fn weight(signs: &[u8]) -> u64 {
+    let weight = |byte: &u8| match byte {
+        b'[' | b'{' => PER_LIST,
+        b',' | b':' => PER_SIGN,
+        _ => 0,
+    };
+    signs.iter().map(weight).sum()
+}
+
+/// What stands behind the text that begins here.
+fn behind_text(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr2(b'"', b'\\', rest) {
+        let is_end = rest[at] == b'"';
+        rest = rest.get(at + if is_end { 1 } else { 2 }..).unwrap_or_default();
+        if is_end {
+            return rest;
+        }
+    }
+    &[]
 }
 
 /// Counts so many more bytes of a body.
@@ -171,6 +206,18 @@ async fn collect(config: &ServeConfig, body: &mut Body, held: &mut Counted) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signs_in_texts_are_no_values() {
+        let rows = "1, 2, [3, {4: \\\"5\\\"}], ".repeat(50_000);
+        let body = |text: &str, list: &str| format!(r#"{{"a": "{text}\\", "b": [{list}0]}}"#).into_bytes();
+        let (short, text) = (body("", ""), body(&rows, ""));
+        assert_eq!(read_size(&text) - text.len() as u64, read_size(&short) - short.len() as u64);
+        let values = read_size(&body(&rows, &"0,".repeat(1000))) - read_size(&text);
+        assert_eq!(values, 1000 * (2 + PER_SIGN));
+        // A text without end is no JSON, and is refused later.
+        assert_eq!(read_size(&[b"\"".as_slice(), &text[7..]].concat()[..text.len() / 2]), text.len() as u64 / 2);
+    }
 
     #[test]
     fn json_by_any_of_its_names() {

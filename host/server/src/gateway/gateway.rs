@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use arcllm::{ConfigError, Error, Host, Model, Options, Overrides, Reasoning, WireFormat};
+use arcllm::{ConfigError, Error, Host, Model, Options, Overrides, Reasoning, RequestLog, WireFormat};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -18,7 +18,6 @@ use crate::{
         shared::{Live, Shared},
     },
     page::recent_calls::ThreadCalls,
-    telemetry::log::Log,
 };
 
 /// How many loaded models are kept. A client may name any model of a provider.
@@ -81,7 +80,7 @@ impl Gateway {
     /// A gateway in front of this host, with the keys and limits of its `[serve]`. It writes no log. `/metrics` is served by
     /// `arcllm serve` alone.
     pub fn new(host: Host) -> Self {
-        let shared = Shared::new(host, Log::off(), None);
+        let shared = Shared::new(host, RequestLog::Off, None);
         shared.readiness.reach(Stage::Ready);
         Self::of(Arc::new(shared))
     }

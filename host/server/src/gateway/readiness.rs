@@ -71,7 +71,19 @@ impl Readiness {
 pub(crate) fn without_file(error: &ConfigError) -> String {
     let mut error = error.clone();
     let line = error.file.take().and(error.line).map(|line| format!("line {line}: "));
-    format!("{}{error}", line.unwrap_or_default())
+    without_folders(&format!("{}{error}", line.unwrap_or_default()))
+}
+
+/// The text with the names of files in place of their full paths.
+fn without_folders(text: &str) -> String {
+    let is_end = |letter: char| letter.is_whitespace() || "`\"'(),;".contains(letter);
+    let short = |word: &str| {
+        let (word, end) = word.split_at(word.trim_end_matches(is_end).len());
+        let is_path = word.starts_with('/') || word.get(1..3) == Some(":\\");
+        let name = word.rsplit(['/', '\\']).next().filter(|_| is_path);
+        format!("{}{end}", name.unwrap_or(word))
+    };
+    text.split_inclusive(is_end).map(short).collect()
 }
 
 #[cfg(test)]
@@ -94,5 +106,12 @@ mod tests {
         let error = arcllm::Config::parse("[x]", Some("/etc/secret/config.toml".as_ref())).unwrap_err();
         let text = without_file(&error);
         assert!(text.starts_with("line 1: `x` ") && !text.contains("secret"), "{text}");
+        for (text, short) in [
+            ("and /opt/a b/x.wasm does not exist", "and a b/x.wasm does not exist"),
+            ("`/opt/a/x.wasm`: \"/b\", (/c/d); https://a.test/b 1/2", "`x.wasm`: \"b\", (d); https://a.test/b 1/2"),
+            ("C:\\a\\x.wasm is no module\n  help: /x/y", "x.wasm is no module\n  help: y"),
+        ] {
+            assert_eq!(without_folders(text), short);
+        }
     }
 }

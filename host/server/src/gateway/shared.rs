@@ -1,18 +1,18 @@
 //! What the threads of a server share.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
 use arc_swap::ArcSwap;
-use arcllm::{Host, ServeConfig};
+use arcllm::{Host, Model, RequestLog, ServeConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     gateway::{keys::Keys, readiness::Readiness},
     page::page::Page,
-    telemetry::{log::Log, metrics::Metrics},
+    telemetry::metrics::Metrics,
 };
 
 /// A configuration in use.
@@ -20,12 +20,14 @@ use crate::{
 pub(crate) struct Live {
     pub(crate) host: Host,
     pub(crate) keys: Keys,
+    /// Its models. While they are kept, a module whose file changes or is removed is noticed before the first call.
+    pub(crate) models: OnceLock<Vec<Model>>,
 }
 
 impl Live {
     pub(crate) fn new(host: Host) -> Self {
         let keys = Keys::of(&host.config().serve);
-        Self { host, keys }
+        Self { host, keys, models: OnceLock::new() }
     }
 
     /// Its `[serve]`.
@@ -47,14 +49,15 @@ pub(crate) struct Shared {
     pub(crate) bodies: Arc<Count>,
     /// How many connections are open.
     pub(crate) connections: Arc<Count>,
-    pub(crate) log: Log,
+    /// How requests are logged.
+    pub(crate) log: RequestLog,
     /// Absent where the program has a recorder of its own.
     pub(crate) metrics: Option<Metrics>,
     pub(crate) page: Page,
 }
 
 impl Shared {
-    pub(crate) fn new(host: Host, log: Log, metrics: Option<Metrics>) -> Self {
+    pub(crate) fn new(host: Host, log: RequestLog, metrics: Option<Metrics>) -> Self {
         let live = ArcSwap::from_pointee(Live::new(host));
         let (readiness, ending, page) = (Readiness::default(), CancellationToken::new(), Page::default());
         let (calls, bodies, connections) = (Arc::default(), Arc::default(), Arc::default());
@@ -67,8 +70,8 @@ impl Shared {
     }
 
     /// Makes new calls use another host.
-    pub(crate) fn replace(&self, host: Host) {
-        self.live.store(Arc::new(Live::new(host)));
+    pub(crate) fn replace(&self, host: Host, models: Vec<Model>) {
+        self.live.store(Arc::new(Live { models: models.into(), ..Live::new(host) }));
     }
 }
 

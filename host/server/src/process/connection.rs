@@ -19,7 +19,10 @@ use tower::ServiceExt as _;
 
 use crate::{
     call::held_body::HeldBody,
-    process::guarded::{Guarded, Patience, Turn},
+    process::{
+        guarded::{Guarded, Patience, Turn},
+        leaving::WATCHES_CLIENTS,
+    },
 };
 
 /// The longest head of a request, in bytes.
@@ -54,9 +57,11 @@ pub(crate) async fn serve<C>(
         http1::Builder::new()
             .max_headers(MOST_HEADERS)
             .max_header_size(LONGEST_HEAD)
+            // A client that has no more to ask may still read. One that leaves is noticed by `left`.
+            .half_close(WATCHES_CLIENTS)
             .serve_connection(TokioIo::new(connection), service)
     );
-    // While it reads, hyper sees the end itself, behind the requests in front of it.
+    // While no call runs, hyper sees the end itself, behind the requests in front of it.
     let mut left = pin!(async {
         left.await;
         poll_fn(|_| if turn.is_answering() { Poll::Ready(()) } else { Poll::Pending }).await;

@@ -26,6 +26,8 @@ enum Waiting {
     Head,
     /// Its own answer. The reader of the request's body has a limit for it.
     Answer,
+    /// The client, to take the rest of an answer that has been handed over.
+    Sent,
 }
 
 /// What a connection waits for, as the reader of requests and the writer of answers tell it.
@@ -38,12 +40,19 @@ impl Turn {
         self.0.store(Waiting::Answer as u8, Ordering::Relaxed);
     }
 
-    /// An answer has been handed over.
+    /// An answer has been handed over. It is not sent yet.
     pub(crate) fn answer_ends(&self) {
-        self.0.store(Waiting::Request as u8, Ordering::Relaxed);
+        self.0.store(Waiting::Sent as u8, Ordering::Relaxed);
     }
 
-    /// Whether no request has begun.
+    /// All that was handed over is sent.
+    fn flushed(&self) {
+        if self.get() == Waiting::Sent {
+            self.0.store(Waiting::Request as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether no request has begun, and no answer is on its way.
     pub(crate) fn is_idle(&self) -> bool {
         self.get() == Waiting::Request
     }
@@ -57,7 +66,8 @@ impl Turn {
         match self.0.load(Ordering::Relaxed) {
             0 => Waiting::Request,
             1 => Waiting::Head,
-            _ => Waiting::Answer,
+            2 => Waiting::Answer,
+            _ => Waiting::Sent,
         }
     }
 }
@@ -106,7 +116,7 @@ impl<C> Guarded<C> {
             self.reading.set(match waiting {
                 Waiting::Request => Some(Instant::now() + self.patience.idle),
                 Waiting::Head => Some(Instant::now() + self.patience.head),
-                Waiting::Answer => None,
+                Waiting::Answer | Waiting::Sent => None,
             });
         }
         self.reading.poll(context).map(|()| io::ErrorKind::TimedOut.into())
@@ -155,8 +165,11 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Guarded<C> {
         let flushed = Pin::new(&mut this.connection).poll_flush(context);
         // Behind an answer the connection is flushed, and nobody reads until the client says something. So the wait for it
         // begins here. Its end wakes the reader, which ends the connection.
-        if flushed.is_ready() && this.turn.is_idle() {
-            let _ = this.poll_read_deadline(context);
+        if flushed.is_ready() {
+            this.turn.flushed();
+            if this.turn.is_idle() {
+                let _ = this.poll_read_deadline(context);
+            }
         }
         this.moved(context, flushed)
     }

@@ -8,6 +8,9 @@ use tokio::{
     net::TcpStream,
 };
 
+/// Whether [`watched`] sees that a client leaves. Elsewhere only who reads the connection sees it.
+pub(crate) const WATCHES_CLIENTS: bool = cfg!(target_os = "linux");
+
 /// Splits a connection into what is served, and what waits until the client has closed it.
 #[cfg(target_os = "linux")]
 pub(crate) fn watched(connection: TcpStream) -> (impl AsyncRead + AsyncWrite + Unpin + Send, impl Future<Output = ()>) {
@@ -15,7 +18,6 @@ pub(crate) fn watched(connection: TcpStream) -> (impl AsyncRead + AsyncWrite + U
     (linux::Socket(connection.clone()), linux::closed(connection))
 }
 
-/// Elsewhere only who reads it sees its end.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn watched(connection: TcpStream) -> (impl AsyncRead + AsyncWrite + Unpin + Send, impl Future<Output = ()>) {
     (connection, std::future::pending())

@@ -9,13 +9,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use arcllm::{ConfigError, Host, Lock, Overrides, ServeConfig};
+use arcllm::{ConfigError, Host, Lock, Model, Overrides, ServeConfig};
 use tokio::{sync::Notify, time::sleep};
 
 use crate::{
     gateway::{keys::idle_patterns, readiness::without_file, shared::Shared},
     process::tls::Certificate,
-    telemetry::{metrics::count_reload, standard_error::tell},
+    telemetry::{background::tell, metrics::count_reload},
 };
 
 /// How often the files are looked at. A change counts once it is seen twice: a file is seldom written at once.
@@ -140,7 +140,7 @@ impl Reloader {
         if old.config().listen != new.listen {
             check_open(new.listen, new).map_err(same)?;
         }
-        let failed = load_models(&host).await;
+        let (models, failed) = load_models(&host).await;
         let failed_before = self.shared.readiness.troubles().models.clone();
         if let Some((model, error)) = failed.iter().find(|(model, _)| !failed_before.contains_key(*model)) {
             let text = format!("the model `{model}` cannot be loaded: {}", error);
@@ -158,7 +158,7 @@ impl Reloader {
                 tell(format_args!("`serve.{setting}` has changed, which counts from the next start"));
             }
         }
-        self.shared.replace(host);
+        self.shared.replace(host, models);
         Ok(in_words(failed))
     }
 }
@@ -203,15 +203,16 @@ pub(crate) fn check_open(address: SocketAddr, config: &ServeConfig) -> Result<()
     Err(format!("the server listens on {address}, {what}\n  help: {help}"))
 }
 
-/// Loads every configured model once, which compiles all modules. Returns those that cannot be loaded.
-pub(crate) async fn load_models(host: &Host) -> BTreeMap<String, ConfigError> {
-    let mut failed = BTreeMap::new();
+/// Loads every configured model once, which compiles all modules. Also returns those that cannot be loaded.
+pub(crate) async fn load_models(host: &Host) -> (Vec<Model>, BTreeMap<String, ConfigError>) {
+    let (mut loaded, mut failed) = (Vec::new(), BTreeMap::new());
     for model in host.models().into_iter().take(MOST_MODELS) {
-        if let Err(error) = host.load_model(&model.name, Overrides::new()).await {
-            failed.insert(model.name, error);
+        match host.load_model(&model.name, Overrides::new()).await {
+            Ok(model) => loaded.push(model),
+            Err(error) => drop(failed.insert(model.name, error)),
         }
     }
-    failed
+    (loaded, failed)
 }
 
 /// Tells the operator of providers without a key, and of keys for models that nobody has. Adds them, and the models that ask them, to those that cannot be loaded.

@@ -26,7 +26,11 @@ use crate::{
         tls::Certificate,
         worker::Worker,
     },
-    telemetry::{log::Log, metrics::Metrics, otlp::Otlp, standard_error::tell},
+    telemetry::{
+        background::{Output, tell},
+        metrics::Metrics,
+        otlp::Otlp,
+    },
 };
 
 /// How many connections may wait to be accepted.
@@ -114,7 +118,7 @@ impl Server {
         let (listeners, address) = listeners(address, threads).map_err(|error| cannot_listen(address, &error))?;
         // From here on a signal is obeyed. Whoever reads where it listens may send one at once.
         let signals = Signals::listen().map_err(|error| ServeError::Refused(error.to_string()))?;
-        let log = Log::start(log.unwrap_or(config.log)).map_err(|error| no_thread(&error))?;
+        let log = log.unwrap_or(config.log);
         // A program that counts already goes on as it does.
         let metrics = Metrics::install(otlp.as_ref().and_then(Otlp::meter));
         let shared = Arc::new(Shared::new(host, log, metrics));
@@ -161,7 +165,8 @@ impl Server {
         // Nobody listens if all threads have ended.
         let _ = stop.send(true);
         let ended = finish(&shared, &mut threads, &mut signals).await;
-        shared.log.end();
+        // Who does not read has lost the last lines.
+        let _ = Output::Standard.drain();
         if let Some(otlp) = otlp {
             // A collector that does not answer must not keep the server from ending.
             let _ = timeout(LAST_EXPORT, tokio::task::spawn_blocking(move || otlp.end())).await;
@@ -200,9 +205,11 @@ async fn finish(shared: &Shared, threads: &mut Threads, signals: &mut Signals) -
 /// Loads the models, then keeps up with changes of the configuration. Ends only if no model can be loaded.
 async fn prepare(shared: &Shared, reloader: Option<Reloader>, reload: &Notify) -> ServeError {
     let begun = Instant::now();
-    let host = shared.live().host.clone();
-    let count = host.models().len();
-    let mut failed = load_models(&host).await;
+    let live = shared.live().clone();
+    let count = live.host.models().len();
+    let (models, mut failed) = load_models(&live.host).await;
+    // Nothing else sets them.
+    let _ = live.models.set(models);
     for (model, error) in &failed {
         tell(format_args!("the model {model:?} cannot be loaded: {error}"));
     }

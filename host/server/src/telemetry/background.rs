@@ -1,13 +1,14 @@
-//! Lines for standard output and standard error, which a thread of its own writes, so that no request waits for who reads them.
+//! Standard output and standard error, each written by a thread of its own, so that no request waits for who reads them.
 
 use std::{
-    io::Write as _,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    fmt,
+    io::{self, ErrorKind},
+    sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use crate::telemetry::standard_error::tell;
+use arcllm::{plain, rfc3339};
 
 /// The most bytes that wait to be written. A reader that is slower loses lines.
 const MOST_WAITING: usize = 1 << 20;
@@ -18,19 +19,84 @@ const GATHERED: Duration = Duration::from_millis(20);
 /// How long the last lines may take. A reader that has stopped reading must not keep the process from ending.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// What lines are written to.
+/// What the process writes to. No writer waits for a reader: one that is too slow loses lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Output {
+pub enum Output {
+    /// Standard output.
     Standard,
+    /// Standard error.
     Error,
 }
 
-/// Lines that wait to be written.
-#[derive(Debug, Clone)]
-pub(crate) struct Background(Arc<Waiting>);
+/// The process has one of each.
+static STANDARD: LazyLock<Background> = LazyLock::new(|| Background::start(Output::Standard));
+static ERROR: LazyLock<Background> = LazyLock::new(|| Background::start(Output::Error));
 
-#[derive(Debug, Default)]
-struct Waiting {
+impl Output {
+    /// Adds a line, or several, without the last line end.
+    pub fn add(self, line: &str) {
+        self.background().add(line);
+    }
+
+    /// Waits until all is written, for a second at most.
+    ///
+    /// # Errors
+    ///
+    /// If the last lines could not be written.
+    pub fn drain(self) -> io::Result<()> {
+        self.background().drain()
+    }
+
+    fn background(self) -> &'static Background {
+        match self {
+            Self::Standard => &STANDARD,
+            Self::Error => &ERROR,
+        }
+    }
+
+    /// Writes without a buffer, which would keep what a full disk does not take.
+    #[cfg(unix)]
+    fn write(self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(match self {
+            Self::Standard => rustix::io::write(io::stdout(), bytes),
+            Self::Error => rustix::io::write(io::stderr(), bytes),
+        }?)
+    }
+
+    #[cfg(not(unix))]
+    fn write(self, bytes: &[u8]) -> io::Result<usize> {
+        use io::Write as _;
+        match self {
+            Self::Standard => {
+                let mut output = io::stdout().lock();
+                output.write_all(bytes).and_then(|()| output.flush()).map(|()| bytes.len())
+            }
+            Self::Error => io::stderr().lock().write_all(bytes).map(|()| bytes.len()),
+        }
+    }
+}
+
+/// Each write is one line, or several whole ones.
+impl io::Write for Output {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.add(String::from_utf8_lossy(text).trim_end_matches('\n'));
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells the operator of something else than a request, on standard error.
+pub(crate) fn tell(what: fmt::Arguments<'_>) {
+    let what = plain::lines(&what.to_string(), 10_000).replace('\n', "\n  ");
+    Output::Error.add(&format!("{} {what}", rfc3339(SystemTime::now())));
+}
+
+/// Lines that wait to be written.
+#[derive(Debug)]
+struct Background {
     lines: Mutex<Lines>,
     changed: Condvar,
 }
@@ -41,26 +107,29 @@ struct Lines {
     lost: u64,
     /// Some have been taken, and are not written yet.
     is_writing: bool,
-    is_closed: bool,
+    /// Why the last ones could not be written.
+    failed: Option<ErrorKind>,
+    /// Nobody will ever read.
+    is_gone: bool,
 }
 
 impl Background {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    ///
-    /// If the system gives none.
-    pub(crate) fn start(output: Output) -> std::io::Result<Self> {
-        let waiting = Arc::<Waiting>::default();
-        let written = waiting.clone();
-        thread::Builder::new().name("arcllm-log".to_owned()).spawn(move || written.write(output))?;
-        Ok(Self(waiting))
+    fn start(output: Output) -> Self {
+        let thread = thread::Builder::new().name("arcllm-log".to_owned());
+        let started = thread.spawn(move || output.background().write(output));
+        // Without a thread nothing can be written, and `drain` says so.
+        let failed = started.err().map(|error| error.kind());
+        let lines = Lines { is_gone: failed.is_some(), failed, ..Lines::default() };
+        Self { lines: Mutex::new(lines), changed: Condvar::new() }
     }
 
-    /// Adds a line, without its end.
-    pub(crate) fn add(&self, line: &str) {
-        let mut lines = self.0.lines();
-        if lines.is_closed {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, line: &str) {
+        let mut lines = self.lines();
+        if lines.is_gone {
             return;
         }
         if lines.text.len() + line.len() > MOST_WAITING {
@@ -71,79 +140,119 @@ impl Background {
         lines.text.push_str(line);
         lines.text.push('\n');
         if was_empty {
-            self.0.changed.notify_all();
+            self.changed.notify_all();
         }
     }
 
-    /// Waits until all is written, or for the time that the last lines may take.
-    pub(crate) fn drain(&self) {
-        let lines = self.0.lines();
+    fn drain(&self) -> io::Result<()> {
         let has_more = |lines: &mut Lines| lines.is_writing || !lines.text.is_empty();
-        // Either way nothing is left to do.
-        let _ = self.0.changed.wait_timeout_while(lines, LAST_LINES, has_more);
-    }
-
-    /// Writes what waits, as [`drain`](Self::drain) does, and ends the thread.
-    pub(crate) fn close(&self) {
-        self.0.lines().is_closed = true;
-        self.0.changed.notify_all();
-        self.drain();
-    }
-}
-
-impl Waiting {
-    fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        let drained = self.changed.wait_timeout_while(self.lines(), LAST_LINES, has_more);
+        let (lines, _) = drained.unwrap_or_else(PoisonError::into_inner);
+        lines.failed.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
     fn write(&self, output: Output) {
+        let mut sink = Sink { output, is_in_line: false };
+        let mut lost = 0;
         loop {
-            let lines = self.lines();
-            let lines = self.changed.wait_while(lines, |lines| lines.text.is_empty() && !lines.is_closed);
-            let lines = lines.unwrap_or_else(PoisonError::into_inner);
-            // More come soon, unless this is the end.
-            let gathered = self.changed.wait_timeout_while(lines, GATHERED, |lines| !lines.is_closed);
-            let (mut lines, _) = gathered.unwrap_or_else(PoisonError::into_inner);
-            lines.is_writing = true;
-            let (mut text, lost) = (std::mem::take(&mut lines.text), std::mem::take(&mut lines.lost));
+            let lines = self.changed.wait_while(self.lines(), |lines| lines.text.is_empty());
             drop(lines);
-            if lost > 0 && output == Output::Error {
-                text.push_str(&lost_lines(lost));
-                text.push('\n');
-            }
-            let written = output.write(&text);
-            if lost > 0 && output == Output::Standard {
-                tell(format_args!("{}", lost_lines(lost)));
+            // More come soon.
+            thread::sleep(GATHERED);
+            let mut lines = self.lines();
+            lines.is_writing = true;
+            let text = std::mem::take(&mut lines.text);
+            lost += std::mem::take(&mut lines.lost);
+            drop(lines);
+            let unwritten = sink.write(&text).err();
+            let is_gone = unwritten.as_ref().is_some_and(Unwritten::is_final);
+            lost += unwritten.as_ref().map_or(0, |unwritten| unwritten.lines);
+            // Told where there is room again, and where somebody reads.
+            if lost > 0 && sink.tell_lost(lost, is_gone) {
+                lost = 0;
             }
             let mut lines = self.lines();
             lines.is_writing = false;
-            if written.is_err() {
-                lines.is_closed = true;
+            lines.failed = unwritten.map(|unwritten| unwritten.why.kind());
+            lines.is_gone = is_gone;
+            if is_gone {
                 lines.text.clear();
             }
-            let ends = lines.is_closed && lines.text.is_empty();
             drop(lines);
             self.changed.notify_all();
-            if ends {
+            if is_gone {
                 return;
             }
         }
     }
 }
 
-fn lost_lines(lost: u64) -> String {
-    let what = if lost == 1 { "1 line of the log is".to_owned() } else { format!("{lost} lines of the log are") };
-    format!("{what} lost: its reader is too slow")
+/// Where lines are written.
+struct Sink {
+    output: Output,
+    /// Whether a line was cut.
+    is_in_line: bool,
 }
 
-impl Output {
-    fn write(self, text: &str) -> std::io::Result<()> {
-        match self {
-            Self::Standard => {
-                let mut output = std::io::stdout().lock();
-                output.write_all(text.as_bytes()).and_then(|()| output.flush())
-            }
-            Self::Error => std::io::stderr().lock().write_all(text.as_bytes()),
+/// Lines that could not be written.
+struct Unwritten {
+    lines: u64,
+    why: io::Error,
+}
+
+impl Unwritten {
+    /// Whether nobody will ever read: the pipe is closed, or the descriptor is.
+    fn is_final(&self) -> bool {
+        const BAD_DESCRIPTOR: i32 = 9;
+        self.why.kind() == ErrorKind::BrokenPipe || cfg!(unix) && self.why.raw_os_error() == Some(BAD_DESCRIPTOR)
+    }
+}
+
+impl Sink {
+    /// Writes whole lines.
+    fn write(&mut self, text: &str) -> Result<(), Unwritten> {
+        let lost = |rest: &[u8]| rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let mut rest = text.as_bytes();
+        if self.is_in_line {
+            self.write_all(&mut b"\n".as_slice()).map_err(|why| Unwritten { lines: lost(rest), why })?;
         }
+        let written = self.write_all(&mut rest);
+        let said = text.get(..text.len() - rest.len()).unwrap_or_default();
+        self.is_in_line = !said.is_empty() && !said.ends_with('\n');
+        written.map_err(|why| Unwritten { lines: lost(rest), why })
+    }
+
+    /// Writes until nothing is left.
+    fn write_all(&self, rest: &mut &[u8]) -> io::Result<()> {
+        while !rest.is_empty() {
+            match self.output.write(rest) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => *rest = rest.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Somebody who shares the pipe has made it so that a write does not wait.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(GATHERED),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how many lines are lost. Whether that was said.
+    fn tell_lost(&mut self, lost: u64, is_gone: bool) -> bool {
+        let what = if lost == 1 {
+            "1 line of the log is lost".to_owned()
+        } else {
+            format!("{lost} lines of the log are lost")
+        };
+        let why = if is_gone {
+            "nobody reads, and no more are written"
+        } else {
+            "its reader is too slow, or there is no room"
+        };
+        match self.output {
+            Output::Standard => tell(format_args!("{what}: {why}")),
+            Output::Error => return self.write(&format!("{what}: {why}\n")).is_ok(),
+        }
+        true
     }
 }

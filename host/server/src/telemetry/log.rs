@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     gateway::caller::{Ending, Told},
-    telemetry::background::{Background, Output},
+    telemetry::background::Output,
 };
 
 /// The longest word of a line, in characters.
@@ -35,42 +35,12 @@ pub(crate) struct Line<'a> {
     pub(crate) cost: Option<f64>,
 }
 
-/// Where requests are logged: to standard output, by a thread of its own.
-#[derive(Debug, Clone)]
-pub(crate) struct Log {
-    form: RequestLog,
-    written: Option<Background>,
-}
-
-impl Log {
-    /// No log.
-    pub(crate) fn off() -> Self {
-        Self { form: RequestLog::Off, written: None }
-    }
-
-    /// A log to standard output.
-    ///
-    /// # Errors
-    ///
-    /// If no thread can be started.
-    pub(crate) fn start(form: RequestLog) -> std::io::Result<Self> {
-        let written = (form != RequestLog::Off).then(|| Background::start(Output::Standard)).transpose()?;
-        Ok(Self { form, written })
-    }
-
-    pub(crate) fn is_off(&self) -> bool {
-        self.written.is_none()
-    }
-
-    /// Adds a line.
-    pub(crate) fn write(&self, line: &Line<'_>) {
-        let Some(written) = &self.written else { return };
-        written.add(&if self.form == RequestLog::Json { line.json() } else { line.human() });
-    }
-
-    /// Writes what waits, and ends.
-    pub(crate) fn end(&self) {
-        self.written.iter().for_each(Background::close);
+/// Adds a line to the log, which goes to standard output.
+pub(crate) fn write(form: RequestLog, line: &Line<'_>) {
+    match form {
+        RequestLog::Human => Output::Standard.add(&line.human()),
+        RequestLog::Json => Output::Standard.add(&line.json()),
+        _ => {}
     }
 }
 

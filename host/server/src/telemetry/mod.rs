@@ -6,4 +6,3 @@ pub(crate) mod metrics;
 pub(crate) mod noted;
 pub mod otlp;
 pub(crate) mod recorder;
-pub(crate) mod standard_error;

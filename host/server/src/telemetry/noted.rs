@@ -5,6 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use arcllm::RequestLog;
 use http::{Method, StatusCode};
 
 use crate::{
@@ -14,7 +15,10 @@ use crate::{
         shared::{Counted, Shared},
     },
     page::{call_record::CallRecord, cost::of_call, recent_calls::ThreadCalls},
-    telemetry::{log::Line, metrics::count_request},
+    telemetry::{
+        log::{self, Line},
+        metrics::count_request,
+    },
 };
 
 /// The status of a request whose client left before the answer, as other servers log it. Nobody gets it.
@@ -68,11 +72,11 @@ impl Entry {
         // Probes, and what the page reads, come every few seconds.
         let is_probe =
             self.path.starts_with("/health/") || ["/metrics", "/api/overview", "/api/calls"].contains(&&*self.path);
-        if self.shared.log.is_off() || is_probe && status < 400 {
+        if self.shared.log == RequestLog::Off || is_probe && status < 400 {
             return;
         }
         let cost = of_call(&told.trail);
-        self.shared.log.write(&Line {
+        let line = Line {
             at: self.at,
             took: self.begun.elapsed(),
             method: self.method.as_str(),
@@ -81,7 +85,8 @@ impl Entry {
             status,
             told,
             cost,
-        });
+        };
+        log::write(self.shared.log, &line);
     }
 }
 

@@ -29,7 +29,7 @@ use tracing::{Span, Subscriber, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-use crate::telemetry::standard_error::tell;
+use crate::telemetry::background::tell;
 
 /// The name of the service, unless `OTEL_SERVICE_NAME` says another one.
 const SERVICE: &str = "arcllm";
