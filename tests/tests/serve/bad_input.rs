@@ -391,6 +391,9 @@ async fn bodies_have_a_limit_of_memory_together() {
         provider.wait_for_requests(2).await;
         let answer = ask(text(200 << 10)).await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{answer:?}");
+        // Another time would be no better.
+        let answer = ask(text(600 << 10)).await;
+        assert_eq!((answer.status, answer.header("x-should-retry")), (413, "false"), "{answer:?}");
         assert!(gateway.get("/metrics").await.body.contains("\narcllm_serve_body_bytes 8"));
     };
     tokio::select! {

@@ -170,10 +170,16 @@ async fn values_that_are_ignored_are_told() {
         ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/protobuf"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "1s"),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_TRACES_EXPORTER", "console"),
     ];
     let stderr = Gateway::with(folder, &[], &environment).await.stop().await.stderr;
     let told: Vec<&str> = stderr.lines().filter_map(|line| Some(&line[line.find("OTEL_")?..])).collect();
+    let exporter = "OTEL_TRACES_EXPORTER is \"console\", and only \"otlp\" and \"none\" are known";
     let protocol = "and only http/protobuf is spoken, for which a collector has a port of its own, mostly 4318";
     let protocol = format!("OTEL_EXPORTER_OTLP_PROTOCOL is \"grpc\", {protocol}");
-    assert_eq!(told, ["OTEL_METRIC_EXPORT_INTERVAL is no whole number, and is ignored", &protocol], "{stderr}");
+    assert_eq!(
+        told,
+        ["OTEL_METRIC_EXPORT_INTERVAL is no whole number, and is ignored", exporter, &protocol],
+        "{stderr}"
+    );
 }

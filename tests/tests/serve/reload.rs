@@ -105,8 +105,10 @@ async fn takes_nothing_from_an_empty_file_or_a_pipe() {
     let chain = Chain::new().provider("p", Format::OpenAi, &provider.url()).table("models.m", "provider = \"p\"");
     let gateway = Gateway::start(&chain).await;
     let file = gateway.folder.path().join("config.toml");
-    gateway.folder.write("config.toml", "").unwrap();
-    stays(&gateway, "is empty").await;
+    for blank in ["", "\n", "\u{feff} \r\n"] {
+        gateway.folder.write("config.toml", blank).unwrap();
+        stays(&gateway, "is empty").await;
+    }
     std::fs::remove_file(&file).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
     stays(&gateway, "no regular file").await;

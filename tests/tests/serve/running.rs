@@ -360,6 +360,26 @@ async fn an_answer_on_its_way_comes_whole() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_start_waits_for_nobody_who_reads() {
+    use std::io::Write as _;
+
+    let provider = replies([]).await;
+    let folder = chain(&provider).folder().unwrap().trusted();
+    let (_reader, mut writer) = std::os::unix::net::UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    writer.set_nonblocking(false).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let command = folder.arcllm(["serve", "--listen", &address]).unwrap().with_stdout(writer.into());
+    let gateway = Gateway { url: format!("http://{address}"), folder, running: command.start().unwrap() };
+    soon(async { while client().get(&gateway.url).send().await.is_err() {} }).await;
+    assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
+    assert_eq!(gateway.stop().await.code, 0);
+}
+
 /// Others who share an output can make a write to it end at once where it would wait.
 #[cfg(unix)]
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn ask(gateway: &Gateway, certificate: &str) -> Result<u16, reqwest::Error
 async fn speaks_tls_and_reads_a_new_certificate() {
     let provider = replies([]).await;
     let chain = Chain::new().provider("sim", Format::OpenAi, &provider.url());
-    let tls = "tls = { certificate = \"cert.pem\", key = \"key.pem\" }";
+    let tls = "header_timeout_seconds = 1000\ntls = { certificate = \"cert.pem\", key = \"key.pem\" }";
     let folder = chain.table("serve", tls).folder().unwrap().trusted();
     let first = certify(&folder);
     let gateway = Gateway::of(folder, &[]).await;
@@ -50,4 +50,9 @@ async fn speaks_tls_and_reads_a_new_certificate() {
     gateway.signal("HUP");
     soon(async { while !gateway.running.stderr().unwrap().contains("do not fit") {} }).await;
     assert_eq!(ask(&gateway, &second).await.unwrap(), 200);
+
+    // A connection that somebody keeps for later does not keep the server from ending.
+    let _spare = tokio::net::TcpStream::connect(gateway.url.trim_start_matches("https://")).await.unwrap();
+    assert_eq!(ask(&gateway, &second).await.unwrap(), 200);
+    assert_eq!(gateway.stop().await.code, 0);
 }

@@ -73,9 +73,9 @@ fn read_size(body: &[u8]) -> u64 {
         return most;
     }
     let (mut size, mut rest) = (texts, body);
-    while let Some(quote) = memchr(b'"', rest) {
-        size += weight(&rest[..quote]);
-        rest = behind_text(&rest[quote + 1..]);
+    while let Some((values, text)) = memchr(b'"', rest).and_then(|quote| rest.split_at_checked(quote + 1)) {
+        size += weight(values);
+        rest = behind_text(text);
     }
     size + weight(rest)
 }
@@ -92,11 +92,11 @@ fn weight(signs: &[u8]) -> u64 {
 
 /// What stands behind the text that begins here.
 fn behind_text(mut rest: &[u8]) -> &[u8] {
-    while let Some(at) = memchr2(b'"', b'\\', rest) {
-        let is_end = rest[at] == b'"';
-        rest = rest.get(at + if is_end { 1 } else { 2 }..).unwrap_or_default();
-        if is_end {
-            return rest;
+    while let Some((_, from)) = memchr2(b'"', b'\\', rest).and_then(|at| rest.split_at_checked(at)) {
+        match from {
+            [b'"', behind @ ..] => return behind,
+            [_, _, behind @ ..] => rest = behind,
+            _ => break,
         }
     }
     &[]
@@ -108,16 +108,15 @@ fn behind_text(mut rest: &[u8]) -> &[u8] {
 ///
 /// If that is too much together with the bodies of other calls.
 fn hold(config: &ServeConfig, held: &mut Counted, bytes: u64) -> Result<(), Problem> {
-    let most = config.max_bodies_mb << 20;
+    let most = most_together(config);
     if held.grow(bytes, most) {
         return Ok(());
     }
-    let limit = format!("{} MB, which is the limit of this gateway", config.max_bodies_mb);
     if held.get() + bytes > most {
-        let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body takes more memory than {limit}"));
-        return Err(Problem { should_retry: Some(false), ..problem });
+        return Err(too_much(config));
     }
-    let message = format!("the bodies of the calls that run take more memory than {limit}");
+    let limit = config.max_bodies_mb;
+    let message = format!("the bodies of the calls that run take {limit} MB, which is the limit of this gateway");
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
     Err(Problem { retry_after: Some(Duration::from_secs(1)), ..problem })
 }
@@ -152,6 +151,8 @@ fn check_headers(config: &ServeConfig, headers: &HeaderMap) -> Result<(), Proble
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     match length {
         Some(length) if length > most(config) => Err(too_large(config)),
+        // Its texts are there twice once it is read.
+        Some(length) if length > most_together(config) / 2 => Err(too_much(config)),
         _ => Ok(()),
     }
 }
@@ -167,6 +168,17 @@ fn most(config: &ServeConfig) -> u64 {
 
 fn too_large(config: &ServeConfig) -> Problem {
     let message = format!("the body is larger than {} MB, which is the limit of this gateway", config.max_body_mb);
+    Problem { should_retry: Some(false), ..Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message) }
+}
+
+/// How much memory all bodies may take, in bytes.
+fn most_together(config: &ServeConfig) -> u64 {
+    config.max_bodies_mb << 20
+}
+
+fn too_much(config: &ServeConfig) -> Problem {
+    let limit = config.max_bodies_mb;
+    let message = format!("the body takes more memory than {limit} MB, which is the limit of this gateway");
     Problem { should_retry: Some(false), ..Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message) }
 }
 

@@ -26,6 +26,12 @@ const LOOK: Duration = Duration::from_millis(200);
 const AGAIN: Duration = Duration::from_secs(1);
 const LONGEST_AGAIN: Duration = Duration::from_secs(60);
 
+/// What some editors write in front of a text.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// A file of fewer bytes can be blank.
+const FEW: u64 = 100;
+
 /// The most models that are loaded at the start.
 const MOST_MODELS: usize = 1000;
 
@@ -181,9 +187,12 @@ fn same(text: String) -> (String, String) {
 /// Refuses what is no file that somebody has written. A pipe would hold up the reader, or has nothing left to read. An empty
 /// file is one that is being written, and would take all keys away.
 fn check_file(file: &Path) -> Result<(), &'static str> {
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || BYTE_ORDER_MARK.contains(byte);
     match fs::metadata(file) {
         Ok(data) if !data.is_file() => Err("is no regular file, which is read at the start only"),
-        Ok(data) if data.len() == 0 => Err("is empty; for a server without settings, write a comment into it"),
+        Ok(data) if data.len() < FEW && fs::read(file).is_ok_and(|text| text.iter().all(is_blank)) => {
+            Err("is empty; for a server without settings, write a comment into it")
+        }
         // Who reads it tells what is wrong.
         Ok(_) | Err(_) => Ok(()),
     }

@@ -30,6 +30,9 @@ const BUSY: &[u8] =
 /// How long no connection is accepted after the system has refused one, for example since too many files are open.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
+/// How long a client has to encrypt its connection once the server stops.
+const LAST_HANDSHAKE: Duration = Duration::from_millis(500);
+
 /// How long a connection is silent before the system looks whether the client is still there, and how long until it looks again.
 const SILENT: Duration = Duration::from_secs(60);
 const PROBED: Duration = Duration::from_secs(15);
@@ -101,6 +104,18 @@ impl Worker {
     }
 }
 
+/// Waits until a connection is encrypted, and not for long once the server stops: many clients connect before they have to ask.
+async fn accepted<C>(accepting: impl Future<Output = io::Result<C>>, mut stop: watch::Receiver<bool>) -> io::Result<C> {
+    let stopping = async {
+        told(&mut stop).await;
+        sleep(LAST_HANDSHAKE).await;
+    };
+    tokio::select! {
+        accepted = accepting => accepted,
+        () = stopping => Err(io::ErrorKind::ConnectionAborted.into()),
+    }
+}
+
 /// A client that has connected.
 struct Client {
     connection: TcpStream,
@@ -122,7 +137,7 @@ impl Client {
         let (connection, left) = watched(connection);
         match acceptor {
             None => serve(connection, left, router, patience, stop).await,
-            Some(acceptor) => match timeout(patience.head, acceptor.accept(connection)).await {
+            Some(acceptor) => match timeout(patience.head, accepted(acceptor.accept(connection), stop.clone())).await {
                 Ok(Ok(connection)) => Box::pin(serve(connection, left, router, patience, stop)).await,
                 Ok(Err(error)) => tracing::debug!(target: "arcllm::serve", %error, "a client gets no TLS connection"),
                 Err(_) => {}

@@ -138,6 +138,11 @@ fn tell_ignored() {
             tell(format_args!("{name} is no whole number, and is ignored"));
         }
     }
+    for name in ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"] {
+        if let Some(value) = set(name).filter(|value| !["otlp", "none"].contains(&value.as_str())) {
+            tell(format_args!("{name} is {value:?}, and only \"otlp\" and \"none\" are known"));
+        }
+    }
     for signal in ["", "TRACES_", "METRICS_"] {
         let name = format!("OTEL_EXPORTER_OTLP_{signal}PROTOCOL");
         if let Some(value) = set(&name).filter(|value| value != PROTOCOL) {
