@@ -210,12 +210,14 @@ fn gateway(threads: usize, modules: &str, provider: &str) {
     let host = Host::builder().config(Config::parse(&text, None).unwrap()).build().unwrap();
     let listen = Some("127.0.0.1:0".parse().unwrap());
     let log = Some(RequestLog::Off);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let inside = runtime.enter();
     let server = Server::listen(Setup { host, read: None, listen, log, threads, otlp: None }).unwrap();
+    drop(inside);
     println!("{}", server.address());
     std::thread::spawn(|| {
         std::io::stdin().read_to_string(&mut String::new()).unwrap();
         std::process::exit(0);
     });
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(server.run()).unwrap();
 }

@@ -12,6 +12,7 @@ use std::{
 use arcllm::{ConfigError, Host, RequestLog};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
+    runtime::Handle,
     sync::{Notify, mpsc, watch},
     time::{interval, timeout},
 };
@@ -106,8 +107,10 @@ impl Server {
     /// # Errors
     ///
     /// If the configuration is wrong or not trusted, if other machines would be let in without a key, if a certificate cannot
-    /// be read, or if the port is taken.
+    /// be read, if the port is taken, or outside of a runtime.
     pub fn listen(setup: Setup) -> Result<Self, ServeError> {
+        let outside = |_| ServeError::Refused("a server listens inside of a Tokio runtime".to_owned());
+        Handle::try_current().map_err(outside)?;
         let Setup { host, read, listen, log, threads, otlp } = setup;
         host.config().check_serve_is_trusted()?;
         let config = &host.config().serve;
