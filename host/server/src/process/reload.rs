@@ -224,7 +224,8 @@ pub(crate) async fn load_models(host: &Host) -> (Vec<Model>, BTreeMap<String, Co
     (loaded, failed)
 }
 
-/// Tells the operator of providers without a key, and of keys for models that nobody has. Adds them, and the models that ask them, to those that cannot be loaded.
+/// Tells the operator of keys for models that nobody has, and of providers without a key. Adds these, and the models that ask them,
+/// to those that cannot be loaded.
 pub(crate) fn with_gaps(shared: &Shared, mut failed: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let host = shared.live().host.clone();
     for (key, pattern) in idle_patterns(&host) {

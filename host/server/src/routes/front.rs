@@ -122,7 +122,8 @@ fn is_open(path: &str) -> bool {
 }
 
 fn busy(most: u64) -> Problem {
-    let message = format!("{most} calls run, which is the most that this gateway takes");
+    let calls = if most == 1 { "1 call runs".to_owned() } else { format!("{most} calls run") };
+    let message = format!("{calls}, which is the most that this gateway takes");
     let retry_after = Some(std::time::Duration::from_secs(1));
     Problem { retry_after, ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, message) }
 }

@@ -13,6 +13,7 @@ use crate::{
         shape::{Shape, json_answer},
     },
     gateway::{gateway::Gateway, readiness::Stage},
+    telemetry::metrics::Now,
 };
 
 /// Answers as long as the process lives.
@@ -44,7 +45,13 @@ pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>, headers: Header
         let message = "nothing is counted here: the program counts with a recorder of its own";
         return Shape::of("/metrics", &headers).refuse(&Problem::new(StatusCode::NOT_FOUND, message));
     };
-    let mut response = Response::new(metrics.render(shared).into());
+    let now = Now {
+        calls: shared.calls.get(),
+        body_bytes: shared.bodies.get(),
+        connections: shared.connections.get(),
+        reload_failed: shared.readiness.troubles().reload.is_some(),
+    };
+    let mut response = Response::new(metrics.render(&now).into());
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response

@@ -6,7 +6,7 @@ use metrics::{SharedString, counter, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::metrics::Meter;
 
-use crate::{gateway::shared::Shared, telemetry::recorder::Both};
+use crate::telemetry::recorder::Both;
 
 /// Seconds of a call or of its beginning.
 const SECONDS: &[f64] = &[0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
@@ -25,6 +25,15 @@ const BOUNDS: [(&str, &[f64]); 4] = [
     ("own_time", OWN_SECONDS),
     ("token.usage", TOKENS),
 ];
+
+/// What is so at this moment.
+pub(crate) struct Now {
+    pub(crate) calls: u64,
+    /// The memory that the bodies of calls take.
+    pub(crate) body_bytes: u64,
+    pub(crate) connections: u64,
+    pub(crate) reload_failed: bool,
+}
 
 /// The bounds of the histogram of this name.
 fn bounds(name: &str) -> &'static [f64] {
@@ -61,12 +70,11 @@ impl Metrics {
     }
 
     /// All counters, as text.
-    pub(crate) fn render(&self, shared: &Shared) -> String {
-        gauge!("arcllm.serve.calls").set(shared.calls.get() as f64);
-        gauge!("arcllm.serve.body.bytes").set(shared.bodies.get() as f64);
-        gauge!("arcllm.serve.connections").set(shared.connections.get() as f64);
-        let reload_failed = shared.readiness.troubles().reload.is_some();
-        gauge!("arcllm.serve.reload_failed").set(if reload_failed { 1.0 } else { 0.0 });
+    pub(crate) fn render(&self, now: &Now) -> String {
+        gauge!("arcllm.serve.calls").set(now.calls as f64);
+        gauge!("arcllm.serve.body.bytes").set(now.body_bytes as f64);
+        gauge!("arcllm.serve.connections").set(now.connections as f64);
+        gauge!("arcllm.serve.reload_failed").set(if now.reload_failed { 1.0 } else { 0.0 });
         gauge!("arcllm.serve.uptime").set(self.begun.elapsed().as_secs_f64());
         self.handle.render()
     }
