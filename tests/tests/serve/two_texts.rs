@@ -66,8 +66,8 @@ fn message(id: &str, phase: &str, texts: &[&str]) -> Value {
     json!({"id": id, "type": "message", "status": "completed", "role": "assistant", "phase": phase, "content": content})
 }
 
-/// An answer with these items, whole and streamed.
-fn answer(items: &[Value]) -> (Value, String) {
+/// An answer with these items, whole and streamed. Some servers leave out events: those whose types end so.
+fn answer(items: &[Value], without: &[&str]) -> (Value, String) {
     let response = |status: &str, output: &[Value]| {
         json!({"id": "r1", "object": "response", "created_at": 1, "status": status, "model": "m", "output": output,
             "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}})
@@ -99,14 +99,80 @@ fn answer(items: &[Value]) -> (Value, String) {
         tell("output_item.done", json!({"item": item}));
     }
     events.push(json!({"type": "response.completed", "response": response("completed", items)}));
+    let kind = |event: &Value| event["type"].as_str().unwrap().to_owned();
+    let write = |event: &Value| format!("event: {}\ndata: {event}\n\n", kind(event));
+    let told = events.iter().filter(|event| !without.iter().any(|end| kind(event).ends_with(end)));
+    (response("completed", items), told.map(write).collect())
+}
+
+/// A message that says nothing is left out, and gives nothing to the next one.
+#[tokio::test]
+async fn an_empty_message_gives_the_next_one_nothing() {
+    let items = [message("m1", "a", &["One"]), message("m2", "b", &[]), message("m3", "c", &["two"])];
+    let provider = replies([Reply::body("text/event-stream", answer(&items, &[]).1)]).await;
+    let chain = Chain::new().provider("a", Format::Responses, &provider.url()).module("redact", "");
+    let body = json!({"model": "a", "stream": true, "input": "Hi"});
+    let told = accumulate(&Gateway::start(&chain).await.post("/v1/responses", &body).await);
+    assert_eq!(told["output"], json!([items[0], items[2]]));
+}
+
+/// Some servers give all messages one id.
+#[tokio::test]
+async fn messages_with_one_id_are_all_told() {
+    let items = [message("m", "a", &["One"]), message("m", "b", &["two"])];
+    let all: [&[&str]; 3] = [&[], &["content_part.done", "output_text.done"], &["added", "delta", "done"]];
+    for without in all {
+        let replies = vec![Reply::body("text/event-stream", answer(&items, without).1); 3];
+        let provider = crate::scene::replies(replies).await;
+        let gateway =
+            Gateway::start(&Chain::new().provider("a", Format::Responses, &provider.url()).module("redact", "")).await;
+        let message = json!([{"role": "user", "content": "Hi"}]);
+        for (path, field) in
+            [("/v1/messages", "messages"), ("/v1/chat/completions", "messages"), ("/v1/responses", "input")]
+        {
+            let answer =
+                gateway.post(path, &json!({"model": "a", "max_tokens": 9, "stream": true, field: message})).await;
+            assert_eq!(said(&answer.events(), path), "Onetwo", "{path} without {without:?}: {}", answer.body);
+        }
+    }
+}
+
+/// A text before a refusal keeps its quotes.
+#[tokio::test]
+async fn a_refusal_takes_nothing_from_the_text_before() {
+    let mut item = message("m1", "a", &["One two"]);
+    item["content"].as_array_mut().unwrap().push(json!({"type": "refusal", "refusal": "No."}));
+    let of = |kind: &str, more: Value| {
+        let mut event =
+            json!({"type": format!("response.{kind}"), "item_id": "m1", "output_index": 0, "content_index": 0});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    let usage = json!({"input_tokens": 1, "output_tokens": 2, "total_tokens": 3});
+    let whole = json!({"id": "r1", "object": "response", "status": "completed", "model": "m", "output": [item], "usage": usage});
+    let events = [
+        json!({"type": "response.created", "response": {"id": "r1", "status": "in_progress", "model": "m"}}),
+        json!({"type": "response.output_item.added", "output_index": 0, "item": message("m1", "a", &[])}),
+        of("output_text.delta", json!({"delta": "One two"})),
+        of("output_text.annotation.added", json!({"annotation": item["content"][0]["annotations"][0]})),
+        of("content_part.done", json!({"part": item["content"][0]})),
+        of("refusal.done", json!({"content_index": 1, "refusal": "No."})),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": item}),
+        json!({"type": "response.completed", "response": whole}),
+    ];
     let write = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
-    (response("completed", items), events.iter().map(write).collect())
+    let streamed: String = events.iter().map(write).collect();
+    let provider = replies([Reply::body("text/event-stream", streamed)]).await;
+    let chain = Chain::new().provider("a", Format::Responses, &provider.url()).module("redact", "");
+    let answer =
+        Gateway::start(&chain).await.post("/v1/responses", &json!({"model": "a", "stream": true, "input": "Hi"})).await;
+    assert_eq!(accumulate(&answer)["output"][0]["content"], item["content"]);
 }
 
 /// Messages beside each other, and texts beside each other in one message, stay what they are behind modules that read the answer.
 #[tokio::test]
 async fn neighbours_stay_apart() {
-    for items in [
+    let cases = [
         vec![message("m1", "commentary", &["First of all"]), message("m2", "final_answer", &["It is so"])],
         vec![message("m1", "commentary", &["One two", "three four", "five"])],
         vec![
@@ -114,9 +180,16 @@ async fn neighbours_stay_apart() {
             message("m2", "b", &["three"]),
             message("m3", "c", &["four", "five"]),
         ],
-    ] {
+    ];
+    let all: [&[&str]; 4] = [
+        &[],
+        &["content_part.done"],
+        &["content_part.done", "output_text.done", "content_part.added"],
+        &["output_item.done"],
+    ];
+    for (items, without) in cases.iter().flat_map(|items| all.map(|without| (items, without))) {
         for module in ["redact", "resume"] {
-            let (whole, streamed) = answer(&items);
+            let (whole, streamed) = answer(items, without);
             let told = [Reply::json(&whole), Reply::body("text/event-stream", streamed)];
             let provider = replies(told).await;
             let chain = Chain::new().provider("a", Format::Responses, &provider.url()).module(module, "");
@@ -125,7 +198,7 @@ async fn neighbours_stay_apart() {
             let told = gateway.post("/v1/responses", &body(false)).await.json();
             assert_eq!(told["output"], json!(items), "{module}");
             let told = accumulate(&gateway.post("/v1/responses", &body(true)).await);
-            assert_eq!(told["output"], json!(items), "{module}, streamed");
+            assert_eq!(told["output"], json!(items), "{module}, streamed without {without:?}");
         }
     }
 }

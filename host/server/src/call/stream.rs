@@ -145,6 +145,9 @@ impl AnswerBody {
 
     /// Reads an event of the provider that a module has read. What the gateway writes stands for it.
     fn read(&mut self, original: &[u8]) {
+        if self.keeper.as_mut().is_some_and(|keeper| keeper.read_text(original)) {
+            return;
+        }
         let Some(event) = sse::data(original).filter(Value::is_object) else { return };
         self.writer.rewritten(&event);
         let keeper = self.keeper.get_or_insert_with(|| self.format.keeper());
@@ -181,6 +184,11 @@ impl AnswerBody {
         let event = if self.is_original || self.keeper.is_some() { event } else { self.ids.event(event) };
         if !self.is_original {
             let begins = !std::mem::replace(&mut self.has_begun, true);
+            if let (Event::Text(piece), Some(keeper), false) = (&event, &mut self.keeper, begins)
+                && keeper.passes(piece)
+            {
+                return self.writer.event(&event, &mut self.out);
+            }
             self.write_with(|writer, out| {
                 if begins {
                     writer.begin(out);

@@ -21,6 +21,17 @@ pub(crate) trait Keeper: Send {
 
     /// Writes an event of the gateway, with what goes with it.
     fn write(&mut self, event: Value, out: &mut Vec<u8>);
+
+    /// Reads an event of the provider that has a text and nothing to keep, as most have, without making a tree of it. `false` if it
+    /// may be another one: then nothing was read.
+    fn read_text(&mut self, _event: &[u8]) -> bool {
+        false
+    }
+
+    /// Notes a piece of text that is written. `false` if the provider may have something to add to it: then nothing was noted.
+    fn passes(&mut self, _piece: &str) -> bool {
+        false
+    }
 }
 
 /// Writes these events of the gateway, each with what goes with it. Comments and markers stay as they are.
@@ -132,6 +143,8 @@ pub(crate) struct FollowedText {
     /// How much of the first was handed on.
     done: usize,
     is_changed: bool,
+    /// How many of the pieces have something that belongs to them.
+    belongings: usize,
 }
 
 impl FollowedText {
@@ -142,6 +155,7 @@ impl FollowedText {
             Some((value, weight))
         });
         if !self.is_changed && (!piece.is_empty() || belongings.is_some()) {
+            self.belongings += usize::from(belongings.is_some());
             self.pieces.push_back((piece.to_owned(), belongings));
         }
     }
@@ -161,6 +175,7 @@ impl FollowedText {
                     self.done = 0;
                     if let Some((value, weight)) = self.pieces.pop_front().and_then(|(_, belongings)| belongings) {
                         room.give_back(weight);
+                        self.belongings -= 1;
                         belongings.push(value);
                     }
                 }
@@ -173,8 +188,14 @@ impl FollowedText {
         }
         if self.is_changed {
             self.pieces = VecDeque::new();
+            self.belongings = 0;
         }
         belongings
+    }
+
+    /// Whether any piece has something that belongs to it.
+    pub(crate) fn has_belongings(&self) -> bool {
+        self.belongings > 0
     }
 
     /// Whether all of the text was handed on as it came.

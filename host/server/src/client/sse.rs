@@ -31,6 +31,12 @@ pub(crate) fn data(event: &[u8]) -> Option<Value> {
     serde_json::from_slice(&[first, &more.join(&b'\n')].join(&b'\n')).ok()
 }
 
+/// The data of an event, if it stands on one line.
+pub(crate) fn line(event: &[u8]) -> Option<&[u8]> {
+    let data = event.strip_prefix(b"data: ")?.trim_ascii_end();
+    (!data.contains(&b'\n')).then_some(data)
+}
+
 /// The name of an event, empty if it has none.
 pub(crate) fn name(event: &[u8]) -> &str {
     let line = event.split(|&byte| byte == b'\n').next().and_then(|line| line.strip_prefix(b"event: "));

@@ -31,18 +31,6 @@ pub(crate) fn repeated(json: &[u8], place: &Place<'_>) -> Option<Problem> {
     found
 }
 
-/// The JSON that a text at this place holds. `None` if it is none.
-///
-/// # Errors
-///
-/// If it has a key twice.
-pub(crate) fn read_text(text: &str, place: &Place<'_>) -> Result<Option<Value>, Problem> {
-    match read(text.as_bytes()) {
-        Ok(value) => Ok(Some(value)),
-        Err(_) => repeated(text.as_bytes(), place).map_or(Ok(None), Err),
-    }
-}
-
 /// Reads a value. The limit of nesting is that of `serde_json`.
 struct Unique;
 

@@ -6,8 +6,9 @@ use arcllm::{ContentBlock, Event, Response};
 use serde_json::{Map, Value, json};
 
 use crate::client::{
-    chat_completions::{answer::write_json, choice, error},
+    chat_completions::{answer::write_json, choice, error, kept::IDENTITY},
     client::{EventWriter, Heading},
+    kept::adopt,
     problem::Problem,
     refusal::is_refusal,
 };
@@ -15,6 +16,8 @@ use crate::client::{
 /// Writes the chunks of one answer.
 pub(crate) struct Chunks {
     heading: Heading,
+    /// What names the answer in each chunk.
+    identity: Value,
     /// A chunk up to its choices.
     head: Vec<u8>,
     /// What ends each chunk. A client that asks for the usage gets it in a chunk of its own, and null in all others.
@@ -40,14 +43,27 @@ struct Call {
 
 impl Chunks {
     pub(crate) fn new(heading: Heading) -> Self {
-        let mut head =
-            format!("data: {{\"id\":\"chatcmpl-{}\",\"object\":\"chat.completion.chunk\"", heading.id).into_bytes();
-        head.extend_from_slice(format!(",\"created\":{},\"model\":", heading.created).as_bytes());
-        write_json(&heading.model, &mut head);
-        head.extend_from_slice(b",\"choices\":");
+        let identity = json!({
+            "id": format!("chatcmpl-{}", heading.id),
+            "object": "chat.completion.chunk",
+            "created": heading.created,
+            "model": heading.model,
+        });
         let tail: &[u8] = if heading.wants_usage { b",\"usage\":null}\n\n" } else { b"}\n\n" };
         let (calls, places) = Default::default();
-        Self { heading, head, tail, has_role: false, text: 0, reasoning: 0, has_refused: false, calls, places }
+        let head = head(&identity);
+        Self {
+            heading,
+            identity,
+            head,
+            tail,
+            has_role: false,
+            text: 0,
+            reasoning: 0,
+            has_refused: false,
+            calls,
+            places,
+        }
     }
 
     /// Writes a chunk around what `delta` writes.
@@ -222,6 +238,12 @@ impl Chunks {
     }
 }
 
+/// A chunk with these fields, up to its choices.
+fn head(identity: &Value) -> Vec<u8> {
+    let fields = identity.to_string();
+    format!("data: {},\"choices\":", fields.trim_end_matches('}')).into_bytes()
+}
+
 /// What these texts have behind so many bytes.
 fn behind<'a>(texts: impl Iterator<Item = &'a str>, mut bytes: usize) -> Vec<&'a str> {
     let rest = texts.filter_map(|text| {
@@ -251,6 +273,12 @@ impl EventWriter for Chunks {
             // The pieces have said it, or the end does.
             _ => {}
         }
+    }
+
+    /// The chunks name the answer as the provider does.
+    fn rewritten(&mut self, chunk: &Value) {
+        adopt(&mut self.identity, chunk, &IDENTITY);
+        self.head = head(&self.identity);
     }
 
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {

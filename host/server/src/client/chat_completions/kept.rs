@@ -1,7 +1,8 @@
 //! What only the provider knows of an answer of this format that a module has rewritten.
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque};
 
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 
 use crate::client::{
@@ -11,7 +12,7 @@ use crate::client::{
 };
 
 /// What names the answer. No module can change it.
-const IDENTITY: [&str; 5] = ["id", "created", "model", "system_fingerprint", "service_tier"];
+pub(super) const IDENTITY: [&str; 5] = ["id", "created", "model", "system_fingerprint", "service_tier"];
 
 /// Of a body or a chunk.
 const BODY: Shape = Shape {
@@ -88,6 +89,50 @@ pub(crate) struct ChunkKeeper {
     said: FollowedText,
 }
 
+/// A chunk with a piece of text and nothing to keep. Any further field makes it another one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextChunk<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(rename = "object")]
+    _object: Option<IgnoredAny>,
+    created: Option<u64>,
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    system_fingerprint: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    service_tier: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    choices: (TextChoice<'a>,),
+    #[serde(rename = "usage")]
+    _usage: Option<()>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextChoice<'a> {
+    index: u64,
+    #[serde(borrow)]
+    delta: TextDelta<'a>,
+    #[serde(rename = "logprobs")]
+    _logprobs: Option<()>,
+    #[serde(rename = "finish_reason")]
+    _finish_reason: Option<()>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextDelta<'a> {
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+    #[serde(rename = "role")]
+    _role: Option<IgnoredAny>,
+    #[serde(rename = "refusal")]
+    _refusal: Option<()>,
+}
+
 /// The unknown fields of a chunk.
 #[derive(Default)]
 struct Extra {
@@ -137,6 +182,33 @@ impl Keeper for ChunkKeeper {
                 self.content.extend(weights.map(|weights| (extra, weights.into_iter().sum())));
             }
         }
+    }
+
+    fn read_text(&mut self, event: &[u8]) -> bool {
+        let Some(chunk) = sse::line(event).and_then(|data| serde_json::from_slice::<TextChunk<'_>>(data).ok()) else {
+            return false;
+        };
+        let (choice,) = chunk.choices;
+        let is_same = self.choice == Some(choice.index)
+            && chunk
+                .created
+                .is_none_or(|created| self.identity.get("created").and_then(Value::as_u64) == Some(created))
+            && [("id", chunk.id), ("model", chunk.model), ("system_fingerprint", chunk.system_fingerprint)]
+                .into_iter()
+                .chain([("service_tier", chunk.service_tier)])
+                .all(|(name, said)| said.is_none_or(|said| text(&self.identity, name) == said));
+        if is_same {
+            self.said.read(&choice.delta.content, None, &mut self.room);
+        }
+        is_same
+    }
+
+    fn passes(&mut self, piece: &str) -> bool {
+        let passes = self.identity.is_object() && self.content.is_empty() && !self.said.has_belongings();
+        if passes {
+            self.said.write(piece, &mut self.room);
+        }
+        passes
     }
 
     fn write(&mut self, mut chunk: Value, out: &mut Vec<u8>) {

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 use crate::client::{
     chat_completions::{cache_mark::cache_mark, parts},
     fields::Fields,
-    place::Place,
     problem::Problem,
     unique,
 };
@@ -175,7 +174,7 @@ fn function_call(id: String, mut fields: Fields<'_>) -> Result<ToolCall, Problem
     let arguments = match fields.take("arguments") {
         None => Map::new(),
         Some(Value::Object(arguments)) => arguments,
-        Some(Value::String(text)) => arguments(text, &fields.place.field("arguments"))?,
+        Some(Value::String(text)) => arguments(text),
         Some(other) => return Err(fields.place.field("arguments").expected("a string", &other)),
     };
     let mut call = ToolCall::new(id, name, arguments);
@@ -183,13 +182,14 @@ fn function_call(id: String, mut fields: Fields<'_>) -> Result<ToolCall, Problem
     Ok(call)
 }
 
-/// The arguments in a text. A model may have written something else than JSON, and the conversation has to go on.
-fn arguments(text: String, place: &Place<'_>) -> Result<Map<String, Value>, Problem> {
-    Ok(match unique::read_text(&text, place)? {
-        Some(Value::Object(arguments)) => arguments,
+/// The arguments in a text. A model may have written something else than JSON, or a key twice, and the conversation has to go on.
+/// Then all of it is one text, so that a module reads what a provider could read.
+fn arguments(text: String) -> Map<String, Value> {
+    match unique::read(text.as_bytes()) {
+        Ok(Value::Object(arguments)) => arguments,
         _ if text.trim().is_empty() => Map::new(),
         _ => Map::from_iter([(INPUT.to_owned(), text.into())]),
-    })
+    }
 }
 
 /// A call of a tool that takes a text. The extension `openai.custom` has its further fields.

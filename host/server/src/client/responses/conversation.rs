@@ -122,10 +122,10 @@ impl<'n> Conversation<'n> {
     fn function_call(&mut self, mut fields: Fields<'_>) -> Result<(), Problem> {
         let (id, (name, own)) = (fields.need_text("call_id")?, self.name(&mut fields)?);
         let said = fields.need_text("arguments")?;
-        let arguments = match unique::read_text(said.trim(), &fields.place.field("arguments"))? {
-            Some(Value::Object(arguments)) => arguments,
+        let arguments = match unique::read(said.trim().as_bytes()) {
+            Ok(Value::Object(arguments)) => arguments,
             _ if said.trim().is_empty() => Map::new(),
-            // A model can write what is no JSON of an object. The client says so in the result.
+            // A model can write what is no JSON of an object, or a key twice. The client says so in the result.
             _ => Map::from_iter([(UNREADABLE.to_owned(), said.into())]),
         };
         let mut call = ToolCall::new(id, name, arguments);

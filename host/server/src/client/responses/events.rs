@@ -47,6 +47,8 @@ pub(crate) struct Events {
     provided: Vec<String>,
     /// How many texts the messages have that the provider has ended, by their ids.
     ended: HashMap<String, usize>,
+    /// The id of the last message that the provider has begun or ended.
+    newest: Option<String>,
 }
 
 /// How the provider's own events are sent.
@@ -114,7 +116,13 @@ impl EventWriter for Events {
     fn rewritten(&mut self, event: &Value) {
         let kind = event.pointer("/item/type").and_then(Value::as_str);
         self.provided.extend(kind.filter(|kind| !self.provided.iter().any(|known| known == kind)).map(str::to_owned));
-        self.ended.extend(ended_message(event));
+        let item = event.get("item").filter(|_| event["type"] == "response.output_item.done");
+        let response = event.get("response").filter(|_| event["type"] == "response.completed");
+        let items = item.into_iter().chain(response.into_iter().flat_map(|response| kept::items(response, "output")));
+        self.ended.extend(items.filter_map(ended_message));
+        if let Some(item) = event.get("item").filter(|item| kind_of(item) == "message") {
+            self.newest = item.get("id").and_then(Value::as_str).map(str::to_owned);
+        }
     }
 
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
@@ -156,6 +164,7 @@ impl Events {
             originals: None,
             provided: Vec::new(),
             ended: HashMap::new(),
+            newest: None,
         }
     }
 
@@ -262,11 +271,15 @@ impl Events {
             None => self.in_message(out, |message, lines| message.know(text, lines)),
         }
         // The next message of the provider may follow at once.
-        let texts = items::message_of(text).and_then(|id| self.ended.get(id)).copied();
-        if let (Some(Open::Message(message)), Some(texts)) = (&self.open, texts)
-            && message.texts() >= texts
-        {
-            self.close(out);
+        if let (Some(Open::Message(message)), Some(id)) = (&self.open, items::message_of(text)) {
+            let has_ended = match self.ended.get(id) {
+                Some(texts) => message.texts() >= *texts,
+                // Some servers do not say it.
+                None => self.newest.as_deref().is_some_and(|newest| newest != id),
+            };
+            if has_ended {
+                self.close(out);
+            }
         }
     }
 
@@ -341,10 +354,9 @@ impl Events {
     }
 }
 
-/// The id of the message that this event of the provider ends, with how many texts it has. A message that was cut is the last one.
-fn ended_message(event: &Value) -> Option<(String, usize)> {
-    let item =
-        event.get("item").filter(|item| kind_of(item) == "message" && event["type"] == "response.output_item.done")?;
+/// The id of a message that has ended, with how many texts it has. A message that was cut is the last one.
+fn ended_message(item: &Value) -> Option<(String, usize)> {
+    let item = Some(item).filter(|item| kind_of(item) == "message")?;
     let is_text = |part: &&Value| ["text", "refusal"].iter().any(|name| !kept::text(part, name).is_empty());
     let texts = kept::items(item, "content").filter(is_text).count();
     Some((item.get("id")?.as_str()?.to_owned(), texts)).filter(|_| item["status"] != "incomplete")

@@ -84,15 +84,20 @@ fn is_item(item: &Value, kind: &str, call_id: &str) -> bool {
     kind_of(item) == kind && (call_id.is_empty() || text(item, "call_id") == call_id)
 }
 
+/// Whether an item is a message without a text, which is not told.
+fn says_nothing(item: &Value) -> bool {
+    let is_empty = |part: &Value| ["text", "refusal"].iter().all(|name| text(part, name).is_empty());
+    kind_of(item) == "message" && items(item, "content").all(is_empty)
+}
+
 /// Adds to these items what only their provider knows.
 pub(crate) fn keep_items(ours: &mut Value, theirs: Option<&Value>) {
     let provided = theirs.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut next = 0;
     for item in ours.as_array_mut().into_iter().flatten() {
         let mut following = provided.iter().enumerate().skip(next).take(MOST_REMOVED);
-        if let Some((at, theirs)) =
-            following.find(|(_, theirs)| is_item(item, kind_of(theirs), text(theirs, "call_id")))
-        {
+        let is_it = |theirs: &Value| is_item(item, kind_of(theirs), text(theirs, "call_id")) && !says_nothing(theirs);
+        if let Some((at, theirs)) = following.find(|(_, theirs)| is_it(theirs)) {
             keep_item(item, theirs);
             next = at + 1;
         }
@@ -180,7 +185,7 @@ impl KeptItem {
 
     /// Whether this item of the answer that is written stands for it.
     pub(crate) fn is(&self, ours: &Value) -> bool {
-        is_item(ours, &self.kind, &self.call_id)
+        is_item(ours, &self.kind, &self.call_id) && !self.done.as_ref().is_some_and(says_nothing)
     }
 
     fn is_read(&self) -> bool {

@@ -87,7 +87,7 @@ impl StreamedMessage {
         if self.extensions.is_empty() {
             self.extensions.clone_from(&text.extensions);
         }
-        if let Some(part) = &mut self.part {
+        if let Some(part) = self.part.as_mut().filter(|_| !is_refusal(text)) {
             part.known = (part.known + text.text.len()).min(part.said.len());
             part.whole = Some(text.clone());
         }

@@ -169,8 +169,14 @@ impl ResponsesStream {
 
     /// The place of the item that an event is about.
     fn find(&self, event: &JsonNode<'_>, id: Option<&str>) -> Option<usize> {
+        let index = event.count("output_index");
         let by_id = id.and_then(|id| self.by_id.get(id).copied());
-        by_id.or_else(|| self.by_index.get(&event.count("output_index")?).copied())
+        // Some servers give all messages one id.
+        let is_another = |at: &usize| {
+            let known = self.items.get(*at).filter(|item| item.is_complete && item.kind() == "message");
+            known.is_some_and(|item| index.is_some_and(|index| index != item.place))
+        };
+        by_id.filter(|at| !is_another(at)).or_else(|| self.by_index.get(&index?).copied())
     }
 
     /// The item of this type that an event is about. It begins here if there is none.
@@ -199,6 +205,10 @@ impl ResponsesStream {
         let at = self.items.len();
         self.budget.take(BLOCK)?;
         fields.values().try_for_each(|value| self.budget.take_for(value))?;
+        // Some servers do not say that a message ends.
+        if let Some(last) = self.items.last_mut().filter(|_| decode::kind(&fields) == "message") {
+            last.report_texts(&self.budget, events)?;
+        }
         let next = self.items.last().map_or(0, |last| last.place.saturating_add(1));
         let mut item = StreamedItem::new(fields, index.unwrap_or(next), &self.names, &mut self.calls);
         item.start(events);
@@ -212,8 +222,8 @@ impl ResponsesStream {
 
     fn begin_item(&mut self, event: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let item = event.need("item")?;
-        let known = item.text("id").and_then(|id| self.by_id.get(id));
-        if known.is_none() {
+        let known = item.text("id").filter(|id| self.by_id.contains_key(*id));
+        if known.is_none_or(|id| self.find(event, Some(id)).is_none()) {
             let fields = item.object()?.iter().filter(|(_, value)| !value.is_null());
             let fields = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
             self.begin(fields, event.count("output_index"), events)?;
@@ -352,10 +362,15 @@ impl ResponsesStream {
         });
         refusal::refuse_ending(&word)?;
         let whole = response.get(decode::ANSWER).map(|items| items.list()).transpose()?.into_iter().flatten();
-        for (index, item) in (0..).zip(whole.filter(|item| !item.value.is_null())) {
-            let found =
-                item.text("id").and_then(|id| self.by_id.get(id)).or_else(|| self.by_index.get(&index)).copied();
-            self.read_item(&item, found, Some(index), events)?;
+        let whole: Vec<_> = whole.filter(|item| !item.value.is_null()).collect();
+        let mut ids: HashMap<&str, u32> = HashMap::new();
+        whole.iter().filter_map(|item| item.text("id")).for_each(|id| *ids.entry(id).or_default() += 1);
+        for (index, item) in (0..).zip(&whole) {
+            // Items in their events can have other indexes than here, and several can have one id.
+            let id = item.text("id").filter(|id| ids.get(id) == Some(&1));
+            let known = id.and_then(|id| self.by_id.get(id));
+            let found = known.or_else(|| self.by_index.get(&index)).copied();
+            self.read_item(item, found, Some(index), events)?;
         }
         self.settle(ending::cuts(&word), events)?;
         if let Some(usage) = self.root.get("usage").filter(|usage| usage.is_object()) {

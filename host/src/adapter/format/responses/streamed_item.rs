@@ -161,12 +161,11 @@ impl StreamedItem {
         self.part(list, index, kind, budget)?.read_fields(fields, budget)?;
         if let Some(text) = fields.get(text_field(fields)).and_then(Value::as_str).filter(|_| is_whole) {
             self.add(channel, index, (text, true), budget, events)?;
-            self.part(list, index, kind, budget)?.is_whole = true;
         }
         Ok(())
     }
 
-    /// Tells the texts of a message that are whole, before the next one begins: nothing else shows where a piece belongs.
+    /// Tells the texts of a message before the next one begins: nothing else shows where a piece belongs.
     fn report_before(
         &mut self,
         list: PartList,
@@ -174,13 +173,21 @@ impl StreamedItem {
         budget: &MemoryBudget,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
-        let place = (list, index);
-        let is_behind = self.parts.last_key_value().is_some_and(|(last, _)| *last < place);
-        if !is_behind || self.kind() != "message" {
+        let is_behind = self.parts.last_key_value().is_some_and(|(last, _)| *last < (list, index));
+        if is_behind { self.report_texts(budget, events) } else { Ok(()) }
+    }
+
+    /// Tells the texts of a message that has not ended.
+    pub(crate) fn report_texts(
+        &mut self,
+        budget: &MemoryBudget,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Malformed> {
+        if self.kind() != "message" || self.is_complete {
             return Ok(());
         }
         let after = self.told_part.map_or(Bound::Unbounded, Bound::Excluded);
-        let whole = self.parts.range((after, Bound::Unbounded)).take_while(|(_, part)| part.is_whole);
+        let whole = self.parts.range((after, Bound::Unbounded));
         let whole: Vec<_> = whole.map(|(place, part)| (*place, part.value())).collect();
         for (place, part) in whole {
             let mut of_message = decode::of_message(&self.fields);

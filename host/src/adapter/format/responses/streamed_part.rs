@@ -79,18 +79,12 @@ pub(crate) struct StreamedPart {
     /// Its fields without the text.
     fields: Map<String, Value>,
     pub(crate) text: JoinedText,
-    /// Whether an event has said it as a whole.
-    pub(crate) is_whole: bool,
 }
 
 impl StreamedPart {
     /// A part of this type.
     pub(crate) fn of_type(kind: &str) -> Self {
-        Self {
-            fields: Map::from_iter([("type".to_owned(), kind.into())]),
-            text: JoinedText::default(),
-            is_whole: false,
-        }
+        Self { fields: Map::from_iter([("type".to_owned(), kind.into())]), text: JoinedText::default() }
     }
 
     /// Whether it says that the model refuses.
