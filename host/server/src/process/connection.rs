@@ -1,12 +1,6 @@
 //! One connection: reads requests, gives them to the routes, and writes the answers, until either side ends it.
 
-use std::{
-    convert::Infallible,
-    future::{Future, poll_fn},
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-};
+use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use axum::{Router, body::Body};
 use hyper::{server::conn::http1, service::service_fn};
@@ -21,7 +15,7 @@ use crate::{
     call::held_body::HeldBody,
     process::{
         guarded::{Guarded, Patience, Turn},
-        leaving::WATCHES_CLIENTS,
+        leaving::{Left, WATCHES_CLIENTS},
     },
 };
 
@@ -35,7 +29,7 @@ const MOST_HEADERS: usize = 128;
 /// left.
 pub(crate) async fn serve<C>(
     connection: C,
-    left: impl Future<Output = ()>,
+    mut left: Left,
     router: Router,
     patience: Patience,
     mut stop: watch::Receiver<bool>,
@@ -62,15 +56,16 @@ pub(crate) async fn serve<C>(
             .serve_connection(TokioIo::new(connection), service)
     );
     // While no call runs, hyper sees the end itself, behind the requests in front of it.
-    let mut left = pin!(async {
-        left.await;
-        poll_fn(|_| if turn.is_answering() { Poll::Ready(()) } else { Poll::Pending }).await;
+    let mut has_left = false;
+    let mut left = poll_fn(|context| {
+        has_left = has_left || left.as_mut().poll(context).is_ready();
+        if has_left && turn.is_answering() { Poll::Ready(()) } else { Poll::Pending }
     });
     let served = tokio::select! {
         // First, so that a request that has arrived is answered.
         biased;
         served = serving.as_mut() => served,
-        () = left.as_mut() => return,
+        () = &mut left => return,
         () = told(&mut stop) => {
             if turn.is_idle() {
                 return;

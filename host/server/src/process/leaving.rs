@@ -1,7 +1,7 @@
 //! A client's connection, and beside it the end of what the client sends. Who reads a connection sees its end only behind all bytes
 //! in front of it, and nobody reads while an answer is under way and something waits to be read, such as the next request.
 
-use std::future::Future;
+use std::{future::Future, pin::Pin};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -11,16 +11,19 @@ use tokio::{
 /// Whether [`watched`] sees that a client leaves. Elsewhere only who reads the connection sees it.
 pub(crate) const WATCHES_CLIENTS: bool = cfg!(target_os = "linux");
 
+/// Ready once a client has left. In a place of its own, since the task of a connection would hold it several times.
+pub(crate) type Left = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Splits a connection into what is served, and what waits until the client has closed it.
 #[cfg(target_os = "linux")]
-pub(crate) fn watched(connection: TcpStream) -> (impl AsyncRead + AsyncWrite + Unpin + Send, impl Future<Output = ()>) {
+pub(crate) fn watched(connection: TcpStream) -> (impl AsyncRead + AsyncWrite + Unpin + Send, Left) {
     let connection = std::sync::Arc::new(connection);
-    (linux::Socket(connection.clone()), linux::closed(connection))
+    (linux::Socket(connection.clone()), Box::pin(linux::closed(connection)))
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn watched(connection: TcpStream) -> (impl AsyncRead + AsyncWrite + Unpin + Send, impl Future<Output = ()>) {
-    (connection, std::future::pending())
+pub(crate) fn watched(connection: TcpStream) -> (impl AsyncRead + AsyncWrite + Unpin + Send, Left) {
+    (connection, Box::pin(std::future::pending()))
 }
 
 #[cfg(target_os = "linux")]

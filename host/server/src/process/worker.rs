@@ -135,13 +135,15 @@ impl Client {
             return;
         }
         let (connection, left) = watched(connection);
-        match acceptor {
-            None => serve(connection, left, router, patience, stop).await,
-            Some(acceptor) => match timeout(patience.head, accepted(acceptor.accept(connection), stop.clone())).await {
-                Ok(Ok(connection)) => Box::pin(serve(connection, left, router, patience, stop)).await,
+        let Some(acceptor) = acceptor else { return serve(connection, left, router, patience, stop).await };
+        // In a place of its own, since it is far larger than a connection without TLS.
+        let encrypted = async {
+            match timeout(patience.head, accepted(acceptor.accept(connection), stop.clone())).await {
+                Ok(Ok(connection)) => serve(connection, left, router, patience, stop).await,
                 Ok(Err(error)) => tracing::debug!(target: "arcllm::serve", %error, "a client gets no TLS connection"),
                 Err(_) => {}
-            },
-        }
+            }
+        };
+        Box::pin(encrypted).await;
     }
 }

@@ -16,8 +16,8 @@ use crate::client::{
 /// Writes the chunks of one answer.
 pub(crate) struct Chunks {
     heading: Heading,
-    /// What names the answer in each chunk.
-    identity: Value,
+    /// What names the answer in each chunk, where the provider says it.
+    identity: Option<Value>,
     /// A chunk up to its choices.
     head: Vec<u8>,
     /// What ends each chunk. A client that asks for the usage gets it in a chunk of its own, and null in all others.
@@ -43,18 +43,12 @@ struct Call {
 
 impl Chunks {
     pub(crate) fn new(heading: Heading) -> Self {
-        let identity = json!({
-            "id": format!("chatcmpl-{}", heading.id),
-            "object": "chat.completion.chunk",
-            "created": heading.created,
-            "model": heading.model,
-        });
         let tail: &[u8] = if heading.wants_usage { b",\"usage\":null}\n\n" } else { b"}\n\n" };
         let (calls, places) = Default::default();
-        let head = head(&identity);
+        let head = head(&identity(&heading));
         Self {
             heading,
-            identity,
+            identity: None,
             head,
             tail,
             has_role: false,
@@ -238,6 +232,16 @@ impl Chunks {
     }
 }
 
+/// What names the answer.
+fn identity(heading: &Heading) -> Value {
+    json!({
+        "id": format!("chatcmpl-{}", heading.id),
+        "object": "chat.completion.chunk",
+        "created": heading.created,
+        "model": heading.model,
+    })
+}
+
 /// A chunk with these fields, up to its choices.
 fn head(identity: &Value) -> Vec<u8> {
     let fields = identity.to_string();
@@ -277,8 +281,9 @@ impl EventWriter for Chunks {
 
     /// The chunks name the answer as the provider does.
     fn rewritten(&mut self, chunk: &Value) {
-        adopt(&mut self.identity, chunk, &IDENTITY);
-        self.head = head(&self.identity);
+        let identity = self.identity.get_or_insert_with(|| identity(&self.heading));
+        adopt(identity, chunk, &IDENTITY);
+        self.head = head(identity);
     }
 
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
