@@ -5,7 +5,7 @@ use std::{
     io::{self, ErrorKind},
     sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
     thread,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use arcllm::{plain, rfc3339};
@@ -15,6 +15,9 @@ const MOST_WAITING: usize = 1 << 20;
 
 /// How long lines are gathered before they are written.
 const GATHERED: Duration = Duration::from_millis(20);
+
+/// How long nothing more is said of lost lines.
+const TOLD_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long the last lines may take. A reader that has stopped reading must not keep the process from ending.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -153,7 +156,7 @@ impl Background {
 
     fn write(&self, output: Output) {
         let mut sink = Sink { output, is_in_line: false };
-        let mut lost = 0;
+        let (mut lost, mut told) = (0, None::<Instant>);
         loop {
             let lines = self.changed.wait_while(self.lines(), |lines| lines.text.is_empty());
             drop(lines);
@@ -167,9 +170,10 @@ impl Background {
             let unwritten = sink.write(&text).err();
             let is_gone = unwritten.as_ref().is_some_and(Unwritten::is_final);
             lost += unwritten.as_ref().map_or(0, |unwritten| unwritten.lines);
-            // Told where there is room again, and where somebody reads.
-            if lost > 0 && sink.tell_lost(lost, is_gone) {
-                lost = 0;
+            // Not for each line while a disk is full.
+            let is_due = told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN);
+            if lost > 0 && (is_gone || is_due) && sink.tell_lost(lost, is_gone) {
+                (lost, told) = (0, Some(Instant::now()));
             }
             let mut lines = self.lines();
             lines.is_writing = false;
