@@ -1,13 +1,10 @@
 //! Writes a streamed answer: <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
-use std::collections::HashMap;
-
 use arcllm::{ContentBlock, Event, Response, Text, Thinking};
 use serde_json::Value;
 
 use crate::client::{
     client::{EventWriter, Heading},
-    kept,
     problem::Problem,
     refusal::is_refusal,
     responses::{
@@ -20,6 +17,7 @@ use crate::client::{
         object::{self, Head, State},
         original,
         output::Partial,
+        provided_messages::ProvidedMessages,
         streamed_calls::{EndedCall, StreamedCalls},
         streamed_message::StreamedMessage,
         streamed_reasoning::StreamedReasoning,
@@ -45,10 +43,8 @@ pub(crate) struct Events {
     originals: Option<Originals>,
     /// The types of the items that the provider has sent, where a module rewrites its answer.
     provided: Vec<String>,
-    /// How many texts the messages have that the provider has ended, by their ids.
-    ended: HashMap<String, usize>,
-    /// The id of the last message that the provider has begun or ended.
-    newest: Option<String>,
+    /// The messages that the provider has told of.
+    messages: ProvidedMessages,
 }
 
 /// How the provider's own events are sent.
@@ -116,13 +112,7 @@ impl EventWriter for Events {
     fn rewritten(&mut self, event: &Value) {
         let kind = event.pointer("/item/type").and_then(Value::as_str);
         self.provided.extend(kind.filter(|kind| !self.provided.iter().any(|known| known == kind)).map(str::to_owned));
-        let item = event.get("item").filter(|_| event["type"] == "response.output_item.done");
-        let response = event.get("response").filter(|_| event["type"] == "response.completed");
-        let items = item.into_iter().chain(response.into_iter().flat_map(|response| kept::items(response, "output")));
-        self.ended.extend(items.filter_map(ended_message));
-        if let Some(item) = event.get("item").filter(|item| kind_of(item) == "message") {
-            self.newest = item.get("id").and_then(Value::as_str).map(str::to_owned);
-        }
+        self.messages.read(event);
     }
 
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {
@@ -163,8 +153,7 @@ impl Events {
             thought: String::new(),
             originals: None,
             provided: Vec::new(),
-            ended: HashMap::new(),
-            newest: None,
+            messages: ProvidedMessages::default(),
         }
     }
 
@@ -271,15 +260,10 @@ impl Events {
             None => self.in_message(out, |message, lines| message.know(text, lines)),
         }
         // The next message of the provider may follow at once.
-        if let (Some(Open::Message(message)), Some(id)) = (&self.open, items::message_of(text)) {
-            let has_ended = match self.ended.get(id) {
-                Some(texts) => message.texts() >= *texts,
-                // Some servers do not say it.
-                None => self.newest.as_deref().is_some_and(|newest| newest != id),
-            };
-            if has_ended {
-                self.close(out);
-            }
+        if let (Some(Open::Message(message)), Some(id)) = (&self.open, items::message_of(text))
+            && self.messages.has_ended(id, message.texts())
+        {
+            self.close(out);
         }
     }
 
@@ -352,14 +336,6 @@ impl Events {
             block => self.block(block, out),
         }
     }
-}
-
-/// The id of a message that has ended, with how many texts it has. A message that was cut is the last one.
-fn ended_message(item: &Value) -> Option<(String, usize)> {
-    let item = Some(item).filter(|item| kind_of(item) == "message")?;
-    let is_text = |part: &&Value| ["text", "refusal"].iter().any(|name| !kept::text(part, name).is_empty());
-    let texts = kept::items(item, "content").filter(is_text).count();
-    Some((item.get("id")?.as_str()?.to_owned(), texts)).filter(|_| item["status"] != "incomplete")
 }
 
 #[cfg(test)]
