@@ -27,28 +27,28 @@ async fn ready(gateway: &Gateway) -> Value {
     gateway.get("/health/ready").await.json()
 }
 
-/// Asks for a reload, which must fail with these words, and leave the configuration in use.
-#[cfg(unix)]
-async fn stays(gateway: &Gateway, words: &str) {
-    gateway.signal("HUP");
+/// Waits until `/health/ready` tells this.
+async fn until(gateway: &Gateway, is_so: impl Fn(&Value) -> bool) {
     soon(async {
-        while !ready(gateway).await["failed_reload"]["error"].as_str().is_some_and(|error| error.contains(words)) {
+        while !is_so(&ready(gateway).await) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
     .await;
+}
+
+/// Asks for a reload, which must fail with these words, and leave the configuration in use.
+#[cfg(unix)]
+async fn stays(gateway: &Gateway, words: &str) {
+    gateway.signal("HUP");
+    until(gateway, |told| told["failed_reload"]["error"].as_str().is_some_and(|error| error.contains(words))).await;
     assert_eq!(gateway.post(CHAT, &question(false)).await.status, 200);
 }
 
 /// Waits until a reload has mended the last one.
 #[cfg(unix)]
 async fn loads(gateway: &Gateway) {
-    soon(async {
-        while !ready(gateway).await["failed_reload"].is_null() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    until(gateway, |told| told["failed_reload"].is_null()).await;
 }
 
 #[tokio::test]
@@ -135,12 +135,7 @@ async fn is_tried_again_when_the_file_of_a_module_comes_later() {
     // A file that is gone later fails calls, and is told, though no call has needed it yet.
     assert_eq!(ready(&gateway).await["removed_modules"], json!([]));
     std::fs::remove_file(gateway.folder.path().join("modules/upper.wasm")).unwrap();
-    soon(async {
-        while ready(&gateway).await["removed_modules"] != json!(["upper"]) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    until(&gateway, |told| told["removed_modules"] == json!(["upper"])).await;
     assert_eq!(gateway.post(CHAT, &question(false)).await.status, 500);
 }
 
@@ -167,12 +162,7 @@ async fn tells_of_providers_without_a_key() {
     let keyless = "[providers.q]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\napi_key_env = \"ARCLLM_TEST_NO_SUCH_KEY\"";
     let text = format!("{}[models.n]\nprovider = \"q\"\nmodel = \"x\"\n{keyless}\n", config(&provider));
     gateway.folder.write("config.toml", text).unwrap();
-    soon(async {
-        while ready(&gateway).await["failed_models"] == json!({}) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    until(&gateway, |told| told["failed_models"] != json!({})).await;
     let body = ready(&gateway).await;
     let words = "the provider `q` has no key";
     assert_eq!(body["failed_models"], json!({ "n": words, "q": words }), "{body}");
