@@ -5,7 +5,13 @@ use serde_json::{Value, json};
 
 use crate::{
     scene::replies,
-    serve::{gateway::Gateway, responses::accumulate::accumulate},
+    serve::{
+        gateway::{Answer, Gateway},
+        responses::{
+            accumulate::accumulate,
+            provided::{Without, answer, message},
+        },
+    },
     support::Chain,
 };
 
@@ -56,82 +62,54 @@ async fn are_said_once_in_each_format() {
     }
 }
 
-/// A message as OpenAI writes it. Each text has a quote, unless it is empty.
-fn message(id: &str, phase: &str, texts: &[&str]) -> Value {
-    let part = |text: &&str| {
-        let quote = json!({"type": "url_citation", "start_index": 0, "end_index": 1, "url": format!("https://{text}.test"), "title": text});
-        json!({"type": "output_text", "text": text, "annotations": [quote], "logprobs": []})
-    };
-    let content: Vec<Value> = texts.iter().map(part).collect();
-    json!({"id": id, "type": "message", "status": "completed", "role": "assistant", "phase": phase, "content": content})
+/// What several servers leave out.
+const SERVERS: [Without; 9] = [
+    Without { events: &[], fields: &[] },
+    Without { events: &["content_part.done"], fields: &[] },
+    Without { events: &["content_part.done", "_text.done", "refusal.done", "content_part.added"], fields: &[] },
+    Without { events: &["output_item.done"], fields: &[] },
+    Without { events: &["output_item.done", "content_part.done", "_text.done", "refusal.done"], fields: &[] },
+    Without { events: &["added", "delta", "_text.done", "refusal.done", "part.done", "arguments.done"], fields: &[] },
+    Without { events: &["added", "delta", "done"], fields: &[] },
+    Without { events: &[], fields: &["content_index"] },
+    Without { events: &[], fields: &["content_index", "output_index"] },
+];
+
+/// What a gateway with this module answers in the format of this route, streamed, where the provider sends these items.
+async fn told(items: &[Value], without: Without, module: &str, path: &str) -> Answer {
+    let provider = replies([Reply::body("text/event-stream", answer(items, without).1)]).await;
+    let chain = Chain::new().provider("a", Format::Responses, &provider.url());
+    let gateway = Gateway::start(&if module.is_empty() { chain } else { chain.module(module, "") }).await;
+    let field = if path == "/v1/responses" { "input" } else { "messages" };
+    let message = json!([{"role": "user", "content": "Hi"}]);
+    gateway.post(path, &json!({"model": "a", "max_tokens": 9, "stream": true, field: message})).await
 }
 
-/// An answer with these items, whole and streamed. Some servers leave out events: those whose types end so.
-fn answer(items: &[Value], without: &[&str]) -> (Value, String) {
-    let response = |status: &str, output: &[Value]| {
-        json!({"id": "r1", "object": "response", "created_at": 1, "status": status, "model": "m", "output": output,
-            "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}})
-    };
-    let mut events = vec![json!({"type": "response.created", "response": response("in_progress", &[])})];
-    for (place, item) in items.iter().enumerate() {
-        let mut tell = |kind: &str, more: Value| {
-            let mut event = json!({"type": format!("response.{kind}"), "output_index": place});
-            event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            events.push(event);
-        };
-        let mut begun = item.clone();
-        (begun["status"], begun["content"]) = (json!("in_progress"), json!([]));
-        tell("output_item.added", json!({"item": begun}));
-        for (at, part) in item["content"].as_array().unwrap().iter().enumerate() {
-            let of = |name: &str, value: &Value| json!({"item_id": item["id"], "content_index": at, name: value});
-            let mut empty = part.clone();
-            (empty["text"], empty["annotations"]) = (json!(""), json!([]));
-            tell("content_part.added", of("part", &empty));
-            for piece in part["text"].as_str().unwrap().split_inclusive(' ') {
-                tell("output_text.delta", of("delta", &json!(piece)));
-            }
-            let mut quote = of("annotation", &part["annotations"][0]);
-            quote["annotation_index"] = json!(0);
-            tell("output_text.annotation.added", quote);
-            tell("output_text.done", of("text", &part["text"]));
-            tell("content_part.done", of("part", part));
-        }
-        tell("output_item.done", json!({"item": item}));
-    }
-    events.push(json!({"type": "response.completed", "response": response("completed", items)}));
-    let kind = |event: &Value| event["type"].as_str().unwrap().to_owned();
-    let write = |event: &Value| format!("event: {}\ndata: {event}\n\n", kind(event));
-    let told = events.iter().filter(|event| !without.iter().any(|end| kind(event).ends_with(end)));
-    (response("completed", items), told.map(write).collect())
-}
-
-/// A message that says nothing is left out, and gives nothing to the next one.
+/// Messages and texts that say nothing are left out, and give nothing to the next ones.
 #[tokio::test]
-async fn an_empty_message_gives_the_next_one_nothing() {
-    let items = [message("m1", "a", &["One"]), message("m2", "b", &[]), message("m3", "c", &["two"])];
-    let provider = replies([Reply::body("text/event-stream", answer(&items, &[]).1)]).await;
-    let chain = Chain::new().provider("a", Format::Responses, &provider.url()).module("redact", "");
-    let body = json!({"model": "a", "stream": true, "input": "Hi"});
-    let told = accumulate(&Gateway::start(&chain).await.post("/v1/responses", &body).await);
-    assert_eq!(told["output"], json!([items[0], items[2]]));
+async fn what_is_empty_gives_the_next_one_nothing() {
+    let items = [
+        message("m1", "a", &["One"]),
+        message("m2", "b", &[]),
+        message("m3", "c", &["", "two three", "", "four"]),
+        message("m4", "d", &[""]),
+        message("m5", "e", &["five"]),
+    ];
+    let mut expected = [items[0].clone(), items[2].clone(), items[4].clone()];
+    expected[1]["content"].as_array_mut().unwrap().retain(|part| part["text"] != "");
+    for without in SERVERS {
+        let told = accumulate(&told(&items, without, "redact", "/v1/responses").await);
+        assert_eq!(told["output"], json!(expected), "without {without:?}");
+    }
 }
 
 /// Some servers give all messages one id.
 #[tokio::test]
 async fn messages_with_one_id_are_all_told() {
     let items = [message("m", "a", &["One"]), message("m", "b", &["two"])];
-    let all: [&[&str]; 3] = [&[], &["content_part.done", "output_text.done"], &["added", "delta", "done"]];
-    for without in all {
-        let replies = vec![Reply::body("text/event-stream", answer(&items, without).1); 3];
-        let provider = crate::scene::replies(replies).await;
-        let gateway =
-            Gateway::start(&Chain::new().provider("a", Format::Responses, &provider.url()).module("redact", "")).await;
-        let message = json!([{"role": "user", "content": "Hi"}]);
-        for (path, field) in
-            [("/v1/messages", "messages"), ("/v1/chat/completions", "messages"), ("/v1/responses", "input")]
-        {
-            let answer =
-                gateway.post(path, &json!({"model": "a", "max_tokens": 9, "stream": true, field: message})).await;
+    for without in SERVERS.into_iter().filter(|without| without.fields.is_empty()) {
+        for path in ["/v1/messages", "/v1/chat/completions", "/v1/responses"] {
+            let answer = told(&items, without, "redact", path).await;
             assert_eq!(said(&answer.events(), path), "Onetwo", "{path} without {without:?}: {}", answer.body);
         }
     }
@@ -169,9 +147,13 @@ async fn a_refusal_takes_nothing_from_the_text_before() {
     assert_eq!(accumulate(&answer)["output"][0]["content"], item["content"]);
 }
 
-/// Messages beside each other, and texts beside each other in one message, stay what they are behind modules that read the answer.
+/// What a server says only at the end, or without numbers, comes in its order, and once.
 #[tokio::test]
 async fn neighbours_stay_apart() {
+    let call = json!({"type": "function_call", "id": "f1", "call_id": "c1", "name": "look", "arguments": "{\"a\":1}", "status": "completed"});
+    let reasoning = json!({"type": "reasoning", "id": "t1", "summary": [{"type": "summary_text", "text": "Hm."}]});
+    let mut refusing = message("m1", "a", &["One two"]);
+    refusing["content"].as_array_mut().unwrap().push(json!({"type": "refusal", "refusal": "No way."}));
     let cases = [
         vec![message("m1", "commentary", &["First of all"]), message("m2", "final_answer", &["It is so"])],
         vec![message("m1", "commentary", &["One two", "three four", "five"])],
@@ -180,25 +162,39 @@ async fn neighbours_stay_apart() {
             message("m2", "b", &["three"]),
             message("m3", "c", &["four", "five"]),
         ],
+        vec![message("m1", "a", &["One two"]), call, message("m2", "b", &["three"])],
+        vec![message("m1", "a", &["One"]), reasoning, message("m2", "b", &["two", "three"])],
+        vec![refusing, message("m2", "b", &["three"])],
     ];
-    let all: [&[&str]; 4] = [
-        &[],
-        &["content_part.done"],
-        &["content_part.done", "output_text.done", "content_part.added"],
-        &["output_item.done"],
-    ];
-    for (items, without) in cases.iter().flat_map(|items| all.map(|without| (items, without))) {
+    for (items, without) in cases.iter().flat_map(|items| SERVERS.map(|without| (items, without))) {
         for module in ["redact", "resume"] {
-            let (whole, streamed) = answer(items, without);
-            let told = [Reply::json(&whole), Reply::body("text/event-stream", streamed)];
-            let provider = replies(told).await;
-            let chain = Chain::new().provider("a", Format::Responses, &provider.url()).module(module, "");
-            let gateway = Gateway::start(&chain).await;
-            let body = |stream: bool| json!({"model": "a", "stream": stream, "input": "Hi"});
-            let told = gateway.post("/v1/responses", &body(false)).await.json();
-            assert_eq!(told["output"], json!(items), "{module}");
-            let told = accumulate(&gateway.post("/v1/responses", &body(true)).await);
-            assert_eq!(told["output"], json!(items), "{module}, streamed without {without:?}");
+            let told = accumulate(&told(items, without, module, "/v1/responses").await);
+            assert_eq!(told["output"], json!(items), "{module}, without {without:?}");
+        }
+        let texts = items.iter().flat_map(|item| item["content"].as_array().into_iter().flatten());
+        let all: String = texts.filter_map(|part| part["text"].as_str()).collect();
+        for module in ["", "redact"] {
+            let answer = told(items, without, module, "/v1/chat/completions").await;
+            assert_eq!(said(&answer.events(), "/v1/chat/completions"), all, "`{module}`, without {without:?}");
         }
     }
+}
+
+/// Each refusal is told, wherever it stands, and quotes have their places in the text without them.
+#[tokio::test]
+async fn a_chat_client_hears_each_refusal() {
+    let mut item = message("m1", "a", &["x"]);
+    let refusal = |text: &str| json!({"type": "refusal", "refusal": text});
+    let content = item["content"].as_array_mut().unwrap();
+    content.insert(0, refusal("Not this. "));
+    content.push(refusal("Nor that."));
+    let answer = told(&[item], Without::default(), "", "/v1/chat/completions").await;
+    let events = answer.events();
+    let datas = events.iter().filter_map(|(_, data)| serde_json::from_str::<Value>(data).ok());
+    let deltas: Vec<Value> = datas.filter_map(|data| data.pointer("/choices/0/delta").cloned()).collect();
+    let refused: String = deltas.iter().filter_map(|delta| delta["refusal"].as_str()).collect();
+    assert_eq!(refused, "Not this. Nor that.", "{}", answer.body);
+    let quotes: Vec<&Value> = deltas.iter().filter_map(|delta| delta.pointer("/annotations/0/url_citation")).collect();
+    assert_eq!(quotes.len(), 1, "{}", answer.body);
+    assert_eq!((&quotes[0]["start_index"], &quotes[0]["end_index"]), (&json!(0), &json!(1)));
 }

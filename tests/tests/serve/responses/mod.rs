@@ -3,6 +3,7 @@
 pub(crate) mod accumulate;
 mod answers;
 mod codex;
+pub(crate) mod provided;
 mod refusals;
 mod requests;
 mod stage;

@@ -181,8 +181,11 @@ fn details(response: &Response) -> Vec<Value> {
 fn annotations(response: &Response) -> Vec<Value> {
     let mut annotations = Vec::new();
     let mut start = 0;
-    for block in &response.content {
-        let ContentBlock::Text(text) = block else { continue };
+    let texts = response.content.iter().filter_map(|block| match block {
+        ContentBlock::Text(text) if !is_refusal(text) => Some(text),
+        _ => None,
+    });
+    for text in texts {
         let end = start + text.text.chars().count();
         let cited = cited(text, "anthropic.citations").map(|citation| annotation(citation, start, end));
         // OpenAI Responses counts from the beginning of the text.

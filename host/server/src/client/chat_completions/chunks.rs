@@ -24,10 +24,10 @@ pub(crate) struct Chunks {
     tail: &'static [u8],
     /// Whether the chunk with the role was written.
     has_role: bool,
-    /// How many bytes of text, and of reasoning, were written.
+    /// How many bytes of text, of reasoning, and of refusals were written.
     text: usize,
     reasoning: usize,
-    has_refused: bool,
+    refusal: usize,
     /// In the order in which they began.
     calls: Vec<Call>,
     /// The places of the calls in `calls`, by their numbers in the events. SDKs take the index for a place in a list, so no index
@@ -46,18 +46,7 @@ impl Chunks {
         let tail: &[u8] = if heading.wants_usage { b",\"usage\":null}\n\n" } else { b"}\n\n" };
         let (calls, places) = Default::default();
         let head = head(&identity(&heading));
-        Self {
-            heading,
-            identity: None,
-            head,
-            tail,
-            has_role: false,
-            text: 0,
-            reasoning: 0,
-            has_refused: false,
-            calls,
-            places,
-        }
+        Self { heading, identity: None, head, tail, has_role: false, text: 0, reasoning: 0, refusal: 0, calls, places }
     }
 
     /// Writes a chunk around what `delta` writes.
@@ -104,7 +93,7 @@ impl Chunks {
 
     fn refuse(&mut self, text: &str, out: &mut Vec<u8>) {
         self.role(false, out);
-        self.has_refused = true;
+        self.refusal += text.len();
         self.text_delta(b"{\"refusal\":", text, b"}", out);
     }
 
@@ -178,8 +167,10 @@ impl Chunks {
     fn end(&mut self, response: &Response, out: &mut Vec<u8>) {
         self.catch_up(response, out);
         let mut further = choice::further(response);
-        if self.has_refused {
-            further.shift_remove("refusal");
+        let rest = behind(choice::said(response).1.into_iter(), self.refusal).concat();
+        match rest.is_empty() {
+            true => drop(further.shift_remove("refusal")),
+            false => drop(further.insert("refusal".to_owned(), rest.into())),
         }
         if !further.is_empty() {
             self.json_delta(&further.into(), out);
@@ -269,7 +260,7 @@ impl EventWriter for Chunks {
             Event::ToolUseStart { index, id, name } => self.begin_call(*index, id, name, out),
             Event::ToolArguments { index, json } => self.add_arguments(*index, json, out),
             Event::ToolUseEnd { index, call } => self.end_call(*index, call, out),
-            // Of a refusal no pieces come.
+            // Of a refusal no pieces come. Behind a text it is told at the end.
             Event::Block(ContentBlock::Text(text)) if is_refusal(text) && self.text == 0 => {
                 self.refuse(&text.text, out);
             }

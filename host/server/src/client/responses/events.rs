@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::client::{
     client::{EventWriter, Heading},
+    kept,
     problem::Problem,
     refusal::is_refusal,
     responses::{
@@ -110,8 +111,12 @@ impl EventWriter for Events {
     }
 
     fn rewritten(&mut self, event: &Value) {
-        let kind = event.pointer("/item/type").and_then(Value::as_str);
-        self.provided.extend(kind.filter(|kind| !self.provided.iter().any(|known| known == kind)).map(str::to_owned));
+        let output = event.get("response").into_iter().flat_map(|response| kept::items(response, "output"));
+        for kind in event.get("item").into_iter().chain(output).map(kind_of) {
+            if !kind.is_empty() && !self.provided.iter().any(|known| known == kind) {
+                self.provided.push(kind.to_owned());
+            }
+        }
         self.messages.read(event);
     }
 
@@ -276,8 +281,12 @@ impl Events {
         } else if is_item(value) || self.provided.iter().any(|kind| *kind == *kind_of(value)) {
             self.close(out);
             let mut lines = Lines { sequence: &mut self.sequence, out };
-            for kind in ["response.output_item.added", "response.output_item.done"] {
-                lines.line(kind).field("output_index", &self.items.len()).field("item", value).end();
+            let mut begun = value.clone();
+            if let Some(status) = begun.get_mut("status").filter(|status| *status == "completed") {
+                *status = "in_progress".into();
+            }
+            for (kind, item) in [("response.output_item.added", &begun), ("response.output_item.done", value)] {
+                lines.line(kind).field("output_index", &self.items.len()).field("item", item).end();
             }
             self.items.push(value.to_string().into_bytes());
         }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::client::{
     kept::{Keeper, Shape, adopt, kind, text},
     responses::{
-        kept_item::{KeptItem, MOST_REMOVED, is_known, keep_items},
+        kept_item::{KeptItem, MOST_REMOVED, is_known, keep_items, kind_of},
         object,
     },
     sse,
@@ -53,7 +53,7 @@ const RESPONSE: Shape = Shape {
 /// Adds to a whole answer what only its provider knows.
 pub(crate) fn keep(ours: &mut Value, theirs: Value) {
     if let Some(items) = ours.get_mut("output") {
-        keep_items(items, theirs.get("output"));
+        keep_items(items, theirs.get("output"), |_| false);
     }
     keep_response(ours, theirs);
 }
@@ -91,6 +91,8 @@ pub(crate) struct EventKeeper {
     ids: HashMap<String, usize>,
     /// The place of the first item that may begin next.
     next: usize,
+    /// The whole items as they were written, by their places.
+    written: HashMap<u64, Value>,
     room: Room,
 }
 
@@ -102,6 +104,7 @@ impl Keeper for EventKeeper {
         }
         if STATES.contains(&kind.as_str()) {
             if let Some(Value::Object(response)) = event.get_mut("response").map(Value::take) {
+                self.read_output(response.get("output"));
                 self.response.extend(response);
             }
             self.events.entry(kind).or_default().extend(RESPONSE.unknown(event));
@@ -160,7 +163,34 @@ impl EventKeeper {
             event.insert("sequence_number".to_owned(), self.sequence.into());
         }
         self.sequence += 1;
+        if text(&event, "type") == "response.output_item.done"
+            && let Some((place, item)) = event.get("output_index").and_then(Value::as_u64).zip(event.get("item"))
+        {
+            self.written.insert(place, item.clone());
+        }
         sse::write(text(&event, "type"), &event, out);
+    }
+
+    /// Reads the items of the whole response. Some servers tell of items only there.
+    fn read_output(&mut self, output: Option<&Value>) {
+        for (place, item) in (0..).zip(output.and_then(Value::as_array).into_iter().flatten()) {
+            let id = text(item, "id");
+            let is_it = |at: &usize| {
+                self.items
+                    .get(*at)
+                    .is_some_and(|known| known.kind == kind_of(item) && (known.id == id || known.id.is_empty()))
+            };
+            let at_place = self.theirs.get(&place).copied().filter(is_it);
+            let known = at_place.or_else(|| self.ids.get(id).copied().filter(is_it));
+            let event = json!({"output_index": place, "item": item});
+            if known.is_none() {
+                self.keep_item("response.output_item.added", &event);
+            }
+            let at = known.unwrap_or(self.items.len().saturating_sub(1));
+            if let Some(item) = self.items.get_mut(at).filter(|item| !item.is_done()) {
+                item.read("response.output_item.done", event, &mut self.room);
+            }
+        }
     }
 
     fn keep_item(&mut self, kind: &str, event: &Value) {
@@ -182,9 +212,13 @@ impl EventKeeper {
 
     /// Finds the provider's item for one that begins. Those before it are ones that the module has removed.
     fn begin_item(&mut self, event: &Value) {
-        let mut next = self.items.iter_mut().enumerate().skip(self.next).take(MOST_REMOVED);
-        let found = next.find(|(_, item)| event.get("item").is_some_and(|ours| item.is(ours)));
-        if let Some(((at, item), place)) = found.zip(event.get("output_index").and_then(Value::as_u64)) {
+        let (Some(ours), Some(place)) = (event.get("item"), event.get("output_index").and_then(Value::as_u64)) else {
+            return;
+        };
+        let next =
+            || self.items.iter().enumerate().skip(self.next).take(MOST_REMOVED).filter(|(_, item)| item.is(ours));
+        let found = next().find(|(_, item)| !item.is_silent()).or_else(|| next().next()).map(|(at, _)| at);
+        if let Some((at, item)) = found.and_then(|at| Some((at, self.items.get_mut(at)?))) {
             item.ours = Some(place);
             self.ours.insert(place, at);
             self.next = at + 1;
@@ -199,13 +233,15 @@ impl EventKeeper {
         if let Some(ours) = event.get_mut("response") {
             let written = ours.get_mut("output").and_then(Value::as_array_mut).into_iter().flatten();
             for (place, item) in (0..).zip(written) {
-                let kept = self.ours.get(&place).and_then(|at| self.items.get_mut(*at));
-                if let Some(whole) = kept.and_then(|kept| kept.whole.take()) {
-                    *item = whole;
+                if let Some(written) = self.written.remove(&place) {
+                    *item = written;
                 }
             }
+            // An item that was told before the provider had sent all of it stays what it was.
+            let kept = |place| self.ours.get(&place).and_then(|at| self.items.get(*at));
+            let is_left = |place| kept(place).is_none_or(|item| item.is_written && !item.is_kept);
             if let Some(items) = ours.get_mut("output") {
-                keep_items(items, theirs.get("output"));
+                keep_items(items, theirs.get("output"), is_left);
             }
             // The counts are those of the end.
             if text(ours, "status") == "in_progress" {
@@ -219,8 +255,6 @@ impl EventKeeper {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const SECRET: &str = "jane@example.com";

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::client::{
-    kept::{FollowedText, Shape, are_of, items, set, text},
+    kept::{Shape, items, set, text},
+    responses::provided_parts::{ProvidedParts, says_something},
     waiting::{Room, WaitingFields},
 };
 
@@ -86,19 +87,20 @@ fn is_item(item: &Value, kind: &str, call_id: &str) -> bool {
 
 /// Whether an item is a message without a text, which is not told.
 fn says_nothing(item: &Value) -> bool {
-    let is_empty = |part: &Value| ["text", "refusal"].iter().all(|name| text(part, name).is_empty());
-    kind_of(item) == "message" && items(item, "content").all(is_empty)
+    kind_of(item) == "message" && !items(item, "content").any(says_something)
 }
 
-/// Adds to these items what only their provider knows.
-pub(crate) fn keep_items(ours: &mut Value, theirs: Option<&Value>) {
+/// Adds to these items what only their provider knows, unless `is_left` says that the one at this place stays as it is.
+pub(crate) fn keep_items(ours: &mut Value, theirs: Option<&Value>, is_left: impl Fn(u64) -> bool) {
     let provided = theirs.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut next = 0;
-    for item in ours.as_array_mut().into_iter().flatten() {
+    for (place, item) in (0..).zip(ours.as_array_mut().into_iter().flatten()) {
         let mut following = provided.iter().enumerate().skip(next).take(MOST_REMOVED);
         let is_it = |theirs: &Value| is_item(item, kind_of(theirs), text(theirs, "call_id")) && !says_nothing(theirs);
         if let Some((at, theirs)) = following.find(|(_, theirs)| is_it(theirs)) {
-            keep_item(item, theirs);
+            if !is_left(place) {
+                keep_item(item, theirs);
+            }
             next = at + 1;
         }
     }
@@ -117,12 +119,12 @@ fn keep_item(ours: &mut Value, theirs: &Value) {
         ours.insert("id".to_owned(), id.clone());
     }
     let parts = ours.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten();
-    let provided = theirs.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let provided: Vec<_> = items(theirs, "content").filter(|part| says_something(part)).collect();
     for (at, part) in parts.enumerate() {
         // The module may have removed parts before it.
-        let mut following = provided.iter().skip(at).take(MOST_REMOVED);
+        let mut following = provided.iter().copied().skip(at).take(MOST_REMOVED);
         let is_same = |theirs: &&Value| kind_of(theirs) == kind_of(part) && text(theirs, "text") == text(part, "text");
-        let at_place = || provided.get(at).filter(|theirs| kind_of(theirs) == kind_of(part));
+        let at_place = || provided.get(at).copied().filter(|theirs| kind_of(theirs) == kind_of(part));
         if let Some(theirs) = following.find(is_same).or_else(at_place) {
             keep_part(part, theirs);
         }
@@ -156,17 +158,18 @@ pub(crate) struct KeptItem {
     pub(crate) id: String,
     pub(crate) kind: String,
     call_id: String,
-    /// The whole item as it was written.
-    pub(crate) whole: Option<Value>,
+    /// Whether all of it was written.
+    pub(crate) is_written: bool,
+    /// Whether that was with what the provider knows of the whole item.
+    pub(crate) is_kept: bool,
     /// The unknown fields of its events.
     events: WaitingFields,
     /// Unknown events that wait for its beginning.
     waiting: Vec<Value>,
-    texts: BTreeMap<u64, FollowedText>,
     /// The whole item of the provider.
     done: Option<Value>,
-    /// The parts of the provider, and those that were written, by their place.
-    parts: BTreeMap<u64, Value>,
+    parts: ProvidedParts,
+    /// The parts that were written, by their place.
     written: BTreeMap<u64, Value>,
 }
 
@@ -179,13 +182,23 @@ impl KeptItem {
             None => (text(event, "item_id"), known_item(name)?, ""),
         };
         let (id, kind, call_id) = (id.to_owned(), kind.to_owned(), call_id.to_owned());
-        let (ours, whole, events, waiting, texts, done, parts, written) = Default::default();
-        Some(Self { theirs, ours, id, kind, call_id, whole, events, waiting, texts, done, parts, written })
+        let (ours, is_written, is_kept, events, waiting, done, parts, written) = Default::default();
+        Some(Self { theirs, ours, id, kind, call_id, is_written, is_kept, events, waiting, done, parts, written })
     }
 
-    /// Whether this item of the answer that is written stands for it.
+    /// Whether this item of the answer that is written can stand for it.
     pub(crate) fn is(&self, ours: &Value) -> bool {
-        is_item(ours, &self.kind, &self.call_id) && !self.done.as_ref().is_some_and(says_nothing)
+        is_item(ours, &self.kind, &self.call_id)
+    }
+
+    /// Whether it is a message that has said nothing so far, which is not written.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.kind == "message" && !self.parts.say_something()
+    }
+
+    /// Whether the provider has sent all of it.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.is_some() || self.is_kept
     }
 
     fn is_read(&self) -> bool {
@@ -194,24 +207,12 @@ impl KeptItem {
 
     /// Reads an event of the provider. Returns one that stands for itself.
     pub(crate) fn read(&mut self, kind: &str, event: Value, room: &mut Room) -> Option<Value> {
-        let part = event.get("content_index").and_then(Value::as_u64).unwrap_or_default();
-        match kind {
-            "response.output_text.delta" => {
-                let logprobs =
-                    event.get("logprobs").filter(|list| list.is_array() && are_of(Some(list), text(&event, "delta")));
-                let logprobs = logprobs.cloned();
-                self.texts.entry(part).or_default().read(text(&event, "delta"), logprobs, room);
-            }
-            "response.content_part.done" => {
-                self.parts.insert(part, event.get("part").cloned().unwrap_or_default());
-            }
-            _ => {}
-        }
+        let part = self.parts.read(kind, &event, room);
         if kind == "response.output_item.done" && self.is_read() {
             self.done = event.get("item").cloned();
         }
         if is_known(kind) {
-            self.keep_event(kind, event, room);
+            self.keep_event(kind, part, event, room);
             return None;
         }
         if self.ours.is_none() {
@@ -221,22 +222,24 @@ impl KeptItem {
         Some(self.placed(event))
     }
 
-    fn keep_event(&mut self, kind: &str, event: Value, room: &mut Room) {
-        let part = part_of(&event);
+    fn keep_event(&mut self, kind: &str, part: Option<u64>, event: Value, room: &mut Room) {
+        let part = part.or_else(|| place_of(&event, "summary_index"));
         let mut unknown = ITEM.unknown(event);
         if !self.is_read() {
             // The module has seen the whole item.
             unknown.shift_remove("item");
         }
-        if !unknown.is_empty() && self.whole.is_none() {
+        if !unknown.is_empty() && !self.is_written {
             self.events.push(kind, part, unknown, room);
         }
     }
 
     /// An event of the provider, at the place of the item in the answer that is written.
     fn placed(&self, mut event: Value) -> Value {
+        let part = place_of(&event, "content_index").map(|part| self.parts.ours(part));
         if let (Some(event), Some(place)) = (event.as_object_mut(), self.ours) {
             event.insert("output_index".to_owned(), place.into());
+            part.into_iter().for_each(|part| drop(event.insert("content_index".to_owned(), part.into())));
         }
         event
     }
@@ -244,7 +247,8 @@ impl KeptItem {
     /// The events to write for one of the gateway.
     pub(crate) fn write(&mut self, kind: &str, mut event: Value, room: &mut Room) -> Vec<Value> {
         self.name(&mut event);
-        let part = event.get("content_index").and_then(Value::as_u64).unwrap_or_default();
+        let ours = place_of(&event, "content_index").unwrap_or_default();
+        let theirs = self.parts.theirs(ours);
         let mut events = self.rest_before(kind, &event, room);
         match kind {
             "response.output_item.added" => {
@@ -255,27 +259,27 @@ impl KeptItem {
                 return events;
             }
             "response.output_text.delta" => {
-                let logprobs = self.texts.entry(part).or_default().write(text(&event, "delta"), room);
+                let logprobs = self.parts.write(theirs, text(&event, "delta"), room);
                 let logprobs: Value = logprobs.iter().filter_map(Value::as_array).flatten().cloned().collect();
                 set(&mut event, "logprobs", logprobs);
             }
-            "response.output_text.annotation.added" if !self.is_same(part) => return events,
+            "response.output_text.annotation.added" if !self.parts.is_same(theirs) => return events,
             "response.output_text.done" => {
-                if let Some(theirs) = self.parts.get(&part).filter(|_| self.is_same(part)) {
-                    let logprobs = theirs.get("logprobs").cloned().unwrap_or_else(|| json!([]));
+                if let Some(whole) = self.parts.whole(theirs).filter(|_| self.parts.is_same(theirs)) {
+                    let logprobs = whole.get("logprobs").cloned().unwrap_or_else(|| json!([]));
                     set(&mut event, "logprobs", logprobs);
                 }
             }
             "response.content_part.done" => {
-                let theirs = self.parts.remove(&part);
-                if let Some(ours) = event.get_mut("part") {
-                    theirs.into_iter().for_each(|theirs| keep_part(ours, &theirs));
-                    self.written.insert(part, ours.clone());
+                if let Some(part) = event.get_mut("part") {
+                    self.parts.whole(theirs).into_iter().for_each(|theirs| keep_part(part, theirs));
+                    self.written.insert(ours, part.clone());
                 }
             }
             "response.output_item.done" => {
                 self.end(&mut event);
                 if let (Some(theirs), Some(ours)) = (self.done.take(), event.get_mut("item")) {
+                    self.is_kept = true;
                     keep_item(ours, &theirs);
                 }
             }
@@ -287,7 +291,7 @@ impl KeptItem {
                 unknown.retain(|name, _| !ITEM.inside.contains(&name.as_str()));
                 ITEM.add(&mut event, unknown);
             }
-            self.whole = event.get("item").cloned();
+            self.is_written = true;
         }
         events.push(event);
         events
@@ -306,11 +310,6 @@ impl KeptItem {
         }
     }
 
-    /// Whether a text was handed on as it came.
-    fn is_same(&self, part: u64) -> bool {
-        self.texts.get(&part).is_none_or(FollowedText::is_same)
-    }
-
     /// Puts the parts into the whole item as they were written.
     fn end(&mut self, event: &mut Value) {
         let content = event.get_mut("item").and_then(|item| item.get_mut("content")).and_then(Value::as_array_mut);
@@ -321,8 +320,14 @@ impl KeptItem {
         }
     }
 
+    /// The place, at the provider, of the part that an event which is written is about.
+    fn part_of(&self, event: &Value) -> Option<u64> {
+        let part = place_of(event, "content_index").map(|ours| self.parts.theirs(ours));
+        part.or_else(|| place_of(event, "summary_index"))
+    }
+
     fn add_unknown(&mut self, kind: &str, event: &mut Value, room: &mut Room) {
-        ITEM.add(event, self.events.pop(kind, part_of(event), room));
+        ITEM.add(event, self.events.pop(kind, self.part_of(event), room));
     }
 
     /// The unknown fields of pieces that were not written, in pieces without a text, before the text is told as whole.
@@ -331,7 +336,7 @@ impl KeptItem {
         if event.get("item").is_some() || event.get("part").is_some() {
             return Vec::new();
         }
-        let rest = self.events.take(&kind, part_of(event), room);
+        let rest = self.events.take(&kind, self.part_of(event), room);
         let empty = |unknown| {
             let mut piece = json!({"type": kind});
             for name in ["item_id", "output_index", "content_index", "summary_index"] {
@@ -348,8 +353,6 @@ impl KeptItem {
     }
 }
 
-/// The place of the part that an event is about.
-fn part_of(event: &Value) -> Option<u64> {
-    let place = |name| event.get(name).and_then(Value::as_u64);
-    place("content_index").or_else(|| place("summary_index"))
+fn place_of(event: &Value, name: &str) -> Option<u64> {
+    event.get(name).and_then(Value::as_u64)
 }

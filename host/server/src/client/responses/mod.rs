@@ -21,6 +21,7 @@ pub(crate) mod original;
 pub(crate) mod output;
 pub(crate) mod parts;
 pub(crate) mod provided_messages;
+pub(crate) mod provided_parts;
 pub(crate) mod reasoning;
 pub(crate) mod request;
 pub(crate) mod stored;

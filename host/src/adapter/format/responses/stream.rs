@@ -73,8 +73,7 @@ pub(crate) struct ResponsesStream {
 struct TextDelta<'a> {
     r#type: &'a str,
     output_index: u64,
-    #[serde(default)]
-    content_index: u64,
+    content_index: Option<u64>,
     delta: String,
     error: Option<IgnoredAny>,
 }
@@ -169,14 +168,18 @@ impl ResponsesStream {
 
     /// The place of the item that an event is about.
     fn find(&self, event: &JsonNode<'_>, id: Option<&str>) -> Option<usize> {
-        let index = event.count("output_index");
+        let by_index = event.count("output_index").and_then(|index| self.by_index.get(&index).copied());
+        let is_named = |at: &usize| self.items.get(*at).is_some_and(|item| id.is_none() || item.id() == id);
         let by_id = id.and_then(|id| self.by_id.get(id).copied());
-        // Some servers give all messages one id.
-        let is_another = |at: &usize| {
-            let known = self.items.get(*at).filter(|item| item.is_complete && item.kind() == "message");
-            known.is_some_and(|item| index.is_some_and(|index| index != item.place))
-        };
-        by_id.filter(|at| !is_another(at)).or_else(|| self.by_index.get(&index?).copied())
+        let has_ended = |at: &usize| self.items.get(*at).is_some_and(|item| item.is_complete);
+        let by_id = by_id.filter(|at| !(has_ended(at) && self.is_another_message(event, *at)));
+        by_index.filter(is_named).or(by_id).or(by_index)
+    }
+
+    /// Whether an event has the index of another item than this message. Some servers give all messages one id.
+    fn is_another_message(&self, event: &JsonNode<'_>, at: usize) -> bool {
+        let message = self.items.get(at).filter(|item| item.kind() == "message");
+        message.is_some_and(|message| event.count("output_index").is_some_and(|index| index != message.place))
     }
 
     /// The item of this type that an event is about. It begins here if there is none.
@@ -205,9 +208,9 @@ impl ResponsesStream {
         let at = self.items.len();
         self.budget.take(BLOCK)?;
         fields.values().try_for_each(|value| self.budget.take_for(value))?;
-        // Some servers do not say that a message ends.
-        if let Some(last) = self.items.last_mut().filter(|_| decode::kind(&fields) == "message") {
-            last.report_texts(&self.budget, events)?;
+        // Some servers do not say that an item ends.
+        if let Some(last) = self.items.last_mut() {
+            last.report_begun(&self.budget, events)?;
         }
         let next = self.items.last().map_or(0, |last| last.place.saturating_add(1));
         let mut item = StreamedItem::new(fields, index.unwrap_or(next), &self.names, &mut self.calls);
@@ -223,7 +226,8 @@ impl ResponsesStream {
     fn begin_item(&mut self, event: &JsonNode<'_>, events: &mut VecDeque<Event>) -> Result<(), Unreadable> {
         let item = event.need("item")?;
         let known = item.text("id").filter(|id| self.by_id.contains_key(*id));
-        if known.is_none_or(|id| self.find(event, Some(id)).is_none()) {
+        let known = known.and_then(|id| self.find(event, Some(id)));
+        if known.is_none_or(|at| self.is_another_message(event, at)) {
             let fields = item.object()?.iter().filter(|(_, value)| !value.is_null());
             let fields = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
             self.begin(fields, event.count("output_index"), events)?;
@@ -281,7 +285,7 @@ impl ResponsesStream {
         let index = event.count(if channel == Channel::Summary { "summary_index" } else { "content_index" });
         let at = self.item(event, channel.item(), events)?;
         match self.items.get_mut(at).filter(|item| !item.is_complete) {
-            Some(item) => item.add(channel, index.unwrap_or_default(), (text, is_whole), &self.budget, events),
+            Some(item) => item.add(channel, index, (text, is_whole), &self.budget, events),
             None => Ok(()),
         }
     }
@@ -321,7 +325,7 @@ impl ResponsesStream {
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
         match self.items.get_mut(at).filter(|item| !item.is_complete) {
-            Some(item) => item.read_part(list, index.unwrap_or_default(), part, is_whole, &self.budget, events),
+            Some(item) => item.read_part(list, index, part, is_whole, &self.budget, events),
             None => Ok(()),
         }
     }
@@ -330,9 +334,7 @@ impl ResponsesStream {
         let Some(annotation) = event.get("annotation") else { return Ok(()) };
         let at = self.find(event, event.text("item_id"));
         match at.and_then(|at| self.items.get_mut(at)).filter(|item| !item.is_complete) {
-            Some(item) => {
-                item.annotate(event.count("content_index").unwrap_or_default(), annotation.value, &self.budget)
-            }
+            Some(item) => item.annotate(event.count("content_index"), annotation.value, &self.budget),
             None => Ok(()),
         }
     }

@@ -87,15 +87,30 @@ impl StreamedItem {
     }
 
     /// Whether this is the part of a text of this channel, so that a piece can be added.
-    pub(crate) fn has_part(&self, channel: Channel, index: u64) -> bool {
-        !self.is_complete && channel.part().is_some_and(|(_, list)| self.parts.contains_key(&(list, index)))
+    pub(crate) fn has_part(&self, channel: Channel, index: Option<u64>) -> bool {
+        let is_begun = |list| self.parts.contains_key(&(list, self.open_part(list, index)));
+        !self.is_complete && channel.part().is_some_and(|(_, list)| is_begun(list))
+    }
+
+    /// The index of the part that an event is about. Some servers leave it out, and mean the part that began last.
+    fn open_part(&self, list: PartList, index: Option<u64>) -> u64 {
+        index.or_else(|| self.indexes(list).next_back()).unwrap_or_default()
+    }
+
+    /// The indexes of the parts that have begun.
+    fn indexes(&self, list: PartList) -> impl DoubleEndedIterator<Item = u64> {
+        self.parts_of(list).map(|(index, _)| index)
+    }
+
+    fn parts_of(&self, list: PartList) -> impl DoubleEndedIterator<Item = (u64, &StreamedPart)> {
+        self.parts.range((list, 0)..=(list, u64::MAX)).map(|((_, index), part)| (*index, part))
     }
 
     /// Adds a piece, or what the whole text has more than its pieces.
     pub(crate) fn add(
         &mut self,
         channel: Channel,
-        index: u64,
+        index: Option<u64>,
         (text, is_whole): (&str, bool),
         budget: &MemoryBudget,
         events: &mut VecDeque<Event>,
@@ -108,6 +123,7 @@ impl StreamedItem {
             self.tell_arguments(events);
             return Ok(());
         };
+        let index = self.open_part(list, index);
         self.report_before(list, index, budget, events)?;
         let has_said = self.has_text;
         let part = self.part(list, index, kind, budget)?;
@@ -139,7 +155,7 @@ impl StreamedItem {
     pub(crate) fn read_part(
         &mut self,
         list: PartList,
-        index: u64,
+        index: Option<u64>,
         part: &JsonNode<'_>,
         is_whole: bool,
         budget: &MemoryBudget,
@@ -157,10 +173,13 @@ impl StreamedItem {
             (PartList::Content, _) => Channel::Text,
         };
         let kind = channel.part().map_or("", |(kind, _)| kind);
+        let begun = self.indexes(list).next_back().filter(|_| !is_whole);
+        let index = index.or(begun.map(|last| last.saturating_add(1)));
+        let index = self.open_part(list, index);
         self.report_before(list, index, budget, events)?;
         self.part(list, index, kind, budget)?.read_fields(fields, budget)?;
         if let Some(text) = fields.get(text_field(fields)).and_then(Value::as_str).filter(|_| is_whole) {
-            self.add(channel, index, (text, true), budget, events)?;
+            self.add(channel, Some(index), (text, true), budget, events)?;
         }
         Ok(())
     }
@@ -174,18 +193,42 @@ impl StreamedItem {
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
         let is_behind = self.parts.last_key_value().is_some_and(|(last, _)| *last < (list, index));
-        if is_behind { self.report_texts(budget, events) } else { Ok(()) }
+        if is_behind && self.kind() == "message" { self.report_texts(budget, events) } else { Ok(()) }
     }
 
-    /// Tells the texts of a message that has not ended.
-    pub(crate) fn report_texts(
+    /// Tells what has arrived of a text or of reasoning that has not ended, before another item begins.
+    pub(crate) fn report_begun(
         &mut self,
         budget: &MemoryBudget,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
-        if self.kind() != "message" || self.is_complete {
-            return Ok(());
+        match self.kind() {
+            _ if self.is_complete => Ok(()),
+            "message" => self.report_texts(budget, events),
+            "reasoning" if self.has_text => self.report_reasoning(budget, events),
+            _ => Ok(()),
         }
+    }
+
+    fn report_reasoning(&mut self, budget: &MemoryBudget, events: &mut VecDeque<Event>) -> Result<(), Malformed> {
+        let mut fields = self.fields.clone();
+        for (name, list) in [("summary", PartList::Summary), ("content", PartList::Content)] {
+            let parts: Vec<_> = self.parts_of(list).map(|(_, part)| part.value()).collect();
+            if !parts.is_empty() {
+                fields.insert(name.to_owned(), parts.into());
+            }
+        }
+        let item = Value::from(fields);
+        budget.take_for(&item)?;
+        for block in decode::item(0, &JsonNode::root(&item, budget), None, &self.names)? {
+            self.tell_block(block, events);
+        }
+        self.is_reported = true;
+        Ok(())
+    }
+
+    /// Tells the texts of a message that has not ended.
+    fn report_texts(&mut self, budget: &MemoryBudget, events: &mut VecDeque<Event>) -> Result<(), Malformed> {
         let after = self.told_part.map_or(Bound::Unbounded, Bound::Excluded);
         let whole = self.parts.range((after, Bound::Unbounded));
         let whole: Vec<_> = whole.map(|(place, part)| (*place, part.value())).collect();
@@ -208,7 +251,13 @@ impl StreamedItem {
     }
 
     /// Adds an annotation that came alone.
-    pub(crate) fn annotate(&mut self, index: u64, annotation: &Value, budget: &MemoryBudget) -> Result<(), Malformed> {
+    pub(crate) fn annotate(
+        &mut self,
+        index: Option<u64>,
+        annotation: &Value,
+        budget: &MemoryBudget,
+    ) -> Result<(), Malformed> {
+        let index = self.open_part(PartList::Content, index);
         self.part(PartList::Content, index, "output_text", budget)?.annotate(annotation, budget)
     }
 
@@ -252,16 +301,29 @@ impl StreamedItem {
         };
         match item.get(name) {
             Some(JsonNode { value: Value::String(text), .. }) => {
-                self.add(Channel::Text, 0, (text, true), budget, events)?;
+                self.add(Channel::Text, Some(0), (text, true), budget, events)?;
             }
             Some(parts) => {
-                for (at, part) in (0..).zip(parts.list()?.filter(|part| !part.value.is_null())) {
-                    self.read_part(list, at, &part, true, budget, events)?;
+                let parts: Vec<_> = parts.list()?.filter(|part| !part.value.is_null()).collect();
+                for (index, part) in self.indexes_of(list, parts.len()).into_iter().zip(&parts) {
+                    self.read_part(list, Some(index), part, true, budget, events)?;
                 }
             }
             None => {}
         }
         Ok(true)
+    }
+
+    /// The indexes of so many parts of the whole item. Some servers count those of pieces from one, or leave numbers out.
+    fn indexes_of(&self, list: PartList, count: usize) -> Vec<u64> {
+        let begun: Vec<u64> = self.indexes(list).collect();
+        match begun.last() {
+            Some(last) if usize::try_from(*last).map_or(true, |last| last >= count) => {
+                let next = last.saturating_add(1);
+                begun.into_iter().chain(next..=u64::MAX).take(count).collect()
+            }
+            _ => (0..).take(count).collect(),
+        }
     }
 
     /// Ends the item: makes its fields what they would be without streaming. What came with its beginning counts where no pieces
