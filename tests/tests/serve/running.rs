@@ -439,3 +439,26 @@ async fn a_client_that_reads_nothing_is_let_go() {
     .await;
     drop(connection);
 }
+
+/// The system takes more of an answer only once much of what it has is sent.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_reads_slowly_all_the_time_is_kept() {
+    let text = "x ".repeat(6 << 20);
+    let provider = replies([Reply::text(text.as_str())]).await;
+    let gateway = Gateway::start(&chain(&provider).table("serve", "write_timeout_seconds = 1")).await;
+    let body = question(false).to_string();
+    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8 << 10).unwrap();
+    let mut connection = socket.connect(gateway.url.trim_start_matches("http://").parse().unwrap()).await.unwrap();
+    connection.write_all((head + &body).as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4 << 10];
+    for _ in 0..250 {
+        soon(connection.read_exact(&mut answer)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut rest = Vec::new();
+    while soon(connection.read_buf(&mut rest)).await.is_ok_and(|count| count > 0) && !rest.ends_with(b"}") {}
+    assert!(rest.ends_with(b"}"), "{} of {}", rest.len(), text.len());
+}

@@ -37,6 +37,11 @@ const LAST_HANDSHAKE: Duration = Duration::from_millis(500);
 const SILENT: Duration = Duration::from_secs(60);
 const PROBED: Duration = Duration::from_secs(15);
 
+/// How much the system takes of an answer that it cannot send yet, in bytes. With more, a client that reads slowly would seem to take
+/// nothing for long, since the system takes more only once much of it is sent.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 << 10;
+
 /// What a thread works with.
 pub(crate) struct Worker {
     pub(crate) listener: std::net::TcpListener,
@@ -116,6 +121,17 @@ async fn accepted<C>(accepting: impl Future<Output = io::Result<C>>, mut stop: w
     }
 }
 
+/// Makes a connection one that is told of what happens at once.
+fn prepare(connection: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(connection);
+    // A client whose machine is gone is noticed, also while its answer takes long.
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENT).with_interval(PROBED))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    // Events are small, and each is wanted at once.
+    connection.set_nodelay(true)
+}
+
 /// A client that has connected.
 struct Client {
     connection: TcpStream,
@@ -127,11 +143,7 @@ struct Client {
 impl Client {
     async fn serve(self, acceptor: Option<TlsAcceptor>) {
         let Self { connection, router, patience, stop } = self;
-        // A client whose machine is gone is noticed, also while its answer takes long.
-        let alive = TcpKeepalive::new().with_time(SILENT).with_interval(PROBED);
-        let is_open = SockRef::from(&connection).set_tcp_keepalive(&alive);
-        // Events are small, and each is wanted at once.
-        if is_open.and_then(|()| connection.set_nodelay(true)).is_err() {
+        if prepare(&connection).is_err() {
             return;
         }
         let (connection, left) = watched(connection);
