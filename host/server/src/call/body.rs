@@ -10,7 +10,10 @@ use http_body_util::BodyExt as _;
 use memchr::{memchr, memchr2};
 use tokio::time::timeout;
 
-use crate::{client::problem::Problem, gateway::shared::Counted};
+use crate::{
+    client::{place::Place, problem::Problem},
+    gateway::shared::Counted,
+};
 
 /// How long the rest of a refused body is read.
 const LINGER: Duration = Duration::from_secs(5);
@@ -54,12 +57,10 @@ pub(crate) async fn read(
     };
     let bytes = read.inspect_err(|_| linger(body))?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        let message = "the body is empty: send JSON with `model` and what is asked";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, message));
+        return Err(Place::Body.problem("is empty; send JSON with `model` and what is asked"));
     }
     if let Err(error) = std::str::from_utf8(&bytes) {
-        let message = format!("the body is not UTF-8: byte {} is wrong", error.valid_up_to());
-        return Err(Problem::new(StatusCode::BAD_REQUEST, message));
+        return Err(Place::Body.problem(format!("is not UTF-8: byte {} is wrong", error.valid_up_to())));
     }
     hold(config, held, read_size(&bytes))?;
     Ok(bytes)

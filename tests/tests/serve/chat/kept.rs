@@ -114,6 +114,14 @@ async fn a_request_that_is_written_anew_says_what_it_said() {
         assert_eq!(written.as_object_mut().unwrap().remove(name), Some(value));
     }
     assert_eq!(written, body);
+    let mut streamed = body.clone();
+    streamed["stream"] = true.into();
+    streamed["stream_options"] = json!({"include_usage": false, "include_obfuscation": false, "new": {"a": 1}});
+    let mut wanted = streamed["stream_options"].clone();
+    wanted["include_usage"] = true.into();
+    assert_eq!(sent(Format::OpenAi, "", streamed.clone()).await["stream_options"], wanted);
+    let refused = sent(Format::OpenAi, "quirks = { stream_options = false }", streamed).await;
+    assert_eq!(refused.get("stream_options"), None, "the provider does not know them");
     let limited = sent(Format::OpenAi, "quirks = { max_tokens_field = \"max_tokens\" }", body.clone()).await;
     assert_eq!((&limited["max_tokens"], limited.get("max_completion_tokens")), (&json!(40), None), "the quirk decides");
     for other in [Format::Anthropic, Format::Responses] {

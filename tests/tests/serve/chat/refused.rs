@@ -108,5 +108,6 @@ async fn a_body_that_is_not_json_is_named() {
         let error = answer.json()["error"].take();
         assert_eq!(error["type"], "invalid_request_error", "{text}: {error}");
         assert!(error["message"].as_str().unwrap().contains(what), "{text}: {error}");
+        assert_eq!(error["param"], what.split_once(": ").map_or("body", |(place, _)| place), "{text}: {error}");
     }
 }

@@ -32,6 +32,9 @@ const CLIENTS_LIMIT: &str = "arcllm.max_tokens_field";
 /// The newer field for the most tokens.
 const NEWER_LIMIT: &str = "max_completion_tokens";
 
+/// The extension with what a client of this format wants of a stream besides its usage.
+const STREAM_OPTIONS: &str = "arcllm.stream_options";
+
 /// The body, with these messages of the request. The messages stand before all that changes from one turn to the next. Extensions replace what is written here.
 pub(crate) fn body<'a>(
     request: &'a Request,
@@ -58,7 +61,10 @@ pub(crate) fn body<'a>(
     if stream {
         body.insert("stream", Json::Bool(true));
         if quirks.stream_options != Some(false) {
-            body.insert("stream_options", Json::object([("include_usage", Json::Bool(true))]));
+            let mut wanted = Object::new([("include_usage", Json::Bool(true))]);
+            let others = request.extensions.get(STREAM_OPTIONS).and_then(Value::as_object);
+            others.into_iter().flatten().for_each(|(name, value)| wanted.insert(name, value));
+            body.insert("stream_options", wanted);
         }
     }
     body.apply(&request.extensions, OPENAI);
