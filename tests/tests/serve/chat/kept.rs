@@ -122,6 +122,13 @@ async fn a_request_that_is_written_anew_says_what_it_said() {
     assert_eq!(sent(Format::OpenAi, "", streamed.clone()).await["stream_options"], wanted);
     let refused = sent(Format::OpenAi, "quirks = { stream_options = false }", streamed).await;
     assert_eq!(refused.get("stream_options"), None, "the provider does not know them");
+    let only_call = json!({"messages": [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": null, "tool_calls": [body["messages"][2]["tool_calls"][0]]},
+        {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+    ]});
+    let marked = sent(Format::Anthropic, "", only_call).await;
+    assert_eq!(marked["messages"][1]["content"][0]["cache_control"]["ttl"], "1h", "{marked}");
     let limited = sent(Format::OpenAi, "quirks = { max_tokens_field = \"max_tokens\" }", body.clone()).await;
     assert_eq!((&limited["max_tokens"], limited.get("max_completion_tokens")), (&json!(40), None), "the quirk decides");
     for other in [Format::Anthropic, Format::Responses] {

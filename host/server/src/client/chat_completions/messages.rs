@@ -91,7 +91,13 @@ fn answer(mut fields: Fields<'_>, at: usize, older_call: &mut String) -> Result<
     }
     let calls = place.field("tool_calls");
     for (at, value) in fields.list("tool_calls")?.unwrap_or_default().into_iter().enumerate() {
-        content.push(ContentBlock::ToolUse(call(Fields::of(value, calls.item(at))?)?));
+        let fields = Fields::of(value, calls.item(at))?;
+        let mark = cache_mark(&fields)?;
+        let call = ContentBlock::ToolUse(call(fields)?);
+        content.push(match mark {
+            Some(mark) => call.cached(mark),
+            None => call,
+        });
     }
     if let Some(function) = fields.take("function_call") {
         *older_call = format!("call_{at}");
