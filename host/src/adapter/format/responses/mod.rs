@@ -13,3 +13,4 @@ pub(crate) mod status;
 pub(crate) mod stream;
 pub(crate) mod streamed_item;
 pub(crate) mod streamed_part;
+pub(crate) mod streamed_parts;

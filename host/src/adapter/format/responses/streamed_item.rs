@@ -1,20 +1,18 @@
 //! An item of a streamed answer, as far as it has arrived.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    ops::Bound,
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Map, Value};
 
 use crate::{
     adapter::format::{
         halves::JoinedText,
-        json::{BLOCK, JsonNode, are_cut},
+        json::{JsonNode, are_cut},
         malformed::Malformed,
         responses::{
             decode, fields,
-            streamed_part::{Channel, PartList, StreamedPart, text_field},
+            streamed_part::{Channel, PartList, text_field},
+            streamed_parts::{LISTS, PartPlace, StreamedParts},
         },
         tool_names::ToolNames,
         tree::MemoryBudget,
@@ -29,7 +27,7 @@ pub(crate) struct StreamedItem {
     /// Its fields. Those that arrive in pieces are added by [`complete`](Self::complete).
     fields: Map<String, Value>,
     names: ToolNames,
-    parts: BTreeMap<(PartList, u64), StreamedPart>,
+    parts: StreamedParts,
     /// Whether any part has text.
     has_text: bool,
     /// The arguments or the input of a call.
@@ -43,7 +41,7 @@ pub(crate) struct StreamedItem {
     /// Whether all of it has arrived.
     pub(crate) is_complete: bool,
     /// The last part that was told before all of the item has arrived, and how many blocks were told so.
-    told_part: Option<(PartList, u64)>,
+    told_part: Option<PartPlace>,
     told_blocks: usize,
     /// Whether it was told as a whole.
     is_reported: bool,
@@ -88,22 +86,7 @@ impl StreamedItem {
 
     /// Whether this is the part of a text of this channel, so that a piece can be added.
     pub(crate) fn has_part(&self, channel: Channel, index: Option<u64>) -> bool {
-        let is_begun = |list| self.parts.contains_key(&(list, self.open_part(list, index)));
-        !self.is_complete && channel.part().is_some_and(|(_, list)| is_begun(list))
-    }
-
-    /// The index of the part that an event is about. Some servers leave it out, and mean the part that began last.
-    fn open_part(&self, list: PartList, index: Option<u64>) -> u64 {
-        index.or_else(|| self.indexes(list).next_back()).unwrap_or_default()
-    }
-
-    /// The indexes of the parts that have begun.
-    fn indexes(&self, list: PartList) -> impl DoubleEndedIterator<Item = u64> {
-        self.parts_of(list).map(|(index, _)| index)
-    }
-
-    fn parts_of(&self, list: PartList) -> impl DoubleEndedIterator<Item = (u64, &StreamedPart)> {
-        self.parts.range((list, 0)..=(list, u64::MAX)).map(|((_, index), part)| (*index, part))
+        !self.is_complete && channel.part().is_some_and(|(_, list)| self.parts.has(list, index))
     }
 
     /// Adds a piece, or what the whole text has more than its pieces.
@@ -123,10 +106,10 @@ impl StreamedItem {
             self.tell_arguments(events);
             return Ok(());
         };
-        let index = self.open_part(list, index);
-        self.report_before(list, index, budget, events)?;
+        let place = (list, self.parts.index(list, index));
+        self.report_before(place, budget, events)?;
         let has_said = self.has_text;
-        let part = self.part(list, index, kind, budget)?;
+        let part = self.parts.get(place, kind, budget)?;
         let is_first = part.text.text.is_empty();
         let gained = if is_whole { part.text.catch_up(text) } else { part.text.push(text.to_owned()) };
         self.has_text |= !gained.is_empty();
@@ -136,19 +119,6 @@ impl StreamedItem {
         }
         tell(channel, gained, is_first && has_said, events);
         Ok(())
-    }
-
-    fn part(
-        &mut self,
-        list: PartList,
-        index: u64,
-        kind: &str,
-        budget: &MemoryBudget,
-    ) -> Result<&mut StreamedPart, Malformed> {
-        if !self.parts.contains_key(&(list, index)) {
-            budget.take(BLOCK)?;
-        }
-        Ok(self.parts.entry((list, index)).or_insert_with(|| StreamedPart::of_type(kind)))
     }
 
     /// Reads a part: with its text if all of it is there.
@@ -173,11 +143,9 @@ impl StreamedItem {
             (PartList::Content, _) => Channel::Text,
         };
         let kind = channel.part().map_or("", |(kind, _)| kind);
-        let begun = self.indexes(list).next_back().filter(|_| !is_whole);
-        let index = index.or(begun.map(|last| last.saturating_add(1)));
-        let index = self.open_part(list, index);
-        self.report_before(list, index, budget, events)?;
-        self.part(list, index, kind, budget)?.read_fields(fields, budget)?;
+        let index = if is_whole { self.parts.index(list, index) } else { self.parts.next_index(list, index) };
+        self.report_before((list, index), budget, events)?;
+        self.parts.get((list, index), kind, budget)?.read_fields(fields, budget)?;
         if let Some(text) = fields.get(text_field(fields)).and_then(Value::as_str).filter(|_| is_whole) {
             self.add(channel, Some(index), (text, true), budget, events)?;
         }
@@ -187,13 +155,12 @@ impl StreamedItem {
     /// Tells the texts of a message before the next one begins: nothing else shows where a piece belongs.
     fn report_before(
         &mut self,
-        list: PartList,
-        index: u64,
+        place: PartPlace,
         budget: &MemoryBudget,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
-        let is_behind = self.parts.last_key_value().is_some_and(|(last, _)| *last < (list, index));
-        if is_behind && self.kind() == "message" { self.report_texts(budget, events) } else { Ok(()) }
+        let is_next = self.kind() == "message" && self.parts.end_before(place);
+        if is_next { self.report_texts(budget, events) } else { Ok(()) }
     }
 
     /// Tells what has arrived of a text or of reasoning that has not ended, before another item begins.
@@ -211,14 +178,8 @@ impl StreamedItem {
     }
 
     fn report_reasoning(&mut self, budget: &MemoryBudget, events: &mut VecDeque<Event>) -> Result<(), Malformed> {
-        let mut fields = self.fields.clone();
-        for (name, list) in [("summary", PartList::Summary), ("content", PartList::Content)] {
-            let parts: Vec<_> = self.parts_of(list).map(|(_, part)| part.value()).collect();
-            if !parts.is_empty() {
-                fields.insert(name.to_owned(), parts.into());
-            }
-        }
-        let item = Value::from(fields);
+        let fields = self.fields.clone().into_iter().chain(self.parts.fields());
+        let item: Value = fields.collect::<Map<_, _>>().into();
         budget.take_for(&item)?;
         for block in decode::item(0, &JsonNode::root(&item, budget), None, &self.names)? {
             self.tell_block(block, events);
@@ -229,9 +190,8 @@ impl StreamedItem {
 
     /// Tells the texts of a message that has not ended.
     fn report_texts(&mut self, budget: &MemoryBudget, events: &mut VecDeque<Event>) -> Result<(), Malformed> {
-        let after = self.told_part.map_or(Bound::Unbounded, Bound::Excluded);
-        let whole = self.parts.range((after, Bound::Unbounded));
-        let whole: Vec<_> = whole.map(|(place, part)| (*place, part.value())).collect();
+        let untold = self.parts.behind(self.told_part);
+        let whole: Vec<_> = untold.map(|(place, part)| (place, part.value())).collect();
         for (place, part) in whole {
             let mut of_message = decode::of_message(&self.fields);
             if let Some(status) = of_message.get_mut("status").filter(|status| *status == "in_progress") {
@@ -257,8 +217,8 @@ impl StreamedItem {
         annotation: &Value,
         budget: &MemoryBudget,
     ) -> Result<(), Malformed> {
-        let index = self.open_part(PartList::Content, index);
-        self.part(PartList::Content, index, "output_text", budget)?.annotate(annotation, budget)
+        let place = (PartList::Content, self.parts.index(PartList::Content, index));
+        self.parts.get(place, "output_text", budget)?.annotate(annotation, budget)
     }
 
     /// Reads the whole item.
@@ -305,7 +265,7 @@ impl StreamedItem {
             }
             Some(parts) => {
                 let parts: Vec<_> = parts.list()?.filter(|part| !part.value.is_null()).collect();
-                for (index, part) in self.indexes_of(list, parts.len()).into_iter().zip(&parts) {
+                for (index, part) in self.parts.indexes_of(list, parts.len()).into_iter().zip(&parts) {
                     self.read_part(list, Some(index), part, true, budget, events)?;
                 }
             }
@@ -314,26 +274,14 @@ impl StreamedItem {
         Ok(true)
     }
 
-    /// The indexes of so many parts of the whole item. Some servers count those of pieces from one, or leave numbers out.
-    fn indexes_of(&self, list: PartList, count: usize) -> Vec<u64> {
-        let begun: Vec<u64> = self.indexes(list).collect();
-        match begun.last() {
-            Some(last) if usize::try_from(*last).map_or(true, |last| last >= count) => {
-                let next = last.saturating_add(1);
-                begun.into_iter().chain(next..=u64::MAX).take(count).collect()
-            }
-            _ => (0..).take(count).collect(),
-        }
-    }
-
     /// Ends the item: makes its fields what they would be without streaming. What came with its beginning counts where no pieces
     /// followed.
     pub(crate) fn complete(&mut self, budget: &MemoryBudget, events: &mut VecDeque<Event>) -> Result<(), Malformed> {
         if self.is_complete {
             return Ok(());
         }
-        for (name, list) in [("summary", PartList::Summary), ("content", PartList::Content)] {
-            let has_none = !self.parts.keys().any(|(known, _)| *known == list);
+        for (name, list) in LISTS {
+            let has_none = !self.parts.has(list, None);
             let begun =
                 self.fields.get(name).filter(|begun| has_none && begun.as_array().is_some_and(|all| !all.is_empty()));
             if let Some(begun) = begun.map(|begun| Value::from_iter([(name, begun.clone())])) {
@@ -356,7 +304,7 @@ impl StreamedItem {
     fn join_parts(&mut self, events: &mut VecDeque<Event>) {
         let channel = if self.kind() == "reasoning" { Channel::Reasoning } else { Channel::Text };
         let mut lists: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-        for ((list, _), mut part) in std::mem::take(&mut self.parts) {
+        for (list, mut part) in self.parts.take() {
             let gained = part.text.end().map(String::from).unwrap_or_default();
             if !part.is_refusal() {
                 tell(channel, gained, false, events);
