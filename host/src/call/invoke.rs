@@ -151,6 +151,9 @@ impl Invoke {
         mut response: Box<Response>,
         modules: Option<&StartedAttempt>,
     ) -> Result<Box<Response>, ErrorKind> {
+        if self.reads_answers.get().is_some() && response.original.says_more() {
+            response.original.change();
+        }
         let Some(error) = response.original.take_unread() else { return Ok(response) };
         match (self.reads_answers.get(), modules) {
             (Some(()), _) => Err(error),

@@ -64,6 +64,8 @@ pub(crate) struct KeptOriginal {
     events: Option<Arc<[Bytes]>>,
     /// Whether the fields say something else by now.
     is_changed: bool,
+    /// Whether it says more than the fields, such as several answers.
+    says_more: bool,
     /// Why the content beside the original is missing, where only the client can read it.
     unread: Option<Arc<ErrorKind>>,
 }
@@ -91,6 +93,16 @@ impl KeptOriginal {
             error => error,
         };
         self.unread = Some(Arc::new(error));
+    }
+
+    /// Notes that the original says more than the fields.
+    pub(crate) fn say_more(&mut self) {
+        self.says_more = true;
+    }
+
+    /// Whether the original says more than the fields.
+    pub(crate) fn says_more(&self) -> bool {
+        self.says_more
     }
 
     /// Whether the content could not be read.

@@ -14,6 +14,7 @@ pub(crate) mod keys;
 mod known_fields;
 mod library;
 mod messages;
+mod odd_chat;
 mod only_own;
 mod otlp;
 mod own_tools;

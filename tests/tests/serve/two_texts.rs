@@ -198,3 +198,35 @@ async fn a_chat_client_hears_each_refusal() {
     assert_eq!(quotes.len(), 1, "{}", answer.body);
     assert_eq!((&quotes[0]["start_index"], &quotes[0]["end_index"]), (&json!(0), &json!(1)));
 }
+
+/// What the provider says of the whole answer only at its end.
+#[tokio::test]
+async fn the_first_events_have_nothing_of_the_end() {
+    let (_, streamed) = answer(&[message("m1", "a", &["One two"])], Without::default());
+    let streamed = streamed.replace(
+        "\"type\":\"response.completed\",\"response\":{",
+        "\"type\":\"response.completed\",\"response\":{\"completed_at\":7,\"new\":\"end\",",
+    );
+    assert!(streamed.contains("completed_at"));
+    let provider = replies([Reply::body("text/event-stream", streamed)]).await;
+    let chain = Chain::new().provider("a", Format::Responses, &provider.url()).module("redact", "");
+    let body = json!({"model": "a", "stream": true, "input": "Hi"});
+    let answer = Gateway::start(&chain).await.post("/v1/responses", &body).await;
+    for (name, data) in answer.events() {
+        let is_end = name == "response.completed";
+        assert_eq!(data.contains("\"completed_at\":7") && data.contains("\"new\":\"end\""), is_end, "{data}");
+    }
+}
+
+/// Anthropic has a block with the name of an item, and in another shape.
+#[tokio::test]
+async fn a_block_with_the_name_of_an_item_is_none() {
+    let content = json!([{"type": "compaction", "content": "So far."}, {"type": "text", "text": "B"}]);
+    let whole = json!({"id": "m", "type": "message", "role": "assistant", "model": "m", "content": content, "stop_reason": "end_turn",
+        "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let provider = replies([Reply::json(&whole)]).await;
+    let gateway = Gateway::start(&Chain::new().provider("a", Format::Anthropic, &provider.url())).await;
+    let answer = gateway.post("/v1/responses", &json!({"model": "a", "input": "Hi"})).await;
+    let output = answer.json()["output"].take();
+    assert_eq!((output.as_array().unwrap().len(), &output[0]["type"]), (1, &json!("message")), "{}", answer.body);
+}

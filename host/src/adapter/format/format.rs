@@ -69,6 +69,11 @@ pub(crate) trait Format: Send + Sync {
     /// Reads a body with a 2xx status. Tools in namespaces get these names. JSON inside of texts counts towards the budget.
     fn decode(&self, body: &Value, names: &ToolNames, budget: &MemoryBudget) -> Result<Decoded, Unreadable>;
 
+    /// Whether a body has answers beside the one that is read.
+    fn has_several_answers(&self, _body: &Value) -> bool {
+        false
+    }
+
     /// A reader of one streamed answer within this budget. Tools in namespaces get these names.
     fn event_reader(&self, names: &ToolNames, budget: MemoryBudget) -> Box<dyn EventReader>;
 }

@@ -153,12 +153,15 @@ impl HttpAdapter {
     fn read(&self, answer: HttpAnswer, echo: Option<Echo>, names: &ToolNames) -> Result<Response, ErrorKind> {
         let may_read = echo.is_some_and(|echo| !echo.is_rewritten);
         let mut response = Reader::new(&self.asked).naming(names).read(&answer, may_read)?;
-        let unread = response.original.take_unread();
+        let (unread, says_more) = (response.original.take_unread(), response.original.says_more());
         match (echo.and_then(|_| verbatim::readable(answer.body)), unread) {
             (Some(body), unread) => {
                 response.original = KeptOriginal::of(Original::new(self.provider().adapter, body));
                 if !may_read {
                     response.original.change();
+                }
+                if says_more {
+                    response.original.say_more();
                 }
                 unread.into_iter().for_each(|error| response.original.unread(error));
                 Ok(response)

@@ -132,7 +132,13 @@ impl<'a> Reader<'a> {
     pub(crate) fn read_body(&self, answer: &HttpAnswer, body: &Value, may_read: bool) -> Result<Response, ErrorKind> {
         let budget = self.budget();
         let unreadable = match self.asked.format().decode(body, &self.names, &budget) {
-            Ok(decoded) => return Ok(self.response(answer, body, decoded)),
+            Ok(decoded) => {
+                let mut response = self.response(answer, body, decoded);
+                if self.asked.format().has_several_answers(body) {
+                    response.original.say_more();
+                }
+                return Ok(response);
+            }
             Err(unreadable) => unreadable,
         };
         let beside = || Beside::of_body(self.asked.provider.adapter, body, &unreadable, &budget);

@@ -9,6 +9,14 @@ use crate::client::{
     refusal::is_refusal,
 };
 
+/// The field with the reasoning of a message.
+pub(crate) const REASONING: &str = "reasoning_content";
+
+/// The fields of a provider's message or delta that have its reasoning. OpenRouter and others have the second one.
+pub(crate) fn reasoning_fields(of: &Value) -> Vec<&'static str> {
+    [REASONING, "reasoning"].into_iter().filter(|name| of.get(name).is_some_and(Value::is_string)).collect()
+}
+
 /// What begins the extensions that are fields of the message of an OpenAI provider.
 const OF_MESSAGE: &str = "openai.message.";
 

@@ -6,7 +6,12 @@ use arcllm::{ContentBlock, Event, Response};
 use serde_json::{Map, Value, json};
 
 use crate::client::{
-    chat_completions::{answer::write_json, choice, error, kept::IDENTITY},
+    chat_completions::{
+        answer::write_json,
+        choice::{self, REASONING, reasoning_fields},
+        error,
+        kept::IDENTITY,
+    },
     client::{EventWriter, Heading},
     kept::adopt,
     problem::Problem,
@@ -28,6 +33,8 @@ pub(crate) struct Chunks {
     text: usize,
     reasoning: usize,
     refusal: usize,
+    /// The fields that reasoning is written in: those of the provider, where a module has rewritten its answer.
+    reasoning_fields: Vec<&'static str>,
     /// In the order in which they began.
     calls: Vec<Call>,
     /// The places of the calls in `calls`, by their numbers in the events. SDKs take the index for a place in a list, so no index
@@ -46,7 +53,21 @@ impl Chunks {
         let tail: &[u8] = if heading.wants_usage { b",\"usage\":null}\n\n" } else { b"}\n\n" };
         let (calls, places) = Default::default();
         let head = head(&identity(&heading));
-        Self { heading, identity: None, head, tail, has_role: false, text: 0, reasoning: 0, refusal: 0, calls, places }
+        let (text, reasoning, refusal, has_role) = Default::default();
+        let reasoning_fields = vec![REASONING];
+        Self {
+            heading,
+            identity: None,
+            head,
+            tail,
+            has_role,
+            text,
+            reasoning,
+            refusal,
+            reasoning_fields,
+            calls,
+            places,
+        }
     }
 
     /// Writes a chunk around what `delta` writes.
@@ -88,7 +109,9 @@ impl Chunks {
     fn reason(&mut self, piece: &str, out: &mut Vec<u8>) {
         self.role(false, out);
         self.reasoning += piece.len();
-        self.text_delta(b"{\"reasoning_content\":", piece, b"}", out);
+        let delta: Map<String, Value> =
+            self.reasoning_fields.iter().map(|name| ((*name).to_owned(), piece.into())).collect();
+        self.json_delta(&delta.into(), out);
     }
 
     fn refuse(&mut self, text: &str, out: &mut Vec<u8>) {
@@ -236,7 +259,7 @@ fn identity(heading: &Heading) -> Value {
 /// A chunk with these fields, up to its choices.
 fn head(identity: &Value) -> Vec<u8> {
     let fields = identity.to_string();
-    format!("data: {},\"choices\":", fields.trim_end_matches('}')).into_bytes()
+    format!("data: {},\"choices\":", fields.strip_suffix('}').unwrap_or(&fields)).into_bytes()
 }
 
 /// What these texts have behind so many bytes.
@@ -275,6 +298,11 @@ impl EventWriter for Chunks {
         let identity = self.identity.get_or_insert_with(|| identity(&self.heading));
         adopt(identity, chunk, &IDENTITY);
         self.head = head(identity);
+        if let Some(fields) =
+            chunk.pointer("/choices/0/delta").map(reasoning_fields).filter(|fields| !fields.is_empty())
+        {
+            self.reasoning_fields = fields;
+        }
     }
 
     fn fail(&mut self, problem: &Problem, out: &mut Vec<u8>) {

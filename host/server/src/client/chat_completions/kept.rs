@@ -6,6 +6,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 
 use crate::client::{
+    chat_completions::choice::{REASONING, reasoning_fields},
     kept::{FollowedText, Keeper, Shape, adopt, are_of, items, set, text},
     sse,
     waiting::Room,
@@ -21,20 +22,8 @@ const BODY: Shape = Shape {
 };
 
 /// Of a choice. Unknown fields of a message are shown to modules, so the answer has them already.
-const CHOICE: Shape = Shape {
-    known: &[
-        "index",
-        "message",
-        "delta",
-        "text",
-        "logprobs",
-        "finish_reason",
-        "native_finish_reason",
-        "usage",
-        "error",
-    ],
-    inside: &[],
-};
+const CHOICE: Shape =
+    Shape { known: &["index", "message", "delta", "text", "logprobs", "finish_reason", "usage", "error"], inside: &[] };
 
 /// Of the counts, which hold no text.
 const USAGE: Shape = Shape { known: &[], inside: &["prompt_tokens_details", "completion_tokens_details"] };
@@ -49,12 +38,51 @@ pub(crate) fn keep(ours: &mut Value, mut theirs: Value) {
     BODY.keep(ours, theirs);
     let Some(own) = ours.pointer_mut("/choices/0") else { return };
     let none = Value::Null;
-    let [said, own_said] = [choice.get("message"), own.get("message")].map(|message| said(message.unwrap_or(&none)));
-    match said == own_said {
-        true => adopt(own, &choice, &["index", "logprobs"]),
+    let [message, own_message] = [choice.get("message"), own.get("message")].map(|message| message.unwrap_or(&none));
+    let is_same = said(message) == said(own_message);
+    // Some servers count the tokens of calls and of reasoning too.
+    let is_all_same = is_same && beside_texts(message) == beside_texts(own_message);
+    let has_own = choice.get("logprobs").is_some_and(|logprobs| is_all_same || are_of_texts(logprobs, &said(message)));
+    match is_same {
+        true => adopt(own, &choice, if has_own { &["index", "logprobs"] } else { &["index"] }),
         false => forget_places(own.get_mut("message")),
     }
+    if let Some(own_message) = own.get_mut("message").and_then(Value::as_object_mut) {
+        name_reasoning(own_message, choice.get("message").unwrap_or(&none));
+    }
     CHOICE.keep(own, choice);
+}
+
+/// Puts the reasoning into the fields in which the provider has sent it.
+fn name_reasoning(ours: &mut Map<String, Value>, theirs: &Value) {
+    let fields = reasoning_fields(theirs);
+    if fields.is_empty() {
+        return;
+    }
+    if let Some(reasoning) = ours.shift_remove(REASONING) {
+        ours.extend(fields.into_iter().map(|name| (name.to_owned(), reasoning.clone())));
+    }
+}
+
+/// What a message says beside its texts: the arguments of its calls, and its reasoning.
+fn beside_texts(message: &Value) -> Vec<Value> {
+    let read = |function: &Value| {
+        let arguments = text(function, "arguments");
+        serde_json::from_str(arguments).unwrap_or_else(|_| arguments.into())
+    };
+    let calls =
+        items(message, "tool_calls").filter_map(|call| call.get("function")).chain(message.get("function_call"));
+    let custom = items(message, "tool_calls").filter_map(|call| call.pointer("/custom/input").cloned());
+    let reasoning = reasoning_fields(message).first().map(|name| message.get(name).cloned().unwrap_or_default());
+    calls.map(read).chain(custom).chain(reasoning).collect()
+}
+
+/// Whether probabilities are of the tokens of these texts: the content, and the refusal. Together has a form of its own.
+fn are_of_texts(logprobs: &Value, (content, refusal): &(String, String)) -> bool {
+    let tokens: String = items(logprobs, "tokens").filter_map(Value::as_str).collect();
+    are_of(logprobs.get("content"), content)
+        && are_of(logprobs.get("refusal"), refusal)
+        && (tokens.is_empty() || tokens == format!("{content}{refusal}"))
 }
 
 /// The texts of a message or of a delta. A content of several parts is none.
@@ -161,12 +189,10 @@ impl Keeper for ChunkKeeper {
         adopt(&mut self.identity, &chunk, &IDENTITY);
         self.counts.extend(USAGE.unknown(chunk.get_mut("usage").map(Value::take).unwrap_or_default()));
         let choice = self.choice_of(&mut chunk);
-        let (content, refusal) = choice.get("delta").map(said).unwrap_or_default();
-        let logprobs = choice.get("logprobs").filter(|logprobs| {
-            let is_of = |name, text| are_of(logprobs.get(name), text);
-            logprobs.is_object() && is_of("content", &content) && is_of("refusal", &refusal)
-        });
-        let logprobs = logprobs.cloned();
+        let said = choice.get("delta").map(said).unwrap_or_default();
+        let logprobs = choice.get("logprobs");
+        let logprobs = logprobs.filter(|logprobs| logprobs.is_object() && are_of_texts(logprobs, &said)).cloned();
+        let (content, refusal) = said;
         self.said.read(&(content + &refusal), logprobs, &mut self.room);
         let ends = choice.get("finish_reason").is_some_and(Value::is_string);
         let is_empty = choice.is_null();

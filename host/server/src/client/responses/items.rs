@@ -188,5 +188,7 @@ const OTHER_ITEMS: [&str; 10] = [
 /// Whether the JSON of a block is an item of this format.
 pub(crate) fn is_item(value: &Value) -> bool {
     let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
-    kind.ends_with("_call") || kind.ends_with("_call_output") || OTHER_ITEMS.contains(&kind)
+    // Anthropic has blocks of this type.
+    let is_foreign = kind == "compaction" && value.get("encrypted_content").is_none();
+    (kind.ends_with("_call") || kind.ends_with("_call_output") || OTHER_ITEMS.contains(&kind)) && !is_foreign
 }

@@ -26,6 +26,9 @@ const STATES: [&str; 8] = [
     "response.failed",
 ];
 
+/// Those of a response that goes on.
+const BEGINNINGS: [&str; 3] = ["response.created", "response.queued", "response.in_progress"];
+
 /// What names the answer, and what a provider decides itself. No module can change it.
 const IDENTITY: [&str; 3] = ["id", "created_at", "model"];
 
@@ -77,8 +80,9 @@ pub(crate) struct EventKeeper {
     sequence: u64,
     /// Whether the client knows the response by the gateway's id, since it was told of it before the provider had answered.
     is_renamed: bool,
-    /// What the provider says of the response so far.
+    /// What the provider says of the response so far, and what it has said before the end.
     response: Map<String, Value>,
+    begun: Map<String, Value>,
     /// Unknown fields of events about the response, by the type of the event.
     events: BTreeMap<String, Map<String, Value>>,
     /// Unknown events that came before the response was told of.
@@ -105,6 +109,9 @@ impl Keeper for EventKeeper {
         if STATES.contains(&kind.as_str()) {
             if let Some(Value::Object(response)) = event.get_mut("response").map(Value::take) {
                 self.read_output(response.get("output"));
+                if BEGINNINGS.contains(&kind.as_str()) {
+                    self.begun.extend(response.clone());
+                }
                 self.response.extend(response);
             }
             self.events.entry(kind).or_default().extend(RESPONSE.unknown(event));
@@ -226,7 +233,8 @@ impl EventKeeper {
     }
 
     fn keep_response(&mut self, kind: &str, event: &mut Value) {
-        let mut theirs = self.response.clone();
+        let is_begun = BEGINNINGS.contains(&kind) && !self.begun.is_empty();
+        let mut theirs = if is_begun { &self.begun } else { &self.response }.clone();
         if self.is_renamed {
             IDENTITY.iter().for_each(|name| drop(theirs.shift_remove(*name)));
         }

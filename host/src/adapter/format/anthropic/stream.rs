@@ -199,6 +199,7 @@ impl AnthropicStream {
         self.settle(events)?;
         let index = node.count("index").unwrap_or(self.blocks.len() as u64);
         let mut call = None;
+        let is_told = ["text", "thinking", "tool_use"].contains(&begins.text("type").unwrap_or_default());
         if begins.text("type") == Some("tool_use") {
             call = Some(self.calls);
             let id = decode::call_id(self.blocks.len(), &begins);
@@ -217,7 +218,7 @@ impl AnthropicStream {
         let (text, thinking, signature) = (take("text"), take("thinking"), take("signature"));
         let (joined, input) = (JoinedText::default, JoinedText::default());
         let mut block =
-            StreamedBlock { value, text: joined(), thinking: joined(), signature, input, call, ended: false };
+            StreamedBlock { value, text: joined(), thinking: joined(), signature, input, call, ended: false, is_told };
         events.extend([Piece::Text(text), Piece::Thinking(thinking)].into_iter().filter_map(|piece| block.add(piece)));
         self.numbered.insert(index, self.blocks.len());
         self.blocks.push(block);

@@ -38,6 +38,8 @@ pub(crate) struct StreamedBlock {
     /// The number of the tool call, if the block is one.
     pub(crate) call: Option<usize>,
     pub(crate) ended: bool,
+    /// Whether its texts are told. Those of a block of an unknown type are not what the answer says.
+    pub(crate) is_told: bool,
 }
 
 impl StreamedBlock {
@@ -53,18 +55,19 @@ impl StreamedBlock {
                 return None;
             }
         };
-        says_something(&event).then_some(event)
+        (self.is_told && says_something(&event)).then_some(event)
     }
 
     /// Ends texts that end with half a character. Returns the events that tell it.
     pub(crate) fn end_texts(&mut self) -> impl Iterator<Item = Event> + use<> {
+        let is_told = self.is_told;
         let text = self.text.end().map(|end| Event::Text(end.into()));
         let thinking = self.thinking.end().map(|end| Event::Thinking(end.into()));
         let input = self.call.and_then(|index| {
             let json = self.input.end()?.into();
             Some(Event::ToolArguments { index, json })
         });
-        [text, thinking, input].into_iter().flatten()
+        [text, thinking, input].into_iter().flatten().filter(move |_| is_told)
     }
 
     /// Makes `value` what it would have been without streaming.

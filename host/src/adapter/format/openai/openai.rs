@@ -75,6 +75,11 @@ impl Format for OpenAi {
         decode::response(body, budget)
     }
 
+    /// Some providers give several choices although nobody has asked for them by `n`.
+    fn has_several_answers(&self, body: &Value) -> bool {
+        body.get(decode::ANSWER).and_then(Value::as_array).is_some_and(|choices| choices.len() > 1)
+    }
+
     fn event_reader(&self, _names: &ToolNames, budget: MemoryBudget) -> Box<dyn EventReader> {
         Box::new(stream::OpenAiStream::new(budget))
     }

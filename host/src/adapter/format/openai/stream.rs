@@ -257,7 +257,7 @@ impl OpenAiStream {
             if self.finish_reason.is_none() || !is_vague {
                 self.finish_reason = Some(reason);
             }
-            self.end_texts(events);
+            // Its texts end with the stream: some servers say in each chunk why the answer ends.
             self.calls.finish(&self.budget, events)?;
         }
         Ok(())

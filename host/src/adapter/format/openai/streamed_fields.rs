@@ -13,14 +13,14 @@ pub(crate) struct StreamedFields(pub(crate) Map<String, Value>);
 
 impl StreamedFields {
     /// Adds those fields of a piece that are not known. Lists are appended and objects are joined. Of other values the last
-    /// one holds.
+    /// one holds, but those of sound, which come in pieces.
     pub(crate) fn join(
         &mut self,
         piece: &Map<String, Value>,
         known: &[&str],
         budget: &MemoryBudget,
     ) -> Result<(), Malformed> {
-        unknown(piece, known).try_for_each(|(name, value)| join(&mut self.0, name, value, budget))
+        unknown(piece, known).try_for_each(|(name, value)| join(&mut self.0, name, value, "", budget))
     }
 
     /// Adds those fields of a piece that are not known. The last value holds: some servers send a whole call twice.
@@ -42,7 +42,18 @@ fn unknown<'a>(piece: &'a Map<String, Value>, known: &[&str]) -> impl Iterator<I
     piece.iter().filter(|(name, value)| !value.is_null() && !known.contains(&name.as_str()))
 }
 
-fn join(fields: &mut Map<String, Value>, name: &str, value: &Value, budget: &MemoryBudget) -> Result<(), Malformed> {
+/// The field with sound, and what comes in pieces of it.
+const SOUND: &str = "audio";
+const IN_PIECES: [&str; 2] = ["data", "transcript"];
+
+/// Adds a field to those of an object. `of` is the name of the object.
+fn join(
+    fields: &mut Map<String, Value>,
+    name: &str,
+    value: &Value,
+    of: &str,
+    budget: &MemoryBudget,
+) -> Result<(), Malformed> {
     match (fields.get_mut(name), value) {
         (Some(Value::Array(items)), Value::Array(more)) => {
             for item in more {
@@ -53,7 +64,12 @@ fn join(fields: &mut Map<String, Value>, name: &str, value: &Value, budget: &Mem
             Ok(())
         }
         (Some(Value::Object(before)), Value::Object(more)) => {
-            more.iter().try_for_each(|(name, value)| join(before, name, value, budget))
+            more.iter().try_for_each(|(inner, value)| join(before, inner, value, name, budget))
+        }
+        (Some(Value::String(before)), Value::String(more)) if of == SOUND && IN_PIECES.contains(&name) => {
+            budget.take(more.len())?;
+            before.push_str(more);
+            Ok(())
         }
         (Some(_), Value::Null) => Ok(()),
         _ => replace(fields, name, value, budget),
@@ -108,14 +124,26 @@ mod tests {
     }
 
     #[test]
+    fn sound_comes_in_pieces() {
+        let pieces = [
+            json!({"audio": {"id": "a", "transcript": "Hello"}}),
+            json!({"audio": {"id": "a", "data": "AA", "transcript": " there"}}),
+            json!({"audio": {"data": "BB", "expires_at": 9}}),
+        ];
+        let expected = json!({"audio": {"id": "a", "transcript": "Hello there", "data": "AABB", "expires_at": 9}});
+        assert_eq!(joined(&pieces, &MemoryBudget::new(0)), Ok(expected));
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let long = "x".repeat(64 << 10);
         let piece = |kind: usize, at: usize| match kind {
             0 => json!({"list": [{"at": at}, long]}),
             1 => json!({ format!("field {at}"): long }),
+            2 => json!({"audio": {"data": long}}),
             _ => json!({"object": { format!("{at}"): {"deep": [long] }}}),
         };
-        for kind in 0..3 {
+        for kind in 0..4 {
             let pieces: Vec<Value> = (0..100).map(|at| piece(kind, at)).collect();
             assert!(joined(&pieces, &MemoryBudget::new(0)).is_err(), "{}", pieces[0]);
         }

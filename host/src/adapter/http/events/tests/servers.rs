@@ -244,6 +244,38 @@ fn an_event_of_anthropic_may_have_its_type_only_in_its_name() {
     assert_eq!(ended(read(Anthropic, body)).unwrap().text().as_deref(), Some("a"));
 }
 
+/// Its text is no text of the answer, as in a whole answer.
+#[test]
+fn a_block_of_an_unknown_type_may_have_a_text() {
+    let block = json!({"type": "brand_new", "text": "zzz", "data": {"x": 1}});
+    let at = |kind: &str, index: u64, field: &str, value: Value| json!({"type": format!("content_block_{kind}"), "index": index, field: value});
+    let begun = json!({"type": "brand_new", "text": "z", "data": {"x": 1}});
+    let events = [
+        json!({"type": "message_start", "message": {"content": []}}),
+        at("start", 0, "content_block", json!({"type": "text", "text": ""})),
+        at("delta", 0, "delta", json!({"type": "text_delta", "text": "a "})),
+        at("stop", 0, "none", Value::Null),
+        at("start", 1, "content_block", begun),
+        at("delta", 1, "delta", json!({"type": "text_delta", "text": "zz"})),
+        at("stop", 1, "none", Value::Null),
+        at("start", 2, "content_block", json!({"type": "text", "text": "b"})),
+        at("stop", 2, "none", Value::Null),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}),
+    ];
+    let lines_of: Vec<String> = events.iter().map(Value::to_string).collect();
+    let body =
+        lines(&lines_of.iter().map(String::as_str).collect::<Vec<_>>()) + "data: {\"type\": \"message_stop\"}\n\n";
+    let (told, error) = read(Anthropic, &body);
+    let said: String = told
+        .iter()
+        .filter_map(|event| if let Event::Text(piece) = event { Some(piece.as_str()) } else { None })
+        .collect();
+    assert_eq!(said, "a b", "{error:?}: {told:?}");
+    let response = ended((told, error)).unwrap();
+    assert_eq!(response.content.get(1), Some(&ContentBlock::Other(block)));
+    assert_eq!(response.text().as_deref(), Some("a b"));
+}
+
 #[test]
 fn content_in_other_forms() {
     for content in
