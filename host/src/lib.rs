@@ -57,6 +57,7 @@
 //! | `gen_ai.client.token.usage` | provider, model, `gen_ai.token.type` | tokens of an answer |
 //! | `arcllm.calls` | `provider`, `outcome` | invokes by how they ended |
 //! | `arcllm.attempts` | `provider`, `outcome` | requests sent, by how they ended |
+//! | `arcllm.errors` | `provider`, `reason` | requests that had no answer, by what that means: `authentication`, `rate_limit`, `timeout` … |
 //! | `arcllm.retries` | `module` | a module asked its inner again |
 //! | `arcllm.fallbacks` | `module` | a module asked another model after it had asked one |
 //! | `arcllm.journal.records` | | records in the journal |

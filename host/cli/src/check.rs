@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use arcllm::CheckReport;
+use arcllm_server::serve;
 
 use crate::{
     config::{Configured, host},
@@ -29,7 +30,11 @@ pub(crate) struct Check {
 }
 
 pub(crate) async fn run(arguments: Check) -> Result<ExitCode, Failure> {
-    let report = host(arguments.configured.config.as_deref())?.check(arguments.provider.as_deref()).await;
+    let host = host(arguments.configured.config.as_deref())?;
+    let mut report = host.check(arguments.provider.as_deref()).await;
+    let of_serve = serve::check(&host);
+    report.problems.extend(of_serve.problems);
+    report.warnings.extend(of_serve.warnings);
     if arguments.configured.json {
         json(&report)?;
     } else {

@@ -25,7 +25,8 @@ A ./config.toml may be a stranger's: it comes with a repository that you clone. 
   - a key is sent only to the host that the key's preset names,
   - conversations are sent only there, or to this machine,
   - no module is loaded from a file,
-  - its journal is written only into its own folder.
+  - its journal is written only into its own folder,
+  - `arcllm serve` takes from it no keys of clients, no TLS and no address for other machines.
 Trust is for one file with one content, the arcllm.lock beside it and the key files of its [trust].
 After a change of one of them, trust the file again. `arcllm module` does that when it changes a
 file that is trusted.

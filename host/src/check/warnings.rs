@@ -43,6 +43,7 @@ impl HostInner {
             let help = "raise it, or make the modules wait less; it ends every call that takes longer";
             warnings.push(self.config.document.error(Some("host.deadline_seconds"), problem).help(help));
         }
+        warnings.extend(self.never_on());
         warnings.extend(self.no_provider(report));
         warnings.extend(self.too_many_attempts(report));
         warnings.extend(self.order_warnings(&report.modules));
@@ -67,6 +68,22 @@ impl HostInner {
         }
         warnings.extend(asked.iter().flat_map(|(provider, model)| self.about_provider(provider, model.as_deref())));
         warnings.iter().map(ToString::to_string).collect()
+    }
+
+    /// Modules with settings that nothing switches on. One that says `enabled = false` is off on purpose.
+    fn never_on(&self) -> impl Iterator<Item = ConfigError> {
+        let config = &self.config;
+        let is_named = |name: &str| config.models.values().any(|model| model.modules.contains_key(name));
+        let off = config.modules.iter().filter(move |(name, module)| {
+            let key = format!("modules.{name}");
+            let is_said = !config.document.has(&key) || config.document.has(&format!("{key}.enabled"));
+            !module.enabled && !module.settings.is_empty() && !is_said && !is_named(name)
+        });
+        off.map(|(name, _)| {
+            let help = "`enabled = true` switches it on; `enabled = false` says that it is off on purpose";
+            let problem = "has settings, and does nothing: it is not switched on";
+            config.document.error(Some(&format!("modules.{name}")), problem).help(help)
+        })
     }
 
     fn no_provider(&self, report: &CheckReport) -> Option<ConfigError> {

@@ -5,7 +5,12 @@ use std::{sync::Arc, time::Duration};
 use metrics::{Counter, Gauge, Histogram, Label, SharedString, counter, gauge, histogram};
 
 use crate::{
-    chat::{error::Error, response::Response, trail::Attempt},
+    chat::{
+        error::Error,
+        reason::ErrorReason,
+        response::Response,
+        trail::{Attempt, Outcome},
+    },
     telemetry::model_label::model_label,
 };
 
@@ -18,29 +23,19 @@ pub(crate) struct ModelMeters {
     answered: Counter,
     duration: Histogram,
     first_chunk: Histogram,
-    input_tokens: Histogram,
-    output_tokens: Histogram,
+    tokens: [Histogram; 2],
 }
 
 impl ModelMeters {
     /// Meters of this model. `is_named` says whether the configuration or the catalogue names it.
     pub(crate) fn new(provider: &str, model: &str, is_named: bool) -> Self {
         let provider: Arc<str> = provider.into();
-        let labels = [
-            Label::from_static_parts("gen_ai.operation.name", "chat"),
-            Label::new("gen_ai.provider.name", provider.clone()),
-            Label::new("gen_ai.request.model", model_label(&provider, model, is_named).into_owned()),
-        ];
-        let tokens = |kind| {
-            let labels = with(&labels, "gen_ai.token.type", kind);
-            histogram!("gen_ai.client.token.usage", labels)
-        };
+        let labels = labels_of(provider.clone(), model, is_named);
         Self {
             answered: calls(&provider, "ok"),
             duration: histogram!("gen_ai.client.operation.duration", labels.to_vec()),
             first_chunk: histogram!("gen_ai.client.operation.time_to_first_chunk", labels.to_vec()),
-            input_tokens: tokens("input"),
-            output_tokens: tokens("output"),
+            tokens: token_usage(&labels),
             provider,
             model: model.to_owned(),
             labels,
@@ -62,14 +57,23 @@ impl ModelMeters {
         self.first_chunk.record(after);
     }
 
+    /// Counts the tokens of an answer, for the model that gave it. A module may have asked another one.
+    fn count_tokens(&self, response: &Response) {
+        let answered = response.trail.iter().rev().find(|attempt| attempt.outcome == Outcome::Ok);
+        let other = answered.filter(|by| by.provider != *self.provider || by.model != self.model);
+        let of_other = other.map(|by| token_usage(&labels_of(by.provider.as_str().into(), &by.model, false)));
+        let [input, output] = of_other.as_ref().unwrap_or(&self.tokens);
+        input.record(response.usage.input_tokens as f64);
+        output.record(response.usage.output_tokens as f64);
+    }
+
     /// Counts an invoke that has ended.
     pub(crate) fn ended(&self, took: Duration, result: Result<&Response, &Error>) {
         match result {
             Ok(response) => {
                 self.answered.increment(1);
                 self.duration.record(took);
-                self.input_tokens.record(response.usage.input_tokens as f64);
-                self.output_tokens.record(response.usage.output_tokens as f64);
+                self.count_tokens(response);
             }
             Err(error) => {
                 let kind = error.kind.as_str();
@@ -78,6 +82,20 @@ impl ModelMeters {
             }
         }
     }
+}
+
+/// Counters of tokens with these labels: of the input, and of the output.
+fn token_usage(labels: &[Label]) -> [Histogram; 2] {
+    ["input", "output"].map(|kind| histogram!("gen_ai.client.token.usage", with(labels, "gen_ai.token.type", kind)))
+}
+
+fn labels_of(provider: Arc<str>, model: &str, is_named: bool) -> [Label; 3] {
+    let model = model_label(&provider, model, is_named).into_owned();
+    [
+        Label::from_static_parts("gen_ai.operation.name", "chat"),
+        Label::new("gen_ai.provider.name", provider),
+        Label::new("gen_ai.request.model", model),
+    ]
 }
 
 fn with(labels: &[Label], name: &'static str, value: &'static str) -> Vec<Label> {
@@ -91,7 +109,16 @@ fn calls(provider: &Arc<str>, outcome: &'static str) -> Counter {
 /// Counts an attempt that has ended.
 pub(crate) fn count_attempt(attempt: &Attempt) {
     let (provider, outcome) = (attempt.provider.clone(), attempt.outcome.as_str());
-    counter!("arcllm.attempts", "provider" => provider, "outcome" => outcome).increment(1);
+    counter!("arcllm.attempts", "provider" => provider.clone(), "outcome" => outcome).increment(1);
+    if attempt.outcome != Outcome::Ok {
+        // Words that a provider or a module makes up have no series of their own.
+        let reason = match &attempt.reason {
+            None => SharedString::const_str(outcome),
+            Some(ErrorReason::Other(_)) => SharedString::const_str("other"),
+            Some(reason) => SharedString::from_owned(reason.as_str().to_owned()),
+        };
+        counter!("arcllm.errors", "provider" => provider, "reason" => reason).increment(1);
+    }
 }
 
 /// Counts a module that asks its inner again.

@@ -172,6 +172,9 @@ fn counters_add_up() {
     arcllm.attempts provider=b outcome=ok 1
     arcllm.calls provider=a outcome=api 1
     arcllm.calls provider=a outcome=ok 1
+    arcllm.errors provider=a reason=invalid_request 1
+    arcllm.errors provider=a reason=overloaded 2
+    arcllm.errors provider=b reason=authentication 1
     arcllm.fallbacks module=fallback 2
     arcllm.module.instances module=fallback 0
     arcllm.module.instances module=retry 0
@@ -181,8 +184,10 @@ fn counters_add_up() {
     gen_ai.client.operation.duration gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model 1 values
     gen_ai.client.operation.duration gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model error.type=api 1 values
     gen_ai.client.operation.time_to_first_chunk gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model 0 values
-    gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model gen_ai.token.type=input 1 values
-    gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model gen_ai.token.type=output 1 values
+    gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model gen_ai.token.type=input 0 values
+    gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=a gen_ai.request.model=a-model gen_ai.token.type=output 0 values
+    gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=b gen_ai.request.model=b-model gen_ai.token.type=input 1 values
+    gen_ai.client.token.usage gen_ai.operation.name=chat gen_ai.provider.name=b gen_ai.request.model=b-model gen_ai.token.type=output 1 values
     "#);
 }
 

@@ -16,6 +16,7 @@ mod library;
 mod messages;
 mod odd_chat;
 mod only_own;
+mod operators;
 mod otlp;
 mod own_tools;
 mod page;

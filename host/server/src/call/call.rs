@@ -202,7 +202,7 @@ async fn streamed_answer(
 /// The answer to a request that failed.
 pub(crate) fn failed(format: &dyn ClientFormat, problem: &Problem) -> Response {
     let mut response = json(problem.status, format.error(problem));
-    problem.hint(response.headers_mut());
+    problem.mark(&mut response);
     response
 }
 

@@ -1,13 +1,18 @@
 //! Why a request has no answer: the status and the words, before a format writes them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use arcllm::{ApiError, Attempt, ConfigError, Error, ErrorKind, ErrorReason, Extensions, Note, Outcome};
+use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 /// The longest time that clients are told to wait, in seconds. Claude Code gives up at once where it is longer.
 const LONGEST_WAIT: u64 = 40;
+
+/// The field of a request that is wrong. Beside the answer, for the log.
+#[derive(Debug, Clone)]
+pub(crate) struct WrongField(pub(crate) Arc<str>);
 
 /// Why a request has no answer.
 #[derive(Debug, Clone)]
@@ -96,8 +101,15 @@ impl Problem {
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).clamp(1, LONGEST_WAIT))
     }
 
-    /// Adds the headers that tell whether and when to ask again.
-    pub(crate) fn hint(&self, headers: &mut HeaderMap) {
+    /// Adds the headers that tell whether and when to ask again, and what the log tells.
+    pub(crate) fn mark(&self, response: &mut Response) {
+        if let Some(param) = &self.param {
+            response.extensions_mut().insert(WrongField(param.as_str().into()));
+        }
+        self.hint(response.headers_mut());
+    }
+
+    fn hint(&self, headers: &mut HeaderMap) {
         if let Some(seconds) = self.wait_seconds() {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -2,8 +2,11 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+/// The header with the name.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
 /// The headers with the name. Anthropic's SDKs read the second one.
-const HEADERS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
+const HEADERS: [HeaderName; 2] = [HEADER, HeaderName::from_static("request-id")];
 
 /// A new name.
 pub(crate) fn new() -> String {

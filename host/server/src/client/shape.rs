@@ -42,7 +42,7 @@ impl Shape {
         let mut response = json_answer(&self.error(problem, &id));
         *response.status_mut() = problem.status;
         request_id::write(&id, response.headers_mut());
-        problem.hint(response.headers_mut());
+        problem.mark(&mut response);
         response
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arcllm::{Attempt, Error, ErrorKind, LiveTrail, Options, Response, Usage};
+use arcllm::{Attempt, Error, ErrorKind, ErrorReason, LiveTrail, Options, Response, Usage};
 use http::HeaderMap;
 use serde_json::Value;
 
@@ -29,6 +29,9 @@ pub(crate) struct Told {
     pub(crate) ending: Option<Ending>,
     /// What the operator should know of an error, and the client need not: addresses and settings. It has no content.
     pub(crate) cause: Option<String>,
+    /// What an error means, and the module that refused the call, if one has.
+    pub(crate) reason: Option<ErrorReason>,
+    pub(crate) refused_by: Option<String>,
     pub(crate) trail: Vec<Attempt>,
 }
 
@@ -127,7 +130,13 @@ impl CallNote {
 
     /// The call has failed.
     pub(crate) fn failed(mut self, error: &Error) {
-        self.caller.told().cause = cause(&error.kind);
+        let mut told = self.caller.told();
+        told.cause = cause(&error.kind);
+        if let ErrorKind::Api(api) = &error.kind {
+            told.reason = Some(api.reason.clone());
+            told.refused_by = api.extensions.get("arcllm.refused-by").and_then(Value::as_str).map(str::to_owned);
+        }
+        drop(told);
         self.end(Ending::Failed(error.kind.as_str()), error.trail.clone());
     }
 

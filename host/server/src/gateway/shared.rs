@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     gateway::{keys::Keys, readiness::Readiness},
     page::page::Page,
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, refusals::Refusals},
 };
 
 /// A configuration in use.
@@ -54,6 +54,7 @@ pub(crate) struct Shared {
     /// Absent where the program has a recorder of its own.
     pub(crate) metrics: Option<Metrics>,
     pub(crate) page: Page,
+    pub(crate) refusals: Refusals,
 }
 
 impl Shared {
@@ -61,7 +62,8 @@ impl Shared {
         let live = ArcSwap::from_pointee(Live::new(host));
         let (readiness, ending, page) = (Readiness::default(), CancellationToken::new(), Page::default());
         let (calls, bodies, connections) = (Arc::default(), Arc::default(), Arc::default());
-        Self { live, readiness, ending, calls, bodies, connections, log, metrics, page }
+        let refusals = Refusals::default();
+        Self { live, readiness, ending, calls, bodies, connections, log, metrics, page, refusals }
     }
 
     /// The configuration that new calls use.

@@ -35,7 +35,7 @@ pub(crate) struct CallRecord {
 impl CallRecord {
     /// The record of a call, if a model was asked for.
     pub(crate) fn of(told: Told, status: u16, key: Option<&str>, at: SystemTime, took: Duration) -> Option<Self> {
-        let Told { asked, streamed, ending, cause: _, trail } = told;
+        let Told { asked, streamed, ending, trail, .. } = told;
         let mut call = Self {
             at,
             took,

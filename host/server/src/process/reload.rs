@@ -224,13 +224,17 @@ pub(crate) async fn load_models(host: &Host) -> (Vec<Model>, BTreeMap<String, Co
     (loaded, failed)
 }
 
+/// The keys for models that nobody has, in words.
+pub(crate) fn idle_keys(host: &Host) -> Vec<String> {
+    let idle = idle_patterns(host).into_iter();
+    idle.map(|(key, pattern)| format!("`serve.keys.{key}.models` has {pattern:?}, which fits no model")).collect()
+}
+
 /// Tells the operator of keys for models that nobody has, and of providers without a key. Adds these, and the models that ask them,
 /// to those that cannot be loaded.
 pub(crate) fn with_gaps(shared: &Shared, mut failed: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let host = shared.live().host.clone();
-    for (key, pattern) in idle_patterns(&host) {
-        tell(format_args!("`serve.keys.{key}.models` has {pattern:?}, which fits no model"));
-    }
+    idle_keys(&host).iter().for_each(|warning| tell(format_args!("{warning}")));
     for (provider, error) in host.without_key() {
         tell(format_args!("the provider {provider:?} cannot be asked: {error}"));
         let models = host.config().models.iter().filter(|(_, model)| model.provider == provider);

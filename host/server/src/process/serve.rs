@@ -22,7 +22,7 @@ use crate::{
     gateway::{readiness::Stage, shared::Shared},
     process::{
         port_owner::port_owner,
-        reload::{Reloader, check_open, in_words, load_models, with_gaps},
+        reload::{Reloader, check_open, idle_keys, in_words, load_models, with_gaps},
         signals::{Signal, Signals},
         tls::Certificate,
         worker::Worker,
@@ -92,6 +92,26 @@ pub struct Server {
     read: Option<ReadHost>,
     otlp: Option<Otlp>,
     signals: Signals,
+}
+
+/// What is wrong with the `[serve]` of a host, before it is served.
+#[derive(Debug, Default)]
+pub struct ServeReport {
+    /// What keeps the server from starting.
+    pub problems: Vec<String>,
+    /// What does nothing.
+    pub warnings: Vec<String>,
+}
+
+/// Checks the `[serve]` of this host, without listening.
+pub fn check(host: &Host) -> ServeReport {
+    let config = &host.config().serve;
+    if let Err(error) = host.config().check_serve_is_trusted() {
+        return ServeReport { problems: vec![error.to_string()], warnings: Vec::new() };
+    }
+    let certificate = config.tls.as_ref().map_or(Ok(()), |files| Certificate::read(files).map(drop));
+    let problems = [check_open(config.listen, config), certificate].into_iter().filter_map(Result::err).collect();
+    ServeReport { problems, warnings: idle_keys(host) }
 }
 
 impl std::fmt::Debug for Server {

@@ -57,7 +57,7 @@ pub(crate) async fn front(State(gateway): State<Arc<Gateway>>, mut request: Requ
 }
 
 fn noted(response: Response, mut entry: Entry) -> Response {
-    entry.status(response.status());
+    entry.answered(&response);
     response.map(|body| Body::new(HeldBody::new(body, entry)))
 }
 

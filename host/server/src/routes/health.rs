@@ -45,11 +45,13 @@ pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>, headers: Header
         let message = "nothing is counted here: the program counts with a recorder of its own";
         return Shape::of("/metrics", &headers).refuse(&Problem::new(StatusCode::NOT_FOUND, message));
     };
+    let troubles = shared.readiness.troubles().clone();
     let now = Now {
         calls: shared.calls.get(),
         body_bytes: shared.bodies.get(),
         connections: shared.connections.get(),
-        reload_failed: shared.readiness.troubles().reload.is_some(),
+        reload_failed: troubles.reload.is_some(),
+        failed_models: troubles.models.len(),
     };
     let mut response = Response::new(metrics.render(&now).into());
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

@@ -1,12 +1,16 @@
 //! Counters of the server, and all counters of the process as Prometheus reads them.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use metrics::{SharedString, counter, gauge};
+use arcllm::{Attempt, Usage};
+use metrics::{SharedString, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::metrics::Meter;
 
-use crate::telemetry::recorder::Both;
+use crate::{page::cost::of_call, telemetry::recorder::Both};
 
 /// Seconds of a call or of its beginning.
 const SECONDS: &[f64] = &[0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
@@ -18,8 +22,12 @@ const OWN_SECONDS: &[f64] = &[1e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4
 const TOKENS: &[f64] =
     &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0];
 
+/// What a call costs, in the currency of the prices.
+const COSTS: &[f64] = &[1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0];
+
 /// The bounds of histograms, by how their names end.
-const BOUNDS: [(&str, &[f64]); 4] = [
+const BOUNDS: [(&str, &[f64]); 5] = [
+    ("serve.cost", COSTS),
     ("operation.duration", SECONDS),
     ("time_to_first_chunk", SECONDS),
     ("own_time", OWN_SECONDS),
@@ -33,6 +41,8 @@ pub(crate) struct Now {
     pub(crate) body_bytes: u64,
     pub(crate) connections: u64,
     pub(crate) reload_failed: bool,
+    /// The configured models that cannot be loaded.
+    pub(crate) failed_models: usize,
 }
 
 /// The bounds of the histogram of this name.
@@ -75,6 +85,7 @@ impl Metrics {
         gauge!("arcllm.serve.body.bytes").set(now.body_bytes as f64);
         gauge!("arcllm.serve.connections").set(now.connections as f64);
         gauge!("arcllm.serve.reload_failed").set(if now.reload_failed { 1.0 } else { 0.0 });
+        gauge!("arcllm.serve.failed_models").set(now.failed_models as f64);
         gauge!("arcllm.serve.uptime").set(self.begun.elapsed().as_secs_f64());
         self.handle.render()
     }
@@ -88,6 +99,20 @@ pub(crate) fn count_request(path: &str, status: u16) {
     let status = http::StatusCode::from_u16(status)
         .map_or(SharedString::const_str("0"), |status| SharedString::from_owned(status.as_str().to_owned()));
     counter!("arcllm.serve.requests", "route" => route(path), "status" => status).increment(1);
+}
+
+/// Counts what a call has used, for the key that asked. Also attempts that failed may have tokens and a cost.
+pub(crate) fn count_use(key: &str, trail: &[Attempt]) {
+    let key: Arc<str> = key.into();
+    let tokens = |kind: &'static str, of: fn(&Usage) -> u64| {
+        let sum = trail.iter().filter_map(|attempt| attempt.usage.as_ref()).map(of).fold(0, u64::saturating_add);
+        counter!("arcllm.serve.tokens", "key" => key.clone(), "type" => kind).increment(sum);
+    };
+    tokens("input", |usage| usage.input_tokens);
+    tokens("output", |usage| usage.output_tokens);
+    if let Some(cost) = of_call(trail) {
+        histogram!("arcllm.serve.cost", "key" => key.clone()).record(cost);
+    }
 }
 
 /// Counts a reload.

@@ -6,3 +6,4 @@ pub(crate) mod metrics;
 pub(crate) mod noted;
 pub mod otlp;
 pub(crate) mod recorder;
+pub(crate) mod refusals;

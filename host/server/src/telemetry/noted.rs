@@ -6,9 +6,11 @@ use std::{
 };
 
 use arcllm::RequestLog;
-use http::{Method, StatusCode};
+use axum::response::Response;
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::{
+    client::{problem::WrongField, request_id},
     gateway::{
         caller::{Caller, Ending, Told},
         gateway::Gateway,
@@ -17,7 +19,7 @@ use crate::{
     page::{call_record::CallRecord, cost::of_call, recent_calls::ThreadCalls},
     telemetry::{
         log::{self, Line},
-        metrics::count_request,
+        metrics::{count_request, count_use},
     },
 };
 
@@ -39,6 +41,10 @@ pub(crate) struct Entry {
     caller: Caller,
     /// Absent until the answer begins.
     status: Option<StatusCode>,
+    /// The name of the request.
+    id: Option<HeaderValue>,
+    /// The field that is wrong, if one is.
+    param: Option<WrongField>,
     permit: Option<Counted>,
 }
 
@@ -48,7 +54,7 @@ impl Entry {
         let (at, begun) = (SystemTime::now(), Instant::now());
         let (shared, calls) = (gateway.shared.clone(), gateway.calls.clone());
         let (method, caller) = (method.clone(), Caller::default());
-        Self { shared, calls, at, begun, method, path, caller, status: None, permit: None }
+        Self { shared, calls, at, begun, method, path, caller, status: None, id: None, param: None, permit: None }
     }
 
     pub(crate) fn called_by(mut self, caller: &Caller) -> Self {
@@ -62,8 +68,11 @@ impl Entry {
         self
     }
 
-    pub(crate) fn status(&mut self, status: StatusCode) {
-        self.status = Some(status);
+    /// Notes the answer, whose head is about to be sent.
+    pub(crate) fn answered(&mut self, head: &Response) {
+        self.status = Some(head.status());
+        self.id = head.headers().get(&request_id::HEADER).cloned();
+        self.param = head.extensions().get().cloned();
     }
 }
 
@@ -83,6 +92,8 @@ impl Entry {
             path: &self.path,
             key: self.caller.key(),
             status,
+            id: self.id.as_ref().and_then(|id| id.to_str().ok()),
+            param: self.param.as_ref().map(|param| &*param.0),
             told,
             cost,
         };
@@ -97,6 +108,10 @@ impl Drop for Entry {
         // Also behind the head of a streamed answer.
         let status = if matches!(told.ending, Some(Ending::Left)) { CLIENT_LEFT } else { status };
         count_request(&self.path, status);
+        if let Some(key) = self.caller.key().filter(|_| !told.trail.is_empty()) {
+            count_use(key, &told.trail);
+        }
+        self.shared.refusals.tell(&told.trail);
         self.log(status, &told);
         if let Some(call) = CallRecord::of(told, status, self.caller.key(), self.at, self.begun.elapsed()) {
             self.calls.add(call);

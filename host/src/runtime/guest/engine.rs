@@ -111,7 +111,7 @@ fn open(folder: PathBuf) -> Option<Cache> {
         Ok(cache) => Some(cache),
         Err(error) => {
             tracing::warn!(
-                "the cache of compiled modules cannot be used, so they are compiled at every start: {error:#} (choose another folder with HostBuilder::compile_cache)"
+                "the cache of compiled modules cannot be used, so they are compiled at every start: {error:#} (XDG_CACHE_HOME names the folder for caches; a program chooses one with HostBuilder::compile_cache)"
             );
             None
         }
