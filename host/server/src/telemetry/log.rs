@@ -93,7 +93,7 @@ impl Line<'_> {
         }
         let waited = self.waited();
         if !waited.is_zero() {
-            add(format_args!(" waited={:.1}", waited.as_secs_f64() * 1e3));
+            add(format_args!(" waited={:.1}ms", waited.as_secs_f64() * 1e3));
         }
         if let Some(cost) = self.cost {
             add(format_args!(" cost={cost:.6}"));
@@ -257,7 +257,7 @@ mod tests {
         let trail = vec![refused, silent, Attempt::new("c", "m", Outcome::Ok)];
         let told = Told { asked: Some("fast".to_owned()), trail, ..Told::default() };
         let human = line(&told, None).human();
-        assert!(human.contains(" failed=a:401,b:timeout waited=1500.0 "), "{human}");
+        assert!(human.contains(" failed=a:401,b:timeout waited=1500.0ms "), "{human}");
         let json: Value = serde_json::from_str(&line(&told, None).json()).unwrap();
         let first = json!({"provider": "a", "model": "m", "error": "api", "status": 401, "reason": "authentication"});
         assert_eq!((&json["failed"][0], &json["failed"][1]["error"]), (&first, &json!("timeout")));
