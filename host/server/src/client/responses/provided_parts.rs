@@ -9,6 +9,9 @@ use crate::client::{
     waiting::Room,
 };
 
+/// How many parts with a text are told from those without one. Behind them, each part stands for the one with the same place.
+const MOST_SPOKEN: usize = 256;
+
 /// The parts of one message, by their places at the provider.
 #[derive(Default)]
 pub(crate) struct ProvidedParts {
@@ -41,7 +44,7 @@ impl ProvidedParts {
         self.last = self.last.max(Some(place));
         let part = event.get("part");
         if !text(event, "delta").is_empty() {
-            self.spoken.insert(place);
+            self.speak(place);
         }
         if says_something(part.unwrap_or(event)) {
             self.read_whole(place, text(part.unwrap_or(event), "text"), room);
@@ -60,12 +63,19 @@ impl ProvidedParts {
 
     /// Reads the whole text of a part. Of some no pieces came.
     fn read_whole(&mut self, place: u64, text: &str, room: &mut Room) {
-        self.spoken.insert(place);
+        self.speak(place);
         self.texts.entry(place).or_insert_with(|| {
             let mut followed = FollowedText::default();
             followed.read(text, None, room);
             followed
         });
+    }
+
+    /// Notes that a part has a text.
+    fn speak(&mut self, place: u64) {
+        if self.spoken.len() < MOST_SPOKEN {
+            self.spoken.insert(place);
+        }
     }
 
     /// The place of the part that stands for the one that is written at this place.
@@ -76,8 +86,11 @@ impl ProvidedParts {
 
     /// The place at which a part of the provider is written.
     pub(crate) fn ours(&self, theirs: u64) -> u64 {
-        let before = || u64::try_from(self.spoken.range(..theirs).count()).unwrap_or(theirs);
-        if self.spoken.is_empty() { theirs } else { before() }
+        let is_beyond = self.spoken.len() >= MOST_SPOKEN && self.spoken.last() < Some(&theirs);
+        if self.spoken.is_empty() || is_beyond {
+            return theirs;
+        }
+        u64::try_from(self.spoken.range(..theirs).count()).unwrap_or(theirs)
     }
 
     /// Whether any part has a text.
@@ -104,4 +117,45 @@ impl ProvidedParts {
 /// Whether a part of a message has a text. Others are not told.
 pub(crate) fn says_something(part: &Value) -> bool {
     ["text", "refusal"].iter().any(|name| !text(part, name).is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn parts_without_a_text_shift_the_others() {
+        let (mut parts, mut room) = (ProvidedParts::default(), Room::default());
+        let delta = |place: u64, piece: &str| json!({"content_index": place, "delta": piece});
+        for (place, piece) in [(0, ""), (1, "a"), (2, ""), (3, "b")] {
+            let read = parts.read("response.output_text.delta", &delta(place, piece), &mut room);
+            assert_eq!(read, Some(place));
+        }
+        assert_eq!([parts.theirs(0), parts.theirs(1)], [1, 3]);
+        assert_eq!([parts.ours(1), parts.ours(3)], [0, 1]);
+        for place in 4..2000 {
+            parts.read("response.output_text.delta", &delta(place, "x"), &mut room);
+        }
+        assert_eq!((parts.theirs(1999), parts.ours(1999)), (1999, 1999), "beyond, each has its own place");
+    }
+
+    #[test]
+    fn an_event_without_a_place_is_about_the_part_that_began_last() {
+        let (mut parts, mut room) = (ProvidedParts::default(), Room::default());
+        let read = |parts: &mut ProvidedParts, kind: &str, room: &mut Room| {
+            parts.read(&format!("response.{kind}"), &json!({"delta": "x", "part": {}}), room)
+        };
+        for (kind, place) in [
+            ("content_part.added", 0),
+            ("output_text.delta", 0),
+            ("content_part.done", 0),
+            ("content_part.added", 1),
+            ("refusal.delta", 1),
+        ] {
+            assert_eq!(read(&mut parts, kind, &mut room), Some(place), "{kind}");
+        }
+        assert_eq!(parts.read("response.output_item.added", &json!({}), &mut room), None);
+    }
 }
