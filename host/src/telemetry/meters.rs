@@ -59,7 +59,8 @@ impl ModelMeters {
 
     /// Counts the tokens of an answer, for the model that gave it. A module may have asked another one.
     fn count_tokens(&self, response: &Response) {
-        let answered = response.trail.iter().rev().find(|attempt| attempt.outcome == Outcome::Ok);
+        let is_it = |attempt: &&Attempt| attempt.outcome == Outcome::Ok && attempt.provider == response.provider;
+        let answered = response.trail.iter().rev().find(is_it);
         let other = answered.filter(|by| by.provider != *self.provider || by.model != self.model);
         let of_other = other.map(|by| token_usage(&labels_of(by.provider.as_str().into(), &by.model, false)));
         let [input, output] = of_other.as_ref().unwrap_or(&self.tokens);
@@ -110,7 +111,7 @@ fn calls(provider: &Arc<str>, outcome: &'static str) -> Counter {
 pub(crate) fn count_attempt(attempt: &Attempt) {
     let (provider, outcome) = (attempt.provider.clone(), attempt.outcome.as_str());
     counter!("arcllm.attempts", "provider" => provider.clone(), "outcome" => outcome).increment(1);
-    if attempt.outcome != Outcome::Ok {
+    if !matches!(attempt.outcome, Outcome::Ok | Outcome::Cancelled) {
         // Words that a provider or a module makes up have no series of their own.
         let reason = match &attempt.reason {
             None => SharedString::const_str(outcome),

@@ -167,9 +167,14 @@ async fn neighbours_stay_apart() {
         vec![refusing, message("m2", "b", &["three"])],
     ];
     for (items, without) in cases.iter().flat_map(|items| SERVERS.map(|without| (items, without))) {
+        // A text that nobody calls whole may go on behind the call.
+        let may_go_on = without.events.contains(&"output_item.done") && without.events.contains(&"_text.done");
+        let is_mixed = items.iter().any(|item| item["type"] != "message");
         for module in ["redact", "resume"] {
             let told = accumulate(&told(items, without, module, "/v1/responses").await);
-            assert_eq!(told["output"], json!(items), "{module}, without {without:?}");
+            if !(may_go_on && is_mixed) {
+                assert_eq!(told["output"], json!(items), "{module}, without {without:?}");
+            }
         }
         let texts = items.iter().flat_map(|item| item["content"].as_array().into_iter().flatten());
         let all: String = texts.filter_map(|part| part["text"].as_str()).collect();
@@ -229,4 +234,70 @@ async fn a_block_with_the_name_of_an_item_is_none() {
     let answer = gateway.post("/v1/responses", &json!({"model": "a", "input": "Hi"})).await;
     let output = answer.json()["output"].take();
     assert_eq!((output.as_array().unwrap().len(), &output[0]["type"]), (1, &json!("message")), "{}", answer.body);
+}
+
+/// What stands across a call is one text, as in the whole answer: a module finds what it looks for.
+#[tokio::test]
+async fn a_text_may_go_on_behind_a_call() {
+    let call = json!({"type": "function_call", "id": "f1", "call_id": "c1", "name": "look", "arguments": "{}", "status": "completed"});
+    let delta = |piece: &str| json!({"type": "response.output_text.delta", "item_id": "m1", "output_index": 0, "content_index": 0, "delta": piece});
+    let item = message("m1", "a", &["Write to jane@example.com now."]);
+    let mut begun = item.clone();
+    begun["content"] = json!([]);
+    let whole = json!({"id": "r1", "status": "completed", "model": "m", "output": [item, call], "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}});
+    let events = [
+        json!({"type": "response.created", "response": {"id": "r1", "status": "in_progress", "model": "m"}}),
+        json!({"type": "response.output_item.added", "output_index": 0, "item": begun}),
+        delta("Write to jane@"),
+        json!({"type": "response.output_item.added", "output_index": 1, "item": call}),
+        json!({"type": "response.output_item.done", "output_index": 1, "item": call}),
+        delta("example.com now."),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": item}),
+        json!({"type": "response.completed", "response": whole}),
+    ];
+    let write = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+    for path in ["/v1/responses", "/v1/messages", "/v1/chat/completions"] {
+        let streamed: String = events.iter().map(write).collect();
+        let provider = replies([Reply::body("text/event-stream", streamed)]).await;
+        let chain = Chain::new().provider("a", Format::Responses, &provider.url()).module("redact", "");
+        let gateway = Gateway::start(&chain).await;
+        let hi = json!([{"role": "user", "content": "Hi"}]);
+        let body = json!({"model": "a", "max_tokens": 9, "stream": true, "input": hi, "messages": hi});
+        let answer = gateway.post(path, &body).await;
+        assert!(answer.body.contains("[EMAIL_1]") && !answer.body.contains("example.com"), "{path}: {}", answer.body);
+    }
+}
+
+/// Some servers send the seal of reasoning behind the item that follows.
+#[tokio::test]
+async fn reasoning_keeps_a_seal_that_comes_late() {
+    let reasoning = json!({"type": "reasoning", "id": "t1", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": "SEALED"});
+    let begun = json!({"type": "reasoning", "id": "t1", "summary": []});
+    let item = message("m1", "a", &["Yes."]);
+    let whole = json!({"id": "r1", "status": "completed", "model": "m", "output": [reasoning, item], "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}});
+    let late = [
+        vec![
+            json!({"type": "response.output_item.done", "output_index": 0, "item": reasoning}),
+            json!({"type": "response.completed", "response": whole}),
+        ],
+        vec![json!({"type": "response.completed", "response": whole})],
+    ];
+    for end in late {
+        let mut events = vec![
+            json!({"type": "response.created", "response": {"id": "r1", "status": "in_progress", "model": "m"}}),
+            json!({"type": "response.output_item.added", "output_index": 0, "item": begun}),
+            json!({"type": "response.reasoning_summary_text.delta", "item_id": "t1", "output_index": 0, "summary_index": 0, "delta": "Hm."}),
+            json!({"type": "response.output_item.added", "output_index": 1, "item": message("m1", "a", &[])}),
+            json!({"type": "response.output_text.delta", "item_id": "m1", "output_index": 1, "content_index": 0, "delta": "Yes."}),
+        ];
+        events.extend(end);
+        let write = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+        let provider = replies([Reply::body("text/event-stream", events.iter().map(write).collect::<String>())]).await;
+        let gateway = Gateway::start(&Chain::new().provider("a", Format::Responses, &provider.url())).await;
+        let hi = json!([{"role": "user", "content": "Hi"}]);
+        let body = json!({"model": "a", "max_tokens": 9, "stream": true, "messages": hi});
+        let answer = gateway.post("/v1/messages", &body).await;
+        assert!(answer.body.contains("SEALED"), "{}", answer.body);
+        assert_eq!(answer.body.matches("Hm.").count(), 1, "{}", answer.body);
+    }
 }

@@ -14,6 +14,76 @@ const LONGEST_WAIT: u64 = 40;
 #[derive(Debug, Clone)]
 pub(crate) struct WrongField(pub(crate) Arc<str>);
 
+/// The names of fields that a log may have. Names within metadata, schemas and arguments are content.
+const LOGGED: [&str; 57] = [
+    "arguments",
+    "audio",
+    "body",
+    "cache_control",
+    "call_id",
+    "content",
+    "custom",
+    "data",
+    "effort",
+    "file",
+    "file_data",
+    "format",
+    "function",
+    "function_call",
+    "functions",
+    "id",
+    "image_url",
+    "include",
+    "input",
+    "input_schema",
+    "instructions",
+    "json_schema",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "max_tokens",
+    "media_type",
+    "messages",
+    "metadata",
+    "model",
+    "n",
+    "name",
+    "output",
+    "parallel_tool_calls",
+    "parameters",
+    "previous_response_id",
+    "reasoning",
+    "reasoning_effort",
+    "refusal",
+    "response_format",
+    "role",
+    "schema",
+    "seed",
+    "source",
+    "stop",
+    "stream",
+    "stream_options",
+    "summary",
+    "system",
+    "temperature",
+    "text",
+    "thinking",
+    "tool_call_id",
+    "tool_calls",
+    "tool_choice",
+    "tool_use_id",
+    "tools",
+    "type",
+];
+
+impl WrongField {
+    /// This place, as far as a log may have it.
+    fn of(place: &str) -> Option<Self> {
+        let is_logged = |part: &&str| LOGGED.contains(&part.split_once('[').map_or(*part, |(name, _)| name));
+        let logged: Vec<&str> = place.split('.').take_while(is_logged).collect();
+        (!logged.is_empty()).then(|| Self(logged.join(".").into()))
+    }
+}
+
 /// Why a request has no answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
@@ -103,8 +173,8 @@ impl Problem {
 
     /// Adds the headers that tell whether and when to ask again, and what the log tells.
     pub(crate) fn mark(&self, response: &mut Response) {
-        if let Some(param) = &self.param {
-            response.extensions_mut().insert(WrongField(param.as_str().into()));
+        if let Some(field) = self.param.as_deref().and_then(WrongField::of) {
+            response.extensions_mut().insert(field);
         }
         self.hint(response.headers_mut());
     }
@@ -233,5 +303,26 @@ fn without_file(error: &ConfigError) -> String {
     match &error.help {
         Some(help) => format!("{}; {help}", error.problem),
         None => error.problem.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clients make up the names within metadata, arguments and schemas.
+    #[test]
+    fn a_log_has_no_names_that_a_client_makes_up() {
+        for (place, logged) in [
+            ("messages[0].content[1].text", Some("messages[0].content[1].text")),
+            ("messages[0].content[0].input.jane@example.com.diagnosis", Some("messages[0].content[0].input")),
+            ("metadata.jane", Some("metadata")),
+            ("tools[2].function.parameters.properties.iban", Some("tools[2].function.parameters")),
+            ("jane", None),
+            ("", None),
+        ] {
+            let field = WrongField::of(place);
+            assert_eq!(field.as_ref().map(|field| &*field.0), logged, "{place}");
+        }
     }
 }

@@ -95,7 +95,7 @@ pub struct Server {
 }
 
 /// What is wrong with the `[serve]` of a host, before it is served.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ServeReport {
     /// What keeps the server from starting.
     pub problems: Vec<String>,

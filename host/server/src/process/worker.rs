@@ -126,8 +126,9 @@ fn prepare(connection: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(connection);
     // A client whose machine is gone is noticed, also while its answer takes long.
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENT).with_interval(PROBED))?;
+    // Some sandboxes do not have it.
     #[cfg(target_os = "linux")]
-    socket.set_tcp_notsent_lowat(UNSENT)?;
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
     // Events are small, and each is wanted at once.
     connection.set_nodelay(true)
 }

@@ -65,7 +65,7 @@ fn calls(format: &'static dyn ClientFormat) -> MethodRouter<Arc<Gateway>> {
     post(async move |asked: Posted| {
         let span = request_span(&asked.path, &asked.headers, asked.caller.key());
         let answer = {
-            // Awaited in two places, it would take the room of three.
+            // Pinned, since a future that is awaited in two places has room for each.
             let mut answering = pin!(call(&asked, format));
             if span.is_disabled() { answering.await } else { answering.as_mut().instrument(span).await }
         };

@@ -105,9 +105,10 @@ impl Line<'_> {
         text
     }
 
-    /// The attempts that had no answer.
+    /// The attempts that had no answer, without those that nobody waited for any more.
     fn failed(&self) -> impl Iterator<Item = &Attempt> {
-        self.told.trail.iter().filter(|attempt| attempt.outcome != Outcome::Ok).take(MOST_FAILED)
+        let is_failed = |attempt: &&Attempt| !matches!(attempt.outcome, Outcome::Ok | Outcome::Cancelled);
+        self.told.trail.iter().filter(is_failed).take(MOST_FAILED)
     }
 
     /// How long modules slept before attempts.

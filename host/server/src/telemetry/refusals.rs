@@ -44,5 +44,6 @@ impl Refusals {
 }
 
 fn is_refusal(reason: &ErrorReason) -> bool {
-    matches!(reason, ErrorReason::Authentication | ErrorReason::Permission | ErrorReason::Billing | ErrorReason::Quota)
+    // A 403 can be about what was asked.
+    matches!(reason, ErrorReason::Authentication | ErrorReason::Billing | ErrorReason::Quota)
 }

@@ -16,7 +16,7 @@ const LENGTH: usize = 9;
 const SECOND_HALVES: u16 = 0xDC00;
 
 /// The fields in which texts arrive in pieces. Half a character at the edge of any other text has no other half.
-const IN_PIECES: [&str; 11] = [
+const IN_PIECES: [&str; 12] = [
     "content",
     "text",
     "reasoning_content",
@@ -28,6 +28,7 @@ const IN_PIECES: [&str; 11] = [
     "partial_json",
     "delta",
     "input",
+    "transcript",
 ];
 
 /// Writes half a character.

@@ -25,13 +25,16 @@ const BODY: Shape = Shape {
 const CHOICE: Shape =
     Shape { known: &["index", "message", "delta", "text", "logprobs", "finish_reason", "usage", "error"], inside: &[] };
 
+/// The provider's own word for why the answer ends. It goes where a module says otherwise.
+const NATIVE_REASON: &str = "native_finish_reason";
+
 /// Of the counts, which hold no text.
 const USAGE: Shape = Shape { known: &[], inside: &["prompt_tokens_details", "completion_tokens_details"] };
 
 /// Adds to a whole answer what only its provider knows.
 pub(crate) fn keep(ours: &mut Value, mut theirs: Value) {
     adopt(ours, &theirs, &IDENTITY);
-    let choice = items(&theirs, "choices").min_by_key(|choice| index_of(choice)).cloned().unwrap_or_default();
+    let mut choice = items(&theirs, "choices").min_by_key(|choice| index_of(choice)).cloned().unwrap_or_default();
     if let Some(usage) = ours.get_mut("usage") {
         USAGE.keep(usage, theirs.get_mut("usage").map(Value::take).unwrap_or_default());
     }
@@ -50,6 +53,11 @@ pub(crate) fn keep(ours: &mut Value, mut theirs: Value) {
     if let Some(own_message) = own.get_mut("message").and_then(Value::as_object_mut) {
         name_reasoning(own_message, choice.get("message").unwrap_or(&none));
     }
+    if own.get("finish_reason") != choice.get("finish_reason")
+        && let Some(choice) = choice.as_object_mut()
+    {
+        choice.shift_remove(NATIVE_REASON);
+    }
     CHOICE.keep(own, choice);
 }
 
@@ -64,7 +72,7 @@ fn name_reasoning(ours: &mut Map<String, Value>, theirs: &Value) {
     }
 }
 
-/// What a message says beside its texts: the arguments of its calls, and its reasoning.
+/// What a message says beside its texts: the arguments or the input of its calls, and its reasoning.
 fn beside_texts(message: &Value) -> Vec<Value> {
     let read = |function: &Value| {
         let arguments = text(function, "arguments");
@@ -110,6 +118,8 @@ pub(crate) struct ChunkKeeper {
     /// What belongs to chunks of content, in their order.
     content: VecDeque<(Extra, usize)>,
     room: Room,
+    /// Why the answer ends.
+    reason: Value,
     /// What belongs to the chunk that tells why the answer ends, and to the one with the counts.
     last: Extra,
     usage: Extra,
@@ -195,6 +205,9 @@ impl Keeper for ChunkKeeper {
         let (content, refusal) = said;
         self.said.read(&(content + &refusal), logprobs, &mut self.room);
         let ends = choice.get("finish_reason").is_some_and(Value::is_string);
+        if ends {
+            self.reason = choice.get("finish_reason").cloned().unwrap_or_default();
+        }
         let is_empty = choice.is_null();
         let extra = Extra { body: BODY.unknown(chunk), choice: CHOICE.unknown(choice) };
         match (ends, is_empty) {
@@ -251,7 +264,10 @@ impl Keeper for ChunkKeeper {
                 }
                 std::mem::take(&mut self.usage).add_to(&mut chunk);
             }
-            Some(_) if ends => {
+            Some(choice) if ends => {
+                if choice.get("finish_reason") != Some(&self.reason) {
+                    self.last.choice.shift_remove(NATIVE_REASON);
+                }
                 self.write_rest(&chunk, out);
                 std::mem::take(&mut self.last).add_to(&mut chunk);
             }

@@ -1,5 +1,7 @@
 //! Writes a streamed answer: <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
+use std::collections::HashSet;
+
 use arcllm::{ContentBlock, Event, Response, Text, Thinking};
 use serde_json::Value;
 
@@ -25,6 +27,9 @@ use crate::client::{
     },
 };
 
+/// The most types of items that are noted of one answer.
+const MOST_TYPES: usize = 1000;
+
 /// Writes one streamed answer.
 pub(crate) struct Events {
     head: Head,
@@ -43,7 +48,7 @@ pub(crate) struct Events {
     thought: String,
     originals: Option<Originals>,
     /// The types of the items that the provider has sent, where a module rewrites its answer.
-    provided: Vec<String>,
+    provided: HashSet<String>,
     /// The messages that the provider has told of.
     messages: ProvidedMessages,
 }
@@ -111,10 +116,11 @@ impl EventWriter for Events {
     }
 
     fn rewritten(&mut self, event: &Value) {
-        let output = event.get("response").into_iter().flat_map(|response| kept::items(response, "output"));
+        let whole = event.get("response").filter(|response| response["status"] != "in_progress");
+        let output = whole.into_iter().flat_map(|response| kept::items(response, "output"));
         for kind in event.get("item").into_iter().chain(output).map(kind_of) {
-            if !kind.is_empty() && !self.provided.iter().any(|known| known == kind) {
-                self.provided.push(kind.to_owned());
+            if !kind.is_empty() && self.provided.len() < MOST_TYPES && !self.provided.contains(kind) {
+                self.provided.insert(kind.to_owned());
             }
         }
         self.messages.read(event);
@@ -157,7 +163,7 @@ impl Events {
             said: String::new(),
             thought: String::new(),
             originals: None,
-            provided: Vec::new(),
+            provided: HashSet::new(),
             messages: ProvidedMessages::default(),
         }
     }
@@ -278,7 +284,7 @@ impl Events {
             let index = self.calls.index_of(partial.id);
             let ended = index.and_then(|index| self.calls.cut(index, &self.names, &mut lines));
             self.keep(ended);
-        } else if is_item(value) || self.provided.iter().any(|kind| *kind == *kind_of(value)) {
+        } else if is_item(value) || self.provided.contains(kind_of(value)) {
             self.close(out);
             let mut lines = Lines { sequence: &mut self.sequence, out };
             let mut begun = value.clone();

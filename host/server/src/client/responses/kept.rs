@@ -95,6 +95,8 @@ pub(crate) struct EventKeeper {
     ids: HashMap<String, usize>,
     /// The place of the first item that may begin next.
     next: usize,
+    /// Whether the whole response was read.
+    has_ended: bool,
     /// The whole items as they were written, by their places.
     written: HashMap<u64, Value>,
     room: Room,
@@ -108,9 +110,9 @@ impl Keeper for EventKeeper {
         }
         if STATES.contains(&kind.as_str()) {
             if let Some(Value::Object(response)) = event.get_mut("response").map(Value::take) {
-                self.read_output(response.get("output"));
-                if BEGINNINGS.contains(&kind.as_str()) {
-                    self.begun.extend(response.clone());
+                match BEGINNINGS.contains(&kind.as_str()) {
+                    true => self.begun.extend(response.clone()),
+                    false => self.read_output(response.get("output")),
                 }
                 self.response.extend(response);
             }
@@ -180,6 +182,9 @@ impl EventKeeper {
 
     /// Reads the items of the whole response. Some servers tell of items only there.
     fn read_output(&mut self, output: Option<&Value>) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
         for (place, item) in (0..).zip(output.and_then(Value::as_array).into_iter().flatten()) {
             let id = text(item, "id");
             let is_it = |at: &usize| {

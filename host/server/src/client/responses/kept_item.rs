@@ -141,12 +141,16 @@ fn reasoning_of(item: &Value) -> String {
 /// Adds to a part what only its provider knows.
 fn keep_part(ours: &mut Value, theirs: &Value) {
     if text(ours, "text") != text(theirs, "text") {
-        // They point into a text that has changed.
-        for name in ["annotations", "logprobs"] {
-            ours.get_mut(name).into_iter().for_each(|list| *list = json!([]));
-        }
+        forget_places(ours);
     }
     ITEM.keep(ours, theirs.clone());
+}
+
+/// Removes what points into a text that has changed.
+fn forget_places(part: &mut Value) {
+    for name in ["annotations", "logprobs"] {
+        part.get_mut(name).into_iter().for_each(|list| *list = json!([]));
+    }
 }
 
 /// An item of the provider's stream.
@@ -160,7 +164,7 @@ pub(crate) struct KeptItem {
     call_id: String,
     /// Whether all of it was written.
     pub(crate) is_written: bool,
-    /// Whether that was with what the provider knows of the whole item.
+    /// Whether the provider had sent all of it by then.
     pub(crate) is_kept: bool,
     /// The unknown fields of its events.
     events: WaitingFields,
@@ -272,7 +276,11 @@ impl KeptItem {
             }
             "response.content_part.done" => {
                 if let Some(part) = event.get_mut("part") {
-                    self.parts.whole(theirs).into_iter().for_each(|theirs| keep_part(part, theirs));
+                    match self.parts.whole(theirs) {
+                        Some(theirs) => keep_part(part, theirs),
+                        None if !self.parts.is_same(theirs) => forget_places(part),
+                        None => {}
+                    }
                     self.written.insert(ours, part.clone());
                 }
             }

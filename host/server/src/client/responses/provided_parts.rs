@@ -28,8 +28,10 @@ impl ProvidedParts {
     pub(crate) fn read(&mut self, kind: &str, event: &Value, room: &mut Room) -> Option<u64> {
         let name = kind.strip_prefix("response.").unwrap_or_default();
         if name == "output_item.done" {
-            let parts = event.get("item").into_iter().flat_map(|item| items(item, "content"));
-            for (place, part) in (0..).zip(parts).filter(|(_, part)| says_something(part)) {
+            let parts: Vec<_> = event.get("item").into_iter().flat_map(|item| items(item, "content")).collect();
+            // Some servers count the parts of pieces from one, or leave numbers out.
+            let is_numbered = self.last.is_none_or(|last| usize::try_from(last).is_ok_and(|last| last < parts.len()));
+            for (place, part) in (0..).zip(parts).filter(|(_, part)| is_numbered && says_something(part)) {
                 self.read_whole(place, text(part, "text"), room);
             }
         }

@@ -12,8 +12,8 @@ pub(crate) const FIELD: usize = 256;
 pub(crate) struct StreamedFields(pub(crate) Map<String, Value>);
 
 impl StreamedFields {
-    /// Adds those fields of a piece that are not known. Lists are appended and objects are joined. Of other values the last
-    /// one holds, but those of sound, which come in pieces.
+    /// Adds those fields of a piece that are not known. Lists are appended, and objects are joined. Sound comes in
+    /// pieces. Of other values the last one holds.
     pub(crate) fn join(
         &mut self,
         piece: &Map<String, Value>,

@@ -62,6 +62,8 @@ pub(crate) struct ResponsesStream {
     by_index: HashMap<u64, usize>,
     /// The place of the item with each id.
     by_id: HashMap<String, usize>,
+    /// The place of the last message.
+    message: Option<usize>,
     /// How many tool calls have begun.
     calls: usize,
     has_begun: bool,
@@ -137,7 +139,8 @@ impl ResponsesStream {
     /// A reader that has read nothing. What it keeps counts towards the budget.
     pub(crate) fn new(names: ToolNames, budget: MemoryBudget) -> Self {
         let (root, items, by_index, by_id) = Default::default();
-        Self { names, budget, root, items, by_index, by_id, calls: 0, has_begun: false, has_ended: false }
+        let (message, calls, has_begun, has_ended) = Default::default();
+        Self { names, budget, root, items, by_index, by_id, message, calls, has_begun, has_ended }
     }
 
     /// Reads a piece of text without making a tree. `false` if the event is something else.
@@ -208,10 +211,15 @@ impl ResponsesStream {
         let at = self.items.len();
         self.budget.take(BLOCK)?;
         fields.values().try_for_each(|value| self.budget.take_for(value))?;
-        // Some servers do not say that an item ends.
-        if let Some(last) = self.items.last_mut() {
-            last.report_begun(&self.budget, events)?;
+        // Some servers do not say that an item ends. One message follows the other, also where a call stands between them.
+        let is_message = decode::kind(&fields) == "message";
+        let message = self.message.filter(|_| is_message);
+        for before in [message, at.checked_sub(1)].into_iter().flatten() {
+            if let Some(before) = self.items.get_mut(before) {
+                before.report_begun(is_message, &self.budget, events)?;
+            }
         }
+        self.message = if is_message { Some(at) } else { self.message };
         let next = self.items.last().map_or(0, |last| last.place.saturating_add(1));
         let mut item = StreamedItem::new(fields, index.unwrap_or(next), &self.names, &mut self.calls);
         item.start(events);

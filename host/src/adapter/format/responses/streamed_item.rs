@@ -17,7 +17,10 @@ use crate::{
         tool_names::ToolNames,
         tree::MemoryBudget,
     },
-    chat::{content::ContentBlock, event::Event},
+    chat::{
+        content::{ContentBlock, Thinking},
+        event::Event,
+    },
 };
 
 /// An item that has begun.
@@ -45,6 +48,8 @@ pub(crate) struct StreamedItem {
     told_blocks: usize,
     /// Whether it was told as a whole.
     is_reported: bool,
+    /// Whether it is reasoning that was told without its seal.
+    is_unsealed: bool,
 }
 
 impl StreamedItem {
@@ -55,7 +60,8 @@ impl StreamedItem {
             *calls - 1
         });
         let (parts, arguments) = Default::default();
-        let (has_text, is_started, told, is_complete, told_part, told_blocks, is_reported) = Default::default();
+        let (has_text, is_started, told, is_complete, told_part, told_blocks) = Default::default();
+        let (is_reported, is_unsealed) = Default::default();
         let names = names.clone();
         Self {
             place,
@@ -71,6 +77,7 @@ impl StreamedItem {
             told_part,
             told_blocks,
             is_reported,
+            is_unsealed,
         }
     }
 
@@ -110,6 +117,7 @@ impl StreamedItem {
         self.report_before(place, budget, events)?;
         let has_said = self.has_text;
         let part = self.parts.get(place, kind, budget)?;
+        part.is_whole |= is_whole;
         let is_first = part.text.text.is_empty();
         let gained = if is_whole { part.text.catch_up(text) } else { part.text.push(text.to_owned()) };
         self.has_text |= !gained.is_empty();
@@ -163,16 +171,18 @@ impl StreamedItem {
         if is_next { self.report_texts(budget, events) } else { Ok(()) }
     }
 
-    /// Tells what has arrived of a text or of reasoning that has not ended, before another item begins.
+    /// Tells what has arrived of a text or of reasoning that has not ended, before a message or another item begins. A text that is not
+    /// said to be whole may go on behind an item that is no message.
     pub(crate) fn report_begun(
         &mut self,
+        before_message: bool,
         budget: &MemoryBudget,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
         match self.kind() {
             _ if self.is_complete => Ok(()),
-            "message" => self.report_texts(budget, events),
-            "reasoning" if self.has_text => self.report_reasoning(budget, events),
+            "message" if before_message || self.parts.are_whole() => self.report_texts(budget, events),
+            "reasoning" if self.has_text && !self.is_reported => self.report_reasoning(budget, events),
             _ => Ok(()),
         }
     }
@@ -182,9 +192,25 @@ impl StreamedItem {
         let item: Value = fields.collect::<Map<_, _>>().into();
         budget.take_for(&item)?;
         for block in decode::item(0, &JsonNode::root(&item, budget), None, &self.names)? {
+            self.is_unsealed = matches!(&block, ContentBlock::Thinking(thinking) if thinking.signature.is_none());
             self.tell_block(block, events);
         }
         self.is_reported = true;
+        Ok(())
+    }
+
+    /// Tells the seal of reasoning that came only behind what was told: without it, the provider does not take the reasoning back.
+    fn report_seal(&mut self, budget: &MemoryBudget, events: &mut VecDeque<Event>) -> Result<(), Malformed> {
+        if !std::mem::take(&mut self.is_unsealed) {
+            return Ok(());
+        }
+        let item = Value::from(self.fields.clone());
+        budget.take_for(&item)?;
+        for block in decode::item(0, &JsonNode::root(&item, budget), None, &self.names)? {
+            if let ContentBlock::Thinking(thinking @ Thinking { signature: Some(_), .. }) = block {
+                self.tell_block(ContentBlock::Thinking(Thinking { text: String::new(), ..thinking }), events);
+            }
+        }
         Ok(())
     }
 
@@ -371,7 +397,7 @@ impl StreamedItem {
         events: &mut VecDeque<Event>,
     ) -> Result<(), Malformed> {
         if self.is_reported {
-            return Ok(());
+            return self.report_seal(budget, events);
         }
         self.is_reported = true;
         self.start(events);

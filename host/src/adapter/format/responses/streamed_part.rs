@@ -79,12 +79,15 @@ pub(crate) struct StreamedPart {
     /// Its fields without the text.
     fields: Map<String, Value>,
     pub(crate) text: JoinedText,
+    /// Whether the provider has said that the text is whole.
+    pub(crate) is_whole: bool,
 }
 
 impl StreamedPart {
     /// A part of this type.
     pub(crate) fn of_type(kind: &str) -> Self {
-        Self { fields: Map::from_iter([("type".to_owned(), kind.into())]), text: JoinedText::default() }
+        let fields = Map::from_iter([("type".to_owned(), kind.into())]);
+        Self { fields, ..Self::default() }
     }
 
     /// Whether it says that the model refuses.

@@ -55,6 +55,11 @@ impl StreamedParts {
         self.0.range((behind, Bound::Unbounded)).map(|(place, part)| (*place, part))
     }
 
+    /// Whether the provider has said that all of them are whole.
+    pub(crate) fn are_whole(&self) -> bool {
+        self.0.values().all(|part| part.is_whole)
+    }
+
     /// Whether this place stands behind all parts.
     pub(crate) fn end_before(&self, place: PartPlace) -> bool {
         self.0.last_key_value().is_some_and(|(last, _)| *last < place)
