@@ -121,7 +121,7 @@ async fn accepted<C>(accepting: impl Future<Output = io::Result<C>>, mut stop: w
     }
 }
 
-/// Makes a connection one that is told of what happens at once.
+/// Sets what the system does with a connection.
 fn prepare(connection: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(connection);
     // A client whose machine is gone is noticed, also while its answer takes long.
