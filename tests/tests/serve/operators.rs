@@ -1,4 +1,4 @@
-//! What whoever runs a gateway learns of it: from the log, from counters, and before it starts.
+//! What the operator of a gateway learns from the log, from counters and from `arcllm check`.
 
 use arcllm_simulator::{Format, Reply};
 use serde_json::{Value, json};

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::client::{
-    kept::{items, text},
-    responses::kept_item::kind_of,
+    kept::items,
+    responses::{kept_item::kind_of, provided_parts::says_something},
 };
 
 /// The messages of the provider.
@@ -43,8 +43,7 @@ impl ProvidedMessages {
 
 /// The id of a message that has ended, with how many texts it has. A message that was cut is the last one.
 fn ended(item: &Value) -> Option<(String, usize)> {
-    let is_text = |part: &&Value| ["text", "refusal"].iter().any(|name| !text(part, name).is_empty());
     let is_whole = kind_of(item) == "message" && item["status"] != "incomplete";
-    let texts = items(item, "content").filter(is_text).count();
+    let texts = items(item, "content").filter(|part| says_something(part)).count();
     Some((item.get("id")?.as_str()?.to_owned(), texts)).filter(|_| is_whole)
 }
